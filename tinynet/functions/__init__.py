@@ -1,0 +1,60 @@
+"""The ops on tensors, as users call them: ``from tinynet import functions as F``."""
+
+from tinynet.functions.conv import conv2d
+from tinynet.functions.dropout import dropout
+from tinynet.functions.elementwise import (
+    add,
+    div,
+    exp,
+    log,
+    mul,
+    neg,
+    pow,
+    relu,
+    sigmoid,
+    sqrt,
+    sub,
+    tanh,
+)
+from tinynet.functions.loss import cross_entropy, log_softmax, softmax
+from tinynet.functions.matmul import linear, matmul
+from tinynet.functions.norm import batch_norm, local_response_norm
+from tinynet.functions.pool import avg_pool2d, global_avg_pool2d, max_pool2d
+from tinynet.functions.reduce import max, mean, sum
+from tinynet.functions.shape import concatenate, flatten, getitem, pad, reshape, transpose
+
+__all__ = [
+    "add",
+    "avg_pool2d",
+    "batch_norm",
+    "concatenate",
+    "conv2d",
+    "cross_entropy",
+    "div",
+    "dropout",
+    "exp",
+    "flatten",
+    "getitem",
+    "global_avg_pool2d",
+    "linear",
+    "local_response_norm",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "mean",
+    "mul",
+    "neg",
+    "pad",
+    "pow",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "sub",
+    "sum",
+    "tanh",
+    "transpose",
+]

@@ -1,0 +1,39 @@
+"""Dropout with its derivative; the arithmetic is in kernels/dropout.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet import kernels, random
+from tinynet.autograd import Function
+from tinynet.backend import Array
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+class Dropout(Function):
+    """y = x / (1 - p) where the bits say so, else 0. Backward draws the same bits again."""
+
+    def __init__(self, p: float, key: tuple[int, int, int]) -> None:
+        self.p, self.key = p, key
+
+    def forward(self, x: Array) -> Array:
+        return kernels.dropout(x, self.p, self.key)
+
+    def backward(self, gy: Array) -> Any:
+        return kernels.dropout(gy, self.p, self.key)
+
+
+def dropout(x: Tensor, p: float = 0.5, *, training: bool = True) -> Tensor:
+    """Set each element to zero with probability p, and divide the others by 1 - p.
+
+    Without `training` x comes back as it is. (The paper, section 4.2, multiplies by 1 - p at test
+    time instead.) The mask depends on the seed, the training step and how many masks were drawn in
+    this step before, which is the number of the layer: see `tinynet.random`.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is a probability, 0 to 1. Got p={p}.")
+    if not training or p == 0:
+        return x
+    return Dropout(float(p), random.next_draw())(x)

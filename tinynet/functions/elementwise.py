@@ -1,0 +1,233 @@
+"""Arithmetic on corresponding elements, with NumPy's broadcasting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.autograd import Function, Variable
+from tinynet.backend import Array, array_module, scalar
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
+    """Return g summed down to `shape`: the gradient of what broadcasting had repeated."""
+    if g.shape == shape:
+        return g
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+def as_variable(value: Tensor | float, like: Tensor | float) -> Variable:
+    """Return a Python number as a constant beside the tensor `like`; tensors pass through."""
+    if isinstance(value, (int, float)) and isinstance(like, Variable):
+        return like.output_type(scalar(value, like.data), like.device)
+    return value  # type: ignore[return-value]  # not a tensor either: Function says so
+
+
+class Add(Function):
+    """y = a + b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        return a + b
+
+    def backward(self, gy: Array) -> Any:
+        a, b = self.inputs
+        return unbroadcast(gy, a.data.shape), unbroadcast(gy, b.data.shape)
+
+
+class Sub(Function):
+    """y = a - b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        return a - b
+
+    def backward(self, gy: Array) -> Any:
+        a, b = self.inputs
+        return unbroadcast(gy, a.data.shape), unbroadcast(-gy, b.data.shape)
+
+
+class Mul(Function):
+    """y = a * b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.saved = a, b
+        return a * b
+
+    def backward(self, gy: Array) -> Any:
+        a, b = self.saved
+        return (
+            unbroadcast(gy * b, a.shape) if self.needs_grad(0) else None,
+            unbroadcast(gy * a, b.shape) if self.needs_grad(1) else None,
+        )
+
+
+class Div(Function):
+    """y = a / b."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.saved = a, b
+        return a / b
+
+    def backward(self, gy: Array) -> Any:
+        a, b = self.saved
+        return (
+            unbroadcast(gy / b, a.shape) if self.needs_grad(0) else None,
+            unbroadcast(-gy * a / (b * b), b.shape) if self.needs_grad(1) else None,
+        )
+
+
+class Pow(Function):
+    """y = a ** b; the gradient of b is a number only where a > 0."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        y = a**b
+        self.saved = a, b, y
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        a, b, y = self.saved
+        xp = array_module(gy)
+        ga = gb = None
+        if self.needs_grad(0):  # a**0 is constant, also at a = 0 where a**-1 is infinite
+            ga = unbroadcast(gy * b * a ** xp.where(b == 0, xp.ones_like(b), b - 1), a.shape)
+        if self.needs_grad(1):
+            gb = unbroadcast(gy * y * xp.log(a), b.shape)
+        return ga, gb
+
+
+class Neg(Function):
+    """y = -x."""
+
+    def forward(self, x: Array) -> Array:
+        return -x
+
+    def backward(self, gy: Array) -> Any:
+        return -gy
+
+
+class Exp(Function):
+    """y = e ** x."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = array_module(x).exp(x)
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        return gy * self.saved
+
+
+class Log(Function):
+    """y = natural logarithm of x."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x
+        return array_module(x).log(x)
+
+    def backward(self, gy: Array) -> Any:
+        return gy / self.saved
+
+
+class Sqrt(Function):
+    """y = square root of x."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = array_module(x).sqrt(x)
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        return gy / (2 * self.saved)
+
+
+class ReLU(Function):
+    """y = max(x, 0). The derivative at exactly 0 is 0, as in the code of 2012."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = array_module(x).maximum(x, 0)
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        return gy * (self.saved > 0)
+
+
+class Tanh(Function):
+    """y = tanh(x)."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = array_module(x).tanh(x)
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        return gy * (1 - self.saved * self.saved)
+
+
+class Sigmoid(Function):
+    """y = 1 / (1 + e ** -x), written with tanh, which cannot overflow."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = 0.5 * array_module(x).tanh(0.5 * x) + 0.5
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        return gy * self.saved * (1 - self.saved)
+
+
+def add(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Return a + b."""
+    return Add()(as_variable(a, b), as_variable(b, a))
+
+
+def sub(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Return a - b."""
+    return Sub()(as_variable(a, b), as_variable(b, a))
+
+
+def mul(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Return a * b, element by element."""
+    return Mul()(as_variable(a, b), as_variable(b, a))
+
+
+def div(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Return a / b, element by element."""
+    return Div()(as_variable(a, b), as_variable(b, a))
+
+
+def pow(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """Return a ** b, element by element."""
+    return Pow()(as_variable(a, b), as_variable(b, a))
+
+
+def neg(x: Tensor) -> Tensor:
+    """Return -x."""
+    return Neg()(x)
+
+
+def exp(x: Tensor) -> Tensor:
+    """Return e ** x."""
+    return Exp()(x)
+
+
+def log(x: Tensor) -> Tensor:
+    """Return the natural logarithm of x."""
+    return Log()(x)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """Return the square root of x."""
+    return Sqrt()(x)
+
+
+def relu(x: Tensor) -> Tensor:
+    """Return max(x, 0) (Krizhevsky et al. 2012, section 3.1)."""
+    return ReLU()(x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """Return the hyperbolic tangent of x."""
+    return Tanh()(x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """Return 1 / (1 + e ** -x)."""
+    return Sigmoid()(x)

@@ -1,0 +1,109 @@
+"""Scores to probabilities, and probabilities to one number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.autograd import Function, Variable
+from tinynet.backend import Array, array_module
+from tinynet.errors import ShapeError
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+class Softmax(Function):
+    """y[c] = exp(x[c]) / sum of exp(x[j]): positive numbers that sum to 1."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        e = array_module(x).exp(x - x.max(axis=self.axis, keepdims=True))
+        self.saved = e / e.sum(axis=self.axis, keepdims=True)
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        y = self.saved
+        return y * (gy - (gy * y).sum(axis=self.axis, keepdims=True))
+
+
+class LogSoftmax(Function):
+    """y[c] = x[c] - log of the sum of exp(x[j]), without overflow."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        xp = array_module(x)
+        shifted = x - x.max(axis=self.axis, keepdims=True)
+        self.saved = shifted - xp.log(xp.exp(shifted).sum(axis=self.axis, keepdims=True))
+        return self.saved
+
+    def backward(self, gy: Array) -> Any:
+        probability = array_module(gy).exp(self.saved)
+        return gy - probability * gy.sum(axis=self.axis, keepdims=True)
+
+
+class CrossEntropy(Function):
+    """y = mean over n of -log softmax(scores[n])[labels[n]]."""
+
+    def __init__(self, labels: Array) -> None:
+        self.labels = labels
+
+    def forward(self, scores: Array) -> Array:
+        loss, self.saved = kernels.cross_entropy(scores, self.labels)
+        return loss
+
+    def backward(self, gy: Array) -> Any:
+        return self.saved * gy
+
+
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return exp(x) / sum of exp(x) along `axis`."""
+    return Softmax(axis)(x)
+
+
+def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """Return the logarithm of softmax(x) along `axis`, exact also where softmax underflows."""
+    return LogSoftmax(axis)(x)
+
+
+def cross_entropy(scores: Tensor, labels: Tensor | Array) -> Tensor:
+    """Return the mean negative log-probability of the right classes (the paper's objective).
+
+    Parameters
+    ----------
+    scores : (N, classes)
+        Before softmax.
+    labels : (N,), integers in 0 .. classes - 1
+    """
+    if isinstance(labels, Variable):
+        labels = labels.data.astype(np.int64)
+    elif not hasattr(labels, "dtype"):
+        labels = np.asarray(labels)
+    _check(scores.shape, labels)
+    if isinstance(labels, np.ndarray):  # they come from the data set, a few bytes per image
+        labels = array_module(scores.data).asarray(labels)
+    return CrossEntropy(labels)(scores)
+
+
+def _check(shape: tuple[int, ...], labels: Array) -> None:
+    """Raise a ShapeError where scores and labels do not fit together."""
+    if len(shape) != 2 or labels.shape != shape[:1] or shape[0] == 0:
+        raise ShapeError(
+            f"cross_entropy: scores must be (N, classes) and labels (N,), N at least 1; "
+            f"scores are {shape}, labels {labels.shape}."
+        )
+    if labels.dtype.kind not in "iu":
+        raise ShapeError(f"cross_entropy: labels must be integers; they are {labels.dtype}.")
+    if isinstance(labels, np.ndarray):  # on a GPU looking would mean waiting for it
+        wrong = np.flatnonzero((labels < 0) | (labels >= shape[1]))
+        if wrong.size:
+            raise ShapeError(
+                f"cross_entropy: labels must be integers in 0..{shape[1] - 1} for scores {shape}; "
+                f"found {labels[wrong[0]]} at row {wrong[0]}."
+            )

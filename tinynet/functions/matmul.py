@@ -1,0 +1,88 @@
+"""Matrix products and the fully connected layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.autograd import Function
+from tinynet.backend import Array
+from tinynet.errors import ShapeError
+from tinynet.functions.elementwise import unbroadcast
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+class MatMul(Function):
+    """y = a @ b for stacks of matrices (..., M, K) @ (..., K, N)."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        self.saved = a, b
+        return a @ b
+
+    def backward(self, gy: Array) -> Any:
+        a, b = self.saved
+        return (
+            unbroadcast(gy @ b.swapaxes(-1, -2), a.shape) if self.needs_grad(0) else None,
+            unbroadcast(a.swapaxes(-1, -2) @ gy, b.shape) if self.needs_grad(1) else None,
+        )
+
+
+class Linear(Function):
+    """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]."""
+
+    def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        self.saved = x, weight
+        y = x @ weight.T
+        if bias is not None:
+            y += bias
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        x, weight = self.saved
+        gradients = (
+            gy @ weight if self.needs_grad(0) else None,
+            gy.T @ x if self.needs_grad(1) else None,
+            gy.sum(axis=0),
+        )
+        return gradients[: len(self.inputs)]
+
+
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Return a @ b by NumPy's rules: stacks broadcast, a vector is a row or a column."""
+    row, column = len(a.shape) == 1, len(b.shape) == 1
+    left = a.reshape(1, -1) if row else a
+    right = b.reshape(-1, 1) if column else b
+    if 0 in (len(a.shape), len(b.shape)) or left.shape[-1] != right.shape[-2]:
+        raise ShapeError(
+            f"matmul: the last axis of a {a.shape} must be as long as the "
+            f"{'only' if column else 'second to last'} axis of b {b.shape}."
+        )
+    y = MatMul()(left, right)
+    shape = list(y.shape)
+    if column:
+        del shape[-1]
+    if row:
+        del shape[-1 if column else -2]
+    return y.reshape(*shape) if row or column else y
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x @ weight.T + bias: a fully connected layer.
+
+    Parameters
+    ----------
+    x : (N, in)
+    weight : (out, in)
+    bias : (out,), optional
+
+    Returns
+    -------
+    (N, out)
+    """
+    if len(x.shape) != 2 or x.shape[1] != weight.shape[1]:
+        raise ShapeError(
+            f"linear: x is {x.shape}, but weight {weight.shape} (out, in) needs "
+            f"(N, {weight.shape[1]}). Images are flattened first: F.flatten(x)."
+        )
+    return Linear()(x, weight) if bias is None else Linear()(x, weight, bias)

@@ -1,0 +1,151 @@
+"""Normalization: the paper's across channels, and batch normalization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.autograd import Function, Variable
+from tinynet.backend import Array, array_module
+from tinynet.errors import ShapeError
+from tinynet.kernels.lrn import lrn_backward, lrn_forward
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
+
+
+class LocalResponseNorm(Function):
+    """y[c] = x[c] / (k + alpha * sum of x[j]**2 over the n channels around c) ** beta."""
+
+    def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
+        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+
+    def forward(self, x: Array) -> Array:
+        y, scale = lrn_forward(x, self.n, self.k, self.alpha, self.beta, self.groups)
+        self.saved = x, y, scale
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        x, y, scale = self.saved
+        return lrn_backward(gy, x, y, scale, self.n, self.alpha, self.beta, self.groups)
+
+
+class BatchNorm(Function):
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given.
+
+        gx = weight / sqrt(var + eps) * (gy - mean of gy - xhat * mean of (gy * xhat))
+
+    where the two means over the batch are there only if mean and var came from the batch.
+    """
+
+    def __init__(self, mean: Array, var: Array, eps: float, training: bool) -> None:
+        self.mean, self.var, self.eps, self.training = mean, var, eps, training
+
+    def forward(self, x: Array, weight: Array, bias: Array) -> Array:
+        inverse = _channels(1 / array_module(x).sqrt(self.var + self.eps))
+        xhat = (x - _channels(self.mean)) * inverse
+        self.saved = xhat, inverse, weight
+        return xhat * _channels(weight) + _channels(bias)
+
+    def backward(self, gy: Array) -> Any:
+        xhat, inverse, weight = self.saved
+        gbias, gweight = gy.sum(axis=PIXELS), (gy * xhat).sum(axis=PIXELS)
+        gx = gy
+        if self.training:
+            count = gy.size / gy.shape[1]
+            gx = gy - _channels(gbias / count) - xhat * _channels(gweight / count)
+        return gx * (inverse * _channels(weight)), gweight, gbias
+
+
+def _channels(v: Array) -> Array:
+    """Return v (C,) so that it broadcasts over (N, C, H, W)."""
+    return v[:, None, None]
+
+
+def local_response_norm(
+    x: Tensor,
+    n: int = 5,
+    k: float = 2.0,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    *,
+    groups: int = 1,
+) -> Tensor:
+    """Divide every value by a power of the squares around it (section 3.3 of the paper).
+
+        y[c] = x[c] / (k + alpha * sum of x[j]**2 for j in c - n//2 .. c + n//2) ** beta
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+    n : int, odd
+        Channels in the window, clipped at the first and the last channel of the group.
+    k, alpha, beta : float
+        As the paper prints them. PyTorch's and Caffe's alpha is n times this one.
+    groups : int
+        Windows do not cross from one group of channels to the next, as they did not cross from
+        one GPU to the other in 2012.
+
+    Returns
+    -------
+    (N, C, H, W)
+    """
+    if n < 1 or n % 2 == 0:
+        raise ValueError(
+            f"local_response_norm: n must be odd, so that the window has a middle. Got n={n}."
+        )
+    if len(x.shape) != 4:
+        raise ShapeError(f"local_response_norm: x must be (N, C, H, W); it is {x.shape}.")
+    if groups < 1 or x.shape[1] % groups:
+        raise ShapeError(
+            f"local_response_norm: groups={groups} must divide the {x.shape[1]} channels of x."
+        )
+    return LocalResponseNorm(n, float(k), float(alpha), float(beta), groups)(x)
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor | Array,
+    running_var: Tensor | Array,
+    *,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalize every channel to mean 0 and variance 1, then scale and shift it.
+
+    Ioffe and Szegedy 2015. In training mean and variance come from the batch, and the running
+    values move towards them *in place*: running = (1 - momentum) * running + momentum * batch,
+    with the unbiased variance (divided by count - 1), as in PyTorch. Otherwise the running values
+    are used.
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+    weight, bias, running_mean, running_var : (C,)
+
+    Returns
+    -------
+    (N, C, H, W)
+    """
+    if len(x.shape) != 4 or weight.shape != (x.shape[1],):
+        raise ShapeError(
+            f"batch_norm: x must be (N, C, H, W) and weight (C,); x is {x.shape}, "
+            f"weight is {weight.shape}."
+        )
+    mean, var = (v.data if isinstance(v, Variable) else v for v in (running_mean, running_var))
+    if training:
+        count = x.data.size // x.shape[1]
+        if count < 2:
+            raise ShapeError(
+                f"batch_norm: training needs at least 2 values per channel for a variance; "
+                f"x is {x.shape}."
+            )
+        batch_mean, batch_var = x.data.mean(axis=PIXELS), x.data.var(axis=PIXELS)
+        mean[...] = (1 - momentum) * mean + momentum * batch_mean
+        var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
+        mean, var = batch_mean, batch_var
+    return BatchNorm(mean, var, eps, training)(x, weight, bias)

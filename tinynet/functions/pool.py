@@ -1,0 +1,121 @@
+"""Pooling with its derivatives; the arithmetic is in kernels/max_pool.py and avg_pool.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.autograd import Function
+from tinynet.backend import Array
+from tinynet.errors import ShapeError
+from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
+from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+class MaxPool2d(Function):
+    """y[n, c, i, j] = max of x[n, c] in window (i, j); ties: the first in row-major order."""
+
+    def __init__(self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool) -> None:
+        self.geometry, self.ceil_mode = (kernel, stride, padding), ceil_mode
+
+    def forward(self, x: Array) -> Array:
+        y, winner = max_pool2d_forward(x, *self.geometry, self.ceil_mode)
+        self.saved = winner, x.shape
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        winner, shape = self.saved
+        return max_pool2d_backward(gy, winner, shape, *self.geometry)
+
+
+class AvgPool2d(Function):
+    """y[n, c, i, j] = mean of x[n, c] in window (i, j)."""
+
+    def __init__(
+        self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, count_include_pad: bool
+    ) -> None:
+        self.geometry = kernel, stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x.shape
+        return avg_pool2d_forward(x, *self.geometry, self.ceil_mode, self.count_include_pad)
+
+    def backward(self, gy: Array) -> Any:
+        return avg_pool2d_backward(gy, self.saved, *self.geometry, self.count_include_pad)
+
+
+def max_pool2d(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    *,
+    padding: int | Pair | Padding = 0,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the maximum of each window of x (N, C, H, W) as (N, C, OH, OW).
+
+    AlexNet's overlapping pooling is ``max_pool2d(x, 3, 2)`` (section 3.4).
+
+    Parameters
+    ----------
+    kernel_size, stride : int or (height, width)
+        `stride` None: the kernel size, windows side by side.
+    padding : int, (height, width) or ((top, bottom), (left, right))
+        Pixels around the image that never win; at most half the window.
+    ceil_mode : bool
+        Let a last window hang over the end, as cuda-convnet and Caffe did.
+    """
+    geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    return MaxPool2d(*geometry, ceil_mode)(x)
+
+
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    *,
+    padding: int | Pair | Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Return the mean of each window of x (N, C, H, W) as (N, C, OH, OW).
+
+    Parameters are those of `max_pool2d`, and `count_include_pad`: whether pixels of the padding
+    count in the divisor. What a window of `ceil_mode` hangs over beyond it never counts.
+    """
+    geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    return AvgPool2d(*geometry, ceil_mode, count_include_pad)(x)
+
+
+def global_avg_pool2d(x: Tensor) -> Tensor:
+    """Return the mean of each map of x (N, C, H, W) as (N, C)."""
+    if len(x.shape) != 4:
+        raise ShapeError(f"global_avg_pool2d: x must be (N, C, H, W); it is {x.shape}.")
+    return x.mean(axis=(2, 3))
+
+
+def _geometry(
+    op: str,
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None,
+    padding: int | Pair | Padding,
+    ceil_mode: bool,
+) -> tuple[Pair, Pair, Padding]:
+    """Return kernel, stride and padding in full, or say what does not fit."""
+    if len(x.shape) != 4:
+        raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
+    kernel = pair(kernel_size, f"{op}: kernel_size")
+    steps = kernel if stride is None else pair(stride, f"{op}: stride")
+    border = padding_pairs(padding, f"{op}: padding")
+    if any(2 * max(side) > k for side, k in zip(border, kernel, strict=True)):
+        raise ShapeError(
+            f"{op}: padding may be at most half the window, or a window would see no pixel. "
+            f"The window is {kernel}, the padding {border}."
+        )
+    output_shape(op, x.shape, kernel, steps, border, ceil_mode=ceil_mode)
+    return kernel, steps, border

@@ -1,0 +1,143 @@
+"""The same numbers in another arrangement: every backward is the arrangement undone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tinynet.autograd import Function
+from tinynet.backend import Array, array_module, is_array
+from tinynet.errors import ShapeError
+
+if TYPE_CHECKING:
+    from tinynet.tensor import Tensor
+
+
+class Reshape(Function):
+    """y = x with another shape, elements in row-major order."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x.shape
+        return x.reshape(self.shape)
+
+    def backward(self, gy: Array) -> Any:
+        return gy.reshape(self.saved)
+
+
+class Transpose(Function):
+    """y = x with its axes in another order."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def forward(self, x: Array) -> Array:
+        return x.transpose(self.axes)
+
+    def backward(self, gy: Array) -> Any:
+        return gy.transpose(sorted(range(len(self.axes)), key=self.axes.__getitem__))
+
+
+class GetItem(Function):
+    """y = x[index]; an element that was picked twice receives both gradients."""
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x.shape
+        return x[self.index]
+
+    def backward(self, gy: Array) -> Any:
+        xp = array_module(gy)
+        gx = xp.zeros(self.saved, gy.dtype)
+        parts = self.index if isinstance(self.index, tuple) else (self.index,)
+        if any(is_array(p) or isinstance(p, list) for p in parts):
+            xp.add.at(gx, self.index, gy)
+        else:
+            gx[self.index] = gy
+        return gx
+
+
+class Concatenate(Function):
+    """y = the inputs one after the other along an axis."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, *xs: Array) -> Array:
+        self.saved = [x.shape[self.axis] for x in xs]
+        return array_module(xs[0]).concatenate(xs, axis=self.axis)
+
+    def backward(self, gy: Array) -> Any:
+        axis, end, gradients = self.axis % gy.ndim, 0, []
+        for size in self.saved:
+            begin, end = end, end + size
+            gradients.append(gy[(slice(None),) * axis + (slice(begin, end),)])
+        return tuple(gradients)
+
+
+class Pad(Function):
+    """y = x with zeros around it."""
+
+    def __init__(self, widths: tuple[tuple[int, int], ...]) -> None:
+        self.widths = widths
+
+    def forward(self, x: Array) -> Array:
+        return array_module(x).pad(x, self.widths)
+
+    def backward(self, gy: Array) -> Any:
+        return gy[tuple(slice(a, n - b) for n, (a, b) in zip(gy.shape, self.widths, strict=True))]
+
+
+def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return x with `shape`; one entry may be -1."""
+    try:
+        return Reshape(shape)(x)
+    except ValueError:
+        raise ShapeError(
+            f"reshape: {x.data.size} elements of shape {x.shape} cannot take the shape {shape}."
+        ) from None
+
+
+def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
+    """Return x with its axes in the order `axes`; None reverses them."""
+    ndim = len(x.shape)
+    axes = tuple(reversed(range(ndim))) if axes is None else tuple(a % ndim for a in axes)
+    if sorted(axes) != list(range(ndim)):
+        raise ShapeError(f"transpose: axes {axes} must name each axis of shape {x.shape} once.")
+    return Transpose(axes)(x)
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """Return x[index], with NumPy's basic and advanced indexing."""
+    return GetItem(index)(x)
+
+
+def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
+    """Return the tensors joined along `axis`; the other axes must agree."""
+    shapes = [x.shape for x in xs]
+    if not shapes:
+        raise ShapeError("concatenate: there is nothing to join, the list is empty.")
+    rests = {tuple(n for i, n in enumerate(s) if i != axis % len(s)) for s in shapes}
+    if len(rests) != 1:
+        raise ShapeError(f"concatenate: only axis {axis} may differ between the shapes {shapes}.")
+    return Concatenate(axis)(*xs)
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Return x with zeros around it: `widths` has (before, after) for each axis."""
+    if len(widths) != len(x.shape):
+        raise ShapeError(
+            f"pad: widths needs a (before, after) for each of the {len(x.shape)} axes of shape "
+            f"{x.shape}, got {len(widths)}."
+        )
+    return Pad(tuple((int(a), int(b)) for a, b in widths))(x)
+
+
+def flatten(x: Tensor) -> Tensor:
+    """Return x (N, ...) as (N, features)."""
+    return reshape(x, (x.shape[0], math.prod(x.shape[1:])))

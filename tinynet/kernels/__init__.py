@@ -1,0 +1,54 @@
+"""The hot loops: arrays in, arrays out. No Tensor is known here.
+
+=============  ======================================================================
+room           kernels
+=============  ======================================================================
+im2col         im2col, col2im
+conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
+max_pool       max_pool2d_forward, max_pool2d_backward
+avg_pool       avg_pool2d_forward, avg_pool2d_backward
+lrn            lrn_forward, lrn_backward
+dropout        dropout (its own backward)
+softmax        cross_entropy (the loss and its gradient)
+momentum       momentum_update
+=============  ======================================================================
+
+A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
+``with use("reference"):`` forces one kind of implementation.
+"""
+
+from tinynet.kernels._kernel import KERNELS, Kernel, use
+from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
+from tinynet.kernels.conv import (
+    conv2d_backward_bias,
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    conv2d_forward,
+)
+from tinynet.kernels.dropout import dropout
+from tinynet.kernels.im2col import col2im, im2col
+from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
+from tinynet.kernels.momentum import momentum_update
+from tinynet.kernels.softmax import cross_entropy
+
+__all__ = [
+    "KERNELS",
+    "Kernel",
+    "avg_pool2d_backward",
+    "avg_pool2d_forward",
+    "col2im",
+    "conv2d_backward_bias",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_forward",
+    "cross_entropy",
+    "dropout",
+    "im2col",
+    "lrn_backward",
+    "lrn_forward",
+    "max_pool2d_backward",
+    "max_pool2d_forward",
+    "momentum_update",
+    "use",
+]

@@ -1,0 +1,136 @@
+"""Where compiled kernels are kept, and how a damaged or stale one never runs.
+
+Numba has a cache too. It runs old code after an edit of an imported constant or intrinsic, trusts
+whatever bytes it finds, and stops the program where no folder can be written. Here the name of the
+folder is a digest of everything that the machine code depends on, each file begins with the digest
+of its own content, and any trouble costs a compilation and one warning.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+troubles: list[str] = []  # what went wrong in this process; the first was also said aloud
+DIGEST = hashlib.sha256().digest_size
+LOADING_TROUBLE = (ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError,
+                   RuntimeError, TypeError, ValueError, pickle.UnpicklingError)  # fmt: skip
+
+
+def _base() -> Path:
+    """The folder that the user chose, else the one where the system keeps such things."""
+    if chosen := os.environ.get("TINYNET_CACHE"):
+        return Path(chosen)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared, "tinynet")
+    return Path("~/.cache/tinynet").expanduser()
+
+
+def _stamp(options: dict[str, Any]) -> str:
+    """A digest of all that machine code depends on: sources, versions, processor, flags."""
+    import llvmlite
+    import numba
+    from numba.core.registry import cpu_target
+
+    machine = cpu_target.target_context.codegen().magic_tuple()
+    versions = numba.__version__, llvmlite.__version__, sys.version
+    settings = machine, numba.config.OPT, numba.config.LOOP_VECTORIZE, sorted(options.items())
+    digest = hashlib.sha256(repr((versions, settings)).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _is_private(path: Path) -> bool:
+    """Whether nobody else could have put machine code there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+@functools.cache
+def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
+    """The folder of exactly this build, or None (and a warning) where there cannot be one."""
+    try:
+        path = _base() / "kernels" / _stamp(dict(options))
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(path):
+            return _complain(f"others may write to {path}")
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        return _complain(error)
+
+
+def _complain(reason: object) -> None:
+    """Say once in a process that the cache is in trouble. Everything works without it."""
+    if not troubles:
+        warnings.warn(f"kernel cache: {reason}. Kernels are compiled anew.", RuntimeWarning, 2)
+    troubles.append(str(reason))
+
+
+class Cache:
+    """One file per kernel. Numba's dispatcher calls load_overload and save_overload."""
+
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        self.name, self.hit = name, False
+        self.folder = folder(tuple(sorted(options.items())))
+
+    def load_overload(self, _signature: Any, target: Any) -> Any:
+        """The compiled kernel, or None."""
+        from numba.core.compiler import CompileResult
+
+        target.refresh()
+        content = self._read()
+        if content is None:
+            return None
+        try:
+            result = CompileResult._rebuild(target, *pickle.loads(content))
+        except LOADING_TROUBLE as error:
+            return _complain(f"{self.name}: {error!r}")
+        self.hit = True
+        return result
+
+    def save_overload(self, _signature: Any, result: Any) -> None:
+        """Keep a compiled kernel for the next process."""
+        from numba.core.serialize import dumps
+
+        if self.folder is None or result.library.has_dynamic_globals:
+            return
+        content = dumps(result._reduce())
+        try:
+            self._write(hashlib.sha256(content).digest() + content)
+        except OSError as error:
+            _complain(error)
+
+    def _read(self) -> bytes | None:
+        if self.folder is None:
+            return None
+        try:
+            data = (self.folder / self.name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return _complain(error)
+        if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+            return _complain(f"{self.folder / self.name} is damaged")
+        return data[DIGEST:]
+
+    def _write(self, data: bytes) -> None:
+        """All or nothing, also when several processes write at once."""
+        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+            try:
+                file.write(data)
+                file.close()
+                Path(file.name).replace(self.folder / self.name)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+                raise

@@ -1,0 +1,104 @@
+"""The only dispatch in the project: a hot loop is its readable reference, decorated.
+
+    @Kernel
+    def lrn_forward(x, n, ...):          # the definition: array arithmetic, at most 15 lines
+        ...
+
+    @lrn_forward.numba                   # the same in a hurry
+    def lrn_forward_numba(x, n, ...):
+        ...
+
+It reads like ``@property`` and ``@x.setter``: the reference owns the name, the signature and the
+docstring, and it runs wherever nothing faster exists.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import importlib.util
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KINDS = ("reference", "numba", "cuda")
+
+_forced: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "tinynet.kernels", default=os.environ.get("TINYNET_KERNELS") or None
+)
+
+
+@functools.cache
+def has_numba() -> bool:
+    """Return whether Numba is installed, without paying for its import."""
+    return importlib.util.find_spec("numba") is not None
+
+
+class Kernel(Generic[P, R]):
+    """A hot loop: one meaning, several implementations.
+
+    The decorated function is the reference: it *is* the definition. ``implementations`` maps each
+    kind to its function, so that a test can hold every one of them against the reference.
+    """
+
+    def __init__(self, reference: Callable[P, R]) -> None:
+        functools.update_wrapper(self, reference)
+        self.__name__: str = reference.__name__
+        self.reference = reference
+        self.implementations: dict[str, Callable[P, R]] = {"reference": reference}
+        KERNELS.append(self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.implementations[self.kind_for(args[0])](*args, **kwargs)
+
+    def kind_for(self, x: Any) -> str:
+        """Return which implementation an array like `x` takes, here and now.
+
+        The Numba versions are written for float32; float64, the precision of the gradient
+        checks, takes the reference.
+        """
+        on_cpu = isinstance(x, np.ndarray)
+        kind = _forced.get() or ("numba" if on_cpu else "cuda")
+        if kind == "numba" and not (on_cpu and x.dtype == np.float32 and has_numba()):
+            return "reference"
+        return kind if kind in self.implementations else "reference"
+
+    def numba(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Add the Numba version."""
+        return self._add("numba", function)
+
+    def cuda(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Add the CUDA version."""
+        return self._add("cuda", function)
+
+    def _add(self, kind: str, function: Callable[P, R]) -> Callable[P, R]:
+        wanted, got = (list(inspect.signature(f).parameters) for f in (self.reference, function))
+        if wanted != got:
+            raise TypeError(
+                f"{self.__name__}: the {kind} version must take exactly the reference's arguments."
+            )
+        self.implementations[kind] = function
+        return function
+
+
+KERNELS: list[Kernel[Any, Any]] = []
+"""Every kernel, in the order in which the rooms define them."""
+
+
+@contextlib.contextmanager
+def use(kind: str) -> Iterator[None]:
+    """Inside the block every kernel runs its `kind` implementation, if it has one."""
+    if kind not in KINDS:
+        raise ValueError(f"kernels.use: the kinds are {', '.join(KINDS)}, not {kind!r}.")
+    token = _forced.set(kind)
+    try:
+        yield
+    finally:
+        _forced.reset(token)

@@ -1,0 +1,77 @@
+"""Images in the order that the compiled loops like: (N, H, W, C), the channel innermost.
+
+The channel is the vector axis of everything that is fast here. To whoever reads them, arrays are
+(N, C, H, W) all the same: what is returned is a transposed view.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.kernels._native import In3, In4, Out3, Out4, native
+from tinynet.kernels.geometry import Padding
+
+GRAIN = 1 << 15  # elements that are worth waking a thread for, in loops that mostly move memory
+
+
+def share(per_unit: int) -> int:
+    """How many units of so many elements make a piece worth waking a thread for."""
+    return -(-GRAIN // max(per_unit, 1))
+
+
+def channels_last(x: Array) -> Array:
+    """Return x (N, C, H, W) as a contiguous (N, H, W, C), without a copy where it already is."""
+    N, C, H, W = x.shape
+    last = x.transpose(0, 2, 3, 1)
+    if last.flags.c_contiguous:
+        return last
+    if not x.flags.c_contiguous or x.size == 0:
+        return np.ascontiguousarray(last)
+    y = np.empty((N, H, W, C), np.float32)
+    _interleave(N, x.reshape(N, C, H * W), y.reshape(N, H * W, C), grain=share(C * H * W))
+    return y
+
+
+def channels_first(y: Array) -> Array:
+    """Return the (N, C, H, W) view of an (N, H, W, C) array."""
+    return y.transpose(0, 3, 1, 2)
+
+
+def bordered(x: Array, padding: Padding) -> Array:
+    """Return x (N, C, H, W) as (N, H, W, C) inside a border of zeros."""
+    (top, bottom), (left, right) = padding
+    inner = channels_last(x)
+    if not (top or bottom or left or right):
+        return inner
+    N, H, W, C = inner.shape
+    y = np.empty((N, top + H + bottom, left + W + right, C), np.float32)
+    _border(N, inner, top, left, y, grain=share(y[0].size))
+    return y
+
+
+@native
+def _interleave(lo: int, hi: int, x: In3, y: Out3) -> None:
+    """X (N, C, HW) -> y (N, HW, C)."""
+    C, HW = x.shape[1], x.shape[2]
+    for n in range(lo, hi):
+        for first in range(0, HW, 16):  # a strip of pixels stays in the cache
+            for c in range(C):
+                for i in range(first, min(first + 16, HW)):
+                    y[n, i, c] = x[n, c, i]
+
+
+@native
+def _border(lo: int, hi: int, x: In4, top: int, left: int, y: Out4) -> None:
+    """X (N, H, W, C) -> y, with zeros around it."""
+    H, W, C = x.shape[1], x.shape[2], x.shape[3]
+    for n in range(lo, hi):
+        for i in range(y.shape[1]):
+            inside = top <= i < top + H
+            for j in range(y.shape[2]):
+                if inside and left <= j < left + W:
+                    for c in range(C):
+                        y[n, i, j, c] = x[n, i - top, j - left, c]
+                else:
+                    for c in range(C):
+                        y[n, i, j, c] = 0

@@ -1,0 +1,172 @@
+r"""The microkernel: a small matrix product that never leaves the registers.
+
+A convolution is a matrix product, im2col(x) @ weights, and im2col(x) need not be built to be
+multiplied: its element in row p (an output pixel) and column k (a tap and channel of the filter)
+already lies in x, at a place that is a sum of two table entries.
+
+                     k →                  c →
+        p  ┌──────────────────┐       ┌─────────┐          ┌─────────┐
+        ↓  │ x[row[p]+col[k]] │   @   │ w[k, c] │    =     │ y[p, c] │     PIXELS x CHANNELS sums,
+           └──────────────────┘       └─────────┘          └─────────┘     one register per 4, 8 or 16
+
+For each k the kernel loads one row of w (VECTORS registers) and, for each of PIXELS pixels,
+spreads one number of x over a register and multiplies and adds. Each loaded number is used many
+times, and nothing is stored until the end: that is how a loop comes near the machine's peak.
+
+With other tables the same kernel is the backward pass: with `rows` and `cols` exchanged it sums
+over pixels (the gradient of the weights), with flipped weights it is the gradient of the input.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Shape(NamedTuple):
+    """The block of sums that one call of the microkernel computes."""
+
+    lanes: int  # floats in one register
+    pixels: int  # rows of the block
+    vectors: int  # registers in a row of the block
+
+    @property
+    def channels(self) -> int:
+        """Columns of the block."""
+        return self.lanes * self.vectors
+
+
+# The sums, one row of w and one spread number must fit in the registers: 32 of them, or 16.
+AVX512 = Shape(lanes=16, pixels=8, vectors=2)
+AVX = Shape(lanes=8, pixels=5, vectors=2)  # a sixth would need more integer registers
+NEON = Shape(lanes=4, pixels=6, vectors=4)
+SSE = Shape(lanes=4, pixels=6, vectors=2)
+
+
+@functools.cache
+def host_shape() -> Shape:
+    """The block for the processor that Numba compiles for (which its own settings may narrow)."""
+    from numba.core.registry import cpu_target
+
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    have = set(features.split(","))
+    if "+avx512f" in have:
+        return AVX512
+    if "+avx" in have:
+        return AVX
+    return NEON if triple.startswith(("aarch64", "arm64")) else SSE
+
+
+class Emitter:
+    """Writes vector instructions with an LLVM builder."""
+
+    def __init__(self, context: Any, builder: Any, lanes: int) -> None:
+        from llvmlite import ir
+
+        self.context, self.builder, self.ir, self.lanes = context, builder, ir, lanes
+        self.real, self.integer = ir.FloatType(), ir.IntType(64)
+        self.vector = ir.VectorType(self.real, lanes)
+
+    def number(self, value: int) -> Any:
+        """An integer constant."""
+        return self.ir.Constant(self.integer, value)
+
+    def pointer(self, kind: Any, array: Any, offset: Any) -> Any:
+        """The address of element `offset` of an array argument."""
+        data = self.context.make_array(kind)(self.context, self.builder, array).data
+        return self.builder.gep(data, [offset])
+
+    def index(self, table: Any, k: Any) -> Any:
+        """table[k], a 32-bit integer, widened."""
+        return self.builder.sext(self.builder.load(self.builder.gep(table, [k])), self.integer)
+
+    def address(self, pointer: Any, offset: Any) -> Any:
+        """The vector that starts at pointer[offset]."""
+        place = self.builder.gep(pointer, [offset])
+        return self.builder.bitcast(place, self.vector.as_pointer())
+
+    def load(self, pointer: Any, offset: Any) -> Any:
+        """Neighbouring floats, from pointer[offset] on, as one vector."""
+        return self.builder.load(self.address(pointer, offset), align=4)
+
+    def store(self, value: Any, pointer: Any, offset: Any) -> None:
+        """Write a vector to pointer[offset] and its neighbours."""
+        self.builder.store(value, self.address(pointer, offset), align=4)
+
+    def spread(self, value: Any) -> Any:
+        """One float, in every lane."""
+        ir, few = self.ir, self.ir.IntType(32)
+        one = self.builder.insert_element(
+            ir.Constant(self.vector, ir.Undefined), value, ir.Constant(few, 0)
+        )
+        lanes = ir.Constant(ir.VectorType(few, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, one, lanes)
+
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """A * b + c, in one instruction where the processor has it."""
+        from numba.core import cgutils
+
+        kind = self.ir.FunctionType(self.vector, [self.vector] * 3)
+        name = f"llvm.fmuladd.v{self.lanes}f32"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [a, b, c])
+
+
+def build_tile(shape: Shape) -> Callable[..., None]:
+    """Return the intrinsic `tile`, which computes one block. All arrays are flat to it:
+
+        y[y0 + places[q0+p] + c] = start[s0 + follow*places[q0+p] + c]
+                                   + sum over k < depth of
+                                     x[x0 + rows[r0+p] + cols[c0+k]] * w[w0 + k*CHANNELS + c]
+
+    `follow` is 0 to begin with one row for all pixels (a bias), 1 to add to what is there (y as
+    its own start). No bounds are checked: the caller guards.
+    """
+    from numba import types
+    from numba.extending import intrinsic
+
+    def tile(  # type: ignore[no-untyped-def]
+        _, x, x0, rows, r0, cols, c0, depth, w, w0, start, s0, follow, y, y0, places, q0
+    ):
+        i8 = types.int64
+        signature = types.void(
+            x, i8, rows, i8, cols, i8, i8, w, i8, start, i8, i8, y, i8, places, i8
+        )
+        return signature, functools.partial(_emit_tile, shape)
+
+    return intrinsic(tile)  # type: ignore[no-any-return]
+
+
+def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    from numba.core import cgutils
+
+    e = Emitter(context, builder, shape.lanes)
+
+    def pointer(k: int) -> Any:
+        return e.pointer(signature.args[k], args[k], args[k + 1])
+
+    x, rows, cols, w, start, y, places = (pointer(k) for k in (0, 2, 4, 7, 9, 12, 14))
+    depth, follow = args[6], args[11]
+    block = [(p, v) for p in range(shape.pixels) for v in range(shape.vectors)]
+    column = [e.number(v * shape.lanes) for v in range(shape.vectors)]
+    pixels = [builder.gep(x, [e.index(rows, e.number(p))]) for p in range(shape.pixels)]
+    sums = {pv: cgutils.alloca_once(builder, e.vector) for pv in block}
+    outputs = [e.index(places, e.number(p)) for p in range(shape.pixels)]
+    for p, v in block:
+        begin = builder.mul(outputs[p], follow)
+        builder.store(e.load(start, builder.add(begin, column[v])), sums[p, v])
+    with cgutils.for_range(builder, depth) as loop:
+        tap = e.index(cols, loop.index)
+        row = builder.mul(loop.index, e.number(shape.channels))
+        weights = [e.load(w, builder.add(row, c)) for c in column]
+        for p in range(shape.pixels):
+            value = e.spread(builder.load(builder.gep(pixels[p], [tap])))
+            for v in range(shape.vectors):
+                total = e.multiply_add(value, weights[v], builder.load(sums[p, v]))
+                builder.store(total, sums[p, v])
+    for p, v in block:
+        e.store(builder.load(sums[p, v]), y, builder.add(outputs[p], column[v]))
+    return context.get_dummy_value()

@@ -1,0 +1,185 @@
+"""Kernels compiled by Numba: a plain loop over a part of the work, built once, run by a team.
+
+    @native
+    def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
+        for i in range(lo, hi):
+            y[i] = factor * x[i]
+
+    scale(len(x), x, 2.0, y)                     # pieces of range(len(x)), on all threads
+    scale(len(x), x, 2.0, y, grain=10_000)       # at least 10,000 elements a piece
+
+Four rules, each measured:
+
+1. A kernel says its types in its signature, so there is exactly one version. It is built at the
+   first call: importing a room does not import Numba. A wrong dtype is a TypeError.
+2. It is never parallel=True, which takes three to four times as long to compile (see `_team`).
+3. It stands at module level, and so do the intrinsics and helpers that it uses: they are found by
+   name among its globals. (What a closure holds would have a new identity in every process, and
+   the compiled kernel could not be found again, see `_cache`.)
+4. No bounds are checked inside. Whoever launches a kernel guards its shapes.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import typing
+from types import FunctionType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from tinynet.backend import Array
+from tinynet.kernels import _cache, _microkernel
+from tinynet.kernels._team import team
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Kind(NamedTuple):
+    """An exact array type: Numba compiles a kernel for these and for no others."""
+
+    dtype: str
+    axes: int
+    layout: str = "C"
+    written: bool = False
+
+    def for_numba(self) -> Any:
+        """The type in Numba's words. What is not written may be a read-only array."""
+        from numba import types
+
+        dtype = getattr(types, self.dtype)
+        return types.Array(dtype, self.axes, self.layout, readonly=not self.written)
+
+
+# What a kernel's argument may be: for people an array or a number, for Numba an exact type.
+Real = Annotated[float, "float32"]
+In1 = Annotated[Array, Kind("float32", 1)]
+In2 = Annotated[Array, Kind("float32", 2)]
+In3 = Annotated[Array, Kind("float32", 3)]
+In4 = Annotated[Array, Kind("float32", 4)]
+In5 = Annotated[Array, Kind("float32", 5)]
+Out1 = Annotated[Array, Kind("float32", 1, written=True)]
+Out2 = Annotated[Array, Kind("float32", 2, written=True)]
+Out3 = Annotated[Array, Kind("float32", 3, written=True)]
+Out4 = Annotated[Array, Kind("float32", 4, written=True)]
+Out5 = Annotated[Array, Kind("float32", 5, written=True)]
+Strided3 = Annotated[Array, Kind("float32", 3, "A")]
+Strided4 = Annotated[Array, Kind("float32", 4, "A")]
+StridedOut4 = Annotated[Array, Kind("float32", 4, "A", written=True)]
+Wide2 = Annotated[Array, Kind("float64", 2, written=True)]
+Places1 = Annotated[Array, Kind("int32", 1)]
+Places2 = Annotated[Array, Kind("int32", 2)]
+Indices1 = Annotated[Array, Kind("int64", 1)]
+TagsIn4 = Annotated[Array, Kind("uint8", 4)]
+TagsOut4 = Annotated[Array, Kind("uint8", 4, written=True)]
+
+OPTIONS: dict[str, Any] = {
+    "boundscheck": False,
+    "error_model": "numpy",  # 1 / 0 is infinity, as in the reference
+    "nogil": True,
+    "no_cfunc_wrapper": True,
+}
+
+on_compile: Callable[[str], None] | None = None  # told the name of each kernel that is compiled
+KERNELS: list[Native] = []
+_building = threading.RLock()
+
+
+class Native:
+    """A compiled loop over range(n): call it with n and the other arguments."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.compiled: Callable[..., None] | None = None
+        self.from_cache = False
+        KERNELS.append(self)
+
+    def __call__(self, n: int, *args: Any, grain: int = 1) -> None:
+        """Run the loop over range(n), in pieces of at least `grain`, on the team."""
+        team().run(self.compiled or self.build(), n, grain, args)
+
+    def signature(self) -> Any:
+        """The annotations, in Numba's words."""
+        from numba import types
+
+        def word(hint: Any) -> Any:
+            if hint in (int, bool, float):
+                return {int: types.int64, bool: types.boolean, float: types.float64}[hint]
+            kind = hint.__metadata__[0]
+            return kind.for_numba() if isinstance(kind, Kind) else getattr(types, kind)
+
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        hints.pop("return")
+        return types.void(*map(word, hints.values()))
+
+    def build(self) -> Callable[..., None]:
+        """Load the machine code, or compile it."""
+        import numba
+
+        with _building:
+            if self.compiled is None:
+                dispatcher = numba.njit(**OPTIONS)(_with_built_globals(self.function))
+                name = f"{self.function.__module__}.{self.function.__qualname__}"
+                dispatcher._cache = cache = _ToldCache(name, OPTIONS)
+                dispatcher.compile(self.signature())
+                dispatcher.disable_compile()
+                self.from_cache, self.compiled = cache.hit, dispatcher
+        return self.compiled  # type: ignore[return-value]
+
+
+class _ToldCache(_cache.Cache):
+    """A cache that says when it has nothing, and a compilation begins."""
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        result = super().load_overload(signature, target)
+        if result is None and on_compile is not None:
+            on_compile(self.name)
+        return result
+
+
+class Part:
+    """Something that kernels use by its global name, made when the first of them is built."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    @functools.cached_property
+    def built(self) -> Any:
+        """What Numba sees in this object's place."""
+        return self.make()
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """A small function that kernels call; it becomes part of them."""
+
+    def make() -> Any:
+        import numba
+
+        return numba.njit(**OPTIONS)(_with_built_globals(function))
+
+    return functools.update_wrapper(Part(make), function)
+
+
+def _with_built_globals(function: Any) -> Any:
+    """The same code, in whose globals our own Parts have been built."""
+    names = function.__code__.co_names
+    parts = {name: function.__globals__.get(name) for name in names}
+    built = {name: part.built for name, part in parts.items() if isinstance(part, Part)}
+    fresh = FunctionType(function.__code__, {**function.__globals__, **built}, function.__name__)
+    fresh.__qualname__ = function.__qualname__
+    return fresh
+
+
+def native(function: Callable[..., None]) -> Native:
+    """Decorate a loop f(lo, hi, *args) with annotated types; call the result with (n, *args)."""
+    return Native(function)
+
+
+def warm() -> None:
+    """Build every kernel now. Safe in several processes at once."""
+    for kernel in KERNELS:
+        kernel.build()
+
+
+tile = Part(lambda: _microkernel.build_tile(_microkernel.host_shape()))

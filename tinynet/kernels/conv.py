@@ -1,0 +1,143 @@
+r"""Convolution (the paper's: filters are not flipped), with groups as in AlexNet's two towers.
+
+    y[n, o, i, j] = bias[o] + sum over c, p, q of weight[o, c, p, q] * x[n, c', SH*i + DH*p - PH, SW*j + DW*q - PW]
+
+    gx[n, c', h, w]     = sum of weight[o, c, p, q] * gy[n, o, i, j]  over all o, p, q, i, j that read it
+    gweight[o, c, p, q] = sum over n, i, j of gy[n, o, i, j] * x[n, c', SH*i + DH*p - PH, SW*j + DW*q - PW]
+    gbias[o]            = sum over n, i, j of gy[n, o, i, j]
+
+c' = c + (C // G) * (group of o): output channel o sees only the C // G channels of its own group.
+
+The reference is im2col and a matrix product per group: (OC // G, K) @ (K, OH*OW), K = C // G * KH * KW.
+"""
+
+from __future__ import annotations
+
+from tinynet.backend import Array
+from tinynet.kernels import conv_loops
+from tinynet.kernels._kernel import Kernel
+from tinynet.kernels.geometry import Padding, Pair, output_shape
+from tinynet.kernels.im2col import col2im, im2col
+
+
+@Kernel
+def conv2d_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Return y (N, OC, OH, OW) of x (N, C, H, W), weight (OC, C // G, KH, KW), bias (OC,)."""
+    kernel = weight.shape[2:]
+    OH, OW = output_shape("conv2d", x.shape, kernel, stride, padding, dilation)
+    columns = im2col.reference(x, kernel, stride, padding, dilation)
+    columns = columns.reshape(len(x), groups, -1, OH * OW)  # (N, G, K, OH*OW)
+    y = weight.reshape(groups, weight.shape[0] // groups, -1) @ columns
+    y = y.reshape(len(x), -1, OH, OW)
+    return y if bias is None else y + bias[:, None, None]
+
+
+@Kernel
+def conv2d_backward_input(
+    gy: Array,
+    weight: Array,
+    shape: tuple[int, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Return gx of `shape` (N, C, H, W): each gy (N, OC, OH, OW) times its filter, put back."""
+    N, OC, OH, OW = gy.shape
+    filters = weight.reshape(groups, OC // groups, -1)  # (G, OC // G, K)
+    columns = filters.transpose(0, 2, 1) @ gy.reshape(N, groups, -1, OH * OW)
+    columns = columns.reshape(N, -1, OH * OW)
+    return col2im.reference(columns, shape, weight.shape[2:], stride, padding, dilation)
+
+
+@Kernel
+def conv2d_backward_weight(
+    gy: Array,
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Return gweight (OC, C // G, KH, KW): gy (N, OC, OH, OW) times what each filter saw of x."""
+    N, OC, OH, OW = gy.shape
+    columns = im2col.reference(x, kernel, stride, padding, dilation)
+    columns = columns.reshape(N, groups, -1, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
+    gy = gy.reshape(N, groups, OC // groups, OH * OW).transpose(1, 2, 0, 3)  # (G, OC//G, N, OH*OW)
+    K = columns.shape[3]
+    gweight = gy.reshape(groups, OC // groups, -1) @ columns.reshape(groups, -1, K)
+    return gweight.reshape(OC, -1, *kernel)
+
+
+@Kernel
+def conv2d_backward_bias(gy: Array) -> Array:
+    """Return gbias (OC,) of gy (N, OC, OH, OW)."""
+    return gy.sum(axis=(0, 2, 3))
+
+
+# ---- the same on the microkernel: see conv_loops
+
+
+@conv2d_forward.numba
+def conv2d_forward_numba(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Output pixels are the rows of a matrix product that is never built."""
+    if not conv_loops.fits(x, weight, bias):
+        return conv2d_forward.reference(x, weight, bias, stride, padding, dilation, groups)
+    return conv_loops.forward(x, weight, bias, stride, padding, dilation, groups)
+
+
+@conv2d_backward_input.numba
+def conv2d_backward_input_numba(
+    gy: Array,
+    weight: Array,
+    shape: tuple[int, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """The product of gy with the filters turned round."""
+    if not conv_loops.fits(gy, weight):
+        return conv2d_backward_input.reference(gy, weight, shape, stride, padding, dilation, groups)
+    return conv_loops.backward_input(gy, weight, shape, stride, padding, dilation, groups)
+
+
+@conv2d_backward_weight.numba
+def conv2d_backward_weight_numba(
+    gy: Array,
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """The transposed product: sums over pixels."""
+    if not conv_loops.fits(gy, x):
+        return conv2d_backward_weight.reference(gy, x, kernel, stride, padding, dilation, groups)
+    return conv_loops.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+
+
+@conv2d_backward_bias.numba
+def conv2d_backward_bias_numba(gy: Array) -> Array:
+    """Sums over pixels, in double precision."""
+    if not conv_loops.fits(gy):
+        return conv2d_backward_bias.reference(gy)
+    return conv_loops.backward_bias(gy)

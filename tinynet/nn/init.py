@@ -1,0 +1,37 @@
+"""Initial values of parameters, drawn from the counter-based streams of `tinynet.random`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinynet import random
+from tinynet.backend import Array
+from tinynet.tensor import Tensor
+
+
+def normal(shape: tuple[int, ...], std: float) -> Array:
+    """Return float32 values from N(0, std**2); the paper's are N(0, 0.01**2) (section 5)."""
+    return random.next_parameter().standard_normal(shape, np.float32) * np.float32(std)
+
+
+def he(shape: tuple[int, ...]) -> Array:
+    """Return N(0, 2 / fan_in): what keeps the variance through ReLUs (He et al. 2015)."""
+    return normal(shape, math.sqrt(2 / max(1, math.prod(shape[1:]))))
+
+
+def glorot(shape: tuple[int, ...]) -> Array:
+    """Return N(0, 2 / (fan_in + fan_out)), for tanh and sigmoid (Glorot and Bengio 2010)."""
+    inside = math.prod(shape[2:])
+    return normal(shape, math.sqrt(2 / max(1, inside * (shape[0] + shape[1]))))
+
+
+def set_normal(weight: Tensor, std: float) -> None:
+    """Give a parameter new values from N(0, std**2)."""
+    weight.data[...] = normal(weight.shape, std)
+
+
+def set_constant(bias: Tensor, value: float) -> None:
+    """Give every element of a parameter the same value."""
+    bias.data[...] = value

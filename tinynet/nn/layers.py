@@ -1,0 +1,208 @@
+"""The layers: each holds the settings, and the parameters, of one function.
+
+Weights start as N(0, 2 / fan_in) (He et al. 2015), biases at 0. The models of `tinynet.models` set
+their own initial values, as their papers and configuration files say.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet import functions as F
+from tinynet.errors import ShapeError
+from tinynet.kernels.geometry import Padding, Pair, padding_pairs, pair
+from tinynet.nn import init
+from tinynet.nn.module import Buffer, Module, Parameter
+from tinynet.tensor import Tensor
+
+
+class Conv2d(Module):
+    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | Padding = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ShapeError(
+                f"Conv2d: groups={groups} must divide in_channels={in_channels} and "
+                f"out_channels={out_channels}."
+            )
+        self.stride = pair(stride, "Conv2d: stride")
+        self.padding = padding_pairs(padding, "Conv2d: padding")
+        self.dilation, self.groups = pair(dilation, "Conv2d: dilation"), groups
+        kernel = pair(kernel_size, "Conv2d: kernel_size")
+        self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
+        self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
+        return F.conv2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+class Linear(Module):
+    """Fully connected: see `functions.linear`. weight is (out, in), bias (out,)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.weight = Parameter(init.he((out_features, in_features)))
+        self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_features) for x (N, in_features)."""
+        return F.linear(x, self.weight, self.bias)
+
+
+class MaxPool2d(Module):
+    """Maximum of each window: see `functions.max_pool2d`."""
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        stride: int | Pair | None = None,
+        padding: int | Pair | Padding = 0,
+        ceil_mode: bool = False,
+    ) -> None:
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, OH, OW) for x (N, C, H, W)."""
+        return F.max_pool2d(
+            x, self.kernel_size, self.stride, padding=self.padding, ceil_mode=self.ceil_mode
+        )
+
+
+class AvgPool2d(Module):
+    """Mean of each window: see `functions.avg_pool2d`."""
+
+    def __init__(
+        self,
+        kernel_size: int | Pair,
+        stride: int | Pair | None = None,
+        padding: int | Pair | Padding = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, OH, OW) for x (N, C, H, W)."""
+        return F.avg_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil_mode,
+            count_include_pad=self.count_include_pad,
+        )
+
+
+class GlobalAvgPool2d(Module):
+    """Mean of each map: (N, C, H, W) to (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C)."""
+        return F.global_avg_pool2d(x)
+
+
+class LocalResponseNorm(Module):
+    """The paper's normalization across channels: see `functions.local_response_norm`."""
+
+    def __init__(
+        self,
+        n: int = 5,
+        k: float = 2.0,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        groups: int = 1,
+    ) -> None:
+        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W), each value divided by a power of the squares around it."""
+        return F.local_response_norm(x, self.n, self.k, self.alpha, self.beta, groups=self.groups)
+
+
+class BatchNorm2d(Module):
+    """Batch normalization of each channel: see `functions.batch_norm`."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.eps, self.momentum = eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32))
+        self.bias = Parameter(np.zeros(num_features, np.float32))
+        self.running_mean = Buffer(np.zeros(num_features, np.float32))
+        self.running_var = Buffer(np.ones(num_features, np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W); in training the running values move."""
+        return F.batch_norm(
+            x,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+
+
+class Dropout(Module):
+    """Zeros with probability p in training, nothing otherwise: see `functions.dropout`."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p is a probability, 0 to 1. Got p={p}.")
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with some elements zeroed and the others divided by 1 - p."""
+        return F.dropout(x, self.p, training=self.training)
+
+
+class Flatten(Module):
+    """(N, ...) to (N, features)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, features)."""
+        return F.flatten(x)
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return max(x, 0)."""
+        return F.relu(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tanh(x)."""
+        return F.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e ** -x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return 1 / (1 + e ** -x)."""
+        return F.sigmoid(x)

@@ -1,0 +1,170 @@
+"""Optimizers: the paper's momentum SGD (and PyTorch's form of it), and Adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array, array_module, current
+from tinynet.errors import ShapeError
+from tinynet.kernels import momentum_update
+from tinynet.tensor import Tensor
+
+Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+
+
+class Optimizer:
+    """What SGD and Adam share: parameters in groups, and state that can be saved.
+
+    Attributes
+    ----------
+    lr : float
+        The base learning rate; change it at any time. A group multiplies it by its `lr_scale`.
+    """
+
+    def __init__(self, parameters: Parameters, lr: float, weight_decay: float) -> None:
+        if not lr >= 0:
+            raise ValueError(f"{type(self).__name__}: lr must not be negative, got {lr}.")
+        self.lr, self.steps = lr, 0
+        self.groups = _groups(parameters, weight_decay, type(self).__name__)
+        self.state: list[dict[str, Array]] = [{} for _ in self._parameters()]
+
+    def _parameters(self) -> list[Tensor]:
+        return [p for group in self.groups for p in group["parameters"]]
+
+    def zero_grad(self) -> None:
+        """Forget all gradients; backward() adds to what is there."""
+        for p in self._parameters():
+            p.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        self.steps += 1
+        states = iter(self.state)
+        for group in self.groups:
+            lr, decay = self.lr * group["lr_scale"], group["weight_decay"]
+            for p in group["parameters"]:
+                state = next(states)
+                if p.grad is not None:
+                    with current(p.device):
+                        self.update(p, p.grad, state, lr, decay)
+
+    def update(
+        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+    ) -> None:
+        """Change p.data in place."""
+        raise TypeError(f"{type(self).__name__} must define update().")
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return all that a run needs to go on: "3.velocity" belongs to the fourth parameter."""
+        arrays = {f"{i}.{k}": v.copy() for i, s in enumerate(self.state) for k, v in s.items()}
+        return {"steps": np.asarray(self.steps), **arrays}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Go on from what `state_dict` returned; shapes are compared before anything changes."""
+        fresh: list[dict[str, Array]] = [{} for _ in self.state]
+        parameters = self._parameters()
+        for name, value in state.items():
+            if name == "steps":
+                continue
+            i, _, key = name.partition(".")
+            if not i.isdecimal() or int(i) >= len(fresh) or value.shape != parameters[int(i)].shape:
+                raise ShapeError(
+                    f"load_state_dict: {name} {value.shape} belongs to none of the "
+                    f"{len(fresh)} parameters. Nothing was loaded."
+                )
+            p = parameters[int(i)].data
+            fresh[int(i)][key] = array_module(p).array(value, p.dtype)
+        self.state, self.steps = fresh, int(state["steps"])
+
+
+def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[str, Any]]:
+    """Return groups {"parameters", "lr_scale", "weight_decay"} from parameters or from such dicts."""
+    given: list[Any] = list(parameters)
+    if not given:
+        raise ValueError(f"{who}: there are no parameters to train.")
+    if not isinstance(given[0], Mapping):
+        given = [{"parameters": given}]
+    groups = []
+    for group in given:
+        unknown = group.keys() - {"parameters", "lr_scale", "weight_decay"}
+        if unknown or "parameters" not in group:
+            raise ValueError(
+                f"{who}: a group has parameters, and may have lr_scale and weight_decay; "
+                f"got {', '.join(sorted(group))}."
+            )
+        members = list(group["parameters"])
+        groups.append(
+            {"lr_scale": 1.0, "weight_decay": weight_decay, **group, "parameters": members}
+        )
+    return groups
+
+
+class SGD(Optimizer):
+    """Momentum SGD: see `kernels/momentum.py` for both rules.
+
+    Parameters
+    ----------
+    parameters : parameters, or groups {"parameters": ..., "lr_scale": 2, "weight_decay": 0}
+    rule : "paper" or "torch"
+        Whether lr is inside the velocity (section 5 of the paper) or outside (PyTorch). They
+        differ for some steps after lr has changed.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        rule: str = "paper",
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        if rule not in ("paper", "torch"):
+            raise ValueError(f'SGD: rule is "paper" or "torch", got {rule!r}.')
+        self.momentum, self.nesterov, self.rule = momentum, nesterov, rule
+
+    def update(
+        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+    ) -> None:
+        """Change p.data and its velocity in place."""
+        if "velocity" not in state:
+            state["velocity"] = array_module(p.data).zeros_like(p.data)
+        velocity = state["velocity"]
+        momentum_update(
+            p.data, g, velocity, lr, self.momentum, weight_decay, self.nesterov, self.rule
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015); weight decay is added to the gradient, as in PyTorch's Adam.
+
+    m <- b1 * m + (1 - b1) * g        v <- b2 * v + (1 - b2) * g**2
+    w <- w - lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay)
+        self.betas, self.eps = betas, eps
+
+    def update(
+        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+    ) -> None:
+        """Change p.data and its two moments in place."""
+        xp, (b1, b2) = array_module(p.data), self.betas
+        m, v = (state.setdefault(k, xp.zeros_like(p.data)) for k in ("mean", "square"))
+        g = g + weight_decay * p.data
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
+        correction1, correction2 = 1 - b1**self.steps, 1 - b2**self.steps
+        p.data -= lr / correction1 * m / (xp.sqrt(v / correction2) + self.eps)

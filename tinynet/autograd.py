@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import heapq
+import itertools
 import re
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from tinynet.backend import CPU, Array, Device, array_module, current
+from tinynet.backend import CPU, Array, Device, array_module, current, is_array, scalar
 from tinynet.errors import DeviceError, GraphError, ShapeError
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.grad", default=True)
+_serials = itertools.count(1)
 
 
 @contextlib.contextmanager
@@ -39,6 +42,7 @@ def no_grad() -> Iterator[None]:
 class Variable:
     """A value that remembers the function that made it."""
 
+    __slots__ = ("__weakref__", "creator", "data", "device", "grad", "requires_grad")
     output_type: ClassVar[type[Variable]]  # what an op makes of variables of this class
 
     def __init__(
@@ -60,6 +64,9 @@ class Variable:
     def backward(self, gy: Array | None = None, *, keep_graph: bool = False) -> None:
         """Add d(self)/d(leaf) to the `.grad` of every leaf that requires it.
 
+        A node is made after the nodes it uses, so visiting the youngest first reaches every node
+        when its own gradient is complete.
+
         Parameters
         ----------
         gy : array of the shape of this value, optional
@@ -67,6 +74,25 @@ class Variable:
         keep_graph : bool
             Keep what the nodes saved, so that backward() can be called again.
         """
+        first = self._starting_node(gy)
+        pending = {first: array_module(self.data).ones_like(self.data) if gy is None else gy}
+        youngest_first = [(-first.serial, first)]
+        while youngest_first:
+            node = heapq.heappop(youngest_first)[1]
+            for x, gx in node.gradients(pending.pop(node)):
+                maker = x.creator
+                if maker is None:  # never in place: others may share these arrays
+                    x.grad = gx if x.grad is None else x.grad + gx
+                elif maker in pending:
+                    pending[maker] = pending[maker] + gx
+                else:
+                    pending[maker] = gx
+                    heapq.heappush(youngest_first, (-maker.serial, maker))
+            if not keep_graph:  # memory returns as we walk
+                node.saved, node.inputs, node.freed = None, (), True
+
+    def _starting_node(self, gy: Array | None) -> Function:
+        """Return the node that made this value, or say why backward() cannot start here."""
         if self.creator is None:
             raise GraphError(
                 f"backward: it starts from a value that was computed from tensors with "
@@ -77,10 +103,11 @@ class Variable:
                 f"backward: it starts from one number, usually the loss; this value has shape "
                 f"{self.data.shape}. Take .sum() or .mean() first."
             )
-        pending = {self.creator: array_module(self.data).ones_like(self.data) if gy is None else gy}
-        for node in reversed(topological_order(self.creator)):
-            if node in pending:  # otherwise every path to it was cut
-                node.pass_back(pending.pop(node), pending, keep_graph)
+        if gy is not None and gy.shape != self.data.shape:
+            raise ShapeError(
+                f"backward: gy must have the shape {self.data.shape} of this value, not {gy.shape}."
+            )
+        return self.creator
 
 
 Variable.output_type = Variable
@@ -99,93 +126,80 @@ class Function:
     saved: Any = None
     inputs: tuple[Variable, ...] = ()
     output: weakref.ref[Variable] | None = None
+    serial = 0  # nodes count up as they are made
     freed = False
 
-    def __call__(self, *inputs: Variable) -> Any:
-        """Apply the op to variables of one device; remember them if a gradient may be asked for."""
+    def __call__(self, *inputs: Any) -> Any:
+        """Apply the op to tensors of one device; remember them if a gradient may be asked for."""
         first, wanted = inputs[0], False
         for x in inputs:
-            if not isinstance(x, Variable):
-                raise TypeError(
-                    f"{self.op()}: expected a Tensor, got {type(x).__module__}.{type(x).__name__}. "
-                    "Wrap it: tn.tensor(x)."
-                )
-            if x.device is not first.device and x.device != first.device:
-                places = ", ".join(f"a {v.data.shape} tensor on {v.device}" for v in inputs)
-                raise DeviceError(
-                    f"{self.op()}: got {places}. Ops never move data; use x.to({first.device!r})."
-                )
+            if not isinstance(x, Variable) or x.device != first.device:
+                return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
-        wanted = wanted and _recording.get()
-        self.inputs = inputs  # set before forward, which may ask needs_grad()
+        self.inputs = inputs  # before forward, which may ask needs_grad()
+        arrays = [x.data for x in inputs]
         if first.device.kind == "cpu":
-            data = self.forward(*[x.data for x in inputs])
+            data = self.forward(*arrays)
         else:
             with current(first.device):
-                data = self.forward(*[x.data for x in inputs])
-        if not hasattr(data, "flags"):  # NumPy reductions return scalars, not arrays
+                data = self.forward(*arrays)
+        if not is_array(data):  # NumPy reductions return scalars
             data = array_module(data).asarray(data)
-        if not wanted:
-            self.saved, self.inputs = None, ()
-            return first.output_type(data, first.device)
-        return first.output_type(data, first.device, self, True)
+        if wanted and _recording.get():
+            self.serial = next(_serials)
+            return first.output_type(data, first.device, self, True)
+        self.saved, self.inputs = None, ()
+        return first.output_type(data, first.device)
+
+    def _checked(self, inputs: tuple[Variable | float, ...]) -> list[Variable]:
+        """Return the inputs with Python numbers as constants, or say what does not belong here."""
+        tensors = [x for x in inputs if isinstance(x, Variable)]
+        for x in inputs:
+            if not isinstance(x, (Variable, int, float)) or not tensors:
+                raise TypeError(
+                    f"{self.op()}: expected a Tensor, got {type(x).__module__}."
+                    f"{type(x).__qualname__}. Wrap it: tn.tensor(x)."
+                )
+        like = tensors[0]
+        if any(x.device != like.device for x in tensors):
+            places = ", ".join(f"a {x.data.shape} tensor on {x.device}" for x in tensors)
+            raise DeviceError(
+                f'{self.op()}: got {places}. Ops never move data; use x.to("{like.device}").'
+            )
+        return [
+            x if isinstance(x, Variable) else like.output_type(scalar(x, like.data), like.device)
+            for x in inputs
+        ]
 
     def needs_grad(self, i: int) -> bool:
         """Return whether the gradient of input i is wanted: it may be costly."""
         return self.inputs[i].requires_grad
 
-    def pass_back(self, gy: Array, pending: dict[Function, Array], keep_graph: bool) -> None:
-        """Turn gy into the gradients of the inputs: into `.grad` of leaves, `pending` of nodes."""
+    def gradients(self, gy: Array) -> list[tuple[Variable, Array]]:
+        """Return the inputs that want a gradient, each with its own."""
+        if self.freed:
+            raise GraphError(
+                f"backward: it already went through this graph (at {self.op()}) and what was "
+                "saved is gone. Pass keep_graph=True the first time."
+            )
         if self.output is not None and (kept := self.output()) is not None:
             kept.grad = gy if kept.grad is None else kept.grad + gy
-        with current(self.inputs[0].device):
-            gradients = self.backward(gy)
-        if not isinstance(gradients, tuple):
-            gradients = (gradients,)
-        for x, gx in zip(self.inputs, gradients, strict=True):
-            if gx is not None and x.requires_grad:
-                self._deliver(gx, x, pending)
-        if not keep_graph:
-            self.saved, self.inputs, self.freed = None, (), True  # memory returns as we walk
-
-    def _deliver(self, gx: Array, x: Variable, pending: dict[Function, Array]) -> None:
-        """Add gx to the gradient of the input x, without changing arrays that others may share."""
-        if gx.shape != x.data.shape:
-            raise ShapeError(
-                f"{self.op()}: backward returned a gradient of shape {gx.shape} for an input "
-                f"of shape {x.data.shape}."
-            )
-        if x.creator is None:
-            gx = gx.astype(x.data.dtype, copy=False)
-            x.grad = gx if x.grad is None else x.grad + gx
+        if self.inputs[0].device.kind == "cpu":
+            found = self.backward(gy)
         else:
-            other = pending.get(x.creator)
-            pending[x.creator] = gx if other is None else other + gx
+            with current(self.inputs[0].device):
+                found = self.backward(gy)
+        pairs = []
+        for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
+            if gx is not None and x.requires_grad:
+                if gx.shape != x.data.shape:
+                    raise ShapeError(
+                        f"{self.op()}: backward returned a gradient of shape {gx.shape} for an "
+                        f"input of shape {x.data.shape}."
+                    )
+                pairs.append((x, gx if gx.dtype == x.data.dtype else gx.astype(x.data.dtype)))
+        return pairs
 
     def op(self) -> str:
         """Return the name of the op as users call it: MaxPool2d is max_pool2d."""
         return re.sub("(?<=[a-z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
-
-
-def topological_order(last: Function) -> list[Function]:
-    """Return the nodes below `last` and `last` itself, every node after the makers of its inputs.
-
-    Iterative: a chain of 20,000 additions is deeper than Python's recursion limit.
-    """
-    order: list[Function] = []
-    seen: set[Function] = set()
-    stack = [(last, False)]
-    while stack:
-        node, inputs_are_done = stack.pop()
-        if inputs_are_done:
-            order.append(node)
-        elif node not in seen:
-            if node.freed:
-                raise GraphError(
-                    f"backward: it already went through this graph (at {node.op()}) and what was "
-                    "saved is gone. Pass keep_graph=True the first time."
-                )
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((x.creator, False) for x in node.inputs if x.creator is not None)
-    return order

@@ -107,8 +107,10 @@ def array_module(x: Array) -> Any:
 
 def is_array(x: object) -> bool:
     """Return whether `x` is an array of one of the backends."""
+    if isinstance(x, np.ndarray):
+        return True
     cupy = sys.modules.get("cupy")
-    return isinstance(x, np.ndarray) or (cupy is not None and isinstance(x, cupy.ndarray))
+    return cupy is not None and isinstance(x, cupy.ndarray)
 
 
 def current(where: Device) -> contextlib.AbstractContextManager[Any]:

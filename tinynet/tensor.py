@@ -24,6 +24,7 @@ class Tensor(Variable):
     requires_grad : bool
     """
 
+    __slots__ = ()
     __array_ufunc__ = None  # ndarray + Tensor is ours to refuse, not NumPy's to loop over
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function, Variable
-from tinynet.backend import Array, array_module, scalar
+from tinynet.autograd import Function
+from tinynet.backend import Array, array_module
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -17,13 +17,6 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
         return g
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
     return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
-
-
-def as_variable(value: Tensor | float, like: Tensor | float) -> Variable:
-    """Return a Python number as a constant beside the tensor `like`; tensors pass through."""
-    if isinstance(value, (int, float)) and isinstance(like, Variable):
-        return like.output_type(scalar(value, like.data), like.device)
-    return value  # type: ignore[return-value]  # not a tensor either: Function says so
 
 
 class Add(Function):
@@ -175,27 +168,27 @@ class Sigmoid(Function):
 
 def add(a: Tensor | float, b: Tensor | float) -> Tensor:
     """Return a + b."""
-    return Add()(as_variable(a, b), as_variable(b, a))
+    return Add()(a, b)
 
 
 def sub(a: Tensor | float, b: Tensor | float) -> Tensor:
     """Return a - b."""
-    return Sub()(as_variable(a, b), as_variable(b, a))
+    return Sub()(a, b)
 
 
 def mul(a: Tensor | float, b: Tensor | float) -> Tensor:
     """Return a * b, element by element."""
-    return Mul()(as_variable(a, b), as_variable(b, a))
+    return Mul()(a, b)
 
 
 def div(a: Tensor | float, b: Tensor | float) -> Tensor:
     """Return a / b, element by element."""
-    return Div()(as_variable(a, b), as_variable(b, a))
+    return Div()(a, b)
 
 
 def pow(a: Tensor | float, b: Tensor | float) -> Tensor:
     """Return a ** b, element by element."""
-    return Pow()(as_variable(a, b), as_variable(b, a))
+    return Pow()(a, b)
 
 
 def neg(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function, Variable
+from tinynet.autograd import Function
 from tinynet.backend import Array, Device, transfer
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Transfer(Function):
     def __init__(self, to: Device) -> None:
         self.to = to
 
-    def __call__(self, *inputs: Variable) -> Tensor:
+    def __call__(self, *inputs: Any) -> Tensor:
         """Apply `Function.__call__`, then say where the copy lies."""
         y: Tensor = super().__call__(*inputs)
         y.device = self.to

@@ -36,12 +36,16 @@ def observe(observer: Observer) -> Iterator[None]:
 class Parameter(Tensor):
     """A tensor that an optimizer changes."""
 
+    __slots__ = ()
+
     def __init__(self, data: Array, device: Device = CPU) -> None:
         super().__init__(data, device, requires_grad=True)
 
 
 class Buffer(Tensor):
     """A tensor that belongs to a module's state but is not learned: running means."""
+
+    __slots__ = ()
 
 
 class Module:

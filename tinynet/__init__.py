@@ -8,6 +8,7 @@ from tinynet import data, functions, kernels, models, nn, optim, testing
 from tinynet.autograd import Function, no_grad
 from tinynet.backend import Device, default_device
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
+from tinynet.kernels import get_num_threads, set_num_threads
 from tinynet.random import seed
 from tinynet.tensor import Tensor, ones, tensor, zeros
 
@@ -25,6 +26,7 @@ __all__ = [
     "data",
     "default_device",
     "functions",
+    "get_num_threads",
     "kernels",
     "models",
     "nn",
@@ -32,6 +34,7 @@ __all__ = [
     "ones",
     "optim",
     "seed",
+    "set_num_threads",
     "tensor",
     "testing",
     "zeros",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinynet import kernels
 from tinynet.autograd import Function
 from tinynet.backend import Array
 from tinynet.errors import ShapeError
@@ -33,7 +34,7 @@ class Linear(Function):
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.saved = x, weight
-        y = x @ weight.T
+        y = kernels.matmul(x, weight.T)
         if bias is not None:
             y += bias
         return y
@@ -41,8 +42,8 @@ class Linear(Function):
     def backward(self, gy: Array) -> Any:
         x, weight = self.saved
         gradients = (
-            gy @ weight if self.needs_grad(0) else None,
-            gy.T @ x if self.needs_grad(1) else None,
+            kernels.matmul(gy, weight) if self.needs_grad(0) else None,
+            kernels.matmul(gy.T, x) if self.needs_grad(1) else None,
             gy.sum(axis=0),
         )
         return gradients[: len(self.inputs)]

@@ -11,6 +11,7 @@ lrn            lrn_forward, lrn_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
+matmul         matmul (BLAS, on our threads)
 =============  ======================================================================
 
 A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
@@ -18,6 +19,7 @@ A kernel's definition is its NumPy reference; faster versions stand below it in 
 """
 
 from tinynet.kernels._kernel import KERNELS, Kernel, use
+from tinynet.kernels._team import get_num_threads, set_num_threads
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
@@ -28,6 +30,7 @@ from tinynet.kernels.conv import (
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.matmul import matmul
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.momentum import momentum_update
 from tinynet.kernels.softmax import cross_entropy
@@ -44,11 +47,14 @@ __all__ = [
     "conv2d_forward",
     "cross_entropy",
     "dropout",
+    "get_num_threads",
     "im2col",
     "lrn_backward",
     "lrn_forward",
+    "matmul",
     "max_pool2d_backward",
     "max_pool2d_forward",
     "momentum_update",
+    "set_num_threads",
     "use",
 ]

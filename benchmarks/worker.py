@@ -1,0 +1,130 @@
+"""One rival in a process of its own: ``python -m benchmarks.worker RIVAL NET THREADS``.
+
+It prints one JSON line when it is ready, then reads "CASE COUNT" lines and answers each with the
+seconds that one repetition took.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Cases = dict[str, Callable[[], Any]]
+
+
+def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, str]]:
+    """Return the cases of tinynet, with one kind of kernels."""
+    import tinynet as tn
+    from benchmarks import nets
+    from tinynet import functions as F
+
+    tn.set_num_threads(threads)
+    model = nets.ours(net)
+    optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
+    rng = np.random.default_rng(0)
+    x = tn.tensor(rng.standard_normal(nets.shape(net), np.float32))
+    labels = rng.integers(0, nets.CLASSES[net], len(x))
+
+    def step() -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+
+    def forward() -> None:
+        model.eval()
+        with tn.no_grad():
+            model(x)
+        model.train()
+
+    convs, tensors = [], []
+    hidden = tn.tensor(x)
+    for layer in nets.layers(model):
+        y = layer(hidden)
+        if isinstance(layer, tn.nn.Conv2d):
+            convs.append((layer, tn.Tensor(hidden.data, requires_grad=bool(convs))))
+            tensors.append(np.ones_like(y.data))
+        hidden = y.detach()
+
+    def conv() -> None:
+        for (layer, inputs), gy in zip(convs, tensors, strict=True):
+            layer(inputs).backward(gy)
+            inputs.grad = None
+            layer.zero_grad()
+
+    chosen = tn.kernels.use(kind)
+    chosen.__enter__()
+    versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
+    return {"step": step, "forward": forward, "conv": conv}, versions
+
+
+def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, str]]:
+    """Return the cases of PyTorch, eager, in one memory layout."""
+    import torch
+    from benchmarks import nets
+    from torch.nn import functional as F
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    model = nets.theirs(net).to(memory_format=memory)
+    optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
+    x = torch.randn(nets.shape(net)).contiguous(memory_format=memory)
+    labels = torch.randint(0, nets.CLASSES[net], (len(x),))
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(model(x), labels).backward()
+        optimizer.step()
+
+    def forward() -> None:
+        model.eval()
+        with torch.no_grad():
+            model(x)
+        model.train()
+
+    convs: list[Any] = []
+    hidden = x
+    for layer in model:
+        y = layer(hidden).detach()
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Sequential)):
+            inputs = hidden.clone().detach().requires_grad_(bool(convs))
+            convs.append((layer, inputs, torch.ones_like(y)))
+        hidden = y.clone()
+
+    def conv() -> None:
+        for layer, inputs, gy in convs:
+            inputs.grad = None
+            layer.zero_grad(set_to_none=True)
+            layer(inputs).backward(gy)
+
+    return {"step": step, "forward": forward, "conv": conv}, {"torch": torch.__version__}
+
+
+def main(rival: str, net: str, threads: str) -> None:
+    """Build the rival, then time what standard input asks for."""
+    begin = time.perf_counter()
+    name, _, detail = rival.partition(":")
+    build = tinynet_cases if name == "tinynet" else torch_cases
+    cases, versions = build(net, int(threads), detail)
+    cases["step"]()
+    print(json.dumps({"versions": versions, "ready_s": time.perf_counter() - begin}), flush=True)
+    for line in sys.stdin:
+        case, count = line.split()
+        run = cases[case]
+        run()  # not timed: the rival that ran meanwhile took the caches
+        begin = time.perf_counter()
+        for _ in range(int(count)):
+            run()
+        seconds = (time.perf_counter() - begin) / int(count)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"seconds": seconds, "peak_mib": peak}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

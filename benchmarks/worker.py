@@ -42,32 +42,39 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
             model(x)
         model.train()
 
-    convs, tensors = [], []
-    hidden = tn.tensor(x)
+    tn.kernels.use(kind).__enter__()  # for the life of this process
+    versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
+    return {"step": step, "forward": forward, "conv": _our_convolutions(model, x)}, versions
+
+
+def _our_convolutions(model: Any, x: Any) -> Callable[[], None]:
+    """Return a case that runs the convolution layers alone, forward and backward."""
+    import tinynet as tn
+    from benchmarks import nets
+
+    convs: list[Any] = []
     for layer in nets.layers(model):
-        y = layer(hidden)
+        y = layer(x)
         if isinstance(layer, tn.nn.Conv2d):
-            convs.append((layer, tn.Tensor(hidden.data, requires_grad=bool(convs))))
-            tensors.append(np.ones_like(y.data))
-        hidden = y.detach()
+            inputs = tn.Tensor(x.data, requires_grad=bool(convs))
+            convs.append((layer, inputs, np.ones_like(y.data)))
+        x = y.detach()
 
     def conv() -> None:
-        for (layer, inputs), gy in zip(convs, tensors, strict=True):
-            layer(inputs).backward(gy)
+        for layer, inputs, gy in convs:
             inputs.grad = None
             layer.zero_grad()
+            layer(inputs).backward(gy)
 
-    chosen = tn.kernels.use(kind)
-    chosen.__enter__()
-    versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
-    return {"step": step, "forward": forward, "conv": conv}, versions
+    return conv
 
 
 def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, str]]:
     """Return the cases of PyTorch, eager, in one memory layout."""
     import torch
-    from benchmarks import nets
     from torch.nn import functional as F
+
+    from benchmarks import nets
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -88,14 +95,21 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
             model(x)
         model.train()
 
+    cases = {"step": step, "forward": forward, "conv": _their_convolutions(model, x)}
+    return cases, {"torch": torch.__version__}
+
+
+def _their_convolutions(model: Any, x: Any) -> Callable[[], None]:
+    """Return a case that runs the convolution layers alone, forward and backward."""
+    import torch
+
     convs: list[Any] = []
-    hidden = x
     for layer in model:
-        y = layer(hidden).detach()
+        y = layer(x).detach()
         if isinstance(layer, (torch.nn.Conv2d, torch.nn.Sequential)):
-            inputs = hidden.clone().detach().requires_grad_(bool(convs))
+            inputs = x.clone().requires_grad_(bool(convs))
             convs.append((layer, inputs, torch.ones_like(y)))
-        hidden = y.clone()
+        x = y.clone()
 
     def conv() -> None:
         for layer, inputs, gy in convs:
@@ -103,7 +117,7 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
             layer.zero_grad(set_to_none=True)
             layer(inputs).backward(gy)
 
-    return {"step": step, "forward": forward, "conv": conv}, {"torch": torch.__version__}
+    return conv
 
 
 def main(rival: str, net: str, threads: str) -> None:
@@ -113,7 +127,7 @@ def main(rival: str, net: str, threads: str) -> None:
     build = tinynet_cases if name == "tinynet" else torch_cases
     cases, versions = build(net, int(threads), detail)
     cases["step"]()
-    print(json.dumps({"versions": versions, "ready_s": time.perf_counter() - begin}), flush=True)
+    _say(versions=versions, ready_s=time.perf_counter() - begin)
     for line in sys.stdin:
         case, count = line.split()
         run = cases[case]
@@ -123,7 +137,12 @@ def main(rival: str, net: str, threads: str) -> None:
             run()
         seconds = (time.perf_counter() - begin) / int(count)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "peak_mib": peak}), flush=True)
+        _say(seconds=seconds, peak_mib=peak)
+
+
+def _say(**facts: Any) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

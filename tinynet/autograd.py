@@ -20,6 +20,7 @@ import itertools
 import re
 import weakref
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, ClassVar
 
 from tinynet.backend import CPU, Array, Device, array_module, current, is_array, scalar
@@ -152,10 +153,10 @@ class Function:
         return first.output_type(data, first.device)
 
     def _checked(self, inputs: tuple[Variable | float, ...]) -> list[Variable]:
-        """Return the inputs with Python numbers as constants, or say what does not belong here."""
+        """Return the inputs with numbers as constants, or say what does not belong here."""
         tensors = [x for x in inputs if isinstance(x, Variable)]
         for x in inputs:
-            if not isinstance(x, (Variable, int, float)) or not tensors:
+            if not isinstance(x, (Variable, Real)) or not tensors:
                 raise TypeError(
                     f"{self.op()}: expected a Tensor, got {type(x).__module__}."
                     f"{type(x).__qualname__}. Wrap it: tn.tensor(x)."

@@ -29,15 +29,16 @@ class Device(str):
     """
 
     kind: str
-    index: int
+    number: int
 
-    def __new__(cls, kind: str, index: int = 0) -> Device:
-        self = super().__new__(cls, "cpu" if (kind, index) == ("cpu", 0) else f"{kind}:{index}")
-        self.kind, self.index = kind, index
+    def __new__(cls, kind: str, number: int = 0) -> Device:
+        """Make the name, and the Device that is that name."""
+        self = super().__new__(cls, "cpu" if (kind, number) == ("cpu", 0) else f"{kind}:{number}")
+        self.kind, self.number = kind, number
         return self
 
     def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]  # copies and pickles
-        return self.kind, self.index
+        return self.kind, self.number
 
 
 CPU = Device("cpu")
@@ -77,10 +78,10 @@ def _require_cuda(wanted: Device) -> None:
             "usable CUDA driver or device. `nvidia-smi` shows whether the driver works."
         )
     count = cupy.cuda.runtime.getDeviceCount()
-    if wanted.index >= count:
+    if wanted.number >= count:
         raise DeviceError(
             f'"{wanted}" was asked for, but this machine has {count} CUDA device(s). '
-            f'"cpu:{wanted.index}" exists for trying two-device code.'
+            f'"cpu:{wanted.number}" exists for trying two-device code.'
         )
 
 
@@ -119,7 +120,7 @@ def current(where: Device) -> contextlib.AbstractContextManager[Any]:
         return _NOTHING
     import cupy
 
-    return cupy.cuda.Device(where.index)  # type: ignore[no-any-return]
+    return cupy.cuda.Device(where.number)
 
 
 _NOTHING = contextlib.nullcontext()
@@ -137,7 +138,7 @@ def transfer(x: Array, to: Device) -> Array:
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
-    return x if isinstance(x, np.ndarray) else x.get()  # type: ignore[no-any-return]
+    return x if isinstance(x, np.ndarray) else x.get()
 
 
 def scalar(value: float, like: Array) -> Array:

@@ -81,7 +81,7 @@ class Optimizer:
 
 
 def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[str, Any]]:
-    """Return groups {"parameters", "lr_scale", "weight_decay"} from parameters or from such dicts."""
+    """Return groups {"parameters", "lr_scale", "weight_decay"} from parameters or such dicts."""
     given: list[Any] = list(parameters)
     if not given:
         raise ValueError(f"{who}: there are no parameters to train.")

@@ -81,9 +81,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     -------
     (N, out)
     """
+    if len(weight.shape) != 2:
+        raise ShapeError(f"linear: weight must be (out, in); it is {weight.shape}.")
     if len(x.shape) != 2 or x.shape[1] != weight.shape[1]:
         raise ShapeError(
             f"linear: x is {x.shape}, but weight {weight.shape} (out, in) needs "
             f"(N, {weight.shape[1]}). Images are flattened first: F.flatten(x)."
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: bias must be {weight.shape[:1]}, one per row of weight {weight.shape}; "
+            f"it is {bias.shape}."
         )
     return Linear()(x, weight) if bias is None else Linear()(x, weight, bias)

@@ -131,10 +131,11 @@ def batch_norm(
     -------
     (N, C, H, W)
     """
-    if len(x.shape) != 4 or weight.shape != (x.shape[1],):
+    given = [tuple(v.shape) for v in (weight, bias, running_mean, running_var)]
+    if len(x.shape) != 4 or any(shape != x.shape[1:2] for shape in given):
         raise ShapeError(
-            f"batch_norm: x must be (N, C, H, W) and weight (C,); x is {x.shape}, "
-            f"weight is {weight.shape}."
+            f"batch_norm: x must be (N, C, H, W); weight, bias, running_mean, running_var (C,); "
+            f"x is {x.shape}, they are {', '.join(map(str, given))}."
         )
     mean, var = (v.data if isinstance(v, Variable) else v for v in (running_mean, running_var))
     if training:
@@ -148,4 +149,5 @@ def batch_norm(
         mean[...] = (1 - momentum) * mean + momentum * batch_mean
         var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
         mean, var = batch_mean, batch_var
+    mean, var = (v.astype(x.dtype, copy=False) for v in (mean, var))
     return BatchNorm(mean, var, eps, training)(x, weight, bias)

@@ -55,7 +55,8 @@ class Max(Function):
         order = [i for i in range(x.ndim) if i not in axes] + sorted(axes)
         moved = x.transpose(order)
         kept = moved.shape[: x.ndim - len(axes)]
-        rows = moved.reshape(*kept, -1)  # the reduced axes as one
+        together = math.prod(moved.shape[len(kept) :])
+        rows = moved.reshape(*kept, together)  # the reduced axes as one
         winner = rows.argmax(axis=-1)
         self.saved = winner, rows.shape, moved.shape, order
         y = array_module(x).take_along_axis(rows, winner[..., None], axis=-1)[..., 0]

@@ -18,56 +18,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-troubles: list[str] = []  # what went wrong in this process; the first was also said aloud
 DIGEST = hashlib.sha256().digest_size
-LOADING_TROUBLE = (ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError,
-                   RuntimeError, TypeError, ValueError, pickle.UnpicklingError)  # fmt: skip
-
-
-def _base() -> Path:
-    """The folder that the user chose, else the one where the system keeps such things."""
-    if chosen := os.environ.get("TINYNET_CACHE"):
-        return Path(chosen)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared, "tinynet")
-    return Path("~/.cache/tinynet").expanduser()
-
-
-def _stamp(options: dict[str, Any]) -> str:
-    """A digest of all that machine code depends on: sources, versions, processor, flags."""
-    import llvmlite
-    import numba
-    from numba.core.registry import cpu_target
-
-    machine = cpu_target.target_context.codegen().magic_tuple()
-    versions = numba.__version__, llvmlite.__version__, sys.version
-    settings = machine, numba.config.OPT, numba.config.LOOP_VECTORIZE, sorted(options.items())
-    digest = hashlib.sha256(repr((versions, settings)).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:24]
-
-
-def _is_private(path: Path) -> bool:
-    """Whether nobody else could have put machine code there."""
-    if not hasattr(os, "getuid"):
-        return True
-    status = path.stat()
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
-
-
-@functools.cache
-def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
-    """The folder of exactly this build, or None (and a warning) where there cannot be one."""
-    try:
-        path = _base() / "kernels" / _stamp(dict(options))
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(path):
-            return _complain(f"others may write to {path}")
-        with tempfile.TemporaryFile(dir=path):
-            return path
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        return _complain(error)
+LOADING_TROUBLE = (
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError),
+)
+troubles: list[str] = []  # what went wrong in this process; the first was also said aloud
 
 
 def _complain(reason: object) -> None:
@@ -77,15 +33,64 @@ def _complain(reason: object) -> None:
     troubles.append(str(reason))
 
 
+def _base() -> Path:
+    """Return the folder that the user chose, else the one where the system keeps such things."""
+    if chosen := os.environ.get("TINYNET_CACHE"):
+        return Path(chosen)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared, "tinynet")
+    return Path("~/.cache/tinynet").expanduser()
+
+
+def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
+    """Return a digest of all that machine code depends on: sources, versions, processor, flags."""
+    import llvmlite
+    import numba
+    from numba.core import config
+    from numba.core.registry import cpu_target
+
+    machine = cpu_target.target_context.codegen().magic_tuple()
+    flags = [repr(vars(config)[name]) for name in ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")]
+    versions = numba.__version__, llvmlite.__version__, sys.version
+    digest = hashlib.sha256(repr((machine, flags, versions, options)).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _is_private(path: Path) -> bool:
+    """Return whether nobody else could have put machine code there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+@functools.cache
+def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
+    """Return the folder of exactly this build, or None (and warn) where there cannot be one."""
+    try:
+        path = _base() / "kernels" / _stamp(options)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            private = _is_private(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        _complain(error)
+        return None
+    if not private:
+        _complain(f"others may write to {path}")
+    return path if private else None
+
+
 class Cache:
-    """One file per kernel. Numba's dispatcher calls load_overload and save_overload."""
+    """One file for a kernel. Numba's dispatcher calls load_overload and save_overload."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name, self.hit = name, False
         self.folder = folder(tuple(sorted(options.items())))
 
     def load_overload(self, _signature: Any, target: Any) -> Any:
-        """The compiled kernel, or None."""
+        """Return the compiled kernel, or None."""
         from numba.core.compiler import CompileResult
 
         target.refresh()
@@ -94,8 +99,9 @@ class Cache:
             return None
         try:
             result = CompileResult._rebuild(target, *pickle.loads(content))
-        except LOADING_TROUBLE as error:
-            return _complain(f"{self.name}: {error!r}")
+        except LOADING_TROUBLE as error:  # whole, and yet not what this Numba wrote
+            _complain(f"{self.name}: {error!r}")
+            return None
         self.hit = True
         return result
 
@@ -107,11 +113,12 @@ class Cache:
             return
         content = dumps(result._reduce())
         try:
-            self._write(hashlib.sha256(content).digest() + content)
+            self._write(self.folder, hashlib.sha256(content).digest() + content)
         except OSError as error:
             _complain(error)
 
     def _read(self) -> bytes | None:
+        """Return the content of the file, if there is one and its digest is right."""
         if self.folder is None:
             return None
         try:
@@ -119,18 +126,20 @@ class Cache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return _complain(error)
-        if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
-            return _complain(f"{self.folder / self.name} is damaged")
-        return data[DIGEST:]
+            _complain(error)
+            return None
+        if hashlib.sha256(data[DIGEST:]).digest() == data[:DIGEST]:
+            return data[DIGEST:]
+        _complain(f"{self.folder / self.name} is damaged")
+        return None
 
-    def _write(self, data: bytes) -> None:
-        """All or nothing, also when several processes write at once."""
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+    def _write(self, folder: Path, data: bytes) -> None:
+        """Write all or nothing, also when several processes do so at once."""
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             try:
                 file.write(data)
                 file.close()
-                Path(file.name).replace(self.folder / self.name)
+                Path(file.name).replace(folder / self.name)
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
                 raise

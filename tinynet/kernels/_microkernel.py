@@ -6,8 +6,8 @@ already lies in x, at a place that is a sum of two table entries.
 
                      k →                  c →
         p  ┌──────────────────┐       ┌─────────┐          ┌─────────┐
-        ↓  │ x[row[p]+col[k]] │   @   │ w[k, c] │    =     │ y[p, c] │     PIXELS x CHANNELS sums,
-           └──────────────────┘       └─────────┘          └─────────┘     one register per 4, 8 or 16
+        ↓  │ x[row[p]+col[k]] │   @   │ w[k, c] │    =     │ y[p, c] │     PIXELS x CHANNELS
+           └──────────────────┘       └─────────┘          └─────────┘     sums, in registers
 
 For each k the kernel loads one row of w (VECTORS registers) and, for each of PIXELS pixels,
 spreads one number of x over a register and multiplies and adds. Each loaded number is used many
@@ -48,7 +48,7 @@ SSE = Shape(lanes=4, pixels=6, vectors=2)
 
 @functools.cache
 def host_shape() -> Shape:
-    """The block for the processor that Numba compiles for (which its own settings may narrow)."""
+    """Return the block for the processor that Numba compiles for; its settings may narrow it."""
     from numba.core.registry import cpu_target
 
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
@@ -71,25 +71,25 @@ class Emitter:
         self.vector = ir.VectorType(self.real, lanes)
 
     def number(self, value: int) -> Any:
-        """An integer constant."""
+        """Return an integer constant."""
         return self.ir.Constant(self.integer, value)
 
     def pointer(self, kind: Any, array: Any, offset: Any) -> Any:
-        """The address of element `offset` of an array argument."""
+        """Return the address of element `offset` of an array argument."""
         data = self.context.make_array(kind)(self.context, self.builder, array).data
         return self.builder.gep(data, [offset])
 
     def index(self, table: Any, k: Any) -> Any:
-        """table[k], a 32-bit integer, widened."""
+        """Return table[k], a 32-bit integer, widened."""
         return self.builder.sext(self.builder.load(self.builder.gep(table, [k])), self.integer)
 
     def address(self, pointer: Any, offset: Any) -> Any:
-        """The vector that starts at pointer[offset]."""
+        """Return the address of the vector that starts at pointer[offset]."""
         place = self.builder.gep(pointer, [offset])
         return self.builder.bitcast(place, self.vector.as_pointer())
 
     def load(self, pointer: Any, offset: Any) -> Any:
-        """Neighbouring floats, from pointer[offset] on, as one vector."""
+        """Return neighbouring floats, from pointer[offset] on, as one vector."""
         return self.builder.load(self.address(pointer, offset), align=4)
 
     def store(self, value: Any, pointer: Any, offset: Any) -> None:
@@ -97,7 +97,7 @@ class Emitter:
         self.builder.store(value, self.address(pointer, offset), align=4)
 
     def spread(self, value: Any) -> Any:
-        """One float, in every lane."""
+        """Return one float in every lane."""
         ir, few = self.ir, self.ir.IntType(32)
         one = self.builder.insert_element(
             ir.Constant(self.vector, ir.Undefined), value, ir.Constant(few, 0)
@@ -106,7 +106,7 @@ class Emitter:
         return self.builder.shuffle_vector(one, one, lanes)
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
-        """A * b + c, in one instruction where the processor has it."""
+        """Return a * b + c: one instruction where the processor has it."""
         from numba.core import cgutils
 
         kind = self.ir.FunctionType(self.vector, [self.vector] * 3)
@@ -116,7 +116,9 @@ class Emitter:
 
 
 def build_tile(shape: Shape) -> Callable[..., None]:
-    """Return the intrinsic `tile`, which computes one block. All arrays are flat to it:
+    """Return the intrinsic `tile`, which computes one block.
+
+    All arrays are flat to it:
 
         y[y0 + places[q0+p] + c] = start[s0 + follow*places[q0+p] + c]
                                    + sum over k < depth of
@@ -128,16 +130,17 @@ def build_tile(shape: Shape) -> Callable[..., None]:
     from numba import types
     from numba.extending import intrinsic
 
-    def tile(  # type: ignore[no-untyped-def]
-        _, x, x0, rows, r0, cols, c0, depth, w, w0, start, s0, follow, y, y0, places, q0
-    ):
-        i8 = types.int64
-        signature = types.void(
-            x, i8, rows, i8, cols, i8, i8, w, i8, start, i8, i8, y, i8, places, i8
-        )
-        return signature, functools.partial(_emit_tile, shape)
+    i8 = types.int64
 
-    return intrinsic(tile)  # type: ignore[no-any-return]
+    # fmt: off
+    def tile(_: Any, x: Any, x0: Any, rows: Any, r0: Any, cols: Any, c0: Any, depth: Any,
+             w: Any, w0: Any, start: Any, s0: Any, follow: Any,
+             y: Any, y0: Any, places: Any, q0: Any) -> Any:
+        kinds = x, i8, rows, i8, cols, i8, i8, w, i8, start, i8, i8, y, i8, places, i8
+        return types.void(*kinds), functools.partial(_emit_tile, shape)
+    # fmt: on
+
+    return intrinsic(tile)
 
 
 def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: Any) -> Any:

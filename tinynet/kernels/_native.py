@@ -25,14 +25,14 @@ import functools
 import threading
 import typing
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 from tinynet.backend import Array
 from tinynet.kernels import _cache, _microkernel
 from tinynet.kernels._team import team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class Kind(NamedTuple):
@@ -44,11 +44,11 @@ class Kind(NamedTuple):
     written: bool = False
 
     def for_numba(self) -> Any:
-        """The type in Numba's words. What is not written may be a read-only array."""
+        """Return the type in Numba's words. What is not written may be a read-only array."""
         from numba import types
 
-        dtype = getattr(types, self.dtype)
-        return types.Array(dtype, self.axes, self.layout, readonly=not self.written)
+        dtype, array = getattr(types, self.dtype), cast("Any", types.Array)
+        return array(dtype, self.axes, self.layout, readonly=not self.written)
 
 
 # What a kernel's argument may be: for people an array or a number, for Numba an exact type.
@@ -88,9 +88,14 @@ _building = threading.RLock()
 class Native:
     """A compiled loop over range(n): call it with n and the other arguments."""
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        parts: Mapping[str, Part] | None = None,
+        variant: str = "",
+    ) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
+        self.function, self.parts, self.variant = function, parts or {}, variant
         self.compiled: Callable[..., None] | None = None
         self.from_cache = False
         KERNELS.append(self)
@@ -100,7 +105,7 @@ class Native:
         team().run(self.compiled or self.build(), n, grain, args)
 
     def signature(self) -> Any:
-        """The annotations, in Numba's words."""
+        """Return the annotations in Numba's words."""
         from numba import types
 
         def word(hint: Any) -> Any:
@@ -119,13 +124,13 @@ class Native:
 
         with _building:
             if self.compiled is None:
-                dispatcher = numba.njit(**OPTIONS)(_with_built_globals(self.function))
-                name = f"{self.function.__module__}.{self.function.__qualname__}"
+                dispatcher = numba.njit(**OPTIONS)(_with_built_globals(self.function, self.parts))
+                name = f"{self.function.__module__}.{self.function.__qualname__}{self.variant}"
                 dispatcher._cache = cache = _ToldCache(name, OPTIONS)
                 dispatcher.compile(self.signature())
                 dispatcher.disable_compile()
                 self.from_cache, self.compiled = cache.hit, dispatcher
-        return self.compiled  # type: ignore[return-value]
+        return self.compiled
 
 
 class _ToldCache(_cache.Cache):
@@ -142,30 +147,42 @@ class Part:
     """Something that kernels use by its global name, made when the first of them is built."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
+        self.make = functools.cache(make)
 
-    @functools.cached_property
-    def built(self) -> Any:
-        """What Numba sees in this object's place."""
+    def __call__(self, *args: Any) -> Any:
+        """Exist for the reader and the type checker: only kernels call a Part."""
+        raise TypeError("only a compiled kernel can call this")
+
+    def built(self, _others: Mapping[str, Part]) -> Any:
+        """Return what Numba sees in this object's place."""
         return self.make()
 
 
-def helper(function: Callable[..., Any]) -> Any:
+class Helper(Part):
     """A small function that kernels call; it becomes part of them."""
 
-    def make() -> Any:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def built(self, others: Mapping[str, Part]) -> Any:
+        """Return the function for a kernel that binds these other Parts."""
         import numba
 
-        return numba.njit(**OPTIONS)(_with_built_globals(function))
-
-    return functools.update_wrapper(Part(make), function)
+        return numba.njit(**OPTIONS)(_with_built_globals(self.function, others))
 
 
-def _with_built_globals(function: Any) -> Any:
-    """The same code, in whose globals our own Parts have been built."""
+def helper(function: Callable[..., Any]) -> Helper:
+    """Decorate a function that kernels call."""
+    return Helper(function)
+
+
+def _with_built_globals(function: Any, bound: Mapping[str, Part]) -> Any:
+    """Return the same code, in whose globals our own Parts have been built."""
     names = function.__code__.co_names
-    parts = {name: function.__globals__.get(name) for name in names}
-    built = {name: part.built for name, part in parts.items() if isinstance(part, Part)}
+    found = {name: function.__globals__.get(name) for name in names}
+    parts = {name: bound.get(name, value) for name, value in found.items()}
+    built = {name: p.built(bound) for name, p in parts.items() if isinstance(p, Part)}
     fresh = FunctionType(function.__code__, {**function.__globals__, **built}, function.__name__)
     fresh.__qualname__ = function.__qualname__
     return fresh

@@ -12,6 +12,8 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from tinynet.kernels._memory import reuse_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,7 +40,7 @@ class Job:
                 self.ended.put(None)
 
     def wait(self) -> list[BaseException]:
-        """When every piece has ended, return what went wrong. A thread that never came is not missed."""
+        """Return what went wrong, when every piece has ended. Who never came is not missed."""
         reports = [self.ended.get() for _ in range(self.pieces)]
         return [error for error in reports if error is not None]
 
@@ -60,7 +62,7 @@ class Team:
     def run(
         self, function: Callable[..., object], n: int, grain: int, args: tuple[Any, ...]
     ) -> None:
-        """function(lo, hi, *args) over range(n), in pieces of at least `grain`; errors come back."""
+        """Call function(lo, hi, *args) on pieces of range(n), of at least `grain` each."""
         threads = min(self.size, n // max(grain, 1))
         if threads < 2 or not self.busy.acquire(blocking=False):
             function(0, n, *args)  # small, or the team works for another thread
@@ -93,20 +95,21 @@ def _processors() -> int:
 
 
 def team() -> Team:
-    """The team of this process, hired at its first use."""
+    """Return the team of this process, hired at its first use."""
     global _team
     if _team is None:
+        reuse_freed_memory()
         _team = Team(get_num_threads())
     return _team
 
 
 def get_num_threads() -> int:
-    """How many threads a kernel may use: at first, the processors that this process may use."""
+    """Return how many threads a kernel may use; at first, one for each of our processors."""
     return _size or _processors()
 
 
 def set_num_threads(n: int) -> None:
-    """From here on, kernels use n threads. Their results do not depend on it."""
+    """Let kernels use n threads from here on. Their results do not depend on it."""
     global _size
     if n < 1:
         raise ValueError(f"set_num_threads: at least one thread is needed. Got {n}.")

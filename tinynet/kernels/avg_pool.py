@@ -13,6 +13,8 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._layout import channels_first, channels_last, share
+from tinynet.kernels._native import In2, In4, Out4, native
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
 
@@ -71,3 +73,88 @@ def avg_pool2d_backward(
         for q in range(KW):
             framed[:, :, p : p + SH * OH : SH, q : q + SW * OW : SW] += share
     return unframe(framed, shape, padding)
+
+
+# ---- the same in loops, over (N, H, W, C): a window walks, all channels at once
+
+
+@avg_pool2d_forward.numba
+def avg_pool2d_forward_numba(
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Array:
+    """One pass over x."""
+    outputs = output_shape("avg_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
+    count = window_counts(x.shape, kernel, stride, padding, count_include_pad, outputs)
+    y = np.empty((len(x), *outputs, x.shape[1]), np.float32)
+    _forward_loops(
+        len(x), channels_last(x), *kernel, *stride, padding[0][0], padding[1][0],
+        count.astype(np.float32), y, grain=share(x[:1].size),
+    )  # fmt: skip
+    return channels_first(y)
+
+
+@native
+def _forward_loops(  # noqa: C901  windows on images are many loops
+    lo: int, hi: int, x: In4, KH: int, KW: int, SH: int, SW: int, PH: int, PW: int,
+    count: In2, y: Out4,
+) -> None:  # fmt: skip
+    H, W = x.shape[1], x.shape[2]
+    OH, OW, C = y.shape[1], y.shape[2], y.shape[3]
+    for n in range(lo, hi):
+        for i in range(OH):
+            for j in range(OW):
+                for c in range(C):
+                    y[n, i, j, c] = 0
+                for p in range(max(0, PH - SH * i), min(KH, H + PH - SH * i)):
+                    for q in range(max(0, PW - SW * j), min(KW, W + PW - SW * j)):
+                        h, w = SH * i + p - PH, SW * j + q - PW
+                        for c in range(C):
+                            y[n, i, j, c] += x[n, h, w, c]
+                for c in range(C):
+                    y[n, i, j, c] /= count[i, j]
+
+
+@avg_pool2d_backward.numba
+def avg_pool2d_backward_numba(
+    gy: Array,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    count_include_pad: bool,
+) -> Array:
+    """Every pixel asks the windows that it lies in: nobody writes to another's place."""
+    N, C, H, W = shape
+    count = window_counts(shape, kernel, stride, padding, count_include_pad, gy.shape[2:])
+    gx = np.empty((N, H, W, C), np.float32)
+    _backward_loops(
+        N, channels_last(gy), *kernel, *stride, padding[0][0], padding[1][0],
+        count.astype(np.float32), gx, grain=share(C * H * W),
+    )  # fmt: skip
+    return channels_first(gx)
+
+
+@native
+def _backward_loops(  # noqa: C901  windows on images are many loops
+    lo: int, hi: int, gy: In4, KH: int, KW: int, SH: int, SW: int, PH: int, PW: int,
+    count: In2, gx: Out4,
+) -> None:  # fmt: skip
+    OH, OW = gy.shape[1], gy.shape[2]
+    H, W, C = gx.shape[1], gx.shape[2], gx.shape[3]
+    for n in range(lo, hi):
+        for h in range(H):
+            for w in range(W):
+                for c in range(C):
+                    gx[n, h, w, c] = 0
+                for p in range((h + PH) % SH, KH, SH):  # in the order in which the reference adds
+                    i = (h + PH - p) // SH
+                    for q in range((w + PW) % SW, KW, SW):
+                        j = (w + PW - q) // SW
+                        if 0 <= i < OH and 0 <= j < OW:
+                            for c in range(C):
+                                gx[n, h, w, c] += gy[n, i, j, c] / count[i, j]

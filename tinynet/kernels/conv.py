@@ -1,20 +1,27 @@
 r"""Convolution (the paper's: filters are not flipped), with groups as in AlexNet's two towers.
 
-    y[n, o, i, j] = bias[o] + sum over c, p, q of weight[o, c, p, q] * x[n, c', SH*i + DH*p - PH, SW*j + DW*q - PW]
+    y[n, o, i, j] = bias[o] + sum over c, p, q of weight[o, c, p, q] * x[n, c', h, w]
+                    with h = SH*i + DH*p - PH, w = SW*j + DW*q - PW
 
-    gx[n, c', h, w]     = sum of weight[o, c, p, q] * gy[n, o, i, j]  over all o, p, q, i, j that read it
-    gweight[o, c, p, q] = sum over n, i, j of gy[n, o, i, j] * x[n, c', SH*i + DH*p - PH, SW*j + DW*q - PW]
+    gx[n, c', h, w]     = sum of weight[o, c, p, q] * gy[n, o, i, j] over all windows that saw it
+    gweight[o, c, p, q] = sum over n, i, j of gy[n, o, i, j] * x[n, c', h, w]
     gbias[o]            = sum over n, i, j of gy[n, o, i, j]
 
 c' = c + (C // G) * (group of o): output channel o sees only the C // G channels of its own group.
 
-The reference is im2col and a matrix product per group: (OC // G, K) @ (K, OH*OW), K = C // G * KH * KW.
+The reference is im2col and a matrix product per group: (OC // G, K) @ (K, OH*OW) with
+K = C // G * KH * KW.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from tinynet.backend import Array
-from tinynet.kernels import conv_loops
+from tinynet.kernels import conv_gradient_loops, conv_loops, winograd
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
@@ -84,7 +91,30 @@ def conv2d_backward_bias(gy: Array) -> Array:
     return gy.sum(axis=(0, 2, 3))
 
 
-# ---- the same on the microkernel: see conv_loops
+# ---- the same on the microkernel: directly, or with Winograd's fewer multiplications
+
+
+_direct: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.direct", default=False)
+
+
+@contextlib.contextmanager
+def direct() -> Iterator[None]:
+    """Inside the block no convolution takes Winograd's way, which rounds differently."""
+    token = _direct.set(True)
+    try:
+        yield
+    finally:
+        _direct.reset(token)
+
+
+def _takes_winograd(x_shape: tuple[int, ...], *geometry: Any) -> bool:
+    return not _direct.get() and winograd.suits(x_shape, *geometry)
+
+
+def _around(shape: tuple[int, ...], padding: Sequence[Pair]) -> tuple[int, ...]:
+    """Return the shape of images with a border."""
+    N, C, *sides = shape
+    return N, C, *(size + sum(both) for size, both in zip(sides, padding, strict=True))
 
 
 @conv2d_forward.numba
@@ -97,10 +127,15 @@ def conv2d_forward_numba(
     dilation: Pair,
     groups: int,
 ) -> Array:
-    """Output pixels are the rows of a matrix product that is never built."""
-    if not conv_loops.fits(x, weight, bias):
-        return conv2d_forward.reference(x, weight, bias, stride, padding, dilation, groups)
-    return conv_loops.forward(x, weight, bias, stride, padding, dilation, groups)
+    """Output pixels, or tiles of them, are the rows of a product that is never built."""
+    geometry = stride, padding, dilation, groups
+    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    y_shape = len(x), len(weight), *outputs
+    if not conv_loops.fits((x, weight, bias), _around(x.shape, padding), y_shape):
+        return conv2d_forward.reference(x, weight, bias, *geometry)
+    if _takes_winograd(x.shape, weight.shape, outputs, *geometry):
+        return winograd.forward(x, weight, bias, padding, outputs, groups)
+    return conv_loops.forward(x, weight, bias, *geometry)
 
 
 @conv2d_backward_input.numba
@@ -113,10 +148,14 @@ def conv2d_backward_input_numba(
     dilation: Pair,
     groups: int,
 ) -> Array:
-    """The product of gy with the filters turned round."""
-    if not conv_loops.fits(gy, weight):
-        return conv2d_backward_input.reference(gy, weight, shape, stride, padding, dilation, groups)
-    return conv_loops.backward_input(gy, weight, shape, stride, padding, dilation, groups)
+    """Multiply gy with the filters turned round."""
+    geometry = stride, padding, dilation, groups
+    reach = [(d * (k - 1),) * 2 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    if not conv_loops.fits((gy, weight), _around(gy.shape, reach), shape):
+        return conv2d_backward_input.reference(gy, weight, shape, *geometry)
+    if _takes_winograd(shape, weight.shape, gy.shape[2:], *geometry):
+        return winograd.backward_input(gy, weight, shape, padding, groups)
+    return conv_loops.backward_input(gy, weight, shape, *geometry)
 
 
 @conv2d_backward_weight.numba
@@ -129,15 +168,19 @@ def conv2d_backward_weight_numba(
     dilation: Pair,
     groups: int,
 ) -> Array:
-    """The transposed product: sums over pixels."""
-    if not conv_loops.fits(gy, x):
-        return conv2d_backward_weight.reference(gy, x, kernel, stride, padding, dilation, groups)
-    return conv_loops.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+    """Multiply the transposed matrices: the sums run over pixels, or tiles of them."""
+    geometry = stride, padding, dilation, groups
+    if not conv_loops.fits((gy, x), _around(x.shape, padding), gy.shape):
+        return conv2d_backward_weight.reference(gy, x, kernel, *geometry)
+    weight = (gy.shape[1], x.shape[1] // groups, *kernel)
+    if _takes_winograd(x.shape, weight, gy.shape[2:], *geometry):
+        return winograd.backward_weight(gy, x, kernel[0], padding, groups)
+    return conv_gradient_loops.backward_weight(gy, x, kernel, *geometry)
 
 
 @conv2d_backward_bias.numba
 def conv2d_backward_bias_numba(gy: Array) -> Array:
-    """Sums over pixels, in double precision."""
-    if not conv_loops.fits(gy):
+    """Add up in double precision."""
+    if not conv_loops.fits((gy,), gy.shape):
         return conv2d_backward_bias.reference(gy)
-    return conv_loops.backward_bias(gy)
+    return conv_gradient_loops.backward_bias(gy)

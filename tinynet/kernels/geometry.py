@@ -25,7 +25,7 @@ def pair(value: int | Pair, name: str, *, least: int = 1) -> Pair:
 
 def padding_pairs(value: int | Pair | Padding, name: str) -> Padding:
     """Return ((top, bottom), (left, right)) from an int, (h, w) or the four numbers."""
-    height, width = (value, value) if isinstance(value, int) else tuple(value)
+    height, width = (value, value) if isinstance(value, int) else value
     return pair(height, name, least=0), pair(width, name, least=0)
 
 

@@ -1,9 +1,12 @@
 r"""Local response normalization (Krizhevsky et al. 2012, section 3.3).
 
-    scale[c] = k + alpha * sum(x[j]**2 for j in window(c))    window(c) = c - n//2 .. c + n//2, clipped
+    scale[c] = k + alpha * sum(x[j]**2 for j in window(c))
     y[c]     = x[c] * scale[c]**-beta
 
-    gx[j] = gy[j] * scale[j]**-beta - 2*alpha*beta * x[j] * sum(gy[c]*y[c]/scale[c] for c in window(j))
+    gx[j] = gy[j] * scale[j]**-beta
+            - 2*alpha*beta * x[j] * sum(gy[c] * y[c] / scale[c] for c in window(j))
+
+    window(c) = c - n//2 .. c + n//2, clipped
 
 The window runs over channels at one pixel and stays inside its group. It is symmetric (n is odd),
 so "channels that c sees" and "channels that see j" are the same set, and the backward sum is the
@@ -12,8 +15,12 @@ forward sum of other numbers. PyTorch divides alpha by n; the paper, and we, do 
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinynet.backend import Array
 from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._layout import channels_first, channels_last, share
+from tinynet.kernels._native import In2, Out2, Real, helper, native
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
@@ -42,3 +49,105 @@ def lrn_backward(
 ) -> Array:
     """Return gx (N, C, H, W); y and scale are what the forward pass returned for x."""
     return gy * scale**-beta - 2 * alpha * beta * x * window_sum(gy * y / scale, n, groups)
+
+
+# ---- the same in loops, over pixels and their channels
+#
+# The window is summed in a row of channels with n // 2 zeros on each side of every group, so that
+# no channel is a special case. For the paper's beta, s**-0.75 is 1 / (sqrt(s) * sqrt(sqrt(s))):
+# two instructions of the processor instead of a call of pow.
+
+
+@lrn_forward.numba
+def lrn_forward_numba(
+    x: Array, n: int, k: float, alpha: float, beta: float, groups: int
+) -> tuple[Array, Array]:
+    """One pass over x."""
+    last = channels_last(x)
+    y, scale, C = np.empty_like(last), np.empty_like(last), x.shape[1]
+    pixels, rows = x.size // C, (-1, C)
+    _forward_loops(
+        pixels, last.reshape(rows), n // 2, k, alpha, beta, groups, y.reshape(rows),
+        scale.reshape(rows), grain=share(C),
+    )  # fmt: skip
+    return channels_first(y), channels_first(scale)
+
+
+@native
+def _forward_loops(
+    lo: int, hi: int, x: In2, half: int, k: Real, alpha: Real, beta: Real, groups: int,
+    y: Out2, scale: Out2,
+) -> None:  # fmt: skip
+    C = x.shape[1] // groups
+    term = np.zeros(C + 2 * half, np.float32)  # (zeros, the C terms of a group, zeros)
+    for i in range(lo, hi):
+        for first in range(0, x.shape[1], C):
+            here, out, s = (
+                x[i, first : first + C],
+                y[i, first : first + C],
+                scale[i, first : first + C],
+            )
+            for c in range(C):
+                term[half + c] = here[c] * here[c]
+            _window_sums(term, half, s)
+            for c in range(C):
+                s[c] = k + alpha * s[c]
+            _power(s, beta, out)
+            for c in range(C):
+                out[c] *= here[c]
+
+
+@helper
+def _window_sums(term: Array, half: int, total: Array) -> None:
+    """total[c] = the sum of term[c .. c + 2*half], the window of channel c."""
+    for c in range(len(total)):
+        total[c] = term[c]
+    for j in range(1, 2 * half + 1):
+        for c in range(len(total)):
+            total[c] += term[c + j]
+
+
+@helper
+def _power(scale: Array, beta: float, result: Array) -> None:
+    """Write scale**-beta into result."""
+    if beta == np.float32(0.75):
+        for c in range(len(scale)):
+            root = np.sqrt(scale[c])
+            result[c] = np.float32(1) / (root * np.sqrt(root))
+    else:
+        for c in range(len(scale)):
+            result[c] = scale[c] ** -beta
+
+
+@lrn_backward.numba
+def lrn_backward_numba(
+    gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
+) -> Array:
+    """One pass over the four arrays."""
+    inputs = [channels_last(a) for a in (gy, x, y, scale)]
+    gx, C = np.empty_like(inputs[0]), x.shape[1]
+    flat, factor = [a.reshape(-1, C) for a in (*inputs, gx)], 2 * alpha * beta
+    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=share(C))
+    return channels_first(gx)
+
+
+@native
+def _backward_loops(
+    lo: int, hi: int, gy: In2, x: In2, y: In2, scale: In2, gx: Out2, half: int, factor: Real,
+    beta: Real, groups: int,
+) -> None:  # fmt: skip
+    C = x.shape[1] // groups
+    term, total = np.zeros(C + 2 * half, np.float32), np.empty(C, np.float32)
+    for i in range(lo, hi):
+        for first in range(0, x.shape[1], C):
+            g, s, out = (
+                gy[i, first : first + C],
+                scale[i, first : first + C],
+                gx[i, first : first + C],
+            )
+            for c in range(C):
+                term[half + c] = g[c] * y[i, first + c] / s[c]
+            _window_sums(term, half, total)
+            _power(s, beta, out)
+            for c in range(C):
+                out[c] = g[c] * out[c] - factor * x[i, first + c] * total[c]

@@ -9,8 +9,12 @@ row-major order wins (PyTorch, Caffe); the code of 2012 gave the gradient to all
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinynet.backend import Array, array_module
 from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._layout import channels_first, channels_last, share
+from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, native
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
 
@@ -47,3 +51,87 @@ def max_pool2d_backward(
             won = winner == p * KW + q
             framed[:, :, p : p + SH * OH : SH, q : q + SW * OW : SW] += gy * won
     return unframe(framed, shape, padding)
+
+
+# ---- the same in loops, over (N, H, W, C): a window walks, all channels at once
+
+
+@max_pool2d_forward.numba
+def max_pool2d_forward_numba(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """One pass over x; the winner takes a byte."""
+    if kernel[0] * kernel[1] > 256:
+        return max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
+    outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
+    y = np.empty((len(x), *outputs, x.shape[1]), np.float32)
+    winner, grain = np.empty(y.shape, np.uint8), share(x[:1].size)
+    corner = padding[0][0], padding[1][0]
+    _forward_loops(len(x), channels_last(x), *kernel, *stride, *corner, y, winner, grain=grain)
+    return channels_first(y), channels_first(winner)
+
+
+@native
+def _forward_loops(
+    lo: int, hi: int, x: In4, KH: int, KW: int, SH: int, SW: int, PH: int, PW: int,
+    y: Out4, winner: TagsOut4,
+) -> None:  # fmt: skip
+    H, W = x.shape[1], x.shape[2]
+    OH, OW, C = y.shape[1], y.shape[2], y.shape[3]
+    for n in range(lo, hi):
+        for i in range(OH):
+            for j in range(OW):
+                for c in range(C):
+                    y[n, i, j, c] = -np.inf
+                    winner[n, i, j, c] = 0
+                for p in range(max(0, PH - SH * i), min(KH, H + PH - SH * i)):
+                    for q in range(max(0, PW - SW * j), min(KW, W + PW - SW * j)):
+                        h, w, tag = SH * i + p - PH, SW * j + q - PW, np.uint8(p * KW + q)
+                        for c in range(C):
+                            value, best = x[n, h, w, c], y[n, i, j, c]
+                            wins = (value > best) | ((value != value) & (best == best))  # NaN wins
+                            y[n, i, j, c] = value if wins else best
+                            winner[n, i, j, c] = tag if wins else winner[n, i, j, c]
+
+
+@max_pool2d_backward.numba
+def max_pool2d_backward_numba(
+    gy: Array,
+    winner: Array,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+) -> Array:
+    """Every pixel asks the windows that it lies in: nobody writes to another's place."""
+    if winner.dtype != np.uint8:
+        return max_pool2d_backward.reference(gy, winner, shape, kernel, stride, padding)
+    N, C, H, W = shape
+    gx, tags = np.empty((N, H, W, C), np.float32), winner.transpose(0, 2, 3, 1)
+    _backward_loops(
+        N, channels_last(gy), np.ascontiguousarray(tags), *kernel, *stride, padding[0][0],
+        padding[1][0], gx, grain=share(C * H * W),
+    )  # fmt: skip
+    return channels_first(gx)
+
+
+@native
+def _backward_loops(  # noqa: C901  windows on images are many loops
+    lo: int, hi: int, gy: In4, winner: TagsIn4, KH: int, KW: int, SH: int, SW: int, PH: int,
+    PW: int, gx: Out4,
+) -> None:  # fmt: skip
+    OH, OW = gy.shape[1], gy.shape[2]
+    H, W, C = gx.shape[1], gx.shape[2], gx.shape[3]
+    for n in range(lo, hi):
+        for h in range(H):
+            for w in range(W):
+                for c in range(C):
+                    gx[n, h, w, c] = 0
+                for p in range((h + PH) % SH, KH, SH):  # in the order in which the reference adds
+                    i = (h + PH - p) // SH
+                    for q in range((w + PW) % SW, KW, SW):
+                        j, tag = (w + PW - q) // SW, np.uint8(p * KW + q)
+                        if 0 <= i < OH and 0 <= j < OW:
+                            for c in range(C):
+                                won = winner[n, i, j, c] == tag
+                                gx[n, h, w, c] += gy[n, i, j, c] if won else np.float32(0)

@@ -6,7 +6,7 @@ from tinynet import nn
 
 
 def demo(classes: int = 10) -> nn.Sequential:
-    """Return a net for (N, 3, 32, 32): two convolutions, LRN, overlapping pooling, one linear layer."""
+    """Return a net for (N, 3, 32, 32): two convolutions, LRN, overlapping pools, one linear."""
     return nn.Sequential(
         nn.Conv2d(3, 16, 5, padding=2),
         nn.ReLU(),

@@ -55,6 +55,7 @@ class Module:
     training = True
 
     def __call__(self, *inputs: Any) -> Any:
+        """Return forward(*inputs), and let an observer see it."""
         y = self.forward(*inputs)
         observer = _observer.get()
         if observer is not None:

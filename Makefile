@@ -1,0 +1,42 @@
+# Each line below is one that you could type yourself.
+
+# The first Python that is new enough and can make an environment; or say which: make PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: train test slow lint bench coverage clean
+
+train: .venv/installed                ## train the demo on the built-in pictures; needs no network
+	$(BIN)/tinynet train
+
+test: .venv/test-tools                ## the suite, as README and .ci/run call it
+	$(BIN)/pytest
+
+slow: .venv/test-tools                ## the tests that train networks
+	$(BIN)/pytest -m slow
+
+lint: .venv/test-tools                ## format, style, types and import layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: .venv/test-tools            ## which lines no test reaches
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+
+clean:                                ## forget the environment, the caches and the built files
+	rm -rf .venv build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "tinynet needs Python 3.11 or later with its venv module, and none was found (Debian, Ubuntu: apt install python3-venv; or name one: make PYTHON=/path/to/python3)."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/test-tools: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,334 @@
+"""One row per kernel and one per function: how to draw arguments.
+
+A new op gets its row here; the agreement tests and the gradient tests then find it by themselves.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from strategies import floats, sizes, windows
+from tinynet import functions as F
+from tinynet import kernels
+
+# ---- kernels: name -> (draw, fill) -> arguments, float arrays in float64; fill(*shape) fills one
+
+
+def _weight(w, fill, filters):
+    return fill(filters * w.groups, w.shape[1] // w.groups, *w.kernel)
+
+
+def _gy(w, fill, channels):
+    return fill(w.shape[0], channels, *w.outputs())
+
+
+def im2col(draw, fill):
+    w = draw(windows())
+    return fill(*w.shape), w.kernel, w.stride, w.padding, w.dilation
+
+
+def col2im(draw, fill):
+    w = draw(windows())
+    N, C = w.shape[:2]
+    columns = fill(N, C * np.prod(w.kernel), np.prod(w.outputs()))
+    return columns, w.shape, w.kernel, w.stride, w.padding, w.dilation
+
+
+def conv2d_forward(draw, fill):
+    w, filters = draw(windows()), draw(sizes)
+    bias = fill(filters * w.groups) if draw(st.booleans()) else None
+    weight = _weight(w, fill, filters)
+    return fill(*w.shape), weight, bias, w.stride, w.padding, w.dilation, w.groups
+
+
+def conv2d_backward_input(draw, fill):
+    w, filters = draw(windows()), draw(sizes)
+    gy, weight = _gy(w, fill, filters * w.groups), _weight(w, fill, filters)
+    return gy, weight, w.shape, w.stride, w.padding, w.dilation, w.groups
+
+
+def conv2d_backward_weight(draw, fill):
+    w, filters = draw(windows()), draw(sizes)
+    gy = _gy(w, fill, filters * w.groups)
+    return gy, fill(*w.shape), w.kernel, w.stride, w.padding, w.dilation, w.groups
+
+
+def conv2d_backward_bias(draw, fill):
+    return (fill(*(draw(sizes) for _ in range(4))),)
+
+
+def max_pool2d_forward(draw, fill):
+    w = draw(windows(pooling=True))
+    return fill(*w.shape), w.kernel, w.stride, w.padding, w.ceil_mode
+
+
+def max_pool2d_backward(draw, fill):
+    x, *windows_on_x, ceil_mode = max_pool2d_forward(draw, fill)
+    y, winner = kernels.max_pool2d_forward.reference(x, *windows_on_x, ceil_mode)
+    return fill(*y.shape), winner, x.shape, *windows_on_x
+
+
+def avg_pool2d_forward(draw, fill):
+    return *max_pool2d_forward(draw, fill), draw(st.booleans())
+
+
+def avg_pool2d_backward(draw, fill):
+    x, *windows_on_x, ceil_mode, counted = avg_pool2d_forward(draw, fill)
+    y = kernels.avg_pool2d_forward.reference(x, *windows_on_x, ceil_mode, counted)
+    return fill(*y.shape), x.shape, *windows_on_x, counted
+
+
+def lrn_forward(draw, fill):
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    shape = draw(sizes), groups * draw(st.integers(1, 7)), draw(sizes), draw(sizes)
+    n, beta = draw(st.sampled_from([1, 3, 5, 9])), draw(st.sampled_from([0.75, 0.5, 1.0]))
+    alpha = draw(st.sampled_from([1.0, 0.3, 1e-4]))  # 1e-4 alone would hide a missing neighbour
+    return fill(*shape), n, draw(st.sampled_from([1.0, 2.0])), alpha, beta, groups
+
+
+def lrn_backward(draw, fill):
+    x, n, k, alpha, beta, groups = lrn_forward(draw, fill)
+    y, scale = kernels.lrn_forward.reference(x, n, k, alpha, beta, groups)
+    return fill(*x.shape), x, y, scale, n, alpha, beta, groups
+
+
+def dropout(draw, fill):
+    x = fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4)))))
+    key = draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 2**40)), draw(st.integers(0, 99))
+    return x, draw(st.sampled_from([0.0, 0.5, 0.75, 1.0])), key
+
+
+def cross_entropy(draw, fill):
+    N, classes = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    labels = draw(st.lists(st.integers(0, classes - 1), min_size=N, max_size=N))
+    return fill(N, classes), np.array(labels)
+
+
+def matmul(draw, fill):
+    M, K, N = (draw(st.integers(1, 9)) for _ in range(3))
+    return fill(M, K), fill(K, N)
+
+
+def momentum_update(draw, fill):
+    shape = draw(sizes), draw(sizes)
+    numbers = (draw(st.sampled_from([0.5, 0.25, 0.0])) for _ in range(3))
+    rule = draw(st.sampled_from(["paper", "torch"]))
+    return fill(*shape), fill(*shape), fill(*shape), *numbers, draw(st.booleans()), rule
+
+
+KERNEL_ROWS = {
+    row.__name__: row
+    for row in (
+        im2col,
+        col2im,
+        conv2d_forward,
+        conv2d_backward_input,
+        conv2d_backward_weight,
+        conv2d_backward_bias,
+        max_pool2d_forward,
+        max_pool2d_backward,
+        avg_pool2d_forward,
+        avg_pool2d_backward,
+        lrn_forward,
+        lrn_backward,
+        dropout,
+        cross_entropy,
+        matmul,
+        momentum_update,
+    )
+}
+EXACT = set(KERNEL_ROWS) - {"lrn_forward", "lrn_backward", "cross_entropy", "avg_pool2d_backward"}
+"""Kernels that only add, multiply and compare: on small integers they cannot round."""
+
+# ---- functions: name -> (draw, fill) -> (function of Tensors, arrays)
+
+
+def _any_shape(draw):
+    return tuple(draw(sizes) for _ in range(draw(st.integers(0, 4))))
+
+
+def _unary(function, positive=False):
+    def row(draw, fill):
+        x = fill(*_any_shape(draw))
+        return function, (0.5 + np.abs(x) if positive else x,)
+
+    return row
+
+
+def _binary(function, positive=False):
+    def row(draw, fill):
+        a = fill(*_any_shape(draw))
+        shape = tuple(1 if draw(st.booleans()) else n for n in a.shape)
+        b = fill(*shape[draw(st.integers(0, len(shape))) :])
+        if positive:
+            a, b = 0.5 + np.abs(a), 0.5 + np.abs(b)
+        return function, (a, b) if draw(st.booleans()) else (b, a)
+
+    return row
+
+
+def _reduction(function):
+    def row(draw, fill):
+        x = fill(*_any_shape(draw))
+        axes = draw(st.lists(st.sampled_from(range(x.ndim)), unique=True)) if x.ndim else []
+        axis = tuple(a - x.ndim if draw(st.booleans()) else a for a in axes) or None
+        keepdims = draw(st.booleans())
+        return lambda t: function(t, axis, keepdims), (x,)
+
+    return row
+
+
+def _along_axis(function):
+    def row(draw, fill):
+        x = fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4)))))
+        axis = draw(st.integers(-x.ndim, x.ndim - 1))
+        return lambda t: function(t, axis), (x,)
+
+    return row
+
+
+def conv2d(draw, fill):
+    x, weight, bias, stride, padding, dilation, groups = conv2d_forward(draw, fill)
+
+    def function(x, weight, bias=None):
+        settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        return F.conv2d(x, weight, bias, **settings)
+
+    return function, (x, weight) if bias is None else (x, weight, bias)
+
+
+def max_pool2d(draw, fill):
+    x, kernel, stride, padding, ceil = max_pool2d_forward(draw, fill)
+    return lambda t: F.max_pool2d(t, kernel, stride, padding=padding, ceil_mode=ceil), (x,)
+
+
+def avg_pool2d(draw, fill):
+    x, kernel, stride, padding, ceil, counted = avg_pool2d_forward(draw, fill)
+    settings = {"padding": padding, "ceil_mode": ceil, "count_include_pad": counted}
+    return lambda t: F.avg_pool2d(t, kernel, stride, **settings), (x,)
+
+
+def global_avg_pool2d(draw, fill):
+    return F.global_avg_pool2d, (fill(*(draw(sizes) for _ in range(4))),)
+
+
+def local_response_norm(draw, fill):
+    x, n, k, alpha, beta, groups = lrn_forward(draw, fill)
+    return lambda t: F.local_response_norm(t, n, k, alpha, beta, groups=groups), (x,)
+
+
+def batch_norm(draw, fill):
+    N, C, H, W = draw(st.integers(2, 4)), draw(sizes), draw(sizes), draw(st.integers(2, 4))
+    training = draw(st.booleans())
+
+    def function(x, weight, bias):
+        mean, var = np.linspace(-1, 1, C), np.linspace(0.5, 2, C)
+        return F.batch_norm(x, weight, bias, mean, var, training=training)
+
+    return function, (fill(N, C, H, W), fill(C), fill(C))
+
+
+def dropout_function(draw, fill):
+    p, training = draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])), draw(st.booleans())
+    return lambda t: F.dropout(t * 1, p, training=training), (fill(*_any_shape(draw)),)
+
+
+def cross_entropy_function(draw, fill):
+    return F.cross_entropy, cross_entropy(draw, fill)
+
+
+def linear(draw, fill):
+    N, IN, OUT = draw(sizes), draw(sizes), draw(sizes)
+    arrays = fill(N, IN), fill(OUT, IN), fill(OUT)
+    return F.linear, arrays if draw(st.booleans()) else arrays[:2]
+
+
+def matmul_function(draw, fill):
+    M, K, N, stack = (draw(sizes) for _ in range(4))
+    a = draw(st.sampled_from([(K,), (M, K), (stack, M, K), (1, M, K)]))
+    b = draw(st.sampled_from([(K,), (K, N), (stack, K, N)]))
+    return F.matmul, (fill(*a), fill(*b))
+
+
+def concatenate(draw, fill):
+    shape = [draw(sizes) for _ in range(draw(st.integers(1, 4)))]
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    arrays = []
+    for _ in range(draw(st.integers(1, 3))):
+        shape[axis] = draw(sizes)
+        arrays.append(fill(*shape))
+    return lambda *ts: F.concatenate(ts, axis), tuple(arrays)
+
+
+def pad(draw, fill):
+    x = fill(draw(sizes), *_any_shape(draw)[:3])
+    widths = [(draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in range(x.ndim)]
+    return lambda t: F.pad(t, widths), (x,)
+
+
+def getitem(draw, fill):
+    x = fill(3, 4, 5)
+    index = draw(
+        st.sampled_from(
+            [1, -1, slice(1, 3), (slice(None), 2), (Ellipsis, slice(None, None, -2)), (1, 2, 3)]
+            + [[0, 2, 0], (np.array([1, 1, 0]), np.array([3, 3, 2]))]
+            + [np.arange(60).reshape(x.shape) % 3 == 0]
+        )
+    )
+    return lambda t: F.getitem(t, index), (x,)
+
+
+def reshape(draw, fill):
+    return lambda t: F.reshape(t, (-1, 2, 3)), (fill(draw(sizes), 3, 2),)
+
+
+def transpose(draw, fill):
+    x = fill(*_any_shape(draw))
+    axes = draw(st.permutations(range(x.ndim)))
+    return lambda t: F.transpose(t, tuple(axes)), (x,)
+
+
+def flatten(draw, fill):
+    return F.flatten, (fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4))))),)
+
+
+FUNCTION_ROWS = {
+    "add": _binary(F.add),
+    "sub": _binary(F.sub),
+    "mul": _binary(F.mul),
+    "div": _binary(F.div, positive=True),
+    "pow": _binary(F.pow, positive=True),
+    "neg": _unary(F.neg),
+    "exp": _unary(F.exp),
+    "log": _unary(F.log, positive=True),
+    "sqrt": _unary(F.sqrt, positive=True),
+    "relu": _unary(F.relu),
+    "tanh": _unary(F.tanh),
+    "sigmoid": _unary(F.sigmoid),
+    "sum": _reduction(F.sum),
+    "mean": _reduction(F.mean),
+    "max": _reduction(F.max),
+    "softmax": _along_axis(F.softmax),
+    "log_softmax": _along_axis(F.log_softmax),
+    "conv2d": conv2d,
+    "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
+    "global_avg_pool2d": global_avg_pool2d,
+    "local_response_norm": local_response_norm,
+    "batch_norm": batch_norm,
+    "dropout": dropout_function,
+    "cross_entropy": cross_entropy_function,
+    "linear": linear,
+    "matmul": matmul_function,
+    "concatenate": concatenate,
+    "pad": pad,
+    "getitem": getitem,
+    "reshape": reshape,
+    "transpose": transpose,
+    "flatten": flatten,
+}
+
+
+def float_fill(seed):
+    """Return fill(*shape): normal numbers from a seed."""
+    rng = np.random.default_rng(seed)
+    return lambda *shape: floats(rng, shape)

@@ -1,0 +1,50 @@
+"""What every test may rely on: fixed seeds, two hypothesis profiles, honest skips for GPUs.
+
+`pytest` draws the same hypothesis examples every time, so a red run is red for everybody.
+`HYPOTHESIS_PROFILE=explore pytest` draws new ones, and many more of them.
+"""
+
+import functools
+import importlib.util
+import os
+
+import hypothesis
+import numpy as np
+import pytest
+
+import tinynet as tn
+
+# Numba compiles at a first call, so no example has a deadline.
+hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+
+@pytest.fixture(autouse=True)
+def _the_same_start():
+    """Every test begins with seed 0, whatever ran before it."""
+    tn.seed(0)
+
+
+@pytest.fixture
+def rng():
+    """A NumPy generator with a fixed seed, for inputs."""
+    return np.random.default_rng(0)
+
+
+@functools.cache
+def cuda_devices():
+    """Return how many CUDA devices CuPy can use here; without CuPy, none."""
+    if importlib.util.find_spec("cupy") is None:
+        return 0
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceCount() if cupy.is_available() else 0
+
+
+@pytest.fixture(autouse=True)
+def _enough_devices(request):
+    """Skip what asks for more GPUs than there are, and say so."""
+    for name, needed in {"gpu": 1, "multi_gpu": 2}.items():
+        if request.node.get_closest_marker(name) and cuda_devices() < needed:
+            pytest.skip(f"needs CuPy and {needed} CUDA device(s), found {cuda_devices()}")

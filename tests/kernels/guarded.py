@@ -1,0 +1,133 @@
+"""Runs kernels on arrays that touch forbidden memory: whoever reads or writes beside one dies.
+
+python guarded.py end|start all|planted
+
+Every array that NumPy makes gets pages of its own, flush with their end (or start), and the pages
+around them allow nothing. The processor checks each access of the compiled kernels.
+"""
+
+import ctypes
+import functools
+import mmap
+import sys
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.kernels._native import In1, Out1, native
+
+PAGE = mmap.PAGESIZE
+NOTHING = 0
+libc = ctypes.CDLL(None, use_errno=True)
+side = "end"
+
+
+def guarded(shape, dtype=float, fill=None):
+    """Return an array between two forbidden pages. Its memory is never given back."""
+    dtype = np.dtype(dtype)
+    shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    size = int(np.prod(shape)) * dtype.itemsize
+    pages = max(1, -(-size // PAGE))
+    memory = mmap.mmap(-1, (pages + 2) * PAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for forbidden in (start, start + (pages + 1) * PAGE):
+        if libc.mprotect(ctypes.c_void_p(forbidden), PAGE, NOTHING):
+            raise OSError(ctypes.get_errno(), "mprotect")
+    offset = PAGE + (pages * PAGE - size if side == "end" else 0)
+    array = np.frombuffer(memory, dtype, size // dtype.itemsize, offset).reshape(shape)
+    if fill is not None:
+        array[...] = fill
+    return array
+
+
+def moved(array):
+    """Return a guarded copy, in the same order in memory."""
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    copy = guarded([array.shape[axis] for axis in order], array.dtype)
+    copy[...] = array.transpose(order)
+    return copy.transpose(np.argsort(order))
+
+
+CONVOLUTIONS = [  # x, weight, stride, padding, dilation, groups
+    ((1, 1, 1, 1), (1, 1, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    ((2, 3, 7, 5), (5, 3, 3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1), 1),
+    ((1, 6, 9, 11), (34, 3, 3, 3), (2, 3), ((2, 0), (1, 4)), (2, 1), 2),
+    ((3, 17, 5, 6), (48, 17, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    ((1, 3, 27, 31), (20, 3, 11, 11), (4, 4), ((2, 2), (2, 2)), (1, 1), 1),
+    ((2, 8, 6, 6), (16, 4, 2, 2), (3, 1), ((0, 3), (5, 0)), (1, 2), 2),
+    ((2, 32, 8, 9), (48, 32, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1),  # Winograd from here
+    ((1, 96, 5, 4), (64, 48, 3, 3), (1, 1), ((0, 2), (2, 1)), (1, 1), 2),
+    ((3, 32, 11, 7), (40, 32, 5, 5), (1, 1), ((2, 2), (1, 3)), (1, 1), 1),
+]
+
+
+def convolve(case):
+    rng = np.random.default_rng(0)
+    x_shape, w_shape, *geometry = case
+
+    def fill(*shape):
+        return moved(rng.integers(-3, 4, shape).astype(np.float32))
+
+    for last in (False, True):
+        x, weight = fill(*x_shape), fill(*w_shape)
+        if last:
+            x = moved(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+        y = kernels.conv2d_forward(x, weight, fill(w_shape[0]), *geometry)
+        gy = fill(*y.shape)
+        kernels.conv2d_backward_input(gy, weight, x_shape, *geometry)
+        kernels.conv2d_backward_weight(gy, x, w_shape[2:], *geometry)
+        kernels.conv2d_backward_bias(gy)
+
+
+def visit_rooms():
+    rng = np.random.default_rng(0)
+    for C, kernel, stride in ((1, (2, 3), (1, 2)), (17, (3, 3), (2, 2)), (8, (1, 4), (3, 1))):
+        padding = tuple((k // 2, (k - 1) // 2) for k in kernel)
+        x = moved(rng.standard_normal((2, C, 7, 6), dtype=np.float32))
+        y, winner = kernels.max_pool2d_forward(x, kernel, stride, padding, True)
+        kernels.max_pool2d_backward(moved(y), moved(winner), x.shape, kernel, stride, padding)
+        y = kernels.avg_pool2d_forward(x, kernel, stride, padding, True, False)
+        kernels.avg_pool2d_backward(moved(y), x.shape, kernel, stride, padding, False)
+        y, scale = kernels.lrn_forward(x, 5, 2.0, 1.0, 0.75, 1)
+        kernels.lrn_backward(moved(x), x, moved(y), moved(scale), 5, 1.0, 0.75, 1)
+        columns = kernels.im2col(x, kernel, stride, padding, (1, 1))
+        kernels.col2im(moved(columns), x.shape, kernel, stride, padding, (1, 1))
+        kernels.dropout(moved(x[:, :, 1, 1]), 0.5, (1, 2, 3))
+        kernels.cross_entropy(moved(x[:, :, 1, 1]), moved(np.array([0, C - 1])))
+        w = [moved(x) for _ in range(3)]
+        kernels.momentum_update(*w, 0.1, 0.9, 0.0, False, "paper")
+
+
+def read_one_beyond():
+    """Plant the mistake that the forbidden pages must notice."""
+    shifted = native(_shifted)
+    x, y = (np.zeros(8, np.float32) for _ in range(2))
+    shifted(7, x, y)
+    yield
+    shifted(8, moved(x), y)
+    yield
+
+
+def _shifted(lo: int, hi: int, x: In1, y: Out1) -> None:
+    for i in range(lo, hi):
+        y[i] = x[i + 1]
+
+
+def main(where, case):
+    global side
+    side = where
+    cases = {f"{c}": functools.partial(convolve, c) for c in CONVOLUTIONS} | {"rooms": visit_rooms}
+    runs = cases if case == "all" else {"planted": read_one_beyond().__next__}
+    with kernels.use("numba"):
+        for run in runs.values():
+            run()  # compiles; Numba must still find NumPy's own functions
+        np.empty, np.zeros = guarded, lambda shape, dtype=float: guarded(shape, dtype, 0)
+        for name, run in runs.items():
+            sys.stdout.write(name + "\n")
+            sys.stdout.flush()
+            run()
+            sys.stdout.write("survived\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,379 @@
+"""Compiling, caching and sharing out: what every Numba kernel relies on."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynet import kernels
+from tinynet.kernels import _cache, _microkernel, _native, _team
+from tinynet.kernels._native import In1, In2, Native, Out1, Part, Places1, Places2, Real, helper
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="Numba is not installed"
+)
+
+
+def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
+    for i in range(lo, hi):
+        y[i] = factor * x[i]
+
+
+@pytest.fixture
+def make():
+    """Build kernels that leave no trace in the list of the library's own."""
+    before = list(_native.KERNELS)
+    yield Native
+    _native.KERNELS[:] = before
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache of this test's own."""
+    monkeypatch.setenv("TINYNET_CACHE", str(tmp_path))
+    monkeypatch.setattr(_cache, "troubles", [])
+    _cache.folder.cache_clear()
+    yield tmp_path
+    _cache.folder.cache_clear()
+
+
+@pytest.fixture
+def threads():
+    """Set how many threads kernels use; afterwards there are as many as before."""
+    before = kernels.get_num_threads()
+    yield kernels.set_num_threads
+    kernels.set_num_threads(before)
+
+
+def twice(kernel):
+    x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+    kernel(5, x, 2.0, y)
+    assert y.tolist() == [0, 2, 4, 6, 8]
+
+
+# ---- what is imported, and which types are taken
+
+
+def test_rooms_import_without_numba():
+    code = "import sys, tinynet.kernels; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kernel", _native.KERNELS, ids=lambda k: f"{k.__module__}.{k.__name__}")
+def test_every_kernel_says_its_types(kernel):
+    lo, hi, *rest = kernel.signature().args
+    assert str(lo) == str(hi) == "int64"
+    assert rest
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32])
+def test_a_wrong_type_is_refused_not_compiled(make, dtype):
+    kernel = make(scale)
+    with pytest.raises(TypeError):
+        kernel(5, np.arange(5, dtype=dtype), 2.0, np.zeros(5, np.float32))
+    twice(kernel)
+
+
+def test_a_read_only_array_is_read_and_not_written(make):
+    kernel, x, y = make(scale), np.ones(4, np.float32), np.zeros(4, np.float32)
+    x.flags.writeable = False
+    kernel(4, x, 3.0, y)
+    assert y.tolist() == [3, 3, 3, 3]
+    with pytest.raises(TypeError):
+        kernel(4, y, 3.0, x)
+
+
+def test_a_part_is_for_kernels_only():
+    with pytest.raises(TypeError):
+        helper(scale)()
+
+
+def plus(lo: int, hi: int, x: In1, y: Out1) -> None:
+    for i in range(lo, hi):
+        y[i] = offset(x[i])
+
+
+offset = helper(lambda x: x + np.float32(1))
+
+
+def test_a_bound_part_takes_the_place_of_a_global(make):
+    import numba
+
+    other = Part(lambda: numba.njit(lambda x: x + np.float32(10)))
+    x, y = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    make(plus)(3, x, y)
+    assert y.tolist() == [1, 1, 1]
+    make(plus, {"offset": other}, "ten")(3, x, y)
+    assert y.tolist() == [10, 10, 10]
+
+
+# ---- the microkernel, at every width
+
+
+def one_tile(
+    lo: int, hi: int, x: In1, rows: Places2, cols: Places1, w: In2, bias: In1, y: Out1, follow: int
+) -> None:
+    for t in range(lo, hi):
+        start = y if follow else bias
+        tile(
+            x, 0, rows, t * rows.shape[1], cols, 0, len(cols), w, 0, start, 0, follow, y, 0,
+            rows, t * rows.shape[1],
+        )  # fmt: skip
+
+
+tile = _native.tile
+SHAPES = [_microkernel.SSE, _microkernel.NEON, _microkernel.AVX, _microkernel.AVX512]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["SSE", "NEON", "AVX", "AVX512"])
+def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
+    P, B, depth = shape.pixels, shape.channels, 7
+    kernel = make(one_tile, {"tile": Part(lambda: _microkernel.build_tile(shape))}, str(shape))
+    rows = (np.arange(2 * P, dtype=np.int32)[::-1].copy() * B).reshape(2, P)
+    cols = rng.integers(0, 2 * B, depth).astype(np.int32)
+    x, w = (rng.integers(-5, 6, s).astype(np.float32) for s in ((2 * P + 2) * B, (depth, B)))
+    bias, y = rng.integers(-5, 6, B).astype(np.float32), np.full(2 * P * B, np.nan, np.float32)
+    product = x[rows.reshape(-1, 1) + cols] @ w
+    kernel(2, x, rows, cols, w, bias, y, 0)
+    assert np.array_equal(y.reshape(-1, B)[::-1], product + bias)
+    kernel(2, x, rows, cols, w, bias, y, 1)
+    assert np.array_equal(y.reshape(-1, B)[::-1], 2 * product + bias)
+
+
+# ---- the cache
+
+
+def test_a_second_process_compiles_nothing(make, cache):
+    first, second = make(scale), make(scale)
+    twice(first)
+    twice(second)
+    assert not first.from_cache
+    assert second.from_cache
+
+
+def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
+    told = []
+    monkeypatch.setattr(_native, "on_compile", told.append)
+    twice(make(scale))
+    twice(make(scale))
+    assert len(told) == 1
+    assert told[0].endswith("scale")
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 10, None], ids=["empty", "short", "one bit"])
+def test_a_damaged_file_costs_a_compilation_and_one_warning(make, cache, damage):
+    twice(make(scale))
+    (file,) = cache.glob("kernels/*/*scale")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content if damage is None else damage)
+    again = make(scale)
+    with pytest.warns(RuntimeWarning, match="damaged"):
+        twice(again)
+    assert not again.from_cache
+    repaired = make(scale)
+    twice(repaired)
+    assert repaired.from_cache
+
+
+def test_whole_content_from_elsewhere_is_not_trusted_to_load(make, cache):
+    import hashlib
+    import pickle
+
+    twice(make(scale))
+    (file,) = cache.glob("kernels/*/*scale")
+    strange = pickle.dumps((1, 2, 3))
+    file.write_bytes(hashlib.sha256(strange).digest() + strange)
+    with pytest.warns(RuntimeWarning, match="scale"):
+        twice(make(scale))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_read_only_folder_costs_a_compilation_and_one_warning(make, cache):
+    cache.chmod(0o500)
+    with pytest.warns(RuntimeWarning, match="kernel cache"):
+        twice(make(scale))
+    twice(make(scale))  # a second warning would be an error
+
+
+def test_a_file_where_the_folder_should_be_costs_one_warning(make, cache):
+    (cache / "kernels").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match="kernel cache"):
+        twice(make(scale))
+    twice(make(scale))
+
+
+def test_a_full_disk_costs_one_warning_and_leaves_nothing_behind(make, cache, monkeypatch):
+    def fail(self, folder, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cache.Cache, "_write", fail)
+    with pytest.warns(RuntimeWarning, match="No space"):
+        twice(make(scale))
+    assert list(cache.glob("kernels/*/*")) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders have no owner here")
+def test_a_folder_that_others_may_write_to_is_not_used(make, cache):
+    twice(make(scale))
+    (folder,) = cache.glob("kernels/*")
+    folder.chmod(0o777)
+    _cache.folder.cache_clear()
+    again = make(scale)
+    with pytest.warns(RuntimeWarning, match="others may write"):
+        twice(again)
+    assert not again.from_cache
+
+
+def test_the_folder_is_named_after_sources_versions_and_flags(monkeypatch, tmp_path):
+    import numba
+
+    options = tuple(sorted(_native.OPTIONS.items()))
+    stamps = {_cache._stamp(options), _cache._stamp((*options, ("fastmath", True)))}
+    with monkeypatch.context() as patch:
+        patch.setattr(numba, "__version__", "0.0")
+        stamps.add(_cache._stamp(options))
+    for file in ("_cache.py", "_microkernel.py"):
+        (tmp_path / file).write_text(f"# {file}")
+    monkeypatch.setattr(_cache, "__file__", str(tmp_path / "_cache.py"))
+    stamps.add(_cache._stamp(options))
+    (tmp_path / "_microkernel.py").write_text("# edited")
+    stamps.add(_cache._stamp(options))
+    assert len(stamps) == 5
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"TINYNET_CACHE": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/a"),
+        ({"XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/b/tinynet"),
+        ({"HOME": "/c"}, "/c/.cache/tinynet"),
+    ],
+)
+def test_the_user_chooses_where_kernels_are_kept(monkeypatch, variables, expected):
+    for name in ("TINYNET_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+        if name in variables:
+            monkeypatch.setenv(name, variables[name])
+    assert _cache._base().as_posix() == expected
+
+
+def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
+    from numba.core.compiler import CompileResult
+
+    assert callable(CompileResult._rebuild)
+    assert callable(CompileResult._reduce)
+    twice(kernel := make(scale))
+    assert isinstance(kernel.compiled._cache, _cache.Cache)
+
+
+# ---- the team
+
+
+@given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 5))
+def test_every_unit_of_work_is_done_once(n, grain, size):
+    team, done = _team.Team(size), []
+    team.run(lambda lo, hi: done.extend(range(lo, hi)), n, grain, ())
+    team.dismiss()
+    assert sorted(done) == list(range(n))
+
+
+def test_small_work_stays_with_the_caller():
+    team, seen = _team.Team(3), set()
+    team.run(lambda lo, hi: seen.add(threading.current_thread()), 19, 10, ())
+    team.dismiss()
+    assert seen == {threading.current_thread()}
+
+
+def test_large_work_is_shared():
+    team, barrier = _team.Team(2), threading.Barrier(2, timeout=10)
+    team.run(lambda lo, hi: barrier.wait() if lo < 2 else None, 8, 1, ())  # two at a time, or never
+    team.dismiss()
+
+
+@pytest.mark.parametrize("bad", [0, 7])
+def test_an_error_in_any_thread_comes_back_to_the_caller(bad):
+    team = _team.Team(2)
+
+    def work(lo, hi):
+        if lo <= bad < hi:
+            raise ZeroDivisionError(bad)
+
+    with pytest.raises(ZeroDivisionError):
+        team.run(work, 8, 1, ())
+    team.run(lambda lo, hi: None, 8, 1, ())  # and the team still works
+    team.dismiss()
+
+
+def test_a_kernel_may_be_called_while_the_team_is_at_work():
+    team, done = _team.Team(2), []
+    inner = lambda lo, hi: done.extend(range(lo, hi))  # noqa: E731
+    team.run(lambda lo, hi: team.run(inner, 4, 1, ()), 8, 8, ())
+    team.run(lambda lo, hi: [team.run(inner, 1, 1, ()) for _ in range(lo, hi)], 8, 1, ())
+    team.dismiss()
+    assert len(done) == 12
+
+
+def test_no_threads_is_an_error(threads):
+    with pytest.raises(ValueError, match="at least one"):
+        threads(0)
+
+
+FORK = """
+import os, sys, numpy as np
+from tinynet import kernels
+kernels.set_num_threads(2)
+x = np.ones((64, 8, 16, 16), np.float32)
+def work():
+    return kernels.max_pool2d_forward(x, (2, 2), (2, 2), ((0, 0), (0, 0)), False)[0].sum()
+before = work()
+child = os.fork()
+if child == 0:
+    os._exit(0 if work() == before and kernels.get_num_threads() == 2 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_has_a_team_of_its_own():
+    run = subprocess.run([sys.executable, "-c", FORK], timeout=60, check=False)
+    assert run.returncode == 0
+
+
+def train_step(rng):
+    """Return the results of each threaded kernel on images large enough to be shared."""
+    x = rng.standard_normal((16, 32, 16, 16), dtype=np.float32)
+    results = []
+    for K, C in ((5, 32), (3, 48), (1, 24)):
+        weight = rng.standard_normal((C, 32, K, K), dtype=np.float32)
+        geometry = (1, 1), ((K // 2,) * 2,) * 2, (1, 1), 1
+        y = kernels.conv2d_forward(x, weight, None, *geometry)
+        results += [y, kernels.conv2d_backward_input(y, weight, x.shape, *geometry)]
+        results.append(kernels.conv2d_backward_weight(y, x, (K, K), *geometry))
+        results.append(kernels.conv2d_backward_bias(y))
+    window = (3, 3), (2, 2), ((1, 0), (0, 1))
+    y, winner = kernels.max_pool2d_forward(x, *window, True)
+    results += [y, kernels.max_pool2d_backward(y, winner, x.shape, *window)]
+    y = kernels.avg_pool2d_forward(x, *window, True, True)
+    results += [y, kernels.avg_pool2d_backward(y, x.shape, *window, True)]
+    y, s = kernels.lrn_forward(x, 5, 2.0, 1e-4, 0.75, 1)
+    results += [y, kernels.lrn_backward(y, x, y, s, 5, 1e-4, 0.75, 1)]
+    flat = x.reshape(64, -1)
+    results += [kernels.dropout(flat, 0.5, (1, 2, 3)), *kernels.cross_entropy(flat, np.arange(64))]
+    return results
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads(threads):
+    outcomes = []
+    for count in (1, 2, 3):
+        threads(count)
+        outcomes.append(train_step(np.random.default_rng(0)))
+    for other in outcomes[1:]:
+        for a, b in zip(outcomes[0], other, strict=True):
+            assert np.array_equal(a, b)

@@ -1,0 +1,88 @@
+"""What hypothesis draws: images that are not square, windows that do not fit, memory in any order.
+
+Kernel = stride, square images and contiguous memory are the cases in which mistakes hide, so they
+are rare here.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tinynet.kernels.geometry import output_size
+
+sizes = st.integers(1, 4)
+seeds = st.integers(0, 2**32 - 1)
+
+
+class Windows(NamedTuple):
+    shape: tuple
+    kernel: tuple
+    stride: tuple
+    padding: tuple
+    dilation: tuple
+    groups: int
+    ceil_mode: bool
+
+    def outputs(self, ceil_mode=False):
+        """Return (OH, OW)."""
+        axes = zip(
+            self.shape[2:], self.kernel, self.stride, self.padding, self.dilation, strict=True
+        )
+        return tuple(output_size(*axis, ceil_mode=ceil_mode) for axis in axes)
+
+
+@st.composite
+def _axis(draw, pooling):
+    kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    dilation = 1 if pooling else draw(st.sampled_from([1, 1, 2, 3]))
+    border = st.integers(0, kernel // 2 if pooling else 3)
+    padding = draw(border), draw(border)
+    least = max(1, (kernel - 1) * dilation + 1 - sum(padding))
+    return draw(st.integers(least, least + 6)), kernel, stride, padding, dilation
+
+
+@st.composite
+def windows(draw, pooling=False):
+    """Draw images (N, C, H, W) and windows on them; at least one window fits."""
+    height, width = draw(_axis(pooling)), draw(_axis(pooling))
+    groups = 1 if pooling else draw(st.sampled_from([1, 1, 2, 3]))
+    C = groups * draw(st.integers(1, 3))
+    shape = (draw(st.integers(1, 3)), C, height[0], width[0])
+    pairs = [tuple(both) for both in zip(height, width, strict=True)]
+    return Windows(shape, *pairs[1:], groups, draw(st.booleans()))
+
+
+def integers(rng, shape):
+    """Return integers -4..4: sums of their products are exact in float32; full of ties."""
+    return rng.integers(-4, 5, shape).astype(np.float64)
+
+
+def negatives(rng, shape):
+    """Return integers -4..-1: a padding of 0 would win against all of them."""
+    return rng.integers(-4, 0, shape).astype(np.float64)
+
+
+def floats(rng, shape):
+    """Return normal numbers that float32 holds exactly."""
+    return rng.standard_normal(shape).astype(np.float32).astype(np.float64)
+
+
+def in_order(x, order):
+    """Return x with the same values and another memory order."""
+    if order == "rows" or x.ndim == 0:
+        return np.array(x, order="C")  # ascontiguousarray would give a number an axis
+    if order == "channels last" and x.ndim > 1:
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    if order == "transposed":
+        return np.ascontiguousarray(x.T).T
+    poison = np.nan if x.dtype.kind == "f" else 99  # between the elements: nobody may read it
+    wide = np.full(tuple(2 * n + 3 for n in x.shape), poison, x.dtype)
+    view = wide[tuple(slice(1, 2 * n + 1, 2) for n in x.shape)]
+    if order == "backwards":
+        view = view[tuple(slice(None, None, -1) for _ in x.shape)]
+    view[...] = x
+    return view
+
+
+orders = st.sampled_from(["rows", "channels last", "transposed", "every other", "backwards"])

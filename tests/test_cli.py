@@ -1,0 +1,449 @@
+"""The command line: what it prints, what it leaves, and one sentence with an exit code for the rest."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tinynet
+from tinynet import cli, console, data, models, nn, recipes, runs
+from tinynet.errors import DataError
+from tinynet.train import Epoch, Step
+
+
+@pytest.fixture
+def tinynet_says(monkeypatch, capsys):
+    """Run the command line in this process; return exit code, output and error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def few_shapes():
+    """Return sixty and thirty pictures of the built-in set."""
+    few = {}
+    for train, count in ((True, 60), (False, 30)):
+        whole = data.Shapes(train)
+        few[train] = data.Shapes.__new__(data.Shapes)
+        few[train].images, few[train].labels = whole.images[:count], whole.labels[:count]
+    return few
+
+
+def tiny(classes):
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(256, classes)
+    )
+
+
+@pytest.fixture
+def small(monkeypatch, few_shapes):
+    """Make the demo's data and its model small, so that a run takes a moment."""
+    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: few_shapes[train])
+    monkeypatch.setitem(models._BUILDERS, "demo", tiny)
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    with tinynet.kernels.use("reference"):
+        yield
+
+
+@pytest.fixture
+def finished(small, tinynet_says, tmp_path):
+    """Train two epochs into a folder; return it with what was said."""
+    folder = tmp_path / "run"
+    said = tinynet_says("train", "--epochs", 2, "--batch", 20, "--out", folder)
+    return SimpleNamespace(folder=folder, said=said)
+
+
+# train
+
+
+def test_training_says_what_it_runs_on_and_what_it_wrote(finished):
+    lines = finished.said.out.splitlines()
+    assert finished.said.code == 0
+    assert re.match(r"tinynet \S+: demo on cpu with \d+ threads; data shapes, 60 \+ 30", lines[0])
+    assert any(re.search(r"step 1/3  loss 2\.\d+  accuracy .* images/s .* left", x) for x in lines)
+    assert any(re.search(r"epoch 2/2  loss .* test accuracy .* lr 0\.", x) for x in lines)
+    result = json.loads((finished.folder / "result.json").read_text())
+    assert f"test accuracy {100 * result['test_accuracy']:.2f} %" in finished.said.out
+    written = [line.strip() for line in lines if line.startswith("  ")]
+    names = (
+        "result.json log.jsonl curves.png filters.png last.safetensors best.safetensors config.json"
+    )
+    assert written == [str(finished.folder / name) for name in names.split()]
+
+
+def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):
+    options = {"--epochs": 1, "--batch": 30, "--lr": 0.5, "--seed": 4}
+    flat = [x for pair in options.items() for x in pair]
+    tinynet_says("train", *flat, "--out", tmp_path / "r", "--max-minutes", 0)
+    recipe = json.loads((tmp_path / "r" / "config.json").read_text())["recipe"]
+    assert [recipe[k] for k in ("epochs", "batch", "lr", "seed")] == [1, 30, 0.5, 4]
+
+
+def test_a_run_without_out_gets_a_folder_of_its_own(small, tinynet_says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        tinynet_says("train", "--max-minutes", 0)
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["demo-0", "demo-0-2"]
+
+
+def test_when_the_time_is_up_the_resume_command_is_printed_and_works(small, tinynet_says, tmp_path):
+    folder = tmp_path / "a run"
+    said = tinynet_says("train", "--epochs", 1, "--batch", 20, "--out", folder, "--max-minutes", 0)
+    assert said.code == 0
+    assert "time is up" in said.out
+    assert f"tinynet train --resume '{folder}'" in said.out
+    assert not (folder / "result.json").exists()
+    said = tinynet_says("train", "--resume", folder)
+    assert said.code == 0
+    assert "Going on after epoch 0, step 1" in said.out
+    assert (folder / "result.json").exists()
+
+
+def test_resuming_a_finished_run_says_its_result_again(finished, tinynet_says):
+    before = (finished.folder / "last.safetensors").read_bytes()
+    said = tinynet_says("train", "--resume", finished.folder)
+    assert said.code == 0
+    assert "after 2 epochs" in said.out
+    assert (finished.folder / "last.safetensors").read_bytes() == before
+
+
+def test_resume_refuses_settings_that_would_make_another_run(finished, tinynet_says):
+    said = tinynet_says("train", "--resume", finished.folder, "--lr", 1, "--seed", 3)
+    assert said.code == 1
+    assert "lr, seed cannot be changed" in said.err
+    assert tinynet_says("train", "small-alexnet", "--resume", finished.folder).code == 1
+
+
+def test_resume_refuses_other_pictures(finished, tinynet_says, few_shapes, monkeypatch):
+    other = data.Shapes.__new__(data.Shapes)
+    other.images, other.labels = few_shapes[True].images + 1, few_shapes[True].labels
+    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: other)
+    said = tinynet_says("train", "--resume", finished.folder)
+    assert said.code == 1
+    assert "other pictures" in said.err
+
+
+def test_a_used_folder_is_refused(finished, tinynet_says):
+    said = tinynet_says("train", "--out", finished.folder)
+    assert said.code == 1
+    assert "already holds a run" in said.err
+
+
+def test_a_run_that_diverges_ends_with_one_sentence(small, tinynet_says, tmp_path):
+    said = tinynet_says("train", "--lr", 1e30, "--batch", 20, "--out", tmp_path / "r")
+    assert said.code == 1
+    assert re.search(r"Error: train: .*step \d+ \(lr 1e\+30\)", said.err)
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "r" / "last.safetensors").exists()
+
+
+def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monkeypatch):
+    still = dataclasses.replace(recipes.find("demo"), name="still", input_scale=1e-30, lr=1e-9)
+    monkeypatch.setitem(recipes.RECIPES, "still", still)
+    said = tinynet_says("train", "still", "--epochs", 2, "--batch", 30, "--out", tmp_path / "r")
+    assert said.out.count("stays at ln(10) = 2.3026") == 1
+
+
+# eval and predict
+
+
+def test_eval_measures_what_the_run_said(finished, tinynet_says):
+    result = json.loads((finished.folder / "result.json").read_text())
+    said = tinynet_says("eval", finished.folder)
+    assert said.code == 0
+    accuracy, loss = 100 * result["test_accuracy"], result["test_loss"]
+    assert f"test accuracy {accuracy:.2f} %  test loss {loss:.4f}  (30 pictures" in said.out
+
+
+def test_ten_views_need_a_recipe_with_crops(finished, tinynet_says):
+    said = tinynet_says("eval", finished.folder, "--ten-view")
+    assert said.code == 1
+    assert "no crops to average" in said.err
+
+
+def test_ten_views_average_the_views(small, tinynet_says, tmp_path, monkeypatch):
+    padded = dataclasses.replace(recipes.find("demo"), name="padded", pad=2)
+    monkeypatch.setitem(recipes.RECIPES, "padded", padded)
+    tinynet_says("train", "padded", "--epochs", 1, "--batch", 20, "--out", tmp_path / "r")
+    one, ten = (
+        tinynet_says("eval", tmp_path / "r"),
+        tinynet_says("eval", tmp_path / "r", "--ten-view"),
+    )
+    assert ten.code == 0
+    assert "ten views each" in ten.out
+    assert one.out.split("(")[0] != ten.out.split("(")[0]
+
+
+def test_predict_names_five_classes_that_are_sorted(finished, tinynet_says, tmp_path):
+    Image.fromarray(np.zeros((50, 80, 3), np.uint8)).save(tmp_path / "black.png")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "grey.png")
+    said = tinynet_says("predict", finished.folder, tmp_path / "black.png", tmp_path / "grey.png")
+    assert said.code == 0
+    for line in said.out.splitlines():
+        shares = [float(x) for x in re.findall(r"([\d.]+) %", line)]
+        assert len(shares) == 5
+        assert shares == sorted(shares, reverse=True)
+    assert len(said.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+def test_predict_refuses_what_is_no_picture_by_name(finished, tinynet_says, tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    said = tinynet_says("predict", finished.folder, tmp_path / "x.png")
+    assert said.code == 1
+    assert "x.png: not a picture" in said.err
+    assert tinynet_says("predict", finished.folder, tmp_path / "missing.png").code == 1
+
+
+@pytest.mark.parametrize("command", [("eval",), ("predict",), ("train", "--resume")])
+def test_a_folder_without_a_run_is_one_sentence(tinynet_says, tmp_path, command):
+    extra = ["x.png"] if command == ("predict",) else []
+    said = tinynet_says(*command, tmp_path, *extra)
+    assert said.code == 1
+    assert (
+        said.err
+        == f"Error: {tmp_path}: not a run folder: it has no config.json. tinynet train makes one.\n"
+    )
+
+
+def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinynet_says):
+    (finished.folder / "last.safetensors").write_bytes(b"")
+    said = tinynet_says("eval", finished.folder)
+    assert said.code == 0
+    assert "Going on from the one before it" in said.err
+
+
+# summary, info, data, errors
+
+
+def test_the_summary_of_alexnet_has_the_papers_totals(tinynet_says):
+    said = tinynet_says("summary", "alexnet")
+    total = said.out.splitlines()[-1].split()
+    assert total[:3] == ["total", "60,965,224", "724,406,816"]
+    assert re.search(r"features\.0 +Conv2d +96x55x55 +34,944 +105,415,200", said.out)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiply_adds"),
+    [("cifar-quick", "145,578", "12,354,176"), ("cifar-18pct", "89,578", "12,298,240")],
+)
+def test_the_summaries_of_cuda_convnets_nets_have_their_totals(
+    tinynet_says, name, parameters, multiply_adds
+):
+    total = tinynet_says("summary", name).out.splitlines()[-1].split()
+    assert total[:3] == ["total", parameters, multiply_adds]
+
+
+def test_a_summary_leaves_random_numbers_and_later_weights_alone(tinynet_says):
+    before = tinynet.models.build("demo").state_dict()["0.weight"]
+    tinynet_says("summary", "demo")
+    np.testing.assert_array_equal(tinynet.models.build("demo").state_dict()["0.weight"], before)
+    assert before.any()
+
+
+def test_info_names_versions_threads_and_kernels(tinynet_says):
+    said = tinynet_says("info", "--kernels")
+    for word in ("tinynet", "numpy", "threads", "kernel cache"):
+        assert re.search(rf"^{word} ", said.out, re.MULTILINE)
+    assert re.search(r"^conv2d_forward +reference, numba", said.out, re.MULTILINE)
+
+
+def test_data_list_names_each_set_and_where_to_put_it(tinynet_says):
+    said = tinynet_says("data", "list")
+    assert said.code == 0
+    for word in ("shapes", "cifar10", "mnist", "TINYNET_DATA"):
+        assert word in said.out
+
+
+def test_data_verify_of_an_empty_folder_is_one_sentence(tinynet_says, tmp_path):
+    said = tinynet_says("data", "verify", "cifar10", "--data-dir", tmp_path)
+    assert said.code == 1
+    assert str(tmp_path) in said.err
+
+
+def test_data_verify_reads_the_built_in_set(tinynet_says):
+    assert "3,000 train pictures" in tinynet_says("data", "verify", "shapes").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "no-such"], 1, "Known: demo, cifar-quick"),
+        (["train", "--device", "cpu:x"], 1, 'a device is called "cpu"'),
+        (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),
+        (["summary", "no-such"], 1, "Known: alexnet"),
+        (["train", "--epochs", "0"], 2, "--epochs"),
+        (["no-such"], 2, "No such command"),
+    ],
+)
+def test_mistakes_end_in_one_sentence_and_a_code(tinynet_says, tmp_path, arguments, code, words):
+    if arguments[0] == "train":
+        arguments = [*arguments, "--out", tmp_path / "r"]
+    said = tinynet_says(*arguments)
+    assert said.code == code
+    assert words in said.err
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_cuda_device_without_cupy_is_refused_with_the_pip_line(
+    tinynet_says, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    said = tinynet_says("train", "--device", "cuda", "--out", tmp_path / "r")
+    assert said.code == 1
+    assert "pip install 'tinynet[gpu" in said.err
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(small, tinynet_says, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = tinynet_says("train", "--out", tmp_path / "file" / "r")
+    assert said.code == 1
+    assert "Not a directory" in said.err
+
+
+def test_an_error_of_our_own_code_keeps_its_traceback(tinynet_says, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(tinynet.models, "names", broken)
+    monkeypatch.setattr(sys, "argv", ["tinynet", "summary", "demo"])
+    with pytest.raises(KeyError):
+        cli.main()
+
+
+def test_an_os_error_is_told_without_its_number():
+    assert cli.sentence(OSError(28, "a.bin: disk full")) == "a.bin: disk full"
+    assert cli.sentence(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
+    assert cli.sentence(DataError("x is bad")) == "x is bad"
+
+
+# what is shown
+
+
+def step(number, phase="train"):
+    return Step(phase, 1, number, 10, 2.0, 0.5, 0.1, 1234.5)
+
+
+def test_lines_show_the_first_step_at_once_and_keep_quiet_after_it(capsys):
+    lines = console.Lines(2)
+    for number in range(1, 6):
+        lines.show(step(number))
+    assert capsys.readouterr().out.count("\n") == 1
+    lines.show(Epoch(1, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
+    assert "epoch 1/2  loss 1.0000  accuracy 50.0 %  test loss 1.1000" in capsys.readouterr().out
+
+
+def test_a_bar_shows_steps_and_epochs_without_an_error(capsys):
+    bar = console.Bar(2)
+    with bar.progress:
+        bar.show(step(1))
+        bar.show(step(2, "test"))
+        bar.show(Epoch(1, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
+    assert "test accuracy 40.0 %" in capsys.readouterr().out
+
+
+def test_the_time_left_does_not_count_the_compilation(monkeypatch):
+    now = iter([100.0, 101.0, 102.0])  # the first step ended at 100, the others took a second
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    clock = console.Clock(2)
+    assert clock.left(step(1)) == "some time"
+    assert clock.left(step(2)) == "18 s"
+    assert clock.left(step(3)) == "17 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59.4, "59 s"), (65, "1 min 05 s"), (7860, "2 h 11 min")]
+)
+def test_durations_read_as_people_say_them(seconds, words):
+    assert console.duration(seconds) == words
+
+
+# signals
+
+
+def begin(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, "TINYNET_KERNELS": "reference", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_prints_the_resume_command_and_ends_within_five_seconds(
+    tmp_path, number, code
+):
+    folder = tmp_path / "r"
+    process = begin("-m", "tinynet", "train", "--batch", 10, "--out", folder)
+    assert any("loss" in line for line in process.stdout)
+    sent = time.monotonic()
+    process.send_signal(number)
+    said, _ = process.communicate()
+    assert process.returncode == code
+    assert time.monotonic() - sent < 5
+    assert f"tinynet train --resume {folder}" in said
+    assert (folder / "last.safetensors").exists()
+    assert not [p for p in folder.iterdir() if p.name.endswith(".tmp")]
+
+
+WAIT = """
+import sys, time
+from tinynet import interrupt
+interrupt.PATIENCE = {patience}
+with interrupt.stop_requests() as request:
+    print("ready", flush=True)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        time.sleep(0.01)
+        if request.why:
+            print("asked", flush=True)
+            while time.monotonic() < until:
+                time.sleep(0.01)
+"""
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    process = begin("-c", WAIT.format(patience=15))
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_step_that_does_not_end_is_not_waited_for():
+    process = begin("-c", WAIT.format(patience=0.2))
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=5)
+    assert process.returncode == 143
+    assert "did not finish within 0.2 s of SIGTERM" in said
+
+
+def test_handlers_of_others_come_back():
+    from tinynet.interrupt import stop_requests
+
+    before = signal.getsignal(signal.SIGINT)
+    with stop_requests() as request:
+        assert signal.getsignal(signal.SIGINT) == request.receive
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,151 @@
+"""Optimizers: groups, state, and the whole of SGD against the golden traces."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import nn, optim
+from tinynet.errors import ShapeError
+
+
+def parameter(*values):
+    return nn.Parameter(np.array(values))
+
+
+def steps(optimizer, p, rates, gradient=lambda w: 0.5 + 0 * w):
+    """Return the weight after each step."""
+    weights = []
+    for rate in rates:
+        optimizer.lr = rate
+        p.grad = gradient(p.data)
+        optimizer.step()
+        weights.append(float(p.data[0]))
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("paper", [0.994995, 0.9854855250, 0.9719220701, 0.9592144747, 0.9472771593]),
+        ("torch", [0.994995, 0.9854855250, 0.9719220701, 0.9702008732, 0.9681513109]),
+    ],
+)
+def test_sgd_golden_traces(rule, expected):
+    p = parameter(1.0)
+    sgd = optim.SGD([p], 0.01, momentum=0.9, weight_decay=5e-4, rule=rule)
+    assert steps(sgd, p, [0.01] * 3 + [0.001] * 2) == pytest.approx(expected, abs=5e-11)
+
+
+def test_sgd_with_nesterov():
+    p = parameter(1.0)
+    sgd = optim.SGD([p], 0.1, momentum=0.9, nesterov=True)
+    weights = steps(sgd, p, [0.1] * 3, lambda w: w.copy())
+    assert weights == pytest.approx([0.81, 0.5751, 0.327321])
+
+
+def test_the_paper_is_the_default():
+    assert optim.SGD([parameter(1.0)], 0.1).rule == "paper"
+
+
+def test_plain_sgd_is_one_step_down():
+    p = parameter(1.0)
+    assert steps(optim.SGD([p], 0.5), p, [0.5, 0.5]) == [0.75, 0.5]
+
+
+def test_groups_have_their_own_rate_and_decay():
+    w, b = parameter(1.0), parameter(1.0)
+    sgd = optim.SGD(
+        [{"parameters": [w]}, {"parameters": [b], "lr_scale": 2, "weight_decay": 0}],
+        lr=0.25,
+        weight_decay=0.5,
+    )
+    w.grad, b.grad = np.ones(1), np.ones(1)
+    sgd.step()
+    assert (w.data.tolist(), b.data.tolist()) == ([1 - 0.25 * 1.5], [1 - 0.5])
+
+
+def test_a_parameter_without_a_gradient_stays():
+    a, b = parameter(1.0), parameter(1.0)
+    sgd = optim.SGD([a, b], 0.5, momentum=0.9, weight_decay=0.1)
+    a.grad = np.ones(1)
+    sgd.step()
+    assert b.data.tolist() == [1]
+
+
+def test_zero_grad_forgets():
+    p = parameter(1.0)
+    p.grad = np.ones(1)
+    optim.SGD([p], 0.1).zero_grad()
+    assert p.grad is None
+
+
+def test_the_gradient_is_not_changed():
+    p = parameter(1.0)
+    p.grad = gradient = np.broadcast_to(np.array([2.0]), (1,))
+    for optimizer in (optim.SGD([p], 0.1, 0.9, 0.5), optim.Adam([p], weight_decay=0.5)):
+        optimizer.step()
+    assert gradient.tolist() == [2]
+
+
+def test_adams_first_step_has_the_size_of_the_rate():
+    p = parameter(1.0, 1.0)
+    p.grad = np.array([1e-3, -1e3])
+    optim.Adam([p], lr=0.25).step()
+    assert p.data == pytest.approx([0.75, 1.25], abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9), lambda p: optim.Adam(p, 0.1)])
+def test_going_on_from_a_saved_state_equals_going_on(make):
+    def after(optimizer, p, n):
+        for i in range(n):
+            p.grad = np.cos(p.data + optimizer.steps + i)
+            optimizer.step()
+        return p.data.tolist()
+
+    p = parameter(1.0, 2.0)
+    first = make([p])
+    after(first, p, 3)
+    saved, weights = first.state_dict(), p.data.copy()
+    expected = after(first, p, 3)
+    q = parameter(*weights)
+    second = make([q])
+    second.load_state_dict(saved)
+    assert after(second, q, 3) == expected
+
+
+def test_a_state_of_another_shape_is_refused_whole():
+    p = parameter(1.0, 2.0)
+    sgd = optim.SGD([p], 0.1, 0.9)
+    with pytest.raises(ShapeError, match=r"0\.velocity \(3,\)"):
+        sgd.load_state_dict({"steps": np.asarray(4), "0.velocity": np.zeros(3)})
+    assert sgd.steps == 0
+
+
+MISTAKES = {
+    "negative rate": (lambda: optim.SGD([parameter(1.0)], -0.1), "-0.1"),
+    "no parameters": (lambda: optim.Adam([]), "Adam.*no parameters"),
+    "unknown rule": (lambda: optim.SGD([parameter(1.0)], 0.1, rule="caffe"), "caffe"),
+    "unknown group": (lambda: optim.SGD([{"params": [parameter(1.0)]}], 0.1), "params"),
+}
+
+
+@pytest.mark.parametrize(("mistake", "fact"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_named(mistake, fact):
+    with pytest.raises(ValueError, match=fact):
+        mistake()
+
+
+def test_training_lowers_the_loss():
+    tn.seed(0)
+    net = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 2))
+    sgd = optim.SGD(net.parameters(), 0.1, momentum=0.9)
+    x = tn.tensor(np.random.default_rng(0).standard_normal((64, 3)).astype("f"))
+    labels = (x.data[:, 0] * x.data[:, 1] > 0).astype(np.int64)
+    losses = []
+    for _ in range(60):
+        loss = tn.functions.cross_entropy(net(x), labels)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2

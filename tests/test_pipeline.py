@@ -1,0 +1,165 @@
+"""Pictures on their way to the model: what is fixed, what is random, and what it depends on."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tinynet import pipeline
+from tinynet.pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
+from tinynet.recipes import Recipe
+
+PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
+
+
+def pictures(count=10, channels=3, side=32, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, channels, side, side), dtype=np.uint8)
+    return SimpleNamespace(images=images, labels=np.arange(count), classes=("a",) * count)
+
+
+def inputs(feed, epoch=0, first=0):
+    batches = list(feed.batches(epoch, first))
+    return np.concatenate([x for x, _ in batches]), np.concatenate([y for _, y in batches])
+
+
+def disturbed(**changes):
+    return feeds(dataclasses.replace(PLAIN, **changes), pictures(), pictures(6, seed=1))
+
+
+# fixed
+
+
+def test_standardised_channels_have_mean_zero_and_deviation_one():
+    train, _ = feeds(PLAIN, pictures(), pictures())
+    x, _ = inputs(train)
+    np.testing.assert_allclose(x.mean((0, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std((0, 2, 3)), 1, rtol=1e-5)
+
+
+def test_the_mean_image_is_subtracted_and_the_scale_multiplies():
+    train, _ = disturbed(preprocess="mean-image", input_scale=0.5)
+    x, labels = inputs(train)
+    images = pictures().images.astype(np.float64)
+    np.testing.assert_allclose(x[np.argsort(labels)], 0.5 * (images - images.mean(0)), atol=1e-4)
+
+
+def test_statistics_come_from_the_training_pictures_alone():
+    one = feeds(PLAIN, pictures(seed=1), pictures(seed=2))[1]
+    two = feeds(PLAIN, pictures(seed=1), pictures(seed=3))[1]
+    np.testing.assert_array_equal(one.normaliser.mean, two.normaliser.mean)
+    assert not np.array_equal(
+        feeds(PLAIN, pictures(seed=2), pictures())[1].normaliser.mean, one.normaliser.mean
+    )
+
+
+def test_test_pictures_are_never_disturbed():
+    _, plain = disturbed()
+    _, test = disturbed(pad=4, mirror=True)
+    np.testing.assert_array_equal(inputs(plain)[0], inputs(test)[0])
+    np.testing.assert_array_equal(inputs(test)[1], np.arange(6))
+
+
+def test_digits_get_a_border_and_three_equal_channels():
+    x = fitted(np.full((2, 1, 28, 28), 9, np.uint8), 1)
+    assert x.shape == (2, 3, 32, 32)
+    assert x.sum() == 2 * 3 * 28 * 28 * 9
+    assert x[0, 2, 2, 2] == 9
+    assert x[0, 2, 1, 2] == 0
+
+
+def test_enlarging_repeats_pixels():
+    x = fitted(pictures(1).images, 8)
+    assert x.shape == (1, 3, 256, 256)
+    np.testing.assert_array_equal(x[:, :, ::8, ::8], pictures(1).images)
+    np.testing.assert_array_equal(x[:, :, 7::8, 7::8], pictures(1).images)
+
+
+def test_pictures_that_fit_are_not_copied():
+    images = pictures().images
+    assert fitted(images, 1) is images
+
+
+def test_the_papers_protocol_crops_enlarged_pictures_around_the_centre_of_the_mean():
+    train, test = disturbed(preprocess="mean-image", enlarge=8, crop=224, mirror=True, colour=0.1)
+    x, _ = next(iter(train.batches(0)))
+    y, _ = next(iter(test.batches(0)))
+    assert x.shape == (4, 3, 224, 224)
+    assert y.shape == (6, 3, 224, 224)
+    images, mean = pictures(6, seed=1).images, pictures().images.mean(0)
+    np.testing.assert_allclose(y[:, :, 0, 0], images[:, :, 2, 2] - mean[:, 2, 2], atol=1e-4)
+
+
+# random
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"mirror": True}, {"pad": 4}, {"crop": 24}, {"preprocess": "mean-image", "colour": 0.1}],
+)
+def test_an_epoch_from_its_middle_is_the_rest_of_the_whole_epoch(changes):
+    train, _ = disturbed(**changes)
+    whole, labels = inputs(train, epoch=3)
+    rest, their_labels = inputs(train, epoch=3, first=1)
+    np.testing.assert_array_equal(rest, whole[4:])
+    np.testing.assert_array_equal(their_labels, labels[4:])
+
+
+@pytest.mark.parametrize("changes", [{"mirror": True}, {"pad": 4}, {"crop": 24}, {"colour": 0.1}])
+def test_each_epoch_and_each_seed_disturbs_anew(changes):
+    def in_order(seed, epoch):
+        x, labels = inputs(disturbed(seed=seed, **changes)[0], epoch)
+        return x[np.argsort(labels)]
+
+    first = in_order(0, 0)
+    assert not np.array_equal(first, in_order(0, 1))
+    assert not np.array_equal(first, in_order(1, 0))
+    np.testing.assert_array_equal(first, in_order(0, 0))
+
+
+def test_every_picture_comes_once_an_epoch_in_another_order():
+    train, _ = disturbed()
+    _, one = inputs(train, 0)
+    _, two = inputs(train, 1)
+    assert sorted(one) == sorted(two) == list(range(10))
+    assert list(one) != list(two)
+
+
+def test_padding_shifts_pictures_and_fills_with_the_mean():
+    train, _ = disturbed(pad=4)
+    x, labels = inputs(train)
+    plain = inputs(disturbed()[0])[0]
+    assert x.shape == plain.shape
+    shifted = [not np.array_equal(a, b) for a, b in zip(x, plain, strict=True)]
+    assert any(shifted)
+    borders = x[shifted][:, 0, [0, -1]]
+    assert (borders == 0).any()
+
+
+def test_colour_noise_has_the_size_that_was_asked_for_on_the_scale_of_the_inputs():
+    noisy, _ = disturbed(colour=0.5)
+    plain, _ = disturbed()
+    shifts = np.concatenate(
+        [inputs(noisy, e)[0][:, :, 0, 0] - inputs(plain, e)[0][:, :, 0, 0] for e in range(200)]
+    )
+    assert shifts.std(0) == pytest.approx([0.5] * 3, rel=0.1)  # standardised: deviation one
+
+
+def test_steps_count_the_last_partial_batch():
+    train, test = disturbed()
+    assert (train.steps, test.steps) == (3, 1)
+    assert isinstance(train, TrainFeed)
+    assert isinstance(test, TestFeed)
+
+
+# fingerprint
+
+
+def test_one_changed_byte_changes_the_fingerprint():
+    one, two, three = pictures(), pictures(), pictures()
+    two.images[3, 0, 0, 0] ^= 1
+    three.labels[2] += 1
+    assert fingerprint(one) == fingerprint(pictures())
+    assert len({fingerprint(one), fingerprint(two), fingerprint(three)}) == 3
+    assert pipeline.fingerprint(one, two) != pipeline.fingerprint(two, one)

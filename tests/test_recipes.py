@@ -1,0 +1,134 @@
+"""Recipes: the numbers of the papers' settings, and the proof that the demo reaches its mark."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinynet import models, nn, recipes
+from tinynet.recipes import RECIPES, Recipe, find, from_json, optimizer, suited
+
+TINY = Recipe(name="t", about="", model="demo", epochs=1, lr=0.5)
+
+
+def rates(recipe, steps):
+    return [recipe.learning_rate(step, steps) for step in range(steps)]
+
+
+def test_the_learning_rate_falls_at_its_fractions_of_the_run():
+    recipe = dataclasses.replace(TINY, schedule=((0.5, 0.1), (0.75, 0.01)))
+    assert rates(recipe, 8) == [0.5] * 4 + [0.05] * 2 + [0.005] * 2
+
+
+def test_without_a_schedule_the_learning_rate_stays():
+    assert rates(TINY, 3) == [0.5] * 3
+
+
+def test_cifar_quick_falls_after_exactly_eight_of_its_nine_epochs():
+    steps = 9 * 391
+    before, after = (find("cifar-quick").learning_rate(s, steps) for s in (8 * 391 - 1, 8 * 391))
+    assert (before, after) == (0.001, pytest.approx(0.0001))
+
+
+def test_cifar_18pct_falls_after_120_and_130_epochs():
+    recipe, steps = find("cifar-18pct"), 140 * 391
+    assert recipe.learning_rate(120 * 391 - 1, steps) == 0.001
+    assert recipe.learning_rate(120 * 391, steps) == pytest.approx(1e-4)
+    assert recipe.learning_rate(130 * 391, steps) == pytest.approx(1e-5)
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones_and_a_guess():
+    with pytest.raises(
+        ValueError, match=r"'cifar-qick'.*demo, cifar-quick.*Did you mean cifar-quick"
+    ):
+        find("cifar-qick")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_json_and_names_a_model_that_exists(name):
+    recipe = RECIPES[name]
+    assert from_json(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
+    assert recipe.name == name
+    assert recipe.model in models.names()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_gives_its_model_pictures_of_the_right_size(name):
+    recipe = RECIPES[name]
+    assert models.INPUT_SHAPES[recipe.model][1] == (recipe.crop or 32 * recipe.enlarge)
+
+
+def test_recipes_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        find("demo").lr = 1
+
+
+def test_digits_are_never_mirrored():
+    recipe = dataclasses.replace(find("small-alexnet"), data="mnist")
+    assert not suited(recipe).mirror
+    assert suited(find("small-alexnet")).mirror
+
+
+def test_biases_learn_at_their_own_rate_and_never_decay():
+    net = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    recipe = dataclasses.replace(TINY, bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3)
+    settings = {
+        id(p): (group["lr_scale"], group["weight_decay"])
+        for group in optimizer(recipe, net).groups
+        for p in group["parameters"]
+    }
+    assert len(settings) == 6
+    found = {name: settings[id(p)] for name, p in net.named_parameters()}
+    assert found == {
+        "0.weight": (1.0, 0.1),
+        "0.bias": (2.0, 0.0),
+        "1.weight": (2.0, 0.0),
+        "1.bias": (2.0, 0.0),
+        "3.weight": (1.0, 0.3),
+        "3.bias": (2.0, 0.0),
+    }
+
+
+def test_linear_layers_decay_like_convolutions_unless_they_have_their_own():
+    net = nn.Sequential(nn.Linear(2, 2))
+    group = optimizer(dataclasses.replace(TINY, weight_decay=0.1), net).groups[0]
+    assert group["weight_decay"] == 0.1
+
+
+def test_the_optimizer_is_the_papers():
+    made = optimizer(find("small-alexnet"), nn.Sequential(nn.Linear(2, 2)))
+    assert (made.lr, made.momentum, made.rule) == (0.01, 0.9, "paper")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_demo_reaches_ninety_percent_within_a_minute_from_an_empty_cache(tmp_path, seed):
+
+    started = time.monotonic()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tinynet",
+            "train",
+            "--seed",
+            str(seed),
+            "--out",
+            str(tmp_path / "r"),
+        ],
+        env={**os.environ, "TINYNET_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.monotonic() - started
+    result = json.loads((tmp_path / "r" / "result.json").read_text())
+    assert result["test_accuracy"] >= 0.90, done.stdout
+    assert seconds < 60, done.stdout
+    assert np.isfinite(result["test_loss"])
+    assert recipes.find("demo").epochs == result["epochs"]

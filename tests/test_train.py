@@ -1,0 +1,367 @@
+"""Training: steps count, runs resume bit for bit, stop when asked, and never save nonsense."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import checkpoint, diagnosis, nn, random, runs
+from tinynet import functions as F
+from tinynet import train as training
+from tinynet.errors import DataError
+from tinynet.optim import SGD
+from tinynet.recipes import Recipe
+from tinynet.runs import Finished, Run, Stopped
+from tinynet.train import Epoch, State, Step, Tally, evaluate, fit, train_one_epoch
+
+RECIPE = Recipe(
+    name="tiny",
+    about="for tests",
+    model="tiny",
+    data="points",
+    epochs=3,
+    batch=8,
+    lr=0.05,
+    schedule=((0.5, 0.1),),
+    seed=5,
+)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Matplotlib is slow, and what these tests look at is not in the pictures."""
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+
+
+class Points:
+    """Images of 1x4x4 whose label is the brighter half; batches shuffled anew each epoch."""
+
+    def __init__(self, count=44, batch=8, shuffle=True):
+        rng = np.random.default_rng(count)
+        self.images = rng.standard_normal((count, 1, 4, 4)).astype(np.float32)
+        self.labels = (self.images[:, 0, :2].sum((1, 2)) > self.images[:, 0, 2:].sum((1, 2))) * 1
+        self.batch, self.shuffle = batch, shuffle
+        self.steps = math.ceil(count / batch)
+
+    def batches(self, epoch, first=0):
+        order = np.arange(len(self.labels))
+        if self.shuffle:
+            order = random.generator("points", epoch, seed=1).permutation(order)
+        for step in range(first, self.steps):
+            rows = order[step * self.batch : (step + 1) * self.batch]
+            yield self.images[rows], self.labels[rows]
+
+
+def tiny_net():
+    with random.fork(3):
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Linear(48, 2),
+        )
+
+
+def new_run(folder, recipe=RECIPE):
+    net = tiny_net()
+    optimizer = SGD(net.parameters(), lr=recipe.lr, momentum=0.9)
+    folder.mkdir(exist_ok=True)
+    return Run(
+        folder, recipe, ("low", "high"), net, optimizer, Points(), Points(20, shuffle=False), {}
+    )
+
+
+def assert_same_arrays(a, b):
+    assert sorted(a) == sorted(b)
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def timeless(records):
+    clocks = {"seconds": 0, "images_per_second": 0}
+    return [dataclasses.replace(r, **clocks) for r in records]
+
+
+# the loop
+
+
+def test_every_image_is_seen_once_an_epoch_the_last_partial_batch_too():
+    net, state = tiny_net(), State()
+    steps = train_one_epoch(net, SGD(net.parameters(), lr=0.1), Points(), state=state)
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
+    assert state.tally.images == 44
+
+
+def test_an_epoch_reports_means_over_images_not_over_batches():
+    feed, net = Points(10, batch=8, shuffle=False), tiny_net()
+    loss, accuracy = evaluate(net, feed)
+    net.eval()
+    scores = net(tn.tensor(feed.images))
+    assert loss == pytest.approx(F.cross_entropy(scores, feed.labels).item(), rel=1e-6)
+    assert accuracy == (scores.data.argmax(1) == feed.labels).mean()
+
+
+def test_evaluation_neither_drops_nor_learns_nor_records_and_goes_back_to_training():
+    net = tiny_net()
+    before = net.state_dict()
+    assert evaluate(net, Points()) == evaluate(net, Points())
+    assert_same_arrays(net.state_dict(), before)
+    assert all(p.grad is None for p in net.parameters())
+    assert net.training
+
+
+def test_evaluation_leaves_a_net_in_evaluation_where_it_was():
+    net = tiny_net().eval()
+    evaluate(net, Points())
+    assert not net.training
+
+
+def test_fit_yields_a_step_a_batch_and_an_epoch_an_epoch():
+    net = tiny_net()
+    events = list(fit(net, SGD(net.parameters(), lr=0.05), Points(), Points(20), epochs=2))
+    kinds = [e.phase if isinstance(e, Step) else "epoch" for e in events]
+    assert kinds == (["train"] * 6 + ["test"] * 3 + ["epoch"]) * 2
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
+
+
+def test_fit_learns():
+    net = tiny_net()
+    events = list(
+        fit(net, SGD(net.parameters(), lr=0.01, momentum=0.9), Points(400), Points(100), epochs=8)
+    )
+    assert events[-1].test_accuracy > 0.85
+
+
+def test_the_learning_rate_falls_at_its_step():
+    net = tiny_net()
+    rate = dataclasses.replace(RECIPE, lr=1e-3, schedule=((0.5, 0.1), (0.75, 0.01))).learning_rate
+    optimizer = SGD(net.parameters(), lr=9.0)
+    events = fit(net, optimizer, Points(), Points(20), epochs=2, learning_rate=rate)
+    rates = [e.lr for e in events if isinstance(e, Step) and e.phase == "train"]
+    assert rates == [1e-3] * 6 + [1e-4] * 3 + [1e-5] * 3
+
+
+def test_a_step_draws_the_same_dropout_mask_whatever_was_drawn_before():
+    def weights_after(draws):
+        net = tiny_net()
+        random.seed(1)
+        for _ in range(draws):
+            random.next_draw()
+        list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), Points()))
+        return net.state_dict()
+
+    assert_same_arrays(weights_after(0), weights_after(3))
+
+
+# resume equals the uninterrupted run
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 4, 6, 8, 9, 10, 13])
+def test_a_run_that_stopped_anywhere_reaches_the_same_weights_bit_for_bit(
+    tmp_path, no_pictures, stop_after
+):
+    whole = new_run(tmp_path / "whole")
+    events = list(runs.advance(whole))
+    assert isinstance(events[-1], Finished)
+
+    first = new_run(tmp_path / "parts")
+    for number, _ in enumerate(runs.advance(first)):
+        if number == stop_after:
+            break
+    runs.save(first)
+    second = new_run(tmp_path / "parts")
+    assert runs.restore(second) == ""
+    assert isinstance(list(runs.advance(second))[-1], Finished)
+
+    assert_same_arrays(second.model.state_dict(), whole.model.state_dict())
+    assert_same_arrays(second.optimizer.state_dict(), whole.optimizer.state_dict())
+    assert timeless(second.state.records) == timeless(whole.state.records)
+
+
+def test_the_comparison_above_would_notice_a_lost_step(tmp_path, no_pictures):
+    a, b = new_run(tmp_path / "a"), new_run(tmp_path / "b")
+    list(runs.advance(a))
+    b.state = State(step=1)
+    list(runs.advance(b))
+    with pytest.raises(AssertionError):
+        assert_same_arrays(a.model.state_dict(), b.model.state_dict())
+
+
+def test_a_killed_run_goes_on_from_its_last_save_and_rewrites_the_log(tmp_path, no_pictures):
+    whole = new_run(tmp_path / "whole")
+    list(runs.advance(whole))
+    killed = new_run(tmp_path / "killed")
+    for event in runs.advance(killed):
+        if isinstance(event, Step) and event.epoch == 2 and event.step == 3:
+            break  # as kill -9 would: nothing more is saved
+    (killed.folder / "log.jsonl").write_text("a line of an epoch that was never saved\n")
+    again = new_run(killed.folder)
+    runs.restore(again)
+    assert (again.state.epoch, again.state.step) == (1, 0)
+    list(runs.advance(again))
+    assert_same_arrays(again.model.state_dict(), whole.model.state_dict())
+    log = [json.loads(line) for line in (killed.folder / "log.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in log] == [1, 2, 3]
+
+
+def test_a_damaged_last_checkpoint_falls_back_to_the_previous_and_says_so(tmp_path, no_pictures):
+    run = new_run(tmp_path / "r")
+    list(runs.advance(run))
+    last = run.folder / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:200])
+    again = new_run(run.folder)
+    assert "damaged" in runs.restore(again)
+    assert again.state.epoch == 2
+    list(runs.advance(again))
+    assert_same_arrays(again.model.state_dict(), run.model.state_dict())
+
+
+def test_a_run_killed_before_its_first_save_starts_from_the_beginning(tmp_path):
+    run = new_run(tmp_path / "r")
+    assert "from the beginning" in runs.restore(run)
+
+
+# the folder
+
+
+def test_a_finished_run_leaves_its_files(tmp_path):
+    run = new_run(tmp_path / "r")
+    runs.write_config(run.folder, RECIPE, device="cpu")
+    result = list(runs.advance(run))[-1].result
+    names = {p.name for p in run.folder.iterdir()}
+    assert names == {
+        "best.safetensors",
+        "config.json",
+        "curves.png",
+        "filters.png",
+        "last.safetensors",
+        "last.previous.safetensors",
+        "log.jsonl",
+        "result.json",
+    }
+    assert json.loads((run.folder / "result.json").read_text()) == result
+    assert set(result) == {
+        "test_accuracy", "test_loss", "epochs", "seconds", "parameters", "device", "seed"
+    }  # fmt: skip
+    assert (result["parameters"], result["device"], result["seed"]) == (30 + 98, "cpu", 5)
+    record = json.loads((run.folder / "log.jsonl").read_text().splitlines()[0])
+    assert list(record) == [
+        "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr", "seconds",
+        "images_per_second",
+    ]  # fmt: skip
+    assert runs.read_config(run.folder) == (RECIPE, {"device": "cpu"})
+
+
+def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
+    tmp_path, no_pictures, monkeypatch
+):
+    run = new_run(tmp_path / "r")
+    accuracies = iter([0.5, 0.7, 0.7])
+    real = training._finish_epoch
+
+    def scripted(state, tally, lr, seconds):
+        return real(state, Tally(0.1, 10 * next(accuracies), 10), lr, seconds)
+
+    monkeypatch.setattr(training, "_finish_epoch", scripted)
+    weights = [run.model.state_dict() for e in runs.advance(run) if isinstance(e, Epoch)]
+    assert_same_arrays(checkpoint.load(run.folder / "best.safetensors").model, weights[1])
+
+
+def test_a_folder_that_holds_a_run_is_refused(tmp_path):
+    runs.write_config(tmp_path, RECIPE)
+    with pytest.raises(DataError, match=f"already holds a run.*--resume {tmp_path}"):
+        runs.write_config(tmp_path, RECIPE)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": {"name": 1}}', '{"recipe": 3}'])
+def test_a_damaged_config_is_refused_by_name(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(DataError, match=r"config\.json: not the config"):
+        runs.read_config(tmp_path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not a run folder"):
+        runs.read_config(tmp_path)
+
+
+def test_a_second_run_in_one_folder_is_refused_while_the_first_one_lives(tmp_path):
+    second = runs.lock(tmp_path)
+    with runs.lock(tmp_path), pytest.raises(DataError, match=r"another run \(process \d+\)"):
+        second.__enter__()
+    with runs.lock(tmp_path):
+        pass
+
+
+# stopping
+
+
+def test_when_the_time_is_up_the_run_saves_and_says_so(tmp_path, no_pictures):
+    run = new_run(tmp_path / "r")
+    events = list(runs.advance(run, max_minutes=0))
+    assert events[-1] == Stopped("the time is up", 0)
+    again = new_run(run.folder)
+    runs.restore(again)
+    assert (again.state.epoch, again.state.step) == (0, 1)
+
+
+# nonsense is never saved
+
+
+def diverge(run, at_step):
+    """Make the weights of the last layer infinite after `at_step` steps of the run."""
+    real, count = run.optimizer.step, iter(range(1, 1000))
+
+    def step():
+        real()
+        if next(count) == at_step:
+            run.model[4].weight.data[0, 0] = np.inf
+
+    run.optimizer.step = step
+
+
+@pytest.mark.parametrize("at_step", [7, 12, 9])
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, at_step):
+    run = new_run(tmp_path / "r")
+    diverge(run, at_step)
+    with pytest.raises(FloatingPointError) as error:
+        list(runs.advance(run))
+    assert "4.weight" in str(error.value)
+    assert "step" in str(error.value)
+    assert "lr 0.0" in str(error.value)
+    good = checkpoint.load(run.folder / "last.safetensors")
+    assert all(np.isfinite(a).all() for a in good.model.values())
+    assert good.metadata["epoch"] == "1"
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    run = new_run(tmp_path / "r")
+    run.model[0].bias.data[1] = np.nan
+    with pytest.raises(FloatingPointError, match=r"0\.bias"):
+        runs.save(run)
+    assert not (run.folder / "last.safetensors").exists()
+
+
+def test_images_that_are_not_finite_are_blamed_before_the_weights():
+    net, feed = tiny_net(), Points()
+    feed.images[:] = np.nan
+    with pytest.raises(FloatingPointError, match="images already hold"):
+        list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), feed))
+
+
+def test_the_first_layer_to_overflow_is_named():
+    net, feed = tiny_net(), Points()
+    net[0].weight.data[...] = 1e30
+    feed.images *= 1e15
+    with pytest.raises(FloatingPointError, match=r"0 \(Conv2d\) is the first layer to overflow"):
+        list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), feed))
+
+
+def test_a_loss_at_chance_is_explained_and_others_are_not():
+    assert "ln(10) = 2.3026" in diagnosis.explain_plateau(2.3021, 10)
+    assert diagnosis.explain_plateau(2.2, 10) == ""
+    assert diagnosis.explain_plateau(2.4, 10) == ""

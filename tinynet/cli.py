@@ -1,0 +1,229 @@
+"""The command line: ``tinynet train | eval | predict | summary | info | data | warm``.
+
+Mistakes of a user or of a file end in one sentence and exit code 1. A traceback means that tinynet
+itself is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
+
+USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
+FOLDER = click.Path(path_type=Path)
+DATA = click.Choice(["shapes", "cifar10", "mnist"])
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        sys.exit(cli.main(prog_name="tinynet", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. Nothing was begun, so nothing was saved.", err=True)
+        sys.exit(130)
+    except USER_ERRORS as error:
+        click.echo(f"Error: {sentence(error)}", err=True)
+        sys.exit(1)
+
+
+def sentence(error: Exception) -> str:
+    """Return an error as one sentence; of an OSError, without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tinynet")
+def cli() -> None:
+    """AlexNet from scratch: train it, look inside, read every line."""
+
+
+@cli.command()
+@click.argument("recipe", default="demo")
+@click.option("--data", type=DATA, help="Another data set than the recipe's.")
+@click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
+@click.option("--epochs", type=click.IntRange(1), help="How often every picture is seen.")
+@click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="The learning rate at first.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
+@click.option("--device", help="cpu or cuda.")
+@click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
+@click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
+@click.option("--max-minutes", type=click.FloatRange(0), help="Save and stop after so long.")
+@click.pass_context
+def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
+    """Train RECIPE. The default, demo, needs no download and less than a minute."""
+    from tinynet import commands
+
+    limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
+    if resume is not None:
+        _refuse_changes(context)
+        sys.exit(commands.resume(resume, options["data_dir"], limit=limit))
+    recipe = _recipe(options)
+    out, where = options["out"], options["device"] or "cpu"
+    sys.exit(commands.start(recipe, out, options["data_dir"], where, limit=limit))
+
+
+@cli.command(name="eval")
+@click.argument("run", type=FOLDER)
+@click.option("--ten-view", is_flag=True, help="Average ten crops and mirrors, as the paper does.")
+@click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
+def evaluate(run: Path, ten_view: bool, data_dir: Path | None) -> None:
+    """Measure the net in folder RUN on its test pictures."""
+    from tinynet import data, predict, runs
+    from tinynet.train import evaluate as measure
+
+    net, note = predict.open_net(run)
+    _say_aside(note)
+    where = data_dir or runs.data_folder(run)
+    test = data.open_dataset(net.recipe.data, where, train=False)
+    if ten_view:
+        loss, accuracy = predict.measure_ten_views(net, test)
+    else:
+        loss, accuracy = measure(net.model, net.feed(test))
+    views = "ten views each" if ten_view else "one view each"
+    click.echo(
+        f"test accuracy {100 * accuracy:.2f} %  test loss {loss:.4f}  "
+        f"({len(test):,} pictures of {net.recipe.data}, {views})"
+    )
+
+
+@cli.command(name="predict")
+@click.argument("run", type=FOLDER)
+@click.argument("images", nargs=-1, required=True, type=FOLDER)
+def name_pictures(run: Path, images: tuple[Path, ...]) -> None:
+    """Say what the net in folder RUN sees in each of IMAGES: five classes, most probable first."""
+    from tinynet import predict
+
+    net, note = predict.open_net(run)
+    _say_aside(note)
+    for image in images:
+        best = predict.guesses(net, image)[:5]
+        click.echo(f"{image}: " + ", ".join(f"{name} {100 * p:.1f} %" for name, p in best))
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--classes", type=click.IntRange(1), help="How many classes it tells apart.")
+def summary(model: str, classes: int | None) -> None:
+    """List the layers of MODEL: output shape, parameters, multiply-adds, bytes."""
+    from tinynet import models, report
+
+    if model not in models.names():
+        known = ", ".join(models.names())
+        raise click.ClickException(f"summary: there is no model {model!r}. Known: {known}.")
+    click.echo(report.summary(model, classes))
+
+
+@cli.command()
+@click.option("--kernels", is_flag=True, help="List every kernel with its implementations too.")
+def info(kernels: bool) -> None:
+    """Show versions, devices, threads and caches."""
+    from tinynet import report
+
+    click.echo(report.info())
+    if kernels:
+        click.echo("\n" + report.kernel_table())
+
+
+@cli.command()
+def warm() -> None:
+    """Compile all kernels now, so that no later command has to."""
+    from tinynet.kernels import _native
+
+    started = time.monotonic()
+    _native.warm()
+    cached = sum(kernel.from_cache for kernel in _native.KERNELS)
+    click.echo(
+        f"{len(_native.KERNELS)} kernels are ready, {cached} of them were; "
+        f"{time.monotonic() - started:.1f} s"
+    )
+
+
+@cli.group()
+def data() -> None:
+    """List, fetch and check data sets."""
+
+
+@data.command(name="list")
+def list_data() -> None:
+    """List the data sets, and where each one is."""
+    from tinynet import data as sets
+    from tinynet import report
+
+    rows = [("name", "what it is", "download", "found at")]
+    for entry in sets.catalogue():
+        size = f"{entry.size / 2**20:.0f} MiB" if entry.size else "none"
+        paths = sets.find(entry.name)
+        found = "built in" if not entry.sources else str(paths[0].parent) if paths else "nowhere"
+        rows.append((entry.name, entry.about, size, found))
+    click.echo(report.table(rows, left=4))
+    click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
+
+
+@data.command(name="get")
+@click.argument("name", type=DATA)
+@click.option("--data-dir", type=FOLDER, help="Where to put the files.")
+def get_data(name: str, data_dir: Path | None) -> None:
+    """Download data set NAME; what is there already is not fetched again."""
+    from tinynet import console
+    from tinynet import data as sets
+
+    for path in sets.get(name, data_dir, console.downloading()):
+        click.echo(str(path))
+
+
+@data.command(name="verify")
+@click.argument("name", type=DATA)
+@click.option("--data-dir", type=FOLDER, help="Where the files are.")
+def verify_data(name: str, data_dir: Path | None) -> None:
+    """Read all of data set NAME and compare it with the original where that is known."""
+    from tinynet import data as sets
+
+    for line in sets.verify(name, data_dir):
+        click.echo(line)
+
+
+def _recipe(options: dict[str, Any]) -> Any:
+    """Return the recipe with the options that were given in place of its own settings."""
+    from tinynet import recipes
+
+    try:
+        recipe = recipes.find(options["recipe"])
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    changes = {k: options[k] for k in ("data", "epochs", "batch", "lr", "seed")}
+    recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+    return recipes.suited(recipe)
+
+
+def _refuse_changes(context: click.Context) -> None:
+    """Raise if an option beside --resume would make another run of it."""
+    allowed = {"resume", "max_minutes", "data_dir"}
+    given = click.core.ParameterSource.COMMANDLINE
+    changed = [
+        name for name in context.params
+        if name not in allowed and context.get_parameter_source(name) == given
+    ]  # fmt: skip
+    if changed:
+        raise click.ClickException(
+            "train: --resume goes on with a run as it was begun; "
+            f"{', '.join(changed)} cannot be changed."
+        )
+
+
+def _say_aside(note: str) -> None:
+    if note:
+        click.echo(note, err=True)

@@ -1,0 +1,121 @@
+"""What ``tinynet train`` does: begin a run or go on with one, show it, say how it ended."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+import numpy as np
+
+import tinynet
+from tinynet import backend, data, runs
+from tinynet.backend import Device
+from tinynet.console import compilation_said, display, duration
+from tinynet.data import Dataset
+from tinynet.diagnosis import explain_plateau
+from tinynet.errors import DataError
+from tinynet.kernels import get_num_threads
+from tinynet.pipeline import fingerprint
+from tinynet.recipes import Recipe
+from tinynet.runs import Finished, Run, Stopped
+from tinynet.train import Epoch
+
+WRITTEN = (runs.RESULT, runs.LOG, runs.CURVES, runs.FILTERS, runs.LAST, runs.BEST, runs.CONFIG)
+
+
+def start(
+    recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
+) -> int:
+    """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
+    where = backend.device(device)
+    folder = runs.free_folder(recipe) if out is None else out
+    runs.refuse_used(folder)
+    sets = open_sets(recipe, data_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.lock(folder):
+        runs.write_config(
+            folder,
+            recipe,
+            data_dir=None if data_dir is None else str(data_dir.resolve()),
+            fingerprint=fingerprint(*sets),
+            device=where,
+            threads=get_num_threads(),
+            tinynet=tinynet.__version__,
+            numpy=np.__version__,
+        )
+        click.echo(first_line(recipe, sets, where))
+        return drive(runs.assemble(folder, recipe, sets, where), limit)
+
+
+def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
+    """Go on with the run in a folder; return the exit code."""
+    recipe, facts = runs.read_config(folder)
+    with runs.lock(folder):
+        where = backend.device(facts["device"])
+        sets = open_sets(recipe, data_dir or runs.data_folder(folder))
+        if fingerprint(*sets) != facts["fingerprint"]:
+            raise DataError(
+                f"{folder}: this run began on other pictures than the {recipe.data} found now. "
+                "Say where the first ones are with --data-dir."
+            )
+        click.echo(first_line(recipe, sets, where))
+        run = runs.assemble(folder, recipe, sets, where)
+        note = runs.restore(run)
+        if note:
+            click.echo(note)
+        click.echo(f"Going on after epoch {run.state.epoch}, step {run.state.step}.")
+        return drive(run, limit)
+
+
+def drive(run: Run, limit: float) -> int:
+    """Train, show it, say how it ended and what it wrote; return the exit code."""
+    explained, end = False, None
+    with display(run.recipe.epochs) as shown, compilation_said(shown):
+        for event in runs.advance(run, max_minutes=limit):
+            if isinstance(event, Stopped | Finished):
+                end = event
+                continue
+            shown.show(event)
+            if isinstance(event, Epoch) and not explained:
+                reason = explain_plateau(event.train_loss, len(run.classes))
+                explained = bool(reason)
+                if reason:
+                    shown.say(reason)
+    return say_end(run, end)
+
+
+def say_end(run: Run, end: Stopped | Finished | None) -> int:
+    """Say what came out, which files there are, and how to go on; return the exit code."""
+    if isinstance(end, Stopped):
+        click.echo(
+            f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
+            f"Go on with:\n  tinynet train --resume {shlex.quote(str(run.folder))}"
+        )
+        return end.exit_code
+    if isinstance(end, Finished):
+        result = end.result
+        click.echo(
+            f"test accuracy {100 * result['test_accuracy']:.2f} % after {result['epochs']} epochs, "
+            f"{duration(result['seconds'])}; {result['parameters']:,} parameters. Written:"
+        )
+        for name in WRITTEN:
+            click.echo(f"  {run.folder / name}")
+    return 0
+
+
+def first_line(recipe: Recipe, sets: tuple[Dataset, Dataset], where: Device) -> str:
+    """Name the device, the threads and the data."""
+    train, test = sets
+    threads = f" with {get_num_threads()} threads" if where.kind == "cpu" else ""
+    return (
+        f"tinynet {tinynet.__version__}: {recipe.name} on {where}{threads}; data {recipe.data}, "
+        f"{len(train):,} + {len(test):,} pictures, {len(train.classes)} classes; "
+        f"seed {recipe.seed}, {recipe.epochs} epochs"
+    )
+
+
+def open_sets(recipe: Recipe, folder: Path | None) -> tuple[Dataset, Dataset]:
+    """Return the training and the test set of a recipe."""
+    train = data.open_dataset(recipe.data, folder, train=True)
+    return train, data.open_dataset(recipe.data, folder, train=False)

@@ -1,0 +1,112 @@
+"""The data sets by name: what there is, how to get it, whether a copy is good.
+
+    catalogue()                 one Entry for each data set, for a list
+    find("cifar10", root)       the files of it that are at `root`
+    get("cifar10", root)        fetch what is missing there
+    verify("cifar10", root)     read all of it; sentences that say what was found
+    open_dataset("cifar10", root, train=False)
+
+`root` is a folder, or None for the default one ($TINYNET_DATA, or the user's cache).
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Protocol
+
+from tinynet.backend import Array
+from tinynet.data import cifar10, mnist
+from tinynet.data.cifar10 import CIFAR10
+from tinynet.data.download import Progress, Source, fetch, is_intact
+from tinynet.data.files import default_root
+from tinynet.data.mnist import MNIST
+from tinynet.data.shapes import Shapes
+from tinynet.errors import DataError
+
+
+class Dataset(Protocol):
+    """What every data set has."""
+
+    images: Array  # (N, C, H, W) uint8
+    labels: Array  # (N,) int64
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A data set in the catalogue."""
+
+    name: str
+    about: str
+    sources: tuple[Source, ...]  # the files to fetch; none for what is drawn on the spot
+
+    @property
+    def size(self) -> int:
+        """Bytes to download."""
+        return sum(source.size for source in self.sources)
+
+
+ENTRIES = (
+    Entry("shapes", "3,000 + 1,000 drawn shapes, 3x32x32, ten classes; built in", ()),
+    Entry("cifar10", "50,000 + 10,000 photographs, 3x32x32, ten classes", (cifar10.ARCHIVE,)),
+    Entry("mnist", "60,000 + 10,000 handwritten digits, 1x28x28", mnist.ARCHIVES),
+)
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """Return the data sets that tinynet knows."""
+    return ENTRIES
+
+
+def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
+    """Return the files or folders of a data set at `root`; empty unless all of it is there."""
+    _entry(name)
+    folder = default_root() if root is None else Path(root)
+    if name == "cifar10":
+        found = [cifar10.locate(folder)]
+    else:
+        found = [mnist.locate(folder, source.name) for source in _entry(name).sources]
+    return () if None in found else tuple(path for path in found if path is not None)
+
+
+def get(
+    name: str, root: str | Path | None = None, progress: Progress | None = None
+) -> tuple[Path, ...]:
+    """Download the original files of a data set to `root`, those that are not there, whole."""
+    folder = default_root() if root is None else Path(root)
+    return tuple(fetch(source, folder, progress) for source in _entry(name).sources)
+
+
+def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
+    """Read a data set completely; return what was found, or raise DataError at what is wrong."""
+    parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
+    originals = {source.name: source for source in _entry(name).sources}
+    sentences = [f"{path}: {_kind(path, originals.get(path.name))}" for path in find(name, root)]
+    counts = ", ".join(f"{len(d):,} {part} pictures" for part, d in parts.items())
+    return (*sentences, f"{name}: {counts}, labels in 0..{len(parts['train'].classes) - 1}")
+
+
+def open_dataset(
+    name: str, root: str | Path | None = None, train: bool = True, seed: int = 0
+) -> Dataset:
+    """Return the data set of this name; `seed` matters to "shapes" only, `root` to the others."""
+    _entry(name)
+    if name == "shapes":
+        return Shapes(train, seed)
+    return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
+
+
+def _kind(path: Path, original: Source | None) -> str:
+    if original is not None and is_intact(path, original):
+        return "the original file, size and md5 are right"
+    return "the right structure; not compared with the original"
+
+
+def _entry(name: str) -> Entry:
+    for entry in ENTRIES:
+        if entry.name == name:
+            return entry
+    known = ", ".join(entry.name for entry in ENTRIES)
+    raise DataError(f"data: there is no data set called {name!r}. Known: {known}.")

@@ -1,0 +1,232 @@
+"""Fetch a known file from its mirrors: resumed, checked, and only then called by its name.
+
+What is under way is kept in ``NAME.part``. Who writes there holds a lock on it, so two processes
+never mix their bytes: the second one waits, and finds the file finished. A process that dies
+leaves its part for the next one to go on with. A part gets its real name after its size and md5
+were found right, so a file with that name is whole.
+
+The mirrors are asked one after another, a little apart, and the first that answers serves. Without
+a network none does, and after `PATIENCE` seconds that is said.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tinynet.data.files import is_there, md5_of, open_regular
+from tinynet.errors import DataError
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[str, int, int], None]
+"""Called with the file's name, the bytes that are there, and the bytes that will be."""
+
+PATIENCE = 8.0  # seconds until a mirror must have answered
+HEAD_START = 1.5  # seconds that each mirror has before the next one is asked too
+NO_CONNECTION = "could not be reached"
+SILENCE = 30.0  # seconds without a byte after which a mirror is given up
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A file on the net: what it must be, and where copies of it lie."""
+
+    name: str
+    size: int
+    md5: str
+    mirrors: tuple[str, ...]
+
+
+class _MirrorError(Exception):
+    """What one mirror did instead of delivering."""
+
+
+def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
+    """Return the path of `source` in `folder`, after downloading it where it is missing or damaged.
+
+    Raises DataError, in one sentence that says what to do; what arrived stays for the next try.
+    """
+    path = folder / source.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if is_intact(path, source):
+            return path
+        with _only_writer(folder / f"{source.name}.part") as part:
+            if is_intact(path, source):  # another process was faster
+                part.truncate(0)
+            else:
+                if not _is_complete(part, source):
+                    _fill(part, source, folder, progress)
+                _finish(part, path)
+    except OSError as error:
+        raise DataError(
+            f"{source.name}: could not be written to {folder}. {error.strerror or error}. "
+            f"{source.size:,} bytes are needed; name another folder, or make room."
+        ) from None
+    return path
+
+
+def is_intact(path: Path, source: Source) -> bool:
+    """Return whether the file is there with the right size and md5."""
+    if not is_there(path):
+        return False
+    with open_regular(path) as file:
+        return _size(file) == source.size and md5_of(file) == source.md5
+
+
+@contextlib.contextmanager
+def _only_writer(path: Path) -> Iterator[BinaryIO]:
+    """Open a part for this process alone; wait while another has it. An empty one is removed."""
+    while True:
+        with open(path, "a+b") as part:
+            fcntl.flock(part, fcntl.LOCK_EX)
+            # While we waited, the part may have been renamed: then what we locked is no part.
+            if path.exists() and os.path.samestat(os.fstat(part.fileno()), os.stat(path)):
+                try:
+                    yield part
+                finally:
+                    if _size(part) == 0:
+                        os.unlink(path)
+                return
+
+
+def _finish(part: BinaryIO, path: Path) -> None:
+    """Give a checked part its name, in a way that a power cut does not undo by half."""
+    part.flush()
+    os.fsync(part.fileno())
+    os.replace(part.name, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | None) -> None:
+    """Complete the part from the mirrors, or raise DataError with what each of them did."""
+    mirrors, failures, furthest = list(source.mirrors), list[str](), _size(part)
+    while mirrors:
+        url = ""
+        try:
+            url, response = _first_answer(mirrors, _size(part))
+            with response:
+                _append(part, response, source, progress)
+            _check(part, source)
+        except _MirrorError as failure:
+            failures.append(f"{url} {failure}" if url else str(failure))
+            if not url:
+                break
+            mirrors.remove(url)
+            if _size(part) > furthest:  # it broke off, but it delivers: its turn will come again
+                furthest = _size(part)
+                mirrors.append(url)
+        else:
+            return
+    raise DataError(
+        f"{source.name}: no mirror delivered it. {'; '.join(failures)}. "
+        f"What arrived is kept for another try; or put the file into {folder} by other means."
+    )
+
+
+def _first_answer(mirrors: list[str], offset: int) -> "tuple[str, requests.Response]":
+    """Return the first mirror that answers, and its answer; _MirrorError if none does in time.
+
+    Each is asked in a thread of its own, for the system's search for an address obeys no timeout.
+    """
+    answers: queue.SimpleQueue[tuple[str, requests.Response | str]] = queue.SimpleQueue()
+    deadline, waiting, refusals = time.monotonic() + PATIENCE, list(mirrors), dict[str, str]()
+    while len(refusals) < len(mirrors):
+        if waiting:
+            url = waiting.pop(0)
+            threading.Thread(target=_ask, args=(url, offset, answers), daemon=True).start()
+        left = deadline - time.monotonic()
+        try:
+            url, answer = answers.get(timeout=max(0.0, min(left, HEAD_START) if waiting else left))
+        except queue.Empty:
+            if left > 0 and waiting:
+                continue
+            break
+        if not isinstance(answer, str):
+            return url, answer
+        refusals[url] = answer
+    if set(refusals.values()) <= {NO_CONNECTION}:
+        raise _MirrorError("No server could be reached: there seems to be no network")
+    raise _MirrorError("; ".join(f"{url} {what}" for url, what in refusals.items()))
+
+
+def _ask(
+    url: str, offset: int, answers: "queue.SimpleQueue[tuple[str, requests.Response | str]]"
+) -> None:
+    """Put the answer of one mirror, or why there is none, in the queue."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity", "User-Agent": "tinynet"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=(PATIENCE, SILENCE))
+    except requests.RequestException as error:
+        unreachable = type(error) in (requests.ConnectionError, requests.ConnectTimeout)
+        answers.put((url, NO_CONNECTION if unreachable else f"gave {type(error).__name__}"))
+        return
+    if response.status_code in (200, 206, 416):
+        answers.put((url, response))
+    else:
+        response.close()
+        answers.put((url, f"answered {response.status_code} {response.reason}"))
+
+
+def _append(
+    part: BinaryIO, response: "requests.Response", source: Source, progress: Progress | None
+) -> None:
+    """Write what a mirror sends to the end of the part, or from its start if the mirror does so."""
+    import urllib3
+
+    begins = f"bytes {_size(part)}-"
+    if not response.headers.get("Content-Range", "").startswith(begins):
+        part.truncate(0)
+        if response.status_code != 200:
+            raise _MirrorError(f"answered {response.status_code} to a request to go on")
+    try:
+        for block in response.raw.stream(1 << 16, decode_content=False):
+            if _size(part) + len(block) > source.size:
+                part.truncate(0)
+                raise _MirrorError(f"sends more than the {source.size:,} bytes of this file")
+            part.write(block)
+            part.flush()
+            if progress is not None:
+                progress(source.name, _size(part), source.size)
+    except urllib3.exceptions.HTTPError:
+        raise _MirrorError(f"broke off after {_size(part):,} bytes") from None
+
+
+def _check(part: BinaryIO, source: Source) -> None:
+    """Accept the part, or throw its bytes away if they are complete but wrong."""
+    if _size(part) < source.size:
+        raise _MirrorError(f"stopped at {_size(part):,} of {source.size:,} bytes")
+    part.seek(0)
+    found = md5_of(part)
+    if found != source.md5:
+        part.truncate(0)
+        raise _MirrorError(f"sent a file with md5 {found}, expected {source.md5}")
+
+
+def _is_complete(part: BinaryIO, source: Source) -> bool:
+    """Return whether all was there already, and only the name was missing."""
+    try:
+        _check(part, source)
+    except _MirrorError:
+        return False
+    return True
+
+
+def _size(part: BinaryIO) -> int:
+    return os.fstat(part.fileno()).st_size

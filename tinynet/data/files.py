@@ -1,0 +1,72 @@
+"""Files that nobody vouches for: opened without hanging, read without trusting their size."""
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from tinynet.errors import DataError
+
+
+def default_root() -> Path:
+    """Return the folder for data sets: $TINYNET_DATA, or tinynet/data in the user's cache."""
+    if named := os.environ.get("TINYNET_DATA"):
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "tinynet" / "data"
+
+
+def is_there(path: Path) -> bool:
+    """Return whether the path names something; that it may not be known is a DataError."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return True
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; a folder, a pipe or a device is a DataError.
+
+    Opening a pipe waits for its writer, and reading one may never end. So the file is opened
+    without waiting, and looked at before the first byte is read.
+    """
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK, 0), "rb")
+    except IsADirectoryError:
+        raise _not_regular(path, "a folder") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        raise _not_regular(path, "a pipe" if stat.S_ISFIFO(mode) else "a device")
+    return file
+
+
+def md5_of(file: BinaryIO) -> str:
+    """Return the md5 of a file from where it stands, as hexadecimal digits."""
+    digest = hashlib.md5(usedforsecurity=False)  # the sum that the data sets' authors publish
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the DataError for a file that the system refuses to open or to read."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint = f"Allow it with: chmod u+r {path}"
+    else:
+        hint = "Check the disk, or fetch the file again."
+    return DataError(f"{path}: a data file must be readable. {error.strerror or error}. {hint}")
+
+
+def _not_regular(path: Path, kind: str) -> DataError:
+    return DataError(
+        f"{path}: a data file must be a regular file. This is {kind}. Move it away, or name "
+        "another folder."
+    )

@@ -1,0 +1,140 @@
+"""The gradients of a convolution's parameters, on the microkernel: sums over pixels.
+
+gweight is the transposed product of the forward pass (see `conv_loops`):
+
+    rows   a tap and channel (p, q, c)
+    cols   an output pixel (n, i, j), CHUNK at a time
+    w      gy of these pixels, B neighbouring channels
+
+The pixels are split into parts whose sums are added at the end. How many parts depends on the
+shapes alone, so that the bits do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.kernels._layout import bordered, channels_last, share
+from tinynet.kernels._microkernel import host_shape
+from tinynet.kernels._native import (
+    In1,
+    In2,
+    In5,
+    Out5,
+    Places1,
+    Places2,
+    StridedOut4,
+    Wide2,
+    native,
+    tile,
+)
+from tinynet.kernels._tables import Images, guard, offsets, tiles
+from tinynet.kernels.geometry import Padding, Pair
+
+CHUNK = 96  # pixels of gy that stay in the first cache while the rows of gweight pass
+WORTH = 2_500_000  # multiplications and additions that are worth waking a thread for
+
+
+@native
+def _correlate(
+    lo: int,
+    hi: int,
+    x: In1,
+    rows: Places2,
+    cols: Places1,
+    gy: In2,
+    sums: Out5,
+    places: Places2,
+    x_group: int,
+    y_group: int,
+) -> None:
+    """Tasks lo..hi of S * G * blocks: sums (S, G, blocks, depth, B) += x[rows + cols] @ gy."""
+    S, G, blocks, depth, B = sums.shape
+    T, P = rows.shape
+    strip = np.zeros(CHUNK * B, np.float32)  # of gy: (CHUNK, B)
+    flat = sums.reshape(-1)
+    for q in range(lo, hi):
+        s, g, c = q // (G * blocks), q // blocks % G, q % blocks * B
+        wide, last = min(B, y_group - c), (s + 1) * len(cols) // S
+        for first in range(s * len(cols) // S, last, CHUNK):
+            few = min(CHUNK, last - first)
+            for i in range(few):
+                for o in range(wide):
+                    strip[i * B + o] = gy[first + i, g * y_group + c + o]
+            for t in range(T):
+                at = q * depth * B
+                tile(x, g * x_group, rows, t * P, cols, first, few, strip, 0,
+                     flat, at, 1, flat, at, places, t * P)  # fmt: skip
+
+
+@native
+def _collect(lo: int, hi: int, sums: In5, gweight: StridedOut4) -> None:
+    """Gweight (G, out, in, KH*KW) = sums over S of (S, G, blocks, KH*KW * in, B)."""
+    S, _, blocks, _, B = sums.shape
+    OUT, IN, TAPS = gweight.shape[1], gweight.shape[2], gweight.shape[3]
+    for q in range(lo, hi):
+        g, block = q // blocks, q % blocks
+        for k in range(TAPS * IN):
+            for o in range(min(B, OUT - block * B)):
+                total = np.float32(0)
+                for s in range(S):
+                    total += sums[s, g, block, k, o]
+                gweight[g, block * B + o, k % IN, k // IN] = total
+
+
+def backward_weight(
+    gy: Array,
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """conv2d_backward_weight: rows are taps and channels, columns are output pixels."""
+    OC, OH, OW = gy.shape[1:]
+    IN, (KH, KW), B = x.shape[1] // groups, kernel, host_shape().channels
+    images = bordered(x, padding)
+    grid = Images(*images.shape)
+    rows = tiles(*grid.axes(kernel, dilation)[1:], (IN, 1, 0))
+    cols = offsets(*grid.axes((OH, OW), stride))
+    guard(images, rows, cols, IN, groups)
+    depth, blocks, pixels = KH * KW * IN, -(-OC // groups // B), len(cols.places)
+    parts = max(1, min(8, 32 // (groups * blocks), pixels // CHUNK))
+    sums = np.zeros((parts, groups, blocks, depth, B), np.float32)
+    _correlate(
+        parts * groups * blocks, images.reshape(-1), rows.places, cols.places,
+        channels_last(gy).reshape(pixels, OC), sums, tiles((depth, B, 0)).places, IN, OC // groups,
+        grain=-(-WORTH * parts // (2 * depth * B * pixels)),
+    )  # fmt: skip
+    return collect(sums, (OC, IN, KH, KW))
+
+
+def collect(sums: Array, shape: tuple[int, ...]) -> Array:
+    """Return gweight of `shape`: the packed sums (S, G, blocks, KH*KW * in, B), added up."""
+    OC, IN, KH, KW = shape
+    parts, groups, blocks, depth, B = sums.shape
+    gweight = np.empty((groups, OC // groups, IN, KH * KW), np.float32)
+    _collect(groups * blocks, sums, gweight, grain=share(depth * B * parts))
+    return gweight.reshape(shape)
+
+
+@native
+def _column_sums(lo: int, hi: int, gy: In2, sums: Wide2) -> None:
+    """sums[s] = the sum of part s of the rows of gy."""
+    pixels, OC = gy.shape
+    for s in range(lo, hi):
+        for o in range(OC):
+            sums[s, o] = 0.0
+        for i in range(s * pixels // len(sums), (s + 1) * pixels // len(sums)):
+            for o in range(OC):
+                sums[s, o] += gy[i, o]
+
+
+def backward_bias(gy: Array) -> Array:
+    """conv2d_backward_bias, in sixteen parts whatever the number of threads."""
+    OC = gy.shape[1]
+    sums = np.empty((16, OC), np.float64)
+    _column_sums(16, channels_last(gy).reshape(-1, OC), sums, grain=share(gy.size // 16))
+    return sums.sum(axis=0).astype(np.float32)

@@ -1,0 +1,292 @@
+r"""Convolution with fewer multiplications (Lavin and Gray 2016), for 3x3 and 5x5 at stride 1.
+
+An image is cut into tiles of 4x4 outputs. A tile of inputs (a x a, a = 4 + K - 1) and the filter
+are transformed (`_transform`); there the convolution is a product, point by point:
+
+        x tile (a, a, C) ── BT x B ──▶ V (a*a, C)    ┐
+                                                     ├─ M[k] = V[k] @ U[k] ── AT M A ──▶ y tile
+        w (K, K, C, O)   ── G w GT ──▶ U (a*a, C, O) ┘
+
+so a*a products of small matrices, on the microkernel, with many tiles as the rows of V. That is
+a*a multiplications for 16 outputs instead of 16*K*K: four times fewer at 3x3, over six at 5x5.
+
+The gradient of the input is the same with turned filters. The gradient of the weights goes back
+through the transforms: gw = GT (sum over tiles of V[k] x (A gy AT)[k]) G.
+
+Rounding is not that of the direct sum: relative to the largest output about 2e-6 at 3x3, 1e-5 at
+5x5, for gradients of weights up to 4e-5. The direct kernel in `conv_loops` is the judge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.kernels._layout import bordered, channels_first
+from tinynet.kernels._microkernel import host_shape
+from tinynet.kernels._native import (
+    In1,
+    In4,
+    Native,
+    Out4,
+    Places1,
+    Places2,
+    helper,
+    tile,
+)
+from tinynet.kernels._tables import offsets, tiles
+from tinynet.kernels._team import get_num_threads
+from tinynet.kernels._transform import TILE, Transform, matrices
+from tinynet.kernels.conv_gradient_loops import collect
+from tinynet.kernels.conv_loops import pack
+from tinynet.kernels.geometry import Padding, Pair
+
+LEAST = 32  # channels of a group, in and out, from which it pays
+STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
+
+into: Any = None  # BT . B, G . GT, AT . A, A . AT and GT . G: Kernels binds these five Transforms,
+of_weights: Any = None  # for each size of filter
+out_of: Any = None
+of_gradient: Any = None
+back: Any = None
+
+
+def suits(
+    shape: tuple[int, ...],
+    weight: tuple[int, ...],
+    outputs: tuple[int, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> bool:
+    """Whether a convolution of x.shape, weight.shape and output sizes takes this way."""
+    OC, IN, KH, KW = weight
+    lanes, OUT = host_shape().lanes, OC // groups
+    plain = KH == KW and KH in KERNELS and stride == dilation == (1, 1)
+    wide = min(IN, OUT) >= LEAST and IN % lanes == OUT % lanes == 0
+    inside = max(padding[0] + padding[1]) < KH
+    return plain and wide and inside and min(*outputs, *shape[2:]) >= TILE
+
+
+def _odd_lines(floats: int) -> int:
+    """Round up to an odd number of cache lines, so that neighbours in k do not share sets."""
+    lines = -(-floats // 16)
+    return 16 * (lines + 1 - lines % 2)
+
+
+# ---- loops: k is a point (of a*a), t a tile, q a group and block of output channels
+
+
+def _weight_loops(lo: int, hi: int, w: In4, u: Out4, K: int, vectors: int) -> None:
+    """Write u (G, blocks, a*a, C*B or a little more) = G w GT of w (G, blocks, K*K*C, B)."""
+    depth, B, points, step = w.shape[2], w.shape[3], u.shape[2], u.shape[3]
+    C, a = depth // (K * K), K + 3
+    for q in range(lo, hi):
+        for c in range(C):
+            s0, d0 = (q * depth + c) * B, q * points * step + c * B
+            of_weights(w, s0, K * C * B, C * B, u, d0, a * step, step, vectors, w, 0)
+
+
+@helper
+def _corner(t: int, down: int, along: int) -> tuple[int, int, int]:
+    """Return the image of tile t, and where its outputs begin there."""
+    return t // (down * along), t // along % down * 4, t % along * 4
+
+
+@helper
+def _lift(
+    x: Array, c: int, few: int, first: int, grid: Pair, v: Array, step: int, width: int, n: int
+) -> None:
+    """Write v[k, t, :] = BT x B of tiles first, first + 1, ... and n vectors of channels from c on."""
+    Hp, Wp, C = x.shape[1], x.shape[2], x.shape[3]
+    a = int(np.sqrt(len(v) // step))
+    for t in range(few):
+        image, i, j = _corner(first + t, grid[0], grid[1])
+        at = ((image * Hp + i) * Wp + j) * C + c
+        into(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0)
+
+
+@helper
+def _land(
+    m: Array, step: int, few: int, first: int, grid: Pair, bias: Array, q: int, y: Array, c: int,
+    wide: int, spare: Array, vectors: int,
+) -> None:  # fmt: skip
+    """Write y = AT m[:, t] A + bias for each tile t; `wide` of the B channels exist, from c on."""
+    H, W, C = y.shape[1:]
+    flat, B, a = y.reshape(-1), len(spare) // 16, int(np.sqrt(len(m) // step))
+    for t in range(few):
+        image, i, j = _corner(first + t, grid[0], grid[1])
+        at, high, broad = ((image * H + i) * W + j) * C + c, min(4, H - i), min(4, W - j)
+        if high == 4 and broad == 4 and wide == B:
+            out_of(m, t * B, a * step, step, flat, at, W * C, C, vectors, bias, q * B)
+        else:  # must not write beyond the image, nor into the next channels
+            out_of(m, t * B, a * step, step, spare, 0, 4 * B, B, vectors, bias, q * B)
+            for i in range(high):
+                for j in range(broad):
+                    for o in range(wide):
+                        flat[at + (i * W + j) * C + o] = spare[(i * 4 + j) * B + o]
+
+
+def _forward_loops(
+    lo: int, hi: int, x: In4, u: In4, bias: In1, y: Out4, rows: Places2, cols: Places1,
+    places: Places2, a: int, vectors: int,
+) -> None:  # fmt: skip
+    """Write strips lo..hi of tiles of y (N, H, W, G * OUT) from x (N, Hp, Wp, G * IN)."""
+    G, blocks, points, u_step = u.shape
+    T, P = rows.shape
+    IN, OUT, B = x.shape[3] // G, y.shape[3] // G, len(bias) // (G * blocks)
+    grid = (y.shape[1] + 3) // 4, (y.shape[2] + 3) // 4
+    v_step, m_step = T * P * IN + 16, T * P * B + 16
+    v, m = np.empty(points * v_step, np.float32), np.empty(points * m_step, np.float32)
+    zeros, spare = np.zeros(B, np.float32), np.empty(16 * B, np.float32)
+    for first in range(lo * T * P, hi * T * P, T * P):
+        few = min(T * P, y.shape[0] * grid[0] * grid[1] - first)
+        for q in range(G * blocks):
+            g, c = q // blocks, q % blocks * B
+            if c == 0:
+                _lift(x, g * IN, few, first, grid, v, v_step, IN, IN * vectors // B)
+            for k in range(points):
+                for t in range((few + P - 1) // P):
+                    tile(v, k * v_step, rows, t * P, cols, 0, IN, u, (q * points + k) * u_step,
+                         zeros, 0, 0, m, k * m_step, places, t * P)  # fmt: skip
+            wide = min(B, OUT - c)
+            _land(m, m_step, few, first, grid, bias, q, y, g * OUT + c, wide, spare, vectors)
+
+
+@helper
+def _lift_gradient(
+    gy: Array, c: int, few: int, first: int, grid: Pair, z: Array, z0: int, step: int, a: int,
+    B: int, n: int,
+) -> None:  # fmt: skip
+    """Write z[k, t, :] = A gy AT of tiles first, first + 1, ... and n vectors of channels from c on."""
+    H, W, C = gy.shape[1], gy.shape[2], gy.shape[3]
+    for t in range(few):
+        image, i, j = _corner(first + t, grid[0], grid[1])
+        at = ((image * H + i) * W + j) * C + c
+        of_gradient(gy, at, W * C, C, z, z0 + t * B, a * step, step, n, gy, 0)
+
+
+def _gradient_loops(
+    lo: int, hi: int, x: In4, gy: In4, gw: Out4, rows: Places2, cols: Places1, places: Places2,
+    a: int, vectors: int, band: int, span: int,
+) -> None:  # fmt: skip
+    """Write parts lo..hi of gw (G, blocks, K*K*C, B): `band` inputs and `span` blocks each."""
+    G, blocks, depth, B = gw.shape
+    IN, OUT, P, points = x.shape[3] // G, gy.shape[3] // G, rows.shape[1], a * a
+    grid, size, lanes = (gy.shape[1] // 4, gy.shape[2] // 4), len(cols), B // vectors
+    v_step, z_step, d_step = size * band + 16, size * B + 16, band * B + 16
+    v, z = np.empty(points * v_step, np.float32), np.zeros(span * points * z_step, np.float32)
+    d = np.empty(span * points * d_step, np.float32)  # d[b, k] += v[k].T @ z[b, k]
+    bands, spans, tiles = (IN + band - 1) // band, (blocks + span - 1) // span, grid[0] * grid[1]
+    for task in range(lo, hi):
+        g, c0, b0 = task // (bands * spans), task // spans % bands * band, task % spans * span
+        wide, deep = min(band, IN - c0), min(span, blocks - b0)
+        d[:] = 0
+        for first in range(0, len(x) * tiles, size):
+            few = min(size, len(x) * tiles - first)
+            _lift(x, g * IN + c0, few, first, grid, v, v_step, band, wide // lanes)
+            for b in range(deep):
+                c = (b0 + b) * B
+                n, z0 = min(B, OUT - c) // lanes, b * points * z_step
+                _lift_gradient(gy, g * OUT + c, few, first, grid, z, z0, z_step, a, B, n)
+            for r in range(points * deep * ((wide + P - 1) // P)):
+                k, b, r0 = r // deep % points, r % deep, r // (deep * points) * P
+                here = b * points + k
+                tile(v, k * v_step, rows, r0, cols, 0, few, z, here * z_step,
+                     d, here * d_step, 1, d, here * d_step, places, r0)  # fmt: skip
+        for r in range(deep * wide):
+            b, c = r // wide, r % wide
+            at = ((g * blocks + b0 + b) * depth + c0 + c) * B
+            s0, row = b * points * d_step + c * B, IN * B
+            back(d, s0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0)
+
+
+class Kernels:
+    """The three loops, for filters of one size."""
+
+    def __init__(self, K: int) -> None:
+        data, weights, result = matrices(K)
+        forward = {"into": Transform(data), "out_of": Transform(result, biased=True)}
+        gradient = {"of_gradient": Transform(result.T), "back": Transform(weights.T)}
+        self.a = len(data)
+        self.weights = Native(_weight_loops, {"of_weights": Transform(weights)}, str(K))
+        self.forward = Native(_forward_loops, forward, str(K))
+        self.gradient = Native(_gradient_loops, forward | gradient, str(K))
+
+
+KERNELS = {K: Kernels(K) for K in (3, 5)}
+
+
+# ---- launches
+
+
+def _whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
+    """Return x (N, C, H, W) bordered, so that each tile of these outputs finds all its inputs."""
+    around = []
+    for size, (before, _), out in zip(x.shape[2:], padding, outputs, strict=True):
+        reach = -(-out // TILE) * TILE + K - 1
+        around.append((before, max(0, reach - before - size)))
+    return bordered(x, (around[0], around[1]))
+
+
+def _correlate(
+    x: Array, padding: Padding, w: Array, bias: Array | None, outputs: Pair, OUT: int, K: int
+) -> Array:
+    """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
+    G, blocks, depth, B = w.shape
+    kernels, shape, IN = KERNELS[K], host_shape(), depth // K**2
+    images = _whole_tiles(x, padding, outputs, K)
+    u = np.empty((G, blocks, kernels.a**2, _odd_lines(IN * B)), np.float32)
+    kernels.weights(G * blocks, w, u, K, shape.vectors)
+    start = np.zeros((G, blocks * B), np.float32)
+    if bias is not None:
+        start[:, :OUT] = bias.reshape(G, -1)
+    y = np.empty((len(x), *outputs, G * OUT), np.float32)
+    size = -(-STRIP // shape.pixels) * shape.pixels
+    strips = -(-len(x) * -(-outputs[0] // TILE) * -(-outputs[1] // TILE) // size)
+    tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
+    kernels.forward(strips, images, u, start.reshape(-1), y, *tables, kernels.a, shape.vectors)
+    return channels_first(y)
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, padding: Padding, outputs: Pair, groups: int
+) -> Array:
+    """conv2d_forward, where `suits` says so."""
+    OC, IN, K, _ = weight.shape
+    w = pack(weight.reshape(groups, OC // groups, IN, K * K), np.arange(K * K))
+    return _correlate(x, padding, w, bias, outputs, OC // groups, K)
+
+
+def backward_input(
+    gy: Array, weight: Array, shape: tuple[int, ...], padding: Padding, groups: int
+) -> Array:
+    """conv2d_backward_input: the filters are turned, what was input is output."""
+    OC, IN, K, _ = weight.shape
+    turned = weight.reshape(groups, OC // groups, IN, K * K).transpose(0, 2, 1, 3)
+    w = pack(turned, np.arange(K * K)[::-1].copy())
+    top, left = ((K - 1 - before, K - 1 - after) for before, after in padding)
+    return _correlate(gy, (top, left), w, None, (shape[2], shape[3]), IN, K)
+
+
+def backward_weight(gy: Array, x: Array, K: int, padding: Padding, groups: int) -> Array:
+    """conv2d_backward_weight: a task is a part of gweight, over all tiles."""
+    OC, H, W = gy.shape[1:]
+    IN, shape, kernels = x.shape[1] // groups, host_shape(), KERNELS[K]
+    B = shape.channels
+    images = _whole_tiles(x, padding, (H, W), K)
+    gradient = bordered(gy, ((0, -H % TILE), (0, -W % TILE)))
+    blocks = -(-OC // groups // B)
+    band, span = min(IN, 64), min(blocks, 4)
+    while groups * -(-IN // band) * -(-blocks // span) < get_num_threads() and band > B:
+        band -= shape.lanes  # the split changes who computes a number, not how
+    gw = np.empty((1, groups, blocks, K * K * IN, B), np.float32)
+    tables = [t.places for t in (tiles((band, 1, 0)), offsets((32, band, 0)), tiles((band, B, 0)))]
+    kernels.gradient(
+        groups * -(-IN // band) * -(-blocks // span), images, gradient, gw[0], *tables, kernels.a,
+        shape.vectors, band, span,
+    )  # fmt: skip
+    return collect(gw, (OC, IN, K, K))

@@ -1,0 +1,140 @@
+"""From a data set to batches: what a recipe does with pictures before the model sees them.
+
+In this order: made to fit (three channels, enlarged), crop, mirror, normalise, colour noise. What
+is random depends on the seed, the epoch and the step alone. The normaliser is measured on the
+training pictures and kept in every checkpoint: a trained net treats any picture as it was taught.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinynet import data
+from tinynet.backend import Array
+from tinynet.data import Dataset, Normaliser
+from tinynet.random import generator
+from tinynet.recipes import Recipe
+from tinynet.train import Batch
+
+TEST_BATCH = 250
+SIDE = 32  # of the pictures that the recipes are made for; digits get a border
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainFeed:
+    """Shuffled, disturbed batches; see `train.Feed`."""
+
+    dataset: Dataset
+    recipe: Recipe
+    normaliser: Normaliser
+    colours: Array | None = None  # see `principal_colours`
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has; the last one may be smaller."""
+        return data.steps_per_epoch(len(self.dataset.labels), self.recipe.batch)
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `first` on."""
+        recipe = self.recipe
+        found = data.batches(self.dataset, recipe.batch, seed=recipe.seed, epoch=epoch, start=first)
+        for step, (images, labels) in enumerate(found, first):
+            yield (
+                self._disturbed(images, generator("disturb", epoch, step, seed=recipe.seed)),
+                labels,
+            )
+
+    def _disturbed(self, images: Array, rng: np.random.Generator) -> Array:
+        """Return what the model is trained on, (N, C, side, side), for bytes (N, C, H, W)."""
+        recipe = self.recipe
+        x = fitted(images, recipe.enlarge)
+        if recipe.crop:  # bytes are cheap to move: floats come last
+            x = data.random_crop(x, recipe.crop, rng)
+        if recipe.mirror:
+            x = data.mirror(x, rng)
+        x = self.normaliser(x)
+        if recipe.pad:  # after normalising, the zeros of the border are the mean
+            x = data.random_crop(x, x.shape[-1], rng, padding=recipe.pad)
+        if self.colours is not None:
+            basis = np.ones(len(self.colours)), self.colours
+            x = data.colour_noise(x, basis, rng, strength=recipe.colour)
+        return x
+
+
+@dataclasses.dataclass(frozen=True)
+class TestFeed:
+    """Batches in the stored order, undisturbed: the middle of each picture, normalised."""
+
+    __test__ = False  # pytest: not a test, though it is called so
+
+    dataset: Dataset
+    recipe: Recipe
+    normaliser: Normaliser
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return data.steps_per_epoch(len(self.dataset.labels), TEST_BATCH)
+
+    def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
+        """Yield the batches from number `first` on, the same in every epoch."""
+        for images, labels in data.batches(self.dataset, TEST_BATCH, start=first):
+            yield prepared(images, self.recipe, self.normaliser), labels
+
+
+def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, TestFeed]:
+    """Return what `train.fit` wants, with everything measured on the training pictures."""
+    pictures = fitted(train.images, 1)
+    normaliser = Normaliser.fit(recipe.preprocess, pictures)
+    mean = normaliser.mean
+    if recipe.enlarge > 1 and mean.shape[-1] > 1:
+        mean = fitted(mean[None], recipe.enlarge)[0]
+    normaliser = Normaliser(mean, normaliser.deviation / np.float32(recipe.input_scale))
+    colours = principal_colours(pictures, normaliser) if recipe.colour else None
+    return TrainFeed(train, recipe, normaliser, colours), TestFeed(test, recipe, normaliser)
+
+
+def prepared(images: Array, recipe: Recipe, normaliser: Normaliser) -> Array:
+    """Return what a trained model is asked, (N, C, side, side) float32, for bytes (N, C, H, W)."""
+    x = fitted(images, recipe.enlarge)
+    return normaliser(data.centre_crop(x, recipe.crop) if recipe.crop else x)
+
+
+def fitted(images: Array, enlarge: int) -> Array:
+    """Return pictures with three channels, at least 32 pixels wide, then enlarged.
+
+    Digits (1x28x28) get a black border and the same value in each channel; enlarging repeats
+    pixels. Pictures that fit already are returned as they are.
+    """
+    border = max(0, SIDE - images.shape[-1])
+    if border:
+        low, high = border // 2, border - border // 2
+        images = np.pad(images, ((0, 0), (0, 0), (low, high), (low, high)))
+    if images.shape[1] == 1:
+        images = np.repeat(images, 3, axis=1)
+    if enlarge > 1:
+        images = images.repeat(enlarge, axis=2).repeat(enlarge, axis=3)
+    return images
+
+
+def principal_colours(images: Array, normaliser: Normaliser) -> Array:
+    """Return the paper's colour directions times their deviations, one a column, (C, C).
+
+    They are measured on bytes and divided by what the normaliser divides by.
+    """
+    deviations, vectors = data.colour_basis(images)
+    return deviations * vectors / normaliser.deviation.reshape(-1, 1)
+
+
+def fingerprint(*sets: Dataset) -> str:
+    """Return a checksum of all pictures and labels: a run resumes on the data it began with."""
+    total = 0
+    for each in sets:
+        for array in (each.images, each.labels):
+            flat: Array = np.ascontiguousarray(array).reshape(-1)
+            total = zlib.crc32(flat.view(np.uint8), total)
+    return f"{total:08x}"

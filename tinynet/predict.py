@@ -1,0 +1,107 @@
+"""A trained net, taken from its run folder: asked about test sets and about single pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tinynet import checkpoint, models, runs
+from tinynet import functions as F
+from tinynet.autograd import no_grad
+from tinynet.backend import Array
+from tinynet.data import Dataset, Normaliser, average_views, batches, ten_views
+from tinynet.errors import DataError
+from tinynet.nn import Module
+from tinynet.pipeline import SIDE, TestFeed, fitted, prepared
+from tinynet.recipes import Recipe
+from tinynet.tensor import tensor
+from tinynet.train import Tally, device_of
+
+VIEWED = 50  # pictures at a time; each becomes ten
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """A trained model and all that it needs to be asked properly."""
+
+    model: Module
+    recipe: Recipe
+    normaliser: Normaliser
+    classes: tuple[str, ...]
+
+    def feed(self, dataset: Dataset) -> TestFeed:
+        """Return the batches on which the run measured its test accuracy."""
+        return TestFeed(dataset, self.recipe, self.normaliser)
+
+    def probabilities(self, images: Array) -> Array:
+        """Return (N, classes) for pictures (N, C, H, W) uint8."""
+        x = prepared(images, self.recipe, self.normaliser)
+        with no_grad():
+            return F.softmax(self.model(tensor(x, device=device_of(self.model)))).numpy()
+
+    def ten_view_probabilities(self, images: Array) -> Array:
+        """Return the mean of what the net says of ten crops and mirrors, (N, classes)."""
+        x = fitted(images, self.recipe.enlarge)
+        size = x.shape[-1]
+        if self.recipe.crop:
+            views = [self.normaliser(view) for view in ten_views(x, self.recipe.crop)]
+        else:
+            x, pad = self.normaliser(x), self.recipe.pad
+            x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+            views = list(ten_views(x, size))
+        with no_grad():
+            where = device_of(self.model)
+            scores = [self.model(tensor(view, device=where)).numpy() for view in views]
+        return average_views(np.stack(scores))
+
+
+def open_net(folder: Path) -> tuple[Net, str]:
+    """Return the net that a run folder holds now, and a sentence if that took a detour."""
+    recipe, facts = runs.read_config(folder)
+    found, note = checkpoint.load_latest(folder / runs.LAST, checkpoint.load_model)
+    classes = tuple(json.loads(found.metadata["classes"]))
+    model = models.build(recipe.model, classes=len(classes), seed=recipe.seed)
+    checkpoint.restore(found, model)
+    model.eval().to(facts.get("device", "cpu"))
+    return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
+
+
+def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
+    """Return mean loss and accuracy when each picture is seen ten times."""
+    if not (net.recipe.crop or net.recipe.pad):
+        raise DataError(
+            f"ten views: the recipe {net.recipe.name} shows whole pictures, so there are no crops "
+            "to average. small-alexnet and alexnet crop."
+        )
+    tally = Tally()
+    for images, labels in batches(dataset, VIEWED):
+        shares = net.ten_view_probabilities(images)
+        tally.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())
+        tally.correct += int((shares.argmax(axis=1) == labels).sum())
+        tally.images += len(labels)
+    return tally.means
+
+
+def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
+    """Return (class, probability) for the picture in a file, the most probable first."""
+    shares = net.probabilities(read_picture(path, grey=net.recipe.data == "mnist")[None])[0]
+    return [(net.classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable")]
+
+
+def read_picture(path: Path, *, grey: bool = False) -> Array:
+    """Return the middle square of a picture file, (3, 32, 32) uint8; grey: (1, 28, 28)."""
+    from PIL import Image, ImageOps
+
+    if not path.is_file():
+        raise DataError(f"{path}: expected a picture, found no file of this name.")
+    side = 28 if grey else SIDE
+    try:
+        with Image.open(path) as picture:
+            image = ImageOps.fit(picture.convert("L" if grey else "RGB"), (side, side))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a picture that can be read ({error}).") from error
+    pixels = np.asarray(image)
+    return pixels[None] if grey else pixels.transpose(2, 0, 1)

@@ -1,0 +1,167 @@
+"""What a model costs and what this machine offers, as tables of plain text."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import math
+import platform
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+import tinynet
+from tinynet import kernels, models, nn
+from tinynet.autograd import no_grad
+from tinynet.backend import Array, device
+from tinynet.errors import DeviceError
+from tinynet.kernels import _cache, _team
+from tinynet.tensor import tensor
+
+FLOAT = 4  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """What one layer costs for one image."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]  # of the output, without the batch axis
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the output and the parameters in float32."""
+        return FLOAT * (math.prod(self.shape) + self.parameters)
+
+
+def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
+    """Return the layers of a model in the order in which one image (C, H, W) meets them."""
+    names = {id(module): name for name, module in model.named_modules()}
+    found: list[Layer] = []
+
+    def note(module: nn.Module, x: Any, y: Any) -> None:
+        if sum(1 for _ in module.named_modules()) > 1:
+            return  # a group of layers: each of them is noted by itself
+        own = sum(math.prod(p.shape) for p in module.parameters())
+        kind = type(module).__name__
+        found.append(
+            Layer(names[id(module)], kind, y.shape[1:], own, _multiply_adds(module, y.shape))
+        )
+
+    was_training = model.training
+    with no_grad(), kernels.use("reference"), nn.observe(note):
+        model.eval()(tensor(np.zeros((1, *image), np.float32)))
+    model.train(was_training)
+    return found
+
+
+def summary(name: str, classes: int | None = None) -> str:
+    """Return the table of a named model; nothing is drawn or compiled for it."""
+    classes = classes or (1000 if name == "alexnet" else 10)
+    with _undrawn():
+        model = models.build(name, classes)
+    image = models.INPUT_SHAPES[name]
+    rows = layers(model, image)
+    cells = [
+        (r.name, r.kind, _by(r.shape), f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.bytes:,}")
+        for r in rows
+    ]
+    total = [
+        sum(getattr(r, what) for r in rows) for what in ("parameters", "multiply_adds", "bytes")
+    ]
+    header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
+    footer = ("total", "", "", *(f"{number:,}" for number in total))
+    return (
+        f"{name}: {classes} classes, images {_by(image)}. For one image; bytes are those of the "
+        f"output and the parameters, float32.\n{table([header, *cells, footer], left=3)}"
+    )
+
+
+def table(rows: Sequence[Sequence[str]], left: int) -> str:
+    """Return aligned columns, the first `left` of them to the left, with a rule under the head."""
+    columns = []
+    for i, column in enumerate(zip(*rows, strict=True)):
+        width = max(map(len, column))
+        columns.append([c.ljust(width) if i < left else c.rjust(width) for c in column])
+    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def info() -> str:
+    """Return versions, devices, threads and the kernel cache."""
+    packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "cupy", "torch")
+    facts = [
+        ("tinynet", tinynet.__version__),
+        ("python", platform.python_version()),
+        *((package, _version(package)) for package in packages),
+        ("machine", f"{platform.machine()}, {platform.system()} {platform.release()}"),
+        ("threads", str(_team.get_num_threads())),
+        ("cuda", _cuda()),
+        ("kernels", ", ".join(kind for kind in ("reference", "numba", "cuda") if _counts()[kind])),
+        ("kernel cache", _cache_folder()),
+    ]
+    return "\n".join(f"{name:14}{value}" for name, value in facts)
+
+
+def kernel_table() -> str:
+    """Return every kernel with its implementations, the reference first."""
+    rows = [("kernel", "implementations")]
+    rows += [(k.__name__, ", ".join(k.implementations)) for k in kernels.KERNELS]
+    return table(rows, left=2)
+
+
+def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:
+    """Return how often a layer multiplies a weight and adds, for one image."""
+    if not isinstance(module, nn.Conv2d | nn.Linear):
+        return 0
+    per_output = math.prod(module.weight.shape[1:])
+    return math.prod(y[1:]) * per_output
+
+
+@contextlib.contextmanager
+def _undrawn() -> Iterator[None]:
+    """Inside the block weights start as zeros: 60 million random numbers take seconds."""
+
+    def zeros(shape: tuple[int, ...], std: float) -> Array:
+        return np.zeros(shape, np.float32)
+
+    drawn, nn.init.normal = nn.init.normal, zeros
+    try:
+        yield
+    finally:
+        nn.init.normal = drawn
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cuda() -> str:
+    try:
+        return f"yes, {device('cuda')}"
+    except DeviceError as error:
+        return f"no. {error}"
+
+
+def _counts() -> dict[str, int]:
+    found = [kind for k in kernels.KERNELS for kind in k.implementations]
+    return {kind: found.count(kind) for kind in ("reference", "numba", "cuda")}
+
+
+def _cache_folder() -> str:
+    folder = _cache._base() / "kernels"
+    files = [f for f in folder.rglob("*") if f.is_file()] if folder.is_dir() else []
+    size = sum(f.stat().st_size for f in files)
+    return f"{folder} ({len(files)} files, {size / 2**20:.1f} MiB)"

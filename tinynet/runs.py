@@ -1,0 +1,273 @@
+"""A run: its folder, its lock, its files, and how it stops.
+
+    config.json               what was asked for, and with what it is computed
+    last.safetensors          where the run stands; last.previous.safetensors: where it stood before
+    best.safetensors          the weights of the epoch with the best test accuracy
+    log.jsonl                 one object an epoch
+    result.json               written once, at the end
+    curves.png  filters.png   drawn from the two above
+
+`advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
+the folder holds a whole checkpoint from which the run goes on to the same weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinynet import checkpoint, models, pipeline, plot, random, recipes
+from tinynet.backend import Array
+from tinynet.checkpoint import Checkpoint, write_atomically
+from tinynet.data import Dataset
+from tinynet.diagnosis import check_finite
+from tinynet.errors import DataError
+from tinynet.interrupt import stop_requests
+from tinynet.nn import Module
+from tinynet.optim import Optimizer
+from tinynet.recipes import Recipe
+from tinynet.train import Epoch, Feed, State, Step, Tally, device_of, fit
+
+SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
+LAST, BEST = "last.safetensors", "best.safetensors"
+CONFIG, LOG, RESULT = "config.json", "log.jsonl", "result.json"
+CURVES, FILTERS = "curves.png", "filters.png"
+
+
+@dataclasses.dataclass
+class Run:
+    """Everything that takes part in a run."""
+
+    folder: Path
+    recipe: Recipe
+    classes: tuple[str, ...]
+    model: Module
+    optimizer: Optimizer
+    train: Feed
+    test: Feed
+    preprocessing: dict[str, Array]
+    state: State = dataclasses.field(default_factory=State)
+
+
+def assemble(
+    folder: Path, recipe: Recipe, sets: tuple[Dataset, Dataset], device: str = "cpu"
+) -> Run:
+    """Return a run at its start: a new model, its optimiser and its batches."""
+    classes = sets[0].classes
+    model = models.build(recipe.model, classes=len(classes), seed=recipe.seed).to(device)
+    train, test = pipeline.feeds(recipe, *sets)
+    optimizer = recipes.optimizer(recipe, model)
+    return Run(folder, recipe, classes, model, optimizer, train, test, train.normaliser.arrays())
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopped:
+    """The run was asked to stop and has saved itself."""
+
+    why: str
+    exit_code: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """The run came to its end; `result` is what result.json holds."""
+
+    result: dict[str, Any]
+
+
+Event = Step | Epoch | Stopped | Finished
+
+
+def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
+    """Train to the end, or until a signal or the clock says stop, and keep the folder true."""
+    random.seed(run.recipe.seed)
+    saved = time.monotonic()
+    deadline = saved + 60 * max_minutes
+    with stop_requests() as request:
+        for event in _fit(run):
+            yield event
+            if isinstance(event, Epoch):
+                _end_epoch(run)
+                saved = time.monotonic()
+            stop = request.why or ("the time is up" if time.monotonic() > deadline else "")
+            if stop and run.state.epoch < run.recipe.epochs:
+                request.step_is_done()
+                save(run)
+                if not request.why:
+                    draw(run)
+                yield Stopped(stop, request.exit_code)
+                return
+            if time.monotonic() > saved + SAVE_EVERY:
+                save(run)
+                saved = time.monotonic()
+    yield Finished(_finish(run))
+
+
+def save(run: Run) -> None:
+    """Write where the run stands; weights that are not finite are refused, not written."""
+    check_finite(run.model, _steps_done(run), run.optimizer.lr)
+    checkpoint.save(run.folder / LAST, _snapshot(run, run.optimizer.state_dict()))
+
+
+def restore(run: Run) -> str:
+    """Put the run where its folder says it stood; return a sentence if that took a detour."""
+    path = run.folder / LAST
+    if not path.exists() and not checkpoint.previous(path).exists():
+        return f"{run.folder} holds no checkpoint yet: starting from the beginning."
+    found, note = checkpoint.load_latest(path)
+    checkpoint.restore(found, run.model, run.optimizer)
+    run.state = _state_from(found.metadata["state"])
+    return note
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Keep every other run out of this folder; the system frees it if this process dies."""
+    with open(folder / ".lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise DataError(
+                f"{folder}: another run (process {file.read().strip()}) is writing to this folder. "
+                "Wait for it, or choose another folder with --out."
+            ) from None
+        checkpoint.sweep(folder)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
+    """Write config.json; a folder that already holds a run is refused."""
+    refuse_used(folder)
+    _write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise DataError if the folder already holds a run."""
+    if (folder / CONFIG).exists():
+        raise DataError(
+            f"{folder}: this folder already holds a run. Go on with it: --resume {folder}, "
+            "or choose another folder with --out."
+        )
+
+
+def data_folder(folder: Path) -> Path | None:
+    """Return where a run found its data; None: in the default place."""
+    named = read_config(folder)[1].get("data_dir")
+    return None if named is None else Path(named)
+
+
+def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe of a run folder and the other facts of its config.json."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
+    try:
+        config = json.loads(path.read_bytes())
+        return recipes.from_json(config.pop("recipe")), config
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: not the config.json of a run ({error}).") from error
+
+
+def free_folder(recipe: Recipe) -> Path:
+    """Return runs/NAME-SEED, or the first of runs/NAME-SEED-2, -3, ... that holds no run."""
+    base = Path("runs") / f"{recipe.name}-{recipe.seed}"
+    folder, number = base, 1
+    while (folder / CONFIG).exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    return folder
+
+
+def draw(run: Run) -> None:
+    """Write curves.png and filters.png."""
+    title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
+    plot.curves(
+        [dataclasses.asdict(r) for r in run.state.records], run.folder / CURVES, title=title
+    )
+    first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
+    if first is not None:
+        plot.filters(first.data, run.folder / FILTERS, title=f"first layer of {title}")
+
+
+def _fit(run: Run) -> Iterator[Step | Epoch]:
+    return fit(
+        run.model,
+        run.optimizer,
+        run.train,
+        run.test,
+        epochs=run.recipe.epochs,
+        learning_rate=run.recipe.learning_rate,
+        state=run.state,
+    )
+
+
+def _end_epoch(run: Run) -> None:
+    """Save the epoch that has just ended: log, best, last, in this order.
+
+    The log is rewritten from the state, so a line that a killed run wrote ahead of its checkpoint
+    is gone when the resumed run gets there.
+    """
+    check_finite(run.model, _steps_done(run), run.optimizer.lr)
+    *earlier, record = run.state.records
+    lines = "".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in run.state.records)
+    write_atomically(run.folder / LOG, lines.encode())
+    if record.test_accuracy > max((r.test_accuracy for r in earlier), default=-1.0):
+        checkpoint.save(run.folder / BEST, _snapshot(run, {}), keep_previous=False)
+    save(run)
+
+
+def _finish(run: Run) -> dict[str, Any]:
+    last = run.state.records[-1]
+    result = {
+        "test_accuracy": last.test_accuracy,
+        "test_loss": last.test_loss,
+        "epochs": run.state.epoch,
+        "seconds": round(run.state.total_seconds, 1),
+        "parameters": sum(math.prod(p.shape) for p in run.model.parameters()),
+        "device": str(device_of(run.model)),
+        "seed": run.recipe.seed,
+    }
+    _write_json(run.folder / RESULT, result)
+    draw(run)
+    return result
+
+
+def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
+    metadata = {
+        "recipe": json.dumps(dataclasses.asdict(run.recipe)),
+        "model": run.recipe.model,
+        "classes": json.dumps(run.classes),
+        "seed": str(run.recipe.seed),
+        "epoch": str(run.state.epoch),
+        "step": str(_steps_done(run)),
+        "state": json.dumps(dataclasses.asdict(run.state)),
+        "conventions": "LRN: alpha is not divided by n. Weights: (OC, C // groups, KH, KW), RGB.",
+    }
+    return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)
+
+
+def _state_from(text: str) -> State:
+    values = json.loads(text)
+    values["tally"] = Tally(**values["tally"])
+    values["records"] = [Epoch(**record) for record in values["records"]]
+    return State(**values)
+
+
+def _steps_done(run: Run) -> int:
+    return run.state.epoch * run.train.steps + run.state.step
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -1,0 +1,22 @@
+"""The judges: they hold our kernels and layers, and yours, against their definitions.
+
+=====================================  ==========================================================
+judge                                  asks
+=====================================  ==========================================================
+``check_gradient(fn, *arrays)``        is backward the derivative of forward?
+``check_adjoint(forward, backward, x)``  is a linear backward the transpose of its forward?
+``check_kernel(mine, against=kernel)``   does my function compute what the kernel defines?
+``check_layer(fn, *inputs)``           gradients, memory orders, dtypes, batch sizes: everything
+``tolerance(terms, dtype)``            how far may two correct sums be apart?
+=====================================  ==========================================================
+
+A judge returns None, or raises an AssertionError that says which element is wrong and which way.
+Where it cannot judge (a kink, a missing case) it raises a ValueError that says what to change.
+"""
+
+from tinynet.testing.compare import tolerance
+from tinynet.testing.gradient import check_adjoint, check_gradient
+from tinynet.testing.kernel import check_kernel
+from tinynet.testing.layer import check_layer
+
+__all__ = ["check_adjoint", "check_gradient", "check_kernel", "check_layer", "tolerance"]

@@ -1,0 +1,110 @@
+"""How far two results may be apart, and, where they are farther, in words: where and which way."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array
+
+AXES = {2: "n, c", 3: "n, k, p", 4: "n, c, h, w"}  # the letters of an index, by number of axes
+
+
+def tolerance(terms: int, dtype: Any) -> float:
+    """Return the relative error that a sum of so many terms may have: 8 * sqrt(terms) * eps.
+
+    Rounding errors of n additions grow like a random walk, as sqrt(n); 8 standard deviations are
+    room enough for any order of summation, and too little for a missing term.
+    """
+    return 8 * math.sqrt(max(1, terms)) * float(np.finfo(dtype).eps)
+
+
+def scale_of(expected: Array) -> float:
+    """Return the largest finite magnitude in an array: what a relative error is relative to."""
+    finite = np.abs(expected[np.isfinite(expected)]) if expected.size else expected
+    return float(finite.max()) if finite.size else 0.0
+
+
+def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str | None:
+    """Return None where every |got - expected| <= allowed, else a text that says where they differ.
+
+    NaN agrees with NaN, and an infinity with itself.
+    """
+    if got.shape != expected.shape:
+        return f"the shape is {got.shape}, expected {expected.shape}"
+    wide_got, wide = got.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(wide_got - wide)
+    same = (error <= allowed) | (wide_got == wide) | (np.isnan(wide_got) & np.isnan(wide))
+    if same.all():
+        return None
+    wrong = np.argwhere(~same)  # (count, axes)
+    order = np.where(np.isnan(error[~same]), np.inf, error[~same])
+    worst = tuple(int(i) for i in wrong[int(order.argmax())])
+    return (
+        f"{len(wrong)} of {got.size} elements are wrong{_pattern(wrong, got.shape)}.\n"
+        f"  Worst at {place(worst)}: {both(wide_got[worst], wide[worst])}.\n"
+        f"  {_way(wide_got[~same], wide[~same])}"
+    )
+
+
+def place(at: tuple[int, ...]) -> str:
+    """Return [0, 3, 2, 1] with the letters of its axes."""
+    letters = AXES.get(len(at), "").split(", ")
+    if len(letters) != len(at):
+        return str(list(at))
+    return "[" + ", ".join(f"{a}={i}" for a, i in zip(letters, at, strict=True)) + "]"
+
+
+def both(got: float, expected: float) -> str:
+    """Return both numbers with as many digits as it takes to see that they differ."""
+    for digits in (6, 9, 13, 17):
+        texts = f"{got:.{digits}g}", f"{expected:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return f"got {texts[0]}, expected {texts[1]}"
+
+
+def _pattern(wrong: Array, shape: tuple[int, ...]) -> str:
+    """Return in which rows of which axes the wrong elements lie, where that is not everywhere."""
+    letters = AXES.get(len(shape), "").split(", ")
+    found = []
+    for axis, size in enumerate(shape):
+        places = np.unique(wrong[:, axis])
+        if len(places) < size and len(places) <= 4:
+            name = letters[axis] if len(letters) == len(shape) else f"axis {axis}"
+            found.append(f"{name} = {' or '.join(str(p) for p in places)}")
+    return f", all at {', '.join(found)}" if found else ""
+
+
+def _way(got: Array, expected: Array) -> str:
+    """Say in which way the wrong numbers are wrong."""
+    if not np.isfinite(got).all():
+        return "Some are NaN or infinite: never written, divided by 0, or overflown."
+    if not got.any():
+        return "They are 0: they were never written, or a whole term is missing."
+    if expected.all() and np.isfinite(expected).all():
+        ratio = got / expected
+        if np.ptp(ratio) <= 1e-3 * np.abs(ratio).min():
+            return _factor(float(np.median(ratio)))
+    if np.ptp(got - expected) <= 1e-6 * np.abs(got - expected).min():
+        return f"Each is off by {float((got - expected).flat[0]):+.4g}: a constant too much."
+    return _size(got, expected)
+
+
+def _size(got: Array, expected: Array) -> str:
+    """Say whether the wrong numbers are too small, too large, or both."""
+    if (np.abs(got) < np.abs(expected)).all():
+        return "All are too small: a term is missing."
+    if (np.abs(got) > np.abs(expected)).all():
+        return "All are too large: a term is too much, or a divisor is missing."
+    return "They differ by different amounts: a term is missing, too much, or in the wrong place."
+
+
+def _factor(ratio: float) -> str:
+    """Say what it means that all wrong numbers are `ratio` times the right ones."""
+    if abs(ratio + 1) < 1e-3:
+        return "Each is -1 times what it should be: the sign is flipped."
+    return f"Each is {ratio:.4g} times what it should be: a factor of {1 / ratio:.4g} is missing."

@@ -1,0 +1,216 @@
+r"""Is backward the derivative of forward? Two judges that need to know nothing else about them.
+
+Along a random direction v a function of many numbers is a function of one number h:
+
+    phi(h) = <f(x + h*v), u>                 u: random weights, so that one number comes out
+    (phi(h) - phi(-h)) / 2h -> <gradient, v>         the central difference
+    |phi(h) - phi(0) - h * <gradient, v>|            the Taylor remainder
+
+Everything is in float64. The remainder of a right gradient falls 4 times when h is halved (16 times
+when it is quartered), that of a wrong one only 2 times: there is no tolerance to choose.
+
+A linear f needs no small steps: its backward is its transpose, <f(x), u> = <x, backward(u)>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.testing.compare import both, difference, place, tolerance
+from tinynet.testing.subject import Subject, name_of
+
+STEPS = [4.0**-i for i in range(4, 11)]  # 0.004 ... 0.000001, in units of the size of x
+ELEMENTS = 1000  # arrays up to this size are searched whole for the wrong elements
+
+Phi = Callable[[Array], float]
+
+
+def check_gradient(fn: Callable[..., Any], *arrays: Array) -> None:
+    """Raise unless backward() gives the derivatives of `fn` with respect to every array.
+
+    Parameters
+    ----------
+    fn : function or module
+        Takes one Tensor per array and returns a Tensor of any shape. The parameters of a module are
+        checked too. Arrays of integers (labels) are handed over as they are.
+    arrays
+        Where to differentiate. Away from kinks: no ties under a maximum, no zeros under a ReLU.
+    """
+    with Subject(fn, arrays, np.float64) as subject:
+        compare_gradients(subject, "check_gradient")
+
+
+def compare_gradients(subject: Subject, judge: str) -> None:
+    """Hold backward against the slopes of forward, for one input or parameter after the other."""
+    rng = np.random.default_rng(0)
+    arrays = subject.arrays
+    y = subject.value(arrays)
+    u = rng.standard_normal(y.shape)
+    gradients = subject.gradients(arrays, u)
+    noise = tolerance(y.size + sum(a.size for a in arrays), np.float64)
+    size = np.abs(y * u).sum()
+    for i, (x, gradient) in enumerate(zip(arrays, gradients, strict=True)):
+        if gradient.shape != x.shape:
+            raise AssertionError(
+                f"{judge}: {subject.name}: the gradient of {subject.names[i]} has the shape "
+                f"{gradient.shape}, expected {x.shape}."
+            )
+
+        def phi(moved: Array, i: int = i) -> float:
+            return float((subject.value([*arrays[:i], moved, *arrays[i + 1 :]]) * u).sum())
+
+        search = Search(phi, x, gradient, noise * float(size + np.abs(x * gradient).sum()))
+        v = rng.standard_normal(x.shape)
+        if x.size and search.along(v) != "right":
+            raise search.complaint(v, f"{judge}: {subject.name}", subject.names[i])
+
+
+class Line:
+    """phi(h) around h = 0: its slope there, how sure that is, and whether there is a kink."""
+
+    def __init__(self, phi: Phi, x: Array, v: Array, unit: float, noise: float) -> None:
+        h = self.steps = np.array(STEPS) * unit
+        self.noise = noise
+        self.middle = phi(x)
+        self.ahead = np.array([phi(x + step * v) for step in h])
+        behind = np.array([phi(x - step * v) for step in h])
+        slopes = (self.ahead - behind) / (2 * h)
+        jumps = np.abs(self.ahead - 2 * self.middle + behind) / h  # right slope minus left slope
+        falls = jumps[1:] <= jumps[:-1] / 2 + 4 * noise / h[1:]  # by 4 where it is smooth
+        self.kink = not falls[-1]
+        self.left = float((self.middle - behind[-1]) / h[-1])
+        self.right = float((self.ahead[-1] - self.middle) / h[-1])
+        doubts = np.abs(np.diff(slopes)) + 2 * noise / h[1:]
+        agree = np.abs(slopes[1:] - slopes[-1]) <= doubts + 4 * noise / h[-1]
+        best = int(np.where(falls & agree, doubts, np.inf).argmin())
+        self.slope, self.doubt = float(slopes[best + 1]), float(doubts[best])
+
+    def verdict(self, slope: float) -> str:
+        """Say whether `slope` is "right", "wrong", or whether a "kink" leaves the question open."""
+        if self.kink:
+            return "kink"
+        last, previous = np.abs(self.ahead - self.middle - self.steps * slope)[[-1, -2]]
+        falls = last <= 8 * self.noise or previous >= 8 * last  # 16 if right, 4 if wrong
+        return "right" if falls and abs(slope - self.slope) <= self.doubt else "wrong"
+
+
+class Search:
+    """The comparison of one gradient, and the hunt for an element of it that is wrong."""
+
+    def __init__(self, phi: Phi, x: Array, gradient: Array, noise: float) -> None:
+        self.phi, self.x, self.gradient, self.noise = phi, x, gradient, noise
+        self.unit = float(np.sqrt(np.mean(x * x))) if x.any() else 1.0
+
+    def line(self, v: Array) -> Line:
+        """Return phi along the direction v."""
+        return Line(self.phi, self.x, v, self.unit, self.noise)
+
+    def along(self, v: Array) -> str:
+        """Return the verdict about the gradient along the direction v."""
+        return self.line(v).verdict(float((self.gradient * v).sum()))
+
+    def complaint(self, v: Array, who: str, what: str) -> Exception:
+        """Return the error that says what is wrong."""
+        line, along = self.line(v), float((self.gradient * v).sum())
+        if line.kink:
+            return ValueError(
+                f"{who}: {what} is at a kink, or nearer to one than {line.steps[-1]:.1g}: to one "
+                f"side the slope is {line.left:.6g}, to the other {line.right:.6g}. There is no "
+                "derivative to compare with. Choose an input without ties, and without zeros "
+                "under a ReLU."
+            )
+        text = self.whole() if self.x.size <= ELEMENTS else self.one(v)
+        text = text or f"along a random direction got {along:.9g}, expected {line.slope:.9g}."
+        return AssertionError(f"{who}: the gradient of {what} is not the slope of forward: {text}")
+
+    def whole(self) -> str | None:
+        """Compare every element with its central difference."""
+        slopes, doubts = np.empty(self.x.shape), np.empty(self.x.shape)
+        for at in np.ndindex(self.x.shape):
+            v = np.zeros(self.x.shape)
+            v[at] = 1
+            line = self.line(v)
+            slopes[at], doubts[at] = line.slope, np.inf if line.kink else line.doubt
+        return difference(self.gradient, slopes, doubts)
+
+    def one(self, v: Array) -> str | None:
+        """Find one wrong element by halving the set of elements that move."""
+        low, high = 0, self.x.size
+        part = np.zeros(self.x.size)
+        while high - low > 1:
+            half = (low + high) // 2
+            part[:] = 0
+            part[low:half] = v.flat[low:half]
+            wrong = self.along(part.reshape(v.shape)) == "wrong"
+            low, high = (low, half) if wrong else (half, high)
+        at = tuple(int(i) for i in np.unravel_index(low, self.x.shape))
+        part[:] = 0
+        part[low] = 1
+        line = self.line(part.reshape(v.shape))
+        got = float(self.gradient[at])
+        if abs(got - line.slope) <= line.doubt:
+            return None
+        return f"one wrong element of {self.x.size} is {place(at)}: {both(got, line.slope)}."
+
+
+def check_adjoint(
+    forward: Callable[..., Any], backward: Callable[..., Any], *arrays: Array
+) -> None:
+    """Raise unless `backward` is the transpose of the linear `forward`: <A x, u> = <x, A^T u>.
+
+    Parameters
+    ----------
+    forward : function of the arrays that returns an array, linear in all of them together
+    backward : function of one array of that shape
+        Returns one array, or a tuple of as many as went in.
+    """
+    rng, who = np.random.default_rng(0), f"check_adjoint: {name_of(backward)}"
+    xs = [np.asarray(a, np.float64) for a in arrays]
+    y = np.asarray(forward(*xs))
+    u = rng.standard_normal(y.shape)
+    gxs = backward(u)
+    gxs = gxs if isinstance(gxs, tuple) else (gxs,)
+    _require_linear(forward, xs, y, who)
+    for i, (x, gx) in enumerate(zip(xs, gxs, strict=True)):
+        if gx.shape != x.shape:
+            raise AssertionError(f"{who}: result {i} has the shape {gx.shape}, expected {x.shape}.")
+        zeros = [np.zeros_like(z) for z in xs]
+
+        def image(part: Array, i: int = i, zeros: list[Array] = zeros) -> Array:
+            return np.asarray(forward(*zeros[:i], part, *zeros[i + 1 :])) * u
+
+        terms = image(x)
+        left, right = float(terms.sum()), float((x * gx).sum())
+        size = float(np.abs(terms).sum() + np.abs(x * gx).sum())
+        if not abs(left - right) <= tolerance(x.size + y.size, np.float64) * size:
+            text = _wrong_element(image, x, gx) if x.size <= ELEMENTS else None
+            raise AssertionError(
+                f"{who} is not the transpose of {name_of(forward)}: <forward(x), u> = {left:.13g}, "
+                f"<x, backward(u)> = {right:.13g} for input {i}. {text or ''}"
+            )
+
+
+def _require_linear(forward: Callable[..., Any], xs: list[Array], y: Array, who: str) -> None:
+    """Raise a ValueError if forward(-2x) is not -2 * forward(x)."""
+    doubled = np.asarray(forward(*[-2 * x for x in xs]))
+    text = difference(doubled, -2 * y, tolerance(y.size, np.float64) * float(np.abs(y).sum()))
+    if text:
+        raise ValueError(
+            f"{who}: {name_of(forward)} is not linear, so it has no transpose: of forward(-2 * x), "
+            f"against -2 * forward(x), {text} Use check_gradient."
+        )
+
+
+def _wrong_element(image: Callable[[Array], Array], x: Array, gx: Array) -> str | None:
+    """Compare each element of gx with <forward(1 at this place), u>."""
+    expected, size = np.empty(x.shape), np.empty(x.shape)
+    for at in np.ndindex(x.shape):
+        one = np.zeros(x.shape)
+        one[at] = 1
+        terms = image(one)
+        expected[at], size[at] = terms.sum(), np.abs(terms).sum()
+    return difference(gx, expected, tolerance(x.size, np.float64) * size)

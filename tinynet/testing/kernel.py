@@ -1,0 +1,231 @@
+"""The judge of kernels: a function of arrays computes what its definition says, or else."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.testing.cases import NONE, cases_for
+from tinynet.testing.compare import difference, scale_of, tolerance
+from tinynet.testing.subject import name_of
+
+NEUTRAL: dict[str, Any] = {
+    "bias": None,
+    "padding": NONE,
+    "dilation": (1, 1),
+    "groups": 1,
+    "ceil_mode": False,
+    "count_include_pad": True,
+    "nesterov": False,
+    "rule": "paper",
+}
+"""What an argument means that a function does not have: a case that says otherwise is left out."""
+
+Function = Callable[..., Any]
+Arguments = tuple[Any, ...]
+
+
+def check_kernel(
+    mine: Function,
+    *arguments: Any,
+    against: Function,
+    cases: Mapping[str, Arguments] | Iterable[Arguments] | None = None,
+    dtypes: tuple[Any, ...] = (np.float32, np.float64),
+) -> None:
+    """Raise unless `mine` does what `against` does, in every case, dtype and memory order.
+
+    Parameters
+    ----------
+    mine : function of arrays
+        The arguments of `against`, in its order; those with a neutral value (groups=1, no padding,
+        ...) may be absent. Of several results the first ones may be returned.
+    arguments
+        One case. None given: the cases below, or those that tinynet has for this kernel.
+    against : kernel or function
+        The definition. It is computed in float64.
+    cases : {name: arguments} or list of arguments
+    dtypes
+        The float types in which `mine` is asked.
+    """
+    definition = getattr(against, "reference", against)
+    trial = Trial(mine, definition)
+    named = _named(arguments, cases, name_of(against))
+    tried = 0
+    for name, case in named.items():
+        if not trial.accepts(case):
+            continue
+        tried += 1
+        for dtype in dtypes:
+            trial.run(name, _cast(case, dtype), dtype)
+    if not tried:
+        raise ValueError(
+            f"check_kernel: {name_of(mine)}{inspect.signature(mine)} lacks arguments that all "
+            f"{len(named)} cases of {name_of(against)} need. Give it some: cases=[...]."
+        )
+
+
+def _named(arguments: Arguments, cases: Any, kernel: str) -> dict[str, Arguments]:
+    """Return the cases by name."""
+    if arguments:
+        return {"yours": arguments}
+    if cases is None:
+        cases = cases_for(kernel)
+    elif not isinstance(cases, Mapping):
+        cases = {f"number {i}": case for i, case in enumerate(cases)}
+    if not cases:
+        raise ValueError(f"check_kernel: there are no cases for {kernel}. Give some: cases=[...].")
+    return dict(cases)
+
+
+def is_float(x: Any) -> bool:
+    """Return whether x is an array of floats."""
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _cast(case: Arguments, dtype: Any) -> Arguments:
+    return tuple(x.astype(dtype) if is_float(x) else x for x in case)
+
+
+def _copies(case: Arguments) -> Arguments:
+    return tuple(x.copy() if isinstance(x, np.ndarray) else x for x in case)
+
+
+def _tuple(result: Any) -> Arguments:
+    """Return the results that are there: () for None, (y,) for y."""
+    return () if result is None else result if isinstance(result, tuple) else (result,)
+
+
+def other_orders(x: Array) -> dict[str, Array]:
+    """Return x twice, with the same values in another memory order."""
+    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if x.ndim > 1 else x
+    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1] + 1), x.dtype) if x.ndim else x
+    if x.ndim:
+        wide = wide[..., 1::2][..., ::-1]
+        wide[...] = x
+    return {"channels last in memory": turned, "every other element, backwards": wide}
+
+
+class Trial:
+    """One function on trial against its definition."""
+
+    def __init__(self, mine: Function, definition: Function) -> None:
+        self.mine, self.definition = mine, definition
+        self.who = f"check_kernel: {name_of(mine)}"
+        self.names = list(inspect.signature(definition).parameters)
+        mine_takes = inspect.signature(mine).parameters.values()
+        self.absent: list[str] = []
+        if not any(p.kind is p.VAR_POSITIONAL for p in mine_takes):
+            takes = [p.name for p in mine_takes]
+            short = len(takes) < len(self.names)
+            self.absent = [n for n in self.names if n not in takes] if short else []
+
+    def accepts(self, case: Arguments) -> bool:
+        """Return whether the arguments that `mine` does not take are neutral in this case."""
+        values = dict(zip(self.names, case, strict=False))
+        return all(n in NEUTRAL and values.get(n) == NEUTRAL[n] for n in self.absent)
+
+    def call(self, case: Arguments) -> Arguments:
+        """Return the results of `mine` as a tuple; what it changes in place is in `case`."""
+        kept = [x for n, x in zip(self.names, case, strict=False) if n not in self.absent]
+        return _tuple(self.mine(*kept))
+
+    def run(self, name: str, case: Arguments, dtype: Any) -> None:
+        """Judge one case: values, inputs left alone, repeatable, every memory order."""
+        self.at = f'{self.who}, case "{name}" in {np.dtype(dtype).name}'
+        self.facts = ", ".join(
+            f"{n} {x.shape}" if isinstance(x, np.ndarray) else f"{n}={x}"
+            for n, x in zip(self.names, case, strict=False)
+        )
+        exact = _copies(_cast(case, np.float64))
+        wanted = _tuple(self.definition(*exact))
+        same_type = _copies(case)
+        types = [x.dtype for x in _tuple(self.definition(*same_type))]
+        written = [i for i, x in enumerate(case) if not _equal(x, same_type[i])]
+        _leave_nan_behind([x.shape for x in wanted], dtype)
+        given = _copies(case)
+        results = self.call(given)
+        self.compare(results, wanted, types, case)
+        for i, x in enumerate(case):
+            if i in written:
+                self.same(given[i], exact[i], self.names[i], case)
+            elif not _equal(x, given[i]):
+                raise AssertionError(f"{self.at}: it changed its input {self.names[i]}.")
+        self.again(case, results, written)
+        self.reordered(case, wanted, types, written)
+
+    def compare(self, results: Arguments, wanted: Arguments, types: list[Any], case: Any) -> None:
+        """Hold every result against the definition's."""
+        if len(results) > len(wanted) or (wanted and not results):
+            raise AssertionError(
+                f"{self.at}: it returned {len(results)} results, expected {len(wanted)}."
+            )
+        for i, (got, expected, dtype) in enumerate(zip(results, wanted, types, strict=False)):
+            if not hasattr(got, "dtype"):
+                raise AssertionError(f"{self.at}: result {i} is a {type(got).__name__}, no array.")
+            self.same(np.asarray(got), expected, f"result {i}", case)
+            if got.dtype != dtype:
+                raise AssertionError(
+                    f"{self.at}: result {i} is {got.dtype}, expected {dtype}. "
+                    "Numbers and arrays of another type change it: np.empty without a dtype?"
+                )
+
+    def same(self, got: Array, expected: Array, what: str, case: Arguments) -> None:
+        """Hold one array against what it should be."""
+        allowed = 0.0
+        if expected.dtype.kind == "f":
+            terms = max((x.size for x in case if isinstance(x, np.ndarray)), default=1)
+            floats = [x.dtype for x in case if is_float(x)]
+            allowed = tolerance(terms, floats[0]) * scale_of(expected) if floats else 0.0
+        text = difference(got, expected, allowed)
+        if text:
+            raise AssertionError(f"{self.at}: {what}: {text}\n  Arguments: {self.facts}.")
+
+    def again(self, case: Arguments, results: Arguments, written: list[int]) -> None:
+        """Ask once more, with inputs that cannot be written."""
+        given = _copies(case)
+        for i, x in enumerate(given):
+            if isinstance(x, np.ndarray) and i not in written:
+                x.flags.writeable = False
+        try:
+            repeated = self.call(given)
+        except (ValueError, TypeError) as error:
+            raise AssertionError(f"{self.at}: it fails on read-only inputs: {error}") from error
+        for i, (a, b) in enumerate(zip(results, repeated, strict=True)):
+            if np.asarray(a).tobytes() != np.asarray(b).tobytes():
+                raise AssertionError(
+                    f"{self.at}: result {i} is not the same the second time, in the same bits."
+                )
+
+    def reordered(
+        self, case: Arguments, wanted: Arguments, types: list[Any], written: list[int]
+    ) -> None:
+        """Ask again with the same numbers in other memory orders."""
+        where = self.at
+        for order in other_orders(np.zeros((1, 1))):
+            given = tuple(
+                other_orders(x)[order] if is_float(x) and i not in written else x
+                for i, x in enumerate(_copies(case))
+            )
+            self.at = f"{where}, {order}"
+            try:
+                results = self.call(given)
+            except (ValueError, TypeError) as error:
+                raise AssertionError(f"{self.at}: it fails: {error}") from error
+            self.compare(results, wanted, types, case)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Return whether an argument is what it was, bit for bit."""
+    if isinstance(a, np.ndarray):
+        return a.tobytes() == b.tobytes()
+    return a is b or bool(a == b)
+
+
+def _leave_nan_behind(shapes: list[tuple[int, ...]], dtype: Any) -> None:
+    """Free memory full of NaN, of the size of the results: the next np.empty may get it."""
+    held = [np.full(shape, np.nan, dtype) for shape in shapes for _ in range(4)]
+    held.clear()

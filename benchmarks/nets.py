@@ -5,6 +5,7 @@ S is cuda-convnet's `cifar-18pct`, A the small AlexNet for 32x32 images, L the A
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tinynet as tn
@@ -37,38 +38,30 @@ def theirs(net: str) -> Any:
 
 
 def _twin(layer: Any) -> Any:
-    """Return PyTorch's version of one layer."""
+    """Return PyTorch's version of one layer. Its LRN has n times our alpha, and knows no groups."""
     from torch import nn
 
-    class LocalResponseNorm(nn.LocalResponseNorm):
-        """PyTorch's, whose alpha is n times ours; it knows no groups and sees all channels."""
+    make: dict[str, Callable[[Any], Any]] = {
+        "Conv2d": _twin_of_conv,
+        "Linear": lambda m: nn.Linear(*m.weight.shape[::-1]),
+        "ReLU": lambda m: nn.ReLU(inplace=True),
+        "MaxPool2d": lambda m: nn.MaxPool2d(m.kernel_size, m.stride, ceil_mode=m.ceil_mode),
+        "AvgPool2d": lambda m: nn.AvgPool2d(m.kernel_size, m.stride, ceil_mode=m.ceil_mode),
+        "LocalResponseNorm": lambda m: nn.LocalResponseNorm(m.n, m.alpha * m.n, m.beta, m.k),
+        "Dropout": lambda m: nn.Dropout(m.p),
+        "Flatten": lambda m: nn.Flatten(),
+    }
+    return make[type(layer).__name__](layer)
 
-    match type(layer).__name__:
-        case "Conv2d":
-            (top, bottom), (left, right) = layer.padding
-            conv = nn.Conv2d(
-                layer.weight.shape[1] * layer.groups,
-                layer.weight.shape[0],
-                layer.weight.shape[2:],
-                layer.stride,
-                (top, left),
-                groups=layer.groups,
-            )
-            if (top, left) == (bottom, right):
-                return conv
-            return nn.Sequential(nn.ZeroPad2d((0, right - left, 0, bottom - top)), conv)
-        case "Linear":
-            return nn.Linear(*layer.weight.shape[::-1])
-        case "ReLU":
-            return nn.ReLU(inplace=True)
-        case "MaxPool2d":
-            return nn.MaxPool2d(layer.kernel_size, layer.stride, ceil_mode=layer.ceil_mode)
-        case "AvgPool2d":
-            return nn.AvgPool2d(layer.kernel_size, layer.stride, ceil_mode=layer.ceil_mode)
-        case "LocalResponseNorm":
-            return LocalResponseNorm(layer.n, layer.alpha * layer.n, layer.beta, layer.k)
-        case "Dropout":
-            return nn.Dropout(layer.p)
-        case "Flatten":
-            return nn.Flatten()
-    raise TypeError(f"there is no twin for {type(layer).__name__}.")
+
+def _twin_of_conv(layer: Any) -> Any:
+    """Return PyTorch's convolution; padding that differs between sides is a layer of its own."""
+    from torch import nn
+
+    (top, bottom), (left, right) = layer.padding
+    OC, C, *kernel = layer.weight.shape
+    padding, groups = (top, left), layer.groups
+    conv = nn.Conv2d(C * groups, OC, kernel, layer.stride, padding, groups=groups)
+    if padding == (bottom, right):
+        return conv
+    return nn.Sequential(nn.ZeroPad2d((0, right - left, 0, bottom - top)), conv)

@@ -269,9 +269,17 @@ def getitem(draw, fill):
     x = fill(3, 4, 5)
     index = draw(
         st.sampled_from(
-            [1, -1, slice(1, 3), (slice(None), 2), (Ellipsis, slice(None, None, -2)), (1, 2, 3)]
-            + [[0, 2, 0], (np.array([1, 1, 0]), np.array([3, 3, 2]))]
-            + [np.arange(60).reshape(x.shape) % 3 == 0]
+            [
+                1,
+                -1,
+                slice(1, 3),
+                (slice(None), 2),
+                (Ellipsis, slice(None, None, -2)),
+                (1, 2, 3),
+                [0, 2, 0],
+                (np.array([1, 1, 0]), np.array([3, 3, 2])),
+                np.arange(60).reshape(x.shape) % 3 == 0,
+            ]
         )
     )
     return lambda t: F.getitem(t, index), (x,)

@@ -32,7 +32,7 @@ def test_other_names_are_refused(spec):
 @pytest.mark.parametrize("change", [copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
 def test_a_device_survives_copying(change):
     device = change(backend.device("cpu:3"))
-    assert (device, device.kind, device.index) == ("cpu:3", "cpu", 3)
+    assert (device, device.kind, device.number) == ("cpu:3", "cpu", 3)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")

@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it leaves, and one sentence with an exit code for the rest."""
+"""The command line: what it prints, what it leaves, and one sentence for every mistake."""
 
 import dataclasses
 import json

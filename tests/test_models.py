@@ -24,7 +24,9 @@ def test_alexnet_has_the_papers_parameters(alexnet):
     assert count(alexnet) == 60_965_224
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("cifar-quick", 145_578), ("cifar-18pct", 89_578)])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("cifar-quick", 145_578), ("cifar-18pct", 89_578)]
+)
 def test_the_nets_of_cuda_convnet_have_theirs(name, parameters):
     assert count(models.build(name)) == parameters
 

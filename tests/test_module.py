@@ -84,7 +84,9 @@ def test_a_state_that_does_not_fit_changes_nothing(damage):
     state = {name: value + 1 for name, value in net.state_dict().items()}
     before = net.state_dict()
     damage(state)
-    with pytest.raises(ShapeError, match=r"first\.bias|extra|by_name\.norm\.weight.*\(3,\).*\(4,\)"):
+    with pytest.raises(
+        ShapeError, match=r"first\.bias|extra|by_name\.norm\.weight.*\(3,\).*\(4,\)"
+    ):
         net.load_state_dict(state)
     for name, value in net.state_dict().items():
         assert np.array_equal(value, before[name])
@@ -132,7 +134,12 @@ def test_zero_grad_forgets():
 
 def test_sequential_is_a_list_of_layers():
     net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    assert [name for name, _ in net.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert [name for name, _ in net.named_parameters()] == [
+        "0.weight",
+        "0.bias",
+        "2.weight",
+        "2.bias",
+    ]
     assert len(net) == 3
     assert isinstance(net[1], nn.ReLU)
     assert net(tn.ones(5, 2)).shape == (5, 1)

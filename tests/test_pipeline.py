@@ -118,6 +118,13 @@ def test_each_epoch_and_each_seed_disturbs_anew(changes):
     np.testing.assert_array_equal(first, in_order(0, 0))
 
 
+def test_each_batch_of_an_epoch_is_disturbed_in_its_own_way():
+    same = pictures()
+    same.images[:] = same.images[0]
+    x, _ = inputs(feeds(dataclasses.replace(PLAIN, crop=30), same, same)[0])
+    assert not np.array_equal(x[:4], x[4:8])
+
+
 def test_every_picture_comes_once_an_epoch_in_another_order():
     train, _ = disturbed()
     _, one = inputs(train, 0)
@@ -128,7 +135,7 @@ def test_every_picture_comes_once_an_epoch_in_another_order():
 
 def test_padding_shifts_pictures_and_fills_with_the_mean():
     train, _ = disturbed(pad=4)
-    x, labels = inputs(train)
+    x = inputs(train)[0]
     plain = inputs(disturbed()[0])[0]
     assert x.shape == plain.shape
     shifted = [not np.array_equal(a, b) for a, b in zip(x, plain, strict=True)]

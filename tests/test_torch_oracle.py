@@ -1,4 +1,4 @@
-"""A second opinion: PyTorch computes the same, forward and backward. Runs where torch is installed."""
+"""A second opinion, where torch is installed: PyTorch computes the same, forward and backward."""
 
 import numpy as np
 import pytest
@@ -229,7 +229,13 @@ def twin(model):
     return net
 
 
-@pytest.mark.parametrize("falls", [False, True], ids=["constant rate", "falling rate"])
+@pytest.mark.parametrize(
+    "falls",
+    [
+        pytest.param(False, id="constant rate"),
+        pytest.param(True, id="falling rate", marks=pytest.mark.slow),
+    ],
+)
 def test_twenty_steps_of_small_alexnet_follow_pytorch(falls):
     """From the same weights, on the same images, in float64, without dropout, alpha times n.
 

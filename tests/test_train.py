@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -114,6 +116,12 @@ def test_evaluation_neither_drops_nor_learns_nor_records_and_goes_back_to_traini
     assert net.training
 
 
+def test_training_switches_dropout_on():
+    net = tiny_net().eval()
+    list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), Points()))
+    assert net.training
+
+
 def test_evaluation_leaves_a_net_in_evaluation_where_it_was():
     net = tiny_net().eval()
     evaluate(net, Points())
@@ -140,9 +148,10 @@ def test_the_learning_rate_falls_at_its_step():
     net = tiny_net()
     rate = dataclasses.replace(RECIPE, lr=1e-3, schedule=((0.5, 0.1), (0.75, 0.01))).learning_rate
     optimizer = SGD(net.parameters(), lr=9.0)
-    events = fit(net, optimizer, Points(), Points(20), epochs=2, learning_rate=rate)
+    events = list(fit(net, optimizer, Points(), Points(20), epochs=2, learning_rate=rate))
     rates = [e.lr for e in events if isinstance(e, Step) and e.phase == "train"]
     assert rates == [1e-3] * 6 + [1e-4] * 3 + [1e-5] * 3
+    assert [e.lr for e in events if isinstance(e, Epoch)] == [1e-3, 1e-5]
 
 
 def test_a_step_draws_the_same_dropout_mask_whatever_was_drawn_before():
@@ -160,7 +169,7 @@ def test_a_step_draws_the_same_dropout_mask_whatever_was_drawn_before():
 # resume equals the uninterrupted run
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 4, 6, 8, 9, 10, 13])
+@pytest.mark.parametrize("stop_after", [0, 1, 4, 6, 9, 10, 13, 17])
 def test_a_run_that_stopped_anywhere_reaches_the_same_weights_bit_for_bit(
     tmp_path, no_pictures, stop_after
 ):
@@ -180,6 +189,14 @@ def test_a_run_that_stopped_anywhere_reaches_the_same_weights_bit_for_bit(
     assert_same_arrays(second.model.state_dict(), whole.model.state_dict())
     assert_same_arrays(second.optimizer.state_dict(), whole.optimizer.state_dict())
     assert timeless(second.state.records) == timeless(whole.state.records)
+
+
+def test_a_run_does_not_depend_on_what_was_drawn_or_seeded_before_it(tmp_path, no_pictures):
+    one, two = new_run(tmp_path / "one"), new_run(tmp_path / "two")
+    list(runs.advance(one))
+    tn.seed(77)
+    list(runs.advance(two))
+    assert_same_arrays(one.model.state_dict(), two.model.state_dict())
 
 
 def test_the_comparison_above_would_notice_a_lost_step(tmp_path, no_pictures):
@@ -309,6 +326,35 @@ def test_when_the_time_is_up_the_run_saves_and_says_so(tmp_path, no_pictures):
     assert (again.state.epoch, again.state.step) == (0, 1)
 
 
+def test_a_signal_after_the_last_epoch_does_not_stop_what_is_finished(tmp_path, no_pictures):
+    run, end = new_run(tmp_path / "r"), None
+    for end in runs.advance(run):
+        if isinstance(end, Epoch) and end.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert isinstance(end, Finished)
+
+
+def test_a_signal_stops_after_the_step_at_hand(tmp_path):
+    run, events = new_run(tmp_path / "r"), []
+    for event in runs.advance(run):
+        events.append(event)
+        if len(events) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert events[-1] == Stopped("Ctrl-C", 130)
+    assert len(events) == 4
+    assert checkpoint.load(run.folder / "last.safetensors").metadata["step"] == "3"
+
+
+def test_a_long_epoch_is_saved_in_its_middle(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "SAVE_EVERY", 0.0)
+    run = new_run(tmp_path / "r")
+    events = runs.advance(run)
+    for _ in range(4):
+        next(events)
+    events.close()
+    assert checkpoint.load(run.folder / "last.safetensors").metadata["step"] == "3"
+
+
 # nonsense is never saved
 
 
@@ -336,6 +382,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(t
     good = checkpoint.load(run.folder / "last.safetensors")
     assert all(np.isfinite(a).all() for a in good.model.values())
     assert good.metadata["epoch"] == "1"
+    best = checkpoint.load(run.folder / "best.safetensors")
+    assert all(np.isfinite(a).all() for a in best.model.values())
+    assert len((run.folder / "log.jsonl").read_text().splitlines()) == 1
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

@@ -126,14 +126,14 @@ def current(where: Device) -> contextlib.AbstractContextManager[Any]:
 _NOTHING = contextlib.nullcontext()
 
 
-def transfer(x: Array, to: Device) -> Array:
-    """Return a copy of `x` on another device. Every byte that crosses devices goes through here."""
+def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
+    """Return a copy of `x` on a device. Every byte that crosses devices goes through here."""
     if to.kind == "cpu":
-        return np.array(to_numpy(x))
+        return np.array(to_numpy(x), dtype)
     with current(to):
         import cupy
 
-        return cupy.array(x)
+        return cupy.array(x, dtype)
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:

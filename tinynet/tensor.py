@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.autograd import Variable
-from tinynet.backend import Array, Device, current, device, is_array, to_numpy
+from tinynet.backend import Device, device, is_array, to_numpy, transfer
 from tinynet.functions.reduce import Axis
 from tinynet.functions.transfer import Transfer
 
@@ -174,29 +174,20 @@ def tensor(data: Any, device: str | Device | None = None, requires_grad: bool = 
     dtype = array.dtype if keep and array.dtype.kind == "f" else np.float32
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: expected numbers, got {array.dtype} from {type(data).__name__}.")
-    return Tensor(_on(array, where, dtype), where, None, requires_grad)
+    return Tensor(transfer(array, where, dtype), where, None, requires_grad)
 
 
 def zeros(*shape: int, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
     """Return a float32 Tensor of zeros."""
     where = _device(device)
-    return Tensor(_on(np.zeros(shape, np.float32), where, np.float32), where, None, requires_grad)
+    return Tensor(transfer(np.zeros(shape, np.float32), where), where, None, requires_grad)
 
 
 def ones(*shape: int, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
     """Return a float32 Tensor of ones."""
     where = _device(device)
-    return Tensor(_on(np.ones(shape, np.float32), where, np.float32), where, None, requires_grad)
+    return Tensor(transfer(np.ones(shape, np.float32), where), where, None, requires_grad)
 
 
 _device = device  # the parameter of the functions above has the same name
 
-
-def _on(array: Array, where: Device, dtype: Any) -> Array:
-    """Return a copy of an array on a device."""
-    if where.kind == "cpu":
-        return np.array(to_numpy(array), dtype)
-    with current(where):
-        import cupy
-
-        return cupy.array(array, dtype)

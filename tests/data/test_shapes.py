@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinynet.data import Shapes
+from tinynet.data import Shapes, shapes
 from tinynet.data.shapes import CLASS_COLOUR_SHARE, DISTANCES, _colours, _cover
 
 
@@ -38,6 +38,11 @@ def test_no_test_picture_is_a_training_picture(train):
     seen = {image.tobytes() for image in train.images}
     assert len(seen) == 3000
     assert not any(image.tobytes() in seen for image in Shapes(train=False).images)
+
+
+def test_training_and_test_pictures_come_from_different_streams(monkeypatch):
+    monkeypatch.setattr(shapes, "TRAIN_IMAGES", shapes.TEST_IMAGES)
+    assert not np.array_equal(Shapes().images, Shapes(train=False).images)
 
 
 def test_no_outline_leaves_the_picture_and_none_is_small():

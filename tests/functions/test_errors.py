@@ -59,7 +59,10 @@ SHAPES = {
         lambda: F.batch_norm(zeros(1, 3, 1, 1), *(zeros(3) for _ in "wbmv"), training=True),
         ["batch_norm", "2", "(1, 3, 1, 1)"],
     ),
-    "linear": (lambda: F.linear(zeros(5, 7), zeros(3, 8)), ["linear", "(5, 7)", "(3, 8)", "(N, 8)"]),
+    "linear": (
+        lambda: F.linear(zeros(5, 7), zeros(3, 8)),
+        ["linear", "(5, 7)", "(3, 8)", "(N, 8)"],
+    ),
     "linear bias": (
         lambda: F.linear(zeros(5, 8), zeros(3, 8), zeros(1)),
         ["linear", "(3,)", "(3, 8)", "(1,)"],

@@ -1,4 +1,4 @@
-"""Every function, every row of tests/cases.py: backward is the derivative of forward, in float64."""
+"""Every function, every row of tests/cases.py: backward is the derivative of forward."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cases import FUNCTION_ROWS, float_fill
 from strategies import in_order, orders, seeds, windows
 from tinynet import functions as F
-from tinynet import kernels
+from tinynet import kernels, random
 from tinynet.kernels.geometry import output_shape
 from tinynet.tensor import tensor
 from tinynet.testing import check_adjoint, check_gradient, tolerance
@@ -71,7 +71,7 @@ def test_float32_says_what_float64_says(row):
             ]
             for x in [x for x in inputs if hasattr(x, "grad")]:
                 x.data = in_order(x.data, order)
-            with kernels_from_the_start():
+            with random.fork(0):  # so that both dtypes draw the same
                 y = function(*inputs)
             y.backward(np.cos(np.arange(y.data.size, dtype=dtype)).reshape(y.shape))
             results.append([y.data, *[x.grad for x in inputs if hasattr(x, "grad")]])
@@ -82,13 +82,6 @@ def test_float32_says_what_float64_says(row):
             assert difference(got, expected, tolerance(terms, np.float32) * max(size, 1)) is None
 
     agree()
-
-
-def kernels_from_the_start():
-    """Return a context in which random numbers start anew, so that both dtypes draw the same."""
-    from tinynet import random
-
-    return random.fork(0)
 
 
 # what is linear: its backward is its transpose, without a step and to the last digits

@@ -138,13 +138,16 @@ def test_batch_norm_in_evaluation_uses_what_it_remembers_and_changes_nothing():
 
 def test_pad_and_concatenate_and_flatten():
     x = tn.tensor(ARRAY)
-    assert np.array_equal(F.pad(x, [(0, 1), (2, 0), (0, 0)]).data, np.pad(ARRAY, [(0, 1), (2, 0), (0, 0)]))
+    assert np.array_equal(
+        F.pad(x, [(0, 1), (2, 0), (0, 0)]).data, np.pad(ARRAY, [(0, 1), (2, 0), (0, 0)])
+    )
     assert F.concatenate([x, x, x], axis=-1).shape == (2, 3, 12)
     assert F.flatten(x).shape == (2, 12)
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)), ((2, 3, 4), (4, 5)), ((1, 4), (7, 4, 2))]
+    ("a", "b"),
+    [((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)), ((2, 3, 4), (4, 5)), ((1, 4), (7, 4, 2))],
 )
 def test_matmul_is_numpys(a, b, rng):
     a, b = rng.integers(-3, 4, a).astype("f"), rng.integers(-3, 4, b).astype("f")

@@ -26,7 +26,7 @@ def arguments(data, seed, fill=integers):
 
 def convolve_by_hand(x, weight, bias, stride, padding, dilation, groups):
     """The definition, one multiplication at a time."""
-    N, C, H, W = x.shape
+    N, _, H, W = x.shape
     OC, CG, KH, KW = weight.shape
     (top, bottom), (left, right) = padding
     OH = (H + top + bottom - dilation[0] * (KH - 1) - 1) // stride[0] + 1

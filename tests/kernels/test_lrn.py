@@ -87,4 +87,6 @@ def test_turning_the_channels_round_turns_the_result_round(rng):
     y, _, backward = lrn(x, 1.0)
     turned, _, backward_turned = lrn(x[:, ::-1], 1.0)
     assert turned[:, ::-1] == pytest.approx(y, rel=tolerance(5, np.float64))
-    assert backward_turned(gy[:, ::-1])[:, ::-1] == pytest.approx(backward(gy), rel=tolerance(100, np.float64))
+    assert backward_turned(gy[:, ::-1])[:, ::-1] == pytest.approx(
+        backward(gy), rel=tolerance(100, np.float64)
+    )

@@ -41,9 +41,9 @@ def conv2d_forward(
     kernel = weight.shape[2:]
     OH, OW = output_shape("conv2d", x.shape, kernel, stride, padding, dilation)
     columns = im2col.reference(x, kernel, stride, padding, dilation)
-    columns = columns.reshape(len(x), groups, -1, OH * OW)  # (N, G, K, OH*OW)
+    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, OH * OW)  # (N, G, K, ..)
     y = weight.reshape(groups, weight.shape[0] // groups, -1) @ columns
-    y = y.reshape(len(x), -1, OH, OW)
+    y = y.reshape(len(x), len(weight), OH, OW)
     return y if bias is None else y + bias[:, None, None]
 
 
@@ -60,8 +60,8 @@ def conv2d_backward_input(
     """Return gx of `shape` (N, C, H, W): each gy (N, OC, OH, OW) times its filter, put back."""
     N, OC, OH, OW = gy.shape
     filters = weight.reshape(groups, OC // groups, -1)  # (G, OC // G, K)
-    columns = filters.transpose(0, 2, 1) @ gy.reshape(N, groups, -1, OH * OW)
-    columns = columns.reshape(N, -1, OH * OW)
+    columns = filters.transpose(0, 2, 1) @ gy.reshape(N, groups, OC // groups, OH * OW)
+    columns = columns.reshape(N, groups * filters.shape[2], OH * OW)
     return col2im.reference(columns, shape, weight.shape[2:], stride, padding, dilation)
 
 
@@ -78,11 +78,12 @@ def conv2d_backward_weight(
     """Return gweight (OC, C // G, KH, KW): gy (N, OC, OH, OW) times what each filter saw of x."""
     N, OC, OH, OW = gy.shape
     columns = im2col.reference(x, kernel, stride, padding, dilation)
-    columns = columns.reshape(N, groups, -1, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
+    K = columns.shape[1] // groups
+    columns = columns.reshape(N, groups, K, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
     gy = gy.reshape(N, groups, OC // groups, OH * OW).transpose(1, 2, 0, 3)  # (G, OC//G, N, OH*OW)
-    K = columns.shape[3]
-    gweight = gy.reshape(groups, OC // groups, -1) @ columns.reshape(groups, -1, K)
-    return gweight.reshape(OC, -1, *kernel)
+    pixels = N * OH * OW
+    gweight = gy.reshape(groups, OC // groups, pixels) @ columns.reshape(groups, pixels, K)
+    return gweight.reshape(OC, K // (kernel[0] * kernel[1]), *kernel)
 
 
 @Kernel

@@ -6,6 +6,8 @@ padded with P pixels on each side. All the arithmetic of output sizes is here.
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
 
@@ -15,17 +17,17 @@ Padding = tuple[Pair, Pair]
 
 def pair(value: int | Pair, name: str, *, least: int = 1) -> Pair:
     """Return (height, width) from one integer or two."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or not all(isinstance(v, int) and v >= least for v in both):
+    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in both):
         raise ValueError(
             f"{name}: expected one integer or (height, width), each at least {least}, got {value}."
         )
-    return both
+    return int(both[0]), int(both[1])
 
 
 def padding_pairs(value: int | Pair | Padding, name: str) -> Padding:
     """Return ((top, bottom), (left, right)) from an int, (h, w) or the four numbers."""
-    height, width = (value, value) if isinstance(value, int) else value
+    height, width = value if isinstance(value, (tuple, list)) else (value, value)
     return pair(height, name, least=0), pair(width, name, least=0)
 
 

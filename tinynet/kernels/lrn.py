@@ -82,19 +82,13 @@ def _forward_loops(
     term = np.zeros(C + 2 * half, np.float32)  # (zeros, the C terms of a group, zeros)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            here, out, s = (
-                x[i, first : first + C],
-                y[i, first : first + C],
-                scale[i, first : first + C],
-            )
+            here, s = x[i, first : first + C], scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = here[c] * here[c]
             _window_sums(term, half, s)
             for c in range(C):
                 s[c] = k + alpha * s[c]
-            _power(s, beta, out)
-            for c in range(C):
-                out[c] *= here[c]
+            _times_power(here, s, beta, y[i, first : first + C])
 
 
 @helper
@@ -108,15 +102,15 @@ def _window_sums(term: Array, half: int, total: Array) -> None:
 
 
 @helper
-def _power(scale: Array, beta: float, result: Array) -> None:
-    """Write scale**-beta into result."""
+def _times_power(x: Array, scale: Array, beta: float, result: Array) -> None:
+    """Write x * scale**-beta into result."""
     if beta == np.float32(0.75):
-        for c in range(len(scale)):
+        for c in range(len(x)):
             root = np.sqrt(scale[c])
-            result[c] = np.float32(1) / (root * np.sqrt(root))
+            result[c] = x[c] / (root * np.sqrt(root))
     else:
-        for c in range(len(scale)):
-            result[c] = scale[c] ** -beta
+        for c in range(len(x)):
+            result[c] = x[c] * scale[c] ** -beta
 
 
 @lrn_backward.numba
@@ -140,14 +134,10 @@ def _backward_loops(
     term, total = np.zeros(C + 2 * half, np.float32), np.empty(C, np.float32)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            g, s, out = (
-                gy[i, first : first + C],
-                scale[i, first : first + C],
-                gx[i, first : first + C],
-            )
+            g, s = gy[i, first : first + C], scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = g[c] * y[i, first + c] / s[c]
             _window_sums(term, half, total)
-            _power(s, beta, out)
+            _times_power(g, s, beta, gx[i, first : first + C])
             for c in range(C):
-                out[c] = g[c] * out[c] - factor * x[i, first + c] * total[c]
+                gx[i, first + c] -= factor * x[i, first + c] * total[c]

@@ -91,7 +91,10 @@ def _forward_loops(
                             value, best = x[n, h, w, c], y[n, i, j, c]
                             wins = (value > best) | ((value != value) & (best == best))  # NaN wins
                             y[n, i, j, c] = value if wins else best
-                            winner[n, i, j, c] = tag if wins else winner[n, i, j, c]
+                            one = np.uint8(wins)  # to compute is faster than to choose, for bytes
+                            winner[n, i, j, c] = (
+                                one * tag + (np.uint8(1) - one) * winner[n, i, j, c]
+                            )
 
 
 @max_pool2d_backward.numba

@@ -100,7 +100,7 @@ def _corner(t: int, down: int, along: int) -> tuple[int, int, int]:
 def _lift(
     x: Array, c: int, few: int, first: int, grid: Pair, v: Array, step: int, width: int, n: int
 ) -> None:
-    """Write v[k, t, :] = BT x B of tiles first, first + 1, ... and n vectors of channels from c on."""
+    """Write v[k, t, :] = BT x B of tiles first, first + 1, ...: n vectors of channels from c on."""
     Hp, Wp, C = x.shape[1], x.shape[2], x.shape[3]
     a = int(np.sqrt(len(v) // step))
     for t in range(few):
@@ -161,7 +161,7 @@ def _lift_gradient(
     gy: Array, c: int, few: int, first: int, grid: Pair, z: Array, z0: int, step: int, a: int,
     B: int, n: int,
 ) -> None:  # fmt: skip
-    """Write z[k, t, :] = A gy AT of tiles first, first + 1, ... and n vectors of channels from c on."""
+    """Write z[k, t, :] = A gy AT of tiles first, first + 1, ...: n vectors of channels from c."""
     H, W, C = gy.shape[1], gy.shape[2], gy.shape[3]
     for t in range(few):
         image, i, j = _corner(first + t, grid[0], grid[1])

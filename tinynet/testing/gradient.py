@@ -24,6 +24,7 @@ from tinynet.testing.compare import both, difference, place, tolerance
 from tinynet.testing.subject import Subject, name_of
 
 STEPS = [4.0**-i for i in range(4, 11)]  # 0.004 ... 0.000001, in units of the size of x
+FEW = slice(3, 6)  # of the steps, for the elements one by one
 ELEMENTS = 1000  # arrays up to this size are searched whole for the wrong elements
 
 Phi = Callable[[Array], float]
@@ -72,8 +73,8 @@ def compare_gradients(subject: Subject, judge: str) -> None:
 class Line:
     """phi(h) around h = 0: its slope there, how sure that is, and whether there is a kink."""
 
-    def __init__(self, phi: Phi, x: Array, v: Array, unit: float, noise: float) -> None:
-        h = self.steps = np.array(STEPS) * unit
+    def __init__(self, phi: Phi, x: Array, v: Array, h: Array, noise: float) -> None:
+        self.steps = h
         self.noise = noise
         self.middle = phi(x)
         self.ahead = np.array([phi(x + step * v) for step in h])
@@ -105,9 +106,9 @@ class Search:
         self.phi, self.x, self.gradient, self.noise = phi, x, gradient, noise
         self.unit = float(np.sqrt(np.mean(x * x))) if x.any() else 1.0
 
-    def line(self, v: Array) -> Line:
+    def line(self, v: Array, steps: slice = slice(None)) -> Line:
         """Return phi along the direction v."""
-        return Line(self.phi, self.x, v, self.unit, self.noise)
+        return Line(self.phi, self.x, v, np.array(STEPS[steps]) * self.unit, self.noise)
 
     def along(self, v: Array) -> str:
         """Return the verdict about the gradient along the direction v."""
@@ -133,7 +134,7 @@ class Search:
         for at in np.ndindex(self.x.shape):
             v = np.zeros(self.x.shape)
             v[at] = 1
-            line = self.line(v)
+            line = self.line(v, FEW)
             slopes[at], doubts[at] = line.slope, np.inf if line.kink else line.doubt
         return difference(self.gradient, slopes, doubts)
 

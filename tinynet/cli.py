@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+import tinynet
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
@@ -45,7 +46,7 @@ def sentence(error: Exception) -> str:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tinynet")
+@click.version_option(tinynet.__version__)
 def cli() -> None:
     """AlexNet from scratch: train it, look inside, read every line."""
 

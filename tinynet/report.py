@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import math
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 import tinynet
 from tinynet import kernels, models, nn
 from tinynet.autograd import no_grad
-from tinynet.backend import Array, device
+from tinynet.backend import device
 from tinynet.errors import DeviceError
 from tinynet.kernels import _cache, _team
 from tinynet.tensor import tensor
@@ -63,7 +62,7 @@ def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
 def summary(name: str, classes: int | None = None) -> str:
     """Return the table of a named model; nothing is drawn or compiled for it."""
     classes = classes or (1000 if name == "alexnet" else 10)
-    with _undrawn():
+    with nn.init.undrawn():
         model = models.build(name, classes)
     image = models.INPUT_SHAPES[name]
     rows = layers(model, image)
@@ -121,20 +120,6 @@ def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:
         return 0
     per_output = math.prod(module.weight.shape[1:])
     return math.prod(y[1:]) * per_output
-
-
-@contextlib.contextmanager
-def _undrawn() -> Iterator[None]:
-    """Inside the block weights start as zeros: 60 million random numbers take seconds."""
-
-    def zeros(shape: tuple[int, ...], std: float) -> Array:
-        return np.zeros(shape, np.float32)
-
-    drawn, nn.init.normal = nn.init.normal, zeros
-    try:
-        yield
-    finally:
-        nn.init.normal = drawn
 
 
 def _by(shape: tuple[int, ...]) -> str:

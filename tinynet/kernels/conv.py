@@ -41,7 +41,8 @@ def conv2d_forward(
     kernel = weight.shape[2:]
     OH, OW = output_shape("conv2d", x.shape, kernel, stride, padding, dilation)
     columns = im2col.reference(x, kernel, stride, padding, dilation)
-    columns = columns.reshape(len(x), groups, columns.shape[1] // groups, OH * OW)  # (N, G, K, ..)
+    K = columns.shape[1] // groups
+    columns = columns.reshape(len(x), groups, K, OH * OW)
     y = weight.reshape(groups, weight.shape[0] // groups, -1) @ columns
     y = y.reshape(len(x), len(weight), OH, OW)
     return y if bias is None else y + bias[:, None, None]

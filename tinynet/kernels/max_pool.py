@@ -78,23 +78,23 @@ def _forward_loops(
 ) -> None:  # fmt: skip
     H, W = x.shape[1], x.shape[2]
     OH, OW, C = y.shape[1], y.shape[2], y.shape[3]
+    best, place = np.empty(C, np.float32), np.empty(C, np.int32)  # as wide as each other: vectors
     for n in range(lo, hi):
         for i in range(OH):
             for j in range(OW):
-                for c in range(C):
-                    y[n, i, j, c] = -np.inf
-                    winner[n, i, j, c] = 0
+                best[:] = -np.inf
+                place[:] = 0
                 for p in range(max(0, PH - SH * i), min(KH, H + PH - SH * i)):
                     for q in range(max(0, PW - SW * j), min(KW, W + PW - SW * j)):
-                        h, w, tag = SH * i + p - PH, SW * j + q - PW, np.uint8(p * KW + q)
+                        h, w, tag = SH * i + p - PH, SW * j + q - PW, np.int32(p * KW + q)
                         for c in range(C):
-                            value, best = x[n, h, w, c], y[n, i, j, c]
-                            wins = (value > best) | ((value != value) & (best == best))  # NaN wins
-                            y[n, i, j, c] = value if wins else best
-                            one = np.uint8(wins)  # to compute is faster than to choose, for bytes
-                            winner[n, i, j, c] = (
-                                one * tag + (np.uint8(1) - one) * winner[n, i, j, c]
-                            )
+                            value, old = x[n, h, w, c], best[c]
+                            wins = (value > old) | ((value != value) & (old == old))  # NaN wins
+                            best[c] = value if wins else old
+                            place[c] = tag if wins else place[c]
+                for c in range(C):
+                    y[n, i, j, c] = best[c]
+                    winner[n, i, j, c] = place[c]
 
 
 @max_pool2d_backward.numba

@@ -65,8 +65,11 @@ def small_alexnet(classes: int = 10) -> nn.Sequential:
     """Return AlexNet's plan at the size of 32x32 images: (N, 3, 32, 32) to (N, classes).
 
     Five convolutions, two of them and conv2 in two groups, LRN after the first two, overlapping
-    pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout.
+    pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights start as
+    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is ln(classes).
     """
+    scores = nn.Linear(512, classes)
+    init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
         nn.Conv2d(3, 64, 5, padding=2),  # (N, 64, 32, 32)
         nn.ReLU(),
@@ -90,5 +93,5 @@ def small_alexnet(classes: int = 10) -> nn.Sequential:
         nn.Linear(512, 512),
         nn.ReLU(),
         nn.Dropout(0.5),
-        nn.Linear(512, classes),
+        scores,
     )

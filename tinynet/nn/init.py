@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,9 +13,23 @@ from tinynet import random
 from tinynet.backend import Array
 from tinynet.tensor import Tensor
 
+_drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.init", default=True)
+
+
+@contextlib.contextmanager
+def undrawn() -> Iterator[None]:
+    """Inside the block parameters start as zeros: to count a network of 60 million, not to run it."""
+    token = _drawing.set(False)
+    try:
+        yield
+    finally:
+        _drawing.reset(token)
+
 
 def normal(shape: tuple[int, ...], std: float) -> Array:
     """Return float32 values from N(0, std**2); the paper's are N(0, 0.01**2) (section 5)."""
+    if not _drawing.get():
+        return np.zeros(shape, np.float32)
     return random.next_parameter().standard_normal(shape, np.float32) * np.float32(std)
 
 

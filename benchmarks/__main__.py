@@ -1,0 +1,43 @@
+"""Print the table of the README: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.step import compare
+
+ROWS = [
+    ("S", "step"),
+    ("A", "step"),
+    ("L", "step"),
+    ("S", "conv"),
+    ("A", "conv"),
+    ("S", "forward"),
+    ("A", "forward"),
+]
+WHAT = {"step": "training step", "conv": "convolutions alone", "forward": "inference"}
+
+
+def main() -> None:
+    """Measure every row in turn and print it as soon as it is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    out = sys.stdout
+    out.write("| net | what | tinynet | PyTorch | channels_last | ratio to the better |\n")
+    out.write("|---|---|---|---|---|---|\n")
+    for net, case in ROWS:
+        found = compare(net, case, options.threads, options.rounds)
+        out.write(
+            "| {net} | {what} | {ours_ms:.0f} ms | {torch_ms:.0f} ms | "
+            "{torch_channels_last_ms:.0f} ms | **{ratio:.2f}** |\n".format(what=WHAT[case], **found)
+        )
+        out.flush()
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,10 @@ lint: .venv/test-tools                ## format, style, types and import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: .venv/test-tools               ## training steps against PyTorch, which is large to install
+	$(BIN)/python -m pip install --quiet --editable ".[oracle]"
+	$(BIN)/python -m benchmarks
+
 coverage: .venv/test-tools            ## which lines no test reaches
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report

@@ -6,8 +6,9 @@
     metadata             strings: format, checksums, and whatever the run says of itself
 
 A file is written beside its final name, flushed to the disk and only then renamed, so a reader
-sees the old file or the new one, never half of one. The file that was there before stays as
-``NAME.previous``. Reading compares checksums, names, shapes and dtypes before a weight is touched.
+sees the old file or the new one, never half of one. The file that was there before stays beside
+it: last.previous.safetensors. Reading compares checksums, names, shapes and dtypes before a weight
+is touched.
 """
 
 import contextlib

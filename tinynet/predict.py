@@ -100,7 +100,8 @@ def read_picture(path: Path, *, grey: bool = False) -> Array:
     side = 28 if grey else SIDE
     try:
         with Image.open(path) as picture:
-            image = ImageOps.fit(picture.convert("L" if grey else "RGB"), (side, side))
+            upright = ImageOps.exif_transpose(picture)  # a telephone only notes how it was held
+            image = ImageOps.fit(upright.convert("L" if grey else "RGB"), (side, side))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error}).") from error
     pixels = np.asarray(image)

@@ -2,7 +2,7 @@
 
 A recipe names the data, the model (whose initial weights live with the model), how images are
 prepared and disturbed, the optimiser and its schedule. Two runs of one recipe with one seed on one
-machine give the same weights bit for bit; what each recipe reaches is asserted by the slow tests.
+machine give the same weights bit for bit. What `demo` reaches is asserted by a slow test.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Recipe:
     input_scale : the normalised values are multiplied by this
     enlarge : each pixel becomes a square of this side before anything else
     crop : side of the window that is cut out: at random in training, in the middle for tests
-    pad : or zeros on all sides, and a window of the picture's own size cut out at random
-    mirror : flip every other picture, at random
+    pad : instead of `crop`: so many zeros on all sides, and a window of the picture's own size is
+        cut out at random in training
+    mirror : flip each picture with probability one half
     colour : standard deviation of the paper's PCA colour noise; 0 is none
     """
 
@@ -153,7 +154,7 @@ def from_json(settings: dict[str, Any]) -> Recipe:
 
 
 def optimizer(recipe: Recipe, model: Module) -> SGD:
-    """Return the paper's optimiser: biases at their own rate and without decay."""
+    """Return SGD by the paper's rule, with biases at their own rate and without decay."""
     linear = (
         recipe.weight_decay if recipe.linear_weight_decay is None else recipe.linear_weight_decay
     )

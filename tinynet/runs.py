@@ -5,7 +5,8 @@
     best.safetensors          the weights of the epoch with the best test accuracy
     log.jsonl                 one object an epoch
     result.json               written once, at the end
-    curves.png  filters.png   drawn from the two above
+    curves.png                drawn from what log.jsonl holds
+    filters.png               the weights of the first convolution
 
 `advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
 the folder holds a whole checkpoint from which the run goes on to the same weights.

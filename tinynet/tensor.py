@@ -190,4 +190,3 @@ def ones(*shape: int, device: str | Device | None = None, requires_grad: bool = 
 
 
 _device = device  # the parameter of the functions above has the same name
-

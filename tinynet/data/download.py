@@ -89,13 +89,21 @@ def _only_writer(path: Path) -> Iterator[BinaryIO]:
         with open(path, "a+b") as part:
             fcntl.flock(part, fcntl.LOCK_EX)
             # While we waited, the part may have been renamed: then what we locked is no part.
-            if path.exists() and os.path.samestat(os.fstat(part.fileno()), os.stat(path)):
+            if _is_called(part, path):
                 try:
                     yield part
                 finally:
                     if _size(part) == 0:
                         os.unlink(path)
                 return
+
+
+def _is_called(part: BinaryIO, path: Path) -> bool:
+    """Return whether the open file is the one that has this name now."""
+    try:
+        return os.path.samestat(os.fstat(part.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _finish(part: BinaryIO, path: Path) -> None:

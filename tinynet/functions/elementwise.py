@@ -15,8 +15,9 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     """Return g summed down to `shape`: the gradient of what broadcasting had repeated."""
     if g.shape == shape:
         return g
-    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
-    return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+    new = g.ndim - len(shape)  # axes that broadcasting had put in front
+    repeated = tuple(i for i in range(g.ndim) if i < new or shape[i - new] == 1)
+    return g.sum(axis=repeated).reshape(shape)
 
 
 class Add(Function):

@@ -82,7 +82,8 @@ def cross_entropy(scores: Tensor, labels: Tensor | Array) -> Tensor:
     labels : (N,), integers in 0 .. classes - 1
     """
     if isinstance(labels, Variable):
-        labels = labels.data.astype(np.int64)
+        whole = labels.data.astype(np.int64)  # a Tensor holds floats: 2.0 is a label, 2.5 is not
+        labels = whole if (whole == labels.data).all() else labels.data
     elif not hasattr(labels, "dtype"):
         labels = np.asarray(labels)
     _check(scores.shape, labels)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tinynet.tensor import Tensor
 
 
-class MatMul(Function):
+class Matmul(Function):
     """y = a @ b for stacks of matrices (..., M, K) @ (..., K, N)."""
 
     def forward(self, a: Array, b: Array) -> Array:
@@ -44,7 +44,7 @@ class Linear(Function):
         gradients = (
             kernels.matmul(gy, weight) if self.needs_grad(0) else None,
             kernels.matmul(gy.T, x) if self.needs_grad(1) else None,
-            gy.sum(axis=0),
+            gy.sum(axis=0) if len(self.inputs) == 3 else None,
         )
         return gradients[: len(self.inputs)]
 
@@ -59,7 +59,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
             f"matmul: the last axis of a {a.shape} must be as long as the "
             f"{'only' if column else 'second to last'} axis of b {b.shape}."
         )
-    y = MatMul()(left, right)
+    y = Matmul()(left, right)
     shape = list(y.shape)
     if column:
         del shape[-1]

@@ -84,8 +84,9 @@ def avg_pool2d(
 ) -> Tensor:
     """Return the mean of each window of x (N, C, H, W) as (N, C, OH, OW).
 
-    Parameters are those of `max_pool2d`, and `count_include_pad`: whether pixels of the padding
-    count in the divisor. What a window of `ceil_mode` hangs over beyond it never counts.
+    The parameters are those of `max_pool2d`, and `count_include_pad`: whether the pixels of the
+    padding count in the divisor. What lies beyond the padding, where a window of `ceil_mode` hangs
+    over, never counts.
     """
     geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
     return AvgPool2d(*geometry, ceil_mode, count_include_pad)(x)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from numpy.lib.array_utils import normalize_axis_tuple
+
 from tinynet.autograd import Function
 from tinynet.backend import Array, array_module
 
@@ -15,10 +17,8 @@ Axis = int | tuple[int, ...] | None
 
 
 def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """Return the axes as non-negative numbers; None means all of them."""
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(a % ndim for a in ((axis,) if isinstance(axis, int) else axis))
+    """Return the axes as numbers in 0 .. ndim - 1; None means all of them."""
+    return tuple(range(ndim)) if axis is None else tuple(normalize_axis_tuple(axis, ndim))
 
 
 def _restore(g: Array, axes: tuple[int, ...], ndim: int) -> Array:

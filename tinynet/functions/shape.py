@@ -41,7 +41,7 @@ class Transpose(Function):
         return gy.transpose(sorted(range(len(self.axes)), key=self.axes.__getitem__))
 
 
-class GetItem(Function):
+class Getitem(Function):
     """y = x[index]; an element that was picked twice receives both gradients."""
 
     def __init__(self, index: Any) -> None:
@@ -106,15 +106,15 @@ def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
     """Return x with its axes in the order `axes`; None reverses them."""
     ndim = len(x.shape)
-    axes = tuple(reversed(range(ndim))) if axes is None else tuple(a % ndim for a in axes)
-    if sorted(axes) != list(range(ndim)):
+    order = tuple(range(ndim))[::-1] if axes is None else tuple(a + ndim * (a < 0) for a in axes)
+    if sorted(order) != list(range(ndim)):
         raise ShapeError(f"transpose: axes {axes} must name each axis of shape {x.shape} once.")
-    return Transpose(axes)(x)
+    return Transpose(order)(x)
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return x[index], with NumPy's basic and advanced indexing."""
-    return GetItem(index)(x)
+    return Getitem(index)(x)
 
 
 def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:

@@ -30,8 +30,17 @@ R = TypeVar("R")
 
 KINDS = ("reference", "numba", "cuda")
 
+
+def _known(kind: str, who: str) -> str:
+    """Return the kind, or say which ones there are."""
+    if kind not in KINDS:
+        raise ValueError(f"{who}: the kinds are {', '.join(KINDS)}, not {kind!r}.")
+    return kind
+
+
+_chosen = os.environ.get("TINYNET_KERNELS")
 _forced: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    "tinynet.kernels", default=os.environ.get("TINYNET_KERNELS") or None
+    "tinynet.kernels", default=_known(_chosen, "TINYNET_KERNELS") if _chosen else None
 )
 
 
@@ -95,9 +104,7 @@ KERNELS: list[Kernel[Any, Any]] = []
 @contextlib.contextmanager
 def use(kind: str) -> Iterator[None]:
     """Inside the block every kernel runs its `kind` implementation, if it has one."""
-    if kind not in KINDS:
-        raise ValueError(f"kernels.use: the kinds are {', '.join(KINDS)}, not {kind!r}.")
-    token = _forced.set(kind)
+    token = _forced.set(_known(kind, "kernels.use"))
     try:
         yield
     finally:

@@ -46,7 +46,10 @@ class AlexNet(nn.Module):
         self.initialize()
 
     def initialize(self) -> None:
-        """Set N(0, 0.01**2) everywhere, bias 1 in conv2, conv4, conv5, fc6, fc7 (section 5)."""
+        """Set weights to N(0, 0.01**2), biases to 1 in conv2, conv4, conv5, fc6, fc7, else to 0.
+
+        Section 5 of the paper.
+        """
         ones = {f"features.{i}.bias" for i in (4, 10, 12)} | {
             f"classifier.{i}.bias" for i in (1, 4)
         }
@@ -66,7 +69,7 @@ def small_alexnet(classes: int = 10) -> nn.Sequential:
 
     Five convolutions, two of them and conv2 in two groups, LRN after the first two, overlapping
     pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights start as
-    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is ln(classes).
+    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near ln(classes).
     """
     scores = nn.Linear(512, classes)
     init.set_normal(scores.weight, 0.01)

@@ -1,7 +1,7 @@
 """The layers: each holds the settings, and the parameters, of one function.
 
-Weights start as N(0, 2 / fan_in) (He et al. 2015), biases at 0. The models of `tinynet.models` set
-their own initial values, as their papers and configuration files say.
+Weights start as N(0, 2 / fan_in) (He et al. 2015), biases at 0. A model of `tinynet.models` whose
+paper or configuration file says otherwise sets its own initial values.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class BatchNorm2d(Module):
 
 
 class Dropout(Module):
-    """Zeros with probability p in training, nothing otherwise: see `functions.dropout`."""
+    """Elements become 0 with probability p, in training only: see `functions.dropout`."""
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p <= 1:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import CPU, Array, Device, device, transfer
+from tinynet.backend import CPU, Array, Device, device, is_array, transfer
 from tinynet.errors import ShapeError
 from tinynet.tensor import Tensor
 
@@ -121,7 +121,8 @@ class Module:
         The dtype comes with the arrays: a state in float64 makes a module in float64.
         """
         mine = dict(self._named_tensors())
-        arrays = {k: v.data if isinstance(v, Tensor) else np.asarray(v) for k, v in state.items()}
+        given = {k: v.data if isinstance(v, Tensor) else v for k, v in state.items()}
+        arrays = {k: v if is_array(v) else np.asarray(v) for k, v in given.items()}
         missing, unknown = mine.keys() - arrays.keys(), arrays.keys() - mine.keys()
         if missing or unknown:
             raise ShapeError(
@@ -135,9 +136,9 @@ class Module:
                     f"{arrays[name].shape}. Nothing was loaded."
                 )
         for name, value in mine.items():
-            floats = arrays[name].dtype.kind == "f"
-            copy = arrays[name].astype(arrays[name].dtype if floats else value.dtype)
-            value.data = copy if value.device.kind == "cpu" else transfer(copy, value.device)
+            array = arrays[name]
+            dtype = array.dtype if array.dtype.kind == "f" else value.dtype
+            value.data = transfer(array, value.device, dtype)
 
 
 def _some(names: set[str]) -> str:

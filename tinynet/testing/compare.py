@@ -82,7 +82,7 @@ def _pattern(wrong: Array, shape: tuple[int, ...]) -> str:
 def _way(got: Array, expected: Array) -> str:
     """Say in which way the wrong numbers are wrong."""
     if not np.isfinite(got).all():
-        return "Some are NaN or infinite: never written, divided by 0, or overflown."
+        return "Some are NaN or infinite: never written, divided by 0, or overflowed."
     if not got.any():
         return "They are 0: they were never written, or a whole term is missing."
     if expected.all() and np.isfinite(expected).all():

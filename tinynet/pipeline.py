@@ -1,8 +1,9 @@
 """From a data set to batches: what a recipe does with pictures before the model sees them.
 
 In this order: made to fit (three channels, enlarged), crop, mirror, normalise, pad and crop, colour
-noise. What is random depends on the seed, the epoch and the step alone. The normaliser is measured on the
-training pictures and kept in every checkpoint: a trained net treats any picture as it was taught.
+noise. What is random depends on the seed, the epoch and the step alone. The normaliser is measured
+on the training pictures and kept in every checkpoint: a trained net treats any picture as it was
+taught.
 """
 
 from __future__ import annotations

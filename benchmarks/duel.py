@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import subprocess
@@ -48,8 +49,8 @@ def duel(
     net: str, rivals: tuple[str, ...], cases: tuple[str, ...], threads: int, rounds: int
 ) -> dict[str, Any]:
     """Return, for each case and rival, the median, the spread and the peak memory."""
-    workers = [Rival(name, net, threads) for name in rivals]
-    try:
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Rival(name, net, threads)) for name in rivals]
         samples: dict[tuple[str, str], list[float]] = {}
         peaks = {}
         for case in cases:
@@ -59,9 +60,6 @@ def duel(
                     answer = w.sample(case, counts[w.name])
                     samples.setdefault((case, w.name), []).append(answer["seconds"])
                     peaks[w.name] = answer["peak_mib"]
-    finally:
-        for w in workers:
-            w.__exit__()
     versions = {k: v for w in workers for k, v in w.info["versions"].items()}
     return {
         "versions": versions,

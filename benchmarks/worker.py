@@ -7,6 +7,7 @@ seconds that one repetition took.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -20,6 +21,7 @@ Cases = dict[str, Callable[[], Any]]
 
 def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, str]]:
     """Return the cases of tinynet, with one kind of kernels."""
+    os.environ["TINYNET_KERNELS"] = kind  # read when tinynet is imported
     import tinynet as tn
     from benchmarks import nets
     from tinynet import functions as F
@@ -42,7 +44,6 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
             model(x)
         model.train()
 
-    tn.kernels.use(kind).__enter__()  # for the life of this process
     versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
     return {"step": step, "forward": forward, "conv": _our_convolutions(model, x)}, versions
 

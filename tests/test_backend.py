@@ -78,3 +78,17 @@ def test_the_copy_to_a_device_gives_its_gradient_back():
     (y * y).sum().backward()
     assert x.grad.tolist() == [2, 4]
     assert x.to("cpu") is x
+
+
+def test_a_whole_name_is_no_kind():
+    with pytest.raises(DeviceError, match="'cuda:1'"):
+        backend.Device("cuda:1")
+
+
+def test_new_tensors_and_parameters_are_made_on_the_default_device():
+    with tn.default_device("cpu:1"):
+        made = [tn.tensor([1.0]), tn.zeros(2), tn.ones(2), *tn.nn.Linear(2, 2).parameters()]
+        norm = tn.nn.BatchNorm2d(2)
+    assert [x.device for x in (*made, norm.running_mean)] == ["cpu:1"] * 6
+    assert tn.zeros(2).device == "cpu"
+    assert tn.zeros((2, 3)).shape == tn.ones(2, 3).shape == (2, 3)

@@ -149,3 +149,24 @@ def test_training_lowers_the_loss():
         sgd.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
+
+
+def test_a_tensor_is_no_list_of_parameters():
+    layer = tn.nn.Linear(3, 2)
+    with pytest.raises(TypeError, match=r"SGD: .*got a computed Tensor"):
+        optim.SGD(layer.weight, lr=0.1)
+
+
+def test_a_parameter_given_twice_is_refused():
+    p = parameter(1.0)
+    with pytest.raises(ValueError, match="twice"):
+        optim.SGD([p, p], lr=0.1)
+
+
+def test_a_state_with_an_unknown_name_loads_nothing():
+    optimizer = optim.SGD([parameter(1.0)], lr=0.1)
+    with pytest.raises(ShapeError, match=r"0\.nonsense"):
+        optimizer.load_state_dict({"steps": np.array(3), "0.nonsense": np.ones(1)})
+    with pytest.raises(ShapeError, match="steps"):
+        optimizer.load_state_dict({"0.velocity": np.ones(1)})
+    assert optimizer.steps == 0

@@ -76,16 +76,19 @@ class Variable:
             Keep what the nodes saved, so that backward() can be called again.
         """
         first = self._starting_node(gy)
-        pending = {first: array_module(self.data).ones_like(self.data) if gy is None else gy}
+        if gy is None:
+            with current(self.device):
+                gy = array_module(self.data).ones_like(self.data)
+        pending = {first: gy}
         youngest_first = [(-first.serial, first)]
         while youngest_first:
             node = heapq.heappop(youngest_first)[1]
             for x, gx in node.gradients(pending.pop(node)):
                 maker = x.creator
-                if maker is None:  # never in place: others may share these arrays
-                    x.grad = gx if x.grad is None else x.grad + gx
+                if maker is None:
+                    x.grad = gx if x.grad is None else _sum(x.grad, gx, x.device)
                 elif maker in pending:
-                    pending[maker] = pending[maker] + gx
+                    pending[maker] = _sum(pending[maker], gx, x.device)
                 else:
                     pending[maker] = gx
                     heapq.heappush(youngest_first, (-maker.serial, maker))
@@ -112,6 +115,12 @@ class Variable:
 
 
 Variable.output_type = Variable
+
+
+def _sum(a: Array, b: Array, where: Device) -> Array:
+    """Return a + b as a new array: others may share the two."""
+    with current(where):
+        return a + b
 
 
 class Function:
@@ -167,10 +176,13 @@ class Function:
             raise DeviceError(
                 f'{self.op()}: got {places}. Ops never move data; use x.to("{like.device}").'
             )
-        return [
-            x if isinstance(x, Variable) else like.output_type(scalar(x, like.data), like.device)
-            for x in inputs
-        ]
+        with current(like.device):
+            return [
+                x
+                if isinstance(x, Variable)
+                else like.output_type(scalar(x, like.data), like.device)
+                for x in inputs
+            ]
 
     def needs_grad(self, i: int) -> bool:
         """Return whether the gradient of input i is wanted: it may be costly."""
@@ -184,7 +196,7 @@ class Function:
                 "saved is gone. Pass keep_graph=True the first time."
             )
         if self.output is not None and (kept := self.output()) is not None:
-            kept.grad = gy if kept.grad is None else kept.grad + gy
+            kept.grad = gy if kept.grad is None else _sum(kept.grad, gy, kept.device)
         if self.inputs[0].device.kind == "cpu":
             found = self.backward(gy)
         else:

@@ -1,6 +1,6 @@
 """Where arrays live: devices, NumPy or CuPy, and the one function that moves bytes between devices.
 
-Only this module, ``random`` and ``kernels`` know that CuPy exists. Everybody above asks
+Only this module and ``kernels`` know that CuPy exists. Everybody above asks
 :func:`array_module` for ``xp`` and writes array arithmetic that both understand.
 """
 
@@ -33,6 +33,11 @@ class Device(str):
 
     def __new__(cls, kind: str, number: int = 0) -> Device:
         """Make the name, and the Device that is that name."""
+        if kind not in ("cpu", "cuda") or number < 0:
+            raise DeviceError(
+                f'Device: the kind is "cpu" or "cuda" and the number at least 0, not {kind!r} and '
+                f'{number}. tn.tensor(x, device="cuda:1") takes the whole name.'
+            )
         self = super().__new__(cls, "cpu" if (kind, number) == ("cpu", 0) else f"{kind}:{number}")
         self.kind, self.number = kind, number
         return self
@@ -51,14 +56,12 @@ def device(spec: str | Device | None = None) -> Device:
     """Return the Device that `spec` names, and make sure that it is there. None: the default."""
     if spec is None:
         return _default_device.get()
-    if isinstance(spec, Device):
-        return spec
-    kind, _, index = str(spec).partition(":")
-    if kind not in ("cpu", "cuda") or not (index.isdecimal() or spec == kind):
+    kind, _, number = str(spec).partition(":")
+    if kind not in ("cpu", "cuda") or not (number.isdecimal() or spec == kind):
         raise DeviceError(
             f'device: a device is called "cpu", "cpu:1", "cuda" or "cuda:1", not {spec!r}.'
         )
-    found = Device(kind, int(index or 0))
+    found = spec if isinstance(spec, Device) else Device(kind, int(number or 0))
     if kind == "cuda":
         _require_cuda(found)
     return found
@@ -127,7 +130,7 @@ _NOTHING = contextlib.nullcontext()
 
 
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
-    """Return a copy of `x` on a device. Every byte that crosses devices goes through here."""
+    """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
     if to.kind == "cpu":
         return np.array(to_numpy(x), dtype)
     with current(to):
@@ -142,5 +145,5 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 
 def scalar(value: float, like: Array) -> Array:
-    """Return a number as an array without axes, of the dtype and on the device of `like`."""
+    """Return a number as an array without axes, of the dtype of `like`, on the current device."""
     return array_module(like).asarray(value, like.dtype)

@@ -1,4 +1,4 @@
-"""The command line: ``tinynet train | eval | predict | summary | info | data | warm``.
+"""The command line: ``tinynet train | eval | predict | recipes | summary | info | data | warm``.
 
 Mistakes of a user or of a file end in one sentence and exit code 1. A traceback means that tinynet
 itself is wrong.
@@ -31,7 +31,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. Nothing was begun, so nothing was saved.", err=True)
+        click.echo("Stopped.", err=True)
         sys.exit(130)
     except USER_ERRORS as error:
         click.echo(f"Error: {sentence(error)}", err=True)
@@ -65,7 +65,7 @@ def cli() -> None:
 @click.option("--max-minutes", type=click.FloatRange(0), help="Save and stop after so long.")
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
-    """Train RECIPE. The default, demo, needs no download and less than a minute."""
+    """Train RECIPE (`tinynet recipes` lists them). The default, demo, needs no download."""
     from tinynet import commands
 
     limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
@@ -151,6 +151,16 @@ def warm() -> None:
         f"{len(_native.KERNELS)} kernels are ready, {cached} of them were; "
         f"{time.monotonic() - started:.1f} s"
     )
+
+
+@cli.command()
+def recipes() -> None:
+    """List what `train` knows by name."""
+    from tinynet.recipes import RECIPES
+    from tinynet.report import table
+
+    rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
+    click.echo(table([("recipe", "data", "epochs", ""), *rows], left=4))
 
 
 @cli.group()

@@ -51,6 +51,11 @@ def start(
 def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
     """Go on with the run in a folder; return the exit code."""
     recipe, facts = runs.read_config(folder)
+    if missing := {"device", "fingerprint"} - facts.keys():
+        raise DataError(
+            f"{folder / runs.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
+            "`tinynet train` writes that; a run of your own goes on with runs.restore."
+        )
     with runs.lock(folder):
         where = backend.device(facts["device"])
         sets = open_sets(recipe, data_dir or runs.data_folder(folder))

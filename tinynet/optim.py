@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, array_module, current
+from tinynet.backend import Array, array_module, current, transfer
 from tinynet.errors import ShapeError
 from tinynet.kernels import momentum_update
 from tinynet.tensor import Tensor
@@ -22,7 +22,11 @@ class Optimizer:
     ----------
     lr : float
         The base learning rate; change it at any time. A group multiplies it by its `lr_scale`.
+    kept : tuple of str
+        What a subclass keeps for each parameter, by name.
     """
+
+    kept: tuple[str, ...] = ()
 
     def __init__(self, parameters: Parameters, lr: float, weight_decay: float) -> None:
         if not lr >= 0:
@@ -66,17 +70,19 @@ class Optimizer:
         """Go on from what `state_dict` returned; shapes are compared before anything changes."""
         fresh: list[dict[str, Array]] = [{} for _ in self.state]
         parameters = self._parameters()
+        known = {f"{i}.{key}": (i, key) for i in range(len(fresh)) for key in self.kept}
         for name, value in state.items():
             if name == "steps":
                 continue
-            i, _, key = name.partition(".")
-            if not i.isdecimal() or int(i) >= len(fresh) or value.shape != parameters[int(i)].shape:
+            i, key = known.get(name, (-1, ""))
+            if i < 0 or value.shape != parameters[i].shape:
                 raise ShapeError(
-                    f"load_state_dict: {name} {value.shape} belongs to none of the "
-                    f"{len(fresh)} parameters. Nothing was loaded."
+                    f"load_state_dict: {name} {value.shape} belongs to none of the {len(fresh)} "
+                    f"parameters of {type(self).__name__}. Nothing was loaded."
                 )
-            p = parameters[int(i)].data
-            fresh[int(i)][key] = array_module(p).array(value, p.dtype)
+            fresh[i][key] = transfer(value, parameters[i].device, parameters[i].dtype)
+        if "steps" not in state:
+            raise ShapeError("load_state_dict: the state has no entry steps. Nothing was loaded.")
         self.state, self.steps = fresh, int(state["steps"])
 
 
@@ -99,7 +105,21 @@ def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[
         groups.append(
             {"lr_scale": 1.0, "weight_decay": weight_decay, **group, "parameters": members}
         )
+    _check([p for group in groups for p in group["parameters"]], who)
     return groups
+
+
+def _check(parameters: list[Any], who: str) -> None:
+    """Raise where something is no parameter, or is one twice."""
+    for p in parameters:
+        if not isinstance(p, Tensor) or p.creator is not None:
+            raise TypeError(
+                f"{who}: parameters are tensors that were not computed from others, in a list; got "
+                f"{'a computed Tensor' if isinstance(p, Tensor) else type(p).__name__}. "
+                "A module gives its own: model.parameters()."
+            )
+    if len({id(p) for p in parameters}) < len(parameters):
+        raise ValueError(f"{who}: a parameter was given twice; it would move twice a step.")
 
 
 class SGD(Optimizer):
@@ -112,6 +132,8 @@ class SGD(Optimizer):
         Whether lr is inside the velocity (section 5 of the paper) or outside (PyTorch). They
         differ for some steps after lr has changed.
     """
+
+    kept = ("velocity",)
 
     def __init__(
         self,
@@ -144,7 +166,11 @@ class Adam(Optimizer):
 
     m <- b1 * m + (1 - b1) * g        v <- b2 * v + (1 - b2) * g**2
     w <- w - lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)
+
+    t counts the steps of the optimizer, for all parameters alike.
     """
+
+    kept = ("mean", "square")
 
     def __init__(
         self,
@@ -162,7 +188,9 @@ class Adam(Optimizer):
     ) -> None:
         """Change p.data and its two moments in place."""
         xp, (b1, b2) = array_module(p.data), self.betas
-        m, v = (state.setdefault(k, xp.zeros_like(p.data)) for k in ("mean", "square"))
+        if not state:
+            state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
+        m, v = state["mean"], state["square"]
         g = g + weight_decay * p.data
         m += (1 - b1) * (g - m)
         v += (1 - b2) * (g * g - v)

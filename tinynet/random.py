@@ -38,8 +38,8 @@ _counters = _Counters()
 
 def seed(n: int) -> None:
     """Start all random streams anew: initial weights, then dropout masks, from seed `n`."""
-    if not 0 <= n < 2**64:
-        raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n}.")
+    if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
+        raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
     _counters.__init__(int(n))  # type: ignore[misc]
 
 

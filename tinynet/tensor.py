@@ -177,16 +177,18 @@ def tensor(data: Any, device: str | Device | None = None, requires_grad: bool = 
     return Tensor(transfer(array, where, dtype), where, None, requires_grad)
 
 
-def zeros(*shape: int, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a float32 Tensor of zeros."""
-    where = _device(device)
-    return Tensor(transfer(np.zeros(shape, np.float32), where), where, None, requires_grad)
+def zeros(
+    *shape: int | tuple[int, ...], device: str | Device | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a float32 Tensor of zeros: zeros(2, 3) or zeros((2, 3))."""
+    return tensor(np.zeros(_ints(shape), np.float32), device, requires_grad)
 
 
-def ones(*shape: int, device: str | Device | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a float32 Tensor of ones."""
-    where = _device(device)
-    return Tensor(transfer(np.ones(shape, np.float32), where), where, None, requires_grad)
+def ones(
+    *shape: int | tuple[int, ...], device: str | Device | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a float32 Tensor of ones: ones(2, 3) or ones((2, 3))."""
+    return tensor(np.ones(_ints(shape), np.float32), device, requires_grad)
 
 
 _device = device  # the parameter of the functions above has the same name

@@ -171,3 +171,24 @@ def test_backward_twice_says_how_to_do_it():
     loss.backward()
     with pytest.raises(GraphError, match="keep_graph=True"):
         loss.backward()
+
+
+def test_padding_of_four_plain_numbers_is_refused():
+    with pytest.raises(ValueError, match=re.escape("conv2d: padding: expected one integer")):
+        F.conv2d(zeros(1, 1, 4, 4), zeros(1, 1, 3, 3), padding=(1, 1, 1, 1))
+
+
+def test_pad_wants_a_pair_for_each_axis():
+    with pytest.raises(ShapeError, match=r"pad: widths needs .* 2 axes .* got 1"):
+        F.pad(zeros(2, 2), 1)
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, -1, 2**64])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="seed"):
+        tn.seed(seed)
+
+
+def test_an_even_window_is_refused_by_the_layer():
+    with pytest.raises(ValueError, match="n=4"):
+        nn.LocalResponseNorm(n=4)

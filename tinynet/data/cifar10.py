@@ -34,7 +34,7 @@ ARCHIVE = Source(
     name="cifar-10-binary.tar.gz",
     size=170_052_171,
     md5="c32a1d4ab5d03f1284b67883e8d87530",
-    mirrors=(  # the checksum makes them equal; the authors' own server has been slow since 2026
+    mirrors=(  # the checksum makes them equal; the authors' own server is asked last
         "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/cifar-10-binary.tar.gz",
         "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function, Variable
-from tinynet.backend import Array, array_module
+from tinynet.backend import Array, array_module, current
 from tinynet.errors import ShapeError
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 
@@ -145,9 +145,10 @@ def batch_norm(
                 f"batch_norm: training needs at least 2 values per channel for a variance; "
                 f"x is {x.shape}."
             )
-        batch_mean, batch_var = x.data.mean(axis=PIXELS), x.data.var(axis=PIXELS)
-        mean[...] = (1 - momentum) * mean + momentum * batch_mean
-        var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
+        with current(x.device):
+            batch_mean, batch_var = x.data.mean(axis=PIXELS), x.data.var(axis=PIXELS)
+            mean[...] = (1 - momentum) * mean + momentum * batch_mean
+            var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
         mean, var = batch_mean, batch_var
     mean, var = (v.astype(x.dtype, copy=False) for v in (mean, var))
     return BatchNorm(mean, var, eps, training)(x, weight, bias)

@@ -130,10 +130,11 @@ def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     """Return x with zeros around it: `widths` has (before, after) for each axis."""
-    if len(widths) != len(x.shape):
+    given = len(widths) if isinstance(widths, Sequence) else widths
+    if given != len(x.shape) or not isinstance(widths, Sequence):
         raise ShapeError(
             f"pad: widths needs a (before, after) for each of the {len(x.shape)} axes of shape "
-            f"{x.shape}, got {len(widths)}."
+            f"{x.shape}, got {given}."
         )
     return Pad(tuple((int(a), int(b)) for a, b in widths))(x)
 

@@ -6,6 +6,8 @@ padded with P pixels on each side. All the arithmetic of output sizes is here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinynet.backend import Array, array_module
@@ -27,8 +29,13 @@ def pair(value: int | Pair, name: str, *, least: int = 1) -> Pair:
 
 def padding_pairs(value: int | Pair | Padding, name: str) -> Padding:
     """Return ((top, bottom), (left, right)) from an int, (h, w) or the four numbers."""
-    height, width = value if isinstance(value, (tuple, list)) else (value, value)
-    return pair(height, name, least=0), pair(width, name, least=0)
+    both: tuple[Any, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2:
+        raise ValueError(
+            f"{name}: expected one integer, (height, width) or ((top, bottom), (left, right)), "
+            f"got {value}."
+        )
+    return pair(both[0], name, least=0), pair(both[1], name, least=0)
 
 
 def output_size(

@@ -32,15 +32,16 @@ def matmul_numba(a: Array, b: Array) -> Array:
     if M * N * K < WORTH or b.dtype != np.float32:
         return a @ b
     y = np.empty((M, N), np.float32)
-    side = max(M, N)
+    side, settings = max(M, N), np.geterr()
 
     def blocks(lo: int, hi: int) -> None:
-        for i in range(lo, hi):
-            part = slice(i * side // BLOCKS, (i + 1) * side // BLOCKS)
-            if M > N:
-                np.matmul(a[part], b, out=y[part])
-            else:
-                np.matmul(a, b[:, part], out=y[:, part])
+        with np.errstate(**settings):  # a thread does not inherit them
+            for i in range(lo, hi):
+                part = slice(i * side // BLOCKS, (i + 1) * side // BLOCKS)
+                if M > N:
+                    np.matmul(a[part], b, out=y[part])
+                else:
+                    np.matmul(a, b[:, part], out=y[:, part])
 
     with single_thread():
         team().run(blocks, BLOCKS, 1, ())

@@ -38,12 +38,6 @@ def he(shape: tuple[int, ...]) -> Array:
     return normal(shape, math.sqrt(2 / max(1, math.prod(shape[1:]))))
 
 
-def glorot(shape: tuple[int, ...]) -> Array:
-    """Return N(0, 2 / (fan_in + fan_out)), for tanh and sigmoid (Glorot and Bengio 2010)."""
-    inside = math.prod(shape[2:])
-    return normal(shape, math.sqrt(2 / max(1, inside * (shape[0] + shape[1]))))
-
-
 def set_normal(weight: Tensor, std: float) -> None:
     """Give a parameter new values from N(0, std**2)."""
     weight.data[...] = normal(weight.shape, std)

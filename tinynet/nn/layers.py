@@ -132,6 +132,10 @@ class LocalResponseNorm(Module):
         beta: float = 0.75,
         groups: int = 1,
     ) -> None:
+        if n < 1 or n % 2 == 0:
+            raise ValueError(
+                f"LocalResponseNorm: n must be odd, so that the window has a middle. Got n={n}."
+            )
         self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import CPU, Array, Device, device, is_array, transfer
+from tinynet.backend import Array, Device, device, is_array, transfer
 from tinynet.errors import ShapeError
 from tinynet.tensor import Tensor
 
@@ -33,19 +33,28 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
-class Parameter(Tensor):
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not learned: running means.
+
+    It is made from a NumPy array (or a CPU tensor's), on the default device.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Array | Tensor) -> None:
+        where = device()
+        data = data.data if isinstance(data, Tensor) else data
+        super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
+
+
+class Parameter(Buffer):
     """A tensor that an optimizer changes."""
 
     __slots__ = ()
 
-    def __init__(self, data: Array, device: Device = CPU) -> None:
-        super().__init__(data, device, requires_grad=True)
-
-
-class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not learned: running means."""
-
-    __slots__ = ()
+    def __init__(self, data: Array | Tensor) -> None:
+        super().__init__(data)
+        self.requires_grad = True
 
 
 class Module:
@@ -72,7 +81,7 @@ class Module:
     def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         for prefix, module in self.named_modules():
             for name, value in _walk(vars(module), f"{prefix}." if prefix else ""):
-                if isinstance(value, (Parameter, Buffer)):
+                if isinstance(value, Buffer):
                     yield name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:

@@ -7,11 +7,11 @@ judge                                  asks
 ``check_adjoint(forward, backward, x)``  is a linear backward the transpose of its forward?
 ``check_kernel(mine, against=kernel)``   does my function compute what the kernel defines?
 ``check_layer(fn, *inputs)``           gradients, memory orders, dtypes, batch sizes: everything
-``tolerance(terms, dtype)``            how far may two correct sums be apart?
 =====================================  ==========================================================
 
 A judge returns None, or raises an AssertionError that says which element is wrong and which way.
 Where it cannot judge (a kink, a missing case) it raises a ValueError that says what to change.
+How far two correct sums may be apart is ``tolerance(terms, dtype)``.
 """
 
 from tinynet.testing.compare import tolerance

@@ -105,6 +105,14 @@ def test_one_flipped_bit_in_a_weight_is_found(tmp_path):
         checkpoint.load_model(path)
 
 
+def test_a_change_in_what_the_file_says_of_itself_is_found(tmp_path):
+    path = tmp_path / "a.safetensors"
+    checkpoint.save(path, example())
+    path.write_bytes(path.read_bytes().replace(b'"seed":"3"', b'"seed":"2"'))
+    with pytest.raises(DataError, match="metadata do not have their checksum"):
+        checkpoint.load(path)
+
+
 def test_arrays_that_swapped_their_names_are_found(tmp_path):
     path = tmp_path / "a.safetensors"
     checkpoint.save(path, Checkpoint({"one": np.zeros(2), "two": np.ones(2)}))
@@ -148,6 +156,14 @@ def test_a_damaged_latest_falls_back_to_the_previous_one_and_says_so(tmp_path):
     assert found.model["0.weight"][0, 0] == 1.0
     assert "last.safetensors" in note
     assert "last.previous.safetensors" in note
+
+
+def test_two_damaged_files_are_both_named(tmp_path):
+    path = tmp_path / "last.safetensors"
+    for damaged in (path, checkpoint.previous(path)):
+        damaged.write_bytes(b"")
+    with pytest.raises(DataError, match=r"last\.safetensors.*last\.previous\.safetensors"):
+        checkpoint.load_latest(path)
 
 
 def test_without_a_previous_one_the_damage_is_an_error(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import tinynet
-from tinynet import cli, console, data, models, nn, recipes, runs
+from tinynet import cli, console, data, models, nn, predict, recipes, runs
 from tinynet.errors import DataError
 from tinynet.train import Epoch, Step
 
@@ -211,6 +211,24 @@ def test_predict_refuses_what_is_no_picture_by_name(finished, tinynet_says, tmp_
     assert tinynet_says("predict", finished.folder, tmp_path / "missing.png").code == 1
 
 
+def test_predict_says_what_else_it_found(finished, tinynet_says, tmp_path):
+    assert "found something else" in tinynet_says("predict", finished.folder, tmp_path).err
+
+
+def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path):
+    ramp = np.linspace(0, 2**16 - 1, 32 * 32).astype(np.uint16).reshape(32, 32)
+    Image.fromarray(ramp).save(tmp_path / "x.png")
+    pixels = predict.read_picture(tmp_path / "x.png")
+    assert np.array_equal(pixels, np.stack([ramp >> 8] * 3))
+
+
+def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
+    Image.fromarray(np.zeros((50, 80), np.uint8)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    assert predict.read_picture(tmp_path / "x.png").shape == (3, 32, 32)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("command", [("eval",), ("predict",), ("train", "--resume")])
 def test_a_folder_without_a_run_is_one_sentence(tinynet_says, tmp_path, command):
     extra = ["x.png"] if command == ("predict",) else []
@@ -264,11 +282,26 @@ def test_info_names_versions_threads_and_kernels(tinynet_says):
     assert re.search(r"^conv2d_forward +reference, numba", said.out, re.MULTILINE)
 
 
+def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
+    monkeypatch.setattr("tinynet.report.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.kernels._kernel.has_numba", lambda: False)
+    assert re.search(r"^kernels +reference$", tinynet_says("info").out, re.MULTILINE)
+    said = tinynet_says("warm")
+    assert said.code == 1
+    assert "Numba is not installed" in said.err
+
+
 def test_data_list_names_each_set_and_where_to_put_it(tinynet_says):
     said = tinynet_says("data", "list")
     assert said.code == 0
     for word in ("shapes", "cifar10", "mnist", "TINYNET_DATA"):
         assert word in said.out
+
+
+def test_data_get_of_the_built_in_set_says_so(tinynet_says):
+    said = tinynet_says("data", "get", "shapes")
+    assert said.code == 0
+    assert "built in" in said.out
 
 
 def test_data_verify_of_an_empty_folder_is_one_sentence(tinynet_says, tmp_path):
@@ -289,6 +322,8 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),
         (["summary", "no-such"], 1, "Known: alexnet"),
         (["train", "--epochs", "0"], 2, "--epochs"),
+        (["train", "--lr", "nan"], 2, "nan is not a finite number"),
+        (["train", "--max-minutes", "inf"], 2, "inf is not a finite number"),
         (["no-such"], 2, "No such command"),
     ],
 )
@@ -316,6 +351,9 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(small, tinynet_says, tmp_p
     said = tinynet_says("train", "--out", tmp_path / "file" / "r")
     assert said.code == 1
     assert "Not a directory" in said.err
+    said = tinynet_says("train", "--out", tmp_path / "file")
+    assert said.code == 1
+    assert "a run needs a folder" in said.err
 
 
 def test_an_error_of_our_own_code_keeps_its_traceback(tinynet_says, monkeypatch):
@@ -348,6 +386,11 @@ def test_lines_show_the_first_step_at_once_and_keep_quiet_after_it(capsys):
     assert capsys.readouterr().out.count("\n") == 1
     lines.show(Epoch(1, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
     assert "epoch 1/2  loss 1.0000  accuracy 50.0 %  test loss 1.1000" in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_with_a_test_knows_no_time_yet(capsys):
+    console.Lines(2).show(Step("test", 1, 1, 4, 2.0, 0.5, 0.1))
+    assert capsys.readouterr().out == "epoch 1/2  testing 1/4  some time left\n"
 
 
 def test_a_bar_shows_steps_and_epochs_without_an_error(capsys):

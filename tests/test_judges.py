@@ -708,3 +708,8 @@ def test_tolerance_holds_any_order_of_summation_and_not_much_more(terms, rng):
             abs(exact), size, np.abs(np.cumsum(order)).max()
         )
     assert tolerance(terms, np.float32) < 1e-3
+
+
+def test_an_element_of_a_vector_has_a_letter_too():
+    with pytest.raises(AssertionError, match=r"all at i = 1 or 3 or 5\.\s+Worst at \[i=\d\]"):
+        check_adjoint(lambda x: x[::2], lambda g: np.repeat(g, 2), np.ones(6))

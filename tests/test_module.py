@@ -92,6 +92,15 @@ def test_a_state_that_does_not_fit_changes_nothing(damage):
         assert np.array_equal(value, before[name])
 
 
+def test_a_state_that_holds_no_numbers_changes_nothing():
+    net = nn.Linear(2, 3)
+    before = net.state_dict()
+    with pytest.raises(TypeError, match=r"bias must hold numbers.*Nothing was loaded"):
+        net.load_state_dict({"weight": before["weight"] + 1, "bias": np.array(["a", "b", "c"])})
+    for name, value in net.state_dict().items():
+        assert np.array_equal(value, before[name])
+
+
 def test_train_and_eval_reach_every_module():
     net = Net().eval()
     modules = [module for _, module in net.named_modules()]

@@ -123,6 +123,10 @@ def test_a_state_of_another_shape_is_refused_whole():
 
 MISTAKES = {
     "negative rate": (lambda: optim.SGD([parameter(1.0)], -0.1), "-0.1"),
+    "negative momentum": (lambda: optim.SGD([parameter(1.0)], 0.1, momentum=-2), "momentum.*-2"),
+    "negative decay": (lambda: optim.SGD([parameter(1.0)], 0.1, weight_decay=-1), "decay.*-1"),
+    "beta": (lambda: optim.Adam([parameter(1.0)], betas=(0.9, 1.0)), r"betas.*0\.9, 1\.0"),
+    "rate that is no number": (lambda: optim.SGD([parameter(1.0)], float("nan")), "lr.*nan"),
     "no parameters": (lambda: optim.Adam([]), "Adam.*no parameters"),
     "unknown rule": (lambda: optim.SGD([parameter(1.0)], 0.1, rule="caffe"), "caffe"),
     "unknown group": (lambda: optim.SGD([{"params": [parameter(1.0)]}], 0.1), "params"),

@@ -126,3 +126,17 @@ def test_zeros_and_ones():
     assert tn.zeros(2, 3).data.tolist() == [[0, 0, 0]] * 2
     assert tn.ones(2).dtype == np.float32
     assert tn.ones(2, requires_grad=True).requires_grad
+
+
+def test_a_tensor_of_one_element_is_a_number_and_larger_ones_have_no_truth():
+    assert not tn.tensor([0.0])
+    assert tn.tensor(2.0)
+    assert float(tn.tensor([2.5])) == 2.5
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(tn.tensor([0.0, 1.0]))
+
+
+def test_numpy_reads_a_tensor_as_its_array():
+    x = tn.tensor([[1.0, 2.0]])
+    assert np.array_equal(np.asarray(x), x.data)
+    assert np.asarray(x, np.float64).dtype == np.float64

@@ -232,6 +232,8 @@ def test_a_damaged_last_checkpoint_falls_back_to_the_previous_and_says_so(tmp_pa
     last.write_bytes(last.read_bytes()[:200])
     again = new_run(run.folder)
     assert "damaged" in runs.restore(again)
+    assert not (again.folder / "last.safetensors").exists()  # it cannot replace the whole one
+    assert (again.folder / "damaged.last.safetensors").exists()
     assert again.state.epoch == 2
     list(runs.advance(again))
     assert_same_arrays(again.model.state_dict(), run.model.state_dict())
@@ -298,6 +300,31 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path):
 def test_a_damaged_config_is_refused_by_name(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(DataError, match=r"config\.json: not the config"):
+        runs.read_config(tmp_path)
+
+
+CHANGES = [
+    *({"epochs": "x"}, {"epochs": 0}, {"epochs": True}, {"lr": None}, {"lr": -1}, {"batch": 0}),
+    *({"batch": 2.5}, {"seed": -5}, {"crop": "a"}, {"mirror": 1}),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_config_with_impossible_settings_is_refused_by_name(tmp_path, change):
+    settings = {**dataclasses.asdict(RECIPE), **change}
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": settings}))
+    with pytest.raises(DataError, match=r"config\.json: not the config"):
+        runs.read_config(tmp_path)
+
+
+def test_an_unknown_model_is_refused_by_name():
+    with pytest.raises(DataError, match=r"there is no model 'zzz'\. Known: alexnet"):
+        runs.build(dataclasses.replace(RECIPE, model="zzz"), 10)
+
+
+def test_a_config_whose_device_is_no_name_is_refused(tmp_path):
+    runs.write_config(tmp_path, RECIPE, device=3)
+    with pytest.raises(DataError, match="device cannot be 3"):
         runs.read_config(tmp_path)
 
 

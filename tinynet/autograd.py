@@ -165,11 +165,8 @@ class Function:
         """Return the inputs with numbers as constants, or say what does not belong here."""
         tensors = [x for x in inputs if isinstance(x, Variable)]
         for x in inputs:
-            if not isinstance(x, (Variable, Real)) or not tensors:
-                raise TypeError(
-                    f"{self.op()}: expected a Tensor, got {type(x).__module__}."
-                    f"{type(x).__qualname__}. Wrap it: tn.tensor(x)."
-                )
+            if not isinstance(x, Real) or not tensors:
+                require_tensors(self.op(), x)
         like = tensors[0]
         if any(x.device != like.device for x in tensors):
             places = ", ".join(f"a {x.data.shape} tensor on {x.device}" for x in tensors)
@@ -216,3 +213,13 @@ class Function:
     def op(self) -> str:
         """Return the name of the op as users call it: MaxPool2d is max_pool2d."""
         return re.sub("(?<=[a-z])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+
+
+def require_tensors(op: str, *inputs: Any) -> None:
+    """Raise TypeError at the first input that is no tensor."""
+    for x in inputs:
+        if not isinstance(x, Variable):
+            raise TypeError(
+                f"{op}: expected a Tensor, got {type(x).__module__}.{type(x).__qualname__}. "
+                "Wrap it: tn.tensor(x)."
+            )

@@ -51,6 +51,7 @@ def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = True) -> N
     groups = {group: _on_cpu(getattr(checkpoint, group)) for group in GROUPS}
     metadata = {"format": f"tinynet {FORMAT}", **checkpoint.metadata}
     metadata |= {f"crc32.{group}": _checksum(arrays) for group, arrays in groups.items()}
+    metadata["crc32.metadata"] = _checksum_of_text(metadata)
     arrays = {f"{group}.{name}": a for group, named in groups.items() for name, a in named.items()}
     write_atomically(path, serialise(arrays, metadata), keep_previous=keep_previous)
 
@@ -73,7 +74,11 @@ def load_latest(path: Path, read: Callable[[Path], Checkpoint] = load) -> tuple[
         older = previous(path)
         if not older.exists():
             raise
-        return read(older), f"{damage} Going on from the one before it, {older}."
+        try:
+            found = read(older)
+        except DataError as second:
+            raise DataError(f"{damage} Nor is the one before it whole. {second}") from second
+        return found, f"{damage} Going on from the one before it, {older}."
 
 
 def restore(checkpoint: Checkpoint, model: "Module", optimizer: "Optimizer | None" = None) -> None:
@@ -146,6 +151,7 @@ def _read(path: Path, groups: tuple[str, ...]) -> Checkpoint:
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
             _check_format(path, metadata)
+            _check_text(path, metadata)
             keys = [key for key in list(file.keys()) if key.split(".", 1)[0] in groups]
             arrays = {key: file.get_tensor(key) for key in keys}
     except SafetensorError as error:
@@ -174,6 +180,13 @@ def _check_format(path: Path, metadata: dict[str, str]) -> None:
         )
 
 
+def _check_text(path: Path, metadata: dict[str, str]) -> None:
+    """Raise DataError if what is said in the file is not what was written; drop its checksum."""
+    written = metadata.pop("crc32.metadata", None)  # the first files have none
+    if written is not None and written != _checksum_of_text(metadata):
+        raise DataError(f"{path}: damaged checkpoint: its metadata do not have their checksum.")
+
+
 def _on_cpu(arrays: Arrays) -> Arrays:
     return {name: np.asarray(to_numpy(array), order="C") for name, array in arrays.items()}
 
@@ -185,6 +198,10 @@ def _checksum(arrays: Arrays) -> str:
             arrays[name].reshape(-1).view(np.uint8), zlib.crc32(name.encode(), total)
         )
     return f"{total:08x}"
+
+
+def _checksum_of_text(metadata: dict[str, str]) -> str:
+    return f"{zlib.crc32(repr(sorted(metadata.items())).encode()):08x}"
 
 
 def _kind(array: Array) -> str:

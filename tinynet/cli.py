@@ -20,6 +20,19 @@ from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
 FOLDER = click.Path(path_type=Path)
+
+
+class Finite(click.FloatRange):
+    """A number in a range, and neither infinite nor "nan", which compares with nothing."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number, or refuse it."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 DATA = click.Choice(["shapes", "cifar10", "mnist"])
 
 
@@ -57,12 +70,12 @@ def cli() -> None:
 @click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
 @click.option("--epochs", type=click.IntRange(1), help="How often every picture is seen.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), help="The learning rate at first.")
+@click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
 @click.option("--device", help="cpu or cuda.")
 @click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
 @click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
-@click.option("--max-minutes", type=click.FloatRange(0), help="Save and stop after so long.")
+@click.option("--max-minutes", type=Finite(0), help="Save and stop after so long.")
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train RECIPE (`tinynet recipes` lists them). The default, demo, needs no download."""
@@ -143,7 +156,10 @@ def info(kernels: bool) -> None:
 def warm() -> None:
     """Compile all kernels now, so that no later command has to."""
     from tinynet.kernels import _native
+    from tinynet.kernels._kernel import has_numba
 
+    if not has_numba():
+        raise click.ClickException("warm: Numba is not installed, so there is nothing to compile.")
     started = time.monotonic()
     _native.warm()
     cached = sum(kernel.from_cache for kernel in _native.KERNELS)
@@ -178,7 +194,7 @@ def list_data() -> None:
     for entry in sets.catalogue():
         size = f"{entry.size / 2**20:.0f} MiB" if entry.size else "none"
         paths = sets.find(entry.name)
-        found = "built in" if not entry.sources else str(paths[0].parent) if paths else "nowhere"
+        found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
         rows.append((entry.name, entry.about, size, found))
     click.echo(report.table(rows, left=4))
     click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
@@ -192,8 +208,11 @@ def get_data(name: str, data_dir: Path | None) -> None:
     from tinynet import console
     from tinynet import data as sets
 
-    for path in sets.get(name, data_dir, console.downloading()):
+    paths = sets.get(name, data_dir, console.downloading())
+    for path in paths:
         click.echo(str(path))
+    if not paths:
+        click.echo(f"{name}: built in, there is nothing to download.")
 
 
 @data.command(name="verify")
@@ -233,6 +252,10 @@ def _refuse_changes(context: click.Context) -> None:
             "train: --resume goes on with a run as it was begun; "
             f"{', '.join(changed)} cannot be changed."
         )
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _say_aside(note: str) -> None:

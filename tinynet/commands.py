@@ -31,6 +31,8 @@ def start(
     where = backend.device(device)
     folder = runs.free_folder(recipe) if out is None else out
     runs.refuse_used(folder)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with runs.lock(folder):

@@ -51,7 +51,7 @@ class Lines:
     def __init__(self, epochs: int) -> None:
         self.epochs, self.clock = epochs, Clock(epochs)
         self.spoken = -SECONDS_BETWEEN_LINES
-        self.left = ""
+        self.left = "some time"  # a run that goes on may begin with a test
 
     def show(self, event: Step | Epoch) -> None:
         """Print the event, or keep quiet if a line was printed a moment ago."""

@@ -29,8 +29,7 @@ class Optimizer:
     kept: tuple[str, ...] = ()
 
     def __init__(self, parameters: Parameters, lr: float, weight_decay: float) -> None:
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: lr must not be negative, got {lr}.")
+        _check_range(type(self).__name__, lr=lr)
         self.lr, self.steps = lr, 0
         self.groups = _groups(parameters, weight_decay, type(self).__name__)
         self.state: list[dict[str, Array]] = [{} for _ in self._parameters()]
@@ -105,8 +104,17 @@ def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[
         groups.append(
             {"lr_scale": 1.0, "weight_decay": weight_decay, **group, "parameters": members}
         )
+    for group in groups:
+        _check_range(who, lr_scale=group["lr_scale"], weight_decay=group["weight_decay"])
     _check([p for group in groups for p in group["parameters"]], who)
     return groups
+
+
+def _check_range(who: str, **settings: float) -> None:
+    """Raise where a setting is negative or NaN."""
+    for name, value in settings.items():
+        if not value >= 0:
+            raise ValueError(f"{who}: {name} must not be negative, got {value}.")
 
 
 def _check(parameters: list[Any], who: str) -> None:
@@ -147,6 +155,7 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         if rule not in ("paper", "torch"):
             raise ValueError(f'SGD: rule is "paper" or "torch", got {rule!r}.')
+        _check_range("SGD", momentum=momentum)
         self.momentum, self.nesterov, self.rule = momentum, nesterov, rule
 
     def update(
@@ -181,6 +190,9 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
+        _check_range("Adam", eps=eps)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: betas must be in 0..1, 1 excluded, got {betas}.")
         self.betas, self.eps = betas, eps
 
     def update(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from tinynet import checkpoint, models, runs
+from tinynet import checkpoint, runs
 from tinynet import functions as F
 from tinynet.autograd import no_grad
 from tinynet.backend import Array
@@ -63,7 +64,7 @@ def open_net(folder: Path) -> tuple[Net, str]:
     recipe, facts = runs.read_config(folder)
     found, note = checkpoint.load_latest(folder / runs.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
-    model = models.build(recipe.model, classes=len(classes), seed=recipe.seed)
+    model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)
     model.eval().to(facts.get("device", "cpu"))
     return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
@@ -96,13 +97,18 @@ def read_picture(path: Path, *, grey: bool = False) -> Array:
     from PIL import Image, ImageOps
 
     if not path.is_file():
-        raise DataError(f"{path}: expected a picture, found no file of this name.")
+        found = "something else" if path.exists() else "no file of this name"
+        raise DataError(f"{path}: expected a picture, found {found}.")
     side = 28 if grey else SIDE
     try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)  # a telephone only notes how it was held
-            image = ImageOps.fit(upright.convert("L" if grey else "RGB"), (side, side))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large is not wrong
+            with Image.open(path) as picture:
+                upright = ImageOps.exif_transpose(picture)  # a telephone notes how it was held
+        if upright.mode.startswith("I"):  # 16 bits of grey: convert() would cut at 255
+            upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
+        image = ImageOps.fit(upright.convert("L" if grey else "RGB"), (side, side))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a picture that can be read ({error}).") from error
     pixels = np.asarray(image)
     return pixels[None] if grey else pixels.transpose(2, 0, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from typing import Any
 
 from tinynet.nn import Module
@@ -150,7 +151,15 @@ def suited(recipe: Recipe) -> Recipe:
 def from_json(settings: dict[str, Any]) -> Recipe:
     """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
     schedule = tuple((float(fraction), float(factor)) for fraction, factor in settings["schedule"])
-    return Recipe(**{**settings, "schedule": schedule})
+    recipe = Recipe(**{**settings, "schedule": schedule})
+    hints = typing.get_type_hints(Recipe)
+    for name, value in settings.items():
+        kinds = typing.get_args(hints[name]) or (hints[name],)
+        if name != "schedule" and type(value) not in (*kinds, *((int,) if float in kinds else ())):
+            raise TypeError(f"{name} cannot be {value!r}")
+    if recipe.epochs < 1 or recipe.batch < 1 or not recipe.lr > 0 or not 0 <= recipe.seed < 2**64:
+        raise ValueError("epochs, batch and lr must be above 0, seed in 0..2**64-1")
+    return recipe
 
 
 def optimizer(recipe: Recipe, model: Module) -> SGD:

@@ -17,6 +17,7 @@ from tinynet.autograd import no_grad
 from tinynet.backend import device
 from tinynet.errors import DeviceError
 from tinynet.kernels import _cache, _team
+from tinynet.kernels._kernel import has_numba
 from tinynet.tensor import tensor
 
 FLOAT = 4  # bytes
@@ -101,7 +102,7 @@ def info() -> str:
         ("machine", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("threads", str(_team.get_num_threads())),
         ("cuda", _cuda()),
-        ("kernels", ", ".join(kind for kind in ("reference", "numba", "cuda") if _counts()[kind])),
+        ("kernels", ", ".join(kind for kind, count in _counts().items() if count)),
         ("kernel cache", _cache_folder()),
     ]
     return "\n".join(f"{name:14}{value}" for name, value in facts)
@@ -142,7 +143,8 @@ def _cuda() -> str:
 
 def _counts() -> dict[str, int]:
     found = [kind for k in kernels.KERNELS for kind in k.implementations]
-    return {kind: found.count(kind) for kind in ("reference", "numba", "cuda")}
+    kinds = ("reference", "numba", "cuda") if has_numba() else ("reference", "cuda")
+    return {kind: found.count(kind) for kind in kinds}
 
 
 def _cache_folder() -> str:

@@ -63,10 +63,18 @@ def assemble(
 ) -> Run:
     """Return a run at its start: a new model, its optimiser and its batches."""
     classes = sets[0].classes
-    model = models.build(recipe.model, classes=len(classes), seed=recipe.seed).to(device)
+    model = build(recipe, len(classes)).to(device)
     train, test = pipeline.feeds(recipe, *sets)
     optimizer = recipes.optimizer(recipe, model)
     return Run(folder, recipe, classes, model, optimizer, train, test, train.normaliser.arrays())
+
+
+def build(recipe: Recipe, classes: int) -> Module:
+    """Return the model of a recipe, which a file may have named."""
+    if recipe.model not in models.names():
+        known = ", ".join(models.names())
+        raise DataError(f"{recipe.name}: there is no model {recipe.model!r}. Known: {known}.")
+    return models.build(recipe.model, classes=classes, seed=recipe.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +133,8 @@ def restore(run: Run) -> str:
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
     found, note = checkpoint.load_latest(path)
     checkpoint.restore(found, run.model, run.optimizer)
+    if note and path.exists():  # the next save must not put it in the place of the whole one
+        path.replace(path.with_name(f"damaged.{LAST}"))
     run.state = _state_from(found.metadata["state"])
     return note
 
@@ -176,7 +186,11 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
     try:
         config = json.loads(path.read_bytes())
-        return recipes.from_json(config.pop("recipe")), config
+        recipe = recipes.from_json(config.pop("recipe"))
+        for name in ("device", "data_dir"):
+            if not isinstance(config.get(name), str | None):
+                raise TypeError(f"{name} cannot be {config[name]!r}")
+        return recipe, config
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the config.json of a run ({error}).") from error
 

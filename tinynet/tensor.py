@@ -40,6 +40,15 @@ class Tensor(Variable):
     def __len__(self) -> int:
         return len(self.data)
 
+    def __bool__(self) -> bool:
+        return bool(self.data)  # NumPy refuses more than one element
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.numpy(), dtype, copy=copy)
+
     def __repr__(self) -> str:
         where = "" if self.device == "cpu" else f", device={self.device!r}"
         grad = ", requires_grad=True" if self.requires_grad else ""

@@ -43,6 +43,15 @@ def test_folder_parent_archive_and_its_folder_give_the_same_pictures(cifar, trai
         assert same(CIFAR10(root, train), cifar, names)
 
 
+def test_an_archive_is_read_where_the_folder_has_a_file_missing(cifar):
+    folder = cifar.unpack(cifar.root / cifar10.FOLDER)
+    (folder / "data_batch_3.bin").unlink()
+    with pytest.raises(DataError, match=r"data_batch_3\.bin.*missing\. Fetch all of it"):
+        CIFAR10(cifar.root)
+    cifar.pack()
+    assert same(CIFAR10(cifar.root), cifar, cifar10.TRAIN_FILES)
+
+
 def test_the_order_of_the_archive_does_not_matter(cifar):
     members = [(f"cifar-10-batches-bin/{n}", cifar.batches[n]) for n in sorted(cifar.batches)[::-1]]
     cifar.pack([("cifar-10-batches-bin/readme.html", b"<html>"), *members])

@@ -192,3 +192,28 @@ def test_a_seed_is_a_whole_number(seed):
 def test_an_even_window_is_refused_by_the_layer():
     with pytest.raises(ValueError, match="n=4"):
         nn.LocalResponseNorm(n=4)
+
+
+@pytest.mark.parametrize("widths", [1, (1, 1), ((-1, 0), (0, 0)), ((1.5, 1), (0, 0))], ids=str)
+def test_pad_takes_whole_numbers_that_are_not_negative(widths):
+    with pytest.raises(ShapeError, match=r"pad: widths needs .* 2 axes"):
+        F.pad(zeros(2, 3), widths)
+
+
+def test_pad_takes_its_widths_from_an_array_too():
+    assert F.pad(zeros(2, 3), np.array([[1, 2], [0, 3]])).shape == (5, 6)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((2, 3), 2), ((2, 3), -3), ((), 0)])
+def test_concatenate_names_an_axis_that_is_not_there(shape, axis):
+    with pytest.raises(ShapeError, match=f"concatenate: there is no axis {axis}"):
+        F.concatenate([zeros(*shape), zeros(*shape)], axis)
+
+
+def test_what_is_no_tensor_is_named_by_matmul_and_cross_entropy():
+    with pytest.raises(TypeError, match=r"matmul: expected a Tensor, got builtins\.int"):
+        zeros(2, 3) @ 2
+    with pytest.raises(TypeError, match=r"matmul: expected a Tensor, got numpy\.ndarray"):
+        F.matmul(np.ones((2, 3)), zeros(3, 2))
+    with pytest.raises(TypeError, match=r"cross_entropy: expected a Tensor, got numpy\.ndarray"):
+        F.cross_entropy(np.ones((2, 3)), np.array([0, 1]))

@@ -61,6 +61,15 @@ def test_an_element_that_was_picked_twice_gets_both_gradients():
     assert x.grad.tolist() == [1, 0, 2]
 
 
+@pytest.mark.parametrize("index", [((0, 2, 2),), (range(2), (2, 2)), ((0, 2, 2), None)], ids=str)
+def test_it_does_so_for_every_kind_of_sequence(index):
+    x = tn.tensor(np.zeros((3, 3)), requires_grad=True)
+    x[index].sum().backward()
+    picked = np.zeros((3, 3))
+    np.add.at(picked, index, 1)
+    assert np.array_equal(x.grad, picked)
+
+
 def test_the_gradient_of_a_maximum_goes_to_the_first_of_equal_values():
     x = tn.tensor([[1.0, 5.0, 5.0], [2.0, 2.0, 1.0]], requires_grad=True)
     x.max(axis=1).sum().backward()

@@ -89,14 +89,20 @@ class CIFAR10:
 
 
 def locate(root: Path) -> Path | None:
-    """Return the unpacked folder or the archive at `root`, or None."""
+    """Return the unpacked folder or the archive at `root`, or None.
+
+    A folder with a file missing counts only where there is no archive.
+    """
     if is_there(root) and not root.is_dir():
         return root
-    for folder in (root, root / FOLDER):
-        if any(is_there(folder / name) for name in TRAIN_FILES + TEST_FILES):
-            return folder
-    archive = root / ARCHIVE.name
-    return archive if is_there(archive) else None
+    archive, names = root / ARCHIVE.name, TRAIN_FILES + TEST_FILES
+    for enough in (all, any):
+        for folder in (root, root / FOLDER):
+            if enough(is_there(folder / name) for name in names):
+                return folder
+        if is_there(archive):
+            return archive
+    return None
 
 
 def parse(data: bytes, where: str) -> tuple[Array, Array]:
@@ -119,6 +125,7 @@ def parse(data: bytes, where: str) -> tuple[Array, Array]:
     return records[:, 1:].reshape(RECORDS, 3, 32, 32), labels
 
 
+_FETCH = "Fetch all of it: tinynet data get cifar10"
 _WAY_OUT = "Remove it, and fetch it again: tinynet data get cifar10"
 
 
@@ -148,7 +155,7 @@ def _read_folder(folder: Path, names: tuple[str, ...]) -> tuple[Array, Array]:
     images, labels = _room(len(names))
     for i, name in enumerate(names):
         if not is_there(folder / name):
-            raise DataError(f"{folder / name}: this batch of CIFAR-10 is missing. {_WAY_OUT}")
+            raise DataError(f"{folder / name}: this batch of CIFAR-10 is missing. {_FETCH}")
         with open_regular(folder / name) as file:
             try:
                 size = os.fstat(file.fileno()).st_size

@@ -101,6 +101,8 @@ def open_dataset(
 def _kind(path: Path, original: Source | None) -> str:
     if original is not None and is_intact(path, original):
         return "the original file, size and md5 are right"
+    if original is not None and path.is_file():
+        return "the right structure; not the original file, size or md5 differ"
     return "the right structure; not compared with the original"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet import kernels
-from tinynet.autograd import Function, Variable
+from tinynet.autograd import Function, Variable, require_tensors
 from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
 
@@ -81,6 +81,7 @@ def cross_entropy(scores: Tensor, labels: Tensor | Array) -> Tensor:
         Before softmax.
     labels : (N,), integers in 0 .. classes - 1
     """
+    require_tensors("cross_entropy", scores)
     if isinstance(labels, Variable):
         whole = labels.data.astype(np.int64)  # a Tensor holds floats: 2.0 is a label, 2.5 is not
         labels = whole if (whole == labels.data).all() else labels.data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet import kernels
-from tinynet.autograd import Function
+from tinynet.autograd import Function, require_tensors
 from tinynet.backend import Array
 from tinynet.errors import ShapeError
 from tinynet.functions.elementwise import unbroadcast
@@ -51,6 +51,7 @@ class Linear(Function):
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Return a @ b by NumPy's rules: stacks broadcast, a vector is a row or a column."""
+    require_tensors("matmul", a, b)
     row, column = len(a.shape) == 1, len(b.shape) == 1
     left = a.reshape(1, -1) if row else a
     right = b.reshape(-1, 1) if column else b

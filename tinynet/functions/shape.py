@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function
-from tinynet.backend import Array, array_module, is_array
+from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class Getitem(Function):
         xp = array_module(gy)
         gx = xp.zeros(self.saved, gy.dtype)
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if any(is_array(p) or isinstance(p, list) for p in parts):
-            xp.add.at(gx, self.index, gy)
+        if all(p is None or p is ... or isinstance(p, (int, slice)) for p in parts):
+            gx[self.index] = gy  # each element was picked at most once
         else:
-            gx[self.index] = gy
+            xp.add.at(gx, self.index, gy)
         return gx
 
 
@@ -122,6 +123,8 @@ def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
     shapes = [x.shape for x in xs]
     if not shapes:
         raise ShapeError("concatenate: there is nothing to join, the list is empty.")
+    if not all(-len(s) <= axis < len(s) for s in shapes):
+        raise ShapeError(f"concatenate: there is no axis {axis} in the shapes {shapes}.")
     rests = {tuple(n for i, n in enumerate(s) if i != axis % len(s)) for s in shapes}
     if len(rests) != 1:
         raise ShapeError(f"concatenate: only axis {axis} may differ between the shapes {shapes}.")
@@ -130,13 +133,16 @@ def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
 
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     """Return x with zeros around it: `widths` has (before, after) for each axis."""
-    given = len(widths) if isinstance(widths, Sequence) else widths
-    if given != len(x.shape) or not isinstance(widths, Sequence):
+    try:
+        given = tuple((operator.index(before), operator.index(after)) for before, after in widths)
+    except (TypeError, ValueError):
+        given = ()
+    if len(given) != len(x.shape) or min((w for both in given for w in both), default=0) < 0:
         raise ShapeError(
-            f"pad: widths needs a (before, after) for each of the {len(x.shape)} axes of shape "
-            f"{x.shape}, got {given}."
+            f"pad: widths needs a (before, after), whole numbers and not negative, for each of the "
+            f"{len(x.shape)} axes of shape {x.shape}, got {widths}."
         )
-    return Pad(tuple((int(a), int(b)) for a, b in widths))(x)
+    return Pad(given)(x)
 
 
 def flatten(x: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ def _complain(reason: object) -> None:
 def _base() -> Path:
     """Return the folder that the user chose, else the one where the system keeps such things."""
     if chosen := os.environ.get("TINYNET_CACHE"):
-        return Path(chosen)
+        return Path(chosen).expanduser()
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared, "tinynet")
     return Path("~/.cache/tinynet").expanduser()

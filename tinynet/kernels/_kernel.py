@@ -47,7 +47,10 @@ _forced: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 @functools.cache
 def has_numba() -> bool:
     """Return whether Numba is installed, without paying for its import."""
-    return importlib.util.find_spec("numba") is not None
+    try:
+        return importlib.util.find_spec("numba") is not None
+    except (ImportError, ValueError):  # somebody has blocked it
+        return False
 
 
 class Kernel(Generic[P, R]):

@@ -144,10 +144,18 @@ class Module:
                     f"load_state_dict: {name} is {value.shape}, but the state has "
                     f"{arrays[name].shape}. Nothing was loaded."
                 )
+        fresh = {}
         for name, value in mine.items():
             array = arrays[name]
+            if array.dtype.kind not in "fiub":
+                raise TypeError(
+                    f"load_state_dict: {name} must hold numbers, but the state has {array.dtype}. "
+                    "Nothing was loaded."
+                )
             dtype = array.dtype if array.dtype.kind == "f" else value.dtype
-            value.data = transfer(array, value.device, dtype)
+            fresh[name] = transfer(array, value.device, dtype)
+        for name, value in mine.items():
+            value.data = fresh[name]
 
 
 def _some(names: set[str]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from tinynet.backend import Array
 
-AXES = {2: "n, c", 3: "n, k, p", 4: "n, c, h, w"}  # the letters of an index, by number of axes
+# the letters of an index, by number of axes
+AXES = {1: "i", 2: "n, c", 3: "n, k, p", 4: "n, c, h, w"}
 
 
 def tolerance(terms: int, dtype: Any) -> float:

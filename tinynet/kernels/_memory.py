@@ -1,8 +1,8 @@
 """Large arrays that are freed stay with the process, for the next ones of a training step.
 
 By default the C library gives a freed array of megabytes back to the system, and the next one is
-paid for again, page by page: writing to a fresh 32 MiB array takes twice as long as to a used one.
-A training step frees and takes the same sizes over and over.
+paid for again, page by page: `python -m benchmarks.memory` measures it. A training step frees and
+takes the same sizes over and over.
 """
 
 from __future__ import annotations

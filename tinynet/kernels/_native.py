@@ -8,11 +8,11 @@
     scale(len(x), x, 2.0, y)                     # pieces of range(len(x)), on all threads
     scale(len(x), x, 2.0, y, grain=10_000)       # at least 10,000 elements a piece
 
-Four rules, each measured:
+Four rules:
 
 1. A kernel says its types in its signature, so there is exactly one version. It is built at the
    first call: importing a room does not import Numba. A wrong dtype is a TypeError.
-2. It is never parallel=True, which takes three to four times as long to compile (see `_team`).
+2. It is never parallel=True, which takes much longer to compile (see `_team`).
 3. It stands at module level, and so do the intrinsics and helpers that it uses: they are found by
    name among its globals. (What a closure holds would have a new identity in every process, and
    the compiled kernel could not be found again, see `_cache`.)
@@ -168,7 +168,7 @@ class Helper(Part):
         """Return the function for a kernel that binds these other Parts."""
         import numba
 
-        inlined = numba.njit(inline="always", **OPTIONS)  # a tenth less to compile than a call
+        inlined = numba.njit(inline="always", **OPTIONS)  # quicker to compile than a call
         return inlined(_with_built_globals(self.function, others))
 
 

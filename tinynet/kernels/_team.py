@@ -1,6 +1,6 @@
 """A team of threads that shares the work of one kernel call.
 
-Numba's own threads cost three times the compilation, spin while they wait and fight with those of
+Numba's own threads cost more compilation, spin while they wait and fight with those of
 BLAS. Plain Python threads do not: compiled kernels release Python's global lock while they run.
 """
 

@@ -91,6 +91,21 @@ def lrn_backward(draw, fill):
     return fill(*x.shape), x, y, scale, n, alpha, beta, groups
 
 
+def batch_norm_statistics(draw, fill):
+    return (fill(*(draw(sizes) for _ in range(4))),)
+
+
+def batch_norm_forward(draw, fill):
+    (x,) = batch_norm_statistics(draw, fill)
+    C = x.shape[1]
+    return x, fill(C), 0.5 + np.abs(fill(C)), fill(C), fill(C), draw(st.sampled_from([0.25, 1e-5]))
+
+
+def batch_norm_backward(draw, fill):
+    x, mean, var, weight, _, eps = batch_norm_forward(draw, fill)
+    return fill(*x.shape), x, mean, var, weight, eps, draw(st.booleans())
+
+
 def dropout(draw, fill):
     x = fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4)))))
     key = draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 2**40)), draw(st.integers(0, 99))
@@ -130,13 +145,18 @@ KERNEL_ROWS = {
         avg_pool2d_backward,
         lrn_forward,
         lrn_backward,
+        batch_norm_statistics,
+        batch_norm_forward,
+        batch_norm_backward,
         dropout,
         cross_entropy,
         matmul,
         momentum_update,
     )
 }
-EXACT = set(KERNEL_ROWS) - {"lrn_forward", "lrn_backward", "cross_entropy", "avg_pool2d_backward"}
+EXACT = {
+    name for name in KERNEL_ROWS if not name.startswith(("lrn", "batch_norm", "cross_entropy"))
+} - {"avg_pool2d_backward"}
 """Kernels that only add, multiply and compare: on small integers they cannot round."""
 
 # ---- functions: name -> (draw, fill) -> (function of Tensors, arrays)

@@ -81,6 +81,11 @@ OPS = {
         lambda x, w, b: TF.batch_norm(x, None, None, w, b, True),
         [X, (6,), (6,)],
     ),
+    "batch_norm in evaluation": (
+        lambda x, w, b: F.batch_norm(x, w, b, np.ones(6), 2 * np.ones(6), training=False),
+        lambda x, w, b: TF.batch_norm(x, torch.ones(6).double(), 2 * torch.ones(6).double(), w, b),
+        [X, (6,), (6,)],
+    ),
     "relu": (F.relu, TF.relu, [X]),
     "tanh": (F.tanh, torch.tanh, [X]),
     "sigmoid": (F.sigmoid, torch.sigmoid, [X]),

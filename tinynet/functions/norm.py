@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function, Variable
-from tinynet.backend import Array, array_module, current
+from tinynet.backend import Array, current
 from tinynet.errors import ShapeError
+from tinynet.kernels.batch_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_statistics,
+)
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
-
-PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
 
 
 class LocalResponseNorm(Function):
@@ -32,35 +35,18 @@ class LocalResponseNorm(Function):
 
 
 class BatchNorm(Function):
-    """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given.
-
-        gx = weight / sqrt(var + eps) * (gy - mean of gy - xhat * mean of (gy * xhat))
-
-    where the two means over the batch are there only if mean and var came from the batch.
-    """
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given."""
 
     def __init__(self, mean: Array, var: Array, eps: float, training: bool) -> None:
         self.mean, self.var, self.eps, self.training = mean, var, eps, training
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        inverse = _channels(1 / array_module(x).sqrt(self.var + self.eps))
-        xhat = (x - _channels(self.mean)) * inverse
-        self.saved = xhat, inverse, weight
-        return xhat * _channels(weight) + _channels(bias)
+        self.saved = x, weight
+        return batch_norm_forward(x, self.mean, self.var, weight, bias, self.eps)
 
     def backward(self, gy: Array) -> Any:
-        xhat, inverse, weight = self.saved
-        gbias, gweight = gy.sum(axis=PIXELS), (gy * xhat).sum(axis=PIXELS)
-        gx = gy
-        if self.training:
-            count = gy.size / gy.shape[1]
-            gx = gy - _channels(gbias / count) - xhat * _channels(gweight / count)
-        return gx * (inverse * _channels(weight)), gweight, gbias
-
-
-def _channels(v: Array) -> Array:
-    """Return v (C,) so that it broadcasts over (N, C, H, W)."""
-    return v[:, None, None]
+        x, weight = self.saved
+        return batch_norm_backward(gy, x, self.mean, self.var, weight, self.eps, self.training)
 
 
 def local_response_norm(
@@ -146,7 +132,7 @@ def batch_norm(
                 f"x is {x.shape}."
             )
         with current(x.device):
-            batch_mean, batch_var = x.data.mean(axis=PIXELS), x.data.var(axis=PIXELS)
+            batch_mean, batch_var = batch_norm_statistics(x.data)
             mean[...] = (1 - momentum) * mean + momentum * batch_mean
             var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
         mean, var = batch_mean, batch_var

@@ -8,6 +8,7 @@ conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backwar
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
+batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
@@ -21,6 +22,11 @@ A kernel's definition is its NumPy reference; faster versions stand below it in 
 from tinynet.kernels._kernel import KERNELS, Kernel, use
 from tinynet.kernels._team import get_num_threads, set_num_threads
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
+from tinynet.kernels.batch_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_statistics,
+)
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
     conv2d_backward_input,
@@ -40,6 +46,9 @@ __all__ = [
     "Kernel",
     "avg_pool2d_backward",
     "avg_pool2d_forward",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_statistics",
     "col2im",
     "conv2d_backward_bias",
     "conv2d_backward_input",

@@ -178,6 +178,38 @@ def _lrn_backward(rng: Random) -> dict[str, Arguments]:
     return cases
 
 
+def _batch_norm_statistics(rng: Random) -> dict[str, Arguments]:
+    def x(*shape: int) -> Array:
+        return rng.standard_normal(shape)
+
+    return {
+        "images": (x(3, 4, 5, 2),),
+        "more pixels than strips": (x(2, 3, 9, 8),),
+        "a mean that is far from 0": (30 + x(4, 3, 3, 5),),
+        "one image, one channel": (x(1, 1, 3, 4),),
+    }
+
+
+def _batch_norm_forward(rng: Random) -> dict[str, Arguments]:
+    cases = {}
+    for name, (x,) in _batch_norm_statistics(rng).items():
+        mean, bias = rng.standard_normal((2, x.shape[1]))
+        var, weight = 0.5 + rng.random((2, x.shape[1]))
+        cases[name] = (x, x.mean() + mean, var, weight, bias, 0.25)
+    first = cases["images"]
+    return {**cases, "no images": (first[0][:0], *first[1:])}
+
+
+def _batch_norm_backward(rng: Random) -> dict[str, Arguments]:
+    return {
+        f"{name}{', training' if training else ''}": (
+            rng.standard_normal(x.shape), x, mean, var, weight, eps, training
+        )
+        for name, (x, mean, var, weight, _, eps) in _batch_norm_forward(rng).items()
+        for training in (True, False)
+    }  # fmt: skip
+
+
 def _dropout(rng: Random) -> dict[str, Arguments]:
     x = rng.standard_normal((3, 4, 5, 6))
     settings = {"p 0.5": 0.5, "p 0": 0.0, "p near 1": 0.99, "p 1": 1.0}
@@ -229,6 +261,9 @@ _MAKERS: dict[str, Callable[[Random], dict[str, Arguments]]] = {
     "avg_pool2d_backward": _avg_pool_backward,
     "lrn_forward": _lrn_forward,
     "lrn_backward": _lrn_backward,
+    "batch_norm_statistics": _batch_norm_statistics,
+    "batch_norm_forward": _batch_norm_forward,
+    "batch_norm_backward": _batch_norm_backward,
     "dropout": _dropout,
     "cross_entropy": _cross_entropy,
     "matmul": _matmul,

@@ -1,0 +1,174 @@
+r"""Batch normalization of each channel (Ioffe and Szegedy 2015).
+
+    mean[c] = the mean of x[:, c]            var[c] = the mean of (x[:, c] - mean[c])**2
+    xhat    = (x - mean) / sqrt(var + eps)
+    y       = weight * xhat + bias
+
+    gbias = the sum of gy                    gweight = the sum of gy * xhat
+    gx    = weight / sqrt(var + eps) * (gy - gbias / count - xhat * gweight / count)
+
+Sums and means run over the images and pixels of a channel: count = N*H*W values. The last two terms
+of gx are there only in training, where mean and var are themselves made of x.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.backend import Array, array_module
+from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._layout import channels_first, channels_last, share
+from tinynet.kernels._native import In1, In2, Out2, Wide2, native
+
+PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
+
+
+@Kernel
+def batch_norm_statistics(x: Array) -> tuple[Array, Array]:
+    """Return mean and var (C,) of x (N, C, H, W); var is the mean square, not the unbiased one."""
+    return x.mean(axis=PIXELS), x.var(axis=PIXELS)
+
+
+@Kernel
+def batch_norm_forward(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """Return y (N, C, H, W) for x (N, C, H, W) and four vectors (C,)."""
+    inverse = 1 / array_module(x).sqrt(var + eps)
+    return (x - _each(mean)) * _each(weight * inverse) + _each(bias)
+
+
+@Kernel
+def batch_norm_backward(
+    gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
+) -> tuple[Array, Array, Array]:
+    """Return gx (N, C, H, W), gweight (C,) and gbias (C,)."""
+    inverse = 1 / array_module(x).sqrt(var + eps)
+    xhat = (x - _each(mean)) * _each(inverse)
+    gbias, gweight = gy.sum(axis=PIXELS), (gy * xhat).sum(axis=PIXELS)
+    gx = gy
+    if training:
+        count = max(1, gy.size // gy.shape[1])
+        gx = gy - _each(gbias / count) - xhat * _each(gweight / count)
+    return gx * _each(weight * inverse), gweight, gbias
+
+
+def _each(v: Array) -> Array:
+    """Return v (C,) so that it broadcasts over (N, C, H, W)."""
+    return v[:, None, None]
+
+
+# ---- the same in loops, over pixels and their channels
+#
+# The pixels are cut into strips, as many on any machine; each strip adds up in double precision,
+# and the sums of the strips are added in order. So the result does not depend on the threads, and
+# the variance may be the mean of the squares minus the square of the mean.
+
+STRIPS = 64
+
+
+def _strip_sums(pixels: int, C: int) -> tuple[Array, Array, int]:
+    """Return room for two sums of each strip, (strips, C), and the strips worth a thread."""
+    strips = min(STRIPS, pixels)
+    rooms = np.zeros((2, strips, C))
+    return rooms[0], rooms[1], share(C * -(-pixels // max(1, strips)))
+
+
+@batch_norm_statistics.numba
+def batch_norm_statistics_numba(x: Array) -> tuple[Array, Array]:
+    """One pass over x."""
+    rows = channels_last(x).reshape(-1, x.shape[1])
+    if not len(rows):
+        return batch_norm_statistics.reference(x)
+    total, squares, grain = _strip_sums(*rows.shape)
+    _sum_loops(len(total), rows, total, squares, grain=grain)
+    mean = total.sum(axis=0) / len(rows)
+    var = np.maximum(squares.sum(axis=0) / len(rows) - mean * mean, 0)
+    return mean.astype(np.float32), var.astype(np.float32)
+
+
+@native
+def _sum_loops(lo: int, hi: int, x: In2, total: Wide2, squares: Wide2) -> None:
+    strips = len(total)
+    for s in range(lo, hi):
+        for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
+            for c in range(x.shape[1]):
+                total[s, c] += x[i, c]
+                squares[s, c] += np.float64(x[i, c]) * np.float64(x[i, c])
+
+
+@batch_norm_forward.numba
+def batch_norm_forward_numba(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """One pass over x."""
+    last, inverse = channels_last(x), _inverse(var, eps)
+    y = np.empty_like(last)
+    vectors = _vectors(mean, weight * inverse, bias)
+    rows = (-1, x.shape[1])
+    _forward_loops(
+        x.size // x.shape[1], last.reshape(rows), *vectors, y.reshape(rows),
+        grain=share(x.shape[1]),
+    )  # fmt: skip
+    return channels_first(y)
+
+
+def _inverse(var: Array, eps: float) -> Array:
+    """Return 1 / sqrt(var + eps), rounded once."""
+    return (1 / np.sqrt(var.astype(np.float64) + eps)).astype(np.float32)
+
+
+def _vectors(*vectors: Array) -> list[Array]:
+    return [np.ascontiguousarray(v, np.float32) for v in vectors]
+
+
+@native
+def _forward_loops(
+    lo: int, hi: int, x: In2, mean: In1, factor: In1, bias: In1, y: Out2
+) -> None:  # fmt: skip
+    for i in range(lo, hi):
+        for c in range(x.shape[1]):
+            y[i, c] = (x[i, c] - mean[c]) * factor[c] + bias[c]
+
+
+@batch_norm_backward.numba
+def batch_norm_backward_numba(
+    gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
+) -> tuple[Array, Array, Array]:
+    """One pass over gy and x for the sums, another one for gx."""
+    shape, C = (-1, x.shape[1]), x.shape[1]
+    g, rows = channels_last(gy), channels_last(x).reshape(shape)
+    gx, inverse = np.empty_like(g), _inverse(var, eps)
+    centre, scale = _vectors(mean, inverse)
+    bias_sums, weight_sums, grain = _strip_sums(*rows.shape)
+    _gradient_sum_loops(
+        len(bias_sums), g.reshape(shape), rows, centre, scale, bias_sums, weight_sums, grain=grain
+    )
+    gbias, gweight = bias_sums.sum(axis=0), weight_sums.sum(axis=0)
+    count = max(1, len(rows)) if training else np.inf  # without training the means are no part
+    vectors = _vectors(mean, inverse, weight * inverse, gbias / count, gweight / count)
+    _backward_loops(len(rows), g.reshape(shape), rows, *vectors, gx.reshape(shape), grain=share(C))
+    return channels_first(gx), gweight.astype(np.float32), gbias.astype(np.float32)
+
+
+@native
+def _gradient_sum_loops(
+    lo: int, hi: int, gy: In2, x: In2, mean: In1, inverse: In1, bias: Wide2, weight: Wide2
+) -> None:
+    strips = len(bias)
+    for s in range(lo, hi):
+        for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
+            for c in range(x.shape[1]):
+                bias[s, c] += gy[i, c]
+                weight[s, c] += np.float64(gy[i, c]) * ((x[i, c] - mean[c]) * inverse[c])
+
+
+@native
+def _backward_loops(
+    lo: int, hi: int, gy: In2, x: In2, mean: In1, inverse: In1, factor: In1,
+    gy_mean: In1, product_mean: In1, gx: Out2,
+) -> None:  # fmt: skip
+    for i in range(lo, hi):
+        for c in range(x.shape[1]):
+            xhat = (x[i, c] - mean[c]) * inverse[c]
+            gx[i, c] = factor[c] * (gy[i, c] - gy_mean[c] - xhat * product_mean[c])

@@ -236,6 +236,31 @@ def local_response_norm(draw, fill):
     return lambda t: F.local_response_norm(t, n, k, alpha, beta, groups=groups), (x,)
 
 
+def adaptive_avg_pool2d(draw, fill):
+    outputs = draw(sizes), draw(st.integers(1, 9))
+    return lambda t: F.adaptive_avg_pool2d(t * 1, outputs), (
+        fill(*(draw(sizes) for _ in range(4))),
+    )
+
+
+def locally_connected2d(draw, fill):
+    w, OC = draw(windows(pooling=True)), draw(sizes)
+    OH, OW = w.outputs()
+
+    def function(x, weight, bias):
+        return F.locally_connected2d(x, weight, bias, stride=w.stride, padding=w.padding)
+
+    weight = fill(OH, OW, OC, w.shape[1], *w.kernel)
+    return function, (fill(*w.shape), weight, fill(OC, OH, OW))
+
+
+def spatial_response_norm(draw, fill):
+    n, beta = draw(st.sampled_from([1, 3, 5])), draw(st.sampled_from([0.75, 0.5]))
+    x = fill(draw(sizes), draw(sizes), draw(st.integers(1, 7)), draw(st.integers(1, 7)))
+    alpha = draw(st.sampled_from([1.0, 0.3]))
+    return lambda t: F.spatial_response_norm(t, n, 1.5, alpha, beta), (x,)
+
+
 def batch_norm(draw, fill):
     N, C, H, W = draw(st.integers(2, 4)), draw(sizes), draw(sizes), draw(st.integers(2, 4))
     training = draw(st.booleans())
@@ -341,7 +366,10 @@ FUNCTION_ROWS = {
     "max_pool2d": max_pool2d,
     "avg_pool2d": avg_pool2d,
     "global_avg_pool2d": global_avg_pool2d,
+    "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "locally_connected2d": locally_connected2d,
     "local_response_norm": local_response_norm,
+    "spatial_response_norm": spatial_response_norm,
     "batch_norm": batch_norm,
     "dropout": dropout_function,
     "cross_entropy": cross_entropy_function,

@@ -124,7 +124,8 @@ NAMES = {
     F: """conv2d max_pool2d avg_pool2d local_response_norm dropout batch_norm relu tanh sigmoid
         softmax log_softmax linear cross_entropy concatenate pad flatten global_avg_pool2d""",
     nn: """Module Parameter Sequential Conv2d MaxPool2d AvgPool2d LocalResponseNorm BatchNorm2d
-        Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d""",
+        Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d AdaptiveAvgPool2d
+        LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample""",
     tn.optim: "SGD Adam",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
     tn.models: "build names",

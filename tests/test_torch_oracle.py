@@ -32,6 +32,18 @@ def split_lrn(x, n, alpha, beta, k, groups):
     return torch.cat(parts, 1)
 
 
+def filters_of_their_own(x, weight, bias):
+    """Our locally_connected2d in PyTorch's terms, for a 3x2 window, stride (2, 1), padding 1."""
+    OH, OW, OC = weight.shape[:3]
+    columns = TF.unfold(x, (3, 2), padding=1, stride=(2, 1)).unflatten(2, (OH, OW))
+    return torch.einsum("nkij,ijok->noij", columns, weight.reshape(OH, OW, OC, -1)) + bias
+
+
+def spatial_norm(x):
+    """Our spatial_response_norm in PyTorch's terms, for n=3, k=2, alpha=0.7, beta=0.75."""
+    return x / (2 + 0.7 * 9 * TF.avg_pool2d(x * x, 3, 1, 1)) ** 0.75
+
+
 X = (2, 6, 9, 7)
 OPS = {
     "conv2d": (
@@ -64,6 +76,21 @@ OPS = {
     "global_avg_pool2d": (
         F.global_avg_pool2d,
         lambda x: TF.adaptive_avg_pool2d(x, 1)[:, :, 0, 0],
+        [X],
+    ),
+    "adaptive_avg_pool2d": (
+        lambda x: F.adaptive_avg_pool2d(x, (4, 5)),
+        lambda x: TF.adaptive_avg_pool2d(x, (4, 5)),
+        [X],
+    ),
+    "locally_connected2d": (
+        lambda x, w, b: F.locally_connected2d(x, w, b, stride=(2, 1), padding=1),
+        filters_of_their_own,
+        [X, (5, 8, 4, 6, 3, 2), (4, 5, 8)],
+    ),
+    "spatial_response_norm": (
+        lambda x: F.spatial_response_norm(x, 3, 2.0, 0.7, 0.75),
+        spatial_norm,
         [X],
     ),
     "local_response_norm": (

@@ -51,6 +51,22 @@ SHAPES = {
         ["local_response_norm", "groups=4", "6"],
     ),
     "lrn axes": (lambda: F.local_response_norm(zeros(6, 2)), ["local_response_norm", "(6, 2)"]),
+    "spatial_response_norm axes": (
+        lambda: F.spatial_response_norm(zeros(6, 2)),
+        ["spatial_response_norm", "(6, 2)"],
+    ),
+    "adaptive_avg_pool2d axes": (
+        lambda: F.adaptive_avg_pool2d(zeros(6, 2), 1),
+        ["adaptive_avg_pool2d", "(6, 2)"],
+    ),
+    "locally_connected2d channels": (
+        lambda: F.locally_connected2d(zeros(1, 3, 4, 4), zeros(2, 2, 5, 2, 3, 3), zeros(5, 2, 2)),
+        ["locally_connected2d", "(1, 3, 4, 4)", "(2, 2, 5, 2, 3, 3)"],
+    ),
+    "locally_connected2d places": (
+        lambda: F.locally_connected2d(zeros(1, 3, 5, 4), zeros(2, 2, 5, 3, 3, 3), zeros(5, 2, 2)),
+        ["locally_connected2d", "(1, 3, 5, 4)", "3x2", "2x2"],
+    ),
     "batch_norm bias": (
         lambda: F.batch_norm(zeros(2, 3, 4, 4), *(zeros(n) for n in (3, 1, 3, 3)), training=True),
         ["batch_norm", "(2, 3, 4, 4)", "(3,), (1,), (3,), (3,)"],
@@ -107,6 +123,7 @@ def test_what_does_not_fit_is_named_with_its_numbers(mistake, facts):
 
 
 VALUES = {
+    "even n in a map": (lambda: F.spatial_response_norm(zeros(1, 4, 2, 2), n=4), ["odd", "n=4"]),
     "even n": (lambda: F.local_response_norm(zeros(1, 4, 2, 2), n=4), ["odd", "n=4"]),
     "n of 0": (lambda: F.local_response_norm(zeros(1, 4, 2, 2), n=-1), ["odd", "n=-1"]),
     "dropout": (lambda: F.dropout(zeros(3), 1.5), ["dropout", "p=1.5"]),

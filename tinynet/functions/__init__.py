@@ -16,14 +16,16 @@ from tinynet.functions.elementwise import (
     sub,
     tanh,
 )
+from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
 from tinynet.functions.matmul import linear, matmul
-from tinynet.functions.norm import batch_norm, local_response_norm
-from tinynet.functions.pool import avg_pool2d, global_avg_pool2d, max_pool2d
+from tinynet.functions.norm import batch_norm, local_response_norm, spatial_response_norm
+from tinynet.functions.pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from tinynet.functions.reduce import max, mean, sum
 from tinynet.functions.shape import concatenate, flatten, getitem, pad, reshape, transpose
 
 __all__ = [
+    "adaptive_avg_pool2d",
     "add",
     "avg_pool2d",
     "batch_norm",
@@ -38,6 +40,7 @@ __all__ = [
     "global_avg_pool2d",
     "linear",
     "local_response_norm",
+    "locally_connected2d",
     "log",
     "log_softmax",
     "matmul",
@@ -52,6 +55,7 @@ __all__ = [
     "reshape",
     "sigmoid",
     "softmax",
+    "spatial_response_norm",
     "sqrt",
     "sub",
     "sum",

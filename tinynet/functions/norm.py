@@ -1,4 +1,4 @@
-"""Normalization: the paper's across channels, and batch normalization."""
+"""Normalization: the paper's across channels, its sister within a map, and of a batch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet.autograd import Function, Variable
 from tinynet.backend import Array, current
 from tinynet.errors import ShapeError
+from tinynet.kernels.avg_pool import avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
@@ -32,6 +33,34 @@ class LocalResponseNorm(Function):
     def backward(self, gy: Array) -> Any:
         x, y, scale = self.saved
         return lrn_backward(gy, x, y, scale, self.n, self.alpha, self.beta, self.groups)
+
+
+class SpatialResponseNorm(Function):
+    """y = x / scale**beta, scale = k + alpha * sum of x**2 over n x n pixels of the same map.
+
+        gx = gy * scale**-beta - 2*alpha*beta * x * sum of gy*y/scale over the same n x n pixels
+
+    as in `kernels/lrn.py`: this window is symmetric too.
+    """
+
+    def __init__(self, n: int, k: float, alpha: float, beta: float) -> None:
+        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
+
+    def forward(self, x: Array) -> Array:
+        scale = self.k + self.alpha * self._window_sum(x * x)
+        y = x * scale**-self.beta
+        self.saved = x, y, scale
+        return y
+
+    def backward(self, gy: Array) -> Any:
+        x, y, scale = self.saved
+        others = self._window_sum(gy * y / scale)
+        return gy * scale**-self.beta - 2 * self.alpha * self.beta * x * others
+
+    def _window_sum(self, x: Array) -> Array:
+        """Return the sum over the window of each pixel, which ends at the border of the map."""
+        side, half = (self.n, self.n), (self.n // 2, self.n // 2)
+        return self.n**2 * avg_pool2d_forward(x, side, (1, 1), (half, half), False, True)
 
 
 class BatchNorm(Function):
@@ -77,17 +106,46 @@ def local_response_norm(
     -------
     (N, C, H, W)
     """
-    if n < 1 or n % 2 == 0:
-        raise ValueError(
-            f"local_response_norm: n must be odd, so that the window has a middle. Got n={n}."
-        )
-    if len(x.shape) != 4:
-        raise ShapeError(f"local_response_norm: x must be (N, C, H, W); it is {x.shape}.")
+    _check_window("local_response_norm", x, n)
     if groups < 1 or x.shape[1] % groups:
         raise ShapeError(
             f"local_response_norm: groups={groups} must divide the {x.shape[1]} channels of x."
         )
     return LocalResponseNorm(n, float(k), float(alpha), float(beta), groups)(x)
+
+
+def spatial_response_norm(
+    x: Tensor, n: int = 5, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75
+) -> Tensor:
+    """Divide every value by a power of the squares around it, in its own map.
+
+        y[i, j] = x[i, j] / (k + alpha * sum of x[p, q]**2 for |p - i|, |q - j| <= n//2) ** beta
+
+    The other normalization of cuda-convnet (its `rnorm`). The code of 2012 had one, which the paper
+    does not mention, after the normalization of layer 2: the defaults are its constants (0.001
+    divided by the 25 pixels).
+
+    Parameters
+    ----------
+    x : (N, C, H, W)
+    n : int, odd
+        Side of the window, clipped at the border of the map.
+    alpha : float
+        What multiplies the sum. cuda-convnet's and Caffe's is n*n times this one.
+
+    Returns
+    -------
+    (N, C, H, W)
+    """
+    _check_window("spatial_response_norm", x, n)
+    return SpatialResponseNorm(n, float(k), float(alpha), float(beta))(x)
+
+
+def _check_window(op: str, x: Tensor, n: int) -> None:
+    if n < 1 or n % 2 == 0:
+        raise ValueError(f"{op}: n must be odd, so that the window has a middle. Got n={n}.")
+    if len(x.shape) != 4:
+        raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
 
 
 def batch_norm(

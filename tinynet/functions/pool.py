@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinynet.autograd import Function
-from tinynet.backend import Array
+from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
@@ -46,6 +48,30 @@ class AvgPool2d(Function):
 
     def backward(self, gy: Array) -> Any:
         return avg_pool2d_backward(gy, self.saved, *self.geometry, self.count_include_pad)
+
+
+class AdaptiveAvgPool2d(Function):
+    """y[n, c, i, j] = mean of x[n, c] over rows i*H//OH .. and columns j*W//OW ..: see below."""
+
+    def __init__(self, outputs: Pair) -> None:
+        self.outputs = outputs
+
+    def forward(self, x: Array) -> Array:
+        sides = zip(x.shape[2:], self.outputs, strict=True)
+        rows, columns = (_shares(size, outputs, x) for size, outputs in sides)
+        self.saved = rows, columns
+        return rows @ x @ columns.T
+
+    def backward(self, gy: Array) -> Any:
+        rows, columns = self.saved
+        return rows.T @ gy @ columns
+
+
+def _shares(size: int, outputs: int, like: Array) -> Array:
+    """Return (outputs, size): what part each of `size` pixels has in the mean of each window."""
+    i, pixel = np.ogrid[:outputs, :size]
+    seen = (i * size // outputs <= pixel) & (pixel < -(-(i + 1) * size // outputs))
+    return array_module(like).asarray(seen / seen.sum(axis=1, keepdims=True), like.dtype)
 
 
 def max_pool2d(
@@ -90,6 +116,24 @@ def avg_pool2d(
     """
     geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
     return AvgPool2d(*geometry, ceil_mode, count_include_pad)(x)
+
+
+def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
+    """Return means over windows of x (N, C, H, W) as (N, C, OH, OW), whatever H and W are.
+
+    Window i of OH begins at row floor(i * H / OH) and ends before row ceil((i + 1) * H / OH), as in
+    PyTorch: the windows cover the image and overlap by one row where OH does not divide H.
+
+    Parameters
+    ----------
+    output_size : int or (height, width)
+    """
+    if len(x.shape) != 4 or 0 in x.shape[2:]:
+        raise ShapeError(
+            f"adaptive_avg_pool2d: x must be (N, C, H, W) with pixels; it is {x.shape}."
+        )
+    outputs = pair(output_size, "adaptive_avg_pool2d: output_size")
+    return x if x.shape[2:] == outputs else AdaptiveAvgPool2d(outputs)(x)
 
 
 def global_avg_pool2d(x: Tensor) -> Tensor:

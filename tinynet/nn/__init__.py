@@ -1,7 +1,9 @@
 """Layers and networks: ``from tinynet import nn``."""
 
 from tinynet.nn import init
+from tinynet.nn.combine import Concatenate, Residual, Subsample
 from tinynet.nn.layers import (
+    AdaptiveAvgPool2d,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -9,30 +11,38 @@ from tinynet.nn.layers import (
     Flatten,
     GlobalAvgPool2d,
     Linear,
+    LocallyConnected2d,
     LocalResponseNorm,
     MaxPool2d,
     ReLU,
     Sigmoid,
+    SpatialResponseNorm,
     Tanh,
 )
 from tinynet.nn.module import Buffer, Module, Parameter, Sequential, observe
 
 __all__ = [
+    "AdaptiveAvgPool2d",
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
+    "Concatenate",
     "Conv2d",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2d",
     "Linear",
     "LocalResponseNorm",
+    "LocallyConnected2d",
     "MaxPool2d",
     "Module",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
     "Sigmoid",
+    "SpatialResponseNorm",
+    "Subsample",
     "Tanh",
     "init",
     "observe",

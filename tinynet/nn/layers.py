@@ -6,11 +6,13 @@ paper or configuration file says otherwise sets its own initial values.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinynet import functions as F
 from tinynet.errors import ShapeError
-from tinynet.kernels.geometry import Padding, Pair, padding_pairs, pair
+from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.module import Buffer, Module, Parameter
 from tinynet.tensor import Tensor
@@ -67,6 +69,37 @@ class Linear(Module):
         return F.linear(x, self.weight, self.bias)
 
 
+class LocallyConnected2d(Module):
+    """Filters of their own for every place of maps (H, W): see `functions.locally_connected2d`.
+
+    weight is (OH, OW, out, in, KH, KW), bias (out, OH, OW).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int | Pair,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | Padding = 0,
+    ) -> None:
+        self.stride = pair(stride, "LocallyConnected2d: stride")
+        self.padding = padding_pairs(padding, "LocallyConnected2d: padding")
+        kernel = pair(kernel_size, "LocallyConnected2d: kernel_size")
+        maps = (0, in_channels, *pair(size, "LocallyConnected2d: size"))
+        places = output_shape("LocallyConnected2d", maps, kernel, self.stride, self.padding)
+        filters = init.he((out_channels * math.prod(places), in_channels, *kernel))
+        self.weight = Parameter(filters.reshape(*places, out_channels, in_channels, *kernel))
+        self.bias = Parameter(np.zeros((out_channels, *places), np.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
+        return F.locally_connected2d(
+            x, self.weight, self.bias, stride=self.stride, padding=self.padding
+        )
+
+
 class MaxPool2d(Module):
     """Maximum of each window: see `functions.max_pool2d`."""
 
@@ -121,6 +154,17 @@ class GlobalAvgPool2d(Module):
         return F.global_avg_pool2d(x)
 
 
+class AdaptiveAvgPool2d(Module):
+    """Means over windows that make maps of one size: see `functions.adaptive_avg_pool2d`."""
+
+    def __init__(self, output_size: int | Pair) -> None:
+        self.output_size = pair(output_size, "AdaptiveAvgPool2d: output_size")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, OH, OW) for x (N, C, H, W)."""
+        return F.adaptive_avg_pool2d(x, self.output_size)
+
+
 class LocalResponseNorm(Module):
     """The paper's normalization across channels: see `functions.local_response_norm`."""
 
@@ -141,6 +185,17 @@ class LocalResponseNorm(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
         return F.local_response_norm(x, self.n, self.k, self.alpha, self.beta, groups=self.groups)
+
+
+class SpatialResponseNorm(Module):
+    """Normalization within each map: see `functions.spatial_response_norm`."""
+
+    def __init__(self, n: int = 5, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75) -> None:
+        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, H, W), each value divided by a power of the squares around it."""
+        return F.spatial_response_norm(x, self.n, self.k, self.alpha, self.beta)
 
 
 class BatchNorm2d(Module):

@@ -46,12 +46,12 @@ class LocallyConnected2d(Function):
         columns, weight, shape = self.saved
         OH, OW, OC, C, KH, KW = weight.shape
         g = gy.transpose(2, 3, 0, 1)  # (OH, OW, N, OC)
-        gweight = (g.swapaxes(2, 3) @ columns).reshape(weight.shape)
+        gweight, gbias = (g.swapaxes(2, 3) @ columns).reshape(weight.shape), gy.sum(axis=0)
         if not self.needs_grad(0):
-            return None, gweight, gy.sum(axis=0)
+            return None, gweight, gbias
         gcolumns = g @ weight.reshape(OH, OW, OC, -1)
         parts = gcolumns.reshape(OH, OW, shape[0], C, KH, KW).transpose(2, 3, 4, 5, 0, 1)
-        return self._fold(parts, shape), gweight, gy.sum(axis=0)
+        return self._fold(parts, shape), gweight, gbias
 
     def _fold(self, parts: Array, shape: tuple[int, ...]) -> Array:
         """Add the windows' gradients (N, C, KH, KW, OH, OW) where the windows lay."""

@@ -7,11 +7,13 @@
 import functools
 import importlib.util
 import os
+import sys
 
 import hypothesis
 import numpy as np
 import pytest
 
+import stand_in_cupy
 import tinynet as tn
 
 # Numba compiles at a first call, so no example has a deadline.
@@ -48,3 +50,31 @@ def _enough_devices(request):
     for name, needed in {"gpu": 1, "multi_gpu": 2}.items():
         if request.node.get_closest_marker(name) and cuda_devices() < needed:
             pytest.skip(f"needs CuPy and {needed} CUDA device(s), found {cuda_devices()}")
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Return the stand-in for CuPy, as fresh as a machine that has just been switched on."""
+    monkeypatch.setitem(sys.modules, "cupy", stand_in_cupy)
+    monkeypatch.setattr(stand_in_cupy, "card", stand_in_cupy.Card())
+    monkeypatch.setattr(stand_in_cupy, "_default_pool", stand_in_cupy.MemoryPool())
+    return stand_in_cupy
+
+
+CARDS = [pytest.param("card", marks=pytest.mark.gpu)] if cuda_devices() else []
+
+
+@pytest.fixture(params=["stand-in", *CARDS])
+def cupy(request):
+    """Return CuPy: the stand-in, and the real one where there is a card."""
+    return request.getfixturevalue("stand_in") if request.param == "stand-in" else _real_cupy()
+
+
+@pytest.fixture(params=["stand-in", *(CARDS if cuda_devices() > 1 else [])])
+def two_cards(request):
+    """Return a CuPy with two cards: the stand-in, and the real one where there are two."""
+    return request.getfixturevalue("stand_in") if request.param == "stand-in" else _real_cupy()
+
+
+def _real_cupy():
+    return importlib.import_module("cupy")

@@ -151,7 +151,7 @@ class Function:
         if first.device.kind == "cpu":
             data = self.forward(*arrays)
         else:
-            with current(first.device):
+            with current(first.device, self.described):
                 data = self.forward(*arrays)
         if not is_array(data):  # NumPy reductions return scalars
             data = array_module(data).asarray(data)
@@ -197,7 +197,7 @@ class Function:
         if self.inputs[0].device.kind == "cpu":
             found = self.backward(gy)
         else:
-            with current(self.inputs[0].device):
+            with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
         pairs = []
         for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
@@ -209,6 +209,11 @@ class Function:
                     )
                 pairs.append((x, gx if gx.dtype == x.data.dtype else gx.astype(x.data.dtype)))
         return pairs
+
+    def described(self) -> str:
+        """Return the op and its inputs, for a message: "add of a cupy array (2, 3), ..."."""
+        kinds = [f"a {array_module(x.data).__name__} array {x.data.shape}" for x in self.inputs]
+        return f"{self.op()} of {' and '.join(kinds)}"
 
     def op(self) -> str:
         """Return the name of the op as users call it: MaxPool2d is max_pool2d."""

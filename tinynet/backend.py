@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinynet.errors import DeviceError
+from tinynet.errors import DeviceError, GraphError
 
 Array = Any
 """A numpy.ndarray or a cupy.ndarray."""
@@ -68,24 +68,56 @@ def device(spec: str | Device | None = None) -> Device:
 
 
 def _require_cuda(wanted: Device) -> None:
+    """Raise DeviceError, with the way out, unless CuPy can use this device."""
     try:
         import cupy
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise
         raise DeviceError(
             f'"{wanted}" needs CuPy, which is not installed. '
             "pip install 'tinynet[gpu13]' (CUDA 13 driver) or 'tinynet[gpu12]' (CUDA 12 driver)."
         ) from None
-    if not cupy.is_available():
+    except ImportError as error:
         raise DeviceError(
-            f'"{wanted}" was asked for and CuPy {cupy.__version__} is installed, but it finds no '
-            "usable CUDA driver or device. `nvidia-smi` shows whether the driver works."
-        )
+            f'"{wanted}" needs CuPy, which is installed but does not load '
+            f"({str(error).strip().splitlines()[0]}). "
+            "pip install --force-reinstall 'tinynet[gpu13]' or 'tinynet[gpu12]'."
+        ) from error
+    if not cupy.is_available():
+        raise DeviceError(f'"{wanted}" was asked for, but {_why_unavailable(cupy)}')
     count = cupy.cuda.runtime.getDeviceCount()
     if wanted.number >= count:
         raise DeviceError(
             f'"{wanted}" was asked for, but this machine has {count} CUDA device(s). '
             f'"cpu:{wanted.number}" exists for trying two-device code.'
         )
+
+
+def _why_unavailable(cupy: Any) -> str:
+    """Return the rest of a sentence: no driver, one that is too old for this CuPy, or no GPU."""
+    runtime = cupy.cuda.runtime
+    driver, built = runtime.driverGetVersion() // 10, runtime.runtimeGetVersion() // 10  # 1300
+    if not driver:
+        return (
+            f"CuPy {cupy.__version__} finds no NVIDIA driver. A driver comes from the system, not "
+            "from pip; `nvidia-smi` shows whether it works."
+        )
+    has, needs = f"{driver // 100}.{driver % 100}", built // 100
+    if driver // 100 < needs:
+        way = (
+            f"pip uninstall cupy-cuda{needs}x, then pip install 'tinynet[gpu12]'."
+            if driver // 100 == 12
+            else "A newer driver is the only way."
+        )
+        return (
+            f"CuPy {cupy.__version__} is built for CUDA {needs} and the driver of this machine "
+            f"ends at CUDA {has}. {way}"
+        )
+    return (
+        f"the driver (CUDA {has}) shows CuPy {cupy.__version__} no usable GPU. "
+        "Is CUDA_VISIBLE_DEVICES set? `nvidia-smi` lists what is there."
+    )
 
 
 @contextlib.contextmanager
@@ -117,33 +149,98 @@ def is_array(x: object) -> bool:
     return cupy is not None and isinstance(x, cupy.ndarray)
 
 
-def current(where: Device) -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which `where` is CuPy's current device; on a CPU it does nothing."""
-    if where.kind == "cpu":
-        return _NOTHING
-    import cupy
+def current(
+    where: Device, doing: Callable[[], str] | None = None
+) -> contextlib.AbstractContextManager[Any]:
+    """Return a context in which `where` is CuPy's current device; on a CPU it does nothing.
 
-    return cupy.cuda.Device(where.number)
+    What CuPy refuses inside becomes a DeviceError; `doing` names the op and its arrays for it.
+    """
+    return _NOTHING if where.kind == "cpu" else _OnGpu(where, doing)
 
 
 _NOTHING = contextlib.nullcontext()
+
+
+class _OnGpu:
+    def __init__(self, where: Device, doing: Callable[[], str] | None) -> None:
+        self.where, self.doing = where, doing
+
+    def __enter__(self) -> None:
+        import cupy
+
+        self.gpu = cupy.cuda.Device(self.where.number)  # the current device belongs to the thread
+        self.gpu.__enter__()
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        self.gpu.__exit__(kind, error, trace)
+        refused = None if error is None else _refusal(error, self.where)
+        if refused is not None:
+            who = f"{self.doing()}: " if self.doing else ""
+            raise refused[0](who + refused[1]) from error
+
+
+def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str] | None:
+    """Return what an error of CuPy means to whoever called tinynet; None: it is something else."""
+    text = str(error)
+    if isinstance(error, TypeError) and ("numpy.ndarray" in text or "a NumPy array" in text):
+        return DeviceError, (
+            f"an array of NumPy, on the cpu, met an array of CuPy, on {where}. Ops never move "
+            f'data; tn.tensor(x, device="{where}") does.'
+        )
+    if isinstance(error, ValueError) and text.startswith("Array device must be same"):
+        return DeviceError, f"an array of another GPU met one of {where}. Use x.to({where!r})."
+    if isinstance(error, MemoryError) or "cudaErrorMemoryAllocation" in text:
+        return DeviceError, (
+            f"the memory of {where} is full ({text.rstrip('.')}). A smaller batch needs less."
+        )
+    if isinstance(error, RuntimeError) and text.startswith("Failure finding"):
+        return DeviceError, (
+            f"a library of CUDA is missing ({text.partition(':')[0]}). "
+            "pip install 'tinynet[gpu13]' or 'tinynet[gpu12]' brings it."
+        )
+    if "StreamCapture" in text or "during stream capture" in text:
+        return GraphError, (
+            "a graph is being captured, in which nothing may be read from the GPU or sent to it. "
+            "Return the tensor, and look at its value outside of the step."
+        )
+    return None
 
 
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
     if to.kind == "cpu":
         return np.array(to_numpy(x), dtype)
-    with current(to):
+    with current(to, lambda: f"a copy of {x.shape} to {to}"):
         import cupy
 
-        return cupy.array(x, dtype)
+        if isinstance(x, np.ndarray) or x.device.id == to.number:
+            return cupy.array(x, dtype)
+        return _between(cupy, x, to.number, dtype)
+
+
+def _between(cupy: Any, x: Array, number: int, dtype: Any) -> Array:
+    """Return a copy on the current GPU of `x` on another one, each stream waiting for the other."""
+    here = cupy.cuda.get_current_stream()
+    with x.device:
+        there, x = cupy.cuda.get_current_stream(), x if x.flags.c_contiguous else x.copy()
+        written = there.record()
+    here.wait_event(written)
+    y = cupy.array(x, dtype)
+    copied = here.record()
+    with x.device:  # until then the memory of x belongs to the copy
+        there.wait_event(copied)
+    return y
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
-    return x if isinstance(x, np.ndarray) else x.get()
+    if isinstance(x, np.ndarray):
+        return x
+    with current(Device("cuda", x.device.id), lambda: f"reading an array {x.shape}"):
+        return x.get()
 
 
 def scalar(value: float, like: Array) -> Array:
     """Return a number as an array without axes, of the dtype of `like`, on the current device."""
-    return array_module(like).asarray(value, like.dtype)
+    return array_module(like).full((), value, like.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.autograd import Variable
-from tinynet.backend import Device, device, is_array, to_numpy, transfer
+from tinynet.backend import Device, current, device, is_array, to_numpy, transfer
 from tinynet.functions.reduce import Axis
 from tinynet.functions.transfer import Transfer
 
@@ -75,7 +75,8 @@ class Tensor(Variable):
         new leaf.
         """
         if not isinstance(target, str):
-            return Tensor(self.data.astype(target), self.device, None, self.requires_grad)
+            with current(self.device):
+                return Tensor(self.data.astype(target), self.device, None, self.requires_grad)
         where = device(target)
         return self if where == self.device else Transfer(where)(self)
 

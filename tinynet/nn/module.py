@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, Device, device, is_array, transfer
+from tinynet.backend import Array, Device, current, device, is_array, transfer
 from tinynet.errors import ShapeError
 from tinynet.tensor import Tensor
 
@@ -114,7 +114,8 @@ class Module:
         where = device(target) if isinstance(target, str) else None
         for _, value in self._named_tensors():
             if where is None:
-                value.data = value.data.astype(target)
+                with current(value.device):
+                    value.data = value.data.astype(target)
             elif where != value.device:
                 value.data, value.device = transfer(value.data, where), where
             value.grad = None
@@ -122,7 +123,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Array]:
         """Return a copy of every parameter and buffer by name."""
-        return {name: value.data.copy() for name, value in self._named_tensors()}
+        return {name: transfer(v.data, v.device) for name, v in self._named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None:
         """Take over all arrays of `state`, or, if any name or shape differs, none of them.

@@ -15,6 +15,8 @@ import pytest
 
 import stand_in_cupy
 import tinynet as tn
+from tinynet.errors import DeviceError
+from tinynet.kernels import _cuda_on_cpu
 
 # Numba compiles at a first call, so no example has a deadline.
 hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, derandomize=True)
@@ -42,6 +44,22 @@ def cuda_devices():
     import cupy
 
     return cupy.cuda.runtime.getDeviceCount() if cupy.is_available() else 0
+
+
+def lacking(what, reason):
+    """Skip a test that needs `what`, or fail it where TINYNET_REQUIRE=cxx,nvrtc promises that."""
+    promised = os.environ.get("TINYNET_REQUIRE", "").split(",")
+    (pytest.fail if what in promised else pytest.skip)(reason)
+
+
+@pytest.fixture(autouse=True)
+def _a_compiler(request):
+    """Skip what compiles CUDA kernels for the CPU if there is no C++ compiler."""
+    if request.node.get_closest_marker("cxx"):
+        try:
+            _cuda_on_cpu.compiler()
+        except DeviceError as error:
+            lacking("cxx", str(error))
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ MARKS = {
         importlib.util.find_spec("numba") is None, reason="Numba is not installed"
     ),
     "cuda": pytest.mark.gpu,
+    "cuda_on_cpu": pytest.mark.cxx,
 }
 FAST = [
     pytest.param(kernel, function, id=f"{kernel.__name__}-{kind}", marks=MARKS[kind])

@@ -60,7 +60,7 @@ def test_other_arguments_than_the_reference_are_refused(double):
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     with (
-        pytest.raises(ValueError, match=r"reference, numba, cuda, not 'nunba'"),
+        pytest.raises(ValueError, match=r"reference, numba, cuda, cuda_on_cpu, not 'nunba'"),
         kernels.use("nunba"),
     ):
         pass
@@ -75,4 +75,7 @@ def test_a_typing_mistake_in_the_environment_is_refused():
         check=False,
     )
     assert done.returncode == 1
-    assert "TINYNET_KERNELS: the kinds are reference, numba, cuda, not 'nunba'." in done.stderr
+    assert (
+        "TINYNET_KERNELS: the kinds are reference, numba, cuda, cuda_on_cpu, not 'nunba'."
+        in done.stderr
+    )

@@ -66,20 +66,28 @@ def _is_private(path: Path) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
-@functools.cache
-def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
-    """Return the folder of exactly this build, or None (and warn) where there cannot be one."""
+def private(*names: str) -> Path | None:
+    """Return a folder in the cache that only we may write to; None (and a warning): there is none.
+
+    What is kept there will be run.
+    """
     try:
-        path = _base() / "kernels" / _stamp(options)
+        path = _base().joinpath(*names)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
-            private = _is_private(path)
+            is_private = _is_private(path)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
         _complain(error)
         return None
-    if not private:
+    if not is_private:
         _complain(f"others may write to {path}")
-    return path if private else None
+    return path if is_private else None
+
+
+@functools.cache
+def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
+    """Return the folder of exactly this build, if there can be one."""
+    return private("kernels", _stamp(options))
 
 
 class Cache:

@@ -28,7 +28,8 @@ import numpy as np
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KINDS = ("reference", "numba", "cuda")
+KINDS = ("reference", "numba", "cuda", "cuda_on_cpu")
+CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
 
 
 def _known(kind: str, who: str) -> str:
@@ -74,20 +75,23 @@ class Kernel(Generic[P, R]):
         """Return which implementation an array like `x` takes, here and now.
 
         The Numba versions are written for float32; float64, the precision of the gradient
-        checks, takes the reference.
+        checks, takes the reference. The CUDA versions know both.
         """
         on_cpu = isinstance(x, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
-        if kind == "numba" and not (on_cpu and x.dtype == np.float32 and has_numba()):
-            return "reference"
-        return kind if kind in self.implementations else "reference"
+        if kind == "numba":
+            fits = on_cpu and x.dtype == np.float32 and has_numba()
+        else:
+            fits = on_cpu == (kind == "cuda_on_cpu") and x.dtype in CUDA_TYPES
+        return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:
         """Add the Numba version."""
         return self._add("numba", function)
 
     def cuda(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Add the CUDA version."""
+        """Add the CUDA version. Given NumPy arrays, the same function is "cuda_on_cpu"."""
+        self._add("cuda_on_cpu", function)
         return self._add("cuda", function)
 
     def _add(self, kind: str, function: Callable[P, R]) -> Callable[P, R]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, native
@@ -138,3 +139,45 @@ def _backward_loops(  # noqa: C901  windows on images are many loops
                             for c in range(C):
                                 won = winner[n, i, j, c] == tag
                                 gx[n, h, w, c] += gy[n, i, j, c] if won else np.float32(0)
+
+
+# ---- the same in threads: max_pool.cu
+
+
+@max_pool2d_forward.cuda
+def max_pool2d_forward_cuda(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """One thread an output; the winner takes a byte."""
+    if kernel[0] * kernel[1] > 256:
+        return max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
+    outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
+    xp, (N, C, H, W) = array_module(x), x.shape
+    y = xp.empty((N, C, *outputs), x.dtype)
+    winner = xp.empty(y.shape, xp.uint8)
+    launch(
+        "max_pool", "max_pool2d_forward", cover(y.size), in_rows(x), N * C, H, W, *outputs,
+        *kernel, *stride, padding[0][0], padding[1][0], y, winner,
+    )  # fmt: skip
+    return y, winner
+
+
+@max_pool2d_backward.cuda
+def max_pool2d_backward_cuda(
+    gy: Array,
+    winner: Array,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+) -> Array:
+    """One thread a pixel."""
+    if winner.dtype != np.uint8:
+        return max_pool2d_backward.reference(gy, winner, shape, kernel, stride, padding)
+    N, C, H, W = shape
+    gx = array_module(gy).empty(shape, gy.dtype)
+    launch(
+        "max_pool", "max_pool2d_backward", cover(gx.size), in_rows(gy), in_rows(winner), N * C,
+        H, W, *gy.shape[2:], *kernel, *stride, padding[0][0], padding[1][0], gx,
+    )  # fmt: skip
+    return gx

@@ -1,0 +1,85 @@
+"""What launches a CUDA kernel, and what is noticed before it starts."""
+
+import numpy as np
+import pytest
+
+from tinynet import kernels
+from tinynet.kernels import _cuda
+from tinynet.kernels._cuda import Build, Parameter, cover, launch
+
+pytestmark = pytest.mark.cxx
+POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0)  # one plane of 4x4 pixels, 2x2 windows
+
+
+@pytest.fixture
+def pool():
+    """Return x, y and winner for a pooling of one 4x4 image."""
+    x = np.arange(16, dtype=np.float32).reshape(4, 4)
+    return x, np.empty((2, 2), np.float32), np.empty((2, 2), np.uint8)
+
+
+def pooled(x, y, winner, sizes=POOL):
+    launch("max_pool", "max_pool2d_forward", cover(4), x, *sizes, y, winner)
+    return y
+
+
+def test_a_kernel_is_launched_with_plain_numbers(pool):
+    assert pooled(*pool).tolist() == [[5, 7], [13, 15]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32 .*strides \(4, 16"),
+        (lambda x, y, w: (x, y.astype(np.float64), w), "y must be an array of float32"),
+        (lambda x, y, w: (x, y, w.astype(np.int32)), "winner must be an array of uint8"),
+        (lambda x, y, w: (x, y, 3), "winner must be an array of uint8 that lies in rows. Got 3"),
+    ],
+)
+def test_an_array_that_the_kernel_would_misread_is_refused(pool, spoil, why):
+    with pytest.raises(TypeError, match=why):
+        pooled(*spoil(*pool))
+
+
+def test_an_output_that_may_not_be_written_is_refused(pool):
+    pool[1].flags.writeable = False
+    with pytest.raises(TypeError, match="y is written to, but the array is read-only"):
+        pooled(*pool)
+
+
+def test_a_number_that_does_not_fit_its_parameter_is_refused(pool):
+    with pytest.raises(OverflowError):
+        pooled(*pool, sizes=(*POOL[:-1], 2**31))
+
+
+def test_a_missing_argument_is_refused(pool):
+    with pytest.raises(TypeError, match="has 14 parameters, got 13"):
+        pooled(*pool, sizes=POOL[:-1])
+
+
+def test_the_declaration_in_the_file_says_what_an_argument_becomes():
+    parameters = Build("max_pool", "float64", is_wide=True).signatures()["max_pool2d_backward"]
+    assert parameters[:4] == (
+        Parameter("gy", "float64", is_pointer=True),
+        Parameter("winner", "uint8", is_pointer=True),
+        Parameter("planes", "int64"),
+        Parameter("H", "int32"),
+    )
+    assert parameters[-1] == Parameter("gx", "float64", is_pointer=True, is_written=True)
+
+
+def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
+    taken, build = [], _cuda._kernels
+    monkeypatch.setattr(_cuda, "_kernels", lambda b, cpu: taken.append(b) or build(b, cpu))
+    pooled(*pool)
+    monkeypatch.setattr(_cuda, "NARROW", 15)
+    assert pooled(*pool).tolist() == [[5, 7], [13, 15]]
+    assert [b.is_wide for b in taken] == [False, True]
+
+
+def test_cuda_on_cpu_is_for_numpy_and_cuda_for_cupy():
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    for kind, taken in {"cuda_on_cpu": "cuda_on_cpu", "cuda": "reference"}.items():
+        with kernels.use(kind):
+            assert kernels.max_pool2d_forward.kind_for(x) == taken
+            assert kernels.max_pool2d_forward.kind_for(x.astype(np.float16)) == "reference"

@@ -1,0 +1,157 @@
+"""Finds, compiles and launches the CUDA kernels: on a GPU through CuPy, or on the CPU.
+
+    launch("lrn", "lrn_forward", cover(pixels), x, C, ...)
+
+runs the kernel ``lrn_forward`` of ``lrn.cu``, in as many threads as `cover` says. Arrays of CuPy
+take a GPU. Arrays of NumPy take the very same file through ``cuda_on_cpu``, with the same grid and
+the same arguments. What a CUDA program must not get wrong is checked here, against the declaration
+of the kernel in its file: an array has the type that the pointer says and lies in rows, a number
+is made the type that the parameter says.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.backend import Array, is_array
+
+HERE = Path(__file__).parent
+BLOCK = 256  # threads, where nothing speaks for another number
+NARROW = 2**31 - 2**16  # elements that can be counted with an int, the last block included
+OPTIONS = ("-std=c++17",)
+TYPES = {
+    "int": "int32",
+    "unsigned": "uint32",
+    "long long": "int64",
+    "unsigned char": "uint8",
+    "wide": "float64",
+}
+C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
+"""What `real` may be."""
+
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+_KERNEL = re.compile(
+    r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\s*\(([^)]*)\)', re.DOTALL
+)
+
+
+class Grid(NamedTuple):
+    """How many blocks, how many threads each, and how many bytes a block shares beyond its own."""
+
+    blocks: tuple[int, ...]
+    threads: tuple[int, ...] = (BLOCK,)
+    shared: int = 0
+
+
+def cover(size: int, threads: int = BLOCK) -> Grid:
+    """Return a grid of at least `size` threads, in one dimension."""
+    return Grid((-(-size // threads),), (threads,))
+
+
+class Parameter(NamedTuple):
+    """One parameter of a kernel, as its file declares it."""
+
+    name: str
+    kind: str  # float32, int64, ...
+    is_pointer: bool = False
+    is_written: bool = False
+
+    def take(self, value: Any, where: str) -> Any:
+        """Return an argument as the kernel must get it, or say what is wrong with it."""
+        if not self.is_pointer:
+            return np.dtype(self.kind).type(value)
+        if value is None:
+            return np.uintp(0)
+        if not is_array(value) or value.dtype != self.kind or not value.flags.c_contiguous:
+            facts = f"{value.dtype}, strides {value.strides}" if is_array(value) else repr(value)
+            raise TypeError(
+                f"{where}: {self.name} must be an array of {self.kind} that lies in rows. Got "
+                f"{facts}."
+            )
+        if self.is_written and isinstance(value, np.ndarray) and not value.flags.writeable:
+            raise TypeError(f"{where}: {self.name} is written to, but the array is read-only.")
+        return value
+
+
+class Build(NamedTuple):
+    """What is compiled: a file, for one kind of number, with short or long indices."""
+
+    file: str
+    real: str
+    is_wide: bool = False
+
+    def source(self) -> str:
+        """Return the file behind the types that it asks for, its own headers in their places."""
+        index = "long long" if self.is_wide else "int"
+        types = f"typedef {C_NAMES[self.real]} real;\ntypedef {index} Index;\n"
+        return types + _with_headers(f"{self.file}.cu", set())
+
+    def signatures(self) -> dict[str, tuple[Parameter, ...]]:
+        """Return the parameters of each kernel, by name."""
+        code = re.sub(r"//[^\n]*", "", self.source())
+        kinds = {**TYPES, "real": self.real, "Index": "int64" if self.is_wide else "int32"}
+        return {
+            name: tuple(_parameter(text, kinds) for text in parameters.split(","))
+            for name, parameters in _KERNEL.findall(code)
+        }
+
+
+def _with_headers(file: str, seen: set[str]) -> str:
+    """Return a file with its headers in their places; messages still name file and line."""
+
+    def header(found: re.Match[str]) -> str:
+        name, line = found[1], text.count("\n", 0, found.start()) + 2
+        if name in seen:
+            return ""
+        seen.add(name)
+        return f'{_with_headers(name, seen)}#line {line} "tinynet/kernels/{file}"'
+
+    text = (HERE / file).read_text(encoding="utf-8").replace("#pragma once\n", "\n")
+    return f'#line 1 "tinynet/kernels/{file}"\n{_INCLUDE.sub(header, text)}'
+
+
+def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
+    """Return what `const real* x` or `int H` declares."""
+    *words, name = text.replace("*", " * ").replace("__restrict__", "").split()
+    kind = " ".join(word for word in words if word not in ("const", "*"))
+    is_pointer = "*" in words
+    return Parameter(name, kinds[kind], is_pointer, is_pointer and "const" not in words)
+
+
+@functools.cache
+def _kernels(build: Build, on_cpu: bool) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
+    """Return each kernel of a build, ready to be called, with its parameters."""
+    signatures = build.signatures()
+    if on_cpu:
+        from tinynet.kernels._cuda_on_cpu import Module
+
+        module: Any = Module(build.source(), tuple(signatures))
+    else:
+        import cupy
+
+        module = cupy.RawModule(code=build.source(), options=OPTIONS)
+    return {name: (module.get_function(name), signatures[name]) for name in signatures}
+
+
+def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
+    """Run a kernel of FILE.cu. `real` is what the first array holds; None is a null pointer."""
+    arrays = [a for a in arguments if is_array(a)]
+    if 0 in grid.blocks:
+        return
+    build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))
+    function, parameters = _kernels(build, isinstance(arrays[0], np.ndarray))[kernel]
+    where = f"{file}.{kernel}"
+    if len(arguments) != len(parameters):
+        raise TypeError(f"{where} has {len(parameters)} parameters, got {len(arguments)}.")
+    taken = [p.take(a, where) for p, a in zip(parameters, arguments, strict=True)]
+    function(grid.blocks, grid.threads, tuple(taken), shared_mem=grid.shared)
+
+
+def in_rows(x: Array) -> Array:
+    """Return x itself if it lies in rows without gaps, else a copy that does."""
+    return x if x.flags.c_contiguous else x.copy(order="C")

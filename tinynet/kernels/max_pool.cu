@@ -1,0 +1,55 @@
+// Max-pooling over windows that may overlap. The equation is in max_pool.py.
+#include "tinynet.cuh"
+
+// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one image.
+extern "C" __global__ void max_pool2d_forward(
+    const real* x,  // (planes, H, W)
+    Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
+    real* y,                // (planes, OH, OW)
+    unsigned char* winner)  // the same shape: p * KW + q
+{
+  const Index at = thread_in_grid();
+  if (at >= planes * OH * OW) return;
+  const int j = at % OW, i = at / OW % OH;
+  const real* image = x + at / OW / OH * H * W;
+
+  real best = -INFINITY;
+  int place = 0;
+  for (int p = max(0, PH - SH * i); p < min(KH, H + PH - SH * i); ++p)
+    for (int q = max(0, PW - SW * j); q < min(KW, W + PW - SW * j); ++q) {
+      const real value = image[Index(SH * i + p - PH) * W + (SW * j + q - PW)];
+      if (value > best || (value != value && best == best)) {  // NaN wins, the first of equals too
+        best = value;
+        place = p * KW + q;
+      }
+    }
+  y[at] = best;
+  winner[at] = place;
+}
+
+// One thread owns one pixel (plane, h, w) and asks the windows that it lies in, first row first:
+// nobody writes to another's place, and the order of the sum is always the same.
+extern "C" __global__ void max_pool2d_backward(
+    const real* gy,               // (planes, OH, OW)
+    const unsigned char* winner,  // (planes, OH, OW)
+    Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
+    real* gx)  // (planes, H, W)
+{
+  const Index at = thread_in_grid();
+  if (at >= planes * H * W) return;
+  const int w = at % W, h = at / W % H;
+  const Index plane = at / W / H * OH * OW;
+
+  real sum = 0;
+  for (int p = (h + PH) % SH; p < KH; p += SH) {
+    const int i = (h + PH - p) / SH;
+    if (h + PH < p || i >= OH) continue;
+    for (int q = (w + PW) % SW; q < KW; q += SW) {
+      const int j = (w + PW - q) / SW;
+      if (w + PW < q || j >= OW) continue;
+      const Index window = plane + Index(i) * OW + j;
+      if (winner[window] == p * KW + q) sum += gy[window];
+    }
+  }
+  gx[at] = sum;
+}

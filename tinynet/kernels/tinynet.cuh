@@ -1,0 +1,21 @@
+// What every .cu file may use. Kernels include nothing from outside, so that any compiler of CUDA C
+// reads them: NVRTC, which is asked at run time, has no headers at all.
+//
+// Before the file, the launcher (_cuda.py) says which types it means:
+//   real    float or double, whatever the first array holds
+//   Index   counts elements: int, or long long where an array has about 2^31 elements or more
+#pragma once
+
+typedef double wide;  // what many numbers are added up in
+
+#ifdef __CUDACC__
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#endif
+#ifdef __CUDACC_RTC__
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+
+// The number of the calling thread in a grid of one dimension.
+__device__ inline Index thread_in_grid() {
+  return Index(blockIdx.x) * Index(blockDim.x) + Index(threadIdx.x);
+}

@@ -4,7 +4,7 @@ import tinynet as tn
 from tinynet import nn, functions as F
 """
 
-from tinynet import data, functions, kernels, models, nn, optim, testing
+from tinynet import data, functions, kernels, models, nn, optim, testing, weights
 from tinynet.autograd import Function, no_grad
 from tinynet.backend import Device, default_device
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
@@ -37,5 +37,6 @@ __all__ = [
     "set_num_threads",
     "tensor",
     "testing",
+    "weights",
     "zeros",
 ]

@@ -1,4 +1,4 @@
-"""The command line: ``tinynet train | eval | predict | recipes | summary | info | data | warm``.
+"""The command line: ``tinynet train | eval | predict | weights | summary | info | data ...``.
 
 Mistakes of a user or of a file end in one sentence and exit code 1. A traceback means that tinynet
 itself is wrong.
@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 import tinynet
+from tinynet import exchange
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
@@ -62,6 +63,9 @@ def sentence(error: Exception) -> str:
 @click.version_option(tinynet.__version__)
 def cli() -> None:
     """AlexNet from scratch: train it, look inside, read every line."""
+
+
+cli.add_command(exchange.commands)
 
 
 @cli.command()

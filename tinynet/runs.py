@@ -36,6 +36,7 @@ from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.recipes import Recipe
 from tinynet.train import Epoch, Feed, State, Step, Tally, device_of, fit
+from tinynet.weights import conventions
 
 SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -268,7 +269,7 @@ def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
         "epoch": str(run.state.epoch),
         "step": str(_steps_done(run)),
         "state": json.dumps(dataclasses.asdict(run.state)),
-        "conventions": "LRN: alpha is not divided by n. Weights: (OC, C // groups, KH, KW), RGB.",
+        conventions.KEY: conventions.of_model(run.model).json(),
     }
     return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)
 

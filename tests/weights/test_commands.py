@@ -1,0 +1,99 @@
+"""`tinynet weights`: what it prints, what it writes, one sentence for every mistake."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tinynet import cli, models, weights
+from tinynet.weights import Weights
+from weights import crafted
+
+
+@pytest.fixture
+def tinynet_says(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
+
+    return run
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """The demo's weights for 7 classes, numbered as a net without normalization would be."""
+    state = models.build("demo", 7).state_dict()
+    renamed = {"4": "3", "8": "7"}
+    arrays = {
+        renamed.get(name.split(".")[0], name.split(".")[0]) + "." + name.split(".")[1]: array
+        for name, array in state.items()
+    }
+    path = tmp_path / "demo.pth"
+    path.write_bytes(crafted.plain_pth(**arrays))
+    return SimpleNamespace(path=path, arrays=arrays, state=state)
+
+
+def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
+    path = tmp_path / "a.safetensors"
+    weights.save(path, Weights({"w": np.array([[1, 3]], np.float32)}, {"author": "me"}))
+    said = tinynet_says("show", path)
+    assert said.code == 0
+    assert said.out.splitlines()[0] == f"{path}: safetensors, 1 arrays, 2 numbers, 0.0 MiB"
+    assert said.out.splitlines()[3].split() == ["w", "float32", "1x2", "2", "1"]
+    assert "author: me" in said.out
+
+
+def test_show_says_whether_a_model_fits(tinynet_says, demo):
+    assert "It fits demo." in tinynet_says("show", demo.path, "--model", "demo").out
+    said = tinynet_says("show", demo.path, "--model", "cifar-quick")
+    assert said.code == 1
+    assert "not the weights of this model" in said.err
+    assert "no model 'nothing'" in tinynet_says("show", demo.path, "--model", "nothing").err
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_convert_writes_the_names_and_conventions_of_the_model(tinynet_says, demo, ending):
+    out = demo.path.with_suffix(f".{ending}")
+    assert tinynet_says("convert", demo.path, out, "--model", "demo").code == 0
+    found = weights.read(out)
+    assert found.metadata["model"] == "demo"
+    assert '"lrn_alpha": "sum"' in found.metadata["conventions"]
+    for name, array in demo.state.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+
+
+def test_convert_applies_what_the_file_does_not_say(tinynet_says, demo):
+    out = demo.path.with_suffix(".npz")
+    said = tinynet_says("convert", demo.path, out, "--model", "demo", "--channels", "BGR")
+    assert "0.weight saw blue" in said.out
+    np.testing.assert_array_equal(
+        weights.read(out).arrays["0.weight"], demo.arrays["0.weight"][:, ::-1]
+    )
+
+
+def test_convert_without_a_model_notes_the_conventions_and_changes_nothing(tinynet_says, demo):
+    out = demo.path.with_suffix(".safetensors")
+    tinynet_says("convert", demo.path, out, "--channels", "BGR")
+    found = weights.read(out)
+    assert '"channels": "BGR"' in found.metadata["conventions"]
+    np.testing.assert_array_equal(found.arrays["0.weight"], demo.arrays["0.weight"])
+
+
+def test_a_hostile_file_is_one_sentence(tinynet_says, tmp_path):
+    path = tmp_path / "evil.pth"
+    path.write_bytes(crafted.pth(crafted.running(exec, "1/0")))
+    said = tinynet_says("show", path)
+    assert said.code == 1
+    assert "builtins.exec" in said.err.replace("__builtin__", "builtins")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_an_ending_that_cannot_be_written_is_refused(tinynet_says, demo):
+    said = tinynet_says("convert", demo.path, demo.path.with_suffix(".onnx"))
+    assert said.code == 1
+    assert ".safetensors or .npz" in said.err

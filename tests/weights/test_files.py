@@ -1,0 +1,155 @@
+"""NumPy's and safetensors' files: the same care as for PyTorch's."""
+
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from tinynet import checkpoint
+from tinynet.checkpoint import Checkpoint
+from tinynet.errors import DataError
+from tinynet.weights import Weights, archives, read, save
+from weights import crafted
+
+ARRAYS = {
+    "b.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "a": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "half": np.ones(3, np.float16),
+    "count": np.asarray(7),
+    "none": np.zeros((0, 2), np.float32),
+}
+
+
+def npy(array):
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=True)
+    return out.getvalue()
+
+
+def refusal(folder, name, data):
+    path = folder / name
+    path.write_bytes(data)
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value).startswith(str(path))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["net.npz", "net.safetensors"])
+def test_what_is_saved_comes_back(tmp_path, name):
+    said = {"model": "demo", "ü": '"quoted"'}
+    save(tmp_path / name, Weights(ARRAYS, said))
+    found = read(tmp_path / name)
+    assert found.metadata == said
+    assert found.arrays.keys() == ARRAYS.keys()
+    for key, array in ARRAYS.items():
+        assert found.arrays[key].dtype == array.dtype
+        np.testing.assert_array_equal(found.arrays[key], array)
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"\.safetensors or \.npz"):
+        save(tmp_path / "net.pth", Weights(ARRAYS))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_kind_is_seen_in_the_contents_not_in_the_ending(tmp_path):
+    save(tmp_path / "net.npz", Weights(ARRAYS))
+    (tmp_path / "net.npz").rename(tmp_path / "net.safetensors")
+    assert read(tmp_path / "net.safetensors").kind == "npz"
+
+
+def test_what_numpy_itself_saves_is_read(tmp_path):
+    for write in (np.savez, np.savez_compressed):
+        write(tmp_path / "net.npz", **ARRAYS, big=np.arange(3, dtype=">f4"))
+        found = read(tmp_path / "net.npz").arrays
+        np.testing.assert_array_equal(found["a"], ARRAYS["a"])
+        assert found["big"].dtype == np.dtype("=f4")
+        np.testing.assert_array_equal(found["big"], [0, 1, 2])
+
+
+class Evil:
+    def __reduce__(self):
+        return open, ("touched", "w")
+
+
+def test_objects_in_an_npz_are_refused_by_name_and_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = crafted.archive([("good.npy", npy(np.ones(2))), ("evil.npy", npy(np.array([Evil()])))])
+    assert "evil.npy holds object" in refusal(tmp_path, "net.npz", data)
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.zeros(2, [("x", "f4")]), np.ones(2) * 1j])
+def test_arrays_that_are_no_numbers_are_refused(tmp_path, array):
+    assert "weights are numbers" in refusal(
+        tmp_path, "net.npz", crafted.archive([("a.npy", npy(array))])
+    )
+
+
+@pytest.mark.parametrize("shape", ["(5,)", "(7,)", "(1000000000000,)", "(-1,)", "(2, 10**9)"])
+def test_an_npy_of_another_size_than_it_says_is_refused(tmp_path, shape):
+    data = npy(np.ones(6))
+    wrong = data.replace(b"(6,), }" + b" " * (len(shape) - 4), f"{shape}, }}".encode())
+    assert wrong != data
+    refusal(tmp_path, "net.npz", crafted.archive([("a.npy", wrong)]))
+
+
+def test_every_truncation_of_an_npz_is_noticed(tmp_path):
+    np.savez(tmp_path / "whole.npz", a=np.ones(3, np.float32))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for keep in range(16, len(whole) - 1, 3):
+        refusal(tmp_path, "net.npz", whole[:keep])
+
+
+def test_an_npz_that_swells_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "SWELL_FROM", 1 << 20)
+    bomb = crafted.archive([("a.npy", npy(np.zeros(1 << 19)))], zipfile.ZIP_DEFLATED)
+    assert "made to fill a memory" in refusal(tmp_path, "net.npz", bomb)
+
+
+def test_bfloat16_in_safetensors_becomes_float32(tmp_path):
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    data = struct.pack("<Q", len(header)) + header + bytes.fromhex("803f20c0")
+    (tmp_path / "net.safetensors").write_bytes(data)
+    found = read(tmp_path / "net.safetensors").arrays["w"]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [1.0, -2.5])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]},
+        {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]},
+        {"dtype": "OBJECT", "shape": [1], "data_offsets": [0, 4]},
+        "nothing",
+    ],
+)
+def test_safetensors_with_a_header_that_is_not_true_are_refused(tmp_path, entry):
+    header = json.dumps({"w": entry}).encode()
+    refusal(tmp_path, "net.safetensors", struct.pack("<Q", len(header)) + header + bytes(4))
+
+
+def test_every_truncation_of_safetensors_is_noticed(tmp_path):
+    save(tmp_path / "whole.safetensors", Weights({"a": np.ones(3, np.float32)}))
+    whole = (tmp_path / "whole.safetensors").read_bytes()
+    for keep in range(len(whole) - 1):
+        refusal(tmp_path, "net.safetensors", whole[:keep])
+
+
+def test_the_weights_of_a_checkpoint_are_read_and_its_checksums_compared(tmp_path):
+    path = tmp_path / "last.safetensors"
+    checkpoint.save(path, Checkpoint({"w": np.ones(2)}, {"steps": np.asarray(1)}))
+    found = read(path)
+    assert found.kind == "a checkpoint of tinynet"
+    assert list(found.arrays) == ["w"]
+    path.write_bytes(path.read_bytes()[:-1] + b"\7")
+    with pytest.raises(DataError, match="checksum"):
+        read(path)
+    save(tmp_path / "plain.safetensors", found)
+    assert read(tmp_path / "plain.safetensors").kind == "safetensors"

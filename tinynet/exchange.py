@@ -1,0 +1,96 @@
+"""``tinynet weights show | convert``: a file of weights, shown, and written as another kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from tinynet import models, nn, weights
+from tinynet.errors import DataError
+from tinynet.report import table
+from tinynet.weights import conventions, names
+from tinynet.weights.file import Weights
+
+FILE = click.Path(path_type=Path)
+CLIPPED = 100  # characters of one line of metadata
+
+
+@click.group(name="weights")
+def commands() -> None:
+    """Show and convert files of weights: .pth, .safetensors, .npz, checkpoints. None can run."""
+
+
+@commands.command()
+@click.argument("file", type=FILE)
+@click.option("--model", help="Say whether the file fits this model, and what is translated.")
+def show(file: Path, model: str | None) -> None:
+    """List what FILE holds and what it says of itself."""
+    found = weights.read(file)
+    click.echo(listing(file, found))
+    if model is not None:
+        for note in weights.load(_model_for(model, found), found):
+            click.echo(note)
+        click.echo(f"It fits {model}.")
+
+
+@commands.command()
+@click.argument("file", type=FILE)
+@click.argument("out", type=FILE)
+@click.option("--model", help="Give it the names and the conventions of this model.")
+@click.option("--layout", type=click.Choice(conventions.CHOICES["layout"]))
+@click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
+@click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
+def convert(file: Path, out: Path, model: str | None, **said: Any) -> None:
+    """Write the weights in FILE to OUT, a .safetensors or an .npz.
+
+    The last three options say what FILE does not say of itself.
+    """
+    found = weights.read(file)
+    if model is None:
+        stated = conventions.stated(found.metadata, **said)
+        metadata = {**found.metadata, conventions.KEY: stated.json()}
+        result, notes = Weights(found.arrays, metadata), []
+    else:
+        net = _model_for(model, found)
+        notes = weights.load(net, found, **said)
+        metadata = {"model": model, conventions.KEY: conventions.of_model(net).json()}
+        result = Weights(net.state_dict(), metadata)
+    weights.save(out, result)
+    for note in notes:
+        click.echo(note)
+    click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")
+
+
+def listing(file: Path, found: Weights) -> str:
+    """Return a table of the arrays, and the lines that the file says of itself."""
+    rows = [("array", "dtype", "shape", "mean", "deviation")]
+    for name, array in found.arrays.items():
+        with np.errstate(all="ignore"):
+            wide = array.astype(np.float64)
+            spread = (f"{wide.mean():.4g}", f"{wide.std():.4g}") if array.size else ("", "")
+        shape = "x".join(map(str, array.shape)) or "one number"
+        rows.append((name, str(array.dtype), shape, *spread))
+    numbers = sum(array.size for array in found.arrays.values())
+    size = sum(array.nbytes for array in found.arrays.values())
+    said = [f"{key}: {value[:CLIPPED]}" for key, value in sorted(found.metadata.items())]
+    return "\n".join(
+        [
+            f"{file}: {found.kind}, {len(found.arrays)} arrays, {numbers:,} numbers, "
+            f"{size / 2**20:.1f} MiB",
+            table(rows, left=3),
+            *said,
+        ]
+    )
+
+
+def _model_for(name: str, found: Weights) -> nn.Module:
+    """Return a model with as many classes as the last layer in the file has."""
+    if name not in models.names():
+        raise DataError(f"weights: there is no model {name!r}. Known: {', '.join(models.names())}.")
+    with nn.init.undrawn():
+        wanted = list(models.build(name).state_dict())
+        last = names.fitted(found.arrays, wanted).get(wanted[-1])
+        return models.build(name, 10 if last is None else max(1, len(last.reshape(-1))))

@@ -1,0 +1,15 @@
+"""Files of weights: PyTorch's .pth, safetensors and NumPy's .npz, recognised by their contents.
+
+    from tinynet import weights
+
+    model.load_state_dict(weights.read("net.pth").arrays)    # the very names and conventions
+    weights.load(model, "net.pth")                           # names and conventions translated
+
+Nothing in a file can run: see `pickles`. What a file may say of itself: see `conventions`.
+"""
+
+from tinynet.weights.conventions import Conventions, of_model
+from tinynet.weights.file import Weights, read, save
+from tinynet.weights.fit import load
+
+__all__ = ["Conventions", "Weights", "load", "of_model", "read", "save"]

@@ -1,0 +1,116 @@
+"""Putting the weights of a file into a model, translated where the two say the same otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tinynet import nn
+from tinynet.backend import Array, to_numpy
+from tinynet.errors import DataError
+from tinynet.weights import conventions, names
+from tinynet.weights.file import Weights, read
+
+SHOWN = 6  # names of one kind in a message
+
+Arrays = dict[str, Array]
+
+
+def load(
+    model: nn.Module,
+    source: Path | str | Weights,
+    *,
+    new_head: bool = False,
+    **said: str | None,
+) -> list[str]:
+    """Give a model the weights of a file, or raise DataError and change nothing.
+
+    Parameters
+    ----------
+    new_head : bool
+        Where the file was made for another number of classes, let the last layer keep the values
+        it has.
+    said : layout="HWIO", channels="BGR", lrn_alpha="mean"
+        Conventions of the file, where it does not state them itself: see `conventions`.
+
+    Returns
+    -------
+    A sentence for each thing that was translated or left out.
+    """
+    weights = source if isinstance(source, Weights) else read(source)
+    where = "weights" if isinstance(source, Weights) else str(source)
+    mine = model.state_dict()
+    arrays = names.fitted(weights.arrays, mine)
+    try:
+        stated = conventions.stated(weights.metadata, **said)
+        arrays, notes = conventions.converted(arrays, stated, model)
+    except DataError as error:
+        raise DataError(f"{where}: {error} Nothing was loaded.") from error
+    heads = _heads(mine, arrays) if new_head else set()
+    for head in sorted(heads):
+        notes.append(f"{head} does not fit the classes here and is drawn afresh.")
+        arrays = {name: a for name, a in arrays.items() if _layer(name) != head}
+        arrays |= {name: a for name, a in mine.items() if _layer(name) == head}
+    _compare(where, mine, arrays)
+    model.load_state_dict({name: _as(where, name, arrays[name], mine[name]) for name in mine})
+    return notes
+
+
+def _compare(where: str, mine: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+    """Raise DataError unless names and shapes agree: one sentence with all that does not."""
+    wrong = [
+        f"{name} {found[name].shape} instead of {mine[name].shape}"
+        for name in mine
+        if name in found and found[name].shape != mine[name].shape
+    ]
+    lists = {
+        "missing": [name for name in mine if name not in found],
+        "not expected": [name for name in found if name not in mine],
+        "of another shape": wrong,
+    }
+    problems = [
+        f"{kind}: {', '.join(names[:SHOWN])}"
+        + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        for kind, names in lists.items()
+        if names
+    ]
+    if problems:
+        raise DataError(
+            f"{where}: these are not the weights of this model; {'; '.join(problems)}. "
+            "Nothing was loaded."
+        )
+
+
+def _heads(mine: Arrays, found: Arrays) -> set[str]:
+    """Return the layers that differ in the number of classes alone, or are last and missing."""
+    last = list(mine)[-1]
+    classes = mine[last].shape[:1]
+    return {
+        _layer(name)
+        for name, array in mine.items()
+        if array.shape[:1] == classes
+        and (
+            _layer(name) == _layer(last)
+            if name not in found
+            else found[name].shape != array.shape and found[name].shape[1:] == array.shape[1:]
+        )
+    }
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _as(where: str, name: str, array: Array, like: Array) -> Array:
+    """Return an array in the model's dtype; what is not finite there is refused."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = np.array(to_numpy(array), like.dtype)
+    bad = 0 if result.dtype.kind != "f" else int(result.size - np.isfinite(result).sum())
+    if bad:
+        raise DataError(
+            f"{where}: {name} has {bad:,} of {result.size:,} values that are no finite "
+            f"{result.dtype}. Nothing was loaded."
+        )
+    return result

@@ -1,0 +1,52 @@
+"""The names of arrays: other people's files, and ours, call the same layer by other names.
+
+A number in a name counts the layers of a Sequential, those without parameters too. Networks that
+differ in a normalization or in where they flatten therefore number the same layers differently,
+in the same order: the third numbered layer of the file is the third one of the model. The rest is
+torchvision's history. `fitted` is applied to names alone; that the shapes fit is for others to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from tinynet.backend import Array
+
+COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
+OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\..*)")
+PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
+HEADS = ("aux1.", "aux2.", "AuxLogits.")  # GoogLeNet's helpers in training
+
+
+def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Array]:
+    """Return the arrays under the names that a model wants, as far as they correspond."""
+    wanted = list(wanted)
+    if all(name.startswith(PARALLEL) for name in arrays):
+        arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
+    found = {OLD_DENSENET.sub(r"\1\2", name): array for name, array in arrays.items()}
+    helpers = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
+    found = {
+        name: array
+        for name, array in found.items()
+        if name in wanted or not (name.endswith("num_batches_tracked") or name.startswith(helpers))
+    }
+    theirs, ours = _numbers(found), _numbers(wanted)
+    if theirs.keys() != ours.keys() or any(len(theirs[p]) != len(ours[p]) for p in ours):
+        return found
+    to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
+    return {_renumbered(name, to): array for name, array in found.items()}
+
+
+def _numbers(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return the numbers that occur after each prefix, in order."""
+    found: dict[str, set[int]] = {}
+    for name in names:
+        if parts := COUNTED.match(name):
+            found.setdefault(parts[1], set()).add(int(parts[2]))
+    return {prefix: sorted(numbers) for prefix, numbers in found.items()}
+
+
+def _renumbered(name: str, to: dict[str, dict[int, int]]) -> str:
+    parts = COUNTED.match(name)
+    return f"{parts[1]}{to[parts[1]][int(parts[2])]}{parts[3]}" if parts else name

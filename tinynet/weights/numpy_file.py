@@ -1,0 +1,66 @@
+"""NumPy's .npz files: a zip of arrays, each behind a header that says its dtype and shape."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tinynet.backend import Array
+from tinynet.errors import DataError
+from tinynet.weights.archives import member
+
+SAYS = "__metadata__"  # the member that holds what the file says of itself, as JSON
+
+
+def read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return arrays by name, and what the file says of itself."""
+    arrays, said = {}, "{}"
+    for name in archive.namelist():
+        array = _array(path, name, member(path, archive, name))
+        if name == f"{SAYS}.npy":
+            said = bytes(array).decode(errors="replace")
+        else:
+            arrays[name.removesuffix(".npy")] = array
+    try:
+        metadata = json.loads(said)
+        return arrays, {str(k): str(v) for k, v in metadata.items()}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: its {SAYS} is not JSON ({error}).") from error
+
+
+def write(arrays: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
+    """Return the bytes of an .npz file."""
+    said = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    out = io.BytesIO()
+    np.savez(out, **{**arrays, SAYS: said})
+    return out.getvalue()
+
+
+def _array(path: Path, name: str, data: bytes) -> Array:
+    """Return the array in one member; its header is believed where the bytes bear it out."""
+    file = io.BytesIO(data)
+    try:
+        version = npy.read_magic(file)
+        header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = header(file)
+    except (ValueError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
+        raise DataError(f"{path}: its member {name} is no array of NumPy ({error}).") from error
+    if dtype.kind not in "fiub":
+        raise DataError(
+            f"{path}: {name} holds {dtype}; weights are numbers. Objects are pickles and are not "
+            "read; save plain arrays with numpy.savez."
+        )
+    rest = data[file.tell() :]
+    if len(rest) != math.prod(shape) * dtype.itemsize:
+        raise DataError(
+            f"{path}: {name} should hold {shape} of {dtype}, and there are {len(rest):,} bytes."
+        )
+    array = np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)

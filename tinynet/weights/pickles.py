@@ -1,0 +1,189 @@
+"""The pickle inside a PyTorch file, read without being run.
+
+A pickle is a program for a machine with a stack. Python's own machine imports and calls whatever
+the program names; `torch.save` writes programs that need little of that. The machine below has the
+instructions for dicts, lists, tuples, numbers and strings, and knows `NAMES`. It has no import and
+no call: what a name stands for is decided here, and any other name or instruction is refused and
+named before it could mean anything.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable
+from typing import Any
+
+from tinynet.errors import DataError
+
+LARGEST = 1 << 23  # bytes; a thousand tensors take a few hundred thousand
+
+STORAGES = {
+    "torch FloatStorage": "f4",
+    "torch DoubleStorage": "f8",
+    "torch HalfStorage": "f2",
+    "torch BFloat16Storage": "bf16",
+    "torch LongStorage": "i8",
+    "torch IntStorage": "i4",
+    "torch ShortStorage": "i2",
+    "torch CharStorage": "i1",
+    "torch ByteStorage": "u1",
+    "torch BoolStorage": "?",
+}
+"""Types of storage, and the dtype of their elements."""
+
+DICT = "collections OrderedDict"
+TENSOR = "torch._utils _rebuild_tensor_v2"
+PARAMETER = "torch._utils _rebuild_parameter"
+NAMES = {DICT, TENSOR, PARAMETER, *STORAGES}
+
+
+class Name(str):
+    """One of NAMES, as it lies on the stack: a word, not the thing that Python calls so."""
+
+    __slots__ = ()
+
+
+CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+LITERALS = {"BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1"}
+EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+NOTHING = {"PROTO", "FRAME"}
+
+Make = Callable[..., Any]
+
+
+def read(program: bytes, storage: Make, tensor: Make) -> Any:
+    """Return what a pickle describes, or raise a DataError that names what is not allowed.
+
+    Parameters
+    ----------
+    storage : (dtype, key, elements) -> what stands for a storage
+    tensor : (storage, offset, size, stride) -> what stands for a tensor
+    """
+    if len(program) > LARGEST:
+        raise DataError(f"its pickle has {len(program):,} bytes; {LARGEST:,} are the limit.")
+    machine = Machine(storage, tensor)
+    try:
+        for instruction, argument, _ in pickletools.genops(program):
+            if instruction.name == "STOP":
+                return machine.stack.pop()
+            machine.do(instruction.name, argument)
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"its pickle is damaged ({error}).") from error
+    raise DataError("its pickle has no end.")
+
+
+class Machine:
+    """The stack, where groups on it begin, the numbered memory; one step per instruction."""
+
+    def __init__(self, storage: Make, tensor: Make) -> None:
+        self.storage, self.tensor = storage, tensor
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memory: dict[int, Any] = {}
+
+    def do(self, name: str, argument: Any) -> None:
+        """Carry out one instruction, or refuse it by name."""
+        if name in CONSTANTS:
+            self.stack.append(CONSTANTS[name])
+        elif name in LITERALS:
+            self.stack.append(argument)
+        elif name in EMPTY:
+            self.stack.append(EMPTY[name]())
+        elif name in TUPLES:
+            count = TUPLES[name]
+            self.stack[-count:] = [tuple(self.stack[-count:])]
+        elif name not in NOTHING:
+            step = getattr(self, f"_do_{name.lower()}", None)
+            if step is None:
+                raise DataError(f"its pickle has the instruction {name}, which no weights need.")
+            step(argument)
+
+    def _group(self) -> list[Any]:
+        """Take everything above the last mark."""
+        at = self.marks.pop()
+        found = self.stack[at:]
+        del self.stack[at:]
+        return found
+
+    def _do_mark(self, _: Any) -> None:
+        self.marks.append(len(self.stack))
+
+    def _do_tuple(self, _: Any) -> None:
+        self.stack.append(tuple(self._group()))
+
+    def _do_append(self, _: Any) -> None:
+        value = self.stack.pop()
+        self.stack[-1].append(value)
+
+    def _do_appends(self, _: Any) -> None:
+        values = self._group()
+        self.stack[-1].extend(values)
+
+    def _do_setitem(self, _: Any) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _do_setitems(self, _: Any) -> None:
+        self._set(self._group())
+
+    def _set(self, items: list[Any]) -> None:
+        target = self.stack[-1]
+        if not isinstance(target, dict):
+            raise DataError("its pickle puts items into something that is no dict.")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, str | int):  # a tuple may be nested too deeply to be hashed
+                raise DataError(f"its pickle has a dict with a {type(key).__name__} as key.")
+            target[key] = value
+
+    def _do_binput(self, number: int) -> None:
+        self.memory[number] = self.stack[-1]
+
+    _do_long_binput = _do_binput
+
+    def _do_memoize(self, _: Any) -> None:
+        self.memory[len(self.memory)] = self.stack[-1]
+
+    def _do_binget(self, number: int) -> None:
+        self.stack.append(self.memory[number])
+
+    _do_long_binget = _do_binget
+
+    def _do_global(self, name: str) -> None:
+        if name not in NAMES:
+            raise DataError(
+                f"its pickle asks for {name.replace(' ', '.')}, which is no tensor and is not "
+                "looked up, let alone run."
+            )
+        self.stack.append(Name(name))
+
+    def _do_stack_global(self, _: Any) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        self._do_global(f"{module} {name}")
+
+    def _do_binpersid(self, _: Any) -> None:
+        kind, dtype, key, _, elements = self.stack.pop()
+        if kind != "storage" or not isinstance(dtype, Name) or dtype not in STORAGES:
+            raise DataError(f"its pickle refers to a {kind!r} of {dtype!r}, not to a storage.")
+        self.stack.append(self.storage(STORAGES[dtype], key, elements))
+
+    def _do_reduce(self, _: Any) -> None:
+        arguments, name = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, Name):
+            raise DataError(f"its pickle calls {name!r}, which is no function.")
+        if name == DICT and arguments == ():
+            self.stack.append({})
+        elif name == TENSOR:
+            self.stack.append(self.tensor(*arguments[:4]))
+        elif name == PARAMETER:
+            self.stack.append(arguments[0])
+        else:
+            raise DataError(f"its pickle calls {name.replace(' ', '.')}, which is not needed here.")
+
+    def _do_build(self, _: Any) -> None:
+        """Drop what PyTorch notes on a dict of weights: the versions of its modules."""
+        self.stack.pop()
+        if not isinstance(self.stack[-1], dict):
+            raise DataError("its pickle sets attributes of something that is no dict.")

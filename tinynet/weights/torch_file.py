@@ -1,0 +1,120 @@
+"""PyTorch's .pth files: a zip with one pickle, which says which tensors there are, and their bytes.
+
+    NAME/data.pkl      tensors as (storage, offset, size, stride), in dicts
+    NAME/data/KEY      the bytes of one storage; tensors may share it
+    NAME/byteorder     "little" or "big"
+
+`pickles` reads the first without running it.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.errors import DataError
+from tinynet.weights import pickles
+from tinynet.weights.archives import member
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
+"""Under these names training programs keep the weights, beside the epoch and the optimiser."""
+
+WAY_OUT = (
+    "In PyTorch, write the weights alone: torch.save(model.state_dict(), PATH), or with "
+    "safetensors.torch.save_file."
+)
+SHARED = 16  # times the bytes of the storages that all tensors together may show
+
+
+def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
+    """Return the tensors of a .pth archive by name; read-only views of what was stored."""
+    names = archive.namelist()
+    pickled = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(pickled) != 1:
+        raise DataError(f"{path}: a .pth file holds one data.pkl, this one {len(pickled)}.")
+    root = pickled[0].removesuffix("data.pkl")
+    if f"{root}constants.pkl" in names:
+        raise DataError(f"{path}: this is a TorchScript program, not a file of weights. {WAY_OUT}")
+    if f"{root}byteorder" in names and member(path, archive, f"{root}byteorder") != b"little":
+        raise DataError(
+            f"{path}: its bytes are in big-endian order. Save it again on a little-endian machine."
+        )
+    try:
+        storages = Storages(path, archive, root)
+        found = pickles.read(member(path, archive, pickled[0]), storages.storage, storages.tensor)
+        return named_tensors(found)
+    except DataError as error:
+        said = str(error)
+        raise DataError(
+            said if said.startswith(str(path)) else f"{path}: {said} {WAY_OUT}"
+        ) from error
+
+
+class Storages:
+    """The storages of an archive, each read once, and tensors that look at them."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, root: str) -> None:
+        self.path, self.archive, self.root = path, archive, root
+        self.read: dict[tuple[str, str], Array] = {}
+        self.shown = 0
+
+    def storage(self, dtype: str, key: Any, elements: Any) -> Array:
+        """Return all elements of a storage, (elements,)."""
+        if not isinstance(key, str) or not key.isalnum():
+            raise DataError(f"its pickle calls a storage {key!r}; they have numbers.")
+        if (dtype, key) not in self.read:
+            data = member(self.path, self.archive, f"{self.root}data/{key}")
+            kind = np.dtype("<u2" if dtype == "bf16" else dtype).newbyteorder("<")
+            if not isinstance(elements, int) or elements * kind.itemsize != len(data):
+                raise DataError(
+                    f"storage {key} should hold {elements} x {kind.itemsize} bytes, "
+                    f"and there are {len(data):,}."
+                )
+            flat = np.frombuffer(data, kind)
+            self.read[dtype, key] = widened(flat) if dtype == "bf16" else flat
+        return self.read[dtype, key]
+
+    def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
+        """Return the elements of a storage that a tensor shows, without a copy."""
+        numbers = (offset, *size, *stride)
+        if not isinstance(storage, np.ndarray) or not all(
+            isinstance(n, int) and 0 <= n < 1 << 48 for n in numbers
+        ):
+            raise DataError(f"a tensor of size {size} and stride {stride} at {offset} cannot be.")
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        count = math.prod(size)
+        self.shown += count
+        known = sum(array.size for array in self.read.values())
+        if (count and max(last + 1, count) > storage.size) or self.shown > SHARED * known:
+            raise DataError(
+                f"a tensor of size {size} and stride {stride} at {offset} does not lie in its "
+                f"storage of {storage.size:,} elements."
+            )
+        if not count:
+            return np.zeros(size, storage.dtype)
+        steps = [step * storage.itemsize for step in stride]
+        return np.ndarray(size, storage.dtype, storage, offset * storage.itemsize, steps)
+
+
+def widened(halves: Array) -> Array:
+    """Return bfloat16, given as uint16, as the same numbers in float32."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def named_tensors(found: Any) -> dict[str, Array]:
+    """Return the dict of tensors that a file holds, or that one of WRAPPERS in it holds."""
+    inside = [found[w] for w in WRAPPERS if w in found] if isinstance(found, dict) else []
+    for candidate in (*(c for c in inside if isinstance(c, dict)), found):
+        if isinstance(candidate, dict) and candidate:
+            others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
+            if not others and all(isinstance(k, str) for k in candidate):
+                return candidate
+    kind = f"a dict of {', '.join(map(str, list(found)[:4]))}" if isinstance(found, dict) else (
+        f"a {type(found).__name__}"
+    )  # fmt: skip
+    raise DataError(f"it holds {kind}, not tensors by name.")

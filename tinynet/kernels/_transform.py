@@ -14,6 +14,7 @@ sums), and of sizes near 1.
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -88,22 +89,28 @@ class Transform(Part):
         src, dst, bias = (e.pointer(signature.args[k], args[k], args[k + 1]) for k in (0, 4, 9))
         sy, sx, dy, dx = args[2], args[3], args[6], args[7]
         rows, columns = self.matrix.shape
+        half = cgutils.alloca_once(builder, e.vector, rows * columns)  # T src
+        for_each = functools.partial(cgutils.for_range, builder)
 
-        def grid(count: int, y: Any, x: Any) -> list[list[Any]]:
-            down, along = ([builder.mul(s, e.number(i)) for i in range(count)] for s in (y, x))
-            return [[builder.add(a, b) for b in along] for a in down]
+        def line(start: Any, step: Any, count: int) -> list[Any]:
+            return [builder.add(start, builder.mul(step, e.number(k))) for k in range(count)]
 
-        sources, targets = grid(columns, sy, sx), grid(rows, dy, dx)
-        with cgutils.for_range(builder, args[8]) as loop:
-            c = builder.mul(loop.index, e.number(e.lanes))
-            half = [
-                apply(e, self.matrix, [e.load(src, builder.add(row[b], c)) for row in sources])
-                for b in range(columns)
-            ]
-            for i in range(rows):
-                for j, value in enumerate(apply(e, self.matrix, [column[i] for column in half])):
+        with for_each(args[8]) as vector:
+            c = builder.mul(vector.index, e.number(e.lanes))
+            with for_each(e.number(columns)) as column:  # a loop compiles sooner than a long list
+                begin = builder.add(c, builder.mul(column.index, sx))
+                values = apply(e, self.matrix, [e.load(src, p) for p in line(begin, sy, columns)])
+                places = line(column.index, e.number(columns), rows)
+                for value, place in zip(values, places, strict=True):
+                    builder.store(value, builder.gep(half, [place]))
+            with for_each(e.number(rows)) as row:
+                begin = builder.mul(row.index, e.number(columns))
+                places = [builder.gep(half, [p]) for p in line(begin, e.number(1), columns)]
+                values = apply(e, self.matrix, [builder.load(place) for place in places])
+                begin = builder.add(c, builder.mul(row.index, dy))
+                for value, place in zip(values, line(begin, dx, rows), strict=True):
                     out = builder.fadd(value, e.load(bias, c)) if self.biased else value
-                    e.store(out, dst, builder.add(targets[i][j], c))
+                    e.store(out, dst, place)
         return context.get_dummy_value()
 
 

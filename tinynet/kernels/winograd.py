@@ -30,6 +30,7 @@ from tinynet.kernels._native import (
     In1,
     In4,
     Native,
+    Out1,
     Out4,
     Places1,
     Places2,
@@ -42,6 +43,8 @@ from tinynet.kernels._transform import TILE, Transform, matrices
 from tinynet.kernels.conv_gradient_loops import collect
 from tinynet.kernels.conv_loops import pack
 from tinynet.kernels.geometry import Padding, Pair
+
+Sizes = tuple[int, int, int]
 
 LEAST = 32  # channels of a group, in and out, from which it pays
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
@@ -98,11 +101,11 @@ def _corner(t: int, down: int, along: int) -> tuple[int, int, int]:
 
 @helper
 def _lift(
-    x: Array, c: int, few: int, first: int, grid: Pair, v: Array, step: int, width: int, n: int
-) -> None:
+    x: Array, c: int, few: int, first: int, grid: Pair, v: Array, step: int, a: int, width: int,
+    n: int,
+) -> None:  # fmt: skip
     """Write v[k, t, :] = BT x B of tiles first, first + 1, ...: n vectors of channels from c on."""
     Hp, Wp, C = x.shape[1], x.shape[2], x.shape[3]
-    a = int(np.sqrt(len(v) // step))
     for t in range(few):
         image, i, j = _corner(first + t, grid[0], grid[1])
         at = ((image * Hp + i) * Wp + j) * C + c
@@ -111,49 +114,49 @@ def _lift(
 
 @helper
 def _land(
-    m: Array, step: int, few: int, first: int, grid: Pair, bias: Array, q: int, y: Array, c: int,
-    wide: int, spare: Array, vectors: int,
+    m: Array, step: int, a: int, few: int, first: int, grid: Pair, bias: Array, q: int, y: Array,
+    shape: Sizes, c: int, wide: int, spare: Array, vectors: int,
 ) -> None:  # fmt: skip
     """Write y = AT m[:, t] A + bias for each tile t; `wide` of the B channels exist, from c on."""
-    H, W, C = y.shape[1:]
-    flat, B, a = y.reshape(-1), len(spare) // 16, int(np.sqrt(len(m) // step))
+    (H, W, C), B = shape, len(spare) // 16
     for t in range(few):
         image, i, j = _corner(first + t, grid[0], grid[1])
         at, high, broad = ((image * H + i) * W + j) * C + c, min(4, H - i), min(4, W - j)
-        if high == 4 and broad == 4 and wide == B:
-            out_of(m, t * B, a * step, step, flat, at, W * C, C, vectors, bias, q * B)
-        else:  # must not write beyond the image, nor into the next channels
-            out_of(m, t * B, a * step, step, spare, 0, 4 * B, B, vectors, bias, q * B)
+        whole = high == 4 and broad == 4 and wide == B
+        out, out0, down, along = (y, at, W * C, C) if whole else (spare, 0, 4 * B, B)
+        out_of(m, t * B, a * step, step, out, out0, down, along, vectors, bias, q * B)
+        if not whole:  # what is beyond the image, or among the next channels, is not copied
             for i in range(high):
                 for j in range(broad):
                     for o in range(wide):
-                        flat[at + (i * W + j) * C + o] = spare[(i * 4 + j) * B + o]
+                        y[at + (i * W + j) * C + o] = spare[(i * 4 + j) * B + o]
 
 
 def _forward_loops(
-    lo: int, hi: int, x: In4, u: In4, bias: In1, y: Out4, rows: Places2, cols: Places1,
-    places: Places2, a: int, vectors: int,
+    lo: int, hi: int, x: In4, u: In4, zeros: In1, bias: In1, y: Out1, H: int, W: int, C: int,
+    rows: Places2, cols: Places1, places: Places2, a: int, vectors: int,
 ) -> None:  # fmt: skip
-    """Write strips lo..hi of tiles of y (N, H, W, G * OUT) from x (N, Hp, Wp, G * IN)."""
+    """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, Hp, Wp, G * IN)."""
     G, blocks, points, u_step = u.shape
     T, P = rows.shape
-    IN, OUT, B = x.shape[3] // G, y.shape[3] // G, len(bias) // (G * blocks)
-    grid = (y.shape[1] + 3) // 4, (y.shape[2] + 3) // 4
+    IN, OUT, B = x.shape[3] // G, C // G, len(zeros)
+    grid = (H + 3) // 4, (W + 3) // 4
     v_step, m_step = T * P * IN + 16, T * P * B + 16
     v, m = np.empty(points * v_step, np.float32), np.empty(points * m_step, np.float32)
-    zeros, spare = np.zeros(B, np.float32), np.empty(16 * B, np.float32)
+    spare = np.empty(16 * B, np.float32)
     for first in range(lo * T * P, hi * T * P, T * P):
-        few = min(T * P, y.shape[0] * grid[0] * grid[1] - first)
+        few = min(T * P, len(x) * grid[0] * grid[1] - first)
         for q in range(G * blocks):
             g, c = q // blocks, q % blocks * B
             if c == 0:
-                _lift(x, g * IN, few, first, grid, v, v_step, IN, IN * vectors // B)
+                _lift(x, g * IN, few, first, grid, v, v_step, a, IN, IN * vectors // B)
             for k in range(points):
                 for t in range((few + P - 1) // P):
                     tile(v, k * v_step, rows, t * P, cols, 0, IN, u, (q * points + k) * u_step,
                          zeros, 0, 0, m, k * m_step, places, t * P)  # fmt: skip
             wide = min(B, OUT - c)
-            _land(m, m_step, few, first, grid, bias, q, y, g * OUT + c, wide, spare, vectors)
+            _land(m, m_step, a, few, first, grid, bias, q, y, (H, W, C), g * OUT + c, wide,
+                  spare, vectors)  # fmt: skip
 
 
 @helper
@@ -171,37 +174,39 @@ def _lift_gradient(
 
 def _gradient_loops(
     lo: int, hi: int, x: In4, gy: In4, gw: Out4, rows: Places2, cols: Places1, places: Places2,
-    a: int, vectors: int, band: int, span: int,
+    zeros: In1, a: int, vectors: int, band: int, span: int,
 ) -> None:  # fmt: skip
     """Write parts lo..hi of gw (G, blocks, K*K*C, B): `band` inputs and `span` blocks each."""
     G, blocks, depth, B = gw.shape
     IN, OUT, P, points = x.shape[3] // G, gy.shape[3] // G, rows.shape[1], a * a
     grid, size, lanes = (gy.shape[1] // 4, gy.shape[2] // 4), len(cols), B // vectors
     v_step, z_step, d_step = size * band + 16, size * B + 16, band * B + 16
-    v, z = np.empty(points * v_step, np.float32), np.zeros(span * points * z_step, np.float32)
+    v, z = np.empty(points * v_step, np.float32), np.empty(span * points * z_step, np.float32)
     d = np.empty(span * points * d_step, np.float32)  # d[b, k] += v[k].T @ z[b, k]
     bands, spans, tiles = (IN + band - 1) // band, (blocks + span - 1) // span, grid[0] * grid[1]
+    for i in range(len(z)):
+        z[i] = 0  # and the lanes without a channel stay 0
     for task in range(lo, hi):
         g, c0, b0 = task // (bands * spans), task // spans % bands * band, task % spans * span
         wide, deep = min(band, IN - c0), min(span, blocks - b0)
-        d[:] = 0
         for first in range(0, len(x) * tiles, size):
             few = min(size, len(x) * tiles - first)
-            _lift(x, g * IN + c0, few, first, grid, v, v_step, band, wide // lanes)
+            _lift(x, g * IN + c0, few, first, grid, v, v_step, a, band, wide // lanes)
             for b in range(deep):
                 c = (b0 + b) * B
                 n, z0 = min(B, OUT - c) // lanes, b * points * z_step
                 _lift_gradient(gy, g * OUT + c, few, first, grid, z, z0, z_step, a, B, n)
             for r in range(points * deep * ((wide + P - 1) // P)):
                 k, b, r0 = r // deep % points, r % deep, r // (deep * points) * P
-                here = b * points + k
-                tile(v, k * v_step, rows, r0, cols, 0, few, z, here * z_step,
-                     d, here * d_step, 1, d, here * d_step, places, r0)  # fmt: skip
+                here = (b * points + k) * d_step
+                start, s0, follow = (d, here, 1) if first else (zeros, 0, 0)
+                tile(v, k * v_step, rows, r0, cols, 0, few, z, (b * points + k) * z_step,
+                     start, s0, follow, d, here, places, r0)  # fmt: skip
         for r in range(deep * wide):
             b, c = r // wide, r % wide
             at = ((g * blocks + b0 + b) * depth + c0 + c) * B
-            s0, row = b * points * d_step + c * B, IN * B
-            back(d, s0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0)
+            d0, row = b * points * d_step + c * B, IN * B
+            back(d, d0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0)
 
 
 class Kernels:
@@ -248,7 +253,10 @@ def _correlate(
     size = -(-STRIP // shape.pixels) * shape.pixels
     strips = -(-len(x) * -(-outputs[0] // TILE) * -(-outputs[1] // TILE) // size)
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
-    kernels.forward(strips, images, u, start.reshape(-1), y, *tables, kernels.a, shape.vectors)
+    kernels.forward(
+        strips, images, u, np.zeros(B, np.float32), start.reshape(-1), y.reshape(-1), *y.shape[1:],
+        *tables, kernels.a, shape.vectors,
+    )  # fmt: skip
     return channels_first(y)
 
 
@@ -286,7 +294,7 @@ def backward_weight(gy: Array, x: Array, K: int, padding: Padding, groups: int) 
     gw = np.empty((1, groups, blocks, K * K * IN, B), np.float32)
     tables = [t.places for t in (tiles((band, 1, 0)), offsets((32, band, 0)), tiles((band, B, 0)))]
     kernels.gradient(
-        groups * -(-IN // band) * -(-blocks // span), images, gradient, gw[0], *tables, kernels.a,
-        shape.vectors, band, span,
+        groups * -(-IN // band) * -(-blocks // span), images, gradient, gw[0], *tables,
+        np.zeros(B, np.float32), kernels.a, shape.vectors, band, span,
     )  # fmt: skip
     return collect(gw, (OC, IN, K, K))

@@ -7,7 +7,9 @@
 import functools
 import importlib.util
 import os
+import re
 import sys
+import threading
 
 import hypothesis
 import numpy as np
@@ -15,8 +17,9 @@ import pytest
 
 import stand_in_cupy
 import tinynet as tn
+from stand_in_cublas import StandIn
 from tinynet.errors import DeviceError
-from tinynet.kernels import _cuda_on_cpu
+from tinynet.kernels import _cublas, _cuda, _cuda_on_cpu
 
 # Numba compiles at a first call, so no example has a deadline.
 hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, derandomize=True)
@@ -76,7 +79,19 @@ def stand_in(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in_cupy)
     monkeypatch.setattr(stand_in_cupy, "card", stand_in_cupy.Card())
     monkeypatch.setattr(stand_in_cupy, "_default_pool", stand_in_cupy.MemoryPool())
-    return stand_in_cupy
+    monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", staticmethod(_for_the_cpu))
+    library = StandIn()
+    monkeypatch.setattr(_cublas, "load", lambda: library)
+    monkeypatch.setattr(_cublas, "_mine", threading.local())
+    _cuda._kernels.cache_clear()
+    yield stand_in_cupy
+    _cuda._kernels.cache_clear()
+
+
+def _for_the_cpu(code, options):
+    """Compile CUDA C as `_cuda` does for NumPy arrays."""
+    names = tuple(name for name, _ in _cuda._KERNEL.findall(re.sub(r"//[^\n]*", "", code)))
+    return _cuda_on_cpu.Module(code, names)
 
 
 CARDS = [pytest.param("card", marks=pytest.mark.gpu)] if cuda_devices() else []

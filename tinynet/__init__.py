@@ -8,7 +8,7 @@ from tinynet import data, functions, kernels, models, nn, optim, testing, weight
 from tinynet.autograd import Function, no_grad
 from tinynet.backend import Device, default_device
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
-from tinynet.kernels import get_num_threads, set_num_threads
+from tinynet.kernels import get_num_threads, precision, set_num_threads
 from tinynet.random import seed
 from tinynet.tensor import Tensor, ones, tensor, zeros
 
@@ -33,6 +33,7 @@ __all__ = [
     "no_grad",
     "ones",
     "optim",
+    "precision",
     "seed",
     "set_num_threads",
     "tensor",

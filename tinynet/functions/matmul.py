@@ -19,13 +19,17 @@ class Matmul(Function):
 
     def forward(self, a: Array, b: Array) -> Array:
         self.saved = a, b
-        return a @ b
+        return kernels.gemm(a, b)
 
     def backward(self, gy: Array) -> Any:
         a, b = self.saved
         return (
-            unbroadcast(gy @ b.swapaxes(-1, -2), a.shape) if self.needs_grad(0) else None,
-            unbroadcast(a.swapaxes(-1, -2) @ gy, b.shape) if self.needs_grad(1) else None,
+            unbroadcast(kernels.gemm(gy, b.swapaxes(-1, -2)), a.shape)
+            if self.needs_grad(0)
+            else None,
+            unbroadcast(kernels.gemm(a.swapaxes(-1, -2), gy), b.shape)
+            if self.needs_grad(1)
+            else None,
         )
 
 

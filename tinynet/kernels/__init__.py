@@ -12,7 +12,7 @@ batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
-matmul         matmul (BLAS, on our threads)
+matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU)
 =============  ======================================================================
 
 A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
@@ -36,7 +36,7 @@ from tinynet.kernels.conv import (
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
-from tinynet.kernels.matmul import matmul
+from tinynet.kernels.matmul import gemm, matmul, precision
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.momentum import momentum_update
 from tinynet.kernels.softmax import cross_entropy
@@ -56,6 +56,7 @@ __all__ = [
     "conv2d_forward",
     "cross_entropy",
     "dropout",
+    "gemm",
     "get_num_threads",
     "im2col",
     "lrn_backward",
@@ -64,6 +65,7 @@ __all__ = [
     "max_pool2d_backward",
     "max_pool2d_forward",
     "momentum_update",
+    "precision",
     "set_num_threads",
     "use",
 ]

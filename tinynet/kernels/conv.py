@@ -25,6 +25,7 @@ from tinynet.kernels import conv_gradient_loops, conv_loops, winograd
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
+from tinynet.kernels.matmul import gemm
 
 
 @Kernel
@@ -43,7 +44,7 @@ def conv2d_forward(
     columns = im2col.reference(x, kernel, stride, padding, dilation)
     K = columns.shape[1] // groups
     columns = columns.reshape(len(x), groups, K, OH * OW)
-    y = weight.reshape(groups, weight.shape[0] // groups, -1) @ columns
+    y = gemm(weight.reshape(groups, weight.shape[0] // groups, -1), columns)
     y = y.reshape(len(x), len(weight), OH, OW)
     return y if bias is None else y + bias[:, None, None]
 
@@ -61,7 +62,7 @@ def conv2d_backward_input(
     """Return gx of `shape` (N, C, H, W): each gy (N, OC, OH, OW) times its filter, put back."""
     N, OC, OH, OW = gy.shape
     filters = weight.reshape(groups, OC // groups, -1)  # (G, OC // G, K)
-    columns = filters.transpose(0, 2, 1) @ gy.reshape(N, groups, OC // groups, OH * OW)
+    columns = gemm(filters.transpose(0, 2, 1), gy.reshape(N, groups, OC // groups, OH * OW))
     columns = columns.reshape(N, groups * filters.shape[2], OH * OW)
     return col2im.reference(columns, shape, weight.shape[2:], stride, padding, dilation)
 
@@ -83,7 +84,8 @@ def conv2d_backward_weight(
     columns = columns.reshape(N, groups, K, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
     gy = gy.reshape(N, groups, OC // groups, OH * OW).transpose(1, 2, 0, 3)  # (G, OC//G, N, OH*OW)
     pixels = N * OH * OW
-    gweight = gy.reshape(groups, OC // groups, pixels) @ columns.reshape(groups, pixels, K)
+    gy, columns = gy.reshape(groups, OC // groups, pixels), columns.reshape(groups, pixels, K)
+    gweight = gemm(gy, columns)
     return gweight.reshape(OC, K // (kernel[0] * kernel[1]), *kernel)
 
 

@@ -1,28 +1,104 @@
-r"""The matrix product of the fully connected layers.
+r"""Matrix products: of the fully connected layers, and of whatever else multiplies matrices.
 
     y[m, n] = sum over k of a[m, k] * b[k, n]
 
-This is the one hot loop that is not ours: BLAS computes it. The fast version only decides who
-computes which part, so that BLAS's threads and ours do not fight for the processors.
+This is the one hot loop that is not ours: BLAS computes it. `matmul` decides who computes which
+part on a CPU, so that BLAS's threads and ours do not fight for the processors. `gemm` is the only
+place in the project that multiplies matrices on a GPU.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.backend import Array, array_module
 from tinynet.kernels._blas import single_thread
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._team import team
 
 BLOCKS = 8  # a fixed number, so that the bits do not depend on the number of threads
 WORTH = 1_000_000  # multiplications that are worth waking a thread for
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+_precision: contextvars.ContextVar[str] = contextvars.ContextVar(
+    "tinynet.precision", default="float32"
+)
+
+
+@contextlib.contextmanager
+def precision(kind: str) -> Iterator[None]:
+    """Inside the block, say how a GPU multiplies matrices of float32; sums are float32 always.
+
+    "float32", the default, keeps 24 bits of each factor. "tf32" rounds them to 11 bits on their
+    way into the tensor cores. "bfloat16" stores them with 8 bits first, which also halves what is
+    read. A CPU, and float64, take no notice.
+    """
+    if kind not in PRECISIONS:
+        raise ValueError(f"precision: it is one of {', '.join(PRECISIONS)}, not {kind!r}.")
+    token = _precision.set(kind)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a @ b for stacks of matrices (..., M, K) and (..., K, N), in `out` if it is given.
+
+    On a GPU it is cuBLAS, and may be captured in a graph. Matrices may be transposed views or
+    parts of larger ones; other memory orders are copied first.
+    """
+    if isinstance(a, np.ndarray):
+        return np.matmul(a, b, out=out)
+    from tinynet.kernels._cublas import Matrices, blas
+
+    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    if b.shape[-2] != K:
+        raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
+    dtype = np.result_type(a.dtype, b.dtype)
+    y = xp.empty((*batch, M, N), dtype) if out is None else out
+    if 0 in y.shape or K == 0:
+        y.fill(0)
+        return y
+    stack = y.reshape(-1, M, N)
+    into = Matrices.of(stack)
+    if into is None or into.transposed or stack.data.ptr != y.data.ptr or y.dtype != dtype:
+        y[...] = gemm(a, b)  # it lies otherwise
+    else:
+        stored = dtype == np.float32 and _precision.get() == "bfloat16"
+        left, right = (_bfloat16(x) if stored else x.astype(dtype, copy=False) for x in (a, b))
+        left, right = _stacked(left, batch), _stacked(right, batch)
+        blas().gemm(left, right, into, _precision.get())
+    return y
+
+
+def _stacked(x: Array, batch: tuple[int, ...]) -> Any:
+    """Return x (..., R, C), repeated as `batch` says, as cuBLAS reads it."""
+    from tinynet.kernels._cublas import Matrices
+
+    xp, sides = array_module(x), x.shape[-2:]
+    x = xp.broadcast_to(x, (*batch, *sides)).reshape(-1, *sides)
+    return Matrices.of(x) or Matrices.of(x.copy(order="C"))
+
+
+def _bfloat16(x: Array) -> Array:
+    """Return the upper half of each float32, rounded to nearest even, as uint16."""
+    xp = array_module(x)
+    bits = xp.ascontiguousarray(x).view(xp.uint32)
+    rounded = bits + (0x7FFF + ((bits >> 16) & 1))
+    return xp.where(xp.isnan(x), 0x7FC0, rounded >> 16).astype(xp.uint16)
 
 
 @Kernel
 def matmul(a: Array, b: Array) -> Array:
     """Return a @ b (M, N) of matrices a (M, K) and b (K, N)."""
-    return a @ b
+    return gemm(a, b)
 
 
 @matmul.numba

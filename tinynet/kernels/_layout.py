@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet.backend import Array
 from tinynet.kernels._native import In3, In4, Out3, Out4, native
+from tinynet.kernels._vectors import move
 from tinynet.kernels.geometry import Padding
 
 GRAIN = 1 << 15  # elements that are worth waking a thread for, in loops that mostly move memory
@@ -64,14 +65,13 @@ def _interleave(lo: int, hi: int, x: In3, y: Out3) -> None:
 @native
 def _border(lo: int, hi: int, x: In4, top: int, left: int, y: Out4) -> None:
     """X (N, H, W, C) -> y, with zeros around it."""
-    H, W, C = x.shape[1], x.shape[2], x.shape[3]
+    H, row = x.shape[1], x.shape[2] * x.shape[3]
+    begin, end = left * x.shape[3], y.shape[2] * x.shape[3]
+    flat = y.reshape(-1)
     for n in range(lo, hi):
         for i in range(y.shape[1]):
-            inside = top <= i < top + H
-            for j in range(y.shape[2]):
-                if inside and left <= j < left + W:
-                    for c in range(C):
-                        y[n, i, j, c] = x[n, i - top, j - left, c]
-                else:
-                    for c in range(C):
-                        y[n, i, j, c] = 0
+            at, inside = (n * y.shape[1] + i) * end, top <= i < top + H
+            flat[at : at + (begin if inside else end)] = 0
+            if inside:
+                move(x, (n * H + i - top) * row, flat, at + begin, row)
+                flat[at + begin + row : at + end] = 0

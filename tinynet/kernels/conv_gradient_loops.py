@@ -30,9 +30,11 @@ from tinynet.kernels._native import (
     tile,
 )
 from tinynet.kernels._tables import Images, guard, offsets, tiles
+from tinynet.kernels._vectors import move
 from tinynet.kernels.geometry import Padding, Pair
 
-CHUNK = 96  # pixels of gy that stay in the first cache while the rows of gweight pass
+CHUNK = 64  # pixels of gy that stay in the first cache while the rows of gweight pass
+NEAR = 48 * 1024  # sums that stay in the second cache while the pixels pass
 WORTH = 2_500_000  # multiplications and additions that are worth waking a thread for
 
 
@@ -48,24 +50,28 @@ def _correlate(
     places: Places2,
     x_group: int,
     y_group: int,
+    span: int,
 ) -> None:
-    """Tasks lo..hi of S * G * blocks: sums (S, G, blocks, depth, B) += x[rows + cols] @ gy."""
+    """Tasks lo..hi, each `span` blocks: sums (S, G, blocks, depth, B) += x[rows + cols] @ gy."""
     S, G, blocks, depth, B = sums.shape
     T, P = rows.shape
-    strip = np.zeros(CHUNK * B, np.float32)  # of gy: (CHUNK, B)
-    flat = sums.reshape(-1)
-    for q in range(lo, hi):
-        s, g, c = q // (G * blocks), q // blocks % G, q % blocks * B
-        wide, last = min(B, y_group - c), (s + 1) * len(cols) // S
+    strip = np.zeros(span * CHUNK * B, np.float32)  # of gy: (span, CHUNK, B)
+    flat, spans = sums.reshape(-1), (blocks + span - 1) // span
+    for task in range(lo, hi):
+        s, g, first_block = task // (G * spans), task // spans % G, task % spans * span
+        deep, last = min(span, blocks - first_block), (s + 1) * len(cols) // S
         for first in range(s * len(cols) // S, last, CHUNK):
             few = min(CHUNK, last - first)
             for i in range(few):
-                for o in range(wide):
-                    strip[i * B + o] = gy[first + i, g * y_group + c + o]
-            for t in range(T):
-                at = q * depth * B
-                tile(x, g * x_group, rows, t * P, cols, first, few, strip, 0,
-                     flat, at, 1, flat, at, places, t * P)  # fmt: skip
+                for b in range(deep):
+                    c = (first_block + b) * B
+                    at = (first + i) * gy.shape[1] + g * y_group + c
+                    move(gy, at, strip, (b * CHUNK + i) * B, min(B, y_group - c))
+            for b in range(deep):
+                at = ((s * G + g) * blocks + first_block + b) * depth * B
+                for t in range(T):
+                    tile(x, g * x_group, rows, t * P, cols, first, few, strip, b * CHUNK * B,
+                         flat, at, 1, flat, at, places, t * P)  # fmt: skip
 
 
 @native
@@ -101,12 +107,14 @@ def backward_weight(
     cols = offsets(*grid.axes((OH, OW), stride))
     guard(images, rows, cols, IN, groups)
     depth, blocks, pixels = KH * KW * IN, -(-OC // groups // B), len(cols.places)
-    parts = max(1, min(8, 32 // (groups * blocks), pixels // CHUNK))
+    span = max(1, min(blocks, NEAR // (depth * B)))
+    tasks = groups * -(-blocks // span)
+    parts = max(1, min(32 // tasks, pixels // CHUNK))
     sums = np.zeros((parts, groups, blocks, depth, B), np.float32)
     _correlate(
-        parts * groups * blocks, images.reshape(-1), rows.places, cols.places,
+        parts * tasks, images.reshape(-1), rows.places, cols.places,
         channels_last(gy).reshape(pixels, OC), sums, tiles((depth, B, 0)).places, IN, OC // groups,
-        grain=-(-WORTH * parts // (2 * depth * B * pixels)),
+        span, grain=-(-WORTH * parts // (2 * depth * B * span * pixels)),
     )  # fmt: skip
     return collect(sums, (OC, IN, KH, KW))
 

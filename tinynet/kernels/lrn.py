@@ -21,6 +21,7 @@ from tinynet.backend import Array
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In2, Out2, Real, helper, native
+from tinynet.kernels._vectors import window_sums
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
@@ -85,20 +86,8 @@ def _forward_loops(
             here, s = x[i, first : first + C], scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = here[c] * here[c]
-            _window_sums(term, half, s)
-            for c in range(C):
-                s[c] = k + alpha * s[c]
+            window_sums(term, 2 * half + 1, k, alpha, s)
             _times_power(here, s, beta, y[i, first : first + C])
-
-
-@helper
-def _window_sums(term: Array, half: int, total: Array) -> None:
-    """total[c] = the sum of term[c .. c + 2*half], the window of channel c."""
-    for c in range(len(total)):
-        total[c] = term[c]
-    for j in range(1, 2 * half + 1):
-        for c in range(len(total)):
-            total[c] += term[c + j]
 
 
 @helper
@@ -137,7 +126,7 @@ def _backward_loops(
             g, s = gy[i, first : first + C], scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = g[c] * y[i, first + c] / s[c]
-            _window_sums(term, half, total)
+            window_sums(term, 2 * half + 1, np.float32(0), np.float32(1), total)
             _times_power(g, s, beta, gx[i, first : first + C])
             for c in range(C):
                 gx[i, first + c] -= factor * x[i, first + c] * total[c]

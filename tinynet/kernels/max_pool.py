@@ -15,7 +15,8 @@ from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, native
+from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, helper, native
+from tinynet.kernels._vectors import largest, won
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
 
@@ -79,23 +80,16 @@ def _forward_loops(
 ) -> None:  # fmt: skip
     H, W = x.shape[1], x.shape[2]
     OH, OW, C = y.shape[1], y.shape[2], y.shape[3]
-    best, place = np.empty(C, np.float32), np.empty(C, np.int32)  # as wide as each other: vectors
     for n in range(lo, hi):
         for i in range(OH):
             for j in range(OW):
-                best[:] = -np.inf
-                place[:] = 0
-                for p in range(max(0, PH - SH * i), min(KH, H + PH - SH * i)):
-                    for q in range(max(0, PW - SW * j), min(KW, W + PW - SW * j)):
-                        h, w, tag = SH * i + p - PH, SW * j + q - PW, np.int32(p * KW + q)
-                        for c in range(C):
-                            value, old = x[n, h, w, c], best[c]
-                            wins = (value > old) | ((value != value) & (old == old))  # NaN wins
-                            best[c] = value if wins else old
-                            place[c] = tag if wins else place[c]
-                for c in range(C):
-                    y[n, i, j, c] = best[c]
-                    winner[n, i, j, c] = place[c]
+                top, left = SH * i - PH, SW * j - PW  # the window, and what of it is inside
+                p, q = max(0, -top), max(0, -left)
+                rows, cols = min(KH, H - top) - p, min(KW, W - left) - q
+                at = ((n * H + top + p) * W + left + q) * C
+                out = ((n * OH + i) * OW + j) * C
+                tag = p * KW + q
+                largest(x, at, rows, cols, W * C, C, tag, KW, 1, y, out, winner, out, C)
 
 
 @max_pool2d_backward.numba
@@ -120,25 +114,33 @@ def max_pool2d_backward_numba(
 
 
 @native
-def _backward_loops(  # noqa: C901  windows on images are many loops
+def _backward_loops(
     lo: int, hi: int, gy: In4, winner: TagsIn4, KH: int, KW: int, SH: int, SW: int, PH: int,
     PW: int, gx: Out4,
 ) -> None:  # fmt: skip
     OH, OW = gy.shape[1], gy.shape[2]
     H, W, C = gx.shape[1], gx.shape[2], gx.shape[3]
+    across = np.empty((W, 2), np.int64)
+    for w in range(W):
+        across[w, 0], across[w, 1] = _windows_of(w + PW, KW, SW, OW)
     for n in range(lo, hi):
         for h in range(H):
+            last, rows = _windows_of(h + PH, KH, SH, OH)
             for w in range(W):
-                for c in range(C):
-                    gx[n, h, w, c] = 0
-                for p in range((h + PH) % SH, KH, SH):  # in the order in which the reference adds
-                    i = (h + PH - p) // SH
-                    for q in range((w + PW) % SW, KW, SW):
-                        j, tag = (w + PW - q) // SW, np.uint8(p * KW + q)
-                        if 0 <= i < OH and 0 <= j < OW:
-                            for c in range(C):
-                                won = winner[n, i, j, c] == tag
-                                gx[n, h, w, c] += gy[n, i, j, c] if won else np.float32(0)
+                right, cols = across[w, 0], across[w, 1]
+                # Backwards: the last window has this pixel nearest to its corner.
+                tag = (h + PH - SH * last) * KW + w + PW - SW * right
+                at = ((n * OH + last) * OW + right) * C
+                won(gy, at, rows, cols, -OW * C, -C, tag, SH * KW, SW,
+                    gx, ((n * H + h) * W + w) * C, winner, at, C)  # fmt: skip
+
+
+@helper
+def _windows_of(place: int, K: int, S: int, windows: int) -> tuple[int, int]:
+    """Return the last window that a row (or column) of the framed image lies in, and how many."""
+    last = min(place // S, windows - 1)
+    first = max(0, (place - K) // S + 1)
+    return last, max(0, last - first + 1)
 
 
 # ---- the same in threads: max_pool.cu

@@ -29,6 +29,7 @@ TYPES = {
     "unsigned": "uint32",
     "long long": "int64",
     "unsigned char": "uint8",
+    "bool": "bool",
     "wide": "float64",
 }
 C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}

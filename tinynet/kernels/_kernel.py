@@ -54,6 +54,12 @@ def has_numba() -> bool:
         return False
 
 
+def _one_type(x: Any, others: tuple[Any, ...]) -> bool:
+    """Return whether a CUDA kernel can be compiled for these arrays: it has one type of floats."""
+    floats = {a.dtype for a in (x, *others) if getattr(a, "dtype", np.dtype(int)).kind == "f"}
+    return x.dtype in CUDA_TYPES and floats <= {x.dtype}
+
+
 class Kernel(Generic[P, R]):
     """A hot loop: one meaning, several implementations.
 
@@ -69,20 +75,20 @@ class Kernel(Generic[P, R]):
         KERNELS.append(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.implementations[self.kind_for(args[0])](*args, **kwargs)
+        return self.implementations[self.kind_for(*args)](*args, **kwargs)
 
-    def kind_for(self, x: Any) -> str:
-        """Return which implementation an array like `x` takes, here and now.
+    def kind_for(self, x: Any, *others: Any) -> str:
+        """Return which implementation an array like `x` takes, here and now, with these others.
 
         The Numba versions are written for float32; float64, the precision of the gradient
-        checks, takes the reference. The CUDA versions know both.
+        checks, takes the reference. The CUDA versions know both, but no mixture.
         """
         on_cpu = isinstance(x, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
         if kind == "numba":
             fits = on_cpu and x.dtype == np.float32 and has_numba()
         else:
-            fits = on_cpu == (kind == "cuda_on_cpu") and x.dtype in CUDA_TYPES
+            fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(x, others)
         return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In2, In4, Out4, native
@@ -158,3 +159,45 @@ def _backward_loops(  # noqa: C901  windows on images are many loops
                         if 0 <= i < OH and 0 <= j < OW:
                             for c in range(C):
                                 gx[n, h, w, c] += gy[n, i, j, c] / count[i, j]
+
+
+# ---- the same in threads: avg_pool.cu
+
+
+@avg_pool2d_forward.cuda
+def avg_pool2d_forward_cuda(
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Array:
+    """One thread an output."""
+    outputs = output_shape("avg_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
+    N, C, H, W = x.shape
+    y = array_module(x).empty((N, C, *outputs), x.dtype)
+    launch(
+        "avg_pool", "avg_pool2d_forward", cover(y.size), in_rows(x), N * C, H, W, *outputs,
+        *kernel, *stride, *padding[0], *padding[1], count_include_pad, y,
+    )  # fmt: skip
+    return y
+
+
+@avg_pool2d_backward.cuda
+def avg_pool2d_backward_cuda(
+    gy: Array,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    count_include_pad: bool,
+) -> Array:
+    """One thread a pixel."""
+    N, C, H, W = shape
+    gx = array_module(gy).empty(shape, gy.dtype)
+    launch(
+        "avg_pool", "avg_pool2d_backward", cover(gx.size), in_rows(gy), N * C, H, W,
+        *gy.shape[2:], *kernel, *stride, *padding[0], *padding[1], count_include_pad, gx,
+    )  # fmt: skip
+    return gx

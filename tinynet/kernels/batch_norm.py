@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import Grid, cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In1, In2, Out2, Wide2, native
@@ -172,3 +173,46 @@ def _backward_loops(
         for c in range(x.shape[1]):
             xhat = (x[i, c] - mean[c]) * inverse[c]
             gx[i, c] = factor[c] * (gy[i, c] - gy_mean[c] - xhat * product_mean[c])
+
+
+# ---- the same in threads: batch_norm.cu
+
+
+@batch_norm_statistics.cuda
+def batch_norm_statistics_cuda(x: Array) -> tuple[Array, Array]:
+    """One block a channel; the second pass, over the distances from the mean, finds x in cache."""
+    if x.size == 0:
+        return batch_norm_statistics.reference(x)
+    N, C, H, W = x.shape
+    mean, var = (array_module(x).empty(C, x.dtype) for _ in range(2))
+    launch("batch_norm", "batch_norm_statistics", Grid((C,)), in_rows(x), N, C, H * W, mean, var)
+    return mean, var
+
+
+@batch_norm_forward.cuda
+def batch_norm_forward_cuda(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """One thread an element."""
+    _, C, H, W = x.shape
+    y = array_module(x).empty(x.shape, x.dtype)
+    vectors = [in_rows(v) for v in (mean, var, weight, bias)]
+    sizes = eps, x.size, C, H * W
+    launch("batch_norm", "batch_norm_forward", cover(x.size), in_rows(x), *vectors, *sizes, y)
+    return y
+
+
+@batch_norm_backward.cuda
+def batch_norm_backward_cuda(
+    gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
+) -> tuple[Array, Array, Array]:
+    """One block a channel for the sums, then one thread an element for gx."""
+    N, C, H, W = x.shape
+    gy, x, *vectors = (in_rows(a) for a in (gy, x, mean, var, weight))
+    gx, gweight, gbias = (array_module(x).empty(s, x.dtype) for s in (x.shape, C, C))
+    file, sums = "batch_norm", (gweight, gbias)
+    launch(file, "batch_norm_sums", Grid((C,)), gy, x, *vectors[:2], eps, N, C, H * W, *sums)
+    count = max(1, N * H * W) if training else np.inf
+    sizes = eps, count, x.size, C, H * W
+    launch(file, "batch_norm_backward", cover(x.size), gy, x, *vectors, *sums, *sizes, gx)
+    return gx, gweight, gbias

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tinynet.backend import Array
-from tinynet.kernels import conv_gradient_loops, conv_loops, winograd
+from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
@@ -188,3 +188,55 @@ def conv2d_backward_bias_numba(gy: Array) -> Array:
     if not conv_loops.fits((gy,), gy.shape):
         return conv2d_backward_bias.reference(gy)
     return conv_gradient_loops.backward_bias(gy)
+
+
+# ---- the same in threads: conv.cu
+
+
+@conv2d_forward.cuda
+def conv2d_forward_cuda(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """One block a tile of 64 filters and 64 windows."""
+    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    return conv_cuda.forward(x, weight, bias, outputs, stride, padding, dilation, groups)
+
+
+@conv2d_backward_input.cuda
+def conv2d_backward_input_cuda(
+    gy: Array,
+    weight: Array,
+    shape: tuple[int, ...],
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """One block a tile of 64 channels and 64 pixels."""
+    return conv_cuda.backward_input(gy, weight, shape, stride, padding, dilation, groups)
+
+
+@conv2d_backward_weight.cuda
+def conv2d_backward_weight_cuda(
+    gy: Array,
+    x: Array,
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """One block a tile of 64 filters and 64 of their weights."""
+    return conv_cuda.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+
+
+@conv2d_backward_bias.cuda
+def conv2d_backward_bias_cuda(gy: Array) -> Array:
+    """One block a channel, in double precision."""
+    return conv_cuda.backward_bias(gy)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, helper, native
@@ -75,3 +76,22 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
         b, d = second & low, first & low
         k, m = (k + np.uint64(0x9E3779B9)) & low, (m + np.uint64(0xBB67AE85)) & low
     return a, b, c, d
+
+
+# ---- the same in threads: dropout.cu
+
+
+@dropout.cuda
+def dropout_cuda(x: Array, p: float, key: tuple[int, int, int]) -> Array:
+    """One thread four elements, for which one call of Philox has words."""
+    if p == 1:
+        return dropout.reference(x, p, key)
+    seed, step, draw = key
+    x = in_rows(x)
+    y = array_module(x).empty(x.shape, x.dtype)
+    words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw
+    launch(
+        "dropout", "dropout", cover(-(-x.size // 4)), x, x.size, *words, round(p * 2**32),
+        1 / (1 - p), y,
+    )  # fmt: skip
+    return y

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In4, In5, Out4, Out5, native
@@ -123,3 +124,39 @@ def _col2im_loops(  # noqa: C901  windows on images are many loops
                         w = SW * j + DW * q - PW
                         if 0 <= h < H and 0 <= w < W:
                             gx[plane, 0, h, w] += columns[plane, p, q, i, j]
+
+
+# ---- the same in threads: im2col.cu
+
+
+@im2col.cuda
+def im2col_cuda(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
+    """One thread an element of the columns."""
+    N, C, H, W = x.shape
+    OH, OW = output_shape("im2col", x.shape, kernel, stride, padding, dilation)
+    columns = array_module(x).empty((N, C * kernel[0] * kernel[1], OH * OW), x.dtype)
+    launch(
+        "im2col", "im2col", cover(columns.size), in_rows(x), N * C, H, W, OH, OW, *kernel,
+        *stride, padding[0][0], padding[1][0], *dilation, columns,
+    )  # fmt: skip
+    return columns
+
+
+@col2im.cuda
+def col2im_cuda(
+    columns: Array,
+    shape: tuple[int, ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+) -> Array:
+    """One thread a pixel."""
+    N, C, H, W = shape
+    OH, OW = output_shape("col2im", shape, kernel, stride, padding, dilation)
+    gx = array_module(columns).empty(shape, columns.dtype)
+    launch(
+        "im2col", "col2im", cover(gx.size), in_rows(columns), N * C, H, W, OH, OW, *kernel,
+        *stride, padding[0][0], padding[1][0], *dilation, gx,
+    )  # fmt: skip
+    return gx

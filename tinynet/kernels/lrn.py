@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import Grid, cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In2, Out2, Real, helper, native
@@ -130,3 +131,45 @@ def _backward_loops(
             _times_power(g, s, beta, gx[i, first : first + C])
             for c in range(C):
                 gx[i, first + c] -= factor * x[i, first + c] * total[c]
+
+
+# ---- the same in threads: lrn.cu
+
+RUN = 16  # channels that one thread walks
+UNROLLED = (1, 3, 5, 7, 9)  # windows that the file has code for; the reference does the others
+
+
+def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
+    """Return the grid, and what tells a thread which channels are its own."""
+    N, C, H, W = x.shape
+    runs = -(-C // groups // RUN)
+    threads = N * groups * runs * H * W
+    return cover(threads), (threads, C, H * W, groups, runs, RUN)
+
+
+@lrn_forward.cuda
+def lrn_forward_cuda(
+    x: Array, n: int, k: float, alpha: float, beta: float, groups: int
+) -> tuple[Array, Array]:
+    """One pass over x; one thread a pixel and a run of channels."""
+    if n not in UNROLLED:
+        return lrn_forward.reference(x, n, k, alpha, beta, groups)
+    x = in_rows(x)
+    y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
+    grid, sizes = _threads(x, groups)
+    launch("lrn", "lrn_forward", grid, x, *sizes, n, k, alpha, beta, y, scale)
+    return y, scale
+
+
+@lrn_backward.cuda
+def lrn_backward_cuda(
+    gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
+) -> Array:
+    """One pass over the four arrays."""
+    if n not in UNROLLED:
+        return lrn_backward.reference(gy, x, y, scale, n, alpha, beta, groups)
+    inputs = [in_rows(a) for a in (gy, x, y, scale)]
+    gx = array_module(x).empty(x.shape, x.dtype)
+    grid, sizes = _threads(x, groups)
+    launch("lrn", "lrn_backward", grid, *inputs, *sizes, n, 2 * alpha * beta, beta, gx)
+    return gx

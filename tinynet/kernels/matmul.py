@@ -18,6 +18,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._blas import single_thread
+from tinynet.kernels._cuda import Grid, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._team import team
 
@@ -121,4 +122,32 @@ def matmul_numba(a: Array, b: Array) -> Array:
 
     with single_thread():
         team().run(blocks, BLOCKS, 1, ())
+    return y
+
+
+# ---- our own, in threads: matmul.cu
+
+TILE, THREADS = 64, 256  # as in tile_product.cuh
+
+
+def tiles(rows: int, columns: int) -> int:
+    """Return how many tiles, and so blocks, a matrix takes."""
+    return -(-rows // TILE) * -(-columns // TILE)
+
+
+def _steps(a: Array) -> tuple[Array, int, int]:
+    """Return a matrix in rows, and how far it is to the next row and column of `a`."""
+    if a.T.flags.c_contiguous:
+        return a.T, 1, a.shape[0]
+    return in_rows(a), a.shape[1], 1
+
+
+@matmul.cuda
+def matmul_cuda(a: Array, b: Array) -> Array:
+    """One block a tile of y; a transposed matrix is read where it lies."""
+    (M, K), N = a.shape, b.shape[1]
+    y = array_module(a).empty((M, N), a.dtype)
+    (a, *a_steps), (b, *b_steps) = _steps(a), _steps(b)
+    grid = Grid((tiles(M, N),), (THREADS,))
+    launch("matmul", "matmul", grid, a, b, M, K, N, *a_steps, *b_steps, y)
     return y

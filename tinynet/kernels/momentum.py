@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array
+from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, native
@@ -82,3 +83,31 @@ def _update_loop(
             v += g
             weight[i] -= lr * (g + momentum * v) if nesterov else lr * v
         velocity[i] = v
+
+
+# ---- the same in threads: momentum.cu
+
+
+@momentum_update.cuda
+def momentum_update_cuda(
+    weight: Array,
+    gradient: Array,
+    velocity: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    nesterov: bool,
+    rule: str,
+) -> None:
+    """One thread a weight."""
+    if not all(a.flags.c_contiguous and a.dtype == weight.dtype for a in (weight, velocity)):
+        return momentum_update.reference(
+            weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
+        )
+    gradient = in_rows(gradient.astype(weight.dtype, copy=False))
+    settings = lr, momentum, weight_decay, nesterov, rule == "paper"
+    launch(
+        "momentum", "momentum_update", cover(weight.size), weight, gradient, velocity, weight.size,
+        *settings,
+    )  # fmt: skip
+    return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import Grid, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In2, Indices1, Out1, Out2, native
@@ -62,3 +63,25 @@ def _row_loops(
         for c in range(classes):
             right = np.float32(1) if c == labels[n] else np.float32(0)
             gradient[n, c] = (gradient[n, c] / total - right) / np.float32(N)
+
+
+# ---- the same in threads: softmax.cu
+
+
+@cross_entropy.cuda
+def cross_entropy_cuda(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """One block a row. Where a label is no class, the loss is NaN: a GPU cannot raise."""
+    xp, (N, classes) = array_module(scores), scores.shape
+    on_cpu = xp is np
+    if scores.size == 0 or (on_cpu and (labels.min() < 0 or labels.max() >= classes)):
+        return cross_entropy.reference(scores, labels)
+    losses, gradient = xp.empty(N, xp.float64), xp.empty((N, classes), scores.dtype)
+    loss = xp.empty((), scores.dtype)
+    threads = min(256, -(-classes // 32) * 32)  # whole warps
+    labels = xp.ascontiguousarray(labels, xp.int64)
+    rows = Grid((N,), (threads,))
+    launch(
+        "softmax", "cross_entropy_rows", rows, in_rows(scores), labels, N, classes, losses, gradient
+    )
+    launch("softmax", "mean", Grid((1,)), loss, losses, N)
+    return loss, gradient

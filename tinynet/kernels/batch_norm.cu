@@ -1,0 +1,75 @@
+// Batch normalization of each channel. The equations are in batch_norm.py.
+#include "tinynet.cuh"
+#include "over_block.cuh"
+
+// The sum over a channel of what `term` makes of each place of it; one block owns the channel.
+template <class Term>
+__device__ wide channel_sum(Index images, int C, Index pixels, const Term& term) {
+  wide sum = 0;
+  for (Index at = threadIdx.x; at < images * pixels; at += blockDim.x)
+    sum += term((at / pixels * C + blockIdx.x) * pixels + at % pixels);
+  return over_block(sum, Add());
+}
+
+extern "C" __global__ void batch_norm_statistics(const real* x,  // (images, C, pixels)
+                                                 Index images, int C, Index pixels,
+                                                 real* mean, real* var)  // (C,)
+{
+  const wide count = wide(images) * wide(pixels);
+  const wide middle = channel_sum(images, C, pixels, [=](Index at) { return wide(x[at]); }) / count;
+  const wide squares = channel_sum(images, C, pixels, [=](Index at) {
+    const wide distance = x[at] - middle;
+    return distance * distance;
+  });
+  if (threadIdx.x == 0) {
+    mean[blockIdx.x] = middle;
+    var[blockIdx.x] = squares / count;
+  }
+}
+
+// One thread owns one element.
+extern "C" __global__ void batch_norm_forward(
+    const real* x,                                                           // (images, C, pixels)
+    const real* mean, const real* var, const real* weight, const real* bias,  // (C,)
+    real eps, Index size, int C, Index pixels,
+    real* y)  // (images, C, pixels)
+{
+  const Index at = thread_in_grid();
+  if (at >= size) return;
+  const int c = at / pixels % C;
+  const real inverse = rsqrt(var[c] + eps);
+  y[at] = (x[at] - mean[c]) * (weight[c] * inverse) + bias[c];
+}
+
+extern "C" __global__ void batch_norm_sums(const real* gy, const real* x,  // (images, C, pixels)
+                                           const real* mean, const real* var,  // (C,)
+                                           real eps, Index images, int C, Index pixels,
+                                           real* gweight, real* gbias)  // (C,)
+{
+  const int c = blockIdx.x;
+  const wide inverse = rsqrt(wide(var[c]) + eps), middle = mean[c];
+  const wide bias = channel_sum(images, C, pixels, [=](Index at) { return wide(gy[at]); });
+  const wide weight = channel_sum(
+      images, C, pixels, [=](Index at) { return gy[at] * ((x[at] - middle) * inverse); });
+  if (threadIdx.x == 0) {
+    gbias[c] = bias;
+    gweight[c] = weight;
+  }
+}
+
+// One thread owns one element. `count` is N*H*W in training; without training the means are no part
+// of the graph, and count is infinite.
+extern "C" __global__ void batch_norm_backward(
+    const real* gy, const real* x,                                  // (images, C, pixels)
+    const real* mean, const real* var, const real* weight,          // (C,)
+    const real* gweight, const real* gbias,                         // (C,)
+    real eps, real count, Index size, int C, Index pixels,
+    real* gx)  // (images, C, pixels)
+{
+  const Index at = thread_in_grid();
+  if (at >= size) return;
+  const int c = at / pixels % C;
+  const real inverse = rsqrt(var[c] + eps), xhat = (x[at] - mean[c]) * inverse;
+  const real centred = gy[at] - gbias[c] / count - xhat * gweight[c] / count;
+  gx[at] = weight[c] * inverse * centred;
+}

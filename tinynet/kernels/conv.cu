@@ -1,0 +1,218 @@
+// Convolution as a matrix product whose matrices are never built (implicit GEMM). The equations are
+// in conv.py, the product in tile_product.cuh. A block works for one group, blockIdx.y.
+#include "tinynet.cuh"
+#include "over_block.cuh"
+#include "tile_product.cuh"
+
+struct Geometry {
+  int N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups;
+
+  __device__ int members() const { return C / groups; }          // input channels of a group
+  __device__ int filters() const { return OC / groups; }         // output channels of a group
+  __device__ int taps() const { return KH * KW; }
+  __device__ Index pixels() const { return Index(OH) * OW; }
+};
+
+// ---- forward: filters (filters, c p q) @ windows (c p q, n i j)
+
+struct Filters {
+  static constexpr bool ALONG_SUM = true;
+  const real* weight;  // of the group
+  Index length;        // of a filter: C / groups * KH * KW
+  __device__ const real* row(Index o) const { return weight + o * length; }
+};
+
+// What one window sees of the image; beyond the border zeros.
+struct Window {
+  const real* x;  // the channels of the group, in one image
+  const Geometry& g;
+  int h0, w0;
+  __device__ real operator[](Index k) const {
+    const int q = k % g.KW, p = k / g.KW % g.KH, c = k / g.taps();
+    const int h = h0 + g.DH * p, w = w0 + g.DW * q;
+    const bool inside = 0 <= h && h < g.H && 0 <= w && w < g.W;
+    return inside ? x[(Index(c) * g.H + h) * g.W + w] : real(0);
+  }
+};
+
+struct Windows {
+  static constexpr bool ALONG_SUM = false;
+  const real* x;
+  const Geometry& g;
+  int group;
+  __device__ Window column(Index at) const {
+    const int j = at % g.OW, i = at / g.OW % g.OH;
+    const Index n = at / g.pixels(), c = n * g.C + group * g.members();
+    return {x + c * g.H * g.W, g, g.SH * i - g.PH, g.SW * j - g.PW};
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(256) conv2d_forward(
+    const real* x,       // (N, C, H, W)
+    const real* weight,  // (OC, C / groups, KH, KW)
+    const real* bias,    // (OC,), or null
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
+    int PW, int DH, int DW, int groups,
+    real* y)  // (N, OC, OH, OW)
+{
+  const Geometry g{N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups};
+  const int group = blockIdx.y, o0 = group * g.filters();
+  const Index length = Index(g.members()) * g.taps();
+  const auto write = [&](Index o, Index at, real sum) {
+    const Index n = at / g.pixels(), pixel = at % g.pixels();
+    y[(n * g.OC + o0 + o) * g.pixels() + pixel] = bias ? sum + bias[o0 + o] : sum;
+  };
+  tile_product(Filters{weight + o0 * length, length}, Windows{x, g, group}, g.filters(),
+               g.N * g.pixels(), 0, length, write);
+}
+
+// ---- the gradient of the input: filters (c, o p q) @ windows that saw the pixel (o p q, n h w)
+
+struct TurnedFilter {
+  const real* weight;  // of input channel c
+  const Geometry& g;
+  __device__ real operator[](Index k) const {
+    const Index o = k / g.taps();
+    return weight[o * g.members() * g.taps() + k % g.taps()];
+  }
+};
+
+struct TurnedFilters {
+  static constexpr bool ALONG_SUM = true;
+  const real* weight;  // of the group
+  const Geometry& g;
+  __device__ TurnedFilter row(Index c) const { return {weight + c * g.taps(), g}; }
+};
+
+// The gradients that belong to the windows over one pixel; a tap that no window puts there: zero.
+struct Seers {
+  const real* gy;  // the channels of the group, in one image
+  const Geometry& g;
+  int h, w;        // of the pixel, counted from the corner of the padding
+  __device__ real operator[](Index k) const {
+    const int q = k % g.KW, p = k / g.KW % g.KH, o = k / g.taps();
+    const int below = h - g.DH * p, beside = w - g.DW * q, i = below / g.SH, j = beside / g.SW;
+    const bool seen = below >= 0 && beside >= 0 && below % g.SH == 0 && beside % g.SW == 0;
+    return seen && i < g.OH && j < g.OW ? gy[(Index(o) * g.OH + i) * g.OW + j] : real(0);
+  }
+};
+
+struct AllSeers {
+  static constexpr bool ALONG_SUM = false;
+  const real* gy;
+  const Geometry& g;
+  int group;
+  __device__ Seers column(Index at) const {
+    const int w = at % g.W, h = at / g.W % g.H;
+    const Index n = at / g.W / g.H, o = n * g.OC + group * g.filters();
+    return {gy + o * g.pixels(), g, h + g.PH, w + g.PW};
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(256) conv2d_backward_input(
+    const real* gy,      // (N, OC, OH, OW)
+    const real* weight,  // (OC, C / groups, KH, KW)
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
+    int PW, int DH, int DW, int groups,
+    real* gx)  // (N, C, H, W)
+{
+  const Geometry g{N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups};
+  const int group = blockIdx.y;
+  const Index length = Index(g.filters()) * g.taps(), image = Index(H) * W;
+  const auto write = [&](Index c, Index at, real sum) {
+    gx[(at / image * g.C + group * g.members() + c) * image + at % image] = sum;
+  };
+  tile_product(TurnedFilters{weight + group * length * g.members(), g}, AllSeers{gy, g, group},
+               g.members(), g.N * image, 0, length, write);
+}
+
+// ---- the gradient of the weights: gy (o, n i j) @ windows (n i j, c p q)
+//
+// The sums are long and the results are few, so the sums are cut into parts, blockIdx.z of them,
+// that are added up by a second kernel, always in the same order.
+
+struct Outputs {
+  const real* gy;  // channel o of the first image
+  const Geometry& g;
+  __device__ real operator[](Index k) const {
+    return gy[k / g.pixels() * g.OC * g.pixels() + k % g.pixels()];
+  }
+};
+
+struct AllOutputs {
+  static constexpr bool ALONG_SUM = true;
+  const real* gy;
+  const Geometry& g;
+  int group;
+  __device__ Outputs row(Index o) const {
+    return {gy + (group * g.filters() + o) * g.pixels(), g};
+  }
+};
+
+// The pixels that meet one tap (c, p, q), in all windows of all images.
+struct Tap {
+  const real* x;  // channel c of the first image
+  const Geometry& g;
+  int h0, w0;
+  __device__ real operator[](Index k) const {
+    const int j = k % g.OW, i = k / g.OW % g.OH, h = h0 + g.SH * i, w = w0 + g.SW * j;
+    const Index n = k / g.pixels();
+    const bool inside = 0 <= h && h < g.H && 0 <= w && w < g.W;
+    return inside ? x[(n * g.C * g.H + h) * g.W + w] : real(0);
+  }
+};
+
+struct Taps {
+  static constexpr bool ALONG_SUM = true;
+  const real* x;
+  const Geometry& g;
+  int group;
+  __device__ Tap column(Index at) const {
+    const int q = at % g.KW, p = at / g.KW % g.KH;
+    const Index c = group * g.members() + at / g.taps();
+    return {x + c * g.H * g.W, g, g.DH * p - g.PH, g.DW * q - g.PW};
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(256) conv2d_backward_weight(
+    const real* gy,  // (N, OC, OH, OW)
+    const real* x,   // (N, C, H, W)
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
+    int PW, int DH, int DW, int groups,
+    Index part,        // how many terms a part of the sum has
+    real* gweight)  // (parts, OC, C / groups, KH, KW)
+{
+  const Geometry g{N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups};
+  const int group = blockIdx.y;
+  const Index length = Index(g.members()) * g.taps(), terms = g.N * g.pixels();
+  const Index first = Index(blockIdx.z) * part;
+  real* result = gweight + (Index(blockIdx.z) * g.OC + group * g.filters()) * length;
+  const auto write = [&](Index o, Index at, real sum) { result[o * length + at] = sum; };
+  tile_product(AllOutputs{gy, g, group}, Taps{x, g, group}, g.filters(), length, first,
+               min(first + part, terms), write);
+}
+
+// One thread owns one element.
+extern "C" __global__ void add_parts(const real* parts,  // (count, size)
+                                     Index count, Index size,
+                                     real* total)  // (size,)
+{
+  const Index at = thread_in_grid();
+  if (at >= size) return;
+  wide sum = 0;
+  for (Index i = 0; i < count; ++i) sum += parts[i * size + at];
+  total[at] = sum;
+}
+
+// ---- the gradient of the bias: one block owns one channel
+
+extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixels)
+                                                int N, int OC, Index pixels,
+                                                real* gbias)  // (OC,)
+{
+  wide sum = 0;
+  for (Index at = threadIdx.x; at < N * pixels; at += blockDim.x)
+    sum += gy[(at / pixels * OC + blockIdx.x) * pixels + at % pixels];
+  sum = over_block(sum, Add());
+  if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
+}

@@ -1,0 +1,32 @@
+// Dropout: the bits are drawn, used and forgotten. The equation is in dropout.py.
+#include "tinynet.cuh"
+#include "philox.cuh"
+
+struct __align__(4 * sizeof(real)) Four {  // neighbours that are read and written in one piece
+  real at[4];
+};
+
+// One thread owns four neighbouring elements: so many words come out of Philox at once.
+extern "C" __global__ void dropout(
+    const real* x,  // (size,)
+    Index size, unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
+    long long threshold,  // p * 2**32: words below it are dropped
+    real scale,           // 1 / (1 - p)
+    real* y)              // (size,)
+{
+  const Index block = thread_in_grid(), first = 4 * block;
+  if (first >= size) return;
+  const Words words = philox(block, draw, step, step_high, seed, seed_high);
+  auto dropped = [&](int i, real value) {
+    return value * scale * real(words.at[i] >= threshold ? 1 : 0);
+  };
+
+  const bool in_one_piece = (size_t(x) | size_t(y)) % sizeof(Four) == 0 && first + 4 <= size;
+  if (in_one_piece) {
+    Four four = *reinterpret_cast<const Four*>(x + first);
+    for (int i = 0; i < 4; ++i) four.at[i] = dropped(i, four.at[i]);
+    *reinterpret_cast<Four*>(y + first) = four;
+  } else {
+    for (int i = 0; i < 4 && first + i < size; ++i) y[first + i] = dropped(i, x[first + i]);
+  }
+}

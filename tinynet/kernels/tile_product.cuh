@@ -1,0 +1,58 @@
+// The matrix product that convolutions and linear layers are made of: result = left @ right.
+//
+// The plain way, in which each thread reads a whole row and a whole column, reads every number as
+// often as the other matrix is wide. So a block computes a tile of 64 x 64 results together. In each
+// step it brings 16 columns of `left` and 16 rows of `right` into shared memory, once, and then
+// every thread reads them there: a number that was fetched serves 64 times. Each of the 256 threads
+// keeps a square of 4 x 4 results in registers, so that a number read from shared memory serves 4
+// times more.
+//
+//                       right  ┌────┐ 16
+//                              └────┘
+//                    left ┌┐   ┌────┐
+//                      64 ││   │    │  a tile of the result
+//                         └┘   └────┘
+//                         16     64
+//
+// The matrices need not exist: `left.row(m)[k]` and `right.column(n)[k]` may look their number up
+// anywhere. That is how a convolution becomes a product without im2col.
+#pragma once
+
+constexpr int TILE = 64, DEPTH = 16, SQUARE = 4;
+constexpr int PRODUCT_THREADS = 256;  // TILE / SQUARE, squared
+
+// The terms `first` .. `last` - 1 of each sum, for the tile of this block; `write(m, n, value)`
+// takes each result. The blocks of a grid count the tiles row by row.
+template <class Left, class Right, class Write>
+__device__ void tile_product(const Left& left, const Right& right, Index rows, Index columns,
+                             Index first, Index last, const Write& write) {
+  __shared__ real a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];  // + 4: neighbours in other banks
+  const Index tiles = (columns + TILE - 1) / TILE;
+  const Index m0 = blockIdx.x / tiles * TILE, n0 = blockIdx.x % tiles * TILE;
+  const int me = threadIdx.x, m1 = me / (TILE / SQUARE) * SQUARE, n1 = me % (TILE / SQUARE) * SQUARE;
+  real sum[SQUARE][SQUARE] = {};
+
+  for (Index k0 = first; k0 < last; k0 += DEPTH) {
+    for (int i = me; i < TILE * DEPTH; i += PRODUCT_THREADS) {
+      const int m = Left::ALONG_SUM ? i / DEPTH : i % TILE, k = Left::ALONG_SUM ? i % DEPTH : i / TILE;
+      a[k][m] = m0 + m < rows && k0 + k < last ? left.row(m0 + m)[k0 + k] : real(0);
+    }
+    for (int i = me; i < TILE * DEPTH; i += PRODUCT_THREADS) {
+      const int n = Right::ALONG_SUM ? i / DEPTH : i % TILE, k = Right::ALONG_SUM ? i % DEPTH : i / TILE;
+      b[k][n] = n0 + n < columns && k0 + k < last ? right.column(n0 + n)[k0 + k] : real(0);
+    }
+    __syncthreads();
+    for (int k = 0; k < DEPTH; ++k)
+#pragma unroll
+      for (int i = 0; i < SQUARE; ++i)
+#pragma unroll
+        for (int j = 0; j < SQUARE; ++j) sum[i][j] += a[k][m1 + i] * b[k][n1 + j];
+    __syncthreads();
+  }
+
+  for (int i = 0; i < SQUARE; ++i)
+    for (int j = 0; j < SQUARE; ++j) {
+      const Index m = m0 + m1 + i, n = n0 + n1 + j;
+      if (m < rows && n < columns) write(m, n, sum[i][j]);
+    }
+}

@@ -79,13 +79,13 @@ def stand_in(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in_cupy)
     monkeypatch.setattr(stand_in_cupy, "card", stand_in_cupy.Card())
     monkeypatch.setattr(stand_in_cupy, "_default_pool", stand_in_cupy.MemoryPool())
+    compiler = staticmethod(lambda code, _options: _cuda_on_cpu.Module(code))
+    monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", compiler)
     monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", staticmethod(_for_the_cpu))
     library = StandIn()
     monkeypatch.setattr(_cublas, "load", lambda: library)
     monkeypatch.setattr(_cublas, "_mine", threading.local())
-    _cuda._kernels.cache_clear()
-    yield stand_in_cupy
-    _cuda._kernels.cache_clear()
+    return stand_in_cupy
 
 
 def _for_the_cpu(code, options):

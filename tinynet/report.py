@@ -16,7 +16,7 @@ from tinynet import kernels, models, nn
 from tinynet.autograd import no_grad
 from tinynet.backend import device
 from tinynet.errors import DeviceError
-from tinynet.kernels import _cache, _team
+from tinynet.kernels import _cache, _cuda_on_cpu, _team
 from tinynet.kernels._kernel import has_numba
 from tinynet.tensor import tensor
 
@@ -102,7 +102,7 @@ def info() -> str:
         ("machine", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("threads", str(_team.get_num_threads())),
         ("cuda", _cuda()),
-        ("kernels", ", ".join(kind for kind, count in _counts().items() if count)),
+        ("kernels", _kinds()),
         ("kernel cache", _cache_folder()),
     ]
     return "\n".join(f"{name:14}{value}" for name, value in facts)
@@ -141,10 +141,15 @@ def _cuda() -> str:
         return f"no. {error}"
 
 
-def _counts() -> dict[str, int]:
-    found = [kind for k in kernels.KERNELS for kind in k.implementations]
-    kinds = ("reference", "numba", "cuda") if has_numba() else ("reference", "cuda")
-    return {kind: found.count(kind) for kind in kinds}
+def _kinds() -> str:
+    """Return the kinds of kernels that can run on this machine."""
+    has = {
+        "reference": True,
+        "numba": has_numba(),
+        "cuda": _cuda().startswith("yes"),
+        "cuda_on_cpu": _cuda_on_cpu.has_compiler(),
+    }
+    return ", ".join(kind for kind in has if has[kind])
 
 
 def _cache_folder() -> str:

@@ -70,7 +70,7 @@ def test_the_declaration_in_the_file_says_what_an_argument_becomes():
 
 def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
     taken, build = [], _cuda._kernels
-    monkeypatch.setattr(_cuda, "_kernels", lambda b, cpu: taken.append(b) or build(b, cpu))
+    monkeypatch.setattr(_cuda, "_kernels", lambda b, xp: taken.append(b) or build(b, xp))
     pooled(*pool)
     monkeypatch.setattr(_cuda, "NARROW", 15)
     assert pooled(*pool).tolist() == [[5, 7], [13, 15]]

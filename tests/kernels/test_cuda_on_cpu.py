@@ -74,14 +74,11 @@ extern "C" __global__ void unwritten(float* y) {
   y[threadIdx.x] = row[threadIdx.x];
 }
 """
-NAMES = tuple(
-    line.split("void ")[1].split("(")[0] for line in LESSON.splitlines() if "void" in line
-)
 
 
 @pytest.fixture(scope="module")
 def lesson():
-    return Module('#line 1 "lesson.cu"\n' + LESSON, NAMES)
+    return Module('#line 1 "lesson.cu"\n' + LESSON)
 
 
 @pytest.fixture(params=ORDERS)
@@ -182,7 +179,7 @@ def test_without_a_compiler_one_sentence_says_what_to_do(monkeypatch):
 
 def test_a_kernel_that_is_no_cplusplus_is_refused_with_file_and_line():
     with pytest.raises(DeviceError, match=r"planted\.cu:1"):
-        Module('#line 1 "planted.cu"\nextern "C" void f() { return 1 }\n', ())
+        Module('#line 1 "planted.cu"\nextern "C" void f() { return 1 }\n')
 
 
 KERNEL = 'extern "C" __global__ void one(int* y) { y[0] = 1; }'
@@ -190,7 +187,7 @@ USER = f"""
 import numpy as np
 from tinynet.kernels._cuda_on_cpu import Module
 y = np.zeros(1, np.int32)
-Module({KERNEL!r}, ("one",)).get_function("one")((1,), (1,), (y,))
+Module({KERNEL!r}).get_function("one")((1,), (1,), (y,))
 assert y[0] == 1
 """
 
@@ -206,7 +203,7 @@ def folder(tmp_path, monkeypatch):
 
 def use_one():
     y = np.zeros(1, np.int32)
-    Module(KERNEL, ("one",)).get_function("one")((1,), (1,), (y,))
+    Module(KERNEL).get_function("one")((1,), (1,), (y,))
     return y[0]
 
 

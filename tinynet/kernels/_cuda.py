@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.backend import Array, is_array
+from tinynet.backend import Array, array_module, is_array
 
 HERE = Path(__file__).parent
 BLOCK = 256  # threads, where nothing speaks for another number
@@ -125,17 +125,15 @@ def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
 
 
 @functools.cache
-def _kernels(build: Build, on_cpu: bool) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
-    """Return each kernel of a build, ready to be called, with its parameters."""
+def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
+    """Return each kernel of a build, ready to be called with arrays of xp, and its parameters."""
     signatures = build.signatures()
-    if on_cpu:
+    if xp is np:
         from tinynet.kernels._cuda_on_cpu import Module
 
-        module: Any = Module(build.source(), tuple(signatures))
+        module: Any = Module(build.source())
     else:
-        import cupy
-
-        module = cupy.RawModule(code=build.source(), options=OPTIONS)
+        module = xp.RawModule(code=build.source(), options=OPTIONS)
     return {name: (module.get_function(name), signatures[name]) for name in signatures}
 
 
@@ -145,7 +143,7 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
     if 0 in grid.blocks:
         return
     build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))
-    function, parameters = _kernels(build, isinstance(arrays[0], np.ndarray))[kernel]
+    function, parameters = _kernels(build, array_module(arrays[0]))[kernel]
     where = f"{file}.{kernel}"
     if len(arguments) != len(parameters):
         raise TypeError(f"{where} has {len(parameters)} parameters, got {len(arguments)}.")

@@ -11,6 +11,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ SANITIZERS = {
     "address": ("-O1", "-g", "-fsanitize=address", "-DADDRESS_SANITIZER"),
     "thread": ("-O1", "-g", "-fsanitize=thread", "-DTHREAD_SANITIZER"),
 }
+_KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
 ORDERS = ("forward", "backward", "mixed")
 
 
@@ -44,6 +46,14 @@ def compiler() -> str:
         "found under the names c++, g++ and clang++. Install one (Debian, Ubuntu: apt install "
         "g++), or let the environment variable CXX name it."
     )
+
+
+def has_compiler() -> bool:
+    """Return whether there is one."""
+    try:
+        return bool(compiler())
+    except DeviceError:
+        return False
 
 
 @functools.cache
@@ -98,12 +108,12 @@ def _is_whole(path: Path) -> bool:
 class Module:
     """The kernels of one text of CUDA C, compiled for this processor."""
 
-    def __init__(self, text: str, names: tuple[str, ...], sanitizer: str = "") -> None:
+    def __init__(self, text: str, sanitizer: str = "") -> None:
         flags = FLAGS + SANITIZERS[sanitizer]
         # the runtime itself is not watched: it would be found to share what it hands over
         own = tuple(flag for flag in flags if flag != "-fsanitize=thread")
         runtime = _compile(HERE / "cuda_on_cpu.cpp", (*own, "-c"), ".o")
-        ends = "".join(f"LAUNCHABLE({name})\n" for name in names)
+        ends = "".join(f"LAUNCHABLE({name})\n" for name in _KERNEL.findall(text))
         flags = (*flags, "-include", "cuda_on_cpu.h", "-shared")
         library = _compile(f"{text}\n{ends}", (*flags, str(runtime)), ".so")
         self._library, self._turn = ctypes.CDLL(str(library)), threading.Lock()

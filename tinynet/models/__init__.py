@@ -2,40 +2,110 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 from tinynet import nn, random
-from tinynet.models.alexnet import AlexNet, small_alexnet
-from tinynet.models.cuda_convnet import cifar_18pct, cifar_quick
+from tinynet.models import (
+    alexnet_variants,
+    cuda_convnet,
+    densenet,
+    googlenet,
+    inception_v4,
+    nin,
+    resnet,
+    small,
+    vgg,
+    zfnet,
+)
+from tinynet.models.alexnet import AlexNet
 from tinynet.models.demo import demo
+from tinynet.models.densenet import DenseNet
+from tinynet.models.googlenet import GoogLeNet
+from tinynet.models.resnet import Bottleneck, ResNet
 
-_BUILDERS: dict[str, Callable[[int], nn.Module]] = {
-    "alexnet": AlexNet,
-    "small-alexnet": small_alexnet,
-    "cifar-quick": cifar_quick,
-    "cifar-18pct": cifar_18pct,
-    "demo": demo,
+
+class Entry(NamedTuple):
+    """A network: what makes it, and the images and classes that it was published for."""
+
+    make: Callable[..., nn.Module]  # (classes) -> network
+    side: int = 224
+    classes: int = 1000
+
+
+_with = functools.partial
+_small = functools.partial(Entry, side=32, classes=10)
+_bottlenecks = _with(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
+
+MODELS: dict[str, Entry] = {
+    "alexnet": Entry(AlexNet),
+    "zfnet": Entry(zfnet.zfnet),
+    **{f"vgg-{layers}": Entry(_with(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
+    "googlenet": Entry(GoogLeNet),
+    "googlenet-torchvision": Entry(_with(GoogLeNet, torchvision=True)),
+    "resnet-18": Entry(ResNet),
+    "resnet-34": Entry(_with(ResNet, blocks=(3, 4, 6, 3))),
+    "resnet-50": Entry(_bottlenecks),
+    "densenet-121": Entry(DenseNet),
+    "inception-v4": Entry(inception_v4.inception_v4, side=299),
+    "se-resnet-50": Entry(_with(_bottlenecks, squeeze=True)),
+    "cifar-quick": _small(cuda_convnet.cifar_quick),
+    "cifar-18pct": _small(cuda_convnet.cifar_18pct),
+    "cifar-13pct": _small(cuda_convnet.cifar_13pct, side=24),
+    "cifar-11pct": _small(cuda_convnet.cifar_11pct, side=24),
+    "nin": _small(nin.nin),
+    "resnet-20": _small(_with(resnet.cifar_resnet, 20)),
+    "resnet-56": _small(_with(resnet.cifar_resnet, 56)),
+    "densenet-bc-100": _small(densenet.densenet_bc_100),
+    "small-alexnet": _small(small.small_alexnet),
+    "small-zfnet": _small(zfnet.small_zfnet),
+    "small-vgg": _small(vgg.small_vgg),
+    "small-googlenet": _small(googlenet.small_googlenet),
+    "small-nin": _small(nin.small_nin),
+    "small-resnet": _small(_with(resnet.cifar_resnet, 8)),
+    "small-densenet": _small(densenet.small_densenet),
+    "small-inception-v4": _small(inception_v4.small_inception_v4),
+    "small-se-resnet": _small(_with(resnet.cifar_resnet, 8, squeeze=True)),
+    "demo": _small(demo),
 }
 
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
-    name: (3, 224, 224) if name == "alexnet" else (3, 32, 32) for name in _BUILDERS
+    name: (3, entry.side, entry.side) for name, entry in MODELS.items()
 }
 """(C, H, W) of the images that each network is made for."""
 
-__all__ = ["INPUT_SHAPES", "AlexNet", "build", "names"]
+__all__ = ["INPUT_SHAPES", "MODELS", "AlexNet", "build", "entry", "names", "variants"]
 
 
 def names() -> list[str]:
     """Return the names that `build` knows."""
-    return list(_BUILDERS)
+    return list(MODELS)
 
 
-def build(name: str, classes: int = 10, seed: int = 0) -> nn.Module:
+def variants() -> list[str]:
+    """Return the variants of "alexnet"."""
+    return list(alexnet_variants.VARIANTS)
+
+
+def entry(name: str, variant: str | None = None) -> Entry:
+    """Return the network of this name; "alexnet" has variants."""
+    if name not in MODELS:
+        raise ValueError(f"models.build: there is no {name!r}. Known: {', '.join(MODELS)}.")
+    if variant is None:
+        return MODELS[name]
+    if name != "alexnet":
+        raise ValueError(f'models.build: only "alexnet" has variants, {name!r} has none.')
+    settings = alexnet_variants.find(variant)
+    return Entry(_with(AlexNet, settings=settings), settings.image, settings.classes)
+
+
+def build(name: str, classes: int = 10, seed: int = 0, variant: str | None = None) -> nn.Module:
     """Return a new network; the same name, classes and seed give the same weights.
 
-    The global random streams are left as they were.
+    `variant` is one of `variants()`, of "alexnet" alone. The global random streams are left as
+    they were; inside `nn.init.undrawn()` nothing is drawn at all.
     """
-    if name not in _BUILDERS:
-        raise ValueError(f"models.build: there is no {name!r}. Known: {', '.join(_BUILDERS)}.")
+    found = entry(name, variant)
     with random.fork(seed):
-        return _BUILDERS[name](classes)
+        return found.make(classes)

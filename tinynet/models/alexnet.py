@@ -1,100 +1,136 @@
-"""AlexNet as the paper describes it, on one device, and the small one for 32x32 images."""
+"""AlexNet, once: the plan of Krizhevsky et al. 2012, and the settings that its relatives change.
+
+The paper's text, the code that computed its results, Caffe, torchvision and the posts that people
+learn from mean different networks by the name. Each is a `Settings`; `alexnet_variants` lists them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+
 from tinynet import nn
+from tinynet.kernels.geometry import Padding
 from tinynet.nn import init
+from tinynet.nn.mistakes import KerasPostLRN
 from tinynet.tensor import Tensor
+
+KERNELS = (11, 5, 3, 3, 3)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the networks called AlexNet disagree about. The defaults are the paper's text.
+
+    Attributes
+    ----------
+    stages : what stands behind each of the five convolutions, in order
+    groups : of conv2, conv4 and conv5, one per GPU of 2012; conv3 sees all channels
+    head : what stands before the scores
+    k, alpha, lrn_groups : constants of LRN; alpha multiplies the sum of squares
+    inverted_dropout : whether the scale of dropout is corrected in training instead of in tests
+    weights : the standard deviations of the weights, first layer first; "torch": the uniform
+        values of PyTorch's layers, biases too; "glorot": those of Keras
+    bias : where the biases of conv2, conv4, conv5 and the hidden layers start, the others at 0
+    colour, schedule, biases, update : how it was trained, in words
+    """
+
+    about: str
+    image: int = 224
+    classes: int = 1000
+    widths: tuple[int, ...] = (96, 256, 384, 384, 256)
+    conv1_padding: Padding = ((0, 3), (0, 3))
+    stages: tuple[str, ...] = ("relu lrn pool", "relu lrn pool", "relu", "relu", "relu pool")
+    groups: int = 2
+    head: str = "flatten fc relu dropout fc relu dropout"
+    k: float = 2.0
+    alpha: float = 1e-4
+    lrn_groups: int = 2
+    inverted_dropout: bool = False
+    weights: tuple[float, ...] | str = (0.01,) * 8
+    bias: float = 1.0
+    colour: str = "adds p * alpha * lambda to every pixel"
+    schedule: str = "0.01, divided by 10 when the validation error stalls, three times"
+    biases: str = "learn and decay like the weights"
+    update: str = "SGD, momentum 0.9, the rate inside the velocity"
+
+
+PAPER = Settings(about="the paper's text")
 
 
 class AlexNet(nn.Module):
-    """The network of Krizhevsky et al. 2012, section 3.5: 60,965,224 parameters for 1000 classes.
+    """The network of section 3.5 of the paper: 60,965,224 parameters for 1000 classes.
 
-    x is (N, 3, 224, 224); conv1 sees three more rows and columns of zeros on the far sides, which
-    is how the code of 2012 came from 224 to 55. The two GPUs are `groups=2`: conv2, conv4, conv5
-    and the normalization see their own half of the channels, conv3 and the rest see all.
+    x is (N, 3, 224, 224). conv1 sees three more rows and columns of zeros on the far sides, which
+    is how the code of 2012 came from 224 to 55: it rounded the number of windows up.
     """
 
-    def __init__(self, classes: int = 1000) -> None:
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 96, 11, stride=4, padding=((0, 3), (0, 3))),  # (N, 96, 55, 55)
-            nn.ReLU(),
-            nn.LocalResponseNorm(groups=2),
-            nn.MaxPool2d(3, stride=2),  # (N, 96, 27, 27)
-            nn.Conv2d(96, 256, 5, padding=2, groups=2),
-            nn.ReLU(),
-            nn.LocalResponseNorm(groups=2),
-            nn.MaxPool2d(3, stride=2),  # (N, 256, 13, 13)
-            nn.Conv2d(256, 384, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(384, 384, 3, padding=1, groups=2),
-            nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1, groups=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, stride=2),  # (N, 256, 6, 6)
-        )
-        self.classifier = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(256 * 6 * 6, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(4096, classes),
-        )
+    def __init__(self, classes: int = 1000, settings: Settings = PAPER) -> None:
+        self.settings = settings
+        with init.undrawn():  # they are drawn below
+            self.features = nn.Sequential(*self._features())
+            self.classifier = nn.Sequential(*self._classifier(classes))
         self.initialize()
 
-    def initialize(self) -> None:
-        """Set weights to N(0, 0.01**2), biases to 1 in conv2, conv4, conv5, fc6, fc7, else to 0.
-
-        Section 5 of the paper.
-        """
-        ones = {f"features.{i}.bias" for i in (4, 10, 12)} | {
-            f"classifier.{i}.bias" for i in (1, 4)
-        }
-        for name, p in self.named_parameters():
-            if name.endswith("weight"):
-                init.set_normal(p, 0.01)
-            else:
-                init.set_constant(p, float(name in ones))
-
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes) for images x (N, 3, 224, 224), before softmax."""
+        """Return scores (N, classes) for images x (N, 3, side, side), before softmax."""
         return self.classifier(self.features(x))
 
+    def _features(self) -> Iterator[nn.Module]:
+        """Yield five convolutions, each with what stands behind it."""
+        s, inputs = self.settings, 3
+        groups = (1, s.groups, 1, s.groups, s.groups)
+        paddings = (s.conv1_padding, 2, 1, 1, 1)
+        rows = zip(s.widths, KERNELS, (4, 1, 1, 1, 1), paddings, groups, s.stages, strict=True)
+        for width, kernel, stride, padding, group, stage in rows:
+            yield nn.Conv2d(inputs, width, kernel, stride, padding, groups=group)
+            yield from (self._layer(word, width) for word in stage.split())
+            inputs = width
 
-def small_alexnet(classes: int = 10) -> nn.Sequential:
-    """Return AlexNet's plan at the size of 32x32 images: (N, 3, 32, 32) to (N, classes).
+    def _classifier(self, classes: int) -> Iterator[nn.Module]:
+        """Yield the hidden layers and the scores."""
+        inputs = 6 * 6 * self.settings.widths[-1]
+        for word in self.settings.head.split():
+            if word == "fc":
+                yield nn.Linear(inputs, 4096)
+                inputs = 4096
+            else:
+                yield self._layer(word, inputs)
+        yield nn.Linear(inputs, classes)
 
-    Five convolutions, two of them and conv2 in two groups, LRN after the first two, overlapping
-    pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights start as
-    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near ln(classes).
-    """
-    scores = nn.Linear(512, classes)
-    init.set_normal(scores.weight, 0.01)
-    return nn.Sequential(
-        nn.Conv2d(3, 64, 5, padding=2),  # (N, 64, 32, 32)
-        nn.ReLU(),
-        nn.LocalResponseNorm(),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 64, 16, 16)
-        nn.Conv2d(64, 128, 5, padding=2, groups=2),
-        nn.ReLU(),
-        nn.LocalResponseNorm(groups=2),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
-        nn.Conv2d(128, 192, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(192, 192, 3, padding=1, groups=2),
-        nn.ReLU(),
-        nn.Conv2d(192, 128, 3, padding=1, groups=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 4, 4)
-        nn.Flatten(),
-        nn.Linear(128 * 4 * 4, 512),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(512, 512),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        scores,
-    )
+    def _layer(self, word: str, channels: int) -> nn.Module:
+        """Return the layer that a word of `stages` or `head` stands for."""
+        s = self.settings
+        make: dict[str, Callable[[], nn.Module]] = {
+            "relu": nn.ReLU,
+            "pool": lambda: nn.MaxPool2d(3, stride=2),
+            "lrn": lambda: nn.LocalResponseNorm(k=s.k, alpha=s.alpha, groups=s.lrn_groups),
+            "map-norm": nn.SpatialResponseNorm,
+            "post-lrn": KerasPostLRN,
+            "batch-norm": lambda: nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01),  # Keras's
+            "adaptive": lambda: nn.AdaptiveAvgPool2d(6),
+            "dropout": lambda: nn.Dropout(0.5, s.inverted_dropout),
+            "flatten": nn.Flatten,
+        }
+        return make[word]()
+
+    def initialize(self) -> None:
+        """Draw the weights and set the biases: section 5 of the paper."""
+        found = dict(self.named_parameters())
+        names = [n.removesuffix(".weight") for n, p in found.items() if len(p.shape) in (2, 4)]
+        one = {1, 3, 4, *range(5, len(names) - 1)}  # conv2, conv4, conv5 and the hidden layers
+        for i, name in enumerate(names):
+            weight, bias = found[f"{name}.weight"], found[f"{name}.bias"]
+            how, fan_in = self.settings.weights, math.prod(weight.shape[1:])
+            if isinstance(how, tuple):
+                init.set_normal(weight, how[i])
+            elif how == "torch":
+                init.set_uniform(weight, 1 / math.sqrt(fan_in))
+            else:
+                fan_out = weight.data.size // weight.shape[1]
+                init.set_uniform(weight, math.sqrt(6 / (fan_in + fan_out)))
+            if how == "torch":
+                init.set_uniform(bias, 1 / math.sqrt(fan_in))
+            else:
+                init.set_constant(bias, self.settings.bias if i in one else 0.0)

@@ -38,9 +38,23 @@ def he(shape: tuple[int, ...]) -> Array:
     return normal(shape, math.sqrt(2 / max(1, math.prod(shape[1:]))))
 
 
+def uniform(shape: tuple[int, ...], bound: float) -> Array:
+    """Return float32 values, all equally probable between -bound and bound."""
+    if not _drawing.get():
+        return np.zeros(shape, np.float32)
+    return np.float32(bound) * (2 * random.next_parameter().random(shape, np.float32) - 1)
+
+
+def set_uniform(weight: Tensor, bound: float) -> None:
+    """Give a parameter new values between -bound and bound."""
+    if _drawing.get():
+        weight.data[...] = uniform(weight.shape, bound)
+
+
 def set_normal(weight: Tensor, std: float) -> None:
     """Give a parameter new values from N(0, std**2)."""
-    weight.data[...] = normal(weight.shape, std)
+    if _drawing.get():
+        weight.data[...] = normal(weight.shape, std)
 
 
 def set_constant(bias: Tensor, value: float) -> None:

@@ -223,16 +223,22 @@ class BatchNorm2d(Module):
 
 
 class Dropout(Module):
-    """Elements become 0 with probability p, in training only: see `functions.dropout`."""
+    """Elements become 0 with probability p, in training only: see `functions.dropout`.
 
-    def __init__(self, p: float = 0.5) -> None:
+    Those that stay are divided by 1 - p in training, as everywhere today ("inverted"). With
+    ``inverted=False`` they stay as they are, and all are multiplied by 1 - p otherwise: the paper's
+    way (section 4.2). Both agree in evaluation up to the factor, which the next layer must learn.
+    """
+
+    def __init__(self, p: float = 0.5, inverted: bool = True) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p is a probability, 0 to 1. Got p={p}.")
-        self.p = p
+        self.p, self.inverted = p, inverted
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x with some elements zeroed and the others divided by 1 - p."""
-        return F.dropout(x, self.p, training=self.training)
+        """Return x with some elements zeroed."""
+        y = F.dropout(x, self.p, training=self.training)
+        return y if self.inverted else y * (1 - self.p)
 
 
 class Flatten(Module):

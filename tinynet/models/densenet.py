@@ -1,0 +1,107 @@
+"""Densely connected networks (Huang et al. 2017): every layer sees all layers before it.
+
+A layer adds a few channels, the growth, to those it sees: in a block channels grow linearly. The
+names are torchvision's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinynet import functions as F
+from tinynet import nn
+from tinynet.tensor import Tensor
+
+
+class DenseLayer(nn.Module):
+    """x, and `growth` new channels behind it: BN, ReLU, 1x1, BN, ReLU, 3x3."""
+
+    def __init__(self, inputs: int, growth: int) -> None:
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, 4 * growth, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(4 * growth)
+        self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, inputs + growth, H, W) for x (N, inputs, H, W)."""
+        y = self.conv1(F.relu(self.norm1(x)))
+        y = self.conv2(F.relu(self.norm2(y)))
+        return F.concatenate([x, y], axis=1)
+
+
+class Transition(nn.Module):
+    """Half the channels, half the side: BN, ReLU, 1x1, average pool."""
+
+    def __init__(self, inputs: int) -> None:
+        self.norm = nn.BatchNorm2d(inputs)
+        self.conv = nn.Conv2d(inputs, inputs // 2, 1, bias=False)
+        self.pool = nn.AvgPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, inputs // 2, H // 2, W // 2)."""
+        return self.pool(self.conv(F.relu(self.norm(x))))
+
+
+class DenseNet(nn.Module):
+    """Blocks of dense layers with transitions between them, for (N, 3, 224, 224) or, small, 32x32.
+
+    Parameters
+    ----------
+    blocks : layers of each block
+    growth : channels that each layer adds
+    stem : channels of the first convolution
+    small : a stem of 3x3 at stride 1, for CIFAR-10, instead of 7x7 at stride 2 and a pool
+    """
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        *,
+        blocks: tuple[int, ...] = (6, 12, 24, 16),
+        growth: int = 32,
+        stem: int = 64,
+        small: bool = False,
+    ) -> None:
+        if small:
+            layers: dict[str, nn.Module] = {"conv0": nn.Conv2d(3, stem, 3, padding=1, bias=False)}
+        else:
+            layers = {
+                "conv0": nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False),
+                "norm0": nn.BatchNorm2d(stem),
+                "relu0": nn.ReLU(),
+                "pool0": nn.MaxPool2d(3, stride=2, padding=1),
+            }
+        channels = stem
+        for b, count in enumerate(blocks, 1):
+            block = {
+                f"denselayer{i + 1}": DenseLayer(channels + i * growth, growth)
+                for i in range(count)
+            }
+            layers[f"denseblock{b}"] = _chain(block)
+            channels += count * growth
+            if b < len(blocks):
+                layers[f"transition{b}"] = Transition(channels)
+                channels //= 2
+        self.features = _chain({**layers, "norm5": nn.BatchNorm2d(channels)})
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores (N, classes)."""
+        return self.classifier(F.global_avg_pool2d(F.relu(self.features(x))))
+
+
+def _chain(layers: Mapping[str, nn.Module]) -> nn.Sequential:
+    """Return layers one after the other that have names instead of numbers."""
+    chain = nn.Sequential()
+    vars(chain).update(layers)
+    return chain
+
+
+def densenet_bc_100(classes: int = 10) -> DenseNet:
+    """Return DenseNet-BC with 100 layers and growth 12 for CIFAR-10: 769,162 parameters."""
+    return DenseNet(classes, blocks=(16, 16, 16), growth=12, stem=24, small=True)
+
+
+def small_densenet(classes: int = 10) -> DenseNet:
+    """Return three blocks of three layers for (N, 3, 32, 32)."""
+    return DenseNet(classes, blocks=(3, 3, 3), growth=8, stem=16, small=True)

@@ -1,0 +1,136 @@
+"""Inception-v4 (Szegedy et al. 2017): branches of 1x1, 3x3, 1x7 and 7x1 convolutions.
+
+Figures 3 to 8 of the paper, in its order. A branch is written as its layers, (channels, kernel) or
+(channels, kernel, stride); those at stride 2 have no padding.
+"""
+
+from __future__ import annotations
+
+from tinynet import nn
+from tinynet.kernels.geometry import Pair
+from tinynet.models.units import ConvUnit
+
+Layer = tuple[int, int | Pair] | tuple[int, int | Pair, int]
+ROW7, COLUMN7, ROW3, COLUMN3 = (1, 7), (7, 1), (1, 3), (3, 1)
+
+
+class Builder:
+    """Makes the parts of the network, with every width divided by `shrink`."""
+
+    def __init__(self, shrink: int = 1) -> None:
+        self.shrink = shrink
+
+    def width(self, channels: int) -> int:
+        """Return the channels that are left."""
+        return channels // self.shrink
+
+    def chain(self, inputs: int, *layers: Layer) -> nn.Sequential:
+        """Return convolutions one after the other; `inputs` is a width of the paper."""
+        units, channels = [], self.width(inputs)
+        for width, kernel, *rest in layers:
+            stride = rest[0] if rest else 1
+            padding = 0 if stride == 2 else None
+            units.append(ConvUnit(channels, self.width(width), kernel, stride, padding))
+            channels = self.width(width)
+        return nn.Sequential(*units)
+
+    def pooled(self, inputs: int, outputs: int) -> nn.Sequential:
+        """Return the branch that begins with a mean over 3x3."""
+        pool = nn.AvgPool2d(3, 1, padding=1, count_include_pad=False)
+        return nn.Sequential(pool, self.chain(inputs, (outputs, 1)))
+
+    def stem(self) -> nn.Sequential:
+        """Figure 3: (N, 3, 299, 299) to (N, 384, 35, 35)."""
+        long = self.chain(160, (64, 1), (64, ROW7), (64, COLUMN7))
+        return nn.Sequential(
+            ConvUnit(3, self.width(32), 3, 2, 0),
+            ConvUnit(self.width(32), self.width(32), 3, 1, 0),
+            self.chain(32, (64, 3)),
+            nn.Concatenate(nn.MaxPool2d(3, 2), self.chain(64, (96, 3, 2))),
+            nn.Concatenate(
+                nn.Sequential(self.chain(160, (64, 1)), self._unpadded()),
+                nn.Sequential(long, self._unpadded()),
+            ),
+            nn.Concatenate(self.chain(192, (192, 3, 2)), nn.MaxPool2d(3, 2)),
+        )
+
+    def _unpadded(self) -> ConvUnit:
+        return ConvUnit(self.width(64), self.width(96), 3, 1, 0)
+
+    def a(self) -> nn.Concatenate:
+        """Figure 4: 384 channels, 35x35."""
+        return nn.Concatenate(
+            self.chain(384, (96, 1)),
+            self.chain(384, (64, 1), (96, 3)),
+            self.chain(384, (64, 1), (96, 3), (96, 3)),
+            self.pooled(384, 96),
+        )
+
+    def reduce_a(self) -> nn.Concatenate:
+        """Figure 7: to 1024 channels, 17x17."""
+        return nn.Concatenate(
+            self.chain(384, (384, 3, 2)),
+            self.chain(384, (192, 1), (224, 3), (256, 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+
+    def b(self) -> nn.Concatenate:
+        """Figure 5: 1024 channels, 17x17."""
+        return nn.Concatenate(
+            self.chain(1024, (384, 1)),
+            self.chain(1024, (192, 1), (224, ROW7), (256, COLUMN7)),
+            self.chain(1024, (192, 1), (192, COLUMN7), (224, ROW7), (224, COLUMN7), (256, ROW7)),
+            self.pooled(1024, 128),
+        )
+
+    def reduce_b(self) -> nn.Concatenate:
+        """Figure 8: to 1536 channels, 8x8."""
+        return nn.Concatenate(
+            self.chain(1024, (192, 1), (192, 3, 2)),
+            self.chain(1024, (256, 1), (256, ROW7), (320, COLUMN7), (320, 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+
+    def c(self) -> nn.Concatenate:
+        """Figure 6: 1536 channels, 8x8; two branches divide once more."""
+
+        def fork(inputs: int) -> nn.Concatenate:
+            return nn.Concatenate(
+                self.chain(inputs, (256, ROW3)), self.chain(inputs, (256, COLUMN3))
+            )
+
+        return nn.Concatenate(
+            self.chain(1536, (256, 1)),
+            nn.Sequential(self.chain(1536, (384, 1)), fork(384)),
+            nn.Sequential(self.chain(1536, (384, 1), (448, COLUMN3), (512, ROW3)), fork(512)),
+            self.pooled(1536, 256),
+        )
+
+
+def inception_v4(classes: int = 1000) -> nn.Sequential:
+    """Return the network of figure 9 for (N, 3, 299, 299)."""
+    return _assemble(Builder(), Builder().stem(), (4, 7, 3), classes)
+
+
+def small_inception_v4(classes: int = 10) -> nn.Sequential:
+    """Return one module of each kind with a sixteenth of the channels, for (N, 3, 32, 32)."""
+    small = Builder(shrink=16)
+    stem = nn.Sequential(ConvUnit(3, 24, 3), nn.MaxPool2d(2))  # (N, 24, 16, 16)
+    return _assemble(small, stem, (1, 1, 1), classes)
+
+
+def _assemble(
+    parts: Builder, stem: nn.Module, counts: tuple[int, int, int], classes: int
+) -> nn.Sequential:
+    a, b, c = counts
+    return nn.Sequential(
+        stem,
+        *(parts.a() for _ in range(a)),
+        parts.reduce_a(),
+        *(parts.b() for _ in range(b)),
+        parts.reduce_b(),
+        *(parts.c() for _ in range(c)),
+        nn.GlobalAvgPool2d(),
+        nn.Dropout(0.2),
+        nn.Linear(parts.width(1536), classes),
+    )

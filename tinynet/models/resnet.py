@@ -1,0 +1,141 @@
+"""Residual networks (He et al. 2016), and their relatives that weigh channels (Hu et al. 2018).
+
+The names are torchvision's, and so is the place of the stride in a bottleneck: at its 3x3, where
+the paper has it at the first 1x1.
+"""
+
+from __future__ import annotations
+
+from tinynet import functions as F
+from tinynet import nn
+from tinynet.tensor import Tensor
+
+
+class SqueezeExcitation(nn.Module):
+    """Each channel times a number between 0 and 1 that all channels together decide."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        self.fc1 = nn.Linear(channels, channels // reduction)
+        self.fc2 = nn.Linear(channels // reduction, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (N, C, H, W), reweighted."""
+        hidden = F.relu(self.fc1(F.global_avg_pool2d(x)))
+        return x * F.sigmoid(self.fc2(hidden)).reshape(*x.shape[:2], 1, 1)
+
+
+class Block(nn.Module):
+    """y = relu(branch(x) + shortcut(x)); a subclass says what its branch is.
+
+    The shortcut is x itself or, where the shape changes, a 1x1 convolution.
+    """
+
+    expansion = 1
+
+    def _shortcut(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+        outputs = width * self.expansion
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
+        self.se = SqueezeExcitation(outputs) if squeeze else None
+
+    def _join(self, y: Tensor, x: Tensor) -> Tensor:
+        weighed = y if self.se is None else self.se(y)
+        return F.relu(weighed + (x if self.downsample is None else self.downsample(x)))
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self._shortcut(inputs, width, stride, squeeze)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, width, OH, OW)."""
+        y = F.relu(self.bn1(self.conv1(x)))
+        return self._join(self.bn2(self.conv2(y)), x)
+
+
+class Bottleneck(Block):
+    """1x1 to fewer channels, 3x3, 1x1 to four times as many."""
+
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self._shortcut(inputs, width, stride, squeeze)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, 4 * width, OH, OW)."""
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        return self._join(self.bn3(self.conv3(y)), x)
+
+
+class ResNet(nn.Module):
+    """A stem, four stages of blocks, a mean and a linear layer, for images (N, 3, 224, 224)."""
+
+    def __init__(
+        self,
+        classes: int = 1000,
+        *,
+        block: type[BasicBlock | Bottleneck] = BasicBlock,
+        blocks: tuple[int, int, int, int] = (2, 2, 2, 2),
+        squeeze: bool = False,
+    ) -> None:
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        inputs = 64
+        for i, count in enumerate(blocks):
+            stage, width = [], 64 * 2**i
+            for j in range(count):
+                stage.append(block(inputs, width, 2 if i and not j else 1, squeeze))
+                inputs = width * block.expansion
+            setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores (N, classes)."""
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        for i in (1, 2, 3, 4):
+            x = getattr(self, f"layer{i}")(x)
+        return self.fc(F.global_avg_pool2d(x))
+
+
+def cifar_resnet(
+    layers: int, classes: int = 10, width: int = 16, squeeze: bool = False
+) -> nn.Sequential:
+    """Return ResNet-20, 32, 44, 56, 110 for (N, 3, 32, 32): section 4.2 of the paper.
+
+    Three stages of (layers - 2) / 6 blocks each; shortcuts without weights (option A).
+    """
+    if layers % 6 != 2:
+        raise ValueError(f"cifar_resnet: layers must be 6n + 2, like 20 or 56. Got {layers}.")
+    net: list[nn.Module] = [*_conv_bn(3, width, 1), nn.ReLU()]
+    inputs = width
+    for stage in range(3):
+        outputs = width * 2**stage
+        for block in range((layers - 2) // 6):
+            stride = 2 if stage and not block else 1
+            body = [*_conv_bn(inputs, outputs, stride), nn.ReLU(), *_conv_bn(outputs, outputs, 1)]
+            if squeeze:
+                body.append(SqueezeExcitation(outputs, 4))
+            shortcut = nn.Subsample(2, outputs - inputs) if stride == 2 else None
+            net += [nn.Residual(nn.Sequential(*body), shortcut), nn.ReLU()]
+            inputs = outputs
+    return nn.Sequential(*net, nn.GlobalAvgPool2d(), nn.Linear(inputs, classes))
+
+
+def _conv_bn(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)

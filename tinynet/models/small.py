@@ -1,0 +1,42 @@
+"""Small relatives for 32x32 images, which a processor trains in minutes."""
+
+from __future__ import annotations
+
+from tinynet import nn
+from tinynet.nn import init
+
+
+def small_alexnet(classes: int = 10) -> nn.Sequential:
+    """Return AlexNet's plan at the size of 32x32 images: (N, 3, 32, 32) to (N, classes).
+
+    Five convolutions, two of them and conv2 in two groups, LRN after the first two, overlapping
+    pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights start as
+    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near ln(classes).
+    """
+    scores = nn.Linear(512, classes)
+    init.set_normal(scores.weight, 0.01)
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 5, padding=2),  # (N, 64, 32, 32)
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 64, 16, 16)
+        nn.Conv2d(64, 128, 5, padding=2, groups=2),
+        nn.ReLU(),
+        nn.LocalResponseNorm(groups=2),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
+        nn.Conv2d(128, 192, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(192, 192, 3, padding=1, groups=2),
+        nn.ReLU(),
+        nn.Conv2d(192, 128, 3, padding=1, groups=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 4, 4)
+        nn.Flatten(),
+        nn.Linear(128 * 4 * 4, 512),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(512, 512),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        scores,
+    )

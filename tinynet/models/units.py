@@ -1,0 +1,37 @@
+"""What the networks after 2014 repeat: a convolution, batch normalization, a ReLU."""
+
+from __future__ import annotations
+
+from tinynet import functions as F
+from tinynet import nn
+from tinynet.kernels.geometry import Pair
+from tinynet.tensor import Tensor
+
+
+class ConvUnit(nn.Module):
+    """ReLU of the (batch-normalized) convolution, called conv and bn as in torchvision.
+
+    `padding` None keeps the size of the maps at stride 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair,
+        stride: int = 1,
+        padding: int | Pair | None = None,
+        batch_norm: bool = True,
+    ) -> None:
+        if padding is None:
+            KH, KW = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+            padding = KH // 2, KW // 2
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, bias=not batch_norm
+        )
+        self.bn = nn.BatchNorm2d(out_channels, eps=1e-3) if batch_norm else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, OH, OW)."""
+        y = self.conv(x)
+        return F.relu(y if self.bn is None else self.bn(y))

@@ -1,0 +1,50 @@
+"""ZFNet (Zeiler and Fergus 2013): AlexNet after a look inside.
+
+Its filters of 11x11 pixels at stride 4 had missed the fine frequencies; so 7x7 at stride 2.
+"""
+
+from __future__ import annotations
+
+from tinynet import nn
+
+
+def zfnet(classes: int = 1000) -> nn.Sequential:
+    """Return the net of figure 3 for (N, 3, 224, 224)."""
+    return _zfnet(classes, widths=(96, 256, 384, 384, 256), strides=(2, 2), side=6, hidden=4096)
+
+
+def small_zfnet(classes: int = 10) -> nn.Sequential:
+    """Return its plan at the size of (N, 3, 32, 32)."""
+    return _zfnet(classes, widths=(24, 32, 48, 48, 32), strides=(1, 1), side=3, hidden=64)
+
+
+def _zfnet(
+    classes: int, widths: tuple[int, ...], strides: tuple[int, int], side: int, hidden: int
+) -> nn.Sequential:
+    a, b, c, d, e = widths
+    return nn.Sequential(
+        nn.Conv2d(3, a, 7, stride=strides[0], padding=1),  # (N, 96, 110, 110)
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, padding=1),  # (N, 96, 55, 55)
+        nn.LocalResponseNorm(),
+        nn.Conv2d(a, b, 5, stride=strides[1]),  # (N, 256, 26, 26)
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, padding=1),  # (N, 256, 13, 13)
+        nn.LocalResponseNorm(),
+        nn.Conv2d(b, c, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(c, d, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(d, e, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),  # (N, 256, 6, 6)
+        nn.AdaptiveAvgPool2d(side),
+        nn.Flatten(),
+        nn.Linear(e * side * side, hidden),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, classes),
+    )

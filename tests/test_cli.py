@@ -55,7 +55,7 @@ def tiny(classes):
 def small(monkeypatch, few_shapes):
     """Make the demo's data and its model small, so that a run takes a moment."""
     monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: few_shapes[train])
-    monkeypatch.setitem(models._BUILDERS, "demo", tiny)
+    monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
     monkeypatch.setattr(runs, "draw", lambda run: None)
     with tinynet.kernels.use("reference"):
         yield
@@ -268,6 +268,26 @@ def test_the_summaries_of_cuda_convnets_nets_have_their_totals(
     assert total[:3] == ["total", parameters, multiply_adds]
 
 
+def test_a_summary_of_a_variant(tinynet_says):
+    said = tinynet_says("summary", "alexnet", "--variant", "torchvision").out
+    assert said.startswith("alexnet, torchvision: 1000 classes")
+    assert said.splitlines()[-1].split()[1:3] == ["61,100,840", "714,188,480"]
+
+
+def test_the_difference_of_two_variants_is_layers_and_forks(tinynet_says):
+    said = tinynet_says("summary", "--diff", "paper", "code2012").out
+    assert re.search(r"^\+ +SpatialResponseNorm +256x27x27$", said, re.MULTILINE)
+    assert re.search(r"^ +total +60,965,224 +60,965,224 ", said, re.MULTILINE)
+    assert re.search(r"^LRN\n  paper: .*0\.0001 .*\n  code2012: .*2e-05 ", said, re.MULTILINE)
+    assert "order, layer 3" not in said  # there they agree
+
+
+def test_the_difference_of_two_models_pairs_what_multiplies(tinynet_says):
+    lines = tinynet_says("summary", "--diff", "vgg-11", "vgg-13").out.splitlines()
+    extra = [line for line in lines if line.startswith(("+", "-")) and "Conv2d" in line]
+    assert len(extra) == 2
+
+
 def test_a_summary_leaves_random_numbers_and_later_weights_alone(tinynet_says):
     before = tinynet.models.build("demo").state_dict()["0.weight"]
     tinynet_says("summary", "demo")
@@ -323,6 +343,10 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["train", "--device", "cpu:x"], 1, 'a device is called "cpu"'),
         (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),
         (["summary", "no-such"], 1, "Known: alexnet"),
+        (["summary", "alexnet", "--variant", "no-such"], 1, "Known: paper"),
+        (["summary", "demo", "--variant", "paper"], 1, 'only "alexnet" has variants'),
+        (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
+        (["summary"], 2, "name one MODEL"),
         (["train", "--epochs", "0"], 2, "--epochs"),
         (["train", "--lr", "nan"], 2, "nan is not a finite number"),
         (["train", "--max-minutes", "inf"], 2, "inf is not a finite number"),

@@ -133,16 +133,29 @@ def name_pictures(run: Path, images: tuple[Path, ...]) -> None:
 
 
 @cli.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option("--classes", type=click.IntRange(1), help="How many classes it tells apart.")
-def summary(model: str, classes: int | None) -> None:
+@click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
+@click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
+def summary(
+    model: str | None, classes: int | None, variant: str | None, diff: tuple[str, str] | None
+) -> None:
     """List the layers of MODEL: output shape, parameters, multiply-adds, bytes."""
-    from tinynet import models, report
+    from tinynet import contrast, models, report
 
-    if model not in models.names():
-        known = ", ".join(models.names())
-        raise click.ClickException(f"summary: there is no model {model!r}. Known: {known}.")
-    click.echo(report.summary(model, classes))
+    if (model is None) == (diff is None):
+        raise click.UsageError("summary: name one MODEL, or two after --diff.")
+    try:
+        if diff is not None:
+            click.echo(contrast.contrast(*diff))
+        elif model is not None:
+            if model not in models.names():
+                raise ValueError(
+                    f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
+                )
+            click.echo(report.summary(model, classes, variant))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @cli.command()

@@ -40,7 +40,10 @@ class Layer:
 
 
 def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
-    """Return the layers of a model in the order in which one image (C, H, W) meets them."""
+    """Return the layers of a model in the order in which an image (C, H, W) meets them.
+
+    No image is computed: a batch of none has the same shapes.
+    """
     names = {id(module): name for name, module in model.named_modules()}
     found: list[Layer] = []
 
@@ -55,18 +58,15 @@ def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
 
     was_training = model.training
     with no_grad(), kernels.use("reference"), nn.observe(note):
-        model.eval()(tensor(np.zeros((1, *image), np.float32)))
+        model.eval()(tensor(np.zeros((0, *image), np.float32)))
     model.train(was_training)
     return found
 
 
-def summary(name: str, classes: int | None = None) -> str:
-    """Return the table of a named model; nothing is drawn or compiled for it."""
-    classes = classes or (1000 if name == "alexnet" else 10)
-    with nn.init.undrawn():
-        model = models.build(name, classes)
-    image = models.INPUT_SHAPES[name]
-    rows = layers(model, image)
+def summary(name: str, classes: int | None = None, variant: str | None = None) -> str:
+    """Return the table of a named model; nothing is drawn, computed or compiled for it."""
+    entry, rows = counted(name, classes, variant)
+    image = 3, entry.side, entry.side
     cells = [
         (r.name, r.kind, _by(r.shape), f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.bytes:,}")
         for r in rows
@@ -76,10 +76,22 @@ def summary(name: str, classes: int | None = None) -> str:
     ]
     header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
     footer = ("total", "", "", *(f"{number:,}" for number in total))
+    title = f"{name}, {variant}" if variant else name
     return (
-        f"{name}: {classes} classes, images {_by(image)}. For one image; bytes are those of the "
-        f"output and the parameters, float32.\n{table([header, *cells, footer], left=3)}"
+        f"{title}: {entry.classes} classes, images {_by(image)}. For one image; bytes are those of "
+        f"the output and the parameters, float32.\n{table([header, *cells, footer], left=3)}"
     )
+
+
+def counted(
+    name: str, classes: int | None = None, variant: str | None = None
+) -> tuple[models.Entry, list[Layer]]:
+    """Return a named model's entry, with the classes in question, and its layers."""
+    entry = models.entry(name, variant)
+    entry = entry._replace(classes=classes or entry.classes)
+    with nn.init.undrawn():
+        model = models.build(name, entry.classes, variant=variant)
+    return entry, layers(model, (3, entry.side, entry.side))
 
 
 def table(rows: Sequence[Sequence[str]], left: int) -> str:
@@ -117,6 +129,8 @@ def kernel_table() -> str:
 
 def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:
     """Return how often a layer multiplies a weight and adds, for one image."""
+    if isinstance(module, nn.LocallyConnected2d):
+        return math.prod(module.weight.shape)  # no filter is used twice
     if not isinstance(module, nn.Conv2d | nn.Linear):
         return 0
     per_output = math.prod(module.weight.shape[1:])

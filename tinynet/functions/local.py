@@ -34,10 +34,10 @@ class LocallyConnected2d(Function):
         self.stride, self.padding = stride, padding
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        OH, OW, OC, *_, KH, KW = weight.shape
+        OH, OW, OC, C, KH, KW = weight.shape
         framed = frame(x, (KH, KW), self.stride, self.padding, WHOLE, (OH, OW), fill=0)
         seen = windows(framed, (KH, KW), self.stride, WHOLE, (OH, OW))
-        columns = seen.transpose(4, 5, 0, 1, 2, 3).reshape(OH, OW, len(x), -1)
+        columns = seen.transpose(4, 5, 0, 1, 2, 3).reshape(OH, OW, len(x), C * KH * KW)
         self.saved = columns, weight, x.shape
         y = columns @ weight.reshape(OH, OW, OC, -1).swapaxes(2, 3)  # (OH, OW, N, OC)
         return y.transpose(2, 3, 0, 1) + bias

@@ -63,7 +63,7 @@ class Auxiliary(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) for x (N, inputs, 14, 14)."""
-        hidden = F.relu(self.fc1(self.conv(self.pool(x)).flatten()))
+        hidden = F.relu(self.fc1(F.flatten(self.conv(self.pool(x)))))
         return self.fc2(self.dropout(hidden))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tinynet import functions as F
 from tinynet import nn
 from tinynet.tensor import Tensor
 
@@ -52,7 +53,7 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) for images x (N, 3, 224, 224)."""
-        return self.classifier(self.avgpool(self.features(x)).flatten())
+        return self.classifier(F.flatten(self.avgpool(self.features(x))))
 
 
 def _stages(

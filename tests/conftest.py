@@ -4,10 +4,8 @@
 `HYPOTHESIS_PROFILE=explore pytest` draws new ones, and many more of them.
 """
 
-import functools
 import importlib.util
 import os
-import re
 import sys
 import threading
 
@@ -17,6 +15,7 @@ import pytest
 
 import stand_in_cupy
 import tinynet as tn
+from devices import cuda_devices
 from stand_in_cublas import StandIn
 from tinynet.errors import DeviceError
 from tinynet.kernels import _cublas, _cuda, _cuda_on_cpu
@@ -37,16 +36,6 @@ def _the_same_start():
 def rng():
     """A NumPy generator with a fixed seed, for inputs."""
     return np.random.default_rng(0)
-
-
-@functools.cache
-def cuda_devices():
-    """Return how many CUDA devices CuPy can use here; without CuPy, none."""
-    if importlib.util.find_spec("cupy") is None:
-        return 0
-    import cupy
-
-    return cupy.cuda.runtime.getDeviceCount() if cupy.is_available() else 0
 
 
 def lacking(what, reason):
@@ -89,9 +78,7 @@ def stand_in(monkeypatch):
 
 
 def _for_the_cpu(code, options):
-    """Compile CUDA C as `_cuda` does for NumPy arrays."""
-    names = tuple(name for name, _ in _cuda._KERNEL.findall(re.sub(r"//[^\n]*", "", code)))
-    return _cuda_on_cpu.Module(code, names)
+    return _cuda_on_cpu.Module(code)
 
 
 CARDS = [pytest.param("card", marks=pytest.mark.gpu)] if cuda_devices() else []

@@ -636,6 +636,10 @@ def copyto(dst, src, casting="same_kind", where=None):
     _change(dst, np.copyto, src)
 
 
+def put_along_axis(arr, indices, values, axis):
+    _change(arr, np.put_along_axis, indices, values, axis)
+
+
 matmul = dot = einsum = tensordot = _refuse_products
 inf, nan, newaxis = np.inf, np.nan, None
 for _name in words("""float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64"""):

@@ -7,6 +7,7 @@ from tinynet import nn, functions as F
 from tinynet import data, functions, kernels, models, nn, optim, testing, weights
 from tinynet.autograd import Function, no_grad
 from tinynet.backend import Device, default_device
+from tinynet.capture import graph
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 from tinynet.kernels import get_num_threads, precision, set_num_threads
 from tinynet.random import seed
@@ -27,6 +28,7 @@ __all__ = [
     "default_device",
     "functions",
     "get_num_threads",
+    "graph",
     "kernels",
     "models",
     "nn",

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 
 from tinynet.backend import CPU, Array, Device, array_module, current, is_array, scalar
 from tinynet.errors import DeviceError, GraphError, ShapeError
+from tinynet.recording import recorder
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.grad", default=True)
 _serials = itertools.count(1)
@@ -75,7 +76,7 @@ class Variable:
         keep_graph : bool
             Keep what the nodes saved, so that backward() can be called again.
         """
-        first = self._starting_node(gy)
+        first, graph = self._starting_node(gy), recorder()
         if gy is None:
             with current(self.device):
                 gy = array_module(self.data).ones_like(self.data)
@@ -86,6 +87,8 @@ class Variable:
             for x, gx in node.gradients(pending.pop(node)):
                 maker = x.creator
                 if maker is None:
+                    if graph is not None:
+                        graph.note_gradient(x)
                     x.grad = gx if x.grad is None else _sum(x.grad, gx, x.device)
                 elif maker in pending:
                     pending[maker] = _sum(pending[maker], gx, x.device)
@@ -147,7 +150,8 @@ class Function:
                 return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
-        arrays = [x.data for x in inputs]
+        graph = recorder()
+        arrays = [x.data for x in inputs] if graph is None else graph.enter(inputs)
         if first.device.kind == "cpu":
             data = self.forward(*arrays)
         else:

@@ -138,6 +138,8 @@ def array_module(x: Array) -> Any:
     cupy = sys.modules.get("cupy")  # an array of CuPy cannot exist before CuPy was imported
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy
+    if hasattr(x, "__tinynet_array__"):  # of a step that is being recorded
+        return np
     raise TypeError(f"expected an array, got {type(x).__module__}.{type(x).__qualname__}.")
 
 
@@ -146,7 +148,7 @@ def is_array(x: object) -> bool:
     if isinstance(x, np.ndarray):
         return True
     cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(x, cupy.ndarray)
+    return (cupy is not None and isinstance(x, cupy.ndarray)) or hasattr(x, "__tinynet_array__")
 
 
 def current(
@@ -156,10 +158,20 @@ def current(
 
     What CuPy refuses inside becomes a DeviceError; `doing` names the op and its arrays for it.
     """
+    graph = captured.get()
+    if graph is not None and graph != where:
+        raise GraphError(
+            f"a graph is being recorded on {graph}, and the step works on {where} too. "
+            "All tensors of a graph lie on one device."
+        )
     return _NOTHING if where.kind == "cpu" else _OnGpu(where, doing)
 
 
 _NOTHING = contextlib.nullcontext()
+captured: contextvars.ContextVar[Device | None] = contextvars.ContextVar(
+    "tinynet.captured", default=None
+)
+"""The device on which a graph is being recorded; None: there is none."""
 
 
 class _OnGpu:
@@ -209,6 +221,11 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
 
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
+    if captured.get() is not None:
+        raise GraphError(
+            f"an array {x.shape} is made, or moved to {to}, in a step that is being recorded: a "
+            "replay would not do it again. Make it before, and give it to the step."
+        )
     if to.kind == "cpu":
         return np.array(to_numpy(x), dtype)
     with current(to, lambda: f"a copy of {x.shape} to {to}"):
@@ -235,8 +252,8 @@ def _between(cupy: Any, x: Array, number: int, dtype: Any) -> Array:
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
-    if isinstance(x, np.ndarray):
-        return x
+    if array_module(x) is np:
+        return np.asarray(x)
     with current(Device("cuda", x.device.id), lambda: f"reading an array {x.shape}"):
         return x.get()
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.backend import Array, array_module, current, transfer
 from tinynet.errors import ShapeError
 from tinynet.kernels import momentum_update
+from tinynet.recording import Recorder, live, recorder, seen
 from tinynet.tensor import Tensor
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -24,9 +25,12 @@ class Optimizer:
         The base learning rate; change it at any time. A group multiplies it by its `lr_scale`.
     kept : tuple of str
         What a subclass keeps for each parameter, by name.
+    settings : tuple of str
+        What a subclass takes as given in every step, by name.
     """
 
     kept: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def __init__(self, parameters: Parameters, lr: float, weight_decay: float) -> None:
         _check_range(type(self).__name__, lr=lr)
@@ -44,18 +48,41 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        self.steps += 1
-        states = iter(self.state)
+        self._count()
+        graph, states = recorder(), iter(self.state)
+        if graph is not None:
+            self._tell(graph)
         for group in self.groups:
-            lr, decay = self.lr * group["lr_scale"], group["weight_decay"]
+            decay = group["weight_decay"]
+            rates: list[Any] = []
             for p in group["parameters"]:
                 state = next(states)
                 if p.grad is not None:
                     with current(p.device):
-                        self.update(p, p.grad, state, lr, decay)
+                        rates = rates or [
+                            live(lambda i=i, group=group: self.rates(group)[i], p.data)  # type: ignore[misc]
+                            for i in range(len(self.rates(group)))
+                        ]
+                        self.update(p, p.grad, state, rates, decay)
+
+    def rates(self, group: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the numbers of an update that may be others at the next step: lr is the first."""
+        return (self.lr * group["lr_scale"],)
+
+    def _count(self) -> None:
+        self.steps += 1
+
+    def _tell(self, graph: Recorder) -> None:
+        """Let a graph know what a replay does not come by, and what must not change."""
+        who = type(self).__name__
+        graph.each_time(self._count)
+        for name in self.settings:
+            graph.watch(f"{who}.{name}", lambda name=name: getattr(self, name))  # type: ignore[misc]
+        graph.hold(f"the state of {who}", lambda: [a for s in self.state for a in s.values()])
+        graph.watch(f"weight_decay of {who}", lambda: [g["weight_decay"] for g in self.groups])
 
     def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
     ) -> None:
         """Change p.data in place."""
         raise TypeError(f"{type(self).__name__} must define update().")
@@ -142,6 +169,7 @@ class SGD(Optimizer):
     """
 
     kept = ("velocity",)
+    settings = ("momentum", "nesterov", "rule")
 
     def __init__(
         self,
@@ -159,14 +187,14 @@ class SGD(Optimizer):
         self.momentum, self.nesterov, self.rule = momentum, nesterov, rule
 
     def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
     ) -> None:
         """Change p.data and its velocity in place."""
         if "velocity" not in state:
             state["velocity"] = array_module(p.data).zeros_like(p.data)
         velocity = state["velocity"]
         momentum_update(
-            p.data, g, velocity, lr, self.momentum, weight_decay, self.nesterov, self.rule
+            p.data, g, velocity, rates[0], self.momentum, weight_decay, self.nesterov, self.rule
         )
 
 
@@ -180,6 +208,7 @@ class Adam(Optimizer):
     """
 
     kept = ("mean", "square")
+    settings = ("betas", "eps")
 
     def __init__(
         self,
@@ -196,15 +225,20 @@ class Adam(Optimizer):
         self.betas, self.eps = betas, eps
 
     def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], lr: float, weight_decay: float
+        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
     ) -> None:
         """Change p.data and its two moments in place."""
         xp, (b1, b2) = array_module(p.data), self.betas
         if not state:
             state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
-        m, v = state["mean"], state["square"]
-        g = g + weight_decay * p.data
+        weights, m, v = seen(p), seen(state["mean"]), seen(state["square"])
+        g = g + weight_decay * weights
         m += (1 - b1) * (g - m)
         v += (1 - b2) * (g * g - v)
-        correction1, correction2 = 1 - b1**self.steps, 1 - b2**self.steps
-        p.data -= lr / correction1 * m / (xp.sqrt(v / correction2) + self.eps)
+        rate, correction = rates
+        weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
+
+    def rates(self, group: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return lr / (1 - b1**t) and 1 - b2**t."""
+        b1, b2 = self.betas
+        return super().rates(group)[0] / (1 - b1**self.steps), 1 - b2**self.steps

@@ -16,11 +16,13 @@ import contextlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinynet.backend import Array, array_module
+from tinynet.errors import GraphError
+from tinynet.recording import recorder
 
 
 @dataclass
@@ -45,6 +47,10 @@ def seed(n: int) -> None:
 
 def at_step(step: int) -> None:
     """From here on the draws belong to this training step; the first one is draw 0 again."""
+    if recorder() is not None:
+        raise GraphError(
+            "at_step: a replay does not come by here. Say the step before the call of the graph."
+        )
     _counters.step, _counters.draw = step, 0
 
 
@@ -59,11 +65,41 @@ def fork(n: int) -> Iterator[None]:
         _counters.__init__(**vars(before))  # type: ignore[misc]
 
 
-def next_draw() -> tuple[int, int, int]:
-    """Return the key (seed, step, draw) of one more draw, for example of a dropout mask."""
-    key = _counters.seed, _counters.step, _counters.draw
+class LiveKey(NamedTuple):
+    """The key of a draw in a graph: it lies in memory, since every replay draws anew."""
+
+    counters: Array  # (3,) uint64: seed, step, draw
+    offset: int  # to be added to the draw
+
+
+Key = tuple[int, int, int] | LiveKey
+"""Which draw it is: (seed, step, draw)."""
+
+
+def next_draw() -> Key:
+    """Return the key of one more draw, for example of a dropout mask."""
+    key, graph = counters(), recorder()
     _counters.draw += 1
-    return key
+    return key if graph is None else LiveKey(graph.counters, key[2] - graph.first_draw)
+
+
+def counters() -> tuple[int, int, int]:
+    """Return the seed, the step and the number of the next draw."""
+    return _counters.seed, _counters.step, _counters.draw
+
+
+def skip(draws: int) -> None:
+    """Count draws that somebody else has made."""
+    _counters.draw += draws
+
+
+def numbers(key: Key) -> tuple[Any, Any, Any]:
+    """Return (seed, step, draw): of a key in the memory of a GPU, as arrays without axes."""
+    if not isinstance(key, LiveKey):
+        return key
+    seed, step, draw = (key.counters[i] for i in range(3))
+    found = seed, step, draw + np.uint64(key.offset)
+    return found if array_module(key.counters) is not np else tuple(int(n) for n in found)  # type: ignore[return-value]
 
 
 def next_parameter() -> np.random.Generator:
@@ -82,7 +118,7 @@ def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
 
 
-def philox4x32(counter: list[Array], key: tuple[int, int]) -> list[Array]:
+def philox4x32(counter: list[Array], key: tuple[Any, Any]) -> list[Array]:
     """Return four arrays of random 32-bit words for four arrays of 32-bit counter words.
 
     Ten rounds of: multiply two words, keep both halves of the products, mix in the others and the
@@ -92,18 +128,18 @@ def philox4x32(counter: list[Array], key: tuple[int, int]) -> list[Array]:
     k0, k1 = key
     for _ in range(10):
         p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-        c0 = (p1 >> np.uint64(32)) ^ c1 ^ np.uint64(k0)
-        c2 = (p0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1)
+        c0 = (p1 >> np.uint64(32)) ^ c1 ^ k0
+        c2 = (p0 >> np.uint64(32)) ^ c3 ^ k1
         c1, c3 = p1 & np.uint64(0xFFFFFFFF), p0 & np.uint64(0xFFFFFFFF)
         k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
     return [c0, c1, c2, c3]
 
 
-def random_bits(size: int, key: tuple[int, int, int], like: Array) -> Array:
-    """Return `size` random 32-bit words (uint32) of the draw `key` = (seed, step, draw)."""
+def random_bits(size: int, key: Key, like: Array) -> Array:
+    """Return `size` random 32-bit words (uint32) of a draw."""
     xp: Any = array_module(like)
-    n, step, draw = key
+    n, step, draw = numbers(key)
     block = xp.arange(-(-size // 4), dtype=xp.uint64)
-    fixed = [xp.full_like(block, word) for word in (draw, step % 2**32, step // 2**32)]
+    fixed = [xp.zeros_like(block) + word for word in (draw, step % 2**32, step // 2**32)]
     words = philox4x32([block, *fixed], (n % 2**32, n // 2**32))
     return xp.stack(words, axis=1).astype(xp.uint32).reshape(-1)[:size]

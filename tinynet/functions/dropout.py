@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Dropout(Function):
     """y = x / (1 - p) where the bits say so, else 0. Backward draws the same bits again."""
 
-    def __init__(self, p: float, key: tuple[int, int, int]) -> None:
+    def __init__(self, p: float, key: random.Key) -> None:
         self.p, self.key = p, key
 
     def forward(self, x: Array) -> Array:

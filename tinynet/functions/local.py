@@ -57,7 +57,7 @@ class LocallyConnected2d(Function):
         """Add the windows' gradients (N, C, KH, KW, OH, OW) where the windows lay."""
         (SH, SW), (N, C, KH, KW, OH, OW) = self.stride, parts.shape
         height, width = SH * (OH - 1) + KH, SW * (OW - 1) + KW
-        framed = array_module(parts).zeros((N, C, height, width), parts.dtype)
+        framed = array_module(parts).zeros_like(parts, shape=(N, C, height, width))
         for p in range(KH):
             for q in range(KW):
                 framed[:, :, p : p + SH * OH : SH, q : q + SW * OW : SW] += parts[:, :, p, q]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function, Variable
+from tinynet.autograd import Function
 from tinynet.backend import Array, current
 from tinynet.errors import ShapeError
 from tinynet.kernels.avg_pool import avg_pool2d_forward
@@ -14,6 +14,7 @@ from tinynet.kernels.batch_norm import (
     batch_norm_statistics,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.recording import seen
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -181,7 +182,7 @@ def batch_norm(
             f"batch_norm: x must be (N, C, H, W); weight, bias, running_mean, running_var (C,); "
             f"x is {x.shape}, they are {', '.join(map(str, given))}."
         )
-    mean, var = (v.data if isinstance(v, Variable) else v for v in (running_mean, running_var))
+    mean, var = seen(running_mean), seen(running_var)
     if training:
         count = x.data.size // x.shape[1]
         if count < 2:

@@ -65,7 +65,7 @@ class Max(Function):
     def backward(self, gy: Array) -> Any:
         winner, rows, moved, order = self.saved
         xp = array_module(gy)
-        grows = xp.zeros(rows, gy.dtype)
+        grows = xp.zeros_like(gy, shape=rows)
         xp.put_along_axis(grows, winner[..., None], gy.reshape(winner.shape)[..., None], axis=-1)
         back = sorted(range(len(order)), key=order.__getitem__)
         return grows.reshape(moved).transpose(back)

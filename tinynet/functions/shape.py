@@ -54,7 +54,7 @@ class Getitem(Function):
 
     def backward(self, gy: Array) -> Any:
         xp = array_module(gy)
-        gx = xp.zeros(self.saved, gy.dtype)
+        gx = xp.zeros_like(gy, shape=self.saved)
         parts = self.index if isinstance(self.index, tuple) else (self.index,)
         if all(p is None or p is ... or isinstance(p, (int, slice)) for p in parts):
             gx[self.index] = gy  # each element was picked at most once

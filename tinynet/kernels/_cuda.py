@@ -28,6 +28,7 @@ TYPES = {
     "int": "int32",
     "unsigned": "uint32",
     "long long": "int64",
+    "unsigned long long": "uint64",
     "unsigned char": "uint8",
     "bool": "bool",
     "wide": "float64",

@@ -25,6 +25,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
+from tinynet.recording import plain, recorder
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -75,6 +77,10 @@ class Kernel(Generic[P, R]):
         KERNELS.append(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        graph = recorder()
+        if graph is not None and graph.phase == "record":
+            implementation = self.implementations[self.kind_for(*plain(args))]
+            return graph.note(implementation, args, kwargs)
         return self.implementations[self.kind_for(*args)](*args, **kwargs)
 
     def kind_for(self, x: Any, *others: Any) -> str:

@@ -12,10 +12,16 @@ extern "C" __global__ void dropout(
     Index size, unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
     long long threshold,  // p * 2**32: words below it are dropped
     real scale,           // 1 / (1 - p)
+    const unsigned long long* counters,  // (3,) seed, step, draw in a graph, or null; draw is added
     real* y)              // (size,)
 {
   const Index block = thread_in_grid(), first = 4 * block;
   if (first >= size) return;
+  if (counters) {  // what the numbers above would be in a replay
+    seed = unsigned(counters[0]), seed_high = unsigned(counters[0] >> 32);
+    step = unsigned(counters[1]), step_high = unsigned(counters[1] >> 32);
+    draw += unsigned(counters[2]);
+  }
   const Words words = philox(block, draw, step, step_high, seed, seed_high);
   auto dropped = [&](int i, real value) {
     return value * scale * real(words.at[i] >= threshold ? 1 : 0);

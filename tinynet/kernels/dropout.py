@@ -19,11 +19,11 @@ from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, helper, native
-from tinynet.random import random_bits
+from tinynet.random import Key, LiveKey, numbers, random_bits
 
 
 @Kernel
-def dropout(x: Array, p: float, key: tuple[int, int, int]) -> Array:
+def dropout(x: Array, p: float, key: Key) -> Array:
     """Return x of any shape with each element zeroed with probability p, the rest / (1 - p).
 
     `key` is (seed, step, draw); element i counts in row-major order, however x lies in memory.
@@ -38,11 +38,11 @@ def dropout(x: Array, p: float, key: tuple[int, int, int]) -> Array:
 
 
 @dropout.numba
-def dropout_numba(x: Array, p: float, key: tuple[int, int, int]) -> Array:
+def dropout_numba(x: Array, p: float, key: Key) -> Array:
     """Four words of Philox serve four neighbouring elements."""
     if p == 1:
         return dropout.reference(x, p, key)
-    seed, step, draw = key
+    seed, step, draw = numbers(key)
     y = np.empty(x.shape, np.float32)
     halves = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32
     _mask_loop(
@@ -82,16 +82,20 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
 
 
 @dropout.cuda
-def dropout_cuda(x: Array, p: float, key: tuple[int, int, int]) -> Array:
+def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     """One thread four elements, for which one call of Philox has words."""
     if p == 1:
         return dropout.reference(x, p, key)
-    seed, step, draw = key
+    counters, (seed, step, draw) = None, (0, 0, 0)
+    if isinstance(key, LiveKey):
+        counters, draw = key
+    else:
+        seed, step, draw = key
     x = in_rows(x)
     y = array_module(x).empty(x.shape, x.dtype)
     words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw
     launch(
         "dropout", "dropout", cover(-(-x.size // 4)), x, x.size, *words, round(p * 2**32),
-        1 / (1 - p), y,
+        1 / (1 - p), counters, y,
     )  # fmt: skip
     return y

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.backend import Array, is_array
 from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
@@ -24,13 +24,13 @@ def momentum_update(
     weight: Array,
     gradient: Array,
     velocity: Array,
-    lr: float,
+    lr: float | Array,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
     rule: str,
 ) -> None:
-    """Change weight and velocity in place; all three arrays have one shape. `rule`: see above."""
+    """Change weight and velocity in place; all three have one shape; lr may lie in memory."""
     g = gradient + weight_decay * weight
     velocity *= momentum
     if rule == "paper":
@@ -49,7 +49,7 @@ def momentum_update_numba(
     weight: Array,
     gradient: Array,
     velocity: Array,
-    lr: float,
+    lr: float | Array,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
@@ -62,7 +62,7 @@ def momentum_update_numba(
             weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
         )
     g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
-    settings = lr, momentum, weight_decay, nesterov, rule == "paper"
+    settings = float(lr), momentum, weight_decay, nesterov, rule == "paper"
     _update_loop(
         weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
     )
@@ -93,7 +93,7 @@ def momentum_update_cuda(
     weight: Array,
     gradient: Array,
     velocity: Array,
-    lr: float,
+    lr: float | Array,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
@@ -105,7 +105,8 @@ def momentum_update_cuda(
             weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
         )
     gradient = in_rows(gradient.astype(weight.dtype, copy=False))
-    settings = lr, momentum, weight_decay, nesterov, rule == "paper"
+    rate = (0, lr.astype(weight.dtype, copy=False)) if is_array(lr) else (lr, None)
+    settings = *rate, momentum, weight_decay, nesterov, rule == "paper"
     launch(
         "momentum", "momentum_update", cover(weight.size), weight, gradient, velocity, weight.size,
         *settings,

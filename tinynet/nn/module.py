@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynet.backend import Array, Device, current, device, is_array, transfer
 from tinynet.errors import ShapeError
+from tinynet.recording import recorder
 from tinynet.tensor import Tensor
 
 Observer = Callable[["Module", Any, Any], None]
@@ -65,6 +66,9 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Return forward(*inputs), and let an observer see it."""
+        graph = recorder()
+        if graph is not None:
+            graph.watch(f"{type(self).__name__}.training", lambda: self.training)
         y = self.forward(*inputs)
         observer = _observer.get()
         if observer is not None:

@@ -18,7 +18,7 @@ import tinynet as tn
 from devices import cuda_devices
 from stand_in_cublas import StandIn
 from tinynet.errors import DeviceError
-from tinynet.kernels import _cublas, _cuda, _cuda_on_cpu
+from tinynet.kernels import _cublas, _cuda_on_cpu
 
 # Numba compiles at a first call, so no example has a deadline.
 hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, derandomize=True)

@@ -66,7 +66,7 @@ class MemoryPool:
     """Blocks of bytes, by device and size; a freed one serves the next array of its size."""
 
     def __init__(self, allocator=None):
-        self.free, self.limit = defaultdict(list), None
+        self.free, self.limit, self.card = defaultdict(list), None, card
         self.used = self.total = 0
 
     def malloc(self, size):
@@ -87,7 +87,7 @@ class MemoryPool:
         self.free.clear()
 
     def __del__(self):  # the driver hands its memory to whoever asks next
-        if _default_pool is None:
+        if _default_pool is None or self.card is not card:  # of an earlier test
             return
         for key, blocks in self.free.items():
             _default_pool.free[key].extend(blocks)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, is_array
+from tinynet.backend import Array, array_module, is_array
 from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels._layout import share
@@ -105,7 +105,8 @@ def momentum_update_cuda(
             weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
         )
     gradient = in_rows(gradient.astype(weight.dtype, copy=False))
-    rate = (0, lr.astype(weight.dtype, copy=False)) if is_array(lr) else (lr, None)
+    live = is_array(lr)
+    rate = (0, array_module(lr).asarray(lr, weight.dtype)) if live else (lr, None)
     settings = *rate, momentum, weight_decay, nesterov, rule == "paper"
     launch(
         "momentum", "momentum_update", cover(weight.size), weight, gradient, velocity, weight.size,

@@ -129,15 +129,15 @@ def get_default_memory_pool():
 
 
 def _allocate(size):
-    return getattr(_thread, "allocator", _default_pool.malloc)(size)
+    return (getattr(_thread, "allocator", None) or _default_pool.malloc)(size)
 
 
 class using_allocator:
     def __init__(self, allocator=None):
-        self.allocator = allocator or _default_pool.malloc
+        self.allocator = allocator
 
     def __enter__(self):
-        self.before = getattr(_thread, "allocator", _default_pool.malloc)
+        self.before = getattr(_thread, "allocator", None)
         _thread.allocator = self.allocator
 
     def __exit__(self, *_):

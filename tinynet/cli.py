@@ -137,11 +137,18 @@ def name_pictures(run: Path, images: tuple[Path, ...]) -> None:
 @click.option("--classes", type=click.IntRange(1), help="How many classes it tells apart.")
 @click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
 @click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
+@click.option("--memory", is_flag=True, help="Foretell the memory of a training step.")
+@click.option("--batch", type=click.IntRange(1), default=128, help="Images in that step.")
 def summary(
-    model: str | None, classes: int | None, variant: str | None, diff: tuple[str, str] | None
+    model: str | None,
+    classes: int | None,
+    variant: str | None,
+    diff: tuple[str, str] | None,
+    memory: bool,
+    batch: int,
 ) -> None:
     """List the layers of MODEL: output shape, parameters, multiply-adds, bytes."""
-    from tinynet import contrast, models, report
+    from tinynet import budget, contrast, models, report
 
     if (model is None) == (diff is None):
         raise click.UsageError("summary: name one MODEL, or two after --diff.")
@@ -154,6 +161,8 @@ def summary(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
             click.echo(report.summary(model, classes, variant))
+            if memory:
+                click.echo("\n" + budget.page(model, batch, classes, variant))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

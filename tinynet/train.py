@@ -186,13 +186,13 @@ def train_step(
     labels : (N,) integers
     number : of this step in the run, for messages
     """
+    optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
     x = tensor(images, device=device_of(model))
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for, and named
         scores = model(x)
         loss = F.cross_entropy(scores, labels)
         if not math.isfinite(loss.item()):
             raise FloatingPointError(diagnosis.of_loss(loss.item(), model, x, number, optimizer.lr))
-        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     tally.add(scores, loss, labels)

@@ -42,6 +42,7 @@ class Job:
     def wait(self) -> list[BaseException]:
         """Return what went wrong, when every piece has ended. Who never came is not missed."""
         reports = [self.ended.get() for _ in range(self.pieces)]
+        self.args = ()  # a thread remembers its last job, which must not keep arrays alive
         return [error for error in reports if error is not None]
 
 

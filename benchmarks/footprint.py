@@ -1,0 +1,95 @@
+"""Compare the memory that a training step was said to need with what it takes.
+
+``python -m benchmarks.footprint`` prints a table; each number comes from a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+import tinynet as tn
+from benchmarks import nets
+from tinynet import ledger, nn, optim
+from tinynet.train import Tally, train_step
+
+STEPS = 3
+MIB = 2**20
+
+
+def momentum_sgd(model: nn.Module) -> optim.Optimizer:
+    """Return the optimiser of the paper."""
+    return optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+
+
+def foretold(net: str, batch: int) -> dict[str, int]:
+    """Return what the ledger says, in bytes."""
+    with nn.init.undrawn():
+        model = nets.ours(net)
+    book = ledger.of_training(model, nets.shape(net)[1:], momentum_sgd)
+    arrays = book.peak(batch)[0]
+    return {"arrays": arrays, "process": arrays + ledger.process(book)}
+
+
+def measured(net: str, batch: int) -> dict[str, int]:
+    """Train some steps and return the most that arrays, and the process, came to."""
+    model = nets.ours(net)
+    optimizer = momentum_sgd(model)
+    rng = np.random.default_rng(0)
+
+    def step() -> None:
+        images = rng.standard_normal((batch, *nets.shape(net)[1:]), np.float32)
+        labels = rng.integers(0, nets.CLASSES[net], batch)
+        train_step(model, optimizer, images, labels, tally=Tally())
+
+    for _ in range(STEPS):
+        step()
+    process = ledger.highest_resident()  # before tracing, which needs memory itself
+    optimizer.zero_grad()
+    standing = 2 * sum(p.data.nbytes for p in model.parameters())
+    with ledger.watching() as moments:
+        step()
+    return {"arrays": standing + max(highest for _, _, highest, _ in moments), "process": process}
+
+
+def compare(net: str, batch: int) -> dict[str, dict[str, int]]:
+    """Return both, each from a process of its own."""
+    found = {}
+    for what in (foretold, measured):
+        command = [sys.executable, "-m", "benchmarks.footprint", what.__name__, net, str(batch)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[what.__name__] = json.loads(done.stdout)
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["table", "foretold", "measured"])
+    parser.add_argument("net", nargs="?", choices=list("SAL"))
+    parser.add_argument("batch", nargs="?", type=int)
+    options = parser.parse_args()
+    out = sys.stdout
+    if options.net:
+        what = {"foretold": foretold, "measured": measured}[options.what]
+        out.write(json.dumps(what(options.net, options.batch)))
+        return
+    tn.kernels._native.warm()  # a process that compiles takes more memory than one that trains
+    out.write("| net | batch | arrays, MiB | foretold | process, MiB | foretold |\n")
+    out.write("|---|---|---|---|---|---|\n")
+    for net, batch in nets.BATCH.items():
+        both = compare(net, batch)
+        cells = [
+            f"{both[what][which] / MIB:.0f}"
+            for which in ("arrays", "process")
+            for what in ("measured", "foretold")
+        ]
+        out.write(f"| {net} | {batch} | {' | '.join(cells)} |\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What a training step of a network will need of the memory, in words."""
+
+from __future__ import annotations
+
+from tinynet import ledger, models, nn, optim
+from tinynet.report import table
+
+CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network lived on two
+SHOWN = 8  # ops that keep the most
+
+
+def page(name: str, batch: int, classes: int | None = None, variant: str | None = None) -> str:
+    """Return the ledger of a named model for a batch, and whether 2012 had room for it."""
+    entry = models.entry(name, variant)
+    with nn.init.undrawn():
+        model = models.build(name, classes or entry.classes, variant=variant)
+    book = ledger.of_training(model, (3, entry.side, entry.side), momentum_sgd)
+    peak, op = book.peak(batch)
+    fits = "fits" if peak <= CARD_OF_2012 else "does not fit"
+    large = sorted(book.kept, key=lambda kept: -kept.bytes.at(batch))[:SHOWN]
+    kept = [(k.op, "x".join(map(str, k.shape)), mib(k.bytes.at(batch))) for k in large]
+    ones = " and ".join(map(str, ledger.FEW))
+    return (
+        f"{name}{f' ({variant})' if variant else ''}: a training step with {batch} images, foretold from steps with {ones}.\n"
+        f"{amounts(book, batch)}\n"
+        f"scratch of the hungriest op: {mib(book.scratch(batch))} MiB\n"
+        f"peak of all arrays: {mib(peak)} MiB, in {op}\n"
+        f"peak of the process: {mib(peak + ledger.process(book))} MiB, with Python and libraries; "
+        "pictures that wait come on top\n"
+        f"It {fits} into the 3 GB of a graphics card of 2012 ({mib(CARD_OF_2012)} MiB); "
+        f"{book.largest_batch(CARD_OF_2012):,} images a step would just do.\n\n"
+        f"{table([('most is kept by', 'output', 'MiB'), *kept], left=2)}"
+    )
+
+
+def amounts(book: ledger.Ledger, batch: int) -> str:
+    """Return a table of what stands and of what backward needs, a column for each device."""
+    columns = {
+        "parameters": book.parameters,
+        "running values": book.buffers,
+        "gradients": book.gradients,
+        "velocity of SGD": book.optimizer,
+        "activations kept for backward": book.activations(batch),
+    }
+    places = list(dict.fromkeys(where for column in columns.values() for where in column))
+    rows = [(what, *(mib(of.get(where, 0)) for where in places)) for what, of in columns.items()]
+    return table([("MiB", *places), *rows], left=1)
+
+
+def momentum_sgd(model: nn.Module) -> optim.Optimizer:
+    """Return the paper's optimiser."""
+    return optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+
+
+def mib(amount: float) -> str:
+    """Return bytes in MiB."""
+    return f"{amount / 2**20:,.1f}"

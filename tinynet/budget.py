@@ -21,7 +21,7 @@ def page(name: str, batch: int, classes: int | None = None, variant: str | None 
     kept = [(k.op, "x".join(map(str, k.shape)), mib(k.bytes.at(batch))) for k in large]
     ones = " and ".join(map(str, ledger.FEW))
     return (
-        f"{variant or name}: a training step with {batch} images, foretold from steps with {ones}.\n"
+        f"{variant or name}: a training step with {batch} images, foretold from {ones} images.\n"
         f"{amounts(book, batch)}\n"
         f"scratch of the hungriest op: {mib(book.scratch(batch))} MiB\n"
         f"peak of all arrays: {mib(peak)} MiB, in {op}\n"

@@ -56,6 +56,15 @@ def conv2d_backward_bias(draw, fill):
     return (fill(*(draw(sizes) for _ in range(4))),)
 
 
+def conv2d_relu_forward(draw, fill):
+    return conv2d_forward(draw, fill)
+
+
+def conv2d_relu_backward(draw, fill):
+    shape = [draw(sizes) for _ in range(4)]
+    return fill(*shape), fill(*shape)
+
+
 def max_pool2d_forward(draw, fill):
     w = draw(windows(pooling=True))
     return fill(*w.shape), w.kernel, w.stride, w.padding, w.ceil_mode
@@ -139,6 +148,8 @@ KERNEL_ROWS = {
         conv2d_backward_input,
         conv2d_backward_weight,
         conv2d_backward_bias,
+        conv2d_relu_forward,
+        conv2d_relu_backward,
         max_pool2d_forward,
         max_pool2d_backward,
         avg_pool2d_forward,

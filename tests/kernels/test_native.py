@@ -117,13 +117,14 @@ def test_a_bound_part_takes_the_place_of_a_global(make):
 
 
 def one_tile(
-    lo: int, hi: int, x: In1, rows: Places2, cols: Places1, w: In2, bias: In1, y: Out1, follow: int
-) -> None:
+    lo: int, hi: int, x: In1, rows: Places2, cols: Places1, w: In2, bias: In1, y: Out1, follow: int,
+    floor: Real,
+) -> None:  # fmt: skip
     for t in range(lo, hi):
         start = y if follow else bias
         tile(
             x, 0, rows, t * rows.shape[1], cols, 0, len(cols), w, 0, start, 0, follow, y, 0,
-            rows, t * rows.shape[1],
+            rows, t * rows.shape[1], floor,
         )  # fmt: skip
 
 
@@ -140,9 +141,11 @@ def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
     x, w = (rng.integers(-5, 6, s).astype(np.float32) for s in ((2 * P + 2) * B, (depth, B)))
     bias, y = rng.integers(-5, 6, B).astype(np.float32), np.full(2 * P * B, np.nan, np.float32)
     product = x[rows.reshape(-1, 1) + cols] @ w
-    kernel(2, x, rows, cols, w, bias, y, 0)
+    kernel(2, x, rows, cols, w, bias, y, 0, 0.0)
+    assert np.array_equal(y.reshape(-1, B)[::-1], np.maximum(product + bias, 0))
+    kernel(2, x, rows, cols, w, bias, y, 0, -np.inf)
     assert np.array_equal(y.reshape(-1, B)[::-1], product + bias)
-    kernel(2, x, rows, cols, w, bias, y, 1)
+    kernel(2, x, rows, cols, w, bias, y, 1, -np.inf)
     assert np.array_equal(y.reshape(-1, B)[::-1], 2 * product + bias)
 
 

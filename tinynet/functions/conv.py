@@ -13,6 +13,7 @@ from tinynet.kernels.conv import (
     conv2d_backward_weight,
     conv2d_forward,
 )
+from tinynet.kernels.conv_relu import conv2d_relu_backward, conv2d_relu_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 
 if TYPE_CHECKING:
@@ -25,22 +26,30 @@ Shape = tuple[int, ...]
 class Conv2d(Function):
     """y[n, o] = bias[o] + sum over c of weight[o, c] correlated with x[n, c]."""
 
-    def __init__(self, stride: Pair, padding: Padding, dilation: Pair, groups: int) -> None:
-        self.geometry = stride, padding, dilation, groups
+    def __init__(
+        self, stride: Pair, padding: Padding, dilation: Pair, groups: int, *, relu: bool = False
+    ) -> None:
+        self.geometry, self.relu = (stride, padding, dilation, groups), relu
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        self.saved = x, weight
-        return conv2d_forward(x, weight, bias, *self.geometry)
+        convolve = conv2d_relu_forward if self.relu else conv2d_forward
+        y = convolve(x, weight, bias, *self.geometry)
+        self.saved = x, weight, y if self.relu else None
+        return y
 
     def backward(self, gy: Array) -> Any:
-        x, weight = self.saved
+        (x, weight, y), gbias = self.saved, None
+        if self.relu:
+            gy, gbias = conv2d_relu_backward(gy, y)
+        elif len(self.inputs) == 3:
+            gbias = conv2d_backward_bias(gy)
         kernel = weight.shape[2:]
         gradients = (
             conv2d_backward_input(gy, weight, x.shape, *self.geometry)
             if self.needs_grad(0)
             else None,
             conv2d_backward_weight(gy, x, kernel, *self.geometry) if self.needs_grad(1) else None,
-            conv2d_backward_bias(gy) if len(self.inputs) == 3 else None,
+            gbias,
         )
         return gradients[: len(self.inputs)]
 
@@ -54,6 +63,7 @@ def conv2d(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    relu: bool = False,
 ) -> Tensor:
     """Correlate images with filters (the paper's convolution).
 
@@ -71,6 +81,8 @@ def conv2d(
     groups : int
         Output channels of group g see only the input channels of group g, as conv2, conv4 and
         conv5 of AlexNet, each on its own GPU (section 3.5).
+    relu : bool
+        Return max(y, 0): what `relu` would make of y, in the same pass over memory.
 
     Returns
     -------
@@ -81,7 +93,7 @@ def conv2d(
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2], weight.shape[3]
     output_shape("conv2d", x.shape, kernel, *geometry, spread)
-    op = Conv2d(*geometry, spread, groups)
+    op = Conv2d(*geometry, spread, groups, relu=relu)
     return op(x, weight) if bias is None else op(x, weight, bias)
 
 

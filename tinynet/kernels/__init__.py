@@ -5,6 +5,7 @@ room           kernels
 =============  ======================================================================
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
+conv_relu      conv2d_relu_forward, conv2d_relu_backward
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
@@ -33,6 +34,7 @@ from tinynet.kernels.conv import (
     conv2d_backward_weight,
     conv2d_forward,
 )
+from tinynet.kernels.conv_relu import conv2d_relu_backward, conv2d_relu_forward
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
@@ -54,6 +56,8 @@ __all__ = [
     "conv2d_backward_input",
     "conv2d_backward_weight",
     "conv2d_forward",
+    "conv2d_relu_backward",
+    "conv2d_relu_forward",
     "cross_entropy",
     "dropout",
     "gemm",

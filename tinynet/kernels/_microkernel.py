@@ -114,6 +114,10 @@ class Emitter:
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(function, [a, b, c])
 
+    def at_least(self, value: Any, floor: Any) -> Any:
+        """Return the larger of a vector and a vector of bounds; what is no number stays so."""
+        return self.builder.select(self.builder.fcmp_ordered("<", value, floor), floor, value)
+
 
 def build_tile(shape: Shape) -> Callable[..., None]:
     """Return the intrinsic `tile`, which computes one block.
@@ -123,6 +127,7 @@ def build_tile(shape: Shape) -> Callable[..., None]:
         y[y0 + places[q0+p] + c] = start[s0 + follow*places[q0+p] + c]
                                    + sum over k < depth of
                                      x[x0 + rows[r0+p] + cols[c0+k]] * w[w0 + k*CHANNELS + c]
+                                   or `floor`, if that is larger
 
     `follow` is 0 to begin with one row for all pixels (a bias), 1 to add to what is there (y as
     its own start). No bounds are checked: the caller guards.
@@ -135,9 +140,9 @@ def build_tile(shape: Shape) -> Callable[..., None]:
     # fmt: off
     def tile(_: Any, x: Any, x0: Any, rows: Any, r0: Any, cols: Any, c0: Any, depth: Any,
              w: Any, w0: Any, start: Any, s0: Any, follow: Any,
-             y: Any, y0: Any, places: Any, q0: Any) -> Any:
+             y: Any, y0: Any, places: Any, q0: Any, floor: Any) -> Any:
         kinds = x, i8, rows, i8, cols, i8, i8, w, i8, start, i8, i8, y, i8, places, i8
-        return types.void(*kinds), functools.partial(_emit_tile, shape)
+        return types.void(*kinds, types.float32), functools.partial(_emit_tile, shape)
     # fmt: on
 
     return intrinsic(tile)
@@ -170,6 +175,8 @@ def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: A
             for v in range(shape.vectors):
                 total = e.multiply_add(value, weights[v], builder.load(sums[p, v]))
                 builder.store(total, sums[p, v])
+    floor = e.spread(args[16])
     for p, v in block:
-        e.store(builder.load(sums[p, v]), y, builder.add(outputs[p], column[v]))
+        out = e.at_least(builder.load(sums[p, v]), floor)
+        e.store(out, y, builder.add(outputs[p], column[v]))
     return context.get_dummy_value()

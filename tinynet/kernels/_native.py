@@ -53,6 +53,7 @@ class Kind(NamedTuple):
 
 # What a kernel's argument may be: for people an array or a number, for Numba an exact type.
 Real = Annotated[float, "float32"]
+NOTHING = float("-inf")  # the smallest a sum may be, where all may stay as they are
 In1 = Annotated[Array, Kind("float32", 1)]
 In2 = Annotated[Array, Kind("float32", 2)]
 In3 = Annotated[Array, Kind("float32", 3)]

@@ -62,10 +62,11 @@ def matrices(r: int, m: int = TILE) -> tuple[Matrix, Matrix, Matrix]:
 class Transform(Part):
     """An intrinsic: dst = T src T', on tiles of vectors of channels.
 
-    transform(src, s0, sy, sx, dst, d0, dy, dx, n, bias, b0)
+    transform(src, s0, sy, sx, dst, d0, dy, dx, n, bias, b0, floor)
 
     dst[d0 + i*dy + j*dx + c] = sum over a, b of T[i, a] * T[j, b] * src[s0 + a*sy + b*sx + c]
-                                (+ bias[b0 + c] if `biased`), for c < n * lanes
+                                for c < n * lanes
+                                (+ bias[b0 + c], or `floor` if that is larger, where `biased`)
     """
 
     def __init__(self, matrix: Matrix, *, biased: bool = False) -> None:
@@ -76,9 +77,11 @@ class Transform(Part):
         from numba import types
         from numba.extending import intrinsic
 
-        def transform(_, src, s0, sy, sx, dst, d0, dy, dx, n, bias, b0):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        def transform(_, src, s0, sy, sx, dst, d0, dy, dx, n, bias, b0, floor):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
             i8 = types.int64
-            return types.void(src, i8, i8, i8, dst, i8, i8, i8, i8, bias, i8), self._emit
+            return types.void(
+                src, i8, i8, i8, dst, i8, i8, i8, i8, bias, i8, types.float32
+            ), self._emit
 
         return intrinsic(transform)
 
@@ -87,7 +90,7 @@ class Transform(Part):
 
         e = Emitter(context, builder, host_shape().lanes)
         src, dst, bias = (e.pointer(signature.args[k], args[k], args[k + 1]) for k in (0, 4, 9))
-        sy, sx, dy, dx = args[2], args[3], args[6], args[7]
+        sy, sx, dy, dx, floor = args[2], args[3], args[6], args[7], e.spread(args[11])
         rows, columns = self.matrix.shape
         half = cgutils.alloca_once(builder, e.vector, rows * columns)  # T src
         for_each = functools.partial(cgutils.for_range, builder)
@@ -109,8 +112,9 @@ class Transform(Part):
                 values = apply(e, self.matrix, [builder.load(place) for place in places])
                 begin = builder.add(c, builder.mul(row.index, dy))
                 for value, place in zip(values, line(begin, dx, rows), strict=True):
-                    out = builder.fadd(value, e.load(bias, c)) if self.biased else value
-                    e.store(out, dst, place)
+                    if self.biased:
+                        value = e.at_least(builder.fadd(value, e.load(bias, c)), floor)
+                    e.store(value, dst, place)
         return context.get_dummy_value()
 
 

@@ -132,14 +132,32 @@ def conv2d_forward_numba(
     groups: int,
 ) -> Array:
     """Output pixels, or tiles of them, are the rows of a product that is never built."""
+    y = fast_forward(x, weight, bias, stride, padding, dilation, groups)
+    if y is None:
+        return conv2d_forward.reference(x, weight, bias, stride, padding, dilation, groups)
+    return y
+
+
+def fast_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    *,
+    relu: bool = False,
+) -> Array | None:
+    """Return y, or max(y, 0), or None for what has no fast path."""
     geometry = stride, padding, dilation, groups
     outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
     y_shape = len(x), len(weight), *outputs
     if not conv_loops.fits((x, weight, bias), _around(x.shape, padding), y_shape):
-        return conv2d_forward.reference(x, weight, bias, *geometry)
+        return None
     if _takes_winograd(x.shape, weight.shape, outputs, *geometry):
-        return winograd.forward(x, weight, bias, padding, outputs, groups)
-    return conv_loops.forward(x, weight, bias, *geometry)
+        return winograd.forward(x, weight, bias, padding, outputs, groups, relu=relu)
+    return conv_loops.forward(x, weight, bias, *geometry, relu=relu)
 
 
 @conv2d_backward_input.numba

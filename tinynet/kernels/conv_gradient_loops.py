@@ -15,12 +15,14 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.backend import Array
-from tinynet.kernels._layout import bordered, channels_last, share
+from tinynet.kernels._layout import bordered, channels_first, channels_last, share
 from tinynet.kernels._microkernel import host_shape
 from tinynet.kernels._native import (
+    NOTHING,
     In1,
     In2,
     In5,
+    Out2,
     Out5,
     Places1,
     Places2,
@@ -71,7 +73,7 @@ def _correlate(
                 at = ((s * G + g) * blocks + first_block + b) * depth * B
                 for t in range(T):
                     tile(x, g * x_group, rows, t * P, cols, first, few, strip, b * CHUNK * B,
-                         flat, at, 1, flat, at, places, t * P)  # fmt: skip
+                         flat, at, 1, flat, at, places, t * P, NOTHING)  # fmt: skip
 
 
 @native
@@ -146,3 +148,26 @@ def backward_bias(gy: Array) -> Array:
     sums = np.empty((16, OC), np.float64)
     _column_sums(16, channels_last(gy).reshape(-1, OC), sums, grain=share(gy.size // 16))
     return sums.sum(axis=0).astype(np.float32)
+
+
+@native
+def _masked_sums(lo: int, hi: int, gy: In2, y: In2, masked: Out2, sums: Wide2) -> None:
+    """Masked = gy where y > 0; sums[s] = the sum of part s of its rows."""
+    pixels, OC = gy.shape
+    for s in range(lo, hi):
+        for o in range(OC):
+            sums[s, o] = 0.0
+        for i in range(s * pixels // len(sums), (s + 1) * pixels // len(sums)):
+            for o in range(OC):
+                kept = gy[i, o] if y[i, o] > 0 else np.float32(0)
+                masked[i, o] = kept
+                sums[s, o] += kept
+
+
+def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
+    """conv2d_relu_backward, in the same sixteen parts."""
+    OC, inner = gy.shape[1], channels_last(gy)
+    sums, masked = np.empty((16, OC), np.float64), np.empty_like(inner)
+    flat = [a.reshape(-1, OC) for a in (inner, channels_last(y), masked)]
+    _masked_sums(16, *flat, sums, grain=share(gy.size // 16))
+    return channels_first(masked), sums.sum(axis=0).astype(np.float32)

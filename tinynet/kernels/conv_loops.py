@@ -24,6 +24,7 @@ from tinynet.backend import Array
 from tinynet.kernels._layout import bordered, channels_first, share
 from tinynet.kernels._microkernel import host_shape
 from tinynet.kernels._native import (
+    NOTHING,
     In1,
     In4,
     Indices1,
@@ -31,6 +32,7 @@ from tinynet.kernels._native import (
     Out4,
     Places1,
     Places2,
+    Real,
     Strided4,
     native,
     tile,
@@ -91,8 +93,9 @@ def _convolve(
     places: Places2,
     x_group: int,
     y_group: int,
+    floor: Real,
 ) -> None:
-    """Tiles lo..hi of y = x[rows + cols] @ w + bias, for all output channels."""
+    """Tiles lo..hi of y = max(x[rows + cols] @ w + bias, floor), for all output channels."""
     G, blocks, depth, B = w.shape
     P = rows.shape[1]
     spare, spare_places = np.empty(P * B, np.float32), np.empty((1, P), np.int32)
@@ -106,7 +109,7 @@ def _convolve(
             for t in range(first, min(first + STRIP, hi)):
                 at, q0 = (places, t * P) if whole else (spare_places, 0)
                 tile(x, x0, rows, t * P, cols, 0, depth, w, q * depth * B,
-                     bias, q * B, 0, out, out0, at, q0)  # fmt: skip
+                     bias, q * B, 0, out, out0, at, q0, floor)  # fmt: skip
                 if not whole:
                     for p in range(P):
                         for o in range(y_group - c):
@@ -121,6 +124,8 @@ def convolve(
     bias: Array | None,
     y: Array,
     places: Table,
+    *,
+    relu: bool = False,
 ) -> None:
     """Write y (N, H, W, C) at `places`: what the tables find in x, times the packed weights."""
     G, blocks, depth, B = w.shape
@@ -135,7 +140,8 @@ def convolve(
         start[:, :y_group] = bias.reshape(G, -1)
     _convolve(
         T, x.reshape(-1), rows.places, cols.places, w, start.reshape(-1), y.reshape(-1),
-        places.places, x_group, y_group, grain=-(-WORTH // (2 * P * w.size)),
+        places.places, x_group, y_group, 0.0 if relu else NOTHING,
+        grain=-(-WORTH // (2 * P * w.size)),
     )  # fmt: skip
 
 
@@ -147,8 +153,10 @@ def forward(
     padding: Padding,
     dilation: Pair,
     groups: int,
+    *,
+    relu: bool,
 ) -> Array:
-    """conv2d_forward: rows are output pixels, columns are taps and channels."""
+    """conv2d_[relu_]forward: rows are output pixels, columns are taps and channels."""
     OC, IN, KH, KW = weight.shape
     OH, OW = output_shape("conv2d", x.shape, (KH, KW), stride, padding, dilation)
     images = bordered(x, padding)
@@ -158,7 +166,7 @@ def forward(
     cols = offsets(*grid.axes((KH, KW), dilation)[1:], (IN, 1, 0))
     places = tiles(*Images(*y.shape).axes((OH, OW), (1, 1)))
     w = pack(weight.reshape(groups, OC // groups, IN, KH * KW), np.arange(KH * KW))
-    convolve(images, rows, cols, w, bias, y, places)
+    convolve(images, rows, cols, w, bias, y, places, relu=relu)
     return channels_first(y)
 
 

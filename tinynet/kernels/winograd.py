@@ -19,7 +19,7 @@ Rounding is not that of the direct sum: relative to the largest output about 2e-
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tinynet.backend import Array
 from tinynet.kernels._layout import bordered, channels_first
 from tinynet.kernels._microkernel import host_shape
 from tinynet.kernels._native import (
+    NOTHING,
     In1,
     In4,
     Native,
@@ -34,26 +35,23 @@ from tinynet.kernels._native import (
     Out4,
     Places1,
     Places2,
+    Real,
     helper,
     tile,
 )
 from tinynet.kernels._tables import offsets, tiles
 from tinynet.kernels._team import get_num_threads
 from tinynet.kernels._transform import TILE, Transform, matrices
+from tinynet.kernels._vectors import move
 from tinynet.kernels.conv_gradient_loops import collect
 from tinynet.kernels.conv_loops import pack
 from tinynet.kernels.geometry import Padding, Pair
 
-Sizes = tuple[int, int, int]
-
 LEAST = 32  # channels of a group, in and out, from which it pays
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
 
-into: Any = None  # BT . B, G . GT, AT . A, A . AT and GT . G: Kernels binds these five Transforms,
-of_weights: Any = None  # for each size of filter
-out_of: Any = None
-of_gradient: Any = None
-back: Any = None
+# BT . B, G . GT, AT . A, A . AT and GT . G: Kernels binds these Transforms, for each size of filter
+into = of_weights = out_of = of_gradient = back = cast("Any", None)
 
 
 def suits(
@@ -90,7 +88,7 @@ def _weight_loops(lo: int, hi: int, w: In4, u: Out4, K: int, vectors: int) -> No
     for q in range(lo, hi):
         for c in range(C):
             s0, d0 = (q * depth + c) * B, q * points * step + c * B
-            of_weights(w, s0, K * C * B, C * B, u, d0, a * step, step, vectors, w, 0)
+            of_weights(w, s0, K * C * B, C * B, u, d0, a * step, step, vectors, w, 0, NOTHING)
 
 
 @helper
@@ -109,13 +107,14 @@ def _lift(
     for t in range(few):
         image, i, j = _corner(first + t, grid[0], grid[1])
         at = ((image * Hp + i) * Wp + j) * C + c
-        into(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0)
+        into(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0, NOTHING)
 
 
 @helper
 def _land(
     m: Array, step: int, a: int, few: int, first: int, grid: Pair, bias: Array, q: int, y: Array,
-    shape: Sizes, c: int, wide: int, spare: Array, vectors: int,
+    shape: tuple[int, int, int], c: int, wide: int, spare: Array, vectors: int,
+    floor: float,
 ) -> None:  # fmt: skip
     """Write y = AT m[:, t] A + bias for each tile t; `wide` of the B channels exist, from c on."""
     (H, W, C), B = shape, len(spare) // 16
@@ -124,17 +123,16 @@ def _land(
         at, high, broad = ((image * H + i) * W + j) * C + c, min(4, H - i), min(4, W - j)
         whole = high == 4 and broad == 4 and wide == B
         out, out0, down, along = (y, at, W * C, C) if whole else (spare, 0, 4 * B, B)
-        out_of(m, t * B, a * step, step, out, out0, down, along, vectors, bias, q * B)
+        out_of(m, t * B, a * step, step, out, out0, down, along, vectors, bias, q * B, floor)
         if not whole:  # what is beyond the image, or among the next channels, is not copied
             for i in range(high):
                 for j in range(broad):
-                    for o in range(wide):
-                        y[at + (i * W + j) * C + o] = spare[(i * 4 + j) * B + o]
+                    move(spare, (i * 4 + j) * B, y, at + (i * W + j) * C, wide)
 
 
 def _forward_loops(
     lo: int, hi: int, x: In4, u: In4, zeros: In1, bias: In1, y: Out1, H: int, W: int, C: int,
-    rows: Places2, cols: Places1, places: Places2, a: int, vectors: int,
+    rows: Places2, cols: Places1, places: Places2, a: int, vectors: int, floor: Real,
 ) -> None:  # fmt: skip
     """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, Hp, Wp, G * IN)."""
     G, blocks, points, u_step = u.shape
@@ -153,10 +151,10 @@ def _forward_loops(
             for k in range(points):
                 for t in range((few + P - 1) // P):
                     tile(v, k * v_step, rows, t * P, cols, 0, IN, u, (q * points + k) * u_step,
-                         zeros, 0, 0, m, k * m_step, places, t * P)  # fmt: skip
+                         zeros, 0, 0, m, k * m_step, places, t * P, NOTHING)  # fmt: skip
             wide = min(B, OUT - c)
             _land(m, m_step, a, few, first, grid, bias, q, y, (H, W, C), g * OUT + c, wide,
-                  spare, vectors)  # fmt: skip
+                  spare, vectors, floor)  # fmt: skip
 
 
 @helper
@@ -169,7 +167,7 @@ def _lift_gradient(
     for t in range(few):
         image, i, j = _corner(first + t, grid[0], grid[1])
         at = ((image * H + i) * W + j) * C + c
-        of_gradient(gy, at, W * C, C, z, z0 + t * B, a * step, step, n, gy, 0)
+        of_gradient(gy, at, W * C, C, z, z0 + t * B, a * step, step, n, gy, 0, NOTHING)
 
 
 def _gradient_loops(
@@ -201,12 +199,12 @@ def _gradient_loops(
                 here = (b * points + k) * d_step
                 start, s0, follow = (d, here, 1) if first else (zeros, 0, 0)
                 tile(v, k * v_step, rows, r0, cols, 0, few, z, (b * points + k) * z_step,
-                     start, s0, follow, d, here, places, r0)  # fmt: skip
+                     start, s0, follow, d, here, places, r0, NOTHING)  # fmt: skip
         for r in range(deep * wide):
             b, c = r // wide, r % wide
             at = ((g * blocks + b0 + b) * depth + c0 + c) * B
             d0, row = b * points * d_step + c * B, IN * B
-            back(d, d0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0)
+            back(d, d0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0, NOTHING)
 
 
 class Kernels:
@@ -238,8 +236,9 @@ def _whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
 
 
 def _correlate(
-    x: Array, padding: Padding, w: Array, bias: Array | None, outputs: Pair, OUT: int, K: int
-) -> Array:
+    x: Array, padding: Padding, w: Array, bias: Array | None, outputs: Pair, OUT: int, K: int,
+    *, relu: bool = False,
+) -> Array:  # fmt: skip
     """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
     G, blocks, depth, B = w.shape
     kernels, shape, IN = KERNELS[K], host_shape(), depth // K**2
@@ -255,18 +254,19 @@ def _correlate(
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
     kernels.forward(
         strips, images, u, np.zeros(B, np.float32), start.reshape(-1), y.reshape(-1), *y.shape[1:],
-        *tables, kernels.a, shape.vectors,
+        *tables, kernels.a, shape.vectors, 0.0 if relu else NOTHING,
     )  # fmt: skip
     return channels_first(y)
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, padding: Padding, outputs: Pair, groups: int
-) -> Array:
-    """conv2d_forward, where `suits` says so."""
+    x: Array, weight: Array, bias: Array | None, padding: Padding, outputs: Pair, groups: int,
+    *, relu: bool,
+) -> Array:  # fmt: skip
+    """conv2d_forward, or conv2d_relu_forward, where `suits` says so."""
     OC, IN, K, _ = weight.shape
     w = pack(weight.reshape(groups, OC // groups, IN, K * K), np.arange(K * K))
-    return _correlate(x, padding, w, bias, outputs, OC // groups, K)
+    return _correlate(x, padding, w, bias, outputs, OC // groups, K, relu=relu)
 
 
 def backward_input(

@@ -6,7 +6,9 @@ paper or configuration file says otherwise sets its own initial values.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -44,8 +46,8 @@ class Conv2d(Module):
         self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W), or its maximum with 0."""
         return F.conv2d(
             x,
             self.weight,
@@ -54,7 +56,13 @@ class Conv2d(Module):
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
+            relu=relu,
         )
+
+    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Do a ReLU that follows in the same pass (see `Sequential`)."""
+        plain = type(self) is Conv2d and type(following) is ReLU
+        return functools.partial(self.forward, relu=True) if plain else None
 
 
 class Linear(Module):

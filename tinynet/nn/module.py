@@ -75,6 +75,10 @@ class Module:
             observer(self, inputs[0] if len(inputs) == 1 else inputs, y)
         return y
 
+    def together_with(self, following: Module) -> Callable[[Any], Any] | None:
+        """Return how to do this layer and the one that follows in one go, if there is a way."""
+        return None
+
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield ("", self) and every module inside, as ("features.0", module)."""
         yield prefix, self
@@ -205,7 +209,12 @@ class Sequential(Module):
         return list(self)[i]
 
     def forward(self, x: Any) -> Any:
-        """Return the last layer's output."""
-        for layer in self:
-            x = layer(x)
+        """Return the last layer's output. Two layers may share one pass, if nobody observes."""
+        layers = list(self)
+        while layers:
+            layer = layers.pop(0)
+            both = layer.together_with(layers[0]) if layers and _observer.get() is None else None
+            if both is not None:
+                layers.pop(0)
+            x = (both or layer)(x)
         return x

@@ -115,6 +115,14 @@ def _conv_backward_bias(rng: Random) -> dict[str, Arguments]:
     return {name: (rng.standard_normal(shape),) for name, shape in shapes.items()}
 
 
+def _conv_relu_backward(rng: Random) -> dict[str, Arguments]:
+    shapes = {"images": (2, 4, 3, 5), "one image, one channel": (1, 1, 4, 3)}
+    return {
+        name: (rng.standard_normal(shape), rng.standard_normal(shape))
+        for name, shape in shapes.items()
+    }
+
+
 def _max_pool_forward(rng: Random) -> dict[str, Arguments]:
     cases = {}
     for name, g in WINDOWS.items():
@@ -255,6 +263,8 @@ _MAKERS: dict[str, Callable[[Random], dict[str, Arguments]]] = {
     "conv2d_backward_input": _conv_backward_input,
     "conv2d_backward_weight": _conv_backward_weight,
     "conv2d_backward_bias": _conv_backward_bias,
+    "conv2d_relu_forward": _conv_forward,
+    "conv2d_relu_backward": _conv_relu_backward,
     "max_pool2d_forward": _max_pool_forward,
     "max_pool2d_backward": _max_pool_backward,
     "avg_pool2d_forward": _avg_pool_forward,

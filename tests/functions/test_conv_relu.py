@@ -1,0 +1,85 @@
+"""A convolution that takes the ReLU behind it along: the same numbers, one pass fewer."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn
+
+WIDE = 32  # channels from which 3x3 takes Winograd's way
+
+
+def both_ways(x, weight, bias, **settings):
+    """Return y and all gradients of relu(conv2d(...)), in two steps and in one."""
+    results = []
+    for at_once in (False, True):
+        inputs = [
+            None if a is None else tn.Tensor(a, requires_grad=True) for a in (x, weight, bias)
+        ]
+        y = F.conv2d(*inputs, **settings, relu=at_once)
+        y = y if at_once else F.relu(y)
+        weights = np.cos(np.arange(y.data.size)).reshape(y.shape).astype(x.dtype)
+        (y * tn.Tensor(weights)).sum().backward()
+        results.append([y.data, *(v.grad for v in inputs if v is not None)])
+    return zip(*results, strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [3, WIDE])
+@pytest.mark.parametrize("biased", [True, False])
+def test_at_once_is_bit_for_bit_one_after_the_other(rng, dtype, channels, biased):
+    x = rng.standard_normal((3, channels, 9, 7)).astype(dtype)
+    weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(dtype)
+    bias = rng.standard_normal(WIDE).astype(dtype) if biased else None
+    for apart, together in both_ways(x, weight, bias, padding=1):
+        assert np.array_equal(apart, together)
+
+
+@pytest.mark.parametrize("channels", [3, WIDE])
+def test_what_is_no_number_is_not_hidden(rng, channels):
+    x = rng.standard_normal((1, channels, 8, 8)).astype(np.float32)
+    x[0, 0, 4, 4] = np.nan
+    weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(np.float32)
+    y = F.conv2d(tn.Tensor(x), tn.Tensor(weight), padding=1, relu=True)
+    assert np.isnan(y.data[:, :, 3:6, 3:6]).all()
+
+
+def layers():
+    tn.seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.ReLU(), nn.Conv2d(4, 5, 3))
+
+
+def ops_of(y):
+    """Return the names of the ops behind a tensor, the last one first."""
+    names = []
+    while y.creator is not None:
+        names.append(y.creator.op())
+        y = y.creator.inputs[0]
+    return names
+
+
+def test_a_sequence_joins_a_convolution_and_the_relu_behind_it(rng):
+    y = layers()(tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32)))
+    assert ops_of(y) == ["conv2d", "relu", "conv2d"]
+
+
+def test_an_observer_sees_every_layer_and_the_same_numbers(rng):
+    model, seen = layers(), []
+    x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
+    with nn.observe(lambda module, x, y: seen.append((type(module).__name__, y.data.min()))):
+        watched = model(x)
+    assert [name for name, _ in seen] == ["Conv2d", "ReLU", "ReLU", "Conv2d", "Sequential"]
+    assert seen[0][1] < 0 == seen[1][1]
+    assert np.array_equal(watched.data, model(x).data)
+
+
+def test_a_layer_of_ones_own_is_not_passed_over(rng):
+    class Loud(nn.ReLU):
+        def forward(self, x):
+            calls.append(x.shape)
+            return super().forward(x)
+
+    calls = []
+    nn.Sequential(nn.Conv2d(3, 4, 3), Loud())(tn.tensor(np.ones((1, 3, 5, 5), np.float32)))
+    assert calls == [(1, 4, 3, 3)]

@@ -1,0 +1,65 @@
+"""A convolution and the ReLU behind it, without a pass over memory for the ReLU.
+
+    y  = max(conv2d(x), 0)
+    gx = the gradients of the convolution, for gy where y > 0 and 0 elsewhere
+
+The derivative at exactly 0 is 0, as in the code of 2012.
+"""
+
+from __future__ import annotations
+
+from tinynet.backend import Array, array_module
+from tinynet.kernels import conv_gradient_loops, conv_loops
+from tinynet.kernels._kernel import Kernel
+from tinynet.kernels.conv import conv2d_backward_bias, conv2d_forward, fast_forward
+from tinynet.kernels.geometry import Padding, Pair
+
+
+@Kernel
+def conv2d_relu_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Return max(y, 0) of what conv2d_forward returns."""
+    y = conv2d_forward(x, weight, bias, stride, padding, dilation, groups)
+    return array_module(y).maximum(y, 0)
+
+
+@Kernel
+def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
+    """Return gy (N, OC, OH, OW) where y > 0, the gradient before the ReLU, and its gbias (OC,)."""
+    gy = gy * (y > 0)
+    return gy, conv2d_backward_bias(gy)
+
+
+# ---- the same on the microkernel
+
+
+@conv2d_relu_forward.numba
+def conv2d_relu_forward_numba(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Take the maximum while the sums are in registers."""
+    y = fast_forward(x, weight, bias, stride, padding, dilation, groups, relu=True)
+    if y is None:
+        return conv2d_relu_forward.reference(x, weight, bias, stride, padding, dilation, groups)
+    return y
+
+
+@conv2d_relu_backward.numba
+def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
+    """One pass over gy and y."""
+    if not conv_loops.fits((gy, y), gy.shape):
+        return conv2d_relu_backward.reference(gy, y)
+    return conv_gradient_loops.backward_relu(gy, y)

@@ -26,12 +26,13 @@ def commands() -> None:
 @commands.command()
 @click.argument("file", type=FILE)
 @click.option("--model", help="Say whether the file fits this model, and what is translated.")
-def show(file: Path, model: str | None) -> None:
+@click.option("--variant", help="Of alexnet.")
+def show(file: Path, model: str | None, variant: str | None) -> None:
     """List what FILE holds and what it says of itself."""
     found = weights.read(file)
     click.echo(listing(file, found))
     if model is not None:
-        for note in weights.load(_model_for(model, found), found):
+        for note in weights.load(_model_for(model, variant, found), found):
             click.echo(note)
         click.echo(f"It fits {model}.")
 
@@ -40,10 +41,11 @@ def show(file: Path, model: str | None) -> None:
 @click.argument("file", type=FILE)
 @click.argument("out", type=FILE)
 @click.option("--model", help="Give it the names and the conventions of this model.")
+@click.option("--variant", help="Of alexnet.")
 @click.option("--layout", type=click.Choice(conventions.CHOICES["layout"]))
 @click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
 @click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
-def convert(file: Path, out: Path, model: str | None, **said: Any) -> None:
+def convert(file: Path, out: Path, model: str | None, variant: str | None, **said: Any) -> None:
     """Write the weights in FILE to OUT, a .safetensors or an .npz.
 
     The last three options say what FILE does not say of itself.
@@ -54,9 +56,9 @@ def convert(file: Path, out: Path, model: str | None, **said: Any) -> None:
         metadata = {**found.metadata, conventions.KEY: stated.json()}
         result, notes = Weights(found.arrays, metadata), []
     else:
-        net = _model_for(model, found)
+        net = _model_for(model, variant, found)
         notes = weights.load(net, found, **said)
-        metadata = {"model": model, conventions.KEY: conventions.of_model(net).json()}
+        metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
     weights.save(out, result)
     for note in notes:
@@ -86,11 +88,13 @@ def listing(file: Path, found: Weights) -> str:
     )
 
 
-def _model_for(name: str, found: Weights) -> nn.Module:
+def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
     """Return a model with as many classes as the last layer in the file has."""
-    if name not in models.names():
-        raise DataError(f"weights: there is no model {name!r}. Known: {', '.join(models.names())}.")
-    with nn.init.undrawn():
-        wanted = list(models.build(name).state_dict())
-        last = names.fitted(found.arrays, wanted).get(wanted[-1])
-        return models.build(name, 10 if last is None else max(1, len(last.reshape(-1))))
+    try:
+        with nn.init.undrawn():
+            wanted = list(models.build(name, variant=variant).state_dict())
+            last = names.fitted(found.arrays, wanted).get(wanted[-1])
+            classes = 10 if last is None else max(1, last.size)
+            return models.build(name, classes, variant=variant)
+    except ValueError as error:
+        raise DataError(str(error)) from None

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import nn
+from tinynet import models, nn
 from tinynet.errors import DataError
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 from tinynet.weights import load, read
 
 torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
+twins = pytest.importorskip("weights.torchvision_twins")
 
 
 @pytest.fixture(autouse=True)
@@ -81,59 +82,84 @@ def test_bfloat16_of_safetensors_is_read_as_pytorch_wrote_it(tmp_path):
 # the same scores
 
 
-class TheirAlexNet(torch.nn.Module):
-    """torchvision's alexnet, layer by layer; `hidden` is 4096 there."""
-
-    def __init__(self, classes, hidden):
-        super().__init__()
-        t = torch.nn
-        self.features = t.Sequential(
-            t.Conv2d(3, 64, 11, stride=4, padding=2), t.ReLU(), t.MaxPool2d(3, 2),
-            t.Conv2d(64, 192, 5, padding=2), t.ReLU(), t.MaxPool2d(3, 2),
-            t.Conv2d(192, 384, 3, padding=1), t.ReLU(),
-            t.Conv2d(384, 256, 3, padding=1), t.ReLU(),
-            t.Conv2d(256, 256, 3, padding=1), t.ReLU(), t.MaxPool2d(3, 2),
-        )  # fmt: skip
-        self.avgpool = t.AdaptiveAvgPool2d((6, 6))
-        self.classifier = t.Sequential(
-            t.Dropout(), t.Linear(256 * 6 * 6, hidden), t.ReLU(),
-            t.Dropout(), t.Linear(hidden, hidden), t.ReLU(), t.Linear(hidden, classes),
-        )  # fmt: skip
-
-    def forward(self, x):
-        return self.classifier(self.avgpool(self.features(x)).flatten(1))
+def saved_twin(path, twin):
+    """Give a network of PyTorch lively values, running ones too, and save it as people do."""
+    torch.manual_seed(0)
+    for module in twin.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.1)
+            torch.nn.init.normal_(module.running_mean, 0, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+        elif isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(module.weight)  # the default lets images fade away
+    return saved(path, twin.eval().state_dict())
 
 
-class OurAlexNet(nn.Module):
-    """The same here, where flattening is a layer and counts."""
+def assert_same_scores(ours, theirs, side, terms):
+    x = np.random.default_rng(0).standard_normal((2, 3, side, side), np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x)).numpy()
+    with tn.no_grad():
+        got = ours.eval()(tn.tensor(x)).numpy()
+    allowed = tolerance(terms, np.float32) * scale_of(expected)
+    assert difference(got, expected, allowed) is None
+    assert np.ptp(expected, axis=0).max() > 50 * allowed  # the images differ in their scores
 
-    def __init__(self, classes, hidden):
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
-        )  # fmt: skip
+
+class NarrowAlexNet(nn.Module):
+    """torchvision's alexnet with fewer hidden units, where flattening is a layer and counts."""
+
+    def __init__(self, hidden):
+        self.features = models.build("alexnet", variant="torchvision").features
         self.classifier = nn.Sequential(
             nn.Flatten(), nn.Dropout(), nn.Linear(256 * 6 * 6, hidden), nn.ReLU(),
-            nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes),
+            nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10),
         )  # fmt: skip
 
     def forward(self, x):
         return self.classifier(self.features(x))
 
 
-@pytest.mark.parametrize("hidden", [64, pytest.param(4096, marks=pytest.mark.slow, id="full size")])
-def test_torchvisions_alexnet_gives_the_same_scores_here(tmp_path, hidden, rng):
-    theirs = TheirAlexNet(classes=10, hidden=hidden).eval()
+def test_a_narrow_alexnet_of_torchvision_gives_the_same_scores(tmp_path):
+    theirs = twins.AlexNet(10, hidden=64)
     with nn.init.undrawn():
-        ours = OurAlexNet(classes=10, hidden=hidden).eval()
-    assert load(ours, saved(tmp_path / "alexnet.pth", theirs.state_dict())) == []
-    x = rng.standard_normal((2, 3, 224, 224), np.float32)
+        ours = NarrowAlexNet(hidden=64)
+    assert load(ours, saved_twin(tmp_path / "alexnet.pth", theirs)) == []
+    assert_same_scores(ours, theirs, 224, terms=256 * 6 * 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "twin", "side"),
+    [
+        ("resnet-18", None, twins.ResNet, 64),
+        ("googlenet-torchvision", None, twins.GoogLeNet, 64),
+        ("densenet-121", None, twins.DenseNet, 64),
+        pytest.param("alexnet", "torchvision", twins.AlexNet, 224, marks=pytest.mark.slow),
+        pytest.param("vgg-11", None, twins.VGG, 224, marks=pytest.mark.slow),
+        pytest.param("vgg-16", None, lambda classes: twins.VGG(classes, (2, 2, 3, 3, 3)), 224,
+                     marks=pytest.mark.slow),
+        pytest.param("resnet-34", None, lambda classes: twins.ResNet(classes, (3, 4, 6, 3)), 64,
+                     marks=pytest.mark.slow),
+        pytest.param("resnet-50", None, lambda classes: twins.ResNet(classes, (3, 4, 6, 3), True),
+                     64, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_torchvisions_networks_give_the_same_scores_here(tmp_path, name, variant, twin, side):
+    """To the rounding of float32: tens of layers, so of about as many sums as all of them have."""
+    theirs = twin(10)
+    with nn.init.undrawn():
+        ours = models.build(name, 10, variant=variant)
+    assert load(ours, saved_twin(tmp_path / "net.pth", theirs)) == []
+    assert_same_scores(ours, theirs, side, terms=50 * 512 * 9)
+
+
+def test_a_network_with_one_weight_changed_is_told_apart(tmp_path):
+    theirs = twins.ResNet(10)
+    with nn.init.undrawn():
+        ours = models.build("resnet-18", 10)
+    load(ours, saved_twin(tmp_path / "net.pth", theirs))
     with torch.no_grad():
-        expected = theirs(torch.tensor(x)).numpy()
-    with tn.no_grad():
-        got = ours(tn.tensor(x)).numpy()
-    allowed = tolerance(256 * 6 * 6, np.float32) * scale_of(expected)
-    assert difference(got, expected, allowed) is None
+        theirs.layer3[1].conv2.weight[7, 3, 1, 1] += 1
+    with pytest.raises(AssertionError):
+        assert_same_scores(ours, theirs, 64, terms=50 * 512 * 9)

@@ -16,6 +16,7 @@ import pytest
 import stand_in_cupy
 import tinynet as tn
 from devices import cuda_devices
+from required import lacking
 from stand_in_cublas import StandIn
 from tinynet.errors import DeviceError
 from tinynet.kernels import _cublas, _cuda_on_cpu
@@ -36,12 +37,6 @@ def _the_same_start():
 def rng():
     """A NumPy generator with a fixed seed, for inputs."""
     return np.random.default_rng(0)
-
-
-def lacking(what, reason):
-    """Skip a test that needs `what`, or fail it where TINYNET_REQUIRE=cxx,nvrtc promises that."""
-    promised = os.environ.get("TINYNET_REQUIRE", "").split(",")
-    (pytest.fail if what in promised else pytest.skip)(reason)
 
 
 @pytest.fixture(autouse=True)

@@ -112,6 +112,7 @@ class Module:
         flags = FLAGS + SANITIZERS[sanitizer]
         # the runtime itself is not watched: it would be found to share what it hands over
         own = tuple(flag for flag in flags if flag != "-fsanitize=thread")
+        own += ("-DBLOCKS_IN_ORDER",) if sanitizer and "__shared__" in text else ()
         runtime = _compile(HERE / "cuda_on_cpu.cpp", (*own, "-c"), ".o")
         ends = "".join(f"LAUNCHABLE({name})\n" for name in _KERNEL.findall(text))
         flags = (*flags, "-include", "cuda_on_cpu.h", "-shared")

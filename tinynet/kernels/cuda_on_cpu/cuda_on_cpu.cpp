@@ -44,6 +44,7 @@ struct Fiber : Stack {
 
 static Fiber home, *now = &home, *last;    // the scheduler; who is running; who ran before
 static std::vector<Fiber*> idle, waiting;  // fibers without a thread; fibers at a barrier
+static std::vector<Fiber*> tired;          // without a thread, and without a turn in this block
 static std::vector<Meeting> meetings;      // of the block, then of each of its warps
 static size_t threads, started, returned;  // of the block
 static void (*body)(void*);                // what each of them does
@@ -54,7 +55,7 @@ static char trouble[1000];                 // what went wrong; empty: nothing
 
 // ---- fibers
 
-constexpr size_t STACK = 256 << 10, GUARD = 64 << 10;
+constexpr size_t STACK = 64 << 10, GUARD = 64 << 10;
 
 static void run_threads();
 
@@ -68,16 +69,13 @@ static Fiber* new_fiber() {
   auto* fiber = new Fiber();
   fiber->lowest = pages + GUARD;
   fiber->size = STACK;
-  fiber->thread = home.thread;
+  fiber->thread = new_thread();
   return fiber;
 }
 
-static void end(std::vector<Fiber*>& fibers) {
-  for (Fiber* fiber : fibers) {
-    munmap(static_cast<char*>(const_cast<void*>(fiber->lowest)) - GUARD, GUARD + STACK);
-    delete fiber;
-  }
-  fibers.clear();
+static void end(Fiber* fiber) {
+  munmap(static_cast<char*>(const_cast<void*>(fiber->lowest)) - GUARD, GUARD + STACK);
+  delete fiber;
 }
 
 static void first_steps() {
@@ -89,7 +87,6 @@ static void first_steps() {
 // longjmp's, because setcontext asks the operating system about signals every time.
 static void switch_to(Fiber& next, bool is_new = false) {
   leave(*now, next);
-  become(next.thread);
   last = now;
   now = &next;
   if (_setjmp(last->here) == 0) {
@@ -129,11 +126,11 @@ static void set_thread(unsigned number) {
 
 static void run_thread(unsigned number) {
   set_thread(number);
-  become(now->thread = new_thread());
+  become(now->thread);
   happens_after(&launched);
   body(argument);
   happens_before(&ended);
-  forget(std::exchange(now->thread, home.thread));
+  become(home.thread);
   ++returned;
 }
 
@@ -144,20 +141,22 @@ static void run_threads() {
       run_thread(Turns(threads)[started++]);
       if (ONE_THREAD_A_STACK) break;
     }
-    idle.push_back(now);
+    tired.push_back(now);
     switch_to(home);
   }
 }
 
 static void wait_for(Meeting& meeting, Place place) {
+  void* event = &meeting.event[meeting.times % 2];
+  happens_before(event);
+  become(home.thread);  // what follows is the scheduler's business
   if (meeting.present++ == 0) meeting.place = place;
   if (meeting.place != place) meeting.torn = true;
   now->meeting = &meeting;
   waiting.push_back(now);
-  void* event = &meeting.event[meeting.times % 2];
-  happens_before(event);
   switch_to(home);
   set_thread(now->number);
+  become(now->thread);
   happens_after(event);
 }
 
@@ -167,7 +166,7 @@ void warp_barrier(Place place) { wait_for(meetings[1 + now->number / warpSize], 
 // Start every thread: each runs until it waits or returns.
 static void start_all() {
   while (started < threads) {
-    if (idle.empty() || ONE_THREAD_A_STACK) {
+    if (idle.empty()) {
       switch_to(*new_fiber(), true);
     } else {
       Fiber* fiber = idle.back();
@@ -209,9 +208,11 @@ static void run_block() {
   while (!waiting.empty()) {
     if (let_go()) continue;
     complain();
-    end(waiting);
+    for (Fiber* fiber : waiting) end(fiber);
+    waiting.clear();
   }
-  if (ONE_THREAD_A_STACK) end(idle);
+  idle.insert(idle.end(), tired.begin(), tired.end());
+  tired.clear();
 }
 
 // ---- what the threads of a block share: a word for each of them, then dynamic shared memory
@@ -225,7 +226,18 @@ uint64_t* warp_registers() {
 
 // ---- the grid
 
-static void run_blocks(size_t blocks, size_t bytes) {
+// A page behind what a block shares belongs to nobody.
+static void renew_memory(size_t bytes, size_t pages) {
+  memory = static_cast<char*>(map(pages));
+  forbid(memory + bytes, pages - bytes);
+}
+
+static void end_memory(size_t pages) {
+  allow(memory, pages);
+  munmap(memory, pages);
+}
+
+static void run_blocks(size_t blocks, size_t bytes, size_t pages) {
   const Turns turns(blocks);
   for (size_t i = 0; i < blocks && !*trouble; ++i) {
     const size_t block = turns[i];
@@ -236,7 +248,12 @@ static void run_blocks(size_t blocks, size_t bytes) {
     for (size_t first = 0; first < threads; first += warpSize)
       meetings.push_back(Meeting(std::min<size_t>(warpSize, threads - first)));
     memset(memory, 0xff, bytes);  // floats: NaN. Nobody may count on what he finds there.
+    happens_before(&launched);
     run_block();
+    if (ONE_THREAD_A_STACK) end_memory(pages), renew_memory(bytes, pages);
+#ifdef BLOCKS_IN_ORDER  // static shared memory is the same for all blocks: no race if they reuse it
+    happens_after(&ended);
+#endif
   }
 }
 
@@ -252,13 +269,10 @@ const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
   *trouble = 0;
 
   const size_t bytes = threads * sizeof(uint64_t) + shared, pages = bytes + 4096;
-  memory = static_cast<char*>(map(pages));
-  forbid(memory + bytes, pages - bytes);
-  happens_before(&launched);
-  run_blocks(size_t(gridDim.x) * gridDim.y * gridDim.z, bytes);
+  renew_memory(bytes, pages);
+  run_blocks(size_t(gridDim.x) * gridDim.y * gridDim.z, bytes, pages);
   happens_after(&ended);
-  allow(memory + bytes, pages - bytes);
-  munmap(memory, pages);
+  end_memory(pages);
 
   if (!*trouble) return nullptr;
   const size_t used = strlen(trouble);

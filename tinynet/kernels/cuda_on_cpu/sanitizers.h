@@ -16,7 +16,7 @@ struct Stack {
   const void* lowest = nullptr;
   size_t size = 0;
   void* notes = nullptr;   // AddressSanitizer's, while nobody runs on the stack
-  void* thread = nullptr;  // whom ThreadSanitizer believes to run on it
+  void* thread = nullptr;  // ThreadSanitizer's name for whoever runs on it
 };
 
 // Reports would not end at the right frame if AddressSanitizer did not know the stack in use.
@@ -39,10 +39,9 @@ inline void allow(void*, size_t) {}
 // To ThreadSanitizer each CUDA thread is a thread of its own. Taking turns puts nothing in order;
 // what happens after an event is ordered behind what happened before it, and nothing else is.
 #ifdef THREAD_SANITIZER
-constexpr bool ONE_THREAD_A_STACK = true;  // two on one stack would seem to share variables
+constexpr bool ONE_THREAD_A_STACK = true;  // two of a block on one would seem to share variables
 inline void* myself() { return __tsan_get_current_fiber(); }
 inline void* new_thread() { return __tsan_create_fiber(0); }
-inline void forget(void* thread) { __tsan_destroy_fiber(thread); }
 inline void become(void* thread) { __tsan_switch_to_fiber(thread, __tsan_switch_to_fiber_no_sync); }
 inline void happens_before(void* event) { __tsan_release(event); }
 inline void happens_after(void* event) { __tsan_acquire(event); }
@@ -50,7 +49,6 @@ inline void happens_after(void* event) { __tsan_acquire(event); }
 constexpr bool ONE_THREAD_A_STACK = false;
 inline void* myself() { return nullptr; }
 inline void* new_thread() { return nullptr; }
-inline void forget(void*) {}
 inline void become(void*) {}
 inline void happens_before(void*) {}
 inline void happens_after(void*) {}

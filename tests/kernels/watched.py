@@ -1,0 +1,46 @@
+"""Runs CUDA kernels on the CPU under a sanitizer, which stops the program at what it finds.
+
+python watched.py address|thread rooms            every kernel of tinynet, on its chosen cases
+python watched.py address|thread FILE.cu KERNEL   one kernel, with an input and an output of 256
+
+The sanitizer's library must be loaded before Python starts (LD_PRELOAD).
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.kernels import _cuda_on_cpu
+from tinynet.testing.cases import cases_for
+
+
+def visit_rooms():
+    """Run every kernel on float32; small numbers of pictures, but whole blocks of threads."""
+    for kernel in kernels.KERNELS:
+        for name, case in cases_for(kernel.__name__).items():
+            floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in case]
+            case = [a.astype(np.float32) if f else a for a, f in zip(case, floats, strict=True)]
+            if kernel.kind_for(*case) == "cuda_on_cpu":
+                sys.stdout.write(f"{kernel.__name__}: {name}\n")
+                sys.stdout.flush()
+                kernel(*case)
+
+
+def run_one(file, name):
+    x, y = np.ones(256, np.float32), np.zeros(256, np.float32)
+    text = f'#line 1 "{Path(file).name}"\n' + Path(file).read_text(encoding="utf-8")
+    _cuda_on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
+
+
+def main(sanitizer, what, *kernel):
+    _cuda_on_cpu.Module = functools.partial(_cuda_on_cpu.Module, sanitizer=sanitizer)
+    with kernels.use("cuda_on_cpu"):
+        visit_rooms() if what == "rooms" else run_one(what, *kernel)
+    sys.stdout.write("survived\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

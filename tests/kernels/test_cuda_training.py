@@ -8,7 +8,7 @@ from tinynet import functions as F
 from tinynet import kernels, models, optim, random
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]
-STEPS, BATCH = 20, 4
+STEPS, BATCH = 20, 2
 
 
 def losses(kind):

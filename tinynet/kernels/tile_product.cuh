@@ -2,23 +2,23 @@
 //
 // The plain way, in which each thread reads a whole row and a whole column, reads every number as
 // often as the other matrix is wide. So a block computes a tile of 64 x 64 results together. In each
-// step it brings 16 columns of `left` and 16 rows of `right` into shared memory, once, and then
+// step it brings 32 columns of `left` and 32 rows of `right` into shared memory, once, and then
 // every thread reads them there: a number that was fetched serves 64 times. Each of the 256 threads
 // keeps a square of 4 x 4 results in registers, so that a number read from shared memory serves 4
 // times more.
 //
-//                       right  ┌────┐ 16
+//                       right  ┌────┐ 32
 //                              └────┘
 //                    left ┌┐   ┌────┐
 //                      64 ││   │    │  a tile of the result
 //                         └┘   └────┘
-//                         16     64
+//                         32     64
 //
 // The matrices need not exist: `left.row(m)[k]` and `right.column(n)[k]` may look their number up
 // anywhere. That is how a convolution becomes a product without im2col.
 #pragma once
 
-constexpr int TILE = 64, DEPTH = 16, SQUARE = 4;
+constexpr int TILE = 64, DEPTH = 32, SQUARE = 4;
 constexpr int PRODUCT_THREADS = 256;  // TILE / SQUARE, squared
 
 // The terms `first` .. `last` - 1 of each sum, for the tile of this block; `write(m, n, value)`
@@ -42,11 +42,15 @@ __device__ void tile_product(const Left& left, const Right& right, Index rows, I
       b[k][n] = n0 + n < columns && k0 + k < last ? right.column(n0 + n)[k0 + k] : real(0);
     }
     __syncthreads();
-    for (int k = 0; k < DEPTH; ++k)
+    for (int k = 0; k < DEPTH; ++k) {
+      real u[SQUARE], v[SQUARE];
+#pragma unroll
+      for (int i = 0; i < SQUARE; ++i) u[i] = a[k][m1 + i], v[i] = b[k][n1 + i];
 #pragma unroll
       for (int i = 0; i < SQUARE; ++i)
 #pragma unroll
-        for (int j = 0; j < SQUARE; ++j) sum[i][j] += a[k][m1 + i] * b[k][n1 + j];
+        for (int j = 0; j < SQUARE; ++j) sum[i][j] += u[i] * v[j];
+    }
     __syncthreads();
   }
 

@@ -76,6 +76,8 @@ cli.add_command(exchange.commands)
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
+@click.option("--init-from", type=FOLDER, help="Begin with the weights in this file.")
+@click.option("--freeze", help="Layers that do not learn, like features, or 0,4.")
 @click.option("--device", help="cpu or cuda.")
 @click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
 @click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
@@ -260,7 +262,9 @@ def _recipe(options: dict[str, Any]) -> Any:
         recipe = recipes.find(options["recipe"])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    changes = {k: options[k] for k in ("data", "epochs", "batch", "lr", "seed")}
+    changes = {k: options[k] for k in ("data", "epochs", "batch", "lr", "seed", "freeze")}
+    if options["init_from"] is not None:
+        changes["init_from"] = str(options["init_from"].resolve())
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
     return recipes.suited(recipe)
 

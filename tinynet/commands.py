@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 import tinynet
-from tinynet import backend, data, runs
+from tinynet import backend, data, finetune, runs
 from tinynet.backend import Device
 from tinynet.console import compilation_said, display, duration
 from tinynet.data import Dataset
@@ -34,6 +34,10 @@ def start(
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
+    click.echo(first_line(recipe, sets, where))
+    run = runs.assemble(folder, recipe, sets, where)
+    for note in finetune.begin(run.model, recipe):
+        click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)
     with runs.lock(folder):
         runs.write_config(
@@ -46,8 +50,7 @@ def start(
             tinynet=tinynet.__version__,
             numpy=np.__version__,
         )
-        click.echo(first_line(recipe, sets, where))
-        return drive(runs.assemble(folder, recipe, sets, where), limit)
+        return drive(run, limit)
 
 
 def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
@@ -68,9 +71,10 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             )
         click.echo(first_line(recipe, sets, where))
         run = runs.assemble(folder, recipe, sets, where)
-        note = runs.restore(run)
-        if note:
-            click.echo(note)
+        notes = finetune.begin(run.model, recipe, load=not runs.begun(folder))
+        for note in [*notes, runs.restore(run)]:
+            if note:
+                click.echo(note)
         click.echo(f"Going on after epoch {run.state.epoch}, step {run.state.step}.")
         return drive(run, limit)
 

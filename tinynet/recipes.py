@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import typing
+from collections.abc import Mapping
 from typing import Any
 
+from tinynet.errors import DataError
 from tinynet.nn import Module
 from tinynet.optim import SGD
 
@@ -34,6 +37,8 @@ class Recipe:
         cut out at random in training
     mirror : flip each picture with probability one half
     colour : standard deviation of the paper's PCA colour noise; 0 is none
+    init_from : a file of weights to begin with, instead of drawn ones
+    freeze : layers that do not learn, with commas between them
     """
 
     name: str
@@ -56,6 +61,8 @@ class Recipe:
     mirror: bool = False
     colour: float = 0.0
     seed: int = 0
+    init_from: str = ""
+    freeze: str = ""
 
     def learning_rate(self, step: int, steps: int) -> float:
         """Return the learning rate of step 0, 1, ... of a run of `steps`."""
@@ -160,6 +167,20 @@ def from_json(settings: dict[str, Any]) -> Recipe:
     if recipe.epochs < 1 or recipe.batch < 1 or not recipe.lr > 0 or not 0 <= recipe.seed < 2**64:
         raise ValueError("epochs, batch and lr must be above 0, seed in 0..2**64-1")
     return recipe
+
+
+def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> None:
+    """Raise DataError if a run that goes on is not the one that its checkpoint speaks of."""
+    now = dataclasses.asdict(recipe)
+    then = dataclasses.asdict(from_json(json.loads(metadata["recipe"])))
+    changed = [
+        f"{name} is {now[name]!r}, was {then[name]!r}" for name in now if now[name] != then[name]
+    ]
+    if changed:
+        raise DataError(
+            f"{where}: a run goes on as it was begun, but {'; '.join(changed)}. "
+            "Put that back, or begin another run."
+        )
 
 
 def optimizer(recipe: Recipe, model: Module) -> SGD:

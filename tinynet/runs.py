@@ -130,14 +130,20 @@ def save(run: Run) -> None:
 def restore(run: Run) -> str:
     """Put the run where its folder says it stood; return a sentence if that took a detour."""
     path = run.folder / LAST
-    if not path.exists() and not checkpoint.previous(path).exists():
+    if not begun(run.folder):
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
     found, note = checkpoint.load_latest(path)
+    recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
     if note and path.exists():  # the next save must not put it in the place of the whole one
         path.replace(path.with_name(f"damaged.{LAST}"))
     run.state = _state_from(found.metadata["state"])
     return note
+
+
+def begun(folder: Path) -> bool:
+    """Return whether a folder holds a checkpoint, be it the one before the last."""
+    return (folder / LAST).exists() or checkpoint.previous(folder / LAST).exists()
 
 
 @contextlib.contextmanager

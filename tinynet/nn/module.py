@@ -63,6 +63,7 @@ class Module:
 
     forward: Callable[..., Any]
     training = True
+    frozen = False
 
     def __call__(self, *inputs: Any) -> Any:
         """Return forward(*inputs), and let an observer see it."""
@@ -110,12 +111,23 @@ class Module:
     def train(self, mode: bool = True) -> Module:
         """Switch dropout and batch normalization to training; returns self."""
         for _, module in self.named_modules():
-            module.training = mode
+            module.training = mode and not module.frozen
         return self
 
     def eval(self) -> Module:
         """Switch dropout off and batch normalization to its running values; returns self."""
         return self.train(False)
+
+    def freeze(self) -> Module:
+        """Keep every number as it is: no gradients, and evaluation also in training; returns self.
+
+        Batch normalization then stays with its running values, which do not move.
+        """
+        for _, module in self.named_modules():
+            module.frozen, module.training = True, False
+        for p in self.parameters():
+            p.requires_grad = False
+        return self
 
     def to(self, target: str | Device | type | np.dtype[Any]) -> Module:
         """Move all state to a device, or change its float dtype, in place; returns self."""

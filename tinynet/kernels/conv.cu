@@ -4,6 +4,9 @@
 #include "over_block.cuh"
 #include "tile_product.cuh"
 
+// The larger of x and 0; NaN stays NaN.
+__device__ inline real rectified(real x) { return x < 0 ? real(0) : x; }
+
 struct Geometry {
   int N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups;
 
@@ -52,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_forward(
     const real* weight,  // (OC, C / groups, KH, KW)
     const real* bias,    // (OC,), or null
     int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
-    int PW, int DH, int DW, int groups,
+    int PW, int DH, int DW, int groups, bool relu,
     real* y)  // (N, OC, OH, OW)
 {
   const Geometry g{N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups};
@@ -60,7 +63,8 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_forward(
   const Index length = Index(g.members()) * g.taps();
   const auto write = [&](Index o, Index at, real sum) {
     const Index n = at / g.pixels(), pixel = at % g.pixels();
-    y[(n * g.OC + o0 + o) * g.pixels() + pixel] = bias ? sum + bias[o0 + o] : sum;
+    if (bias) sum += bias[o0 + o];
+    y[(n * g.OC + o0 + o) * g.pixels() + pixel] = relu ? rectified(sum) : sum;
   };
   tile_product(Filters{weight + o0 * length, length}, Windows{x, g, group}, g.filters(),
                g.N * g.pixels(), 0, length, write);
@@ -204,6 +208,18 @@ extern "C" __global__ void add_parts(const real* parts,  // (count, size)
   total[at] = sum;
 }
 
+// ---- bias and ReLU, where the product was somebody else's; one thread owns one element
+
+extern "C" __global__ void add_bias(real* y,           // (N, OC, pixels)
+                                    const real* bias,  // (OC,), or null
+                                    Index size, int OC, Index pixels, bool relu)
+{
+  const Index at = thread_in_grid();
+  if (at >= size) return;
+  const real sum = bias ? y[at] + bias[at / pixels % OC] : y[at];
+  y[at] = relu ? rectified(sum) : sum;
+}
+
 // ---- the gradient of the bias: one block owns one channel
 
 extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixels)
@@ -213,6 +229,22 @@ extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixe
   wide sum = 0;
   for (Index at = threadIdx.x; at < N * pixels; at += blockDim.x)
     sum += gy[(at / pixels * OC + blockIdx.x) * pixels + at % pixels];
+  sum = over_block(sum, Add());
+  if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
+}
+
+// The same on the way back through a ReLU that follows.
+extern "C" __global__ void relu_backward(const real* gy, const real* y,  // (N, OC, pixels)
+                                         int N, int OC, Index pixels,
+                                         real* before,  // (N, OC, pixels)
+                                         real* gbias)   // (OC,)
+{
+  wide sum = 0;
+  for (Index i = threadIdx.x; i < N * pixels; i += blockDim.x) {
+    const Index at = (i / pixels * OC + blockIdx.x) * pixels + i % pixels;
+    before[at] = y[at] > 0 ? gy[at] : real(0);
+    sum += before[at];
+  }
   sum = over_block(sum, Add());
   if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
 }

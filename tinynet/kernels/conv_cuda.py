@@ -1,9 +1,15 @@
-"""Launches the convolutions of conv.cu: matrix products whose matrices are never built."""
+"""Launches the convolutions of conv.cu: matrix products whose matrices are never built.
+
+Arrays on a GPU go to `conv_columns`: there the matrices are built, for cuBLAS.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import Grid, cover, in_rows, launch
+from tinynet.kernels import conv_columns
+from tinynet.kernels._cuda import Grid, in_rows, launch
 from tinynet.kernels.geometry import Padding, Pair
 from tinynet.kernels.matmul import THREADS, tiles
 
@@ -34,14 +40,20 @@ def forward(
     padding: Padding,
     dilation: Pair,
     groups: int,
+    *,
+    relu: bool = False,
 ) -> Array:
-    """Return y; the columns of the product are windows."""
+    """Return y, or max(y, 0); the columns of the product are windows."""
+    if not isinstance(x, np.ndarray):
+        y = conv_columns.forward(x, weight, outputs, stride, padding, dilation, groups)
+        conv_columns.finish(y, bias, relu)
+        return y
     N, OC = len(x), len(weight)
-    y = array_module(x).empty((N, OC, *outputs), x.dtype)
+    y = np.empty((N, OC, *outputs), x.dtype)
     sizes = _sizes(x.shape, y.shape, weight.shape[2:], stride, padding, dilation, groups)
     grid = Grid((tiles(OC // groups, N * outputs[0] * outputs[1]), groups), (THREADS,))
     bias = None if bias is None else in_rows(bias)
-    launch("conv", "conv2d_forward", grid, in_rows(x), in_rows(weight), bias, *sizes, y)
+    launch("conv", "conv2d_forward", grid, in_rows(x), in_rows(weight), bias, *sizes, relu, y)
     return y
 
 
@@ -55,8 +67,11 @@ def backward_input(
     groups: int,
 ) -> Array:
     """Return gx; the columns of the product are pixels, with the windows that saw them."""
+    if not isinstance(gy, np.ndarray):
+        geometry = stride, padding, dilation, groups
+        return conv_columns.backward_input(gy, weight, shape, *geometry)
     N, C, H, W = shape
-    gx = array_module(gy).empty(shape, gy.dtype)
+    gx = np.empty(shape, gy.dtype)
     sizes = _sizes(shape, gy.shape, weight.shape[2:], stride, padding, dilation, groups)
     grid = Grid((tiles(C // groups, N * H * W), groups), (THREADS,))
     launch("conv", "conv2d_backward_input", grid, in_rows(gy), in_rows(weight), *sizes, gx)
@@ -73,19 +88,17 @@ def backward_weight(
     groups: int,
 ) -> Array:
     """Return gweight; the sums run over all output pixels, in parts that are added in order."""
-    (N, OC, OH, OW), members, xp = gy.shape, x.shape[1] // groups, array_module(x)
+    if not isinstance(gy, np.ndarray):
+        return conv_columns.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+    (N, OC, OH, OW), members = gy.shape, x.shape[1] // groups
     terms = N * OH * OW
     part = max(PART, -(-terms // PARTS))
     count = max(1, -(-terms // part))
-    parts = xp.empty((count, OC, members, *kernel), x.dtype)
+    parts = np.empty((count, OC, members, *kernel), x.dtype)
     sizes = _sizes(x.shape, gy.shape, kernel, stride, padding, dilation, groups)
     grid = Grid((tiles(OC // groups, members * kernel[0] * kernel[1]), groups, count), (THREADS,))
     launch("conv", "conv2d_backward_weight", grid, in_rows(gy), in_rows(x), *sizes, part, parts)
-    if count == 1:
-        return parts[0]
-    gweight = xp.empty(parts.shape[1:], x.dtype)
-    launch("conv", "add_parts", cover(gweight.size), parts, count, gweight.size, gweight)
-    return gweight
+    return parts[0] if count == 1 else conv_columns.added(parts)
 
 
 def backward_bias(gy: Array) -> Array:
@@ -94,3 +107,12 @@ def backward_bias(gy: Array) -> Array:
     gbias = array_module(gy).empty(OC, gy.dtype)
     launch("conv", "conv2d_backward_bias", Grid((OC,)), in_rows(gy), N, OC, OH * OW, gbias)
     return gbias
+
+
+def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
+    """Return gy where y > 0, and its gbias; one block a channel, one pass over both."""
+    N, OC, OH, OW = gy.shape
+    before, gbias = (array_module(gy).empty(s, gy.dtype) for s in (gy.shape, OC))
+    sizes = N, OC, OH * OW
+    launch("conv", "relu_backward", Grid((OC,)), in_rows(gy), in_rows(y), *sizes, before, gbias)
+    return before, gbias

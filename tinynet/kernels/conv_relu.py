@@ -9,10 +9,10 @@ The derivative at exactly 0 is 0, as in the code of 2012.
 from __future__ import annotations
 
 from tinynet.backend import Array, array_module
-from tinynet.kernels import conv_gradient_loops, conv_loops
+from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels.conv import conv2d_backward_bias, conv2d_forward, fast_forward
-from tinynet.kernels.geometry import Padding, Pair
+from tinynet.kernels.geometry import Padding, Pair, output_shape
 
 
 @Kernel
@@ -63,3 +63,28 @@ def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
     if not conv_loops.fits((gy, y), gy.shape):
         return conv2d_relu_backward.reference(gy, y)
     return conv_gradient_loops.backward_relu(gy, y)
+
+
+# ---- the same in threads: conv.cu
+
+
+@conv2d_relu_forward.cuda
+def conv2d_relu_forward_cuda(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+) -> Array:
+    """Add the bias and take the maximum while the sums are in registers."""
+    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    geometry = outputs, stride, padding, dilation, groups
+    return conv_cuda.forward(x, weight, bias, *geometry, relu=True)
+
+
+@conv2d_relu_backward.cuda
+def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
+    """One pass over gy and y."""
+    return conv_cuda.backward_relu(gy, y)

@@ -1,0 +1,37 @@
+"""Every CUDA kernel on CuPy's arrays: on the stand-in's, and on a card where one is."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from tinynet import kernels
+from tinynet.kernels import conv_columns
+from tinynet.testing import check_kernel
+
+pytestmark = pytest.mark.cxx
+WITH_CUDA = [k for k in kernels.KERNELS if "cuda" in k.implementations]
+
+
+def on_card(kernel, cupy):
+    """Return the kernel's CUDA version as a function of NumPy arrays."""
+
+    @functools.wraps(kernel.reference)
+    def function(*arguments):
+        moved = [cupy.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        assert kernel.kind_for(*moved) == "cuda"
+        result = kernel.implementations["cuda"](*moved)
+        if result is None:  # it has changed its arguments
+            for mine, other in zip(arguments, moved, strict=True):
+                if isinstance(mine, np.ndarray) and mine.flags.writeable:
+                    mine[...] = other.get()
+            return None
+        return tuple(a.get() for a in result) if isinstance(result, tuple) else result.get()
+
+    return function
+
+
+@pytest.mark.parametrize("kernel", WITH_CUDA, ids=lambda kernel: kernel.__name__)
+def test_a_kernel_does_on_a_card_what_its_reference_says(kernel, cupy, monkeypatch):
+    monkeypatch.setattr(conv_columns, "COLUMNS", 200)  # so that a batch is cut into parts
+    check_kernel(on_card(kernel, cupy), against=kernel)

@@ -6,7 +6,7 @@ A new op gets its row here; the agreement tests and the gradient tests then find
 import numpy as np
 from hypothesis import strategies as st
 
-from strategies import floats, sizes, windows
+from strategies import floats, seeds, sizes, windows
 from tinynet import functions as F
 from tinynet import kernels
 
@@ -121,6 +121,18 @@ def dropout(draw, fill):
     return x, draw(st.sampled_from([0.0, 0.5, 0.75, 1.0])), key
 
 
+def augment(draw, fill):
+    rng = np.random.default_rng(draw(seeds))
+    N, C, side, pad, enlarge = (draw(st.integers(low, 3)) for low in (1, 1, 1, 0, 1))
+    size = draw(st.integers(1, side * enlarge))
+    images = rng.integers(0, 256, (2, C, side, side + draw(st.integers(0, 1))), dtype=np.uint8)
+    room, reach = side * enlarge - size + 1, 2 * pad + 1
+    places = rng.integers(0, [2, room, room, 2, reach, reach], (N, 6)).astype(np.int32)
+    mean = fill(C, size, size) if draw(st.booleans()) else fill(C, 1, 1)
+    shift = fill(N, C) if draw(st.booleans()) else None
+    return images, places, mean, 2.0 ** np.abs(fill(C, 1, 1)).round(), shift, size, pad, enlarge
+
+
 def cross_entropy(draw, fill):
     N, classes = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     labels = draw(st.lists(st.integers(0, classes - 1), min_size=N, max_size=N))
@@ -160,6 +172,7 @@ KERNEL_ROWS = {
         batch_norm_forward,
         batch_norm_backward,
         dropout,
+        augment,
         cross_entropy,
         matmul,
         momentum_update,

@@ -13,6 +13,7 @@ batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
+augment        augment (a batch from a data set of bytes)
 matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU)
 =============  ======================================================================
 
@@ -22,6 +23,7 @@ A kernel's definition is its NumPy reference; faster versions stand below it in 
 
 from tinynet.kernels._kernel import KERNELS, Kernel, use
 from tinynet.kernels._team import get_num_threads, set_num_threads
+from tinynet.kernels.augment import augment
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
@@ -46,6 +48,7 @@ from tinynet.kernels.softmax import cross_entropy
 __all__ = [
     "KERNELS",
     "Kernel",
+    "augment",
     "avg_pool2d_backward",
     "avg_pool2d_forward",
     "batch_norm_backward",

@@ -229,6 +229,38 @@ def _dropout(rng: Random) -> dict[str, Arguments]:
     }
 
 
+def _augment(rng: Random) -> dict[str, Arguments]:
+    """Every picture its own place; borders that differ; a mean that differs between pixels."""
+
+    def case(
+        N: int,
+        C: int,
+        size: int,
+        side: int,
+        pad: int,
+        enlarge: int,
+        *,
+        picture: bool,
+        shifted: bool,
+    ) -> Arguments:
+        images = rng.integers(0, 256, (5, C, side, side + 1), dtype=np.uint8)
+        room = side * enlarge - size + 1
+        reach = 2 * pad + 1
+        highest = [len(images), room, room + enlarge, 2, reach, reach]
+        places = rng.integers(0, highest, (N, len(highest))).astype(np.int32)
+        mean = rng.uniform(0, 255, (C, size, size) if picture else (C, 1, 1))
+        deviation = rng.uniform(1, 64, (C, 1, 1))
+        shift = rng.standard_normal((N, C)) if shifted else None
+        return images, places, mean, deviation, shift, size, pad, enlarge
+
+    return {
+        "crops of a larger picture": case(4, 3, 4, 6, 0, 1, picture=True, shifted=True),
+        "borders": case(6, 2, 5, 5, 2, 1, picture=False, shifted=False),
+        "enlarged": case(3, 1, 7, 4, 0, 2, picture=True, shifted=False),
+        "no images": case(0, 3, 4, 4, 1, 1, picture=False, shifted=True),
+    }
+
+
 def _cross_entropy(rng: Random) -> dict[str, Arguments]:
     scores, labels = rng.standard_normal((7, 5)), rng.integers(0, 5, 7)
     return {
@@ -275,6 +307,7 @@ _MAKERS: dict[str, Callable[[Random], dict[str, Arguments]]] = {
     "batch_norm_forward": _batch_norm_forward,
     "batch_norm_backward": _batch_norm_backward,
     "dropout": _dropout,
+    "augment": _augment,
     "cross_entropy": _cross_entropy,
     "matmul": _matmul,
     "momentum_update": _momentum_update,

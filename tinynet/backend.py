@@ -219,6 +219,11 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
     return None
 
 
+def home(x: Array) -> Device:
+    """Return the device in whose memory an array lies."""
+    return CPU if array_module(x) is np else Device("cuda", x.device.id)
+
+
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
     if captured.get() is not None:
@@ -254,7 +259,7 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return `x` as a NumPy array: itself if it is one, a copy if it lives on a GPU."""
     if array_module(x) is np:
         return np.asarray(x)
-    with current(Device("cuda", x.device.id), lambda: f"reading an array {x.shape}"):
+    with current(home(x), lambda: f"reading an array {x.shape}"):
         return x.get()
 
 

@@ -100,12 +100,13 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
 @click.argument("run", type=FOLDER)
 @click.option("--ten-view", is_flag=True, help="Average ten crops and mirrors, as the paper does.")
 @click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
-def evaluate(run: Path, ten_view: bool, data_dir: Path | None) -> None:
+@click.option("--device", help="cpu or cuda; by default where it was trained.")
+def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | None) -> None:
     """Measure the net in folder RUN on its test pictures."""
     from tinynet import data, predict, runs
     from tinynet.train import evaluate as measure
 
-    net, note = predict.open_net(run)
+    net, note = predict.open_net(run, device)
     _say_aside(note)
     where = data_dir or runs.data_folder(run)
     test = data.open_dataset(net.recipe.data, where, train=False)
@@ -123,11 +124,12 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None) -> None:
 @cli.command(name="predict")
 @click.argument("run", type=FOLDER)
 @click.argument("images", nargs=-1, required=True, type=FOLDER)
-def name_pictures(run: Path, images: tuple[Path, ...]) -> None:
+@click.option("--device", help="cpu or cuda; by default where it was trained.")
+def name_pictures(run: Path, images: tuple[Path, ...], device: str | None) -> None:
     """Say what the net in folder RUN sees in each of IMAGES: five classes, most probable first."""
     from tinynet import predict
 
-    net, note = predict.open_net(run)
+    net, note = predict.open_net(run, device)
     _say_aside(note)
     for image in images:
         best = predict.guesses(net, image)[:5]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tinynet.autograd import no_grad
-from tinynet.backend import Array, array_module
+from tinynet.backend import Array, array_module, current, home
 from tinynet.nn import Module, observe
 from tinynet.tensor import Tensor
 
@@ -70,4 +70,5 @@ def _first_not_finite(model: Module) -> str:
 
 
 def _all_finite(array: Array) -> bool:
-    return bool(array_module(array).isfinite(array).all())
+    with current(home(array)):
+        return bool(array_module(array).isfinite(array).all())

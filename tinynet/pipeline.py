@@ -17,6 +17,7 @@ import numpy as np
 from tinynet import data
 from tinynet.backend import Array
 from tinynet.data import Dataset, Normaliser
+from tinynet.kernels.augment import PLACES
 from tinynet.random import generator
 from tinynet.recipes import Recipe
 from tinynet.train import Batch
@@ -48,6 +49,34 @@ class TrainFeed:
                 self._disturbed(images, generator("disturb", epoch, step, seed=recipe.seed)),
                 labels,
             )
+
+    def places(self, epoch: int, first: int = 0) -> Iterator[tuple[Array, Array | None]]:
+        """Yield what is random in each batch: places (N, 6) and shifts (N, C) of `kernels.augment`.
+
+        They are drawn in the order of `_disturbed`, from the same stream.
+        """
+        recipe, (_, C, H, W) = (
+            self.recipe,
+            fitted(self.dataset.images[:1], self.recipe.enlarge).shape,
+        )
+        order = data.epoch_order(len(self.dataset.labels), recipe.seed, epoch)
+        for step, chosen in enumerate(data.batch_indices(order, recipe.batch, first), first):
+            rng, N = generator("disturb", epoch, step, seed=recipe.seed), len(chosen)
+            places = np.zeros((N, PLACES), np.int32)
+            places[:, 0], places[:, 4:] = chosen, recipe.pad
+            if recipe.crop:
+                places[:, 1] = rng.integers(0, H - recipe.crop, N, endpoint=True)
+                places[:, 2] = rng.integers(0, W - recipe.crop, N, endpoint=True)
+            if recipe.mirror:
+                places[:, 3] = rng.random(N) < 0.5
+            if recipe.pad:
+                places[:, 4] = rng.integers(0, 2 * recipe.pad, N, endpoint=True)
+                places[:, 5] = rng.integers(0, 2 * recipe.pad, N, endpoint=True)
+            shift = None
+            if self.colours is not None:
+                alpha = rng.normal(0, recipe.colour, (N, C))
+                shift = (alpha @ self.colours.T).astype(np.float32)
+            yield places, shift
 
     def _disturbed(self, images: Array, rng: np.random.Generator) -> Array:
         """Return what the model is trained on, (N, C, side, side), for bytes (N, C, H, W)."""
@@ -85,6 +114,15 @@ class TestFeed:
         """Yield the batches from number `first` on, the same in every epoch."""
         for images, labels in data.batches(self.dataset, TEST_BATCH, start=first):
             yield prepared(images, self.recipe, self.normaliser), labels
+
+    def places(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Array, Array | None]]:
+        """Yield the middle of each picture, as `TrainFeed.places` yields other parts."""
+        H, W = fitted(self.dataset.images[:1], self.recipe.enlarge).shape[2:]
+        size = self.recipe.crop or H
+        for chosen in data.batch_indices(np.arange(len(self.dataset.labels)), TEST_BATCH, first):
+            places = np.zeros((len(chosen), PLACES), np.int32)
+            places[:, 0], places[:, 1], places[:, 2] = chosen, (H - size) // 2, (W - size) // 2
+            yield places, None
 
 
 def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, TestFeed]:

@@ -18,8 +18,10 @@ from tinynet.errors import DataError
 from tinynet.nn import Module
 from tinynet.pipeline import SIDE, TestFeed, fitted, prepared
 from tinynet.recipes import Recipe
+from tinynet.resident import moved
+from tinynet.steps import Tally, device_of
 from tinynet.tensor import tensor
-from tinynet.train import Tally, device_of
+from tinynet.train import Feed
 
 VIEWED = 50  # pictures at a time; each becomes ten
 
@@ -33,9 +35,9 @@ class Net:
     normaliser: Normaliser
     classes: tuple[str, ...]
 
-    def feed(self, dataset: Dataset) -> TestFeed:
+    def feed(self, dataset: Dataset) -> Feed:
         """Return the batches on which the run measured its test accuracy."""
-        return TestFeed(dataset, self.recipe, self.normaliser)
+        return moved(TestFeed(dataset, self.recipe, self.normaliser), device_of(self.model))
 
     def probabilities(self, images: Array) -> Array:
         """Return (N, classes) for pictures (N, C, H, W) uint8."""
@@ -59,14 +61,17 @@ class Net:
         return average_views(np.stack(scores))
 
 
-def open_net(folder: Path) -> tuple[Net, str]:
-    """Return the net that a run folder holds now, and a sentence if that took a detour."""
+def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
+    """Return the net that a run folder holds now, and a sentence if that took a detour.
+
+    It works on `device`; None: on the one it was trained on.
+    """
     recipe, facts = runs.read_config(folder)
     found, note = checkpoint.load_latest(folder / runs.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
     model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)
-    model.eval().to(facts.get("device", "cpu"))
+    model.eval().to(device or facts.get("device", "cpu"))
     return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
 
 

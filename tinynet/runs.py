@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinynet import checkpoint, models, pipeline, plot, random, recipes
+from tinynet import backend, checkpoint, models, pipeline, plot, random, recipes
 from tinynet.backend import Array
 from tinynet.checkpoint import Checkpoint, write_atomically
 from tinynet.data import Dataset
@@ -35,7 +35,9 @@ from tinynet.interrupt import stop_requests
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.recipes import Recipe
-from tinynet.train import Epoch, Feed, State, Step, Tally, device_of, fit
+from tinynet.resident import moved
+from tinynet.steps import Tally, device_of
+from tinynet.train import Epoch, Feed, State, Step, fit
 from tinynet.weights import conventions
 
 SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
@@ -66,8 +68,10 @@ def assemble(
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, test = pipeline.feeds(recipe, *sets)
+    normaliser, where = train.normaliser, backend.device(device)
     optimizer = recipes.optimizer(recipe, model)
-    return Run(folder, recipe, classes, model, optimizer, train, test, train.normaliser.arrays())
+    feeds = moved(train, where), moved(test, where)
+    return Run(folder, recipe, classes, model, optimizer, *feeds, normaliser.arrays())
 
 
 def build(recipe: Recipe, classes: int) -> Module:
@@ -267,6 +271,7 @@ def _finish(run: Run) -> dict[str, Any]:
 
 
 def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
+    run.state.tally.settle()
     metadata = {
         "recipe": json.dumps(dataclasses.asdict(run.recipe)),
         "model": run.recipe.model,

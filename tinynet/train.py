@@ -14,23 +14,26 @@ have reached without the stop.
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet import diagnosis, random
 from tinynet import functions as F
+from tinynet import random
 from tinynet.autograd import no_grad
-from tinynet.backend import Array, Device, to_numpy
+from tinynet.backend import Array, current
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.steps import GpuSteps, Tally, device_of, on, sums_of, train_step
 from tinynet.tensor import Tensor, tensor
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for the model, and labels (N,)."""
+
+
+LOOK_EVERY = 0.25  # seconds between two looks at what a GPU has added up
 
 
 class Feed(Protocol):
@@ -42,26 +45,6 @@ class Feed(Protocol):
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[Batch]:
         """Yield batch `first`, `first` + 1, ... of an epoch; the same every time they are asked."""
-
-
-@dataclasses.dataclass
-class Tally:
-    """Sums over the batches seen so far."""
-
-    loss: float = 0.0
-    correct: int = 0
-    images: int = 0
-
-    def add(self, scores: Tensor, loss: Tensor, labels: Array) -> None:
-        """Count a batch: `loss` is its mean, `scores` (N, classes)."""
-        self.loss += loss.item() * len(labels)
-        self.correct += int((to_numpy(scores.data).argmax(axis=1) == labels).sum())
-        self.images += len(labels)
-
-    @property
-    def means(self) -> tuple[float, float]:
-        """Mean loss and share of correct answers."""
-        return self.loss / max(1, self.images), self.correct / max(1, self.images)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +106,10 @@ def fit(
     ----------
     learning_rate : (step of the run, steps of the run) -> rate; None leaves the optimiser's alone
     """
-    state = State() if state is None else state
+    state, gpu = State() if state is None else state, GpuSteps(model, optimizer)
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
     while state.epoch < epochs:
-        yield from train_one_epoch(
-            model, optimizer, train, epochs=epochs, learning_rate=learning_rate, state=state
-        )
+        yield from train_one_epoch(model, optimizer, train, state=state, gpu=gpu, **settings)
         if learning_rate is not None:  # a run that goes on here has not set it yet
             done = state.epoch * train.steps + state.step
             optimizer.lr = learning_rate(max(0, done - 1), epochs * train.steps)
@@ -144,17 +126,25 @@ def train_one_epoch(
     epochs: int = 1,
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
+    gpu: GpuSteps | None = None,
 ) -> Iterator[Step]:
     """Train on what is left of the epoch that `state` is in, yielding a Step after each batch."""
     state = State() if state is None else state
     model.train()
-    before = time.perf_counter()
+    gpu = gpu or GpuSteps(model, optimizer)
+    before = looked = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
         number = state.epoch * train.steps + state.step
         random.at_step(number)
         if learning_rate is not None:
             optimizer.lr = learning_rate(number, epochs * train.steps)
-        train_step(model, optimizer, images, labels, tally=state.tally, number=number)
+        now = time.perf_counter()
+        if device_of(model).kind == "cpu":
+            train_step(model, optimizer, images, labels, tally=state.tally, number=number)
+        else:
+            last = state.step + 1 == train.steps
+            if gpu.run(images, labels, state.tally, number, look=last or now > looked + LOOK_EVERY):
+                looked = now
         now = time.perf_counter()
         state.step += 1
         state.seconds, before = state.seconds + now - before, now
@@ -169,35 +159,6 @@ def train_one_epoch(
         )
 
 
-def train_step(
-    model: Module,
-    optimizer: Optimizer,
-    images: Array,
-    labels: Array,
-    *,
-    tally: Tally,
-    number: int = 0,
-) -> None:
-    """Do one update, and count the batch in `tally` as it was answered before the update.
-
-    Parameters
-    ----------
-    images : (N, C, H, W)
-    labels : (N,) integers
-    number : of this step in the run, for messages
-    """
-    optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
-    x = tensor(images, device=device_of(model))
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for, and named
-        scores = model(x)
-        loss = F.cross_entropy(scores, labels)
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(diagnosis.of_loss(loss.item(), model, x, number, optimizer.lr))
-        loss.backward()
-        optimizer.step()
-    tally.add(scores, loss, labels)
-
-
 def evaluate(model: Module, test: Feed) -> tuple[float, float]:
     """Return mean loss and accuracy; dropout is off and nothing is learnt."""
     tally = Tally()
@@ -206,19 +167,21 @@ def evaluate(model: Module, test: Feed) -> tuple[float, float]:
     return tally.means
 
 
-def device_of(model: Module) -> Device:
-    """Return where the model's first parameter lives."""
-    return next(iter(model.parameters())).device
-
-
 def _test(model: Module, test: Feed, tally: Tally, epoch: int, lr: float) -> Iterator[Step]:
     where, was_training = device_of(model), model.training
     model.eval()
     try:
         for step, (images, labels) in enumerate(test.batches(0), start=1):
-            with no_grad(), np.errstate(over="ignore", invalid="ignore"):
-                scores = model(tensor(images, device=where))
-                tally.add(scores, F.cross_entropy(scores, labels), labels)
+            with no_grad(), np.errstate(over="ignore", invalid="ignore"), current(where):
+                if where.kind == "cpu":
+                    scores = model(tensor(images, device=where))
+                    tally.add(scores, F.cross_entropy(scores, labels), labels)
+                else:
+                    y = on(labels, where)
+                    scores = model(Tensor(on(images, where), where))
+                    tally.put(sums_of(scores, F.cross_entropy(scores, y), y), len(y))
+            if step == test.steps:
+                tally.settle()
             yield Step("test", epoch, step, test.steps, *tally.means, lr=lr)
     finally:
         if was_training:

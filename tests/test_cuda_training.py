@@ -1,0 +1,225 @@
+"""Training on a card: the numbers of the CPU, the data set there, and hardly ever a look."""
+
+import dataclasses
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from devices import cuda_devices
+from tinynet import cli, data, models, nn, pipeline, runs, steps, train
+from tinynet import functions as F
+from tinynet.backend import device
+from tinynet.recipes import Recipe
+from tinynet.resident import Resident, moved
+from tinynet.testing.compare import scale_of
+
+PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
+RECIPES = [
+    {},
+    {"crop": 24},
+    {"mirror": True},
+    {"pad": 3, "mirror": True},
+    {"preprocess": "mean-image", "crop": 20, "mirror": True, "colour": 0.3},
+    {"preprocess": "mean-image", "enlarge": 2, "crop": 56, "input_scale": 0.5},
+]
+
+
+CARD = [pytest.param("card", marks=pytest.mark.gpu)] if cuda_devices() else []
+
+
+@pytest.fixture(params=["cpu", "stand_in", *CARD])
+def place(request):
+    """Return a device: NumPy's, or the first card of the stand-in or of CuPy."""
+    if request.param == "stand_in":
+        request.getfixturevalue("stand_in")
+    return device("cpu" if request.param == "cpu" else "cuda")
+
+
+def pictures(count=10, channels=3, side=32, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, channels, side, side), dtype=np.uint8)
+    return SimpleNamespace(images=images, labels=np.arange(count) % 10, classes=("a",) * 10)
+
+
+def host(x):
+    return x if isinstance(x, np.ndarray) else x.get()
+
+
+@pytest.mark.cxx
+@pytest.mark.parametrize("settings", RECIPES, ids=str)
+@pytest.mark.parametrize(("channels", "side"), [(3, 32), (1, 28)])
+def test_batches_made_on_a_device_are_those_of_the_host(place, settings, channels, side):
+    recipe = dataclasses.replace(PLAIN, **settings)
+    feeds = pipeline.feeds(recipe, *(pictures(10, channels, side, seed) for seed in (0, 1)))
+    for feed in feeds:
+        resident = Resident(feed, place)
+        assert resident.steps == feed.steps
+        for epoch, first in ((0, 0), (3, 1)):
+            found = list(resident.batches(epoch, first))
+            wanted = list(feed.batches(epoch, first))
+            assert len(found) == len(wanted)
+            for (x, y), (images, labels) in zip(found, wanted, strict=True):
+                assert x.dtype == np.float32
+                assert (host(x) == images).all()
+                assert (host(y) == labels).all()
+
+
+def test_the_data_set_is_kept_in_bytes(stand_in):
+    feed = pipeline.feeds(PLAIN, pictures(), pictures())[0]
+    assert moved(feed, device("cpu")) is feed
+    assert moved(feed, device("cuda:1")).images.dtype == np.uint8
+
+
+# whole nets: forward, backward, update
+
+
+def trained(name, where, steps_done=2):
+    tn.seed(0)
+    model = models.build(name, 10, seed=3).to(where)
+    optimizer = tn.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
+    rng, losses = np.random.default_rng(1), []
+    for _ in range(steps_done):
+        x = rng.standard_normal((3, *models.INPUT_SHAPES[name])).astype(np.float32)
+        loss = F.cross_entropy(model(tn.tensor(x, device=where)), rng.integers(0, 10, 3))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.numpy())
+    return [*losses, *(host(a) for a in model.state_dict().values())]
+
+
+@pytest.mark.cxx
+@pytest.mark.parametrize("name", ["demo", "cifar-quick", "small-alexnet"])
+def test_a_net_learns_the_same_on_the_card(cupy, name):
+    """float32 sums in another order: what two steps make of that stays small."""
+    for card, cpu in zip(trained(name, "cuda"), trained(name, "cpu"), strict=True):
+        assert np.abs(card - cpu).max() <= 2e-5 * max(1.0, scale_of(cpu))
+
+
+# the loop
+
+
+def tiny(classes):
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+        nn.Linear(256, classes),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make the demo's data and its model small."""
+    sets = {}
+    for is_train, count in ((True, 62), (False, 30)):
+        whole = data.Shapes(is_train)
+        sets[is_train] = data.Shapes.__new__(data.Shapes)
+        sets[is_train].images, sets[is_train].labels = whole.images[:count], whole.labels[:count]
+    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: sets[train])
+    monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+
+
+def says(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code, capsys.readouterr()
+
+
+@pytest.mark.cxx
+def test_train_eval_and_predict_take_a_device(small, stand_in, monkeypatch, capsys, tmp_path):
+    log = {}
+    for where in ("cpu", "cuda"):
+        out = tmp_path / where
+        options = ("--epochs", 3, "--batch", 16, "--device", where, "--out", out)
+        code, _ = says(monkeypatch, capsys, "train", "demo", *options)
+        assert code == 0
+        log[where] = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        assert json.loads((out / "result.json").read_text())["device"].startswith(where)
+    for card, cpu in zip(log["cuda"], log["cpu"], strict=True):
+        for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
+            assert card[name] == pytest.approx(cpu[name], rel=1e-4), name
+    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cpu", "--device", "cuda:1")
+    assert code == 0
+    assert f"test accuracy {100 * log['cpu'][-1]['test_accuracy']:.2f} %" in said.out
+    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cuda", "--device", "cpu")
+    assert code == 0
+    stand_in.card.driver = 0
+    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cuda")
+    assert code == 1
+    assert "no NVIDIA driver" in said.err
+
+
+def loop(where, epochs=2, seed=5):
+    tn.seed(seed)
+    recipe = dataclasses.replace(PLAIN, mirror=True, pad=2, batch=4)
+    feeds = pipeline.feeds(recipe, pictures(22), pictures(6, seed=1))
+    model = tiny(10).to(where)
+    optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    train_feed, test_feed = (moved(feed, device(where)) for feed in feeds)
+    state = train.State()
+    return (
+        model,
+        train.fit(model, optimizer, train_feed, test_feed, epochs=epochs, state=state),
+        state,
+    )
+
+
+@pytest.mark.cxx
+def test_an_epoch_is_looked_at_at_its_end_only(stand_in, monkeypatch):
+    """With a clock that stands still, so that no quarter of a second passes."""
+    monkeypatch.setattr(train, "LOOK_EVERY", 1e9)
+    _, events, _ = loop("cuda", epochs=3)
+    reads = []
+    for event in events:
+        if isinstance(event, train.Epoch):
+            reads.append(stand_in.card.reads)
+            stand_in.card.reads = 0
+    assert reads == [2, 2, 2]  # once for training, once for the test
+
+
+@pytest.mark.cxx
+def test_the_clock_asks_for_looks_in_between(stand_in, monkeypatch):
+    monkeypatch.setattr(train, "LOOK_EVERY", -1.0)
+    _, events, _ = loop("cuda", epochs=1)
+    steps_seen = [e for e in events if isinstance(e, train.Step) and e.phase == "train"]
+    assert stand_in.card.reads == len(steps_seen) + 1
+    assert all(e.loss > 0 for e in steps_seen)
+
+
+@pytest.mark.cxx
+def test_a_loss_that_is_not_finite_stops_at_the_next_look(stand_in):
+    model, events, _ = loop("cuda")
+    model.parameters()[0].data[...] = np.inf
+    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf).*0.weight"):
+        list(events)
+
+
+@pytest.mark.cxx
+def test_what_waits_on_the_card_is_in_what_is_saved(stand_in, monkeypatch):
+    monkeypatch.setattr(train, "LOOK_EVERY", 1e9)
+    _, events, state = loop("cuda")
+    for _ in range(3):
+        next(events)
+    assert state.tally.images == 0
+    assert "waiting" not in dataclasses.asdict(state)["tally"]
+    state.tally.settle()
+    assert state.tally.images == 12
+    assert 0 < state.tally.loss < 100
+
+
+@pytest.mark.cxx
+def test_the_graph_serves_the_whole_run(stand_in, monkeypatch):
+    """Warm-up and recording once; last, smaller batches run as they are."""
+    calls = []
+    step = steps.GpuSteps.step
+    monkeypatch.setattr(
+        steps.GpuSteps, "step", lambda self, x, y: (calls.append(len(y)), step(self, x, y))[1]
+    )
+    _, events, _ = loop("cuda", epochs=3)
+    list(events)
+    assert calls == [4, 4, 2, 2, 2]

@@ -15,7 +15,7 @@ import numpy as np
 import tinynet as tn
 from benchmarks import nets
 from tinynet import ledger, nn, optim
-from tinynet.train import Tally, train_step
+from tinynet.steps import Tally, train_step
 
 STEPS = 3
 MIB = 2**20

@@ -184,6 +184,16 @@ def test_weights_that_were_loaded_meanwhile_are_taken_over(place):
     same(graphed.run(tn.graph(graphed.step), before=load), expected)
 
 
+def test_a_kernel_that_calls_another_is_noted_once():
+    x = tn.tensor(np.zeros((1, 1, 3, 3), np.float32))
+    weight = tn.ones(1, 1, 2, 2)
+    step = tn.graph(lambda x: F.conv2d(x, weight, relu=True))
+    with tn.kernels.use("reference"):
+        for value in (1.0, 2.0, -1.0, 4.0):
+            x.data[...] = value
+            assert step(x).numpy().max() == max(0, 4 * value)
+
+
 def test_views_that_overlap_and_repeated_indices_are_replayed(place):
     w = tn.tensor(np.arange(12.0).reshape(3, 4), device=place, requires_grad=True)
 

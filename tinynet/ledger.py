@@ -163,7 +163,7 @@ def _step(
     batch: int,
     look: Callable[[Tensor], None] = lambda loss: None,
 ) -> None:
-    """Do what `train.train_step` does, on black pictures; `look` sees the loss with its graph."""
+    """Do what `steps.train_step` does, on black pictures; `look` sees the loss with its graph."""
     optimizer.zero_grad()
     x = tensor(np.zeros((batch, *image), np.float32), device=model.parameters()[0].device)
     loss = F.cross_entropy(model(x), np.zeros(batch, np.int64))

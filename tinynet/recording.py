@@ -31,6 +31,16 @@ def recorder() -> Recorder | None:
     return _active.get()
 
 
+@contextlib.contextmanager
+def unrecorded() -> Iterator[None]:
+    """Inside the block nobody writes down: a kernel may call others, and is noted as a whole."""
+    token = _active.set(None)
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
 def live(compute: Callable[[], float], like: Array) -> Any:
     """Return a number that may be another one at the next replay: ``compute()`` says which.
 
@@ -160,16 +170,18 @@ class Recorder:
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         """Call a function for what it does, and put the call on the tape."""
-        seen, named = plain(args), plain(kwargs)
-        function(*seen, **named)
-        if recorder() is self:
+        seen, named, noting = plain(args), plain(kwargs), recorder() is self
+        with unrecorded():
+            function(*seen, **named)
+        if noting:
             self.tape.append(lambda: function(*seen, **named))
 
     def note(self, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call a function for what it returns, and put the call on the tape."""
-        seen, named = plain(args), plain(kwargs)
-        result = function(*seen, **named)
-        if recorder() is not self:  # it is over; somebody has kept an array
+        seen, named, noting = plain(args), plain(kwargs), recorder() is self
+        with unrecorded():
+            result = function(*seen, **named)
+        if not noting:  # it is over; somebody has kept an array
             return result
         if result is None:  # a kernel that changes its arguments
             self.tape.append(lambda: function(*seen, **named))

@@ -230,35 +230,17 @@ def _dropout(rng: Random) -> dict[str, Arguments]:
 
 
 def _augment(rng: Random) -> dict[str, Arguments]:
-    """Every picture its own place; borders that differ; a mean that differs between pixels."""
+    def case(N: int, C: int, size: int, mean: int, pad: int, enlarge: int, shifts: bool) -> Any:
+        images = rng.integers(0, 256, (5, C, 6, 7), dtype=np.uint8)
+        room, reach = 6 * enlarge - size + 1, 2 * pad + 1  # each picture has a place of its own
+        places = rng.integers(0, [5, room, room, 2, reach, reach], (N, 6)).astype(np.int32)
+        middle, deviation = rng.uniform(0, 255, (C, mean, mean)), rng.uniform(1, 64, (C, 1, 1))
+        shift = rng.standard_normal((N, C)) if shifts else None
+        return images, places, middle, deviation, shift, size, pad, enlarge
 
-    def case(
-        N: int,
-        C: int,
-        size: int,
-        side: int,
-        pad: int,
-        enlarge: int,
-        *,
-        picture: bool,
-        shifted: bool,
-    ) -> Arguments:
-        images = rng.integers(0, 256, (5, C, side, side + 1), dtype=np.uint8)
-        room = side * enlarge - size + 1
-        reach = 2 * pad + 1
-        highest = [len(images), room, room + enlarge, 2, reach, reach]
-        places = rng.integers(0, highest, (N, len(highest))).astype(np.int32)
-        mean = rng.uniform(0, 255, (C, size, size) if picture else (C, 1, 1))
-        deviation = rng.uniform(1, 64, (C, 1, 1))
-        shift = rng.standard_normal((N, C)) if shifted else None
-        return images, places, mean, deviation, shift, size, pad, enlarge
-
-    return {
-        "crops of a larger picture": case(4, 3, 4, 6, 0, 1, picture=True, shifted=True),
-        "borders": case(6, 2, 5, 5, 2, 1, picture=False, shifted=False),
-        "enlarged": case(3, 1, 7, 4, 0, 2, picture=True, shifted=False),
-        "no images": case(0, 3, 4, 4, 1, 1, picture=False, shifted=True),
-    }
+    settings = (4, 3, 4, 4, 0, 1, True), (6, 2, 6, 1, 2, 1, False), (0, 1, 9, 9, 0, 2, True)
+    names = "crops of a larger picture", "borders", "no images"
+    return {name: case(*given) for name, given in zip(names, settings, strict=True)}
 
 
 def _cross_entropy(rng: Random) -> dict[str, Arguments]:

@@ -121,7 +121,49 @@ def test_a_state_of_another_shape_is_refused_whole():
     assert sgd.steps == 0
 
 
+def test_adam_counts_the_steps_of_each_parameter():
+    """One that joins late is moved as if it had been there alone."""
+    early, late, alone = (parameter(1.0) for _ in range(3))
+    both, one = optim.Adam([early, late], 0.1), optim.Adam([alone], 0.1)
+    for step in range(5):
+        early.grad, late.grad = np.ones(1), None if step < 3 else np.ones(1) * step
+        both.step()
+    for step in (3, 4):
+        alone.grad = np.ones(1) * step
+        one.step()
+    assert late.data.tolist() == alone.data.tolist()
+
+
+def test_steps_that_were_missed_survive_in_the_state():
+    def joining_late(steps_before_saving):
+        a, b = parameter(1.0), parameter(2.0)
+        adam = optim.Adam([a, b], 0.1)
+        for step in range(5):
+            if step == steps_before_saving:
+                saved = adam.state_dict()
+                adam = optim.Adam([a, b], 0.1)
+                adam.load_state_dict(saved)
+            a.grad, b.grad = np.ones(1), None if step < 2 else np.ones(1) * step
+            adam.step()
+        return a.data.tolist() + b.data.tolist()
+
+    assert joining_late(3) == joining_late(1) == joining_late(None)
+
+
+def test_a_group_may_have_a_rate_that_no_schedule_changes():
+    w, b = parameter(1.0), parameter(1.0)
+    sgd = optim.SGD([{"parameters": [w]}, {"parameters": [b], "lr": 0.5, "weight_decay": 0}], 0.25)
+    for sgd.lr in (0.25, 0.125):
+        w.grad, b.grad = np.ones(1), np.ones(1)
+        sgd.step()
+    assert (w.data.tolist(), b.data.tolist()) == ([1 - 0.25 - 0.125], [1 - 0.5 - 0.5])
+
+
 MISTAKES = {
+    "negative rate of a group": (
+        lambda: optim.SGD([{"parameters": [parameter(1.0)], "lr": -1.0}], 0.1),
+        "lr.*-1",
+    ),
     "negative rate": (lambda: optim.SGD([parameter(1.0)], -0.1), "-0.1"),
     "negative momentum": (lambda: optim.SGD([parameter(1.0)], 0.1, momentum=-2), "momentum.*-2"),
     "negative decay": (lambda: optim.SGD([parameter(1.0)], 0.1, weight_decay=-1), "decay.*-1"),

@@ -4,13 +4,16 @@ import dataclasses
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tinynet import models, nn, recipes
+from tinynet import data, models, nn, optim, pipeline, recipes, train
 from tinynet.recipes import RECIPES, Recipe, find, from_json, optimizer, suited
 
+SHAPES = data.Shapes(train=True)
+FOUR = SimpleNamespace(images=SHAPES.images[:4], labels=SHAPES.labels[:4], classes=SHAPES.classes)
 TINY = Recipe(name="t", about="", model="demo", epochs=1, lr=0.5)
 
 
@@ -38,6 +41,29 @@ def test_cifar_18pct_falls_after_120_and_130_epochs():
     assert recipe.learning_rate(120 * 391 - 1, steps) == 0.001
     assert recipe.learning_rate(120 * 391, steps) == pytest.approx(1e-4)
     assert recipe.learning_rate(130 * 391, steps) == pytest.approx(1e-5)
+
+
+def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
+    found = rates(dataclasses.replace(TINY, schedule="cosine"), 100)
+    assert found[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
+    assert found[-1] < 0.001
+
+
+def test_a_schedule_or_an_update_that_nobody_knows_is_refused():
+    for changes in ({"schedule": "linear"}, {"update": "adagrad"}):
+        settings = {**dataclasses.asdict(TINY), **changes}
+        with pytest.raises((ValueError, TypeError)):
+            from_json(settings)
+
+
+def test_the_update_is_the_one_that_the_recipe_names():
+    net = nn.Sequential(nn.Linear(2, 2))
+    kinds = {
+        name: optimizer(dataclasses.replace(TINY, update=name), net)
+        for name in ("sgd", "nesterov", "adam")
+    }
+    assert isinstance(kinds["adam"], optim.Adam)
+    assert [kinds[name].nesterov for name in ("sgd", "nesterov")] == [False, True]
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones_and_a_guess():
@@ -73,14 +99,22 @@ def test_digits_are_never_mirrored():
 
 
 def test_biases_learn_at_their_own_rate_and_never_decay():
-    net = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
-    recipe = dataclasses.replace(TINY, bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3)
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 1),
+        nn.BatchNorm2d(2),
+        nn.Flatten(),
+        nn.Linear(2, 2),
+        nn.LocallyConnected2d(1, 1, size=2, kernel_size=1),
+    )
+    recipe = dataclasses.replace(
+        TINY, bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4
+    )
     settings = {
         id(p): (group["lr_scale"], group["weight_decay"])
         for group in optimizer(recipe, net).groups
         for p in group["parameters"]
     }
-    assert len(settings) == 6
+    assert len(settings) == 8
     found = {name: settings[id(p)] for name, p in net.named_parameters()}
     assert found == {
         "0.weight": (1.0, 0.1),
@@ -89,6 +123,8 @@ def test_biases_learn_at_their_own_rate_and_never_decay():
         "1.bias": (2.0, 0.0),
         "3.weight": (1.0, 0.3),
         "3.bias": (2.0, 0.0),
+        "4.weight": (1.0, 0.4),
+        "4.bias": (2.0, 0.0),
     }
 
 
@@ -101,6 +137,46 @@ def test_linear_layers_decay_like_convolutions_unless_they_have_their_own():
 def test_the_optimizer_is_the_papers():
     made = optimizer(find("small-alexnet"), nn.Sequential(nn.Linear(2, 2)))
     assert (made.lr, made.momentum, made.rule) == (0.01, 0.9, "paper")
+
+
+FAMILIES = [r.name for r in RECIPES.values() if r.name.startswith("small-") and r.data == "shapes"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_learns_four_pictures_by_heart(name):
+    """In a few steps, at a tenth of its rate, on the recipe's own feed: its loss falls."""
+    recipe = dataclasses.replace(find(name), batch=4)
+    net = models.build(recipe.model)
+    changes = optimizer(recipe, net)
+    four = pipeline.feeds(recipe, FOUR, FOUR)[0]
+    losses = []
+    for epoch in range(12):
+        for images, labels in four.batches(epoch):
+            tally = train.Tally()
+            changes.lr = recipe.lr / 10
+            train.train_step(net, changes, images, labels, tally=tally)
+            losses.append(tally.loss / 4)
+    assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_tells_the_shapes_apart(name):
+    """The whole recipe, a minute or less where nobody else computes."""
+    recipe = find(name)
+    sets = (data.Shapes(train=part) for part in (True, False))
+    feed, test = pipeline.feeds(recipe, *sets)
+    net = models.build(recipe.model)
+    run = train.fit(
+        net,
+        optimizer(recipe, net),
+        feed,
+        test,
+        epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+    )
+    *_, last = run
+    assert last.test_accuracy > 0.8
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import tinynet as tn
 from tinynet import nn, functions as F
 """
 
-from tinynet import data, functions, kernels, models, nn, optim, testing, weights
+from tinynet import data, functions, kernels, models, nn, optim, schedules, testing, weights
 from tinynet.autograd import Function, no_grad
 from tinynet.backend import Device, default_device
 from tinynet.capture import graph
@@ -36,6 +36,7 @@ __all__ = [
     "ones",
     "optim",
     "precision",
+    "schedules",
     "seed",
     "set_num_threads",
     "tensor",

@@ -121,6 +121,21 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | Non
     )
 
 
+@cli.command()
+@click.option("--data", type=DATA, default="cifar10", help="The pictures.")
+@click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
+@click.option("--words", type=click.IntRange(2), default=200, help="How many visual words.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="Decides the patches.")
+def baseline(data: str, data_dir: Path | None, words: int, seed: int) -> None:
+    """Recognise pictures as before 2012: a bag of visual words and a linear SVM."""
+    from tinynet import data as sets
+    from tinynet import visual_words
+
+    train, test = (sets.open_dataset(data, data_dir, train=part) for part in (True, False))
+    for sentence in visual_words.run(train, test, words, seed):
+        click.echo(sentence)
+
+
 @cli.command(name="predict")
 @click.argument("run", type=FOLDER)
 @click.argument("images", nargs=-1, required=True, type=FOLDER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ class Optimizer:
     Attributes
     ----------
     lr : float
-        The base learning rate; change it at any time. A group multiplies it by its `lr_scale`.
+        The base learning rate; change it at any time. A group multiplies it by its `lr_scale`,
+        or has an `lr` of its own that never changes, like the biases of the code of 2012.
     kept : tuple of str
         What a subclass keeps for each parameter, by name.
     settings : tuple of str
@@ -37,9 +38,13 @@ class Optimizer:
         self.lr, self.steps = lr, 0
         self.groups = _groups(parameters, weight_decay, type(self).__name__)
         self.state: list[dict[str, Array]] = [{} for _ in self._parameters()]
+        self.missed = [0] * len(self.state)  # steps that a parameter had no gradient for
+
+    def _members(self) -> Iterator[tuple[dict[str, Any], Tensor]]:
+        return ((group, p) for group in self.groups for p in group["parameters"])
 
     def _parameters(self) -> list[Tensor]:
-        return [p for group in self.groups for p in group["parameters"]]
+        return [p for _, p in self._members()]
 
     def zero_grad(self) -> None:
         """Forget all gradients; backward() adds to what is there."""
@@ -52,22 +57,36 @@ class Optimizer:
         graph, states = recorder(), iter(self.state)
         if graph is not None:
             self._tell(graph)
-        for group in self.groups:
-            decay = group["weight_decay"]
-            rates: list[Any] = []
-            for p in group["parameters"]:
-                state = next(states)
-                if p.grad is not None:
-                    with current(p.device):
-                        rates = rates or [
-                            live(lambda i=i, group=group: self.rates(group)[i], p.data)  # type: ignore[misc]
-                            for i in range(len(self.rates(group)))
-                        ]
-                        self.update(p, p.grad, state, rates, decay)
+        known: dict[tuple[int, int], list[Any]] = {}
+        for i, (group, p) in enumerate(self._members()):
+            state = next(states)
+            if p.grad is None:
+                self._miss(i)
+                if graph is not None:
+                    graph.each_time(lambda i=i: self._miss(i))  # type: ignore[misc]
+                continue
+            with current(p.device):
+                same = id(group), self.missed[i]
+                if same not in known:
+                    known[same] = self._live_rates(group, self.missed[i], p)
+                self.update(p, p.grad, state, known[same], group["weight_decay"])
 
-    def rates(self, group: Mapping[str, Any]) -> tuple[float, ...]:
-        """Return the numbers of an update that may be others at the next step: lr is the first."""
-        return (self.lr * group["lr_scale"],)
+    def _live_rates(self, group: Mapping[str, Any], missed: int, p: Tensor) -> list[Any]:
+        """Return the rates of a step; a graph's replay looks them up again."""
+        return [
+            live(lambda k=k: self.rates(group, missed)[k], p.data)  # type: ignore[misc]
+            for k in range(len(self.rates(group, missed)))
+        ]
+
+    def rates(self, group: Mapping[str, Any], missed: int) -> tuple[float, ...]:
+        """Return the numbers of an update that may be others at the next step: lr is the first.
+
+        `missed`: how many steps the parameter sat out, because it had no gradient.
+        """
+        return (self.lr * group["lr_scale"] if group["lr"] is None else group["lr"],)
+
+    def _miss(self, i: int) -> None:
+        self.missed[i] += 1
 
     def _count(self) -> None:
         self.steps += 1
@@ -90,30 +109,37 @@ class Optimizer:
     def state_dict(self) -> dict[str, Array]:
         """Return all that a run needs to go on: "3.velocity" belongs to the fourth parameter."""
         arrays = {f"{i}.{k}": v.copy() for i, s in enumerate(self.state) for k, v in s.items()}
-        return {"steps": np.asarray(self.steps), **arrays}
+        missed = {f"{i}.missed": np.asarray(n) for i, n in enumerate(self.missed) if n}
+        return {"steps": np.asarray(self.steps), **missed, **arrays}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Go on from what `state_dict` returned; shapes are compared before anything changes."""
         fresh: list[dict[str, Array]] = [{} for _ in self.state]
         parameters = self._parameters()
-        known = {f"{i}.{key}": (i, key) for i in range(len(fresh)) for key in self.kept}
+        missed = [0] * len(fresh)
+        keys = (*self.kept, "missed")
+        known = {f"{i}.{key}": (i, key) for i in range(len(fresh)) for key in keys}
         for name, value in state.items():
             if name == "steps":
                 continue
             i, key = known.get(name, (-1, ""))
-            if i < 0 or value.shape != parameters[i].shape:
+            wanted = () if key == "missed" or i < 0 else parameters[i].shape
+            if i < 0 or value.shape != wanted:
                 raise ShapeError(
                     f"load_state_dict: {name} {value.shape} belongs to none of the {len(fresh)} "
                     f"parameters of {type(self).__name__}. Nothing was loaded."
                 )
-            fresh[i][key] = transfer(value, parameters[i].device, parameters[i].dtype)
+            if key == "missed":
+                missed[i] = int(value)
+            else:
+                fresh[i][key] = transfer(value, parameters[i].device, parameters[i].dtype)
         if "steps" not in state:
             raise ShapeError("load_state_dict: the state has no entry steps. Nothing was loaded.")
-        self.state, self.steps = fresh, int(state["steps"])
+        self.state, self.missed, self.steps = fresh, missed, int(state["steps"])
 
 
 def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[str, Any]]:
-    """Return groups {"parameters", "lr_scale", "weight_decay"} from parameters or such dicts."""
+    """Return groups {"parameters", "lr_scale", "lr", "weight_decay"} from parameters or dicts."""
     given: list[Any] = list(parameters)
     if not given:
         raise ValueError(f"{who}: there are no parameters to train.")
@@ -121,18 +147,18 @@ def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[
         given = [{"parameters": given}]
     groups = []
     for group in given:
-        unknown = group.keys() - {"parameters", "lr_scale", "weight_decay"}
+        unknown = group.keys() - {"parameters", "lr_scale", "lr", "weight_decay"}
         if unknown or "parameters" not in group:
             raise ValueError(
-                f"{who}: a group has parameters, and may have lr_scale and weight_decay; "
+                f"{who}: a group has parameters, and may have lr_scale or lr, and weight_decay; "
                 f"got {', '.join(sorted(group))}."
             )
         members = list(group["parameters"])
-        groups.append(
-            {"lr_scale": 1.0, "weight_decay": weight_decay, **group, "parameters": members}
-        )
+        settings: dict[str, Any] = {"lr_scale": 1.0, "lr": None, "weight_decay": weight_decay}
+        groups.append({**settings, **group, "parameters": members})
     for group in groups:
-        _check_range(who, lr_scale=group["lr_scale"], weight_decay=group["weight_decay"])
+        rate = group["lr_scale"] if group["lr"] is None else group["lr"]
+        _check_range(who, lr=rate, weight_decay=group["weight_decay"])
     _check([p for group in groups for p in group["parameters"]], who)
     return groups
 
@@ -204,7 +230,7 @@ class Adam(Optimizer):
     m <- b1 * m + (1 - b1) * g        v <- b2 * v + (1 - b2) * g**2
     w <- w - lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)
 
-    t counts the steps of the optimizer, for all parameters alike.
+    t counts the steps of each parameter: one that had no gradient for a while has made fewer.
     """
 
     kept = ("mean", "square")
@@ -238,7 +264,7 @@ class Adam(Optimizer):
         rate, correction = rates
         weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
 
-    def rates(self, group: Mapping[str, Any]) -> tuple[float, ...]:
+    def rates(self, group: Mapping[str, Any], missed: int) -> tuple[float, ...]:
         """Return lr / (1 - b1**t) and 1 - b2**t."""
-        b1, b2 = self.betas
-        return super().rates(group)[0] / (1 - b1**self.steps), 1 - b2**self.steps
+        (b1, b2), t = self.betas, self.steps - missed
+        return super().rates(group, missed)[0] / (1 - b1**t), 1 - b2**t

@@ -16,7 +16,10 @@ from typing import Any
 
 from tinynet.errors import DataError
 from tinynet.nn import Module
-from tinynet.optim import SGD
+from tinynet.optim import SGD, Adam, Optimizer
+from tinynet.schedules import Cosine, Stepwise
+
+UPDATES = ("sgd", "nesterov", "adam")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,9 +28,12 @@ class Recipe:
 
     Attributes
     ----------
-    schedule : pairs (fraction, factor): from that fraction of all steps on, lr is ``lr * factor``
+    schedule : pairs (fraction, factor): from that fraction of all steps on, lr is ``lr * factor``;
+        or "cosine": up for a twentieth of the run, then down to nothing
+    update : "sgd" by the paper's rule, "nesterov" or "adam"
     bias_lr : how many times faster biases learn; they never decay
-    weight_decay, linear_weight_decay : of convolutions, and of linear layers where they differ
+    weight_decay, linear_weight_decay, local_weight_decay : of convolutions, and of linear layers
+        and layers with filters for every place where they differ
     preprocess : "mean-image" (0..255 minus the training set's mean picture) or
         "standardise" (each channel to mean 0 and deviation 1)
     input_scale : the normalised values are multiplied by this
@@ -48,11 +54,13 @@ class Recipe:
     epochs: int
     batch: int = 128
     lr: float
-    schedule: tuple[tuple[float, float], ...] = ()
+    schedule: tuple[tuple[float, float], ...] | str = ()
+    update: str = "sgd"
     momentum: float = 0.9
     bias_lr: float = 1.0
     weight_decay: float = 5e-4
     linear_weight_decay: float | None = None
+    local_weight_decay: float | None = None
     preprocess: str = "standardise"
     input_scale: float = 1.0
     enlarge: int = 1
@@ -66,11 +74,15 @@ class Recipe:
 
     def learning_rate(self, step: int, steps: int) -> float:
         """Return the learning rate of step 0, 1, ... of a run of `steps`."""
-        factor = 1.0
-        for fraction, later in self.schedule:
-            if step >= round(fraction * steps):
-                factor = later
-        return self.lr * factor
+        if isinstance(self.schedule, str):
+            return Cosine(self.lr, warm=0.05)(step, steps)
+        return Stepwise(self.lr, self.schedule)(step, steps)
+
+
+def _small(model: str, about: str, **settings: Any) -> Recipe:
+    """Return the settings of a small relative on the drawn shapes, under a minute."""
+    common: dict[str, Any] = {"data": "shapes", "epochs": 6, "batch": 50, "schedule": "cosine"}
+    return Recipe(name=model, about=about, model=model, **{**common, **settings})
 
 
 RECIPES = {
@@ -121,6 +133,44 @@ RECIPES = {
             mirror=True,
         ),
         Recipe(
+            name="cifar-13pct",
+            about="cuda-convnet's 13 % net: filters for every place, 24x24 crops, in 75 epochs",
+            model="cifar-13pct",
+            epochs=75,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((65 / 75, 0.1), (70 / 75, 0.01)),
+            weight_decay=0.0,
+            linear_weight_decay=0.004,
+            local_weight_decay=0.004,
+            preprocess="mean-image",
+            crop=24,
+            mirror=True,
+        ),
+        Recipe(
+            name="cifar-11pct",
+            about="cuda-convnet's 11 % net: the same with normalization across maps, 520 epochs",
+            model="cifar-11pct",
+            epochs=520,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((500 / 520, 0.1), (510 / 520, 0.01)),
+            weight_decay=0.0,
+            linear_weight_decay=0.01,
+            local_weight_decay=0.004,
+            preprocess="mean-image",
+            crop=24,
+            mirror=True,
+        ),
+        _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters without padding", lr=0.02),
+        _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.02),
+        _small("small-nin", "network in network: a small network at every pixel", lr=0.02),
+        _small("small-googlenet", "three of GoogLeNet's modules", lr=0.02),
+        _small("small-resnet", "a residual net of eight layers", lr=0.1),
+        _small("small-densenet", "three blocks of dense layers", lr=0.1),
+        _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05),
+        _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
+        Recipe(
             name="alexnet",
             about="the paper's network and protocol on pictures enlarged to 256x256",
             model="alexnet",
@@ -157,8 +207,10 @@ def suited(recipe: Recipe) -> Recipe:
 
 def from_json(settings: dict[str, Any]) -> Recipe:
     """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
-    schedule = tuple((float(fraction), float(factor)) for fraction, factor in settings["schedule"])
-    recipe = Recipe(**{**settings, "schedule": schedule})
+    given = settings["schedule"]
+    if given != "cosine":
+        given = tuple((float(fraction), float(factor)) for fraction, factor in given)
+    recipe = Recipe(**{**settings, "schedule": given})
     hints = typing.get_type_hints(Recipe)
     for name, value in settings.items():
         kinds = typing.get_args(hints[name]) or (hints[name],)
@@ -166,6 +218,8 @@ def from_json(settings: dict[str, Any]) -> Recipe:
             raise TypeError(f"{name} cannot be {value!r}")
     if recipe.epochs < 1 or recipe.batch < 1 or not recipe.lr > 0 or not 0 <= recipe.seed < 2**64:
         raise ValueError("epochs, batch and lr must be above 0, seed in 0..2**64-1")
+    if recipe.update not in UPDATES:
+        raise ValueError(f"update is one of {', '.join(UPDATES)}, not {recipe.update!r}")
     return recipe
 
 
@@ -183,24 +237,28 @@ def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> N
         )
 
 
-def optimizer(recipe: Recipe, model: Module) -> SGD:
-    """Return SGD by the paper's rule, with biases at their own rate and without decay."""
-    linear = (
-        recipe.weight_decay if recipe.linear_weight_decay is None else recipe.linear_weight_decay
-    )
-    decay = {4: recipe.weight_decay, 2: linear}  # by the weight's number of axes
-    groups: dict[int, list[Any]] = {}
+def optimizer(recipe: Recipe, model: Module) -> Optimizer:
+    """Return what changes the weights, with biases at their own rate and without decay."""
+
+    def decay(own: float | None) -> float:
+        return recipe.weight_decay if own is None else own
+
+    decays = {  # by the weight's number of axes
+        2: decay(recipe.linear_weight_decay),
+        4: recipe.weight_decay,
+        6: decay(recipe.local_weight_decay),
+    }
+    members: dict[int, list[Any]] = {}
     for parameter in model.parameters():
-        groups.setdefault(len(parameter.shape), []).append(parameter)
-    return SGD(
-        [
-            {
-                "parameters": parameters,
-                "lr_scale": 1.0 if axes in decay else recipe.bias_lr,
-                "weight_decay": decay.get(axes, 0.0),
-            }
-            for axes, parameters in groups.items()
-        ],
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-    )
+        members.setdefault(len(parameter.shape), []).append(parameter)
+    groups = [
+        {
+            "parameters": parameters,
+            "lr_scale": 1.0 if axes in decays else recipe.bias_lr,
+            "weight_decay": decays.get(axes, 0.0),
+        }
+        for axes, parameters in members.items()
+    ]
+    if recipe.update == "adam":
+        return Adam(groups, lr=recipe.lr)
+    return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.update == "nesterov")

@@ -103,5 +103,5 @@ def densenet_bc_100(classes: int = 10) -> DenseNet:
 
 
 def small_densenet(classes: int = 10) -> DenseNet:
-    """Return three blocks of three layers for (N, 3, 32, 32)."""
-    return DenseNet(classes, blocks=(3, 3, 3), growth=8, stem=16, small=True)
+    """Return three blocks of two layers for (N, 3, 32, 32)."""
+    return DenseNet(classes, blocks=(2, 2, 2), growth=8, stem=16, small=True)

@@ -9,25 +9,28 @@ Widths = tuple[int, int, int]
 
 
 def nin(
-    classes: int = 10, first: Widths = (192, 160, 96), second: Widths = (192, 192, 192)
+    classes: int = 10,
+    first: Widths = (192, 160, 96),
+    second: Widths = (192, 192, 192),
+    dropout: float = 0.5,
 ) -> nn.Sequential:
     """Return the authors' net for CIFAR-10, (N, 3, 32, 32): 966,986 parameters."""
     last = second[2]
     return nn.Sequential(
         *_mlpconv(3, first, 5),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Dropout(0.5),
+        nn.Dropout(dropout),
         *_mlpconv(first[2], second, 5),
         nn.AvgPool2d(3, stride=2, ceil_mode=True),
-        nn.Dropout(0.5),
+        nn.Dropout(dropout),
         *_mlpconv(last, (last, last, classes), 3),
         nn.GlobalAvgPool2d(),  # each class has a map of its own
     )
 
 
 def small_nin(classes: int = 10) -> nn.Sequential:
-    """Return the same plan with fewer channels."""
-    return nin(classes, first=(32, 24, 16), second=(32, 32, 32))
+    """Return the same plan with fewer channels, too few to need dropout."""
+    return nin(classes, first=(32, 24, 16), second=(32, 32, 32), dropout=0.0)
 
 
 def _mlpconv(inputs: int, widths: Widths, kernel: int) -> list[nn.Module]:

@@ -37,6 +37,7 @@ class VGG(nn.Module):
         widths: tuple[int, ...] = (64, 128, 256, 512, 512),
         side: int = 7,
         hidden: int = 4096,
+        dropout: float = 0.5,
         batch_norm: bool = False,
     ) -> None:
         self.features = nn.Sequential(*_stages(convolutions, widths, batch_norm))
@@ -44,10 +45,10 @@ class VGG(nn.Module):
         self.classifier = nn.Sequential(
             nn.Linear(widths[-1] * side * side, hidden),
             nn.ReLU(),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Dropout(0.5),
+            nn.Dropout(dropout),
             nn.Linear(hidden, classes),
         )
 
@@ -76,5 +77,7 @@ def vgg(layers: int, classes: int = 1000, batch_norm: bool = False) -> VGG:
 
 
 def small_vgg(classes: int = 10) -> VGG:
-    """Return three stages for (N, 3, 32, 32)."""
-    return VGG(classes, convolutions=(1, 2, 2), widths=(16, 32, 64), side=4, hidden=128)
+    """Return three stages for (N, 3, 32, 32), too small to need dropout."""
+    return VGG(
+        classes, convolutions=(1, 2, 2), widths=(16, 32, 64), side=4, hidden=128, dropout=0.0
+    )

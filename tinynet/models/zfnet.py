@@ -10,16 +10,24 @@ from tinynet import nn
 
 def zfnet(classes: int = 1000) -> nn.Sequential:
     """Return the net of figure 3 for (N, 3, 224, 224)."""
-    return _zfnet(classes, widths=(96, 256, 384, 384, 256), strides=(2, 2), side=6, hidden=4096)
+    return _zfnet(
+        classes, (96, 256, 384, 384, 256), strides=(2, 2), side=6, hidden=4096, dropout=0.5
+    )
 
 
 def small_zfnet(classes: int = 10) -> nn.Sequential:
     """Return its plan at the size of (N, 3, 32, 32)."""
-    return _zfnet(classes, widths=(24, 32, 48, 48, 32), strides=(1, 1), side=3, hidden=64)
+    return _zfnet(classes, (24, 32, 48, 48, 32), strides=(1, 1), side=3, hidden=64, dropout=0.0)
 
 
 def _zfnet(
-    classes: int, widths: tuple[int, ...], strides: tuple[int, int], side: int, hidden: int
+    classes: int,
+    widths: tuple[int, ...],
+    *,
+    strides: tuple[int, int],
+    side: int,
+    hidden: int,
+    dropout: float,
 ) -> nn.Sequential:
     a, b, c, d, e = widths
     return nn.Sequential(
@@ -42,9 +50,9 @@ def _zfnet(
         nn.Flatten(),
         nn.Linear(e * side * side, hidden),
         nn.ReLU(),
-        nn.Dropout(0.5),
+        nn.Dropout(dropout),
         nn.Linear(hidden, hidden),
         nn.ReLU(),
-        nn.Dropout(0.5),
+        nn.Dropout(dropout),
         nn.Linear(hidden, classes),
     )

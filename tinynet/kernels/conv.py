@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tinynet.backend import Array
-from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd
+from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd, winograd_gradient
 from tinynet.kernels._kernel import Kernel
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
@@ -196,7 +196,7 @@ def conv2d_backward_weight_numba(
         return conv2d_backward_weight.reference(gy, x, kernel, *geometry)
     weight = (gy.shape[1], x.shape[1] // groups, *kernel)
     if _takes_winograd(x.shape, weight, gy.shape[2:], *geometry):
-        return winograd.backward_weight(gy, x, kernel[0], padding, groups)
+        return winograd_gradient.backward_weight(gy, x, kernel[0], padding, groups)
     return conv_gradient_loops.backward_weight(gy, x, kernel, *geometry)
 
 

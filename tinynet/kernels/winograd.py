@@ -10,8 +10,8 @@ are transformed (`_transform`); there the convolution is a product, point by poi
 so a*a products of small matrices, on the microkernel, with many tiles as the rows of V. That is
 a*a multiplications for 16 outputs instead of 16*K*K: four times fewer at 3x3, over six at 5x5.
 
-The gradient of the input is the same with turned filters. The gradient of the weights goes back
-through the transforms: gw = GT (sum over tiles of V[k] x (A gy AT)[k]) G.
+The gradient of the input is the same with turned filters; that of the weights goes back through
+the transforms, in `winograd_gradient`.
 
 Rounding is not that of the direct sum: relative to the largest output about 2e-6 at 3x3, 1e-5 at
 5x5, for gradients of weights up to 4e-5. The direct kernel in `conv_loops` is the judge.
@@ -40,18 +40,16 @@ from tinynet.kernels._native import (
     tile,
 )
 from tinynet.kernels._tables import offsets, tiles
-from tinynet.kernels._team import get_num_threads
 from tinynet.kernels._transform import TILE, Transform, matrices
 from tinynet.kernels._vectors import move
-from tinynet.kernels.conv_gradient_loops import collect
 from tinynet.kernels.conv_loops import pack
 from tinynet.kernels.geometry import Padding, Pair
 
 LEAST = 32  # channels of a group, in and out, from which it pays
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
 
-# BT . B, G . GT, AT . A, A . AT and GT . G: Kernels binds these Transforms, for each size of filter
-into = of_weights = out_of = of_gradient = back = cast("Any", None)
+# BT . B, G . GT and AT . A: Kernels binds these Transforms, for each size of filter
+into = of_weights = out_of = cast("Any", None)
 
 
 def suits(
@@ -72,7 +70,7 @@ def suits(
     return plain and wide and inside and min(*outputs, *shape[2:]) >= TILE
 
 
-def _odd_lines(floats: int) -> int:
+def odd_lines(floats: int) -> int:
     """Round up to an odd number of cache lines, so that neighbours in k do not share sets."""
     lines = -(-floats // 16)
     return 16 * (lines + 1 - lines % 2)
@@ -92,7 +90,7 @@ def _weight_loops(lo: int, hi: int, w: In4, u: Out4, K: int, vectors: int) -> No
 
 
 @helper
-def _corner(t: int, down: int, along: int) -> tuple[int, int, int]:
+def corner(t: int, down: int, along: int) -> tuple[int, int, int]:
     """Return the image of tile t, and where its outputs begin there."""
     return t // (down * along), t // along % down * 4, t % along * 4
 
@@ -105,7 +103,7 @@ def _lift(
     """Write v[k, t, :] = BT x B of tiles first, first + 1, ...: n vectors of channels from c on."""
     Hp, Wp, C = x.shape[1], x.shape[2], x.shape[3]
     for t in range(few):
-        image, i, j = _corner(first + t, grid[0], grid[1])
+        image, i, j = corner(first + t, grid[0], grid[1])
         at = ((image * Hp + i) * Wp + j) * C + c
         into(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0, NOTHING)
 
@@ -119,7 +117,7 @@ def _land(
     """Write y = AT m[:, t] A + bias for each tile t; `wide` of the B channels exist, from c on."""
     (H, W, C), B = shape, len(spare) // 16
     for t in range(few):
-        image, i, j = _corner(first + t, grid[0], grid[1])
+        image, i, j = corner(first + t, grid[0], grid[1])
         at, high, broad = ((image * H + i) * W + j) * C + c, min(4, H - i), min(4, W - j)
         whole = high == 4 and broad == 4 and wide == B
         out, out0, down, along = (y, at, W * C, C) if whole else (spare, 0, 4 * B, B)
@@ -157,67 +155,15 @@ def _forward_loops(
                   spare, vectors, floor)  # fmt: skip
 
 
-@helper
-def _lift_gradient(
-    gy: Array, c: int, few: int, first: int, grid: Pair, z: Array, z0: int, step: int, a: int,
-    B: int, n: int,
-) -> None:  # fmt: skip
-    """Write z[k, t, :] = A gy AT of tiles first, first + 1, ...: n vectors of channels from c."""
-    H, W, C = gy.shape[1], gy.shape[2], gy.shape[3]
-    for t in range(few):
-        image, i, j = _corner(first + t, grid[0], grid[1])
-        at = ((image * H + i) * W + j) * C + c
-        of_gradient(gy, at, W * C, C, z, z0 + t * B, a * step, step, n, gy, 0, NOTHING)
-
-
-def _gradient_loops(
-    lo: int, hi: int, x: In4, gy: In4, gw: Out4, rows: Places2, cols: Places1, places: Places2,
-    zeros: In1, a: int, vectors: int, band: int, span: int,
-) -> None:  # fmt: skip
-    """Write parts lo..hi of gw (G, blocks, K*K*C, B): `band` inputs and `span` blocks each."""
-    G, blocks, depth, B = gw.shape
-    IN, OUT, P, points = x.shape[3] // G, gy.shape[3] // G, rows.shape[1], a * a
-    grid, size, lanes = (gy.shape[1] // 4, gy.shape[2] // 4), len(cols), B // vectors
-    v_step, z_step, d_step = size * band + 16, size * B + 16, band * B + 16
-    v, z = np.empty(points * v_step, np.float32), np.empty(span * points * z_step, np.float32)
-    d = np.empty(span * points * d_step, np.float32)  # d[b, k] += v[k].T @ z[b, k]
-    bands, spans, tiles = (IN + band - 1) // band, (blocks + span - 1) // span, grid[0] * grid[1]
-    for i in range(len(z)):
-        z[i] = 0  # and the lanes without a channel stay 0
-    for task in range(lo, hi):
-        g, c0, b0 = task // (bands * spans), task // spans % bands * band, task % spans * span
-        wide, deep = min(band, IN - c0), min(span, blocks - b0)
-        for first in range(0, len(x) * tiles, size):
-            few = min(size, len(x) * tiles - first)
-            _lift(x, g * IN + c0, few, first, grid, v, v_step, a, band, wide // lanes)
-            for b in range(deep):
-                c = (b0 + b) * B
-                n, z0 = min(B, OUT - c) // lanes, b * points * z_step
-                _lift_gradient(gy, g * OUT + c, few, first, grid, z, z0, z_step, a, B, n)
-            for r in range(points * deep * ((wide + P - 1) // P)):
-                k, b, r0 = r // deep % points, r % deep, r // (deep * points) * P
-                here = (b * points + k) * d_step
-                start, s0, follow = (d, here, 1) if first else (zeros, 0, 0)
-                tile(v, k * v_step, rows, r0, cols, 0, few, z, (b * points + k) * z_step,
-                     start, s0, follow, d, here, places, r0, NOTHING)  # fmt: skip
-        for r in range(deep * wide):
-            b, c = r // wide, r % wide
-            at = ((g * blocks + b0 + b) * depth + c0 + c) * B
-            d0, row = b * points * d_step + c * B, IN * B
-            back(d, d0, a * d_step, d_step, gw, at, (a - 3) * row, row, vectors, d, 0, NOTHING)
-
-
 class Kernels:
-    """The three loops, for filters of one size."""
+    """The two loops, for filters of one size."""
 
     def __init__(self, K: int) -> None:
         data, weights, result = matrices(K)
-        forward = {"into": Transform(data), "out_of": Transform(result, biased=True)}
-        gradient = {"of_gradient": Transform(result.T), "back": Transform(weights.T)}
+        parts = {"into": Transform(data), "out_of": Transform(result, biased=True)}
         self.a = len(data)
         self.weights = Native(_weight_loops, {"of_weights": Transform(weights)}, str(K))
-        self.forward = Native(_forward_loops, forward, str(K))
-        self.gradient = Native(_gradient_loops, forward | gradient, str(K))
+        self.forward = Native(_forward_loops, parts, str(K))
 
 
 KERNELS = {K: Kernels(K) for K in (3, 5)}
@@ -226,7 +172,7 @@ KERNELS = {K: Kernels(K) for K in (3, 5)}
 # ---- launches
 
 
-def _whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
+def whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
     """Return x (N, C, H, W) bordered, so that each tile of these outputs finds all its inputs."""
     around = []
     for size, (before, _), out in zip(x.shape[2:], padding, outputs, strict=True):
@@ -242,8 +188,8 @@ def _correlate(
     """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
     G, blocks, depth, B = w.shape
     kernels, shape, IN = KERNELS[K], host_shape(), depth // K**2
-    images = _whole_tiles(x, padding, outputs, K)
-    u = np.empty((G, blocks, kernels.a**2, _odd_lines(IN * B)), np.float32)
+    images = whole_tiles(x, padding, outputs, K)
+    u = np.empty((G, blocks, kernels.a**2, odd_lines(IN * B)), np.float32)
     kernels.weights(G * blocks, w, u, K, shape.vectors)
     start = np.zeros((G, blocks * B), np.float32)
     if bias is not None:
@@ -278,23 +224,3 @@ def backward_input(
     w = pack(turned, np.arange(K * K)[::-1].copy())
     top, left = ((K - 1 - before, K - 1 - after) for before, after in padding)
     return _correlate(gy, (top, left), w, None, (shape[2], shape[3]), IN, K)
-
-
-def backward_weight(gy: Array, x: Array, K: int, padding: Padding, groups: int) -> Array:
-    """conv2d_backward_weight: a task is a part of gweight, over all tiles."""
-    OC, H, W = gy.shape[1:]
-    IN, shape, kernels = x.shape[1] // groups, host_shape(), KERNELS[K]
-    B = shape.channels
-    images = _whole_tiles(x, padding, (H, W), K)
-    gradient = bordered(gy, ((0, -H % TILE), (0, -W % TILE)))
-    blocks = -(-OC // groups // B)
-    band, span = min(IN, 64), min(blocks, 4)
-    while groups * -(-IN // band) * -(-blocks // span) < get_num_threads() and band > B:
-        band -= shape.lanes  # the split changes who computes a number, not how
-    gw = np.empty((1, groups, blocks, K * K * IN, B), np.float32)
-    tables = [t.places for t in (tiles((band, 1, 0)), offsets((32, band, 0)), tiles((band, B, 0)))]
-    kernels.gradient(
-        groups * -(-IN // band) * -(-blocks // span), images, gradient, gw[0], *tables,
-        np.zeros(B, np.float32), kernels.a, shape.vectors, band, span,
-    )  # fmt: skip
-    return collect(gw, (OC, IN, K, K))

@@ -249,6 +249,18 @@ def test_a_full_disk_leaves_the_old_file_whole_and_says_so(tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_first_file_that_finds_no_room_has_a_way_out(tmp_path, monkeypatch, number):
+    def fails(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", fails)
+    with pytest.raises(OSError, match="could not be written") as error:
+        checkpoint.save(tmp_path / "last.safetensors", example())
+    assert ("Make room" in error.value.strerror) == (number == errno.ENOSPC)
+    assert "is whole" not in error.value.strerror
+
+
 def test_a_crash_between_the_two_renames_leaves_the_previous_one(tmp_path, monkeypatch):
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, example(1.0))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -516,3 +517,10 @@ def test_handlers_of_others_come_back():
     with stop_requests() as request:
         assert signal.getsignal(signal.SIGINT) == request.receive
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_warning_is_one_line_without_a_line_of_ours(tinynet_says, monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    tinynet_says("recipes")
+    shown = warnings.formatwarning("the cache is gone.", RuntimeWarning, "file.py", 7, "x = 1")
+    assert shown == "Note: the cache is gone.\n"

@@ -1,5 +1,9 @@
 """Pictures are files that say in words what they show, and filters keep their places."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,3 +79,15 @@ def test_other_numbers_of_channels_are_shown_in_grey(channels):
 
 def test_filters_of_zeros_are_not_divided_by_zero():
     assert np.isfinite(plot.mosaic(np.zeros((2, 3, 3, 3)))).all()
+
+
+def test_without_a_home_drawing_says_nothing(tmp_path):
+    code = "from tinynet import plot; from pathlib import Path; plot.curves([], Path('c.png'))"
+    environment = {**os.environ, "HOME": "/dev/null/home", "PYTHONPATH": os.pathsep.join(sys.path)}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (tmp_path / "c.png").exists(), done.stderr
+    assert done.stderr == ""

@@ -13,6 +13,7 @@ is touched.
 
 import contextlib
 import dataclasses
+import errno
 import os
 import zlib
 from collections.abc import Callable
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 GROUPS = ("model", "optimizer", "preprocessing")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Arrays = dict[str, Array]
 
@@ -132,7 +135,10 @@ def write_atomically(path: Path, data: bytes, *, keep_previous: bool = False) ->
         kept = path if path.exists() else previous(path)
         whole = f" {kept}, written earlier, is whole." if kept.exists() else ""
         reason = error.strerror or str(error)
-        raise OSError(error.errno, f"{path}: could not be written ({reason}).{whole}") from error
+        way_out = " Make room, or write to another disk." if error.errno in FULL else ""
+        raise OSError(
+            error.errno, f"{path}: could not be written ({reason}).{whole}{way_out}"
+        ) from error
 
 
 def sweep(folder: Path) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Finite(click.FloatRange):
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    warnings.formatwarning = lambda message, *_, **__: f"Note: {message}\n"  # no line of ours
     try:
         sys.exit(cli.main(prog_name="tinynet", standalone_mode=False) or 0)
     except click.ClickException as error:

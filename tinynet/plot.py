@@ -8,6 +8,7 @@ and arrays and write a file; no window is ever opened.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -117,9 +118,14 @@ def _mark_falls(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
 
 def _figure(width: float, height: float) -> Figure:
     """Return a figure that draws into memory; the global state of pyplot is never touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    said = logging.getLogger("matplotlib")
+    level = said.level
+    said.setLevel(logging.ERROR)  # without a home it says at length where its own cache is now
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    finally:
+        said.setLevel(level)
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

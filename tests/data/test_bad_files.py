@@ -24,6 +24,14 @@ def refusal(cifar, name="data_batch_2.bin", data=None):
     return str(error.value)
 
 
+@pytest.mark.parametrize("name", ["cifar10", "mnist"])
+def test_the_way_out_leads_to_the_folder_that_was_named(tmp_path, name):
+    folder = tmp_path / "my data"
+    with pytest.raises(DataError) as error:
+        datasets.open_dataset(name, folder)
+    assert f"tinynet data get {name} --data-dir '{folder}'" in str(error.value)
+
+
 def test_a_truncated_batch_names_the_record(cifar):
     data = cifar.batches["data_batch_2.bin"]
     assert "record 11" in refusal(cifar, data=data[:-1])

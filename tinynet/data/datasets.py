@@ -10,6 +10,7 @@
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Protocol
 
@@ -95,7 +96,14 @@ def open_dataset(
     _entry(name)
     if name == "shapes":
         return Shapes(train, seed)
-    return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
+    try:
+        return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
+    except DataError as error:
+        if root is None:
+            raise
+        command = f"tinynet data get {name}"  # the way out leads to the folder that was named
+        there = f"{command} --data-dir {shlex.quote(str(root))}"
+        raise DataError(str(error).replace(command, there)) from error
 
 
 def _kind(path: Path, original: Source | None) -> str:

@@ -29,7 +29,8 @@ troubles: list[str] = []  # what went wrong in this process; the first was also 
 def _complain(reason: object) -> None:
     """Say once in a process that the cache is in trouble. Everything works without it."""
     if not troubles:
-        warnings.warn(f"kernel cache: {reason}. Kernels are compiled anew.", RuntimeWarning, 2)
+        way_out = "Kernels are compiled anew each time; TINYNET_CACHE can name another folder."
+        warnings.warn(f"kernel cache: {reason}. {way_out}", RuntimeWarning, 2)
     troubles.append(str(reason))
 
 

@@ -150,7 +150,7 @@ def compilation_said(shown: Display) -> Iterator[None]:
     def say_once(name: str) -> None:
         nonlocal said
         if not said:
-            shown.say("Compiling the kernels for this processor, once; later runs skip this.")
+            shown.say(_native.COMPILING)
         said = True
 
     before, _native.on_compile = _native.on_compile, say_once

@@ -16,8 +16,8 @@ from tinynet import kernels, models, nn
 from tinynet.autograd import no_grad
 from tinynet.backend import device
 from tinynet.errors import DeviceError
-from tinynet.kernels import _cache, _cuda_on_cpu, _team
-from tinynet.kernels._kernel import has_numba
+from tinynet.kernels import _cache, _cuda_on_cpu, _team, winograd
+from tinynet.kernels._kernel import GENERAL, has_numba
 from tinynet.tensor import tensor
 
 FLOAT = 4  # bytes
@@ -121,10 +121,18 @@ def info() -> str:
 
 
 def kernel_table() -> str:
-    """Return every kernel with its implementations, the reference first."""
-    rows = [("kernel", "implementations")]
-    rows += [(k.__name__, ", ".join(k.implementations)) for k in kernels.KERNELS]
-    return table(rows, left=2)
+    """Return every kernel, its implementations, and when the reference runs in their place."""
+    rows = [("kernel", "implementations", "but the reference for")]
+    for kernel in kernels.KERNELS:
+        kinds: dict[str, list[str]] = {}
+        for kind, falls in kernel.fall_backs.items():
+            for why, _ in falls:
+                kinds.setdefault(why, []).append(kind)
+        reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
+        rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
+        rows += [("", "", reason) for reason in reasons[1:]]
+    notes = [f"Every kernel in place of {kind}: {why}." for kind, why in GENERAL.items()]
+    return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
 
 
 def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:

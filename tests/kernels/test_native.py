@@ -169,6 +169,13 @@ def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
     assert told[0].endswith("scale")
 
 
+def test_whoever_does_not_ask_is_told_once_on_stderr(make, cache, monkeypatch, capsys):
+    monkeypatch.setattr(_native, "on_compile", _native.say_on_stderr)
+    twice(make(scale))
+    twice(make(scale, variant="again"))
+    assert capsys.readouterr().err == f"tinynet: {_native.COMPILING}\n"
+
+
 @pytest.mark.parametrize("damage", [b"", b"x" * 10, None], ids=["empty", "short", "one bit"])
 def test_a_damaged_file_costs_a_compilation_and_one_warning(make, cache, damage):
     twice(make(scale))

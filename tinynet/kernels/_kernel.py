@@ -21,7 +21,7 @@ import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from tinynet.recording import plain, recorder
 P = ParamSpec("P")
 R = TypeVar("R")
 
+GENERAL = {  # what every kernel of a kind leaves to the reference: see `Kernel.kind_for`
+    "numba": "other types than float32, and all of them where Numba is not installed",
+    "cuda": "other types than float32, float64 and uint8, and mixtures of floats",
+}
 KINDS = ("reference", "numba", "cuda", "cuda_on_cpu")
 CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
 
@@ -62,6 +66,28 @@ def _one_type(x: Any, others: tuple[Any, ...]) -> bool:
     return x.dtype in CUDA_TYPES and floats <= {x.dtype}
 
 
+class FallBack(NamedTuple):
+    """Arguments that a fast version leaves to the reference."""
+
+    why: str
+    holds: Callable[..., bool]
+
+
+def unless(why: str, holds: Callable[..., bool]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a fast version: where holds(*args), the reference runs instead, and this is why.
+
+    @max_pool2d_forward.numba
+    @unless("windows of more than 256 pixels", lambda x, kernel, *_: ...)
+    def max_pool2d_forward_numba(x, kernel, ...):
+    """
+
+    def note(function: Callable[P, R]) -> Callable[P, R]:
+        function.__dict__.setdefault("fall_backs", []).insert(0, FallBack(why, holds))
+        return function
+
+    return note
+
+
 class Kernel(Generic[P, R]):
     """A hot loop: one meaning, several implementations.
 
@@ -74,6 +100,7 @@ class Kernel(Generic[P, R]):
         self.__name__: str = reference.__name__
         self.reference = reference
         self.implementations: dict[str, Callable[P, R]] = {"reference": reference}
+        self.fall_backs: dict[str, list[FallBack]] = {}
         KERNELS.append(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -99,20 +126,30 @@ class Kernel(Generic[P, R]):
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:
         """Add the Numba version."""
-        return self._add("numba", function)
+        return self._add(function, "numba")
 
     def cuda(self, function: Callable[P, R]) -> Callable[P, R]:
         """Add the CUDA version. Given NumPy arrays, the same function is "cuda_on_cpu"."""
-        self._add("cuda_on_cpu", function)
-        return self._add("cuda", function)
+        return self._add(function, "cuda", "cuda_on_cpu")
 
-    def _add(self, kind: str, function: Callable[P, R]) -> Callable[P, R]:
+    def _add(self, function: Callable[P, R], *kinds: str) -> Callable[P, R]:
         wanted, got = (list(inspect.signature(f).parameters) for f in (self.reference, function))
         if wanted != got:
             raise TypeError(
-                f"{self.__name__}: the {kind} version must take exactly the reference's arguments."
+                f"{self.__name__}: the {kinds[0]} version must take exactly the reference's "
+                "arguments."
             )
-        self.implementations[kind] = function
+        fall_backs = function.__dict__.get("fall_backs", [])
+
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            if any(other.holds(*args, **kwargs) for other in fall_backs):
+                return self.reference(*args, **kwargs)
+            return function(*args, **kwargs)
+
+        for kind in kinds:
+            self.implementations[kind] = guarded if fall_backs else function
+            self.fall_backs[kind] = fall_backs
         return function
 
 

@@ -22,6 +22,7 @@ Four rules:
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import typing
 from types import FunctionType
@@ -80,7 +81,17 @@ OPTIONS: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 
-on_compile: Callable[[str], None] | None = None  # told the name of each kernel that is compiled
+COMPILING = "Compiling the kernels for this processor, once; later runs skip this."
+
+
+def say_on_stderr(_name: str) -> None:
+    """Say once in a process why the first step takes so long."""
+    global on_compile
+    on_compile = None
+    sys.stderr.write(f"tinynet: {COMPILING}\n")
+
+
+on_compile: Callable[[str], None] | None = say_on_stderr  # told the name of what is compiled
 KERNELS: list[Native] = []
 _building = threading.RLock()
 

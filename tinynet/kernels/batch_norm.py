@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In1, In2, Out2, Wide2, native
 
@@ -59,6 +59,9 @@ def _each(v: Array) -> Array:
     return v[:, None, None]
 
 
+no_images = unless("no images", lambda x: x.size == 0)
+
+
 # ---- the same in loops, over pixels and their channels
 #
 # The pixels are cut into strips, as many on any machine; each strip adds up in double precision,
@@ -76,11 +79,10 @@ def _strip_sums(pixels: int, C: int) -> tuple[Array, Array, int]:
 
 
 @batch_norm_statistics.numba
+@no_images
 def batch_norm_statistics_numba(x: Array) -> tuple[Array, Array]:
     """One pass over x."""
     rows = channels_last(x).reshape(-1, x.shape[1])
-    if not len(rows):
-        return batch_norm_statistics.reference(x)
     total, squares, grain = _strip_sums(*rows.shape)
     _sum_loops(len(total), rows, total, squares, grain=grain)
     mean = total.sum(axis=0) / len(rows)
@@ -179,10 +181,9 @@ def _backward_loops(
 
 
 @batch_norm_statistics.cuda
+@no_images
 def batch_norm_statistics_cuda(x: Array) -> tuple[Array, Array]:
     """One block a channel; the second pass, over the distances from the mean, finds x in cache."""
-    if x.size == 0:
-        return batch_norm_statistics.reference(x)
     N, C, H, W = x.shape
     mean, var = (array_module(x).empty(C, x.dtype) for _ in range(2))
     launch("batch_norm", "batch_norm_statistics", Grid((C,)), in_rows(x), N, C, H * W, mean, var)

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinynet.backend import Array
 from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd, winograd_gradient
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.matmul import gemm
@@ -121,7 +124,36 @@ def _around(shape: tuple[int, ...], padding: Sequence[Pair]) -> tuple[int, ...]:
     return N, C, *(size + sum(both) for size, both in zip(sides, padding, strict=True))
 
 
+def mixed(*arrays: Any) -> bool:
+    """Whether one of the arguments is an array of another type than the loops are written for."""
+    return any(isinstance(a, np.ndarray) and a.dtype != np.float32 for a in arrays)
+
+
+def countless(*shapes: tuple[int, ...]) -> bool:
+    """Whether an offset into one of these shapes does not fit in 32 bits, or there is none."""
+    sizes = [math.prod(shape) for shape in shapes]
+    return min(sizes) == 0 or max(sizes) >= 2**31
+
+
+def forward_countless(x: Array, weight: Array, bias: Array | None, *geometry: Any) -> bool:
+    """Whether the bordered images, or the outputs, of a forward pass are countless."""
+    stride, padding, dilation, _ = geometry
+    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
+    return countless(_around(x.shape, padding), (len(x), len(weight), *outputs))
+
+
+def _input_countless(gy: Array, weight: Array, shape: tuple[int, ...], *geometry: Any) -> bool:
+    reach = [(d * (k - 1),) * 2 for d, k in zip(geometry[2], weight.shape[2:], strict=True)]
+    return countless(_around(gy.shape, reach), shape)
+
+
+MIXED = "images or weights that are not float32"
+COUNTLESS = "no images, or 2**31 numbers or more in them"
+
+
 @conv2d_forward.numba
+@unless(MIXED, mixed)
+@unless(COUNTLESS, forward_countless)
 def conv2d_forward_numba(
     x: Array,
     weight: Array,
@@ -132,10 +164,7 @@ def conv2d_forward_numba(
     groups: int,
 ) -> Array:
     """Output pixels, or tiles of them, are the rows of a product that is never built."""
-    y = fast_forward(x, weight, bias, stride, padding, dilation, groups)
-    if y is None:
-        return conv2d_forward.reference(x, weight, bias, stride, padding, dilation, groups)
-    return y
+    return fast_forward(x, weight, bias, stride, padding, dilation, groups)
 
 
 def fast_forward(
@@ -148,19 +177,18 @@ def fast_forward(
     groups: int,
     *,
     relu: bool = False,
-) -> Array | None:
-    """Return y, or max(y, 0), or None for what has no fast path."""
+) -> Array:
+    """Return y, or max(y, 0)."""
     geometry = stride, padding, dilation, groups
     outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
-    y_shape = len(x), len(weight), *outputs
-    if not conv_loops.fits((x, weight, bias), _around(x.shape, padding), y_shape):
-        return None
     if _takes_winograd(x.shape, weight.shape, outputs, *geometry):
         return winograd.forward(x, weight, bias, padding, outputs, groups, relu=relu)
     return conv_loops.forward(x, weight, bias, *geometry, relu=relu)
 
 
 @conv2d_backward_input.numba
+@unless(MIXED, mixed)
+@unless(COUNTLESS, _input_countless)
 def conv2d_backward_input_numba(
     gy: Array,
     weight: Array,
@@ -172,15 +200,17 @@ def conv2d_backward_input_numba(
 ) -> Array:
     """Multiply gy with the filters turned round."""
     geometry = stride, padding, dilation, groups
-    reach = [(d * (k - 1),) * 2 for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    if not conv_loops.fits((gy, weight), _around(gy.shape, reach), shape):
-        return conv2d_backward_input.reference(gy, weight, shape, *geometry)
     if _takes_winograd(shape, weight.shape, gy.shape[2:], *geometry):
         return winograd.backward_input(gy, weight, shape, padding, groups)
     return conv_loops.backward_input(gy, weight, shape, *geometry)
 
 
 @conv2d_backward_weight.numba
+@unless(MIXED, mixed)
+@unless(
+    COUNTLESS,
+    lambda gy, x, kernel, stride, padding, *_: countless(_around(x.shape, padding), gy.shape),
+)
 def conv2d_backward_weight_numba(
     gy: Array,
     x: Array,
@@ -192,8 +222,6 @@ def conv2d_backward_weight_numba(
 ) -> Array:
     """Multiply the transposed matrices: the sums run over pixels, or tiles of them."""
     geometry = stride, padding, dilation, groups
-    if not conv_loops.fits((gy, x), _around(x.shape, padding), gy.shape):
-        return conv2d_backward_weight.reference(gy, x, kernel, *geometry)
     weight = (gy.shape[1], x.shape[1] // groups, *kernel)
     if _takes_winograd(x.shape, weight, gy.shape[2:], *geometry):
         return winograd_gradient.backward_weight(gy, x, kernel[0], padding, groups)
@@ -201,10 +229,9 @@ def conv2d_backward_weight_numba(
 
 
 @conv2d_backward_bias.numba
+@unless(COUNTLESS, lambda gy: countless(gy.shape))
 def conv2d_backward_bias_numba(gy: Array) -> Array:
     """Add up in double precision."""
-    if not conv_loops.fits((gy,), gy.shape):
-        return conv2d_backward_bias.reference(gy)
     return conv_gradient_loops.backward_bias(gy)
 
 

@@ -16,8 +16,6 @@ The gradient of the weights, with rows and cols exchanged, is in `conv_gradient_
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tinynet.backend import Array
@@ -42,13 +40,6 @@ from tinynet.kernels.geometry import Padding, Pair, output_shape
 
 STRIP = 64  # tiles whose windows stay in the second cache while all output channels pass
 WORTH = 2_500_000  # multiplications and additions that are worth waking a thread for
-
-
-def fits(arrays: tuple[Array | None, ...], *shapes: tuple[int, ...]) -> bool:
-    """Return whether these can take the fast path: float32, not empty, 32-bit offsets suffice."""
-    single = all(a is None or a.dtype == np.float32 for a in arrays)
-    sizes = [math.prod(shape) for shape in shapes]
-    return single and min(sizes) > 0 and max(sizes) < 2**31
 
 
 # ---- weights

@@ -9,9 +9,18 @@ The derivative at exactly 0 is 0, as in the code of 2012.
 from __future__ import annotations
 
 from tinynet.backend import Array, array_module
-from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops
-from tinynet.kernels._kernel import Kernel
-from tinynet.kernels.conv import conv2d_backward_bias, conv2d_forward, fast_forward
+from tinynet.kernels import conv_cuda, conv_gradient_loops
+from tinynet.kernels._kernel import Kernel, unless
+from tinynet.kernels.conv import (
+    COUNTLESS,
+    MIXED,
+    conv2d_backward_bias,
+    conv2d_forward,
+    countless,
+    fast_forward,
+    forward_countless,
+    mixed,
+)
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 
 
@@ -41,6 +50,8 @@ def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
 
 
 @conv2d_relu_forward.numba
+@unless(MIXED, mixed)
+@unless(COUNTLESS, forward_countless)
 def conv2d_relu_forward_numba(
     x: Array,
     weight: Array,
@@ -51,17 +62,14 @@ def conv2d_relu_forward_numba(
     groups: int,
 ) -> Array:
     """Take the maximum while the sums are in registers."""
-    y = fast_forward(x, weight, bias, stride, padding, dilation, groups, relu=True)
-    if y is None:
-        return conv2d_relu_forward.reference(x, weight, bias, stride, padding, dilation, groups)
-    return y
+    return fast_forward(x, weight, bias, stride, padding, dilation, groups, relu=True)
 
 
 @conv2d_relu_backward.numba
+@unless(MIXED, mixed)
+@unless(COUNTLESS, lambda gy, y: countless(gy.shape))
 def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
-    if not conv_loops.fits((gy, y), gy.shape):
-        return conv2d_relu_backward.reference(gy, y)
     return conv_gradient_loops.backward_relu(gy, y)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, helper, native
 from tinynet.random import Key, LiveKey, numbers, random_bits
@@ -34,14 +34,16 @@ def dropout(x: Array, p: float, key: Key) -> Array:
     return x * (1 / (1 - p)) * kept.reshape(x.shape)
 
 
+all_zero = unless("p = 1: nothing is drawn", lambda x, p, key: p == 1)
+
+
 # ---- the same in one pass: the bits are drawn, used and forgotten
 
 
 @dropout.numba
+@all_zero
 def dropout_numba(x: Array, p: float, key: Key) -> Array:
     """Four words of Philox serve four neighbouring elements."""
-    if p == 1:
-        return dropout.reference(x, p, key)
     seed, step, draw = numbers(key)
     y = np.empty(x.shape, np.float32)
     halves = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32
@@ -82,10 +84,9 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
 
 
 @dropout.cuda
+@all_zero
 def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     """One thread four elements, for which one call of Philox has words."""
-    if p == 1:
-        return dropout.reference(x, p, key)
     counters, (seed, step, draw) = None, (0, 0, 0)
     if isinstance(key, LiveKey):
         counters, draw = key

@@ -19,7 +19,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In2, Out2, Real, helper, native
 from tinynet.kernels._vectors import window_sums
@@ -148,12 +148,11 @@ def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
 
 
 @lrn_forward.cuda
+@unless("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
 def lrn_forward_cuda(
     x: Array, n: int, k: float, alpha: float, beta: float, groups: int
 ) -> tuple[Array, Array]:
     """One pass over x; one thread a pixel and a run of channels."""
-    if n not in UNROLLED:
-        return lrn_forward.reference(x, n, k, alpha, beta, groups)
     x = in_rows(x)
     y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
     grid, sizes = _threads(x, groups)
@@ -162,12 +161,11 @@ def lrn_forward_cuda(
 
 
 @lrn_backward.cuda
+@unless("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
     """One pass over the four arrays."""
-    if n not in UNROLLED:
-        return lrn_backward.reference(gy, x, y, scale, n, alpha, beta, groups)
     inputs = [in_rows(a) for a in (gy, x, y, scale)]
     gx = array_module(x).empty(x.shape, x.dtype)
     grid, sizes = _threads(x, groups)

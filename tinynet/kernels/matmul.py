@@ -19,7 +19,7 @@ import numpy as np
 from tinynet.backend import Array, array_module
 from tinynet.kernels._blas import single_thread
 from tinynet.kernels._cuda import Grid, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._team import team
 
 BLOCKS = 8  # a fixed number, so that the bits do not depend on the number of threads
@@ -102,12 +102,16 @@ def matmul(a: Array, b: Array) -> Array:
     return gemm(a, b)
 
 
+def _small(a: Array, b: Array) -> bool:
+    return a.shape[0] * b.shape[0] * b.shape[1] < WORTH
+
+
 @matmul.numba
+@unless("fewer than 1,000,000 multiplications: one thread is enough", _small)
+@unless("a second matrix that is not float32", lambda a, b: b.dtype != np.float32)
 def matmul_numba(a: Array, b: Array) -> Array:
     """Split the longer side of y into blocks, which the team takes one by one."""
-    (M, K), N = a.shape, b.shape[1]
-    if M * N * K < WORTH or b.dtype != np.float32:
-        return a @ b
+    M, N = len(a), b.shape[1]
     y = np.empty((M, N), np.float32)
     side, settings = max(M, N), np.geterr()
 

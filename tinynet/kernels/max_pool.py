@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
 from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, helper, native
 from tinynet.kernels._vectors import largest, won
@@ -55,16 +55,24 @@ def max_pool2d_backward(
     return unframe(framed, shape, padding)
 
 
+too_wide = unless(
+    "windows of more than 256 pixels: the winner takes a byte",
+    lambda x, kernel, *_: kernel[0] * kernel[1] > 256,
+)
+tags_too_wide = unless(
+    "winners in more than a byte", lambda gy, winner, *_: winner.dtype != np.uint8
+)
+
+
 # ---- the same in loops, over (N, H, W, C): a window walks, all channels at once
 
 
 @max_pool2d_forward.numba
+@too_wide
 def max_pool2d_forward_numba(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
 ) -> tuple[Array, Array]:
     """One pass over x; the winner takes a byte."""
-    if kernel[0] * kernel[1] > 256:
-        return max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
     outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
     y = np.empty((len(x), *outputs, x.shape[1]), np.float32)
     winner, grain = np.empty(y.shape, np.uint8), share(x[:1].size)
@@ -93,6 +101,7 @@ def _forward_loops(
 
 
 @max_pool2d_backward.numba
+@tags_too_wide
 def max_pool2d_backward_numba(
     gy: Array,
     winner: Array,
@@ -102,8 +111,6 @@ def max_pool2d_backward_numba(
     padding: Padding,
 ) -> Array:
     """Every pixel asks the windows that it lies in: nobody writes to another's place."""
-    if winner.dtype != np.uint8:
-        return max_pool2d_backward.reference(gy, winner, shape, kernel, stride, padding)
     N, C, H, W = shape
     gx, tags = np.empty((N, H, W, C), np.float32), winner.transpose(0, 2, 3, 1)
     _backward_loops(
@@ -147,12 +154,11 @@ def _windows_of(place: int, K: int, S: int, windows: int) -> tuple[int, int]:
 
 
 @max_pool2d_forward.cuda
+@too_wide
 def max_pool2d_forward_cuda(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
 ) -> tuple[Array, Array]:
     """One thread an output; the winner takes a byte."""
-    if kernel[0] * kernel[1] > 256:
-        return max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
     outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
     xp, (N, C, H, W) = array_module(x), x.shape
     y = xp.empty((N, C, *outputs), x.dtype)
@@ -165,6 +171,7 @@ def max_pool2d_forward_cuda(
 
 
 @max_pool2d_backward.cuda
+@tags_too_wide
 def max_pool2d_backward_cuda(
     gy: Array,
     winner: Array,
@@ -174,8 +181,6 @@ def max_pool2d_backward_cuda(
     padding: Padding,
 ) -> Array:
     """One thread a pixel."""
-    if winner.dtype != np.uint8:
-        return max_pool2d_backward.reference(gy, winner, shape, kernel, stride, padding)
     N, C, H, W = shape
     gx = array_module(gy).empty(shape, gy.dtype)
     launch(

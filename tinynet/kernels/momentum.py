@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module, is_array
 from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, native
 
@@ -41,10 +41,23 @@ def momentum_update(
         weight -= lr * (g + momentum * velocity if nesterov else velocity)
 
 
+scattered = unless(
+    "weights or velocities that are not contiguous, or of two types",
+    lambda weight, gradient, velocity, *_: (
+        not (
+            weight.flags.c_contiguous
+            and velocity.flags.c_contiguous
+            and weight.dtype == velocity.dtype
+        )
+    ),
+)
+
+
 # ---- the same in one pass: every number is read once, in the reference's order of operations
 
 
 @momentum_update.numba
+@scattered
 def momentum_update_numba(
     weight: Array,
     gradient: Array,
@@ -56,17 +69,12 @@ def momentum_update_numba(
     rule: str,
 ) -> None:
     """Read weight, gradient and velocity, write weight and velocity."""
-    state = weight, velocity
-    if not all(a.flags.c_contiguous and a.dtype == np.float32 for a in state):
-        return momentum_update.reference(
-            weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
-        )
     g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
     settings = float(lr), momentum, weight_decay, nesterov, rule == "paper"
     _update_loop(
         weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
     )
-    return None
+    return
 
 
 @native
@@ -89,6 +97,7 @@ def _update_loop(
 
 
 @momentum_update.cuda
+@scattered
 def momentum_update_cuda(
     weight: Array,
     gradient: Array,
@@ -100,10 +109,6 @@ def momentum_update_cuda(
     rule: str,
 ) -> None:
     """One thread a weight."""
-    if not all(a.flags.c_contiguous and a.dtype == weight.dtype for a in (weight, velocity)):
-        return momentum_update.reference(
-            weight, gradient, velocity, lr, momentum, weight_decay, nesterov, rule
-        )
     gradient = in_rows(gradient.astype(weight.dtype, copy=False))
     live = is_array(lr)
     rate = (0, array_module(lr).asarray(lr, weight.dtype)) if live else (lr, None)
@@ -112,4 +117,4 @@ def momentum_update_cuda(
         "momentum", "momentum_update", cover(weight.size), weight, gradient, velocity, weight.size,
         *settings,
     )  # fmt: skip
-    return None
+    return

@@ -15,9 +15,7 @@ import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, in_rows, launch
-from tinynet.kernels._kernel import Kernel
-from tinynet.kernels._layout import share
-from tinynet.kernels._native import In2, Indices1, Out1, Out2, native
+from tinynet.kernels._kernel import Kernel, unless
 
 
 @Kernel
@@ -33,48 +31,20 @@ def cross_entropy(scores: Array, labels: Array) -> tuple[Array, Array]:
     return xp.asarray(losses.mean()), gradient / len(scores)
 
 
-# ---- the same in loops, one row at a time
+# ---- the same in threads: softmax.cu (loops on a CPU would not be faster than NumPy)
 
 
-@cross_entropy.numba
-def cross_entropy_numba(scores: Array, labels: Array) -> tuple[Array, Array]:
-    """Three passes over a row that stays in the cache."""
-    N, classes = scores.shape
-    labels = np.ascontiguousarray(labels, np.int64)
-    if scores.size == 0 or labels.min() < 0 or labels.max() >= classes:
-        return cross_entropy.reference(scores, labels)
-    losses, gradient = np.empty(N, np.float32), np.empty((N, classes), np.float32)
-    scores = np.ascontiguousarray(scores)
-    _row_loops(N, scores, labels, losses, gradient, grain=share(8 * classes))
-    return np.asarray(losses.mean()), gradient
-
-
-@native
-def _row_loops(
-    lo: int, hi: int, scores: In2, labels: Indices1, losses: Out1, gradient: Out2
-) -> None:
-    N, classes = scores.shape
-    for n in range(lo, hi):
-        top, total = scores[n].max(), np.float32(0)
-        for c in range(classes):
-            gradient[n, c] = np.exp(scores[n, c] - top)
-            total += gradient[n, c]
-        losses[n] = np.log(total) - (scores[n, labels[n]] - top)
-        for c in range(classes):
-            right = np.float32(1) if c == labels[n] else np.float32(0)
-            gradient[n, c] = (gradient[n, c] / total - right) / np.float32(N)
-
-
-# ---- the same in threads: softmax.cu
+def _no_class(scores: Array, labels: Array) -> bool:
+    on_cpu = isinstance(labels, np.ndarray)  # on a GPU looking would mean waiting for it
+    return on_cpu and bool(labels.size and (labels.min() < 0 or labels.max() >= scores.shape[1]))
 
 
 @cross_entropy.cuda
+@unless("no scores", lambda scores, labels: scores.size == 0)
+@unless("labels on a CPU that are no classes", _no_class)
 def cross_entropy_cuda(scores: Array, labels: Array) -> tuple[Array, Array]:
     """One block a row. Where a label is no class, the loss is NaN: a GPU cannot raise."""
     xp, (N, classes) = array_module(scores), scores.shape
-    on_cpu = xp is np
-    if scores.size == 0 or (on_cpu and (labels.min() < 0 or labels.max() >= classes)):
-        return cross_entropy.reference(scores, labels)
     losses, gradient = xp.empty(N, xp.float64), xp.empty((N, classes), scores.dtype)
     loss = xp.empty((), scores.dtype)
     threads = min(256, -(-classes // 32) * 32)  # whole warps

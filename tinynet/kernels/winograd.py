@@ -46,6 +46,11 @@ from tinynet.kernels.conv_loops import pack
 from tinynet.kernels.geometry import Padding, Pair
 
 LEAST = 32  # channels of a group, in and out, from which it pays
+WHERE = (  # `suits` in words
+    "conv2d with numba takes Winograd's way for 3x3 and 5x5 windows, stride 1, no dilation, "
+    f"padding below the window, {LEAST} channels a group or more (whole vectors), images of "
+    f"{TILE}x{TILE} or more; the direct microkernel for all else."
+)
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
 
 # BT . B, G . GT and AT . A: Kernels binds these Transforms, for each size of filter

@@ -1,0 +1,186 @@
+"""What a fast version leaves to the reference: all of it is stated, and nothing else is left."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynet import kernels, report
+from tinynet.kernels._kernel import Kernel, has_numba, unless
+from tinynet.kernels.matmul import WORTH
+from tinynet.testing.cases import cases_for
+
+PLAIN = (1, 1), ((0, 0), (0, 0)), (1, 1), 1  # stride, padding, dilation, groups
+
+
+def zeros(*shape, dtype="f"):
+    return np.zeros(shape, dtype)
+
+
+def huge(*shape):
+    """Return an array of a single number, repeated without memory."""
+    return np.broadcast_to(np.float32(0), shape)
+
+
+MIXED = "images or weights that are not float32"
+COUNTLESS = "no images, or 2**31 numbers or more in them"
+WIDE = "windows of more than 9 channels"
+x, w, y = zeros(2, 3, 4, 4), zeros(5, 3, 2, 2), zeros(2, 5, 3, 3)
+many = huge(2**21, 3, 20, 20)
+EXAMPLES = {  # by kernel and reason: arguments to which it applies
+    ("batch_norm_statistics", "no images"): [(zeros(0, 3, 2, 2),)],
+    ("matmul", "fewer than 1,000,000 multiplications: one thread is enough"): [
+        (zeros(10, 9), zeros(9, 10)),
+        (zeros(WORTH - 1, 1), zeros(1, 1)),
+    ],
+    ("matmul", "a second matrix that is not float32"): [
+        (zeros(100, 100), zeros(100, 100, dtype="d"))
+    ],
+    ("conv2d_forward", MIXED): [
+        (x, w.astype("d"), None, *PLAIN),
+        (x, w, zeros(5, dtype="d"), *PLAIN),
+    ],
+    ("conv2d_forward", COUNTLESS): [(x[:0], w, None, *PLAIN), (many, w, None, *PLAIN)],
+    ("conv2d_relu_forward", MIXED): [(x, w.astype("d"), None, *PLAIN)],
+    ("conv2d_relu_forward", COUNTLESS): [(x[:0], w, None, *PLAIN), (many, w, None, *PLAIN)],
+    ("conv2d_relu_backward", MIXED): [(y, y.astype("d"))],
+    ("conv2d_relu_backward", COUNTLESS): [(y[:0], y[:0]), (many, many)],
+    ("conv2d_backward_input", MIXED): [(y, w.astype("d"), x.shape, *PLAIN)],
+    ("conv2d_backward_input", COUNTLESS): [
+        (y[:0], w, (0, 3, 4, 4), *PLAIN),
+        (huge(2**21, 5, 19, 19), w, many.shape, *PLAIN),
+    ],
+    ("conv2d_backward_weight", MIXED): [(y, x.astype("d"), (2, 2), *PLAIN)],
+    ("conv2d_backward_weight", COUNTLESS): [
+        (y[:0], x[:0], (2, 2), *PLAIN),
+        (huge(2**21, 5, 19, 19), many, (2, 2), *PLAIN),
+    ],
+    ("conv2d_backward_bias", COUNTLESS): [(y[:0],), (many,)],
+    ("dropout", "p = 1: nothing is drawn"): [(x, 1.0, (0, 0, 0)), (x, 1, (0, 0, 0))],
+    ("lrn_forward", WIDE): [(x, 11, 2.0, 1.0, 0.75, 1)],
+    ("lrn_backward", WIDE): [(x, x, x, x + 1, 11, 1.0, 0.75, 1)],
+    ("max_pool2d_forward", "windows of more than 256 pixels: the winner takes a byte"): [
+        (zeros(1, 1, 17, 17), (16, 17), (1, 1), PLAIN[1], False)
+    ],
+    ("max_pool2d_backward", "winners in more than a byte"): [
+        (y, y.astype(np.int32), x.shape, (2, 2), *PLAIN[:2])
+    ],
+    ("momentum_update", "weights or velocities that are not contiguous, or of two types"): [
+        (x[:, ::2], x[:, ::2], zeros(2, 2, 4, 4), 0.1, 0.9, 0.0, False, "paper"),
+        (zeros(2, 2), zeros(2, 2), zeros(2, 2, dtype="d"), 0.1, 0.9, 0.0, False, "paper"),
+        (zeros(2, 2), zeros(2, 2), zeros(2, 4)[:, ::2], 0.1, 0.9, 0.0, False, "paper"),
+    ],
+    ("cross_entropy", "no scores"): [(zeros(0, 3), zeros(0, dtype=int))],
+    ("cross_entropy", "labels on a CPU that are no classes"): [
+        (zeros(2, 3), np.array([0, 3])),
+        (zeros(2, 3), np.array([-1, 2])),
+    ],
+}
+STATED = {
+    (kernel.__name__, fall.why): (kernel, kind, fall)
+    for kernel in kernels.KERNELS
+    for kind, falls in kernel.fall_backs.items()
+    for fall in falls
+}
+
+
+@pytest.fixture
+def referred(monkeypatch):
+    """Let every reference say its name instead of computing; return who did."""
+    names = []
+
+    def spy(kernel):
+        return lambda *args, **kwargs: names.append(kernel.__name__)
+
+    for kernel in kernels.KERNELS:
+        monkeypatch.setattr(kernel, "reference", spy(kernel))
+    return names
+
+
+def test_every_stated_fall_back_has_an_example():
+    assert set(EXAMPLES) == set(STATED)
+
+
+@pytest.mark.parametrize("stated", STATED, ids=" ".join)
+def test_a_stated_fall_back_is_one(stated, referred):
+    kernel, kind, fall = STATED[stated]
+    for arguments in EXAMPLES[stated]:
+        assert fall.holds(*arguments)
+        kernel.implementations[kind](*arguments)
+    assert referred == [kernel.__name__] * len(EXAMPLES[stated])
+
+
+def narrow(arguments):
+    return tuple(
+        a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+        for a in arguments
+    )
+
+
+@pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
+@pytest.mark.parametrize(
+    "kernel", [k for k in kernels.KERNELS if "numba" in k.implementations], ids=lambda k: k.__name__
+)
+def test_nothing_else_is_left_to_the_reference(kernel, request):
+    cases = {name: narrow(arguments) for name, arguments in cases_for(kernel.__name__).items()}
+    if kernel.__name__ == "matmul":
+        cases["large"] = zeros(128, 64), zeros(64, 128)
+    referred = request.getfixturevalue("referred")  # the cases themselves call references
+    fast = 0
+    for name, arguments in cases.items():
+        referred.clear()
+        kernel.implementations["numba"](*arguments)
+        stated = any(fall.holds(*arguments) for fall in kernel.fall_backs["numba"])
+        assert bool(referred) == stated, name
+        fast += not stated
+    assert fast
+
+
+def test_a_fast_version_runs_where_no_reason_holds():
+    @Kernel
+    def double(x):
+        return "reference"
+
+    @double.cuda
+    @unless("small", lambda x: x < 2)
+    @unless("odd", lambda x: x % 2)
+    def double_cuda(x):
+        return "fast"
+
+    kernels.KERNELS.remove(double)
+    answers = [double.implementations["cuda_on_cpu"](x) for x in (0, 1, 2, 3)]
+    assert answers == ["reference", "reference", "fast", "reference"]
+    assert [why for why, _ in double.fall_backs["cuda"]] == ["small", "odd"]
+
+
+def hidden_calls(tree):
+    """Yield where a function that is no @Kernel calls some reference."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and not any(
+            isinstance(d, ast.Name) and d.id == "Kernel" for d in node.decorator_list
+        ):
+            for call in ast.walk(node):
+                if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "reference":
+                    yield f"{node.name}, line {call.lineno}"
+
+
+def test_a_hidden_fall_back_is_found():
+    assert list(hidden_calls(ast.parse("def f(x):\n    return g.reference(x)")))
+    assert not list(hidden_calls(ast.parse("@Kernel\ndef f(x):\n    return g.reference(x)")))
+
+
+@pytest.mark.parametrize(
+    "room",
+    [p for p in Path(kernels.__file__).parent.glob("*.py") if p.name != "_kernel.py"],
+    ids=lambda path: path.stem,
+)
+def test_no_fall_back_is_hidden_in_a_fast_version(room):
+    assert list(hidden_calls(ast.parse(room.read_text()))) == []
+
+
+def test_the_table_states_every_reason():
+    table = report.kernel_table()
+    for name, why in STATED:
+        assert name in table
+        assert why in table

@@ -1,13 +1,19 @@
 """What launches a CUDA kernel, and what is noticed before it starts."""
 
+import mmap
+import sys
+
 import numpy as np
 import pytest
 
 from tinynet import kernels
 from tinynet.kernels import _cuda
 from tinynet.kernels._cuda import Build, Parameter, cover, launch
+from tinynet.kernels._cuda_on_cpu import ORDERS, turns
+from tinynet.testing.cases import cases_for
 
 pytestmark = pytest.mark.cxx
+WITH_CUDA = [k for k in kernels.KERNELS if "cuda" in k.implementations]
 POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0)  # one plane of 4x4 pixels, 2x2 windows
 
 
@@ -75,6 +81,40 @@ def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
     monkeypatch.setattr(_cuda, "NARROW", 15)
     assert pooled(*pool).tolist() == [[5, 7], [13, 15]]
     assert [b.is_wide for b in taken] == [False, True]
+
+
+@pytest.mark.parametrize("kernel", WITH_CUDA, ids=lambda kernel: kernel.__name__)
+def test_the_order_of_threads_and_blocks_changes_no_bit(kernel):
+    for name, case in cases_for(kernel.__name__).items():
+        results = []
+        for order in ORDERS:
+            given = [a.copy() if isinstance(a, np.ndarray) else a for a in case]
+            with turns(order):
+                y = kernel.implementations["cuda_on_cpu"](*given)
+            arrays = y if isinstance(y, tuple) else given if y is None else (y,)
+            results.append([a.tobytes() for a in arrays if isinstance(a, np.ndarray)])
+        assert results[0] == results[1] == results[2], name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for memory that is never used")
+def test_an_array_of_more_than_2_to_31_elements_is_read_to_its_end():
+    side = 46_400
+    no_reserve = 0x4000  # Linux: MAP_NORESERVE, which Python does not name before 3.13
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve
+    memory = mmap.mmap(-1, 4 * side * side, flags=flags)
+    x = np.frombuffer(memory, np.float32).reshape(1, 1, side, side)  # zeros, none of them there yet
+    assert x.size > 2**31
+    far = side - 1
+    x[0, 0, ::far, ::far] = [[1, 2], [3, 4]]
+    nothing, geometry = ((0, 0), (0, 0)), ((1, 1), (far, far))
+    with kernels.use("cuda_on_cpu"):
+        y, _ = kernels.max_pool2d_forward(x, *geometry, nothing, False)
+        mean = kernels.avg_pool2d_forward(x, *geometry, nothing, False, True)
+        columns = kernels.im2col(x, *geometry, nothing, (1, 1))
+        one = np.ones((1, 1, 1, 1), np.float32)
+        z = kernels.conv2d_forward(x, one, None, (far, far), nothing, (1, 1), 1)
+    for got in (y, mean, columns, z):
+        assert got.reshape(-1).tolist() == [1, 2, 3, 4]
 
 
 def test_cuda_on_cpu_is_for_numpy_and_cuda_for_cupy():

@@ -10,7 +10,7 @@ import pytest
 import tinynet as tn
 from tinynet.errors import DeviceError
 from tinynet.kernels import _cuda_on_cpu
-from tinynet.kernels._cuda_on_cpu import ORDERS, Module
+from tinynet.kernels._cuda_on_cpu import ORDERS, Module, turns
 
 pytestmark = pytest.mark.cxx
 
@@ -84,9 +84,8 @@ def lesson():
 @pytest.fixture(params=ORDERS)
 def run(lesson, request):
     """Return a function that launches a kernel, with the threads in one order or another."""
-    lesson.set_order(request.param)
-    yield lambda name, *args, **shared: lesson.get_function(name)(*args, **shared)
-    lesson.set_order("forward")
+    with turns(request.param):
+        yield lambda name, *args, **shared: lesson.get_function(name)(*args, **shared)
 
 
 def line_of(text, after=""):

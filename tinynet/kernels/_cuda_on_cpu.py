@@ -7,6 +7,8 @@ like cupy.RawModule, so that whoever launches need not know which of them he hol
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import ctypes
 import functools
 import hashlib
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,17 @@ SANITIZERS = {
 }
 _KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
 ORDERS = ("forward", "backward", "mixed")
+_order: contextvars.ContextVar[str] = contextvars.ContextVar("tinynet.turns", default="forward")
+
+
+@contextlib.contextmanager
+def turns(order: str) -> Iterator[None]:
+    """Inside the block, threads and blocks have their turns "forward", "backward" or "mixed"."""
+    token = _order.set(order)
+    try:
+        yield
+    finally:
+        _order.reset(token)
 
 
 @functools.cache
@@ -123,10 +137,6 @@ class Module:
         """Return a kernel by its name."""
         return Function(name, getattr(self._library, f"launch_{name}"), self._turn)
 
-    def set_order(self, order: str) -> None:
-        """Let blocks and threads have their turns "forward", "backward" or "mixed"."""
-        self._library.set_order(ORDERS.index(order))
-
 
 class Function:
     """One kernel; called like a cupy.RawKernel."""
@@ -149,10 +159,9 @@ class Function:
             for a in arguments
         ]
         addresses = (ctypes.c_void_p * len(boxes))(*[box.ctypes.data for box in boxes])
-        sizes = [*(*blocks, 1, 1)[:3], *(*threads, 1, 1)[:3]]
+        turn = ORDERS.index(_order.get())
+        shape = (ctypes.c_uint * 7)(*(*blocks, 1, 1)[:3], *(*threads, 1, 1)[:3], turn)
         with self._turn:  # one grid at a time
-            trouble = self._function(
-                (ctypes.c_uint * 6)(*sizes), ctypes.c_size_t(shared_mem), addresses
-            )
+            trouble = self._function(shape, ctypes.c_size_t(shared_mem), addresses)
         if trouble:
             raise RuntimeError(f"cuda_on_cpu: {trouble.decode()}")

@@ -103,7 +103,8 @@ static void switch_to(Fiber& next, bool is_new = false) {
 
 // ---- whose turn is it? A right kernel gives the same bits in any order.
 
-static enum { FORWARD, BACKWARD, MIXED } order = FORWARD;
+enum { FORWARD, BACKWARD, MIXED };
+static unsigned order;
 
 struct Turns {
   size_t count, first = 0, step = 1;
@@ -257,11 +258,12 @@ static void run_blocks(size_t blocks, size_t bytes, size_t pages) {
   }
 }
 
-// `shape` is gridDim, then blockDim. Only one grid runs at a time: the caller sees to that.
+// `shape` is gridDim, blockDim, and the order of turns. Only one grid runs at a time: the caller sees to that.
 const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
                      void (*thread)(void*), void* what) {
   gridDim = {shape[0], shape[1], shape[2]};
   blockDim = {shape[3], shape[4], shape[5]};
+  order = shape[6];
   threads = size_t(blockDim.x) * blockDim.y * blockDim.z;
   body = thread;
   argument = what;
@@ -282,7 +284,3 @@ const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
 }
 
 }  // namespace on_cpu
-
-extern "C" __attribute__((visibility("default"))) void set_order(int order) {
-  on_cpu::order = static_cast<decltype(on_cpu::order)>(order);
-}

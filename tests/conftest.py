@@ -42,7 +42,9 @@ def rng():
 @pytest.fixture(autouse=True)
 def _a_compiler(request):
     """Skip what compiles CUDA kernels for the CPU if there is no C++ compiler."""
-    if request.node.get_closest_marker("cxx"):
+    case = getattr(request.node, "callspec", None)
+    kind = case.params.get("kind") if case else None
+    if kind == "cuda_on_cpu" or request.node.get_closest_marker("cxx"):
         try:
             _cuda_on_cpu.compiler()
         except DeviceError as error:

@@ -10,6 +10,7 @@ from tinynet import kernels
 from tinynet.kernels import _cuda
 from tinynet.kernels._cuda import Build, Parameter, cover, launch
 from tinynet.kernels._cuda_on_cpu import ORDERS, turns
+from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
 pytestmark = pytest.mark.cxx
@@ -94,6 +95,40 @@ def test_the_order_of_threads_and_blocks_changes_no_bit(kernel):
             arrays = y if isinstance(y, tuple) else given if y is None else (y,)
             results.append([a.tobytes() for a in arrays if isinstance(a, np.ndarray)])
         assert results[0] == results[1] == results[2], name
+
+
+GEOMETRY = (1, 1), ((1, 1), (1, 1)), (1, 1), 2  # stride, padding, dilation, groups
+LARGE = {
+    "matmul": [((130, 70), (70, 200))],  # 3 x 4 tiles, and a sum of 3 pieces
+    "conv2d_forward": [((2, 8, 15, 17), (140, 4, 3, 3), (140,)), *GEOMETRY],
+    "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), *GEOMETRY],
+    "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), (3, 3), *GEOMETRY],  # 2 parts
+    "conv2d_backward_bias": [((5, 3, 20, 21),)],
+    "lrn_forward": [((2, 74, 3, 5),), 5, 2.0, 1.0, 0.75, 2],  # 37 channels in 3 runs
+    "lrn_backward": [((2, 74, 3, 5),) * 4, 5, 1.0, 0.75, 2],
+    "batch_norm_statistics": [((3, 2, 20, 11),)],  # more pixels than threads
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_work_that_takes_several_blocks_and_rounds_is_right(name, dtype, rng):
+    shapes, *rest = LARGE[name]
+    arrays = [np.abs(rng.standard_normal(shape)) + 0.5 for shape in shapes]
+    kernel = next(k for k in WITH_CUDA if k.__name__ == name)
+    check_kernel(
+        kernel.implementations["cuda_on_cpu"], *arrays, *rest, against=kernel, dtypes=(dtype,)
+    )
+
+
+def test_a_row_of_scores_may_be_longer_than_a_block(rng):
+    for classes in (33, 256, 700):
+        scores, labels = rng.standard_normal((3, classes)), rng.integers(0, classes, 3)
+        check_kernel(
+            kernels.cross_entropy.implementations["cuda_on_cpu"],
+            *(scores, labels),
+            against=kernels.cross_entropy,
+        )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for memory that is never used")

@@ -63,7 +63,7 @@ def has_numba() -> bool:
 def _one_type(x: Any, others: tuple[Any, ...]) -> bool:
     """Return whether a CUDA kernel can be compiled for these arrays: it has one type of floats."""
     floats = {a.dtype for a in (x, *others) if getattr(a, "dtype", np.dtype(int)).kind == "f"}
-    return x.dtype in CUDA_TYPES and floats <= {x.dtype}
+    return x.dtype in CUDA_TYPES and len(floats) <= 1 and floats <= CUDA_TYPES
 
 
 class FallBack(NamedTuple):

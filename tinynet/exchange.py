@@ -13,6 +13,7 @@ from tinynet.errors import DataError
 from tinynet.report import table
 from tinynet.weights import conventions, names
 from tinynet.weights.file import Weights
+from tinynet.weights.pickles import printable
 
 FILE = click.Path(path_type=Path)
 CLIPPED = 100  # characters of one line of metadata
@@ -77,7 +78,10 @@ def listing(file: Path, found: Weights) -> str:
         rows.append((name, str(array.dtype), shape, *spread))
     numbers = sum(array.size for array in found.arrays.values())
     size = sum(array.nbytes for array in found.arrays.values())
-    said = [f"{key}: {value[:CLIPPED]}" for key, value in sorted(found.metadata.items())]
+    said = [
+        f"{printable(key)}: {printable(value[:CLIPPED])}"
+        for key, value in sorted(found.metadata.items())
+    ]
     return "\n".join(
         [
             f"{file}: {found.kind}, {len(found.arrays)} arrays, {numbers:,} numbers, "

@@ -182,11 +182,22 @@ def test_the_sentence_of_the_first_checkpoints_is_no_statement():
 
 @pytest.mark.parametrize(
     "said",
-    ['{"layout": "NCHW"}', '{"colours": "RGB"}', '{"lrn": [{"n": 5}]}', '{"lrn": 5}', "[1]"],
+    [
+        '{"lrn": [{"n": 0, "k": 1, "alpha": 1, "beta": 1, "groups": 1}]}',
+        '{"layout": "NCHW"}',
+        '{"colours": "RGB"}',
+        '{"lrn": [{"n": 5}]}',
+        '{"lrn": 5}',
+        "[1]",
+    ],
 )
 def test_conventions_that_are_none_are_refused(said):
     with pytest.raises(DataError, match="conventions that are none"):
         load(net(), weights_of(net(), conventions=said))
+
+
+def test_a_statement_without_end_is_no_statement():
+    load(net(), weights_of(net(), conventions="[" * 100_000))
 
 
 def test_blue_first_becomes_red_first():

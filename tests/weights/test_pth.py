@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet.errors import DataError
-from tinynet.weights import archives, pickles, read
+from tinynet.weights import archives, names, pickles, read
 from weights import crafted
 
 WEIGHT = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -172,6 +172,39 @@ def test_a_tuple_as_key_is_refused_before_it_is_hashed():
     nested = b")" + b"\x85" * 300_000  # hashing this would end the process
     with pytest.raises(DataError, match="tuple as key"):
         pickles.read(crafted.program(b"}" + nested + b"Ns"), *NONE)
+
+
+DEEP = b"N" + b"\x85" * 100_000  # a tuple in a tuple in a tuple ...
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DEEP + b")R",
+        b"ctorch._utils\n_rebuild_tensor_v2\n(N" + DEEP + b"K\x01K\x01tR",
+        b"(X\x07\0\0\0storage" + DEEP + b"K\x01K\x01K\x01tQ",
+        b"}" + DEEP + b"K\x01s",
+        b"]" + b"2a" * 1000 + b")R",
+        b"c" + b"o" * 100_000 + b"\nx\n",
+        b"c\x1b[2J\nx\n",
+        b"}X\x06\0\0\0a\x1b[2Jb" + b"K\x01s",
+    ],
+)
+def test_what_is_deep_or_long_or_not_printable_is_refused_in_a_short_sentence(tmp_path, body):
+    said = refusal(tmp_path, crafted.pth(crafted.program(body)))
+    assert len(said) < 600
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "w" * 201])
+def test_names_that_would_disturb_a_terminal_are_refused(tmp_path, name):
+    assert "an array is called" in refusal(tmp_path, crafted.plain_pth(**{name: WEIGHT}))
+
+
+def test_long_names_take_no_long_time(tmp_path):
+    """A pattern that starts anew at every character would need minutes for these."""
+    long = "denselayer1.norm" * 20_000
+    names.fitted({long: WEIGHT, "1." * 100_000: WEIGHT, "1" * 100_000: WEIGHT}, ["a"])
 
 
 def test_a_large_number_in_the_memory_costs_nothing():

@@ -55,15 +55,16 @@ def stated(metadata: Mapping[str, str], **instead: str | None) -> Conventions:
     """Return what a file says of its conventions, or what its reader says instead."""
     try:
         said = json.loads(metadata.get(KEY, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         said = {}  # the first checkpoints had a sentence here, and our conventions
     try:
         found = Conventions(**(said | {k: v for k, v in instead.items() if v}))
         lrn = tuple({k: float(v) for k, v in layer.items()} for layer in found.lrn)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"its metadata state conventions that are none ({error}).") from error
+    whole = all(layer.keys() == KEYS and layer["n"] >= 1 for layer in lrn)
     for key, choices in CHOICES.items():
-        if getattr(found, key) not in choices or any(layer.keys() != KEYS for layer in lrn):
+        if getattr(found, key) not in choices or not whole:
             raise DataError(
                 f"its metadata state conventions that are none: {key} is {' or '.join(choices)}, "
                 f"and lrn a list of {', '.join(sorted(KEYS))}."

@@ -14,7 +14,7 @@ from tinynet import checkpoint
 from tinynet.backend import Array
 from tinynet.data.files import open_regular
 from tinynet.errors import DataError
-from tinynet.weights import archives, numpy_file, torch_file
+from tinynet.weights import archives, numpy_file, pickles, torch_file
 
 KINDS = (".safetensors", ".npz", ".pth")
 OLD_TORCH = (b"\x80\x02\x8a\x0a", b"\x80\x02}", b"\x80\x02c")
@@ -35,7 +35,17 @@ class Weights:
 
 def read(path: Path | str) -> Weights:
     """Return the contents of a .safetensors, .npz or .pth file, or raise a DataError."""
-    path = Path(path)
+    found = _read(Path(path))
+    for name in found.arrays:
+        if (shown := pickles.printable(name)) != name:
+            raise DataError(
+                f"{path}: an array is called {shown}; names are printable and have up to "
+                f"{pickles.LONGEST} characters."
+            )
+    return found
+
+
+def _read(path: Path) -> Weights:
     with open_regular(path) as file:
         start = file.read(16)
         file.seek(0)
@@ -88,7 +98,8 @@ def _read_safetensors(path: Path, data: bytes) -> Weights:
     try:
         found = deserialize(data)  # type: ignore[no-untyped-call]
     except SafetensorError as error:
-        raise DataError(f"{path}: damaged or incomplete safetensors ({error}).") from error
+        why = pickles.printable(str(error))
+        raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
     (length,) = struct.unpack("<Q", data[:8])
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     if metadata.get("format", "").startswith("tinynet "):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from tinynet.backend import Array
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
-OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\..*)")
+OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")
 PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
 HEADS = ("aux1.", "aux2.", "AuxLogits.")  # GoogLeNet's helpers in training
 
@@ -24,7 +24,7 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
     wanted = list(wanted)
     if all(name.startswith(PARALLEL) for name in arrays):
         arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
-    found = {OLD_DENSENET.sub(r"\1\2", name): array for name, array in arrays.items()}
+    found = {_of_today(name): array for name, array in arrays.items()}
     helpers = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
     found = {
         name: array
@@ -45,6 +45,12 @@ def _numbers(names: Iterable[str]) -> dict[str, list[int]]:
         if parts := COUNTED.match(name):
             found.setdefault(parts[1], set()).add(int(parts[2]))
     return {prefix: sorted(numbers) for prefix, numbers in found.items()}
+
+
+def _of_today(name: str) -> str:
+    """Return denselayer1.norm.1.weight as denselayer1.norm1.weight, as it has long been called."""
+    parts = OLD_DENSENET.fullmatch(name)
+    return name if parts is None else parts[1] + parts[2]
 
 
 def _renumbered(name: str, to: dict[str, dict[int, int]]) -> str:

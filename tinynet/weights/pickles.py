@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
+from reprlib import repr as short  # of a hostile pickle a repr may have no end
 from typing import Any
 
 from tinynet.errors import DataError
 
 LARGEST = 1 << 23  # bytes; a thousand tensors take a few hundred thousand
+LONGEST = 200  # characters of a name
 
 STORAGES = {
     "torch FloatStorage": "f4",
@@ -68,11 +70,16 @@ def read(program: bytes, storage: Make, tensor: Make) -> Any:
             if instruction.name == "STOP":
                 return machine.stack.pop()
             machine.do(instruction.name, argument)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"its pickle is damaged ({error}).") from error
+    except DataError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise DataError(f"its pickle is damaged ({short(str(error))}).") from error
     raise DataError("its pickle has no end.")
+
+
+def printable(text: str) -> str:
+    """Return text that is safe to show on a terminal, and not long."""
+    return text if text.isprintable() and len(text) <= LONGEST else short(text)
 
 
 class Machine:
@@ -153,9 +160,9 @@ class Machine:
 
     def _do_global(self, name: str) -> None:
         if name not in NAMES:
+            asked = printable(name.replace(" ", "."))
             raise DataError(
-                f"its pickle asks for {name.replace(' ', '.')}, which is no tensor and is not "
-                "looked up, let alone run."
+                f"its pickle asks for {asked}, which is no tensor and is not looked up, let alone run."
             )
         self.stack.append(Name(name))
 
@@ -166,13 +173,13 @@ class Machine:
     def _do_binpersid(self, _: Any) -> None:
         kind, dtype, key, _, elements = self.stack.pop()
         if kind != "storage" or not isinstance(dtype, Name) or dtype not in STORAGES:
-            raise DataError(f"its pickle refers to a {kind!r} of {dtype!r}, not to a storage.")
+            raise DataError(f"its pickle refers to {short((kind, dtype))}, not to a storage.")
         self.stack.append(self.storage(STORAGES[dtype], key, elements))
 
     def _do_reduce(self, _: Any) -> None:
         arguments, name = self.stack.pop(), self.stack.pop()
         if not isinstance(name, Name):
-            raise DataError(f"its pickle calls {name!r}, which is no function.")
+            raise DataError(f"its pickle calls {short(name)}, which is no function.")
         if name == DICT and arguments == ():
             self.stack.append({})
         elif name == TENSOR:

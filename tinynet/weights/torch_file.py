@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -61,22 +62,23 @@ class Storages:
     def __init__(self, path: Path, archive: zipfile.ZipFile, root: str) -> None:
         self.path, self.archive, self.root = path, archive, root
         self.read: dict[tuple[str, str], Array] = {}
-        self.shown = 0
+        self.known = self.shown = 0  # elements: of all storages, of all tensors
 
     def storage(self, dtype: str, key: Any, elements: Any) -> Array:
         """Return all elements of a storage, (elements,)."""
         if not isinstance(key, str) or not key.isalnum():
-            raise DataError(f"its pickle calls a storage {key!r}; they have numbers.")
+            raise DataError(f"its pickle calls a storage {short(key)}; they have numbers.")
         if (dtype, key) not in self.read:
             data = member(self.path, self.archive, f"{self.root}data/{key}")
             kind = np.dtype("<u2" if dtype == "bf16" else dtype).newbyteorder("<")
             if not isinstance(elements, int) or elements * kind.itemsize != len(data):
                 raise DataError(
-                    f"storage {key} should hold {elements} x {kind.itemsize} bytes, "
+                    f"storage {key} should hold {short(elements)} x {kind.itemsize} bytes, "
                     f"and there are {len(data):,}."
                 )
             flat = np.frombuffer(data, kind)
             self.read[dtype, key] = widened(flat) if dtype == "bf16" else flat
+            self.known += flat.size
         return self.read[dtype, key]
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
@@ -85,14 +87,13 @@ class Storages:
         if not isinstance(storage, np.ndarray) or not all(
             isinstance(n, int) and 0 <= n < 1 << 48 for n in numbers
         ):
-            raise DataError(f"a tensor of size {size} and stride {stride} at {offset} cannot be.")
+            raise DataError(f"a tensor of {short((size, stride, offset))} cannot be.")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         count = math.prod(size)
         self.shown += count
-        known = sum(array.size for array in self.read.values())
-        if (count and max(last + 1, count) > storage.size) or self.shown > SHARED * known:
+        if (count and max(last + 1, count) > storage.size) or self.shown > SHARED * self.known:
             raise DataError(
-                f"a tensor of size {size} and stride {stride} at {offset} does not lie in its "
+                f"a tensor of {short((size, stride, offset))} does not lie in its "
                 f"storage of {storage.size:,} elements."
             )
         if not count:
@@ -114,7 +115,7 @@ def named_tensors(found: Any) -> dict[str, Array]:
             others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
             if not others and all(isinstance(k, str) for k in candidate):
                 return candidate
-    kind = f"a dict of {', '.join(map(str, list(found)[:4]))}" if isinstance(found, dict) else (
+    kind = f"a dict of {', '.join(map(short, list(found)[:4]))}" if isinstance(found, dict) else (
         f"a {type(found).__name__}"
     )  # fmt: skip
     raise DataError(f"it holds {kind}, not tensors by name.")

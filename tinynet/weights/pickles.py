@@ -162,7 +162,7 @@ class Machine:
         if name not in NAMES:
             asked = printable(name.replace(" ", "."))
             raise DataError(
-                f"its pickle asks for {asked}, which is no tensor and is not looked up, let alone run."
+                f"its pickle asks for {asked}, no tensor: it is not looked up, let alone run."
             )
         self.stack.append(Name(name))
 

@@ -184,6 +184,20 @@ def test_weights_that_were_loaded_meanwhile_are_taken_over(place):
     same(graphed.run(tn.graph(graphed.step), before=load), expected)
 
 
+def test_every_product_is_replayed(place):
+    a = tn.tensor(np.ones((3, 4), np.float32), device=place, requires_grad=True)
+
+    def step(x):
+        a.grad = None
+        (F.adaptive_avg_pool2d((x @ a).reshape(1, 1, 2, 4), (1, 2)) ** 2).sum().backward()
+        return tn.Tensor(a.grad, a.device)
+
+    graphed = tn.graph(step)
+    for i in range(4):
+        x = tn.tensor(np.full((2, 3), 1.0 + i, np.float32), device=place)
+        assert graphed(x).numpy().tolist() == step(x).numpy().tolist()
+
+
 def test_a_kernel_that_calls_another_is_noted_once():
     x = tn.tensor(np.zeros((1, 1, 3, 3), np.float32))
     weight = tn.ones(1, 1, 2, 2)

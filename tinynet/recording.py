@@ -51,6 +51,12 @@ def live(compute: Callable[[], float], like: Array) -> Any:
     return compute() if noting is None else noting.live(compute, like)
 
 
+def kept(make: Callable[[], Array]) -> Array:
+    """Return a constant array that comes from the host; a graph makes it before it records."""
+    noting = _active.get()
+    return make() if noting is None else noting.kept(make)
+
+
 def seen(x: Any) -> Array:
     """Return the array of a tensor, or an array, so that a graph, if there is one, notes its use.
 
@@ -77,18 +83,19 @@ class Recorder:
         self.where, self.counters, self.phase, self.first_draw = where, counters, "warm", 0
         self.tape: list[Callable[[], object]] = []
         self.dials: list[tuple[Array, float]] = []  # and what they hold
+        self.constants: list[Array] = []
         self.asks: list[Callable[[], float]] = []  # what they shall hold
         self.watched: list[tuple[str, Callable[[], Any], Any]] = []
         self.held: list[tuple[str, Callable[[], list[Any]], list[Any]]] = []
         self.hooks: list[Callable[[], None]] = []
         self.leaves: dict[int, tuple[Any, Array]] = {}  # tensors that no op has made
         self.grads: set[int] = set()
-        self.used = 0  # dials, so far in this run of the step
+        self.used = self.taken = 0  # dials and constants, so far in this run of the step
 
     @contextlib.contextmanager
     def running(self, phase: str, first_draw: int) -> Iterator[None]:
         """Inside the block write down what runs."""
-        self.phase, self.used, self.first_draw = phase, 0, first_draw
+        self.phase, self.used, self.taken, self.first_draw = phase, 0, 0, first_draw
         self.hooks, self.watched, self.held, self.tape = [], [], [], []
         self.grads, self.leaves, self.asks = set(), {}, []
         token = _active.set(self)
@@ -113,6 +120,13 @@ class Recorder:
         if self.phase != "capture":  # to fill it now would be captured; it is done before a launch
             self._turn(self.used - 1)
         return self.seen(self.dials[self.used - 1][0])
+
+    def kept(self, make: Callable[[], Array]) -> Array:
+        """See the function `kept`. The n-th call gets the n-th constant."""
+        if self.taken == len(self.constants):
+            self.constants.append(make())
+        self.taken += 1
+        return self.constants[self.taken - 1]
 
     def refresh(self) -> None:
         """Write what the dials shall hold now into the memory that the launches read."""

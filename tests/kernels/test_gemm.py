@@ -15,7 +15,17 @@ from tinynet.testing import tolerance
 ONE_CARD = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-stacks = st.sampled_from([((), ()), ((), (2,)), ((3,), ()), ((3,), (3,)), ((2, 1), (3,))])
+stacks = st.sampled_from(
+    [
+        ((), ()),
+        ((), (2,)),
+        ((3,), ()),
+        ((3,), (3,)),
+        ((2, 1), (3,)),
+        ((2,), (3, 1, 2)),
+        ((2, 3), (1, 3)),
+    ]
+)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -70,6 +80,13 @@ def test_the_product_is_written_where_it_is_wanted(cupy, rng):
         assert (part.get() == a.get() @ b.get()).all()
         assert whole.sum().item() == (a.get() @ b.get()).sum()
         whole.fill(0)
+
+
+def test_filters_of_groups_are_not_copied_for_each_image(stand_in, rng):
+    filters, columns = (stand_in.asarray(integers(rng, n)) for n in ((2, 3, 4), (5, 2, 4, 6)))
+    y = gemm(filters, columns)
+    assert (y.get() == filters.get() @ columns.get()).all()
+    assert [product[:4] for product in stand_in.card.products] == [(3, 6, 4, 5)] * 2
 
 
 def test_an_empty_sum_is_zero(cupy):

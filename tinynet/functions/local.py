@@ -17,6 +17,7 @@ from tinynet.kernels.geometry import (
     unframe,
     windows,
 )
+from tinynet.kernels.matmul import gemm
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -39,17 +40,17 @@ class LocallyConnected2d(Function):
         seen = windows(framed, (KH, KW), self.stride, WHOLE, (OH, OW))
         columns = seen.transpose(4, 5, 0, 1, 2, 3).reshape(OH, OW, len(x), C * KH * KW)
         self.saved = columns, weight, x.shape
-        y = columns @ weight.reshape(OH, OW, OC, -1).swapaxes(2, 3)  # (OH, OW, N, OC)
+        y = gemm(columns, weight.reshape(OH, OW, OC, -1).swapaxes(2, 3))  # (OH, OW, N, OC)
         return y.transpose(2, 3, 0, 1) + bias
 
     def backward(self, gy: Array) -> Any:
         columns, weight, shape = self.saved
         OH, OW, OC, C, KH, KW = weight.shape
         g = gy.transpose(2, 3, 0, 1)  # (OH, OW, N, OC)
-        gweight, gbias = (g.swapaxes(2, 3) @ columns).reshape(weight.shape), gy.sum(axis=0)
+        gweight, gbias = gemm(g.swapaxes(2, 3), columns).reshape(weight.shape), gy.sum(axis=0)
         if not self.needs_grad(0):
             return None, gweight, gbias
-        gcolumns = g @ weight.reshape(OH, OW, OC, -1)
+        gcolumns = gemm(g, weight.reshape(OH, OW, OC, -1))
         parts = gcolumns.reshape(OH, OW, shape[0], C, KH, KW).transpose(2, 3, 4, 5, 0, 1)
         return self._fold(parts, shape), gweight, gbias
 

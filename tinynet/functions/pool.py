@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tinynet.autograd import Function
 from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.matmul import gemm
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 
 if TYPE_CHECKING:
@@ -60,18 +59,19 @@ class AdaptiveAvgPool2d(Function):
         sides = zip(x.shape[2:], self.outputs, strict=True)
         rows, columns = (_shares(size, outputs, x) for size, outputs in sides)
         self.saved = rows, columns
-        return rows @ x @ columns.T
+        return gemm(gemm(rows, x), columns.T)
 
     def backward(self, gy: Array) -> Any:
         rows, columns = self.saved
-        return rows.T @ gy @ columns
+        return gemm(gemm(rows.T, gy), columns)
 
 
 def _shares(size: int, outputs: int, like: Array) -> Array:
     """Return (outputs, size): what part each of `size` pixels has in the mean of each window."""
-    i, pixel = np.ogrid[:outputs, :size]
+    xp = array_module(like)
+    i, pixel = xp.arange(outputs)[:, None], xp.arange(size)
     seen = (i * size // outputs <= pixel) & (pixel < -(-(i + 1) * size // outputs))
-    return array_module(like).asarray(seen / seen.sum(axis=1, keepdims=True), like.dtype)
+    return (seen / seen.sum(axis=1, keepdims=True)).astype(like.dtype)
 
 
 def max_pool2d(

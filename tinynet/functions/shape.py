@@ -7,9 +7,12 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinynet.autograd import Function
-from tinynet.backend import Array, array_module
+from tinynet.backend import Array, array_module, transfer
 from tinynet.errors import ShapeError
+from tinynet.recording import kept
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -121,6 +124,15 @@ def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return x[index], with NumPy's basic and advanced indexing."""
+    if x.device.kind == "cuda":  # where arrays of places have to lie too
+        parts = index if isinstance(index, tuple) else (index,)
+        parts = tuple(
+            kept(lambda p=p: transfer(np.asarray(p), x.device))  # type: ignore[misc]
+            if isinstance(p, (list, np.ndarray))
+            else p
+            for p in parts
+        )
+        index = parts if isinstance(index, tuple) else parts[0]
     return Getitem(index)(x)
 
 

@@ -59,6 +59,12 @@ class Matrices(NamedTuple):
             return cls(x, True, max(c if C > 1 else R, 1), stride)
         return None
 
+    @classmethod
+    def read(cls, x: Array) -> Matrices:
+        """Describe x, or a copy of it that lies in rows."""
+        _, R, C = x.shape
+        return cls.of(x) or cls(x.copy(order="C"), False, C, R * C)
+
 
 def load() -> ctypes.CDLL:
     """Return the library, from the wheels of NVIDIA or from the system."""

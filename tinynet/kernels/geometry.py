@@ -104,7 +104,8 @@ def frame(
         (out - 1) * s + (k - 1) * d + 1
         for out, s, k, d in zip(outputs, stride, kernel, dilation, strict=True)
     )
-    framed = array_module(x).full((N, C, height, width), fill, x.dtype)
+    xp = array_module(x)
+    framed = xp.full_like(x, fill, order="C", shape=(N, C, height, width))
     inside = framed[:, :, top : top + H, left : left + W]
     inside[...] = x[:, :, : inside.shape[2], : inside.shape[3]]
     return framed

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -54,10 +53,8 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     On a GPU it is cuBLAS, and may be captured in a graph. Matrices may be transposed views or
     parts of larger ones; other memory orders are copied first.
     """
-    if isinstance(a, np.ndarray):
+    if array_module(a) is np:
         return np.matmul(a, b, out=out)
-    from tinynet.kernels._cublas import Matrices, blas
-
     xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (M, K), N = a.shape[-2:], b.shape[-1]
     if b.shape[-2] != K:
@@ -66,26 +63,39 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     y = xp.empty((*batch, M, N), dtype) if out is None else out
     if 0 in y.shape or K == 0:
         y.fill(0)
-        return y
-    stack = y.reshape(-1, M, N)
-    into = Matrices.of(stack)
-    if into is None or into.transposed or stack.data.ptr != y.data.ptr or y.dtype != dtype:
-        y[...] = gemm(a, b)  # it lies otherwise
+    elif y.dtype != dtype:
+        y[...] = gemm(a, b)
     else:
         stored = dtype == np.float32 and _precision.get() == "bfloat16"
         left, right = (_bfloat16(x) if stored else x.astype(dtype, copy=False) for x in (a, b))
-        left, right = _stacked(left, batch), _stacked(right, batch)
-        blas().gemm(left, right, into, _precision.get())
+        _multiply(left, right, y)
     return y
 
 
-def _stacked(x: Array, batch: tuple[int, ...]) -> Any:
-    """Return x (..., R, C), repeated as `batch` says, as cuBLAS reads it."""
-    from tinynet.kernels._cublas import Matrices
+def _multiply(a: Array, b: Array, y: Array) -> None:
+    """Write a @ b into y, on a GPU, in as few calls of cuBLAS as it takes without copies."""
+    from tinynet.kernels._cublas import Matrices, blas
 
-    xp, sides = array_module(x), x.shape[-2:]
-    x = xp.broadcast_to(x, (*batch, *sides)).reshape(-1, *sides)
-    return Matrices.of(x) or Matrices.of(x.copy(order="C"))
+    batch, xp = y.shape[:-2], array_module(y)
+    if len(batch) > 1 and (a.shape[:-2] != batch or b.shape[:-2] != batch):
+        for i in range(batch[-1]):  # groups of filters, say, that each image meets again
+            _multiply(_pick(a, i), _pick(b, i), y[..., i, :, :])
+        return
+    stack = y.reshape(-1, *y.shape[-2:])
+    into = Matrices.of(stack)
+    if into is None or into.transposed or stack.data.ptr != y.data.ptr:
+        fresh = xp.empty(y.shape, y.dtype)  # y lies as cuBLAS cannot write it
+        _multiply(a, b, fresh)
+        y[...] = fresh
+        return
+    wide = (xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
+    left, right = (Matrices.read(x.reshape(-1, *x.shape[-2:])) for x in wide)
+    blas().gemm(left, right, into, _precision.get())
+
+
+def _pick(x: Array, i: int) -> Array:
+    """Return the i-th along the last axis of a stack, or the only one."""
+    return x if x.ndim < 3 else x[..., min(i, x.shape[-3] - 1), :, :]
 
 
 def _bfloat16(x: Array) -> Array:

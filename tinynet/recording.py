@@ -203,8 +203,10 @@ class Recorder:
         sources = [a for a in (*seen, *named.values()) if isinstance(a, np.ndarray)]
         several = result if isinstance(result, tuple) else (result,)
         arrays = [np.asarray(r) if isinstance(r, np.generic) else r for r in several]
-        fresh = [i for i, a in enumerate(arrays)
-                 if isinstance(a, np.ndarray) and not _is_view(a, sources)]  # fmt: skip
+        fresh = [
+            i for i, a in enumerate(arrays)
+            if isinstance(a, np.ndarray) and not any(np.may_share_memory(a, s) for s in sources)
+        ]  # fmt: skip
 
         def again() -> None:
             repeated = function(*seen, **named)
@@ -215,10 +217,6 @@ class Recorder:
             self.tape.append(again)
         wrapped = tuple(Recorded(a, self) if isinstance(a, np.ndarray) else a for a in arrays)
         return wrapped if isinstance(result, tuple) else wrapped[0]
-
-
-def _is_view(x: Array, sources: list[Array]) -> bool:
-    return any(np.may_share_memory(x, source) for source in sources)
 
 
 def plain(x: Any) -> Any:

@@ -46,6 +46,11 @@ def test_a_block_is_right(make, shape, rng):
     check_layer(block, rng.standard_normal(shape))
 
 
+def test_the_unit_after_2014_normalizes_with_a_larger_eps():
+    unit = ConvUnit(3, 4, (1, 7))
+    assert (unit.bn.eps, unit.conv.padding, unit.conv.bias) == (1e-3, ((0, 0), (3, 3)), None)
+
+
 def test_squeezing_multiplies_each_map_by_one_number(rng):
     x = rng.standard_normal((2, 4, 3, 2)).astype("f")
     ratio = SqueezeExcitation(4, 2)(tn.tensor(x)).data / x

@@ -1,6 +1,7 @@
 """Every network's parameters and multiply-adds, as published: nothing is drawn or computed."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,20 @@ def test_vgg_with_batch_norm():
     with nn.init.undrawn():
         net = models.vgg.vgg(16, batch_norm=True)
     assert size(net.parameters()) == 138_365_992
+
+
+TABLE = Path(__file__).parents[1] / "docs" / "networks.md"
+
+
+@pytest.mark.skipif(not TABLE.exists(), reason="the documents are not part of an installed package")
+def test_the_table_of_networks_says_what_is_counted():
+    rows = re.findall(
+        r"^\| `([\w-]+)` .*?\| ([\d,]{6,}) \| ([\d,]{6,}) \|", TABLE.read_text(), re.M
+    )
+    assert {name for name, *_ in rows} >= set(PUBLISHED) - {"alexnet"} | set(VARIANTS)
+    for name, *numbers in rows:
+        model, variant = ("alexnet", name) if name in VARIANTS else (name, None)
+        assert [f"{n:,}" for n in totals(model, variant)] == numbers, name
 
 
 # the names of torchvision's files

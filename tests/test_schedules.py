@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from tinynet import nn, optim, train
 from tinynet.schedules import Cosine, Plateau, Stepwise
 
 
@@ -64,3 +66,21 @@ def test_it_looks_at_the_records_when_it_is_asked():
     assert schedule(0, 9) == 1
     records += [SimpleNamespace(test_accuracy=0.5)] * 2
     assert schedule(1, 9) == pytest.approx(0.1)
+
+
+class Zeros:
+    """Two black pictures of two classes: nothing can be learnt from them."""
+
+    steps = 1
+
+    def batches(self, epoch, first=0):
+        yield np.zeros((2, 3), "f"), np.array([0, 1])
+
+
+def test_a_run_that_learns_nothing_divides_its_rate_three_times():
+    net, state = nn.Linear(3, 2), train.State()
+    sgd = optim.SGD(net.parameters(), 1.0)
+    schedule = Plateau(1.0, state.records, patience=2)
+    list(train.fit(net, sgd, Zeros(), Zeros(), epochs=10, learning_rate=schedule, state=state))
+    found = [record.lr for record in state.records]
+    assert found == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-3])

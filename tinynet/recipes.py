@@ -162,15 +162,13 @@ RECIPES = {
             crop=24,
             mirror=True,
         ),
-        _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.05, epochs=8),
+        _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
-        _small(
-            "small-nin", "network in network: a small network at every pixel", lr=0.02, epochs=8
-        ),
-        _small("small-googlenet", "three of GoogLeNet's modules", lr=0.02),
-        _small("small-resnet", "a residual net of eight layers", lr=0.1),
-        _small("small-densenet", "three blocks of dense layers", lr=0.1),
-        _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05),
+        _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
+        _small("small-googlenet", "three of GoogLeNet's modules", lr=0.05),
+        _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
+        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4),
+        _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
         _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
         Recipe(
             name="alexnet",

@@ -1,0 +1,102 @@
+"""From the start of a process to the end of its first step: ``python -m benchmarks.start``.
+
+A training step of net S, batch 128. A new process each time, the rivals in turn, medians: tinynet
+with the kernels of an earlier run, tinynet with an empty cache, PyTorch. The clock starts before
+the process does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+RIVALS = ("tinynet, warm cache", "tinynet, empty cache", "torch")
+
+
+def first_step(library: str) -> None:
+    """Do one training step of net S, and say so."""
+    from benchmarks import nets
+
+    rng = np.random.default_rng(0)
+    images, labels = rng.standard_normal(nets.shape("S"), np.float32), rng.integers(0, 10, 128)
+    if library == "torch":
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        model, data = nets.theirs("S"), (torch.from_numpy(images), torch.from_numpy(labels))
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
+        cross_entropy(model(data[0]), data[1]).backward()
+    else:
+        import tinynet as tn
+
+        ours = nets.ours("S")
+        optimizer = tn.optim.SGD(ours.parameters(), 1e-3, 0.9, 5e-4)
+        tn.functions.cross_entropy(ours(tn.tensor(images)), labels).backward()
+    optimizer.step()
+    sys.stdout.write("done\n")
+    sys.stdout.flush()
+
+
+def seconds(rival: str, kept: Path) -> float:
+    """Return how long one process took to its first step; `kept` is a cache that stays."""
+    library = rival.partition(",")[0]
+    command = [sys.executable, "-m", "benchmarks.start", "--first-step", library]
+    with tempfile.TemporaryDirectory() as empty:
+        cache = empty if rival.endswith("empty cache") else str(kept)
+        environment = {**os.environ, "TINYNET_CACHE": cache}
+        begin = time.perf_counter()
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            line = process.stdout.readline() if process.stdout else ""
+            taken = time.perf_counter() - begin
+    if line != "done\n":
+        raise SystemExit(f"{rival} did not finish its first step: {' '.join(command)}")
+    return taken
+
+
+def compare(rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median and the extremes of each rival, in seconds."""
+    samples: dict[str, list[float]] = {rival: [] for rival in RIVALS}
+    with tempfile.TemporaryDirectory() as kept:
+        seconds(RIVALS[0], Path(kept))  # fills the cache
+        for _ in range(rounds):
+            for rival in RIVALS:
+                samples[rival].append(seconds(rival, Path(kept)))
+    return {
+        rival: {"median": statistics.median(s), "least": min(s), "most": max(s)}
+        for rival, s in samples.items()
+    }
+
+
+def main() -> None:
+    """Print the three rows, as JSON or as text."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--first-step", choices=["tinynet", "torch"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.first_step:
+        first_step(options.first_step)
+        return
+    found = compare(options.rounds)
+    if options.json:
+        sys.stdout.write(
+            json.dumps({"net": "S", "rounds": options.rounds, "seconds": found}) + "\n"
+        )
+        return
+    for rival, s in found.items():
+        sys.stdout.write(f"{rival:22}{s['median']:6.2f} s ({s['least']:.2f} .. {s['most']:.2f})\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -70,6 +70,10 @@ def max_pool2d_forward(draw, fill):
     return fill(*w.shape), w.kernel, w.stride, w.padding, w.ceil_mode
 
 
+def max_pool2d_relu_forward(draw, fill):
+    return max_pool2d_forward(draw, fill)
+
+
 def max_pool2d_backward(draw, fill):
     x, *windows_on_x, ceil_mode = max_pool2d_forward(draw, fill)
     y, winner = kernels.max_pool2d_forward.reference(x, *windows_on_x, ceil_mode)
@@ -163,6 +167,7 @@ KERNEL_ROWS = {
         conv2d_relu_forward,
         conv2d_relu_backward,
         max_pool2d_forward,
+        max_pool2d_relu_forward,
         max_pool2d_backward,
         avg_pool2d_forward,
         avg_pool2d_backward,

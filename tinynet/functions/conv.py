@@ -13,8 +13,8 @@ from tinynet.kernels.conv import (
     conv2d_backward_weight,
     conv2d_forward,
 )
-from tinynet.kernels.conv_relu import conv2d_relu_backward, conv2d_relu_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.relu import conv2d_relu_backward, conv2d_relu_forward
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor

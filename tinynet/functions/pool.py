@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from tinynet.autograd import Function
 from tinynet.backend import Array, array_module
 from tinynet.errors import ShapeError
+from tinynet.functions.elementwise import ReLU
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.kernels.matmul import gemm
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
+from tinynet.kernels.relu import NOBODY, max_pool2d_relu_forward
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 class MaxPool2d(Function):
     """y[n, c, i, j] = max of x[n, c] in window (i, j); ties: the first in row-major order."""
 
-    def __init__(self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool) -> None:
-        self.geometry, self.ceil_mode = (kernel, stride, padding), ceil_mode
+    def __init__(
+        self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, *, relu: bool = False
+    ) -> None:
+        self.geometry, self.ceil_mode, self.relu = (kernel, stride, padding), ceil_mode, relu
 
     def forward(self, x: Array) -> Array:
-        y, winner = max_pool2d_forward(x, *self.geometry, self.ceil_mode)
+        pool = max_pool2d_relu_forward if self.relu else max_pool2d_forward
+        y, winner = pool(x, *self.geometry, self.ceil_mode)
         self.saved = winner, x.shape
         return y
 
@@ -81,6 +86,7 @@ def max_pool2d(
     *,
     padding: int | Pair | Padding = 0,
     ceil_mode: bool = False,
+    relu: bool = False,
 ) -> Tensor:
     """Return the maximum of each window of x (N, C, H, W) as (N, C, OH, OW).
 
@@ -94,9 +100,14 @@ def max_pool2d(
         Pixels around the image that never win; at most half the window.
     ceil_mode : bool
         Let a last window hang over the end, as cuda-convnet and Caffe did.
+    relu : bool
+        Return max(y, 0): what `relu` would make of y, in the same pass over memory.
     """
     geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
-    return MaxPool2d(*geometry, ceil_mode)(x)
+    (KH, KW), *_ = geometry
+    if relu and KH * KW > NOBODY:
+        return ReLU()(MaxPool2d(*geometry, ceil_mode)(x))
+    return MaxPool2d(*geometry, ceil_mode, relu=relu)(x)
 
 
 def avg_pool2d(

@@ -5,7 +5,7 @@ room           kernels
 =============  ======================================================================
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
-conv_relu      conv2d_relu_forward, conv2d_relu_backward
+relu           conv2d_relu_forward, conv2d_relu_backward, max_pool2d_relu_forward
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
@@ -36,13 +36,17 @@ from tinynet.kernels.conv import (
     conv2d_backward_weight,
     conv2d_forward,
 )
-from tinynet.kernels.conv_relu import conv2d_relu_backward, conv2d_relu_forward
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.matmul import gemm, matmul, precision
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.momentum import momentum_update
+from tinynet.kernels.relu import (
+    conv2d_relu_backward,
+    conv2d_relu_forward,
+    max_pool2d_relu_forward,
+)
 from tinynet.kernels.softmax import cross_entropy
 
 __all__ = [
@@ -71,6 +75,7 @@ __all__ = [
     "matmul",
     "max_pool2d_backward",
     "max_pool2d_forward",
+    "max_pool2d_relu_forward",
     "momentum_update",
     "precision",
     "set_num_threads",

@@ -51,11 +51,13 @@ class _Window:
         return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.bytes.as_pointer())
 
 
-def _largest(w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any) -> None:
-    """Y = the maximum over a window, winner = the tag of the first tap that has it. NaN wins."""
+def _largest(w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any, begin: Any) -> None:
+    """Y = the maximum over a window, winner = the tag of the first tap that has it. NaN wins.
+
+    `begin` is the number to exceed, and the tag that stays where none does.
+    """
     b = w.builder
-    best = w.variable(w.constant(w.e.vector, -float("inf")))
-    place = w.variable(w.constant(w.integers, 0))
+    best, place = w.variable(w.e.spread(begin[0])), w.variable(w.spread(begin[1]))
     for at, tag in _taps(w, *steps):
         value, old = w.e.load(x, b.add(at, c)), b.load(best)
         wins = b.and_(b.fcmp_unordered(">", value, old), b.fcmp_ordered("ord", old, old))
@@ -65,7 +67,7 @@ def _largest(w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any) -> Non
     b.store(b.trunc(b.load(place), w.bytes), w.tags_at(winner, c), align=1)
 
 
-def _won(w: _Window, c: Any, gy: Any, steps: Any, gx: Any, winner: Any) -> None:
+def _won(w: _Window, c: Any, gy: Any, steps: Any, gx: Any, winner: Any, _begin: Any) -> None:
     """Gx = the sum of gy over the windows whose winner has the tag of this pixel."""
     b = w.builder
     nothing = w.constant(w.e.vector, 0.0)
@@ -105,7 +107,7 @@ def _for_channels(context: Any, builder: Any, count: Any, body: Callable[..., No
 def _pooling(emit: Callable[..., None]) -> Part:
     """Make an intrinsic of one of the two functions above.
 
-    f(x, x0, rows, cols, down, along, tag, tag_down, tag_along, y, y0, winner, w0, C)
+    f(x, x0, rows, cols, down, along, tag, tag_down, tag_along, y, y0, winner, w0, C, floor, none)
 
     walks rows x cols taps from x[x0] on, `down` and `along` floats apart, whose tags begin with
     `tag`. winner[w0] belongs to y[y0] in `largest`, to x[x0] in `won`.
@@ -120,8 +122,8 @@ def _pooling(emit: Callable[..., None]) -> Part:
         # fmt: off
         def walk(_: Any, x: Any, x0: Any, rows: Any, cols: Any, down: Any, along: Any,
                  tag: Any, tag_down: Any, tag_along: Any, y: Any, y0: Any, winner: Any, w0: Any,
-                 channels: Any) -> Any:
-            return types.void(x, *[i8] * 8, y, i8, winner, i8, i8), code
+                 channels: Any, floor: Any, none: Any) -> Any:
+            return types.void(x, *[i8] * 8, y, i8, winner, i8, i8, types.float32, i8), code
         # fmt: on
 
         return intrinsic(walk)
@@ -129,7 +131,7 @@ def _pooling(emit: Callable[..., None]) -> Part:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def body(w: _Window, c: Any) -> None:
             x, y, winner = (w.e.pointer(signature.args[k], *args[k : k + 2]) for k in (0, 9, 11))
-            emit(w, c, x, args[2:9], y, winner)
+            emit(w, c, x, args[2:9], y, winner, args[14:16])
 
         _for_channels(context, builder, args[13], body)
         return context.get_dummy_value()

@@ -15,7 +15,7 @@ from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In4, Out4, TagsIn4, TagsOut4, helper, native
+from tinynet.kernels._native import NOTHING, In4, Out4, Real, TagsIn4, TagsOut4, helper, native
 from tinynet.kernels._vectors import largest, won
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
@@ -73,18 +73,27 @@ def max_pool2d_forward_numba(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
 ) -> tuple[Array, Array]:
     """One pass over x; the winner takes a byte."""
+    return fast_forward(x, kernel, stride, padding, ceil_mode, NOTHING, 0)
+
+
+def fast_forward(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, floor: float, none: int
+) -> tuple[Array, Array]:
+    """Return y, at least `floor`, and the winner, or `none` where nothing exceeds the floor."""
     outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
     y = np.empty((len(x), *outputs, x.shape[1]), np.float32)
     winner, grain = np.empty(y.shape, np.uint8), share(x[:1].size)
     corner = padding[0][0], padding[1][0]
-    _forward_loops(len(x), channels_last(x), *kernel, *stride, *corner, y, winner, grain=grain)
+    _forward_loops(
+        len(x), channels_last(x), *kernel, *stride, *corner, y, winner, floor, none, grain=grain
+    )
     return channels_first(y), channels_first(winner)
 
 
 @native
 def _forward_loops(
     lo: int, hi: int, x: In4, KH: int, KW: int, SH: int, SW: int, PH: int, PW: int,
-    y: Out4, winner: TagsOut4,
+    y: Out4, winner: TagsOut4, floor: Real, none: int,
 ) -> None:  # fmt: skip
     H, W = x.shape[1], x.shape[2]
     OH, OW, C = y.shape[1], y.shape[2], y.shape[3]
@@ -97,7 +106,8 @@ def _forward_loops(
                 at = ((n * H + top + p) * W + left + q) * C
                 out = ((n * OH + i) * OW + j) * C
                 tag = p * KW + q
-                largest(x, at, rows, cols, W * C, C, tag, KW, 1, y, out, winner, out, C)
+                largest(x, at, rows, cols, W * C, C, tag, KW, 1, y, out, winner, out, C,
+                        floor, none)  # fmt: skip
 
 
 @max_pool2d_backward.numba
@@ -139,7 +149,7 @@ def _backward_loops(
                 tag = (h + PH - SH * last) * KW + w + PW - SW * right
                 at = ((n * OH + last) * OW + right) * C
                 won(gy, at, rows, cols, -OW * C, -C, tag, SH * KW, SW,
-                    gx, ((n * H + h) * W + w) * C, winner, at, C)  # fmt: skip
+                    gx, ((n * H + h) * W + w) * C, winner, at, C, NOTHING, 0)  # fmt: skip
 
 
 @helper

@@ -121,11 +121,21 @@ class MaxPool2d(Module):
         self.kernel_size, self.stride = kernel_size, stride
         self.padding, self.ceil_mode = padding, ceil_mode
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, OH, OW) for x (N, C, H, W)."""
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """Return (N, C, OH, OW) for x (N, C, H, W), or its maximum with 0."""
         return F.max_pool2d(
-            x, self.kernel_size, self.stride, padding=self.padding, ceil_mode=self.ceil_mode
+            x,
+            self.kernel_size,
+            self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil_mode,
+            relu=relu,
         )
+
+    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Do a ReLU that follows in the same pass (see `Sequential`)."""
+        plain = type(self) is MaxPool2d and type(following) is ReLU
+        return functools.partial(self.forward, relu=True) if plain else None
 
 
 class AvgPool2d(Module):

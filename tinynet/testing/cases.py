@@ -280,6 +280,7 @@ _MAKERS: dict[str, Callable[[Random], dict[str, Arguments]]] = {
     "conv2d_relu_forward": _conv_forward,
     "conv2d_relu_backward": _conv_relu_backward,
     "max_pool2d_forward": _max_pool_forward,
+    "max_pool2d_relu_forward": _max_pool_forward,
     "max_pool2d_backward": _max_pool_backward,
     "avg_pool2d_forward": _avg_pool_forward,
     "avg_pool2d_backward": _avg_pool_backward,

@@ -1,9 +1,10 @@
-"""A convolution and the ReLU behind it, without a pass over memory for the ReLU.
+"""A convolution, or a max-pooling, and the ReLU behind it: no pass over memory for the ReLU.
 
     y  = max(conv2d(x), 0)
     gx = the gradients of the convolution, for gy where y > 0 and 0 elsewhere
 
-The derivative at exactly 0 is 0, as in the code of 2012.
+The derivative at exactly 0 is 0, as in the code of 2012. Of a pooling window where nothing is
+larger than 0, nobody is the winner, and nobody gets a gradient.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tinynet.kernels.conv import (
     mixed,
 )
 from tinynet.kernels.geometry import Padding, Pair, output_shape
+from tinynet.kernels.max_pool import fast_forward as fast_pooling
+from tinynet.kernels.max_pool import max_pool2d_forward
 
 
 @Kernel
@@ -44,6 +47,19 @@ def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
     """Return gy (N, OC, OH, OW) where y > 0, the gradient before the ReLU, and its gbias (OC,)."""
     gy = gy * (y > 0)
     return gy, conv2d_backward_bias(gy)
+
+
+NOBODY = 255  # the winner of a window without one: so windows have at most 255 pixels
+
+
+@Kernel
+def max_pool2d_relu_forward(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """Return max(y, 0) of what max_pool2d_forward returns, and the winner or NOBODY."""
+    y, winner = max_pool2d_forward(x, kernel, stride, padding, ceil_mode)
+    xp = array_module(x)
+    return xp.maximum(y, 0), xp.where(y <= 0, xp.uint8(NOBODY), winner)
 
 
 # ---- the same on the microkernel
@@ -71,6 +87,14 @@ def conv2d_relu_forward_numba(
 def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
     return conv_gradient_loops.backward_relu(gy, y)
+
+
+@max_pool2d_relu_forward.numba
+def max_pool2d_relu_forward_numba(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """Begin with 0 instead of minus infinity."""
+    return fast_pooling(x, kernel, stride, padding, ceil_mode, 0.0, NOBODY)
 
 
 # ---- the same in threads: conv.cu

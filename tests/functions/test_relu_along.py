@@ -1,4 +1,4 @@
-"""A convolution that takes the ReLU behind it along: the same numbers, one pass fewer."""
+"""A convolution or a pooling that takes the ReLU behind it along: one pass fewer."""
 
 import numpy as np
 import pytest
@@ -43,6 +43,22 @@ def test_what_is_no_number_is_not_hidden(rng, channels):
     weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(np.float32)
     y = F.conv2d(tn.Tensor(x), tn.Tensor(weight), padding=1, relu=True)
     assert np.isnan(y.data[:, :, 3:6, 3:6]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel", [(3, 3), (16, 17)])
+def test_a_pooling_takes_it_along_as_well(rng, dtype, kernel):
+    values = rng.standard_normal((2, 5, 21, 20)).astype(dtype) - 2  # many windows without a winner
+    results = []
+    for at_once in (False, True):
+        x = tn.Tensor(values, requires_grad=True)
+        y = F.max_pool2d(x, kernel, 2, relu=at_once)
+        y = y if at_once else F.relu(y)
+        (y * y).sum().backward()
+        results.append((y.data, x.grad))
+    for apart, together in zip(*results, strict=True):
+        assert (together != 0).any()
+        assert np.array_equal(apart, together)
 
 
 def layers():

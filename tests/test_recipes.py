@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import data, models, nn, optim, pipeline, recipes, train
+from tinynet import data, models, nn, optim, pipeline, recipes, runs, train
+from tinynet.errors import DataError
 from tinynet.recipes import RECIPES, Recipe, find, from_json, optimizer, suited
 
 SHAPES = data.Shapes(train=True)
@@ -126,6 +127,22 @@ def test_biases_learn_at_their_own_rate_and_never_decay():
         "4.weight": (1.0, 0.4),
         "4.bias": (2.0, 0.0),
     }
+
+
+def test_biases_may_have_a_rate_that_no_schedule_changes():
+    recipe = find("alexnet-code2012")
+    found = optimizer(recipe, nn.Sequential(nn.Linear(2, 2)))
+    assert [(g["lr"], g["weight_decay"]) for g in found.groups] == [(None, 5e-4), (0.02, 0.0)]
+    epochs = [recipe.learning_rate(100 * epoch, 9300) for epoch in (22, 23, 51, 78)]
+    assert epochs == pytest.approx([0.01, 0.001, 1e-4, 1e-5])
+
+
+def test_a_recipe_builds_its_variant():
+    with nn.init.undrawn():
+        net = runs.build(find("alexnet-code2012"), 10)
+    assert any(isinstance(layer, nn.SpatialResponseNorm) for layer in net.features)
+    with pytest.raises(DataError, match=r"no variant 'x'.*code2012"):
+        runs.build(dataclasses.replace(find("alexnet-code2012"), variant="x"), 10)
 
 
 def test_linear_layers_decay_like_convolutions_unless_they_have_their_own():

@@ -31,7 +31,9 @@ class Recipe:
     schedule : pairs (fraction, factor): from that fraction of all steps on, lr is ``lr * factor``;
         or "cosine": up for a twentieth of the run, then down to nothing
     update : "sgd" by the paper's rule, "nesterov" or "adam"
-    bias_lr : how many times faster biases learn; they never decay
+    variant : of "alexnet"
+    bias_lr, bias_rate : how many times faster biases learn, or their own rate, which no schedule
+        changes; they never decay
     weight_decay, linear_weight_decay, local_weight_decay : of convolutions, and of linear layers
         and layers with filters for every place where they differ
     preprocess : "mean-image" (0..255 minus the training set's mean picture) or
@@ -50,6 +52,7 @@ class Recipe:
     name: str
     about: str
     model: str
+    variant: str | None = None
     data: str = "cifar10"
     epochs: int
     batch: int = 128
@@ -58,6 +61,7 @@ class Recipe:
     update: str = "sgd"
     momentum: float = 0.9
     bias_lr: float = 1.0
+    bias_rate: float | None = None
     weight_decay: float = 5e-4
     linear_weight_decay: float | None = None
     local_weight_decay: float | None = None
@@ -183,6 +187,22 @@ RECIPES = {
             mirror=True,
             colour=0.1,
         ),
+        Recipe(
+            name="alexnet-code2012",
+            about="the network and the rates of the code that computed the paper's tables",
+            model="alexnet",
+            variant="code2012",
+            epochs=93,
+            lr=0.01,
+            schedule=((23 / 93, 0.1), (51 / 93, 0.01), (78 / 93, 0.001)),
+            bias_rate=0.02,
+            preprocess="mean-image",
+            input_scale=1 / 1.1,
+            enlarge=8,
+            crop=224,
+            mirror=True,
+            colour=0.1,
+        ),
     )
 }
 
@@ -255,6 +275,7 @@ def optimizer(recipe: Recipe, model: Module) -> Optimizer:
         {
             "parameters": parameters,
             "lr_scale": 1.0 if axes in decays else recipe.bias_lr,
+            "lr": None if axes in decays else recipe.bias_rate,
             "weight_decay": decays.get(axes, 0.0),
         }
         for axes, parameters in members.items()

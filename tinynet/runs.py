@@ -76,10 +76,10 @@ def assemble(
 
 def build(recipe: Recipe, classes: int) -> Module:
     """Return the model of a recipe, which a file may have named."""
-    if recipe.model not in models.names():
-        known = ", ".join(models.names())
-        raise DataError(f"{recipe.name}: there is no model {recipe.model!r}. Known: {known}.")
-    return models.build(recipe.model, classes=classes, seed=recipe.seed)
+    try:
+        return models.build(recipe.model, classes, recipe.seed, recipe.variant)
+    except ValueError as error:
+        raise DataError(f"{recipe.name}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True)

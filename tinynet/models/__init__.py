@@ -91,7 +91,7 @@ def variants() -> list[str]:
 def entry(name: str, variant: str | None = None) -> Entry:
     """Return the network of this name; "alexnet" has variants."""
     if name not in MODELS:
-        raise ValueError(f"models.build: there is no {name!r}. Known: {', '.join(MODELS)}.")
+        raise ValueError(f"models.build: there is no model {name!r}. Known: {', '.join(MODELS)}.")
     if variant is None:
         return MODELS[name]
     if name != "alexnet":

@@ -16,9 +16,8 @@ import pytest
 import stand_in_cupy
 import tinynet as tn
 from devices import cuda_devices
-from required import lacking
+from required import need_compiler
 from stand_in_cublas import StandIn
-from tinynet.errors import DeviceError
 from tinynet.kernels import _cublas, _cuda_on_cpu
 
 # Numba compiles at a first call, so no example has a deadline.
@@ -45,10 +44,7 @@ def _a_compiler(request):
     case = getattr(request.node, "callspec", None)
     kind = case.params.get("kind") if case else None
     if kind == "cuda_on_cpu" or request.node.get_closest_marker("cxx"):
-        try:
-            _cuda_on_cpu.compiler()
-        except DeviceError as error:
-            lacking("cxx", str(error))
+        need_compiler()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from tinynet.testing.cases import cases_for
 
 pytestmark = pytest.mark.cxx
 WITH_CUDA = [k for k in kernels.KERNELS if "cuda" in k.implementations]
-POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0)  # one plane of 4x4 pixels, 2x2 windows
+POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0, -1, 0)  # one plane of 4x4, 2x2 windows
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def test_an_output_that_may_not_be_written_is_refused(pool):
 
 def test_a_number_that_does_not_fit_its_parameter_is_refused(pool):
     with pytest.raises(OverflowError):
-        pooled(*pool, sizes=(*POOL[:-1], 2**31))
+        pooled(*pool, sizes=(2**31, *POOL[1:]))
 
 
 def test_a_missing_argument_is_refused(pool):
-    with pytest.raises(TypeError, match="has 14 parameters, got 13"):
+    with pytest.raises(TypeError, match="has 16 parameters, got 15"):
         pooled(*pool, sizes=POOL[:-1])
 
 

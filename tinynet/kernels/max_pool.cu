@@ -5,6 +5,7 @@
 extern "C" __global__ void max_pool2d_forward(
     const real* x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
+    real floor, int none,   // y is at least `floor`; where nothing exceeds it, `none` is the winner
     real* y,                // (planes, OH, OW)
     unsigned char* winner)  // the same shape: p * KW + q
 {
@@ -13,8 +14,8 @@ extern "C" __global__ void max_pool2d_forward(
   const int j = at % OW, i = at / OW % OH;
   const real* image = x + at / OW / OH * H * W;
 
-  real best = -INFINITY;
-  int place = 0;
+  real best = floor;
+  int place = none;
   for (int p = max(0, PH - SH * i); p < min(KH, H + PH - SH * i); ++p)
     for (int q = max(0, PW - SW * j); q < min(KW, W + PW - SW * j); ++q) {
       const real value = image[Index(SH * i + p - PH) * W + (SW * j + q - PW)];

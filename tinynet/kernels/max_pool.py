@@ -169,13 +169,20 @@ def max_pool2d_forward_cuda(
     x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
 ) -> tuple[Array, Array]:
     """One thread an output; the winner takes a byte."""
+    return launch_forward(x, kernel, stride, padding, ceil_mode, -np.inf, 0)
+
+
+def launch_forward(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, floor: float, none: int
+) -> tuple[Array, Array]:
+    """Return what `fast_forward` returns."""
     outputs = output_shape("max_pool2d", x.shape, kernel, stride, padding, ceil_mode=ceil_mode)
     xp, (N, C, H, W) = array_module(x), x.shape
     y = xp.empty((N, C, *outputs), x.dtype)
     winner = xp.empty(y.shape, xp.uint8)
     launch(
         "max_pool", "max_pool2d_forward", cover(y.size), in_rows(x), N * C, H, W, *outputs,
-        *kernel, *stride, padding[0][0], padding[1][0], y, winner,
+        *kernel, *stride, padding[0][0], padding[1][0], floor, none, y, winner,
     )  # fmt: skip
     return y, winner
 

@@ -24,7 +24,7 @@ from tinynet.kernels.conv import (
 )
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.max_pool import fast_forward as fast_pooling
-from tinynet.kernels.max_pool import max_pool2d_forward
+from tinynet.kernels.max_pool import launch_forward, max_pool2d_forward
 
 
 @Kernel
@@ -97,7 +97,7 @@ def max_pool2d_relu_forward_numba(
     return fast_pooling(x, kernel, stride, padding, ceil_mode, 0.0, NOBODY)
 
 
-# ---- the same in threads: conv.cu
+# ---- the same in threads: conv.cu and max_pool.cu
 
 
 @conv2d_relu_forward.cuda
@@ -120,3 +120,11 @@ def conv2d_relu_forward_cuda(
 def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
     return conv_cuda.backward_relu(gy, y)
+
+
+@max_pool2d_relu_forward.cuda
+def max_pool2d_relu_forward_cuda(
+    x: Array, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool
+) -> tuple[Array, Array]:
+    """Begin with 0 instead of minus infinity."""
+    return launch_forward(x, kernel, stride, padding, ceil_mode, 0.0, NOBODY)

@@ -1,0 +1,158 @@
+"""Everything that is to be measured on a GPU, in one command: ``python -m benchmarks.gpu``.
+
+Tests on the card, training steps against PyTorch, kernels against the copy bandwidth, and a
+training run; a table on the screen, JSON in benchmarks/results/. Each section is a process with a
+time limit: one that fails is reported and the others go on. ``--dry-run`` does all of it, tiny, on
+the CPU, where the times mean nothing but the script is known to work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tinynet import backend
+from tinynet.errors import DeviceError
+from tinynet.report import table
+
+ROOT = Path(__file__).parent.parent
+SECTIONS = {"tests": 150, "small": 90, "alexnet": 150, "kernels": 60, "training": 120}  # seconds
+GOALS = [  # section, what, measured / to what, must, aim
+    ("small", "small AlexNet, step", "graph", "torch eager", 0.50, 0.30),
+    ("small", "small AlexNet, step", "graph", "torch graph", 1.10, 0.80),
+    ("alexnet", "AlexNet 2012, step", "graph", "torch eager", 0.70, 0.50),
+    ("alexnet", "AlexNet 2012, step", "graph", "torch compile", 1.00, 0.75),
+]
+SHARE = 0.60, 0.85  # of the copy bandwidth
+SECONDS = 30, 10  # to 89 % on CIFAR-10
+
+
+def main() -> int:
+    """Run the sections in turn; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="where the JSON goes; benchmarks/results/ if not")
+    parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="tf32")
+    parser.add_argument("--data-dir", help="where CIFAR-10 is, for the training run")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections alone")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="tiny, on the CPU: times mean nothing"
+    )
+    options = parser.parse_args()
+    if not options.dry_run:
+        try:
+            backend.device("cuda")
+        except DeviceError as error:
+            sys.stdout.write(f"Nothing was measured: {error} --dry-run tries the script.\n")
+            return 1
+    found = facts(options)
+    for name in options.only or SECTIONS:
+        found["sections"][name] = section(name, options)
+        sys.stdout.write(f"{name}: {found['sections'][name].get('failed', 'done')}\n")
+        sys.stdout.flush()
+    found["goals"] = list(judged({} if options.dry_run else found["sections"]))
+    sys.stdout.write("\n" + shown(found) + "\n")
+    path = options.out or ROOT / "benchmarks" / "results" / f"gpu-{found['date'][:10]}.json"
+    if options.out or not options.dry_run:  # a dry run is no result
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=2) + "\n")
+        sys.stdout.write(f"\nwritten: {path}\n")
+    return int(any("failed" in s for s in found["sections"].values()))
+
+
+def facts(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what a number needs beside it: date, device, versions, commit."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    versions = {"python": platform.python_version()}
+    for name in ("tinynet", "numpy", "cupy-cuda12x", "cupy-cuda13x", "torch"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "device": "the CPU: a dry run" if options.dry_run else _device(),
+        "precision": options.precision,
+        "commit": commit or "unknown",
+        "versions": versions,
+        "sections": {},
+    }
+
+
+def _device() -> str:
+    import cupy
+
+    properties = cupy.cuda.runtime.getDeviceProperties(0)
+    driver = cupy.cuda.runtime.driverGetVersion()
+    return f"{properties['name'].decode()}, driver for CUDA {driver // 1000}.{driver // 10 % 100}"
+
+
+def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return what a section measured, or {"failed": why}."""
+    settings = {
+        "precision": options.precision,
+        "dry": options.dry_run,
+        "data_dir": options.data_dir,
+    }
+    command = [sys.executable, "-m", "benchmarks.gpu_sections", name, json.dumps(settings)]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECTIONS[name]
+        )
+    except subprocess.TimeoutExpired as error:
+        lines = (error.stdout or b"").decode().strip().splitlines()  # bytes, whatever was asked
+        so_far: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+        return {**so_far, "failed": f"it took longer than {SECTIONS[name]} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = (done.stderr or done.stdout).strip().splitlines()[-5:]
+        return {"failed": " / ".join(said) or f"exit code {done.returncode}"}
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
+
+
+def judged(sections: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return each goal with what was found; None where nothing was."""
+    rows = []
+    for name, what, mine, rival, must, aim in GOALS:
+        times = sections.get(name, {}).get("ms", {})
+        both = times.get(f"tinynet {mine}"), times.get(rival)
+        ratio = round(both[0] / both[1], 3) if all(both) else None
+        rows.append({"what": f"{what}, to {rival}", "found": ratio, "must": must, "aim": aim})
+    for kernel, share in sections.get("kernels", {}).get("share", {}).items():
+        must, aim = SHARE
+        rows.append(
+            {"what": f"{kernel}, bandwidth to a copy's", "found": share, "must": must, "aim": aim}
+        )
+    must, aim = SECONDS
+    seconds = sections.get("training", {}).get("seconds_to_89")
+    rows.append({"what": "CIFAR-10 to 89 %, seconds", "found": seconds, "must": must, "aim": aim})
+    return rows
+
+
+def shown(found: dict[str, Any]) -> str:
+    """Return the tables for people."""
+    head = [("goal", "found", "must", "aim")]
+    goals = [
+        (g["what"], "not measured" if g["found"] is None else f"{g['found']:g}", f"{g['must']:g}",
+         f"{g['aim']:g}")
+        for g in found["goals"]
+    ]  # fmt: skip
+    times = [("section", "rival", "ms a step")] + [
+        (name, rival, f"{ms:.3f}")
+        for name, result in found["sections"].items()
+        for rival, ms in result.get("ms", {}).items()
+    ]
+    head_line = f"{found['device']}; {found['precision']}; commit {found['commit']}"
+    return "\n\n".join([head_line, table(head + goals, left=1), table(times, left=2)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""One section of `benchmarks.gpu` in a process of its own; its last line is JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tinynet as tn
+from benchmarks import nets
+from tinynet import backend, data, functions, kernels, pipeline, recipes, resident, runs, train
+
+Step = Callable[[], Any]
+CONV1 = 128, 96, 55, 55  # the first layer of AlexNet, a batch of it: 149 MB
+
+
+class Place:
+    """Where it runs: the first GPU, or, dry, the CPU with its CUDA kernels."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.dry, self.precision = settings["dry"], settings["precision"]
+        self.data_dir = settings["data_dir"]
+        self.device = backend.device("cpu" if self.dry else "cuda")
+        self.windows, self.steps = (1, 1) if self.dry else (7, 20)
+
+    @property
+    def xp(self) -> Any:
+        """NumPy or CuPy."""
+        if self.dry:
+            return np
+        import cupy
+
+        return cupy
+
+    def wait(self) -> None:
+        """Wait for the GPU, whoever gave it work."""
+        if not self.dry:
+            self.xp.cuda.Device(0).synchronize()
+
+    def ms(self, rivals: dict[str, Step]) -> dict[str, float]:
+        """Return the median time of a step of each rival; they take turns, window by window."""
+        found: dict[str, list[float]] = {name: [] for name in rivals}
+        for name, step in rivals.items():
+            for _ in range(1 if self.dry else 5):  # compiles, captures, chooses algorithms
+                step()
+            sys.stderr.write(f"{name} is warm\n")
+        for _ in range(self.windows):
+            for name, step in rivals.items():
+                self.wait()
+                begin = time.perf_counter()
+                for _ in range(self.steps):
+                    step()
+                self.wait()
+                found[name].append((time.perf_counter() - begin) / self.steps)
+        return {name: round(1e3 * statistics.median(times), 4) for name, times in found.items()}
+
+
+def tests(place: Place) -> dict[str, Any]:
+    """Run the tests that are marked for a GPU; dry, one kernel of them on the stand-in."""
+    chosen = ["tests/kernels/test_cuda_arrays.py", "-k", "lrn"] if place.dry else ["-m", "gpu"]
+    command = [sys.executable, "-m", "pytest", "-q", *chosen]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if not counts:
+        return {"failed": done.stdout[-300:] + done.stderr[-300:]}
+    return {**counts, **({"failed": f"{failed}"} if failed else {})}
+
+
+def our_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
+    """Return tinynet's training step, as it is and as a graph."""
+    model = nets.ours(net).to(place.device)
+    optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
+    rng = np.random.default_rng(0)
+    x = tn.tensor(rng.standard_normal((batch, *nets.shape(net)[1:]), np.float32), place.device)
+    labels = backend.transfer(rng.integers(0, nets.CLASSES[net], batch), place.device)
+
+    def step(x: tn.Tensor, labels: Any) -> tn.Tensor:
+        optimizer.zero_grad()
+        loss = functions.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    graph = tn.graph(step)
+    return {"tinynet eager": lambda: step(x, labels), "tinynet graph": lambda: graph(x, labels)}
+
+
+def torch_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
+    """Return PyTorch's step: eager, in a CUDA graph, compiled; none where it is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    torch.backends.cuda.matmul.allow_tf32 = place.precision != "float32"
+    torch.backends.cudnn.allow_tf32 = place.precision != "float32"
+    torch.backends.cudnn.benchmark = True
+    where = "cpu" if place.dry else "cuda"
+    x = torch.randn((batch, *nets.shape(net)[1:]), device=where)
+    labels = torch.randint(0, nets.CLASSES[net], (batch,), device=where)
+
+    def make(forward: Callable[[Any], Any]) -> Step:
+        model = nets.theirs(net).to(where)
+        run = forward(model)
+        optimizer = torch.optim.SGD(
+            model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4, fused=not place.dry
+        )
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(where, torch.bfloat16, enabled=place.precision == "bfloat16"):
+                loss = torch.nn.functional.cross_entropy(run(x), labels)
+            loss.backward()
+            optimizer.step()
+
+        return step
+
+    steps = {"torch eager": make(lambda model: model)}
+    if place.dry:
+        return steps
+    steps["torch graph"] = _torch_graph(torch, make(lambda model: model))
+    if net == "L":
+        steps["torch compile"] = make(
+            lambda model: torch.compile(model, mode="max-autotune-no-cudagraphs")
+        )
+    return steps
+
+
+def _torch_graph(torch: Any, step: Step) -> Step:
+    """Return PyTorch's step captured in a CUDA graph, by its own recipe."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    replay: Step = graph.replay
+    return replay
+
+
+def steps_of(place: Place, net: str, batch: int) -> dict[str, Any]:
+    """Return the times of all rivals on one net, each rival in turn."""
+    batch = 2 if place.dry else batch
+    rivals = our_steps(place, net, batch) | torch_steps(place, net, batch)
+    slow = rivals.pop("torch compile", None)
+    found: dict[str, Any] = {"shape": [batch, *nets.shape(net)[1:]], "ms": place.ms(rivals)}
+    begin = time.perf_counter()
+    rivals["tinynet graph"]()
+    found["host_us_a_replay"] = round(1e6 * (time.perf_counter() - begin), 1)
+    place.wait()
+    if slow is not None:  # compiling may outlast the section: what is known counts
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+        found["ms"] = place.ms({**rivals, "torch compile": slow})
+    return found
+
+
+def small(place: Place) -> dict[str, Any]:
+    """Time the small AlexNet, batch 128."""
+    return steps_of(place, "A", 128)
+
+
+def alexnet(place: Place) -> dict[str, Any]:
+    """Time the AlexNet of 2012, batch 128. Dry, the small one stands for it."""
+    return steps_of(place, "A" if place.dry else "L", 128)
+
+
+def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Step, int]]:
+    """Return the kernels that only move memory, and the bytes that each cannot avoid to move."""
+    xp = place.xp
+    x = xp.asarray(np.random.default_rng(0).standard_normal(shape, np.float32))
+    window = (3, 3), (2, 2), ((0, 0), (0, 0))
+    lrn = 5, 2.0, 1e-4, 0.75
+    y, scale = kernels.lrn_forward(x, *lrn, 1)
+    pooled, winner = kernels.max_pool2d_forward(x, *window, False)
+    velocity, gradient = xp.zeros_like(x), xp.ones_like(x)
+    pool_bytes = x.nbytes + pooled.nbytes + winner.nbytes
+    into = xp.empty_like(x)
+    return {
+        "copy": (lambda: xp.copyto(into, x), 2 * x.nbytes),
+        "LRN forward": (lambda: kernels.lrn_forward(x, *lrn, 1), 3 * x.nbytes),
+        "LRN backward": (
+            lambda: kernels.lrn_backward(gradient, x, y, scale, 5, 1e-4, 0.75, 1),
+            5 * x.nbytes,
+        ),
+        "pooling forward": (lambda: kernels.max_pool2d_forward(x, *window, False), pool_bytes),
+        "pooling backward": (
+            lambda: kernels.max_pool2d_backward(pooled, winner, x.shape, *window),
+            pool_bytes,
+        ),
+        "dropout": (lambda: kernels.dropout(x, 0.5, (0, 0, 0)), 2 * x.nbytes),
+        "update": (
+            lambda: kernels.momentum_update(
+                x, gradient, velocity, 1e-9, 0.9, 0.0, False, "paper"
+            ),
+            5 * x.nbytes,
+        ),
+    }  # fmt: skip
+
+
+def kernel_shares(place: Place) -> dict[str, Any]:
+    """Return GB/s of each kernel, and its share of what a copy reaches."""
+    rates = {}
+    shape = (1, 4, 6, 6) if place.dry else CONV1
+    for name, (step, moved) in bandwidth_cases(place, shape).items():
+        rates[name] = moved / (1e-3 * place.ms({name: step})[name]) / 1e9
+    copy = rates["copy"]
+    return {
+        "gigabytes_a_second": {name: round(rate, 1) for name, rate in rates.items()},
+        "share": {name: round(r / copy, 3) for name, r in rates.items() if name != "copy"},
+    }
+
+
+def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
+    """Train the small AlexNet for at most `limit` seconds; say when it first reached 89 %."""
+    begin = time.perf_counter()
+    recipe = dataclasses.replace(recipes.find("small-alexnet"), epochs=40, lr=0.02)
+    try:
+        sets = [data.open_dataset("cifar10", place.data_dir, train=t) for t in (True, False)]
+        name = "cifar10"
+    except (tn.DataError, OSError):
+        sets, name = [data.open_dataset("shapes", None, train=t) for t in (True, False)], "shapes"
+    if place.dry:
+        sets = [dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24]) if
+                dataclasses.is_dataclass(s) else _first(s, 24) for s in sets]  # fmt: skip
+        recipe = dataclasses.replace(recipe, epochs=1, batch=8, model="demo", pad=0)
+    feeds = [resident.moved(f, place.device) for f in pipeline.feeds(recipe, *sets)]
+    model = runs.build(recipe, 10).to(place.device)
+    optimizer = recipes.optimizer(recipe, model)
+    tn.seed(recipe.seed)
+    epochs, reached = [], None
+    for event in train.fit(
+        model, optimizer, *feeds, epochs=recipe.epochs, learning_rate=recipe.learning_rate
+    ):
+        if isinstance(event, train.Epoch):
+            seconds = round(time.perf_counter() - begin, 2)
+            epochs.append(
+                {"epoch": event.epoch, "seconds": seconds, "accuracy": event.test_accuracy}
+            )
+            if reached is None and event.test_accuracy >= 0.89:
+                reached = seconds
+            if seconds > limit:
+                break
+    best = max(e["accuracy"] for e in epochs)
+    return {"data": name, "recipe": recipe.name, "epochs": epochs, "best": best,
+            "seconds_to_89": reached if name == "cifar10" else None}  # fmt: skip
+
+
+def _first(dataset: Any, count: int) -> Any:
+    """Return the first pictures of a data set."""
+    few = type(dataset).__new__(type(dataset))
+    few.images, few.labels = dataset.images[:count], dataset.labels[:count]
+    return few
+
+
+SECTIONS: dict[str, Callable[[Place], dict[str, Any]]] = {
+    "tests": tests,
+    "small": small,
+    "alexnet": alexnet,
+    "kernels": kernel_shares,
+    "training": training,
+}
+
+
+def main(name: str, settings: str) -> None:
+    """Run a section and print what it found."""
+    place = Place(json.loads(settings))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tn.precision(place.precision))
+        if place.dry:
+            stack.enter_context(kernels.use("cuda_on_cpu"))
+        found = SECTIONS[name](place)
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,118 @@
+"""The script for the day on which there is a card: its parts run on the stand-in, tiny."""
+
+import argparse
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from benchmarks import gpu, gpu_sections, nets
+from tinynet import data, models, nn
+
+SETTINGS = {"dry": False, "precision": "tf32", "data_dir": None}
+
+
+@pytest.fixture
+def place(stand_in):
+    place = gpu_sections.Place(SETTINGS)
+    place.windows = place.steps = 1
+    return place
+
+
+def tiny(classes):
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(256, classes)
+    )
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "small-alexnet", models.Entry(tiny, 32, 10))
+    whole = data.Shapes(train=False)
+    few = gpu_sections._first(whole, 30)
+    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: few)
+
+
+@pytest.mark.cxx
+def test_steps_are_timed_as_they_are_and_as_a_graph(place, small, stand_in, monkeypatch):
+    monkeypatch.setattr(gpu_sections, "torch_steps", lambda *_: {})
+    with tn.precision("tf32"):
+        found = gpu_sections.steps_of(place, "A", 4)
+    assert found["shape"] == [4, *nets.shape("A")[1:]]
+    assert set(found["ms"]) == {"tinynet eager", "tinynet graph"}
+    assert {kind for *_, kind, _ in stand_in.card.products} == {77}, "tf32 is what was asked for"
+
+
+@pytest.mark.cxx
+def test_the_bandwidth_of_each_kernel_is_compared_with_a_copy(place, monkeypatch):
+    monkeypatch.setattr(gpu_sections, "CONV1", (2, 4, 6, 6))
+    found = gpu_sections.kernel_shares(place)
+    assert set(found["share"]) == set(found["gigabytes_a_second"]) - {"copy"}
+    assert len(found["share"]) == 6
+
+
+@pytest.mark.cxx
+def test_the_training_run_notes_every_epoch(place, small):
+    found = gpu_sections.training(place, limit=0.0)
+    assert found["data"] == "cifar10"
+    assert [e["epoch"] for e in found["epochs"]] == [1]
+    assert 0 <= found["best"] <= 1
+    assert found["seconds_to_89"] is None
+
+
+def test_goals_are_judged_and_shown():
+    sections = {
+        "small": {"ms": {"tinynet graph": 1.0, "torch eager": 4.0, "torch graph": 0.8}},
+        "kernels": {"share": {"dropout": 0.7}},
+        "training": {"seconds_to_89": 25.0},
+    }
+    rows = {row["what"]: row["found"] for row in gpu.judged(sections)}
+    assert rows["small AlexNet, step, to torch eager"] == 0.25
+    assert rows["small AlexNet, step, to torch graph"] == 1.25
+    assert rows["AlexNet 2012, step, to torch compile"] is None
+    assert rows["dropout, bandwidth to a copy's"] == 0.7
+    found = {"device": "d", "precision": "tf32", "commit": "c", "sections": sections}
+    text = gpu.shown({**found, "goals": list(gpu.judged(sections))})
+    assert "not measured" in text
+    assert "0.25" in text
+
+
+def options(**changes):
+    return argparse.Namespace(precision="tf32", dry_run=True, data_dir=None, **changes)
+
+
+def test_a_section_that_fails_says_why(monkeypatch):
+    monkeypatch.setitem(gpu.SECTIONS, "nonsense", 20)
+    found = gpu.section("nonsense", options())
+    assert "KeyError: 'nonsense'" in found["failed"]
+
+
+def test_a_section_that_hangs_is_ended_and_what_it_said_counts(monkeypatch):
+    def hangs(*args, **kwargs):
+        raise subprocess.TimeoutExpired("x", 1, output=b'{"ms": {"a": 1}}\n')
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    found = gpu.section("small", options())
+    assert found == {"ms": {"a": 1}, "failed": "it took longer than 90 s"}
+
+
+def test_without_a_card_it_says_so_in_a_sentence(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    assert gpu.main() == 1
+    assert capsys.readouterr().out.startswith("Nothing was measured: ")
+
+
+@pytest.mark.slow
+@pytest.mark.cxx
+def test_a_dry_run_does_every_section(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "found.json"
+    monkeypatch.setattr(sys, "argv", ["gpu", "--dry-run", "--out", str(out)])
+    assert gpu.main() == 0
+    found = json.loads(out.read_text())
+    assert set(found["sections"]) == set(gpu.SECTIONS)
+    assert all(row["found"] is None for row in found["goals"])
+    assert np.isfinite(list(found["sections"]["small"]["ms"].values())).all()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
@@ -19,6 +19,11 @@ from tinynet.ledger import Ledger, Line, Moment
 ROOT = Path(__file__).parent.parent
 FLOAT = 4
 SLACK = 1 << 15  # bytes of Python's own objects, and of arrays so small that NumPy sets them aside
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch):
+    monkeypatch.setattr(ledger, "MANY", 8)
 
 
 class Hoard(Function):
@@ -102,8 +107,37 @@ def test_scratch_is_what_is_given_back_before_the_op_ends():
     assert many.peak(10)[1] == "Hoard forward"
 
 
+class Chunked(Function):
+    """The identity, with scratch for up to six images at a time."""
+
+    def forward(self, x):
+        assert len([x[:6] + i for i in range(50)]) == 50
+        return x + 0
+
+    def backward(self, gy):
+        return gy
+
+
+class Chunking(nn.Module):
+    def forward(self, x):
+        return Chunked()(x)
+
+
+def test_scratch_that_does_not_grow_for_ever_is_not_thought_to(monkeypatch):
+    monkeypatch.setattr(ledger, "MANY", 16)
+    book = book_of(nn.Conv2d(2, 2, 1), Chunking(), *linear())
+    assert book.watched == (8, 16)
+    chunks = 50 * FLOAT * 2048 * 6
+    assert abs(book.scratch(20) - chunks) < 0.1 * chunks
+
+
+def test_large_networks_are_watched_with_few_images(monkeypatch):
+    monkeypatch.setattr(ledger, "ENOUGH", 1)
+    assert book_of(*linear()).watched == (2, 4)
+
+
 @given(channels=st.integers(1, 6), batch=st.integers(5, 24), kept=st.integers(0, 4))
-@settings(max_examples=6)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_batch_that_was_not_run_is_foretold(channels, batch, kept):
     layers = (
         nn.Conv2d(2, channels, 3, padding=1), nn.ReLU(), nn.LocalResponseNorm(),
@@ -131,6 +165,7 @@ def test_the_peak_moves_from_the_update_to_the_activations_as_batches_grow():
     assert standing.peak(101) == (1010, "forward")
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 10**6), fixed=st.integers(0, 1000), slope=st.integers(1, 1000))
 def test_the_largest_batch_fits_and_the_next_does_not(limit, fixed, slope):
     book = Ledger({"cpu": 7}, {}, {}, {}, [], [Moment("op", Line(0), Line(fixed, slope), Line(0))])

@@ -19,7 +19,7 @@ def page(name: str, batch: int, classes: int | None = None, variant: str | None 
     fits = "fits" if peak <= CARD_OF_2012 else "does not fit"
     large = sorted(book.kept, key=lambda kept: -kept.bytes.at(batch))[:SHOWN]
     kept = [(k.op, "x".join(map(str, k.shape)), mib(k.bytes.at(batch))) for k in large]
-    ones = " and ".join(map(str, ledger.FEW))
+    ones = " and ".join(map(str, book.watched))
     return (
         f"{variant or name}: a training step with {batch} images, foretold from {ones} images.\n"
         f"{amounts(book, batch)}\n"

@@ -7,10 +7,11 @@ amount is then a straight line in the size of the batch, and two points give the
 
 The lines are drawn for each moment of the step by itself, because the hungriest moment is another
 one for small batches (the update, when all gradients are there) than for large ones (the end of
-the forward pass, when all activations are). Python says when an op begins and ends
-(`sys.setprofile`) and what NumPy has allocated since (`tracemalloc`); the ops do not know that
-they are watched. What compiled kernels allocate for themselves is not seen; it is the size of a
-cache, not of a batch.
+the forward pass, when all activations are). Some ops work on chunks, and need no more for
+themselves once a chunk is full, so the two batches are as large as a second of work allows.
+
+Python says when an op begins and ends (`sys.setprofile`) and what NumPy allocated (`tracemalloc`);
+the ops do not know it. What compiled kernels allocate for themselves is the size of a cache.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from tinynet.backend import Array, Device
 from tinynet.optim import Optimizer
 from tinynet.tensor import Tensor, tensor
 
-FEW = (2, 4)  # images; batch normalization cannot do with one
+FEW, MANY = 4, 128  # images of the larger of the two batches, at least and at most
+ENOUGH = 1 << 26  # bytes of activations that a small step may keep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Ledger:
     optimizer: dict[Device, int]
     kept: list[Kept]
     moments: list[Moment]
+    watched: tuple[int, int] = (FEW // 2, FEW)  # batches
 
     def activations(self, batch: int) -> dict[Device, int]:
         """Return what is kept for backward, by device."""
@@ -118,24 +121,30 @@ def of_training(
     """Return the ledger of a model that learns from images (C, H, W); its values are lost."""
     optimizer = make_optimizer(model)
     model.train()
-    _step(model, optimizer, image, FEW[0])  # brings the optimiser's arrays, and compiles
-    _watched(model, optimizer, image, FEW[0])  # brings what Python sets aside only once
-    few, more = (_watched(model, optimizer, image, batch) for batch in FEW)
+    _step(model, optimizer, image, FEW // 2)  # brings the optimiser's arrays, and compiles
+    first, _ = _watched(model, optimizer, image, FEW)  # and what Python sets aside only once
+    batch = FEW
+    while batch < MANY and 2 * batch * sum(bytes_ for *_, bytes_ in first) <= ENOUGH * FEW:
+        batch *= 2
+    batches = batch // 2, batch
+    few, more = (_watched(model, optimizer, image, batch) for batch in batches)
     parameters = [p for group in optimizer.groups for p in group["parameters"]]
     states = zip(parameters, optimizer.state, strict=True)
+    inside = (value for _, module in model.named_modules() for value in vars(module).values())
     return Ledger(
         _by_device((p.device, p.data) for p in model.parameters()),
-        _by_device((b.device, b.data) for b in _buffers(model)),
+        _by_device((b.device, b.data) for b in inside if type(b) is nn.Buffer),
         _by_device((p.device, p.grad) for p in parameters if p.grad is not None),
         _by_device((p.device, array) for p, state in states for array in state.values()),
         [
-            Kept(op, shape, device, _line(a, b))
+            Kept(op, shape, device, _line(batches, a, b))
             for (op, shape, device, a), (*_, b) in zip(few[0], more[0], strict=True)
         ],
         [
-            Moment(name, *(_line(a, b) for a, b in zip(one, other, strict=True)))
+            Moment(name, *(_line(batches, a, b) for a, b in zip(one, other, strict=True)))
             for (name, *one), (_, *other) in zip(few[1], more[1], strict=True)
         ],
+        batches,
     )
 
 
@@ -144,7 +153,7 @@ def process(book: Ledger) -> int:
 
     That is its own peak without the peak of the small steps: Python, libraries, compiled kernels.
     """
-    return highest_resident() - book.peak(FEW[1])[0]
+    return highest_resident() - book.peak(book.watched[1])[0]
 
 
 def highest_resident() -> int:
@@ -275,11 +284,6 @@ def _owner(array: Array) -> Array:
     return array
 
 
-def _buffers(model: nn.Module) -> list[nn.Buffer]:
-    inside = [v for _, module in model.named_modules() for v in vars(module).values()]
-    return [v for v in inside if isinstance(v, nn.Buffer) and not isinstance(v, nn.Parameter)]
-
-
 def _by_device(arrays: Iterable[tuple[Device, Array]]) -> dict[Device, int]:
     found: dict[Device, int] = {}
     for device, array in arrays:
@@ -287,7 +291,7 @@ def _by_device(arrays: Iterable[tuple[Device, Array]]) -> dict[Device, int]:
     return found
 
 
-def _line(few: float, more: float) -> Line:
-    """Return the line through the bytes at the two batches of FEW."""
-    slope = (more - few) / (FEW[1] - FEW[0])
-    return Line(few - slope * FEW[0], slope)
+def _line(batches: tuple[int, int], few: float, more: float) -> Line:
+    """Return the line through the bytes at two batches."""
+    slope = (more - few) / (batches[1] - batches[0])
+    return Line(few - slope * batches[0], slope)

@@ -18,7 +18,8 @@ matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU
 =============  ======================================================================
 
 A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
-``with use("reference"):`` forces one kind of implementation.
+``with use("reference"):`` forces one kind of implementation; ``"cuda_on_cpu"`` runs the CUDA code
+of the ``.cu`` files on NumPy arrays, without a GPU.
 """
 
 from tinynet.kernels._kernel import KERNELS, Kernel, use

@@ -1,13 +1,15 @@
 // Average pooling over windows that may overlap. The equation is in avg_pool.py.
 #include "tinynet.cuh"
 
-// How many pixels of a window that begins at `first` (in pixels of the image) count, along one axis.
-__device__ inline int counted(int first, int K, int before, int size, int after, bool with_padding) {
+// How many pixels of a window that begins at `first` count, along one axis.
+__device__ inline int counted(int first, int K, int before, int size, int after,
+                              bool with_padding) {
   const int low = with_padding ? -before : 0, high = with_padding ? size + after : size;
   return min(first + K, high) - max(first, low);
 }
 
-// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one image.
+// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one
+// image.
 extern "C" __global__ void avg_pool2d_forward(
     const real* x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW,

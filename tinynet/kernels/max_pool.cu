@@ -1,7 +1,8 @@
 // Max-pooling over windows that may overlap. The equation is in max_pool.py.
 #include "tinynet.cuh"
 
-// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one image.
+// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one
+// image.
 extern "C" __global__ void max_pool2d_forward(
     const real* x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,

@@ -29,16 +29,19 @@ __device__ void tile_product(const Left& left, const Right& right, Index rows, I
   __shared__ real a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];  // + 4: neighbours in other banks
   const Index tiles = (columns + TILE - 1) / TILE;
   const Index m0 = blockIdx.x / tiles * TILE, n0 = blockIdx.x % tiles * TILE;
-  const int me = threadIdx.x, m1 = me / (TILE / SQUARE) * SQUARE, n1 = me % (TILE / SQUARE) * SQUARE;
+  const int me = threadIdx.x;
+  const int m1 = me / (TILE / SQUARE) * SQUARE, n1 = me % (TILE / SQUARE) * SQUARE;
   real sum[SQUARE][SQUARE] = {};
 
   for (Index k0 = first; k0 < last; k0 += DEPTH) {
     for (int i = me; i < TILE * DEPTH; i += PRODUCT_THREADS) {
-      const int m = Left::ALONG_SUM ? i / DEPTH : i % TILE, k = Left::ALONG_SUM ? i % DEPTH : i / TILE;
+      const int m = Left::ALONG_SUM ? i / DEPTH : i % TILE;
+      const int k = Left::ALONG_SUM ? i % DEPTH : i / TILE;
       a[k][m] = m0 + m < rows && k0 + k < last ? left.row(m0 + m)[k0 + k] : real(0);
     }
     for (int i = me; i < TILE * DEPTH; i += PRODUCT_THREADS) {
-      const int n = Right::ALONG_SUM ? i / DEPTH : i % TILE, k = Right::ALONG_SUM ? i % DEPTH : i / TILE;
+      const int n = Right::ALONG_SUM ? i / DEPTH : i % TILE;
+      const int k = Right::ALONG_SUM ? i % DEPTH : i / TILE;
       b[k][n] = n0 + n < columns && k0 + k < last ? right.column(n0 + n)[k0 + k] : real(0);
     }
     __syncthreads();

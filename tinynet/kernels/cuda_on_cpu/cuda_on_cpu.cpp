@@ -9,7 +9,7 @@
 //     thread 1          ───┤              ├───            time goes to the right;
 //     thread 2                 ───┤           ├───        ┤ reaches, ├ leaves the barrier
 //
-// Nothing runs side by side, and yet no race goes unseen: see sanitizers.h.
+// Nothing runs side by side, and yet ThreadSanitizer sees races: sanitizers.h tells it who is who.
 #include "cuda_on_cpu.h"
 
 #include <setjmp.h>
@@ -199,7 +199,8 @@ static void complain() {
                       "%s:%d: all %u threads of a %s must come to this barrier. %u came",
                       meeting.place.first, meeting.place.second, meeting.members,
                       &meeting == &meetings[0] ? "block" : "warp", meeting.present);
-  const char* why = meeting.torn ? " to this one or another" : "; %zu threads of the block returned";
+  const char* why =
+      meeting.torn ? " to this one or another" : "; %zu threads of the block returned";
   snprintf(trouble + used, sizeof trouble - used, why, returned);
 }
 
@@ -220,7 +221,10 @@ static void run_block() {
 
 unsigned thread_number() { return now->number; }
 unsigned warp_lanes() { return meetings[1 + now->number / warpSize].members; }
-void* dynamic_shared() { return memory + threads * sizeof(uint64_t); }
+static size_t registers() {
+  return (threads + warpSize - 1) / warpSize * warpSize * sizeof(uint64_t);
+}
+void* dynamic_shared() { return memory + registers(); }
 uint64_t* warp_registers() {
   return reinterpret_cast<uint64_t*>(memory) + now->number / warpSize * warpSize;
 }
@@ -258,7 +262,8 @@ static void run_blocks(size_t blocks, size_t bytes, size_t pages) {
   }
 }
 
-// `shape` is gridDim, blockDim, and the order of turns. Only one grid runs at a time: the caller sees to that.
+// `shape` is gridDim, blockDim, and the order of turns. The caller sees to it that only one grid
+// runs at a time.
 const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
                      void (*thread)(void*), void* what) {
   gridDim = {shape[0], shape[1], shape[2]};
@@ -270,7 +275,7 @@ const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
   home.thread = myself();
   *trouble = 0;
 
-  const size_t bytes = threads * sizeof(uint64_t) + shared, pages = bytes + 4096;
+  const size_t bytes = registers() + shared, pages = bytes + 4096;
   renew_memory(bytes, pages);
   run_blocks(size_t(gridDim.x) * gridDim.y * gridDim.z, bytes, pages);
   happens_after(&ended);

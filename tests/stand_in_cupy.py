@@ -49,7 +49,9 @@ def _current_device():
 
 
 def _current_stream():
-    return getattr(_thread, "streams", [None])[-1] or Stream.null
+    """Each device has its own in each thread, as in CuPy."""
+    chosen = getattr(_thread, "streams", {}).get(_current_device())
+    return chosen[-1] if chosen else Stream.null
 
 
 # ---- memory
@@ -208,11 +210,15 @@ class Stream:
         Stream.handles[self.ptr] = self
 
     def __enter__(self):
-        _thread.streams = [*getattr(_thread, "streams", [None]), self]
+        if self.device_id not in (-1, _current_device()):
+            raise RuntimeError(f"a stream of device {self.device_id} on {_current_device()}")
+        _thread.streams = getattr(_thread, "streams", {})
+        _thread.streams.setdefault(_current_device(), []).append(self)
+        self.entered = _current_device()
         return self
 
     def __exit__(self, *_):
-        _thread.streams.pop()
+        _thread.streams[self.entered].pop()
 
     def begin_capture(self, mode=None):
         if self.ptr == 0:

@@ -11,8 +11,8 @@ from stand_in_cupy import words
 
 OURS = words(
     """Card card words launch host launches pending stream handles compiler run limit used total
-    card free builtins ctypes functools math operator threading types weakref defaultdict np POISON
-    CAPTURING OPERATORS UFUNC_OF COMPARISONS SIGNS METHODS UFUNCS FUNCTIONS"""
+    free entered builtins ctypes functools math operator threading types weakref defaultdict np
+    POISON CAPTURING OPERATORS UFUNC_OF COMPARISONS SIGNS METHODS UFUNCS FUNCTIONS"""
 )
 
 

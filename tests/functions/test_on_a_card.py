@@ -34,7 +34,7 @@ ROWS = {name: row for name, row in FUNCTION_ROWS.items() if name != "batch_norm"
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_a_function_does_on_a_card_what_it_does_on_the_cpu(row, cupy):
-    @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data(), seeds, orders)
     def same(data, seed, order):
         function, arrays = row(data.draw, float_fill(seed))

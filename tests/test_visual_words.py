@@ -88,5 +88,5 @@ def test_the_drawn_shapes_are_told_apart():
             images=found.images[:count], labels=found.labels[:count], classes=found.classes
         )
 
-    *_, last = visual_words.run(few(True, 500), few(False, 200), words=20)
+    *_, last = visual_words.run(few(True, 300), few(False, 150), words=16)
     assert float(last.split()[2]) > 40  # of ten classes

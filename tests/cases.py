@@ -235,19 +235,27 @@ def _along_axis(function):
     return row
 
 
-def conv2d(draw, fill):
+def conv2d(draw, fill, convolve=F.conv2d):
     x, weight, bias, stride, padding, dilation, groups = conv2d_forward(draw, fill)
 
     def function(x, weight, bias=None):
         settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return F.conv2d(x, weight, bias, **settings)
+        return convolve(x, weight, bias, **settings)
 
     return function, (x, weight) if bias is None else (x, weight, bias)
 
 
-def max_pool2d(draw, fill):
+def conv2d_relu(draw, fill):
+    return conv2d(draw, fill, F.conv2d_relu)
+
+
+def max_pool2d(draw, fill, pool=F.max_pool2d):
     x, kernel, stride, padding, ceil = max_pool2d_forward(draw, fill)
-    return lambda t: F.max_pool2d(t, kernel, stride, padding=padding, ceil_mode=ceil), (x,)
+    return lambda t: pool(t, kernel, stride, padding=padding, ceil_mode=ceil), (x,)
+
+
+def max_pool2d_relu(draw, fill):
+    return max_pool2d(draw, fill, F.max_pool2d_relu)
 
 
 def avg_pool2d(draw, fill):
@@ -392,7 +400,9 @@ FUNCTION_ROWS = {
     "softmax": _along_axis(F.softmax),
     "log_softmax": _along_axis(F.log_softmax),
     "conv2d": conv2d,
+    "conv2d_relu": conv2d_relu,
     "max_pool2d": max_pool2d,
+    "max_pool2d_relu": max_pool2d_relu,
     "avg_pool2d": avg_pool2d,
     "global_avg_pool2d": global_avg_pool2d,
     "adaptive_avg_pool2d": adaptive_avg_pool2d,

@@ -572,8 +572,9 @@ class ForgetfulBatchNorm(BatchNorm):
     """Mean and variance are taken for constants."""
 
     def backward(self, gy):
-        xhat, inverse, weight = self.saved
-        axes = (0, 2, 3)
+        x, weight = self.saved
+        axes, inverse = (0, 2, 3), 1 / np.sqrt(self.var + self.eps)[:, None, None]
+        xhat = (x - self.mean[:, None, None]) * inverse
         gx = gy * inverse * weight[:, None, None]
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
 

@@ -10,6 +10,10 @@ from tinynet import nn
 WIDE = 32  # channels from which 3x3 takes Winograd's way
 
 
+def conv2d_then_relu(*inputs, **settings):
+    return F.relu(F.conv2d(*inputs, **settings))
+
+
 def both_ways(x, weight, bias, **settings):
     """Return y and all gradients of relu(conv2d(...)), in two steps and in one."""
     results = []
@@ -17,8 +21,7 @@ def both_ways(x, weight, bias, **settings):
         inputs = [
             None if a is None else tn.Tensor(a, requires_grad=True) for a in (x, weight, bias)
         ]
-        y = F.conv2d(*inputs, **settings, relu=at_once)
-        y = y if at_once else F.relu(y)
+        y = (F.conv2d_relu if at_once else conv2d_then_relu)(*inputs, **settings)
         weights = np.cos(np.arange(y.data.size)).reshape(y.shape).astype(x.dtype)
         (y * tn.Tensor(weights)).sum().backward()
         results.append([y.data, *(v.grad for v in inputs if v is not None)])
@@ -41,7 +44,7 @@ def test_what_is_no_number_is_not_hidden(rng, channels):
     x = rng.standard_normal((1, channels, 8, 8)).astype(np.float32)
     x[0, 0, 4, 4] = np.nan
     weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(np.float32)
-    y = F.conv2d(tn.Tensor(x), tn.Tensor(weight), padding=1, relu=True)
+    y = F.conv2d_relu(tn.Tensor(x), tn.Tensor(weight), padding=1)
     assert np.isnan(y.data[:, :, 3:6, 3:6]).all()
 
 
@@ -52,8 +55,7 @@ def test_a_pooling_takes_it_along_as_well(rng, dtype, kernel):
     results = []
     for at_once in (False, True):
         x = tn.Tensor(values, requires_grad=True)
-        y = F.max_pool2d(x, kernel, 2, relu=at_once)
-        y = y if at_once else F.relu(y)
+        y = F.max_pool2d_relu(x, kernel, 2) if at_once else F.relu(F.max_pool2d(x, kernel, 2))
         (y * y).sum().backward()
         results.append((y.data, x.grad))
     for apart, together in zip(*results, strict=True):

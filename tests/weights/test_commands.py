@@ -52,7 +52,9 @@ def test_show_says_whether_a_model_fits(tinynet_says, demo):
     said = tinynet_says("show", demo.path, "--model", "cifar-quick")
     assert said.code == 1
     assert "not the weights of this model" in said.err
-    assert "there is no 'nothing'" in tinynet_says("show", demo.path, "--model", "nothing").err
+    assert (
+        "there is no model 'nothing'" in tinynet_says("show", demo.path, "--model", "nothing").err
+    )
 
 
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])

@@ -1,6 +1,6 @@
 """The ops on tensors, as users call them: ``from tinynet import functions as F``."""
 
-from tinynet.functions.conv import conv2d
+from tinynet.functions.conv import conv2d, conv2d_relu
 from tinynet.functions.dropout import dropout
 from tinynet.functions.elementwise import (
     add,
@@ -20,7 +20,13 @@ from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
 from tinynet.functions.matmul import linear, matmul
 from tinynet.functions.norm import batch_norm, local_response_norm, spatial_response_norm
-from tinynet.functions.pool import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
+from tinynet.functions.pool import (
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    global_avg_pool2d,
+    max_pool2d,
+    max_pool2d_relu,
+)
 from tinynet.functions.reduce import max, mean, sum
 from tinynet.functions.shape import concatenate, flatten, getitem, pad, reshape, transpose
 
@@ -31,6 +37,7 @@ __all__ = [
     "batch_norm",
     "concatenate",
     "conv2d",
+    "conv2d_relu",
     "cross_entropy",
     "div",
     "dropout",
@@ -46,6 +53,7 @@ __all__ = [
     "matmul",
     "max",
     "max_pool2d",
+    "max_pool2d_relu",
     "mean",
     "mul",
     "neg",

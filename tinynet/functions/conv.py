@@ -63,7 +63,6 @@ def conv2d(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
-    relu: bool = False,
 ) -> Tensor:
     """Correlate images with filters (the paper's convolution).
 
@@ -81,13 +80,39 @@ def conv2d(
     groups : int
         Output channels of group g see only the input channels of group g, as conv2, conv4 and
         conv5 of AlexNet, each on its own GPU (section 3.5).
-    relu : bool
-        Return max(y, 0): what `relu` would make of y, in the same pass over memory.
 
     Returns
     -------
     (N, OC, OH, OW), with OH = (H + top + bottom - (DH * (KH - 1) + 1)) // SH + 1
     """
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=False)
+
+
+def conv2d_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair | Padding = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return relu(conv2d(...)), the same numbers, in one pass over memory: see `conv2d`."""
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=True)
+
+
+def _conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: int | Pair,
+    padding: int | Pair | Padding,
+    dilation: int | Pair,
+    groups: int,
+    *,
+    relu: bool,
+) -> Tensor:
     geometry = pair(stride, "conv2d: stride"), padding_pairs(padding, "conv2d: padding")
     spread = pair(dilation, "conv2d: dilation")
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)

@@ -86,7 +86,6 @@ def max_pool2d(
     *,
     padding: int | Pair | Padding = 0,
     ceil_mode: bool = False,
-    relu: bool = False,
 ) -> Tensor:
     """Return the maximum of each window of x (N, C, H, W) as (N, C, OH, OW).
 
@@ -100,14 +99,25 @@ def max_pool2d(
         Pixels around the image that never win; at most half the window.
     ceil_mode : bool
         Let a last window hang over the end, as cuda-convnet and Caffe did.
-    relu : bool
-        Return max(y, 0): what `relu` would make of y, in the same pass over memory.
     """
     geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    return MaxPool2d(*geometry, ceil_mode)(x)
+
+
+def max_pool2d_relu(
+    x: Tensor,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    *,
+    padding: int | Pair | Padding = 0,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return relu(max_pool2d(...)), the same numbers, in one pass over memory: see `max_pool2d`."""
+    geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
     (KH, KW), *_ = geometry
-    if relu and KH * KW > NOBODY:
+    if KH * KW > NOBODY:
         return ReLU()(MaxPool2d(*geometry, ceil_mode)(x))
-    return MaxPool2d(*geometry, ceil_mode, relu=relu)(x)
+    return MaxPool2d(*geometry, ceil_mode, relu=True)(x)
 
 
 def avg_pool2d(

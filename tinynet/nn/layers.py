@@ -46,9 +46,17 @@ class Conv2d(Module):
         self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
 
-    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
-        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W), or its maximum with 0."""
-        return F.conv2d(
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
+        return self._apply(F.conv2d, x)
+
+    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Do a ReLU that follows in the same pass (see `Sequential`)."""
+        plain = type(self) is Conv2d and type(following) is ReLU
+        return functools.partial(self._apply, F.conv2d_relu) if plain else None
+
+    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+        return function(
             x,
             self.weight,
             self.bias,
@@ -56,13 +64,7 @@ class Conv2d(Module):
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
-            relu=relu,
         )
-
-    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Do a ReLU that follows in the same pass (see `Sequential`)."""
-        plain = type(self) is Conv2d and type(following) is ReLU
-        return functools.partial(self.forward, relu=True) if plain else None
 
 
 class Linear(Module):
@@ -121,21 +123,19 @@ class MaxPool2d(Module):
         self.kernel_size, self.stride = kernel_size, stride
         self.padding, self.ceil_mode = padding, ceil_mode
 
-    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
-        """Return (N, C, OH, OW) for x (N, C, H, W), or its maximum with 0."""
-        return F.max_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            padding=self.padding,
-            ceil_mode=self.ceil_mode,
-            relu=relu,
-        )
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, C, OH, OW) for x (N, C, H, W)."""
+        return self._apply(F.max_pool2d, x)
 
     def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
         """Do a ReLU that follows in the same pass (see `Sequential`)."""
         plain = type(self) is MaxPool2d and type(following) is ReLU
-        return functools.partial(self.forward, relu=True) if plain else None
+        return functools.partial(self._apply, F.max_pool2d_relu) if plain else None
+
+    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+        return function(
+            x, self.kernel_size, self.stride, padding=self.padding, ceil_mode=self.ceil_mode
+        )
 
 
 class AvgPool2d(Module):

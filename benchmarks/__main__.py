@@ -1,10 +1,11 @@
-"""Print the table of the README: ``python -m benchmarks``."""
+"""Print the tables of the README, the steps and the ladder: ``python -m benchmarks``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from benchmarks import ladder
 from benchmarks.step import compare
 
 ROWS = [
@@ -36,7 +37,8 @@ def main() -> None:
         )
         out.flush()
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n")
+    out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n\n")
+    out.write(ladder.table(ladder.measure(options.threads, 2 * options.rounds), options.threads))
 
 
 if __name__ == "__main__":

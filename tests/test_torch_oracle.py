@@ -56,7 +56,17 @@ OPS = {
         lambda x, w: TF.conv2d(x, w, stride=3),
         [X, (4, 6, 2, 3)],
     ),
+    "conv2d_relu": (
+        lambda x, w, b: F.conv2d_relu(x, w, b, padding=1, groups=2),
+        lambda x, w, b: TF.relu(TF.conv2d(x, w, b, padding=1, groups=2)),
+        [X, (6, 2, 3, 2), (6,)],
+    ),
     "max_pool2d": (lambda x: F.max_pool2d(x, 3, 2), lambda x: TF.max_pool2d(x, 3, 2), [X]),
+    "max_pool2d_relu": (
+        lambda x: F.max_pool2d_relu(x, 2, 2),
+        lambda x: TF.relu(TF.max_pool2d(x, 2, 2)),
+        [X],
+    ),
     "max_pool2d, padding, ceil": (
         lambda x: F.max_pool2d(x, (3, 2), (2, 3), padding=1, ceil_mode=True),
         lambda x: TF.max_pool2d(x, (3, 2), (2, 3), 1, ceil_mode=True),

@@ -59,7 +59,7 @@ OPS = {
     "conv2d_relu": (
         lambda x, w, b: F.conv2d_relu(x, w, b, padding=1, groups=2),
         lambda x, w, b: TF.relu(TF.conv2d(x, w, b, padding=1, groups=2)),
-        [X, (6, 2, 3, 2), (6,)],
+        [X, (6, 3, 3, 2), (6,)],
     ),
     "max_pool2d": (lambda x: F.max_pool2d(x, 3, 2), lambda x: TF.max_pool2d(x, 3, 2), [X]),
     "max_pool2d_relu": (

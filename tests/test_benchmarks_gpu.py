@@ -10,7 +10,8 @@ import pytest
 
 import tinynet as tn
 from benchmarks import gpu, gpu_sections, nets
-from tinynet import data, models, nn
+from benchmarks.gpu_launches import launches
+from tinynet import data, kernels, models, nn
 
 SETTINGS = {"dry": False, "precision": "tf32", "data_dir": None}
 
@@ -47,6 +48,34 @@ def test_steps_are_timed_as_they_are_and_as_a_graph(place, small, stand_in, monk
 
 
 @pytest.mark.cxx
+def test_the_launches_of_a_step_are_counted_and_a_replay_is_one(place, small, stand_in):
+    steps = gpu_sections.our_steps(place, "A", 4)
+    for step in steps.values():
+        for _ in range(2):  # a graph records at the second call
+            step()
+    before = len(stand_in.card.products)
+    steps["tinynet eager"]()
+    products = len(stand_in.card.products) - before
+    found = launches(steps, on_gpu=True)
+    assert found["tinynet graph"] == {"kernels": 0, "products": 0, "graphs": 1}
+    eager = found["tinynet eager"]
+    assert eager == {"kernels": eager["kernels"], "products": products, "graphs": 0}
+    assert products == 5, "three of the linear layer; the convolution's forward and filters"
+    assert eager["kernels"] >= 7, "ReLU and the loss, there and back, columns, four parameters"
+
+
+@pytest.mark.cxx
+def test_a_replay_on_a_cpu_repeats_the_launches(small):
+    place = gpu_sections.Place({**SETTINGS, "dry": True})
+    steps = gpu_sections.our_steps(place, "A", 4)
+    with kernels.use("cuda_on_cpu"):
+        for _ in range(2):
+            steps["tinynet graph"]()
+        found = launches(steps, on_gpu=False)
+    assert found["tinynet graph"] == {**found["tinynet eager"], "graphs": 1}
+
+
+@pytest.mark.cxx
 def test_the_bandwidth_of_each_kernel_is_compared_with_a_copy(place, monkeypatch):
     monkeypatch.setattr(gpu_sections, "CONV1", (2, 4, 6, 6))
     found = gpu_sections.kernel_shares(place)
@@ -66,7 +95,8 @@ def test_the_training_run_notes_every_epoch(place, small):
 def test_goals_are_judged_and_shown():
     sections = {
         "small": {"ms": {"tinynet graph": 1.0, "torch eager": 4.0, "torch graph": 0.8}},
-        "kernels": {"share": {"dropout": 0.7}},
+        "alexnet": {"launches": {"eager": {"kernels": 54, "products": 9, "graphs": 0}}},
+        "kernels": {"share": {"dropout": 0.7}, "gigabytes_a_second": {"dropout": 2345.6}},
         "training": {"seconds_to_89": 25.0},
     }
     rows = {row["what"]: row["found"] for row in gpu.judged(sections)}
@@ -78,6 +108,8 @@ def test_goals_are_judged_and_shown():
     text = gpu.shown({**found, "goals": list(gpu.judged(sections))})
     assert "not measured" in text
     assert "0.25" in text
+    assert text.splitlines()[-1].split() == ["dropout", "2345.6"]
+    assert ["alexnet", "eager", "54", "9", "0"] in [line.split() for line in text.splitlines()]
 
 
 def options(**changes):
@@ -96,7 +128,11 @@ def test_a_section_that_hangs_is_ended_and_what_it_said_counts(monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", hangs)
     found = gpu.section("small", options())
-    assert found == {"ms": {"a": 1}, "failed": "it took longer than 90 s"}
+    assert found == {"ms": {"a": 1}, "failed": f"it took longer than {gpu.SECTIONS['small']} s"}
+
+
+def test_all_sections_end_within_eight_minutes():
+    assert sum(gpu.SECTIONS.values()) < 8 * 60
 
 
 def test_without_a_card_it_says_so_in_a_sentence(monkeypatch, capsys):

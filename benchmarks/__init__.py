@@ -6,6 +6,7 @@
 ``benchmarks.busy``          a step beside another busy process
 ``benchmarks.threads``       what a second thread is worth
 ``benchmarks.growth``        memory after 500 steps; ``.footprint``, ``.memory``: what it is
+``benchmarks.with_jax``       the training step in JAX, which the table has where it is there
 ``benchmarks.rounding``      the errors of direct and of Winograd's convolution, layer by layer
 ===========================  ===================================================================
 

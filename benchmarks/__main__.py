@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 
 from benchmarks import ladder
+from benchmarks.duel import OURS, duel
 from benchmarks.step import compare
 
 ROWS = [
@@ -39,6 +41,22 @@ def main() -> None:
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n\n")
     out.write(ladder.table(ladder.measure(options.threads, 2 * options.rounds), options.threads))
+    if importlib.util.find_spec("jax"):
+        _rows_of_jax(options.threads, options.rounds)
+
+
+def _rows_of_jax(threads: int, rounds: int) -> None:
+    """Print a table of its own: JAX is compiled as a whole, PyTorch above is eager."""
+    sys.stdout.write("\n| net | what | tinynet | JAX | ratio |\n|---|---|---|---|---|\n")
+    for net in "SA":
+        found = duel(net, (OURS, "jax"), ("step",), threads, rounds)
+        ours, theirs = (found["ms"]["step", name] for name in (OURS, "jax"))
+        sys.stdout.write(
+            f"| {net} | {WHAT['step']} | {ours:.0f} ms | {theirs:.0f} ms "
+            f"| **{ours / theirs:.2f}** |\n"
+        )
+        sys.stdout.flush()
+    sys.stdout.write(f"\njax {found['versions']['jax']}, jitted, on {threads} CPUs\n")
 
 
 if __name__ == "__main__":

@@ -121,11 +121,30 @@ def _their_convolutions(model: Any, x: Any) -> Callable[[], None]:
     return conv
 
 
+def jax_cases(net: str, threads: int, _: str) -> tuple[Cases, dict[str, str]]:
+    """Return the one case of JAX, the step, on as many CPUs as there are threads to be.
+
+    XLA has no setting for its threads: it starts one for each CPU that the process may use.
+    """
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+
+    from benchmarks import nets
+    from benchmarks.with_jax import jax_step
+
+    step = jax_step(nets.ours(net))
+    rng = np.random.default_rng(0)
+    x = jax.numpy.asarray(rng.standard_normal(nets.shape(net), np.float32))
+    labels = jax.numpy.asarray(rng.integers(0, nets.CLASSES[net], len(x)))
+    return {"step": lambda: step(x, labels)}, {"jax": jax.__version__}
+
+
 def main(rival: str, net: str, threads: str) -> None:
     """Build the rival, then time what standard input asks for."""
     begin = time.perf_counter()
     name, _, detail = rival.partition(":")
-    build = tinynet_cases if name == "tinynet" else torch_cases
+    build = {"tinynet": tinynet_cases, "torch": torch_cases, "jax": jax_cases}[name]
     cases, versions = build(net, int(threads), detail)
     cases["step"]()
     _say(versions=versions, ready_s=time.perf_counter() - begin)

@@ -142,7 +142,7 @@ def test_without_a_card_it_says_so_in_a_sentence(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith("Nothing was measured: ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.cxx
 def test_a_dry_run_does_every_section(monkeypatch, tmp_path, capsys):
     out = tmp_path / "found.json"

@@ -226,8 +226,15 @@ def test_the_page_answers_whether_it_would_have_fitted_in_2012():
     assert small.splitlines()[3].split() == ["parameters", parameters]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("net", "batch"), [("S", 128), ("A", 128), ("L", 16), ("L", 64)])
+@pytest.mark.parametrize(
+    ("net", "batch"),
+    [
+        pytest.param("S", 128, marks=pytest.mark.slow),
+        pytest.param("A", 128, marks=pytest.mark.slow),
+        pytest.param("L", 16, marks=pytest.mark.slow),
+        pytest.param("L", 64, marks=pytest.mark.long),
+    ],
+)
 def test_the_peak_of_a_real_step_is_foretold_within_fifteen_percent(net, batch):
     """Both the arrays, to which the process adds what is the same for all nets, and the process."""
     found = {}

@@ -176,7 +176,7 @@ def test_a_family_learns_four_pictures_by_heart(name):
     assert losses[-1] < 0.7 * losses[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_tells_the_shapes_apart(name):
     """The whole recipe, a minute or less where nobody else computes."""
@@ -196,8 +196,14 @@ def test_a_family_tells_the_shapes_apart(name):
     assert last.test_accuracy > 0.8
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(0, marks=pytest.mark.slow),
+        pytest.param(1, marks=pytest.mark.long),
+        pytest.param(2, marks=pytest.mark.long),
+    ],
+)
 def test_the_demo_reaches_ninety_percent(tmp_path, seed):
     command = [sys.executable, "-m", "tinynet", "train", "--seed", str(seed)]
     done = subprocess.run(

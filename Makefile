@@ -5,10 +5,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: train test slow lint bench coverage clean
+.PHONY: train lessons test slow lint bench coverage clean
 
 train: .venv/installed                ## train the demo on the built-in pictures; needs no network
 	$(BIN)/tinynet train
+
+lessons: .venv/installed              ## the course, in JupyterLab
+	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
+	$(BIN)/tinynet lessons open
 
 test: .venv/test-tools                ## the suite, as README and .ci/run call it
 	$(BIN)/pytest

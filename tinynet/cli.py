@@ -1,4 +1,4 @@
-"""The command line: ``tinynet train | eval | predict | weights | summary | info | data ...``.
+"""The command line: ``tinynet train | eval | predict | summary | info | data | lessons ...``.
 
 Mistakes of a user or of a file end in one sentence and exit code 1. A traceback means that tinynet
 itself is wrong.
@@ -19,6 +19,7 @@ import click
 import tinynet
 from tinynet import exchange
 from tinynet.cli_data import DATA, FOLDER, data
+from tinynet.cli_lessons import lessons
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
@@ -66,6 +67,7 @@ def cli() -> None:
 
 cli.add_command(exchange.commands)
 cli.add_command(data)
+cli.add_command(lessons)
 
 
 @cli.command()

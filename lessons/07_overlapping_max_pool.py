@@ -1,0 +1,315 @@
+# %% [markdown] lang="en"
+# # 07 Max-pooling with windows that overlap
+#
+# | | |
+# |---|---|
+# | goal | Write max-pooling forward and backward, and see what overlap and ties do to a gradient. |
+# | time | 40 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 05 Convolution by hand: windows, strides and output sizes |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import kernels
+from tinynet.lessons import check, figure, hint, move, show
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# A convolution says *where* it found an edge. To recognise a disc we rarely need to know that to
+# the pixel. Max-pooling keeps the strongest answer of each window and forgets where in the window
+# it was:
+#
+# $$y[n, c, i, j] = \max_{0 \le p, q < k}\; x[n, c,\; s\,i + p,\; s\,j + q]$$
+#
+# The window has $k \times k$ pixels, and the next one begins $s$ pixels further. For years people
+# took $s = k$, windows side by side. AlexNet takes $k = 3$ and $s = 2$, so neighbours share a row
+# or a column (paper, section 3.4). Here is where the windows lie.
+
+
+# %%
+def draw_window(i, j, k=3, s=2, side=7):
+    """Draw the window of the output (i, j) over a small image, and how often pixels are used."""
+    used = np.zeros((side, side))
+    for a in range((side - k) // s + 1):
+        for b in range((side - k) // s + 1):
+            used[s * a : s * a + k, s * b : s * b + k] += 1
+    fig, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
+    ax.imshow(used, cmap="Greys", vmin=0, vmax=8)
+    for h, w in np.ndindex(side, side):
+        ax.text(w, h, f"{used[h, w]:.0f}", ha="center", va="center", fontsize=11)
+    corner = s * j - 0.5, s * i - 0.5
+    ax.add_patch(plt.Rectangle(corner, k, k, fill=False, edgecolor="#D55E00", linewidth=3))
+    ax.set(xticks=range(side), yticks=range(side), xlabel="w", ylabel="h")
+    ax.set_title(f"window of y[{i}, {j}]: {k} x {k} pixels every {s}", fontsize=10)
+    alt = (
+        f"A {side} x {side} image. A frame marks rows {s * i} to {s * i + k - 1} and columns "
+        f"{s * j} to {s * j + k - 1}. Each pixel holds the number of windows it lies in, "
+        f"from {used.min():.0f} to {used.max():.0f}."
+    )
+    return fig, alt
+
+
+move(draw_window, i=range(3), j=range(3))
+
+# %% [markdown] lang="en"
+# A pixel in the numbers above lies in one, two or four windows. Remember that: it decides how the
+# gradient has to be collected.
+#
+# First forward. Two loops over the output are enough; NumPy does the rest for all images and
+# channels at once.
+
+
+# %% tags=["exercise"]
+def my_max_pool(x, k, s):
+    "Your code: x is (N, C, H, W); return the maxima of its windows as (N, C, OH, OW)."
+    return None
+
+
+check("07.1", my_max_pool)
+
+
+# %% tags=["solution"]
+def my_max_pool(x, k, s):
+    N, C, H, W = x.shape
+    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    y = np.empty((N, C, OH, OW), x.dtype)
+    for i in range(OH):
+        for j in range(OW):
+            y[:, :, i, j] = x[:, :, s * i : s * i + k, s * j : s * j + k].max(axis=(2, 3))
+    return y
+
+
+check("07.1", my_max_pool)
+
+# %% [markdown] lang="en"
+# Now backward. Which pixel does $y[i, j]$ depend on? Only on the winner of its window: raise any
+# other pixel a little and the maximum stays what it was. So the whole of $gy[i, j]$ goes to the
+# winner and nothing to the others:
+#
+# $$gx[n, c, h, w] = \sum_{(i, j)\ \text{won by}\ (h, w)} gy[n, c, i, j]$$
+#
+# Two things to decide. A pixel may win several windows, hence the sum. And two pixels may be
+# equal: we give the gradient to the first in row-major order, as PyTorch and Caffe do.
+#
+# Predict: the image is the row 1 0 9 0 1, and $k = 3$, $s = 2$ give two windows. If
+# $gy = (2, 5)$, what is $gx$?
+
+
+# %% tags=["exercise"]
+def my_max_pool_backward(gy, x, k, s):
+    "Your code: every window gives its gradient to its first maximum; return gx (N, C, H, W)."
+    return None
+
+
+check("07.2", my_max_pool_backward)
+
+# %%
+hint("07.2")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_max_pool_backward(gy, x, k, s):
+    N, C, OH, OW = gy.shape
+    n, c = np.ogrid[:N, :C]
+    gx = np.zeros_like(x)
+    for i in range(OH):
+        for j in range(OW):
+            window = x[:, :, s * i : s * i + k, s * j : s * j + k]
+            winner = window.reshape(N, C, k * k).argmax(axis=2)
+            gx[n, c, s * i + winner // k, s * j + winner % k] += gy[:, :, i, j]
+    return gx
+
+
+check("07.2", my_max_pool_backward)
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# A check knows the answers to its own questions. A judge knows only what a derivative is: it moves
+# $x$ a little in a random direction, and compares. These judges test every op of the library.
+#
+# `F.max_pool2d` stands here, so that the cell runs before you have solved anything. Put a
+# `tn.Function` of your own in its place: `forward` calls `my_max_pool`, `backward` calls yours.
+
+# %%
+x = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
+tn.testing.check_gradient(lambda x: F.max_pool2d(x, 3, 2), x)
+print("the gradient of max_pool2d is the slope of max_pool2d")
+
+# %% [markdown] lang="en"
+# What does the judge say where two pixels are equal? There the maximum has a kink: to one side the
+# slope is another than to the other side. There is no derivative, and an honest judge refuses.
+
+# %%
+try:
+    tn.testing.check_gradient(lambda x: F.max_pool2d(x, 3, 2), np.ones((1, 1, 3, 3)))
+except ValueError as refusal:
+    print(refusal)
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# This is the library's backward, read from the library as you run the cell.
+
+# %%
+show(kernels.max_pool2d_backward)
+
+# %% [markdown] lang="en"
+# Compare it with yours.
+#
+# 1. It never looks at `x`. Forward noted each `winner` as a number $p \cdot KW + q$ in one byte.
+#    Keeping `x` would cost four bytes for each of its pixels.
+# 2. It loops over the $k \cdot k$ places in a window, not over the windows: 9 rounds for AlexNet's
+#    pools, whatever the size of the image.
+# 3. It has the same `+=`, and for the same reason.
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# The same kernel has other implementations. The reference defines what is right; the others must
+# agree with it. Predict before you run: how many times faster is a compiled loop than NumPy?
+
+
+# %%
+def milliseconds(run, rounds=5):
+    """Return the best time of a few rounds, after one that does not count."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return min(times)
+
+
+images = np.random.default_rng(0).standard_normal((32, 16, 27, 27)).astype(np.float32)
+setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False
+taken = {}
+for kind in ("reference", "numba"):
+    with kernels.use(kind):
+        taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, *setting))
+        print(f"{kind:10} {taken[kind]:7.2f} ms")
+print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
+
+# %% [markdown] lang="en"
+# Now to the question that the paper leaves open. What does an overlap buy? Move an image by one
+# pixel and look how much the pooled features change. Nothing else about the picture changed, so
+# a good summary of it should hardly change either.
+#
+# We take edges (two Sobel filters and their negatives, then a ReLU), pool them in three ways that
+# all halve the size, and shift.
+
+# %%
+edge = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 24
+weight = np.stack([edge, edge.T, -edge, -edge.T])[:, None].repeat(3, axis=1)
+pictures = tn.data.Shapes(train=False, seed=0).images[:200] / np.float32(255)
+ways = {"every second pixel": 1, "2 x 2 windows": 2, "3 x 3 windows": 3}
+
+
+def features(pixels, k):
+    """Return edges, pooled by k x k windows every 2 pixels; 11 x 11 places of them."""
+    edges = F.relu(F.conv2d(tn.tensor(pixels), tn.tensor(weight)))
+    return F.max_pool2d(edges, k, 2).numpy()[:, :, :10, :10]
+
+
+shifts = range(5)
+change = {}
+for name, k in ways.items():
+    still = features(pictures[..., :24, :24], k)
+    moved = [features(pictures[..., :24, d : 24 + d], k) for d in shifts]
+    change[name] = [float(np.linalg.norm(m - still) / np.linalg.norm(still)) for m in moved]
+    print(f"{name:20}", *(f"{c:6.2f}" for c in change[name]))
+
+# %%
+fig, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+looks = {"every second pixel": ("#767676", ":", "^"), "2 x 2 windows": ("#0072B2", "--", "o")}
+looks["3 x 3 windows"] = ("#D55E00", "-", "s")
+for name, (color, dash, marker) in looks.items():
+    ax.plot(shifts, change[name], color=color, linestyle=dash, marker=marker, label=name)
+ax.set(xlabel="shift of the picture (pixels)", ylabel="relative change of the features")
+ax.set(xticks=list(shifts), ylim=(0, None), title="Overlapping windows notice a shift least")
+ax.grid(visible=True, color="#e4e4e4")
+ax.spines[["top", "right"]].set_visible(False)
+ax.legend(frameon=False)
+figure(
+    fig,
+    "How much pooled edge features change when the picture moves. After one pixel: "
+    + ", ".join(f"{name} {values[1]:.2f}" for name, values in change.items())
+    + f"; after {shifts[-1]} pixels: "
+    + ", ".join(f"{name} {values[-1]:.2f}" for name, values in change.items())
+    + ". The overlapping windows change least at every shift.",
+)
+
+# %% [markdown] lang="en"
+# The overlapping windows notice the shift least. That is a reason why they *might* overfit less:
+# pictures that differ by a pixel look more alike to the next layer. It is no proof. The paper says
+# that nets with overlapping pooling are "slightly more difficult to overfit" and measured 0.4 and
+# 0.3 percentage points of top-1 and top-5 error on ImageNet. On a few hundred drawn pictures such
+# a difference drowns in the luck of one seed.
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# The most common bug of an overlapping pool is one character: `=` where `+=` belongs. Here it is.
+# Predict: with which windows will a test notice it?
+
+
+# %%
+def overwriting(gy, x, k, s):
+    gx = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(gy.shape):
+        window = x[n, c, s * i : s * i + k, s * j : s * j + k]
+        p, q = divmod(int(window.argmax()), k)
+        gx[n, c, s * i + p, s * j + q] = gy[n, c, i, j]
+    return gx
+
+
+for k, s in ((2, 2), (3, 3), (3, 2)):
+    y, winner = kernels.max_pool2d_forward(x, (k, k), (s, s), ((0, 0), (0, 0)), False)
+    gy = np.ones_like(y)
+    right = kernels.max_pool2d_backward(gy, winner, x.shape, (k, k), (s, s), ((0, 0), (0, 0)))
+    wrong = int((overwriting(gy, x, k, s) != right).sum())
+    print(f"windows {k} x {k} every {s}: {wrong} of {x.size} gradients are wrong")
+
+# %% [markdown] lang="en"
+# Windows side by side never share a pixel, so there the bug does not exist. A test that tries only
+# $k = s$ cannot fail. Ask of every test: which mistake would it catch?
+#
+# | | |
+# |---|---|
+# | in the paper | $z = 3$, $s = 2$ after layers 1, 2 and 5; 0.4 and 0.3 points better than $z = s = 2$ (section 3.4) |
+# | in the code of 2012 | a window that hangs over the edge counts too (rounding up), and equal maxima all get the gradient |
+# | here | windows must fit unless you ask for `ceil_mode=True`; the first of equal maxima gets the gradient |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** A 55 x 55 map is pooled with $k = 3$, $s = 2$. How large is the result?
+#
+# <details><summary>Answer</summary>
+# (55 - 3) // 2 + 1 = 27. With k = 2 it would be (55 - 2) // 2 + 1 = 27 as well: the overlap costs
+# no output.
+# </details>
+#
+# **2.** How many windows can one pixel win, at most, with $k = 3$ and $s = 2$?
+#
+# <details><summary>Answer</summary>
+# Four: a pixel in an even row and an even column, away from the border, lies in two windows each
+# way.
+# </details>
+#
+# **3.** Why does `check_gradient` not notice a pool that gives the gradient to the *last* of equal
+# maxima?
+#
+# <details><summary>Answer</summary>
+# At a tie there is no derivative to compare with, and it refuses to judge. That needs a judge who
+# knows the definition, such as check_kernel, and inputs full of ties.
+# </details>

@@ -1,0 +1,121 @@
+"""The commands ``tinynet lessons list | open | new | check | test | pair``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+BUDGET = 60  # seconds that a lesson may take on two cores
+
+
+@click.group()
+def lessons() -> None:
+    """Twenty lessons, from a derivative to a CUDA kernel: read, solve, check."""
+
+
+@lessons.command(name="list")
+def list_lessons() -> None:
+    """List the lessons: number, title, time to read, what they are for."""
+    from tinynet import report
+    from tinynet.lessons import pages
+
+    rows = [
+        (lesson.number, lesson.title, lesson.facts.get("time", ""), lesson.facts.get("goal", ""))
+        for lesson in pages.lessons()
+    ]
+    click.echo(report.table([("", "lesson", "time", ""), *rows], left=4))
+
+
+@lessons.command(name="new")
+@click.argument("folder", type=FOLDER)
+def new_copies(folder: Path) -> None:
+    """Write copies of all lessons, solutions emptied, into FOLDER; nothing is overwritten."""
+    from tinynet.lessons import pages
+
+    written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
+    click.echo(f"{len(written)} files written to {folder}; what was there is untouched.")
+
+
+@lessons.command(name="open")
+@click.argument("number", default="00")
+@click.option("--dir", "folder", type=FOLDER, default=Path("tinynet-lessons"), show_default=True)
+def open_lesson(number: str, folder: Path) -> None:
+    """Open lesson NUMBER in JupyterLab, as your own copy with the solutions emptied."""
+    import importlib.util
+
+    from tinynet.lessons import pages
+
+    chosen = pages.find(number)
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise click.ClickException(
+            "lessons open: JupyterLab is not installed. pip install 'tinynet[lessons]', "
+            f"or write plain scripts with: tinynet lessons new {folder}"
+        )
+    for lesson in pages.lessons():
+        pages.copy(lesson, folder)
+    notebook = (folder / chosen.path.name).with_suffix(".ipynb")
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook)]))
+
+
+@lessons.command(name="check")
+@click.argument("number")
+@click.argument("file", type=FILE)
+def check_file(number: str, file: Path) -> None:
+    """Check the answers in FILE, a script or a notebook, to the exercises of lesson NUMBER."""
+    from tinynet.lessons import pages, student
+
+    report = student.judge(pages.find(number).number, file)
+    click.echo(student.table(report))
+    sys.exit(any(outcome.state != "ok" for outcome in report.outcomes))
+
+
+@lessons.command(name="test")
+@click.argument("number", required=False)
+@click.option("--unsolved", is_flag=True, help="With the solutions emptied.")
+def test_lessons(number: str | None, unsolved: bool) -> None:
+    """Execute every lesson, or lesson NUMBER, and say how long each one takes."""
+    from tinynet.lessons import pages
+
+    chosen = pages.lessons() if number is None else [pages.find(number)]
+    good = [_executes(lesson.path, unsolved) for lesson in chosen]
+    sys.exit(not all(good))
+
+
+def _executes(path: Path, unsolved: bool) -> bool:
+    """Run a lesson in an empty folder, say how it went, return whether it went well."""
+    from tinynet.lessons import pages
+
+    with tempfile.TemporaryDirectory() as folder:
+        script = path.resolve()
+        if unsolved:
+            script = Path(folder).resolve() / path.name
+            parts = pages.unsolved(pages.cells(path.read_text(encoding="utf-8")))
+            script.write_text(pages.script(parts), encoding="utf-8")
+        started, command = time.monotonic(), [sys.executable, str(script)]
+        plain = {**os.environ, "MPLBACKEND": "Agg"}
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain)
+    seconds = time.monotonic() - started
+    verdict = "ok" if done.returncode == 0 else "FAILED"
+    if done.returncode == 0 and seconds > BUDGET:
+        verdict = f"TOO SLOW, {BUDGET} s are the limit"
+    click.echo(f"{path.stem:36} {seconds:5.1f} s  {verdict}")
+    if done.returncode:
+        click.echo(done.stderr.rstrip(), err=True)
+    return verdict == "ok"
+
+
+@lessons.command(name="pair")
+def write_notebooks() -> None:
+    """Write the notebooks of this clone anew from its scripts."""
+    from tinynet.lessons import pages
+
+    changed = pages.pair(pages.folder())
+    click.echo(f"{len(changed)} notebooks changed: {', '.join(p.name for p in changed) or '-'}")

@@ -1,0 +1,49 @@
+"""What the lessons are made with: six names, and the exercises behind them.
+
+    from tinynet.lessons import check, figure, hint, move, show, solution
+
+    check("07.2", my_function)     ok, or the first case that fails, in small numbers
+    hint("07.2")                   the next of up to three steps
+    solution("07.2")               our own answer
+    show(kernel)                   the library's source, from the library
+    figure(fig, "what it shows")   a figure with its text for those who do not see it
+    move(draw, i=range(3))         the figure that draw(i) returns with its text, on a slider
+
+The lessons themselves are scripts in ``lessons/``; ``tinynet lessons list`` names them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.lessons import exercise, speak
+from tinynet.lessons.picture import figure, move
+from tinynet.lessons.source import show
+
+__all__ = ["check", "figure", "hint", "move", "show", "solution"]
+
+_hints_given: dict[str, int] = {}
+
+
+def check(number: str, answer: Any) -> None:
+    """Say whether an answer is right; where it is wrong, say for what, and why."""
+    outcome = exercise.find(number).try_out(answer)
+    exercise.note(outcome)
+    speak.say(outcome.state, str(outcome))
+
+
+def hint(number: str) -> None:
+    """Say the next hint to an exercise; after the last one, begin again."""
+    hints = exercise.find(number).hints
+    if not hints:
+        speak.say("hint", f"{number} has no hints; its task says all there is to say.")
+        return
+    i = _hints_given.get(number, 0) % len(hints)
+    _hints_given[number] = i + 1
+    speak.say("hint", f"{number} hint {i + 1} of {len(hints)}: {hints[i]}")
+
+
+def solution(number: str) -> None:
+    """Show our answer to an exercise."""
+    found = exercise.find(number)
+    speak.code(f"{number} {found.title}", found.solution_source())

@@ -1,0 +1,139 @@
+"""The learner's answer, watched: what it was asked, where it broke, whether it is written at all.
+
+Whatever an answer does, a notebook must go on. So everything that it raises becomes words.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Variable
+from tinynet.backend import to_numpy
+
+SMALL = 16  # an array up to this size is written out
+
+
+class NotYetError(Exception):
+    """The answer is not written yet."""
+
+
+class GoneError(Exception):
+    """The answer returned nothing for one case, and something for those before."""
+
+
+def watched(answer: Any, returns: bool) -> Any:
+    """Return the answer; its functions so wrapped that an empty one is noticed."""
+    if answer is None or answer is ...:
+        raise NotYetError
+    if isinstance(answer, dict):
+        return {key: watched(value, returns) for key, value in answer.items()}
+    if isinstance(answer, tuple | list):
+        return type(answer)(watched(value, returns) for value in answer)
+    return _wrapped(answer, returns) if inspect.isroutine(answer) else answer
+
+
+def _wrapped(function: Callable[..., Any], returns: bool) -> Callable[..., Any]:
+    answered = False
+
+    @functools.wraps(function)
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        nonlocal answered
+        result = function(*args, **kwargs)
+        if returns and _empty(result):
+            raise GoneError(called(function, args, kwargs)) if answered else NotYetError
+        answered = True
+        return result
+
+    asked.__dict__["watches"] = function
+    return asked
+
+
+def _empty(result: Any) -> bool:
+    """Return whether a function returned nothing: None, ..., or a tuple of them."""
+    if isinstance(result, tuple) and result:
+        return all(_empty(part) for part in result)
+    return result is None or result is ...
+
+
+class Caught:
+    """A block that ends quietly whatever is raised in it; `error` is what was."""
+
+    error: BaseException | None = None
+
+    def __enter__(self) -> Caught:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> bool:
+        self.error = error
+        return isinstance(error, Exception)  # not Ctrl-C, nor sys.exit
+
+
+def blame(error: BaseException, answer: Any) -> str | None:
+    """Return what the answer did when this was raised in it; None if it was raised elsewhere."""
+    call, line, files = "", "", _files(answer)
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == "asked" and frame.f_code.co_filename == __file__:
+            known = frame.f_locals
+            call = called(known["function"], known["args"], known["kwargs"])
+        elif frame.f_code.co_filename in files:
+            text = linecache.getline(frame.f_code.co_filename, number).strip()
+            line = f"\n  in its line {number}: {text}" if text else ""
+            call = call or f"{frame.f_code.co_name}(...)"
+    return f"{type(error).__name__}: {error}\n  in {call}{line}" if call else None
+
+
+def _files(answer: Any) -> set[str]:
+    """Return the files in which the functions of an answer are written."""
+    if isinstance(answer, dict):
+        return set().union(*(_files(part) for part in answer.values()))
+    if isinstance(answer, tuple | list):
+        return set().union(*(_files(part) for part in answer))
+    parts = vars(answer).values() if inspect.isclass(answer) else [answer]
+    return {part.__code__.co_filename for part in parts if hasattr(part, "__code__")}
+
+
+def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return a call in words: pool(x = [1, 2], k = 2)."""
+    try:
+        named = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+        texts = [f"{name} = {small(value)}" for name, value in named.items()]
+    except (TypeError, ValueError):  # it takes other arguments than the exercise gives
+        texts = [small(value) for value in args] + [f"{k} = {small(v)}" for k, v in kwargs.items()]
+    return f"{getattr(function, '__name__', 'answer')}({', '.join(texts)})"
+
+
+def small(x: Any, digits: int = 6) -> str:
+    """Return a value in as few signs as tell what it is."""
+    if isinstance(x, Variable):
+        x = to_numpy(x.data)
+    if isinstance(x, np.ndarray):
+        return _nested(x, digits) if 0 < x.size <= SMALL else f"an array of shape {x.shape}"
+    if isinstance(x, tuple | list) and len(x) <= SMALL:
+        inner = ", ".join(small(part, digits) for part in x)
+        return f"({inner}{',' * (len(x) == 1)})" if isinstance(x, tuple) else f"[{inner}]"
+    if isinstance(x, float | np.floating):
+        return f"{float(x):.{digits}g}"
+    if inspect.isroutine(x) or inspect.isclass(x):
+        return x.__name__
+    text = str(x) if isinstance(x, np.generic) else repr(x)
+    return text if len(text) <= 80 else f"a {type(x).__name__}"
+
+
+def _nested(x: Any, digits: int) -> str:
+    """Return an array as nested lists on one line."""
+    if x.ndim == 0:
+        return small(x[()], digits)
+    return "[" + ", ".join(_nested(part, digits) for part in x) + "]"

@@ -1,0 +1,222 @@
+"""Exercises. The decorated function is the check: it receives an answer and raises Wrong, or not.
+
+    @exercise("07.2", "Backward of overlapping max-pool", hints=("...", "...", "..."))
+    def max_pool_backward(answer):
+        '''Write max_pool_backward(gy, x, k, s): ...'''          # the task, as learners read it
+        x = np.array([[1.0, 2.0], [3.0, 1.0]])
+        expect(answer(...), [[0, 0], [1, 0]], f"x = {small(x)}, k = 2, s = 1", "Why it is so.")
+
+    @max_pool_backward.solution
+    def max_pool_backward_solution(gy, x, k, s):
+        ...
+
+A check begins with small cases and ends with larger ones; it may call the judges of
+``tinynet.testing``, whose AssertionErrors count as Wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Variable
+from tinynet.backend import to_numpy
+from tinynet.lessons.answer import SMALL, Caught, GoneError, NotYetError, blame, small, watched
+from tinynet.testing.compare import both, place
+
+__all__ = ["Exercise", "Outcome", "Wrong", "exercise", "expect", "find", "small"]
+
+Check = Callable[[Any], None]
+
+
+class Wrong(Exception):  # noqa: N818 -- it is no error of the program: it is what a check says
+    """An answer is wrong: the case, what was expected, what came, and a sentence that teaches."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a check. `state` is "ok", "wrong", "raised" or "not yet"."""
+
+    number: str
+    state: str
+    text: str
+
+    def __str__(self) -> str:
+        joint = " " if self.state == "raised" else ": "
+        return f"{self.number} {self.state}{joint}{self.text}"
+
+
+class Exercise:
+    """One exercise: task, hints, check and solution.
+
+    Parameters
+    ----------
+    returns : bool
+        False if the function asked for changes its arguments and returns nothing.
+    value : bool
+        True if the answer is a value (a number, a dict of functions), which the solution returns.
+    """
+
+    def __init__(
+        self, number: str, title: str, check: Check, hints: tuple[str, ...], **how: bool
+    ) -> None:
+        self.number, self.title, self.check, self.hints = number, title, check, hints
+        self.returns, self.value = how["returns"], how["value"]
+        self.task = inspect.getdoc(check) or title
+        self.__doc__ = self.task
+        self._solution: Callable[..., Any] | None = None
+
+    def solution(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate the function that solves it."""
+        self._solution = function
+        return function
+
+    def right_answer(self) -> Any:
+        """Return an answer that is right."""
+        if self._solution is None:
+            raise ValueError(f"exercise {self.number}: it has no solution yet.")
+        return self._solution() if self.value else self._solution
+
+    def solution_source(self) -> str:
+        """Return the source of the solution, without its decorator."""
+        if self._solution is None:
+            raise ValueError(f"exercise {self.number}: it has no solution yet.")
+        lines = textwrap.dedent(inspect.getsource(self._solution)).splitlines()
+        first = next(i for i, line in enumerate(lines) if line.startswith(("def ", "class ")))
+        return "\n".join(lines[first:])
+
+    def try_out(self, answer: Any) -> Outcome:
+        """Check an answer; whatever it does, an Outcome says it."""
+        with Caught() as caught, np.errstate(all="ignore"):
+            self.check(watched(answer, self.returns))
+        error = caught.error
+        if error is None:
+            return Outcome(self.number, "ok", self.title)
+        if isinstance(error, NotYetError | NotImplementedError):
+            return Outcome(self.number, "not yet", " ".join(self.task.split()))
+        return self._failed(error, answer)
+
+    def _failed(self, error: BaseException, answer: Any) -> Outcome:
+        if isinstance(error, GoneError):
+            text = f"it returns nothing for {error}.\n  Does every branch end with return?"
+            return Outcome(self.number, "wrong", text)
+        if isinstance(error, Wrong):
+            return Outcome(self.number, "wrong", str(error))
+        if (inside := blame(error, answer)) is not None:
+            return Outcome(self.number, "raised", inside)
+        if isinstance(error, AssertionError):  # a judge of tinynet.testing has spoken
+            return Outcome(self.number, "wrong", str(error))
+        text = f"what it returns cannot be judged ({type(error).__name__}: {error})."
+        return Outcome(self.number, "wrong", text)
+
+
+def exercise(
+    number: str,
+    title: str,
+    *,
+    hints: tuple[str, ...] = (),
+    returns: bool = True,
+    value: bool = False,
+) -> Callable[[Check], Exercise]:
+    """Decorate the check of an exercise; see :class:`Exercise` for `returns` and `value`."""
+
+    def make(check: Check) -> Exercise:
+        return Exercise(number, title, check, hints, returns=returns, value=value)
+
+    return make
+
+
+def expect(got: Any, expected: Any, case: str, why: str = "", tolerance: float = 1e-6) -> None:
+    """Raise Wrong unless `got` is `expected`, number by number.
+
+    Parameters
+    ----------
+    case : text
+        What was asked, in small numbers: "x = [1, 2], k = 2".
+    why : text
+        A sentence that teaches.
+    tolerance : float
+        What may be missing, relative to the largest expected number (or to 1 if all are smaller).
+    """
+    plain = to_numpy(got.data) if isinstance(got, Variable) else got
+    wanted = np.asarray(expected)
+    try:
+        found = np.asarray(plain)
+    except ValueError:  # rows of different lengths
+        found = np.asarray(None)
+    why = f"\n  {why}" if why else ""
+    if found.dtype.kind not in "fiub" or found.shape != wanted.shape:
+        told, shape = small(plain), ""
+        if found.dtype.kind in "fiub" and max(found.size, wanted.size) > 1:
+            shape = f" The shapes are {wanted.shape} and {found.shape}."
+        raise Wrong(f"for {case}: expected {small(wanted)}, got {told}.{shape}{why}")
+    error = np.abs(found.astype(float) - wanted)
+    scale = max(1.0, float(np.abs(wanted).max(initial=0)))
+    if (error <= tolerance * scale).all():
+        return
+    if wanted.size <= SMALL:
+        for digits in (6, 9, 13, 17):
+            texts = small(wanted, digits), small(found, digits)
+            if texts[0] != texts[1]:
+                break
+        raise Wrong(f"for {case}: expected {texts[0]}, got {texts[1]}.{why}")
+    worst = np.unravel_index(np.where(np.isnan(error), np.inf, error).argmax(), error.shape)
+    at = tuple(int(i) for i in worst)
+    numbers = both(float(found[at]), float(wanted[at]))
+    raise Wrong(f"for {case}: at {place(at)} it is wrong: {numbers}.{why}")
+
+
+def find(number: str) -> Exercise:
+    """Return the exercise of this number, or say which ones there are."""
+    if not isinstance(number, str) or not re.fullmatch(r"\d\d\.\d+", number):
+        raise ValueError(f'an exercise has a number like "07.2", not {number!r}.')
+    known = exercises(number[:2])
+    if number not in known:
+        numbers = ", ".join(known) or "none"
+        raise ValueError(f"there is no exercise {number}. Those of lesson {number[:2]}: {numbers}.")
+    return known[number]
+
+
+def exercises(lesson: str) -> dict[str, Exercise]:
+    """Return the exercises of a lesson ("07") by number; none if there is no such lesson."""
+    name = f"tinynet.lessons.lesson_{lesson}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return {}
+    found = [thing for thing in vars(module).values() if isinstance(thing, Exercise)]
+    return {e.number: e for e in sorted(found, key=lambda e: int(e.number[3:]))}
+
+
+_notes: contextvars.ContextVar[dict[str, Outcome] | None] = contextvars.ContextVar(
+    "tinynet.lessons.outcomes", default=None
+)
+
+
+def note(outcome: Outcome) -> None:
+    """Write an outcome down, if somebody listens; of one exercise the last one counts."""
+    notes = _notes.get()
+    if notes is not None:
+        notes[outcome.number] = outcome
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[dict[str, Outcome]]:
+    """Inside the block every check is written down, by number."""
+    notes: dict[str, Outcome] = {}
+    token = _notes.set(notes)
+    try:
+        yield notes
+    finally:
+        _notes.reset(token)

@@ -1,0 +1,106 @@
+"""The exercises of lesson 07: max-pooling with windows that overlap."""
+
+import numpy as np
+
+from tinynet import kernels
+from tinynet.lessons.exercise import exercise, expect
+
+NONE = ((0, 0), (0, 0))
+
+
+def _truth(x, k, s):
+    """Return the outputs and the winners of the library."""
+    return kernels.max_pool2d_forward(x, (k, k), (s, s), NONE, False)
+
+
+@exercise(
+    "07.1",
+    "Max-pooling, forward",
+    hints=(
+        "How many windows fit? The last one begins at row H - k, and they begin s rows apart.",
+        "OH, OW = (H - k) // s + 1, (W - k) // s + 1. Then two loops: for i over OH, j over OW.",
+        "The window of (i, j) is x[:, :, s*i : s*i + k, s*j : s*j + k]; take .max(axis=(2, 3)).",
+    ),
+)
+def max_pool(answer):
+    """Write max_pool(x, k, s): the maximum of every k x k window, windows s pixels apart."""
+    row = np.array([[[[1.0, 3.0, 2.0, 0.0, 4.0]] * 3]])
+    expect(
+        answer(row, 3, 2), [[[[3, 4]]]], "three rows of 1 3 2 0 4, k = 3, s = 2",
+        "The windows are columns 0-2 and 2-4: they share column 2.",
+    )  # fmt: skip
+    x = np.array([[[[1.0, 2.0, 9.0], [3.0, 1.0, 9.0]]]])
+    expect(
+        answer(x, 2, 2), [[[[3]]]], "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 2",
+        "A window that would leave the image is left out.",
+    )  # fmt: skip
+    expect(
+        answer(-x, 2, 1), [[[[-1, -1]]]], "x = [[-1, -2, -9], [-3, -1, -9]], k = 2, s = 1",
+        "The largest of negative numbers is negative: do not begin at 0.",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 3, 9, 7))
+    expect(answer(x, 3, 2), _truth(x, 3, 2)[0], "random images (2, 3, 9, 7), k = 3, s = 2")
+
+
+@max_pool.solution
+def my_max_pool(x, k, s):
+    N, C, H, W = x.shape
+    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    y = np.empty((N, C, OH, OW), x.dtype)
+    for i in range(OH):
+        for j in range(OW):
+            y[:, :, i, j] = x[:, :, s * i : s * i + k, s * j : s * j + k].max(axis=(2, 3))
+    return y
+
+
+@exercise(
+    "07.2",
+    "Max-pooling, backward",
+    hints=(
+        "Begin with gx = np.zeros_like(x) and walk over the windows as forward did.",
+        "In window (i, j), window.reshape(N, C, k * k).argmax(axis=2) is the winner, and of equal "
+        "values the first; its row is winner // k, its column winner % k.",
+        "With n, c = np.ogrid[:N, :C]: gx[n, c, s*i + winner // k, s*j + winner % k] += "
+        "gy[:, :, i, j]. A pixel may win twice: +=, not =.",
+    ),
+)
+def max_pool_backward(answer):
+    """Write max_pool_backward(gy, x, k, s): a window gives its gradient to its first maximum."""
+    x = np.array([[[[1.0, 2.0], [3.0, 1.0]]]])
+    expect(
+        answer(np.array([[[[5.0]]]]), x, 2, 2), [[[[0, 0], [5, 0]]]],
+        "x = [[1, 2], [3, 1]], gy = [[5]], k = 2, s = 2",
+        "Only the winner moves the output: it gets all of gy, the others nothing.",
+    )  # fmt: skip
+    row = np.array([[[[1.0, 0.0, 9.0, 0.0, 1.0]] * 3]])
+    row[..., 1:, :] = 0
+    expect(
+        answer(np.array([[[[2.0, 5.0]]]]), row, 3, 2)[..., :1, :], [[[[0, 0, 7, 0, 0]]]],
+        "top row 1 0 9 0 1, zeros below, gy = [[2, 5]], k = 3, s = 2",
+        "The 9 wins both windows, so it gets 2 + 5. Paths add up.",
+    )  # fmt: skip
+    expect(
+        answer(np.array([[[[1.0]]]]), np.ones((1, 1, 2, 2)), 2, 2), [[[[1, 0], [0, 0]]]],
+        "x = [[1, 1], [1, 1]], gy = [[1]], k = 2, s = 2",
+        "Four equal values: the first one wins, or four times the gradient would go down.",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
+    y, winner = _truth(x, 3, 2)
+    gy = rng.standard_normal(y.shape)
+    truth = kernels.max_pool2d_backward(gy, winner, x.shape, (3, 3), (2, 2), NONE)
+    expect(answer(gy, x, 3, 2), truth, "random integers (2, 3, 9, 7), k = 3, s = 2")
+
+
+@max_pool_backward.solution
+def my_max_pool_backward(gy, x, k, s):
+    N, C, OH, OW = gy.shape
+    n, c = np.ogrid[:N, :C]
+    gx = np.zeros_like(x)
+    for i in range(OH):
+        for j in range(OW):
+            window = x[:, :, s * i : s * i + k, s * j : s * j + k]
+            winner = window.reshape(N, C, k * k).argmax(axis=2)
+            gx[n, c, s * i + winner // k, s * j + winner % k] += gy[:, :, i, j]
+    return gx

@@ -1,0 +1,42 @@
+"""``show``: the library's own source, read from the library at the moment you ask."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import tinynet
+from tinynet.kernels._kernel import Kernel
+from tinynet.lessons import speak
+
+
+def show(thing: Any, kind: str = "reference") -> None:
+    """Show the source of a function, a class, a layer or a kernel of the library.
+
+    Parameters
+    ----------
+    thing : function, method, class, Function, Kernel or any object of a class of the library
+    kind : text
+        Which implementation of a kernel: "reference", "numba" or "cuda".
+    """
+    if isinstance(thing, Kernel):
+        if kind not in thing.implementations:
+            raise ValueError(
+                f"show: {thing.__name__} has no {kind} version, only "
+                f"{', '.join(thing.implementations)}."
+            )
+        thing = thing.implementations[kind]
+    if not (inspect.isroutine(thing) or inspect.isclass(thing) or inspect.ismodule(thing)):
+        thing = type(thing)
+    thing = inspect.unwrap(thing)
+    lines, first = inspect.getsourcelines(thing)
+    speak.code(f"{_place(thing)}, line {max(first, 1)}", textwrap.dedent("".join(lines)))
+
+
+def _place(thing: Any) -> str:
+    """Return the file of a thing, as the repository names it."""
+    path = Path(inspect.getsourcefile(thing) or "?")
+    root = Path(tinynet.__file__).parent.parent
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name

@@ -1,0 +1,89 @@
+"""A learner's file, run cell by cell, and what its exercises came to."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from tinynet.errors import DataError
+from tinynet.lessons import exercise, pages
+from tinynet.lessons.answer import Caught
+from tinynet.lessons.exercise import Outcome
+
+
+class Report(NamedTuple):
+    """The outcome of every exercise of a lesson, and the cells that broke."""
+
+    outcomes: list[Outcome]
+    broken: list[str]
+
+
+def judge(number: str, path: Path) -> Report:
+    """Run a learner's .py or .ipynb and return what the exercises of a lesson came to."""
+    asked = exercise.exercises(number)
+    if not asked:
+        raise DataError(f"lessons: lesson {number} has no exercises to check.")
+    with exercise.listening() as notes:
+        names, broken = _run(path)
+        for known, expression in _answers(number).items():
+            if known not in notes and expression in names:
+                notes[known] = asked[known].try_out(names[expression])
+    missing = "no answer was found: neither a check nor a function of that name"
+    outcomes = [notes.get(n) or Outcome(n, "not yet", missing) for n in asked]
+    return Report(outcomes, broken)
+
+
+def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Execute a file cell by cell, quietly; return its names and what was raised."""
+    module = ModuleType("__main__")
+    names, broken = vars(module), []
+    names["__file__"] = str(path)
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    for i, (source, lines_before) in enumerate(sources(path)):
+        with Caught() as caught, contextlib.redirect_stdout(io.StringIO()):
+            tree = ast.increment_lineno(ast.parse(source, str(path)), lines_before)
+            exec(compile(tree, str(path), "exec"), names)
+        if caught.error is not None:
+            kind = type(caught.error).__name__
+            broken.append(f"cell {i + 1} raised {kind}: {caught.error}")
+    return names, broken
+
+
+def sources(path: Path) -> list[tuple[str, int]]:
+    """Return the code of each cell of a file, with the number of lines before it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        try:
+            listed = json.loads(text)["cells"]
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"{path}: it ends in .ipynb, but it is no notebook.") from None
+        return [("".join(c["source"]), 0) for c in listed if c["cell_type"] == "code"]
+    lines = text.splitlines()
+    starts = [0] + [i for i, line in enumerate(lines) if pages.MARK.match(line)]
+    ends = [*starts[1:], len(lines)]
+    return [("\n".join(lines[a:b]), a) for a, b in zip(starts, ends, strict=True)]
+
+
+def _answers(number: str) -> dict[str, str]:
+    """Return the name that the lesson gives to the answer of each exercise."""
+    text = pages.find(number).path.read_text(encoding="utf-8")
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return {
+        str(ast.literal_eval(call.args[0])): ast.unparse(call.args[1])
+        for call in calls
+        if ast.unparse(call.func) == "check" and len(call.args) == 2
+    }
+
+
+def table(report: Report) -> str:
+    """Return a report as lines of text."""
+    lines = [str(outcome) for outcome in report.outcomes]
+    done = sum(outcome.state == "ok" for outcome in report.outcomes)
+    lines += [*report.broken, f"{done} of {len(report.outcomes)} exercises are right."]
+    return "\n".join(lines)

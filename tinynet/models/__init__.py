@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tinynet import nn, random
@@ -16,6 +16,7 @@ from tinynet.models import (
     nin,
     resnet,
     small,
+    towers,
     vgg,
     zfnet,
 )
@@ -40,6 +41,7 @@ _bottlenecks = _with(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
 
 MODELS: dict[str, Entry] = {
     "alexnet": Entry(AlexNet),
+    "alexnet-two-towers": Entry(towers.alexnet_two_towers),
     "zfnet": Entry(zfnet.zfnet),
     **{f"vgg-{layers}": Entry(_with(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
     "googlenet": Entry(GoogLeNet),
@@ -59,6 +61,7 @@ MODELS: dict[str, Entry] = {
     "resnet-56": _small(_with(resnet.cifar_resnet, 56)),
     "densenet-bc-100": _small(densenet.densenet_bc_100),
     "small-alexnet": _small(small.small_alexnet),
+    "small-alexnet-two-towers": _small(towers.small_alexnet_two_towers),
     "small-zfnet": _small(zfnet.small_zfnet),
     "small-vgg": _small(vgg.small_vgg),
     "small-googlenet": _small(googlenet.small_googlenet),
@@ -69,6 +72,8 @@ MODELS: dict[str, Entry] = {
     "small-se-resnet": _small(_with(resnet.cifar_resnet, 8, squeeze=True)),
     "demo": _small(demo),
 }
+
+TOWERS = "-two-towers"  # how their names end
 
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     name: (3, entry.side, entry.side) for name, entry in MODELS.items()
@@ -89,23 +94,47 @@ def variants() -> list[str]:
 
 
 def entry(name: str, variant: str | None = None) -> Entry:
-    """Return the network of this name; "alexnet" has variants."""
+    """Return the network of this name.
+
+    "alexnet" has variants; those of two towers say where the convolutions exchange their maps.
+    """
     if name not in MODELS:
         raise ValueError(f"models.build: there is no model {name!r}. Known: {', '.join(MODELS)}.")
+    found = MODELS[name]
     if variant is None:
-        return MODELS[name]
-    if name != "alexnet":
-        raise ValueError(f'models.build: only "alexnet" has variants, {name!r} has none.')
-    settings = alexnet_variants.find(variant)
-    return Entry(_with(AlexNet, settings=settings), settings.image, settings.classes)
+        return found
+    if name == "alexnet":
+        settings = alexnet_variants.find(variant)
+        return Entry(_with(AlexNet, settings=settings), settings.image, settings.classes)
+    if not name.endswith(TOWERS):
+        raise ValueError(
+            f'models.build: "alexnet" and those of two towers have variants, {name!r} has none.'
+        )
+    towers.check_exchange(variant)
+    return found._replace(make=_with(found.make, exchange_at=variant))
 
 
-def build(name: str, classes: int = 10, seed: int = 0, variant: str | None = None) -> nn.Module:
+def build(
+    name: str,
+    classes: int | None = None,
+    seed: int = 0,
+    variant: str | None = None,
+    devices: Sequence[str] | None = None,
+) -> nn.Module:
     """Return a new network; the same name, classes and seed give the same weights.
 
-    `variant` is one of `variants()`, of "alexnet" alone. The global random streams are left as
-    they were; inside `nn.init.undrawn()` nothing is drawn at all.
+    The global random streams are left as they were; inside `nn.init.undrawn()` nothing is drawn at
+    all.
+
+    Parameters
+    ----------
+    classes : None: as many as the network was published for
+    variant : one of `variants()`, of "alexnet"; "conv3", "conv4" or "nowhere", of two towers
+    devices : of the two towers, ("cpu", "cpu:1") if nothing is said
     """
     found = entry(name, variant)
+    if devices is not None and not name.endswith(TOWERS):
+        raise ValueError(f"models.build: {name!r} has no two towers. {name}.to(device) moves it.")
+    where = {} if devices is None else {"devices": devices}
     with random.fork(seed):
-        return found.make(classes)
+        return found.make(found.classes if classes is None else classes, **where)

@@ -26,7 +26,8 @@ class Settings:
     Attributes
     ----------
     stages : what stands behind each of the five convolutions, in order
-    groups : of conv2, conv4 and conv5, one per GPU of 2012; conv3 sees all channels
+    groups : of the convolutions behind conv1, one per GPU of 2012
+    sees_all : the convolution, "conv3" in the paper, that has no groups; or "nowhere"
     head : what stands before the scores
     k, alpha, lrn_groups : constants of LRN; alpha multiplies the sum of squares
     inverted_dropout : whether the scale of dropout is corrected in training instead of in tests
@@ -43,6 +44,7 @@ class Settings:
     conv1_padding: Padding = ((0, 3), (0, 3))
     stages: tuple[str, ...] = ("relu lrn pool", "relu lrn pool", "relu", "relu", "relu pool")
     groups: int = 2
+    sees_all: str = "conv3"
     head: str = "flatten fc relu dropout fc relu dropout"
     k: float = 2.0
     alpha: float = 1e-4
@@ -80,7 +82,7 @@ class AlexNet(nn.Module):
     def _features(self) -> Iterator[nn.Module]:
         """Yield five convolutions, each with what stands behind it."""
         s, inputs = self.settings, 3
-        groups = (1, s.groups, 1, s.groups, s.groups)
+        groups = (1, *(1 if f"conv{i}" == s.sees_all else s.groups for i in range(2, 6)))
         paddings = (s.conv1_padding, 2, 1, 1, 1)
         rows = zip(s.widths, KERNELS, (4, 1, 1, 1, 1), paddings, groups, s.stages, strict=True)
         for width, kernel, stride, padding, group, stage in rows:

@@ -6,13 +6,15 @@ from tinynet import nn
 from tinynet.nn import init
 
 
-def small_alexnet(classes: int = 10) -> nn.Sequential:
+def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
     """Return AlexNet's plan at the size of 32x32 images: (N, 3, 32, 32) to (N, classes).
 
-    Five convolutions, two of them and conv2 in two groups, LRN after the first two, overlapping
-    pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights start as
-    N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near ln(classes).
+    Five convolutions, all but the first and `sees_all` in two groups, LRN after the first two,
+    overlapping pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights
+    start as N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near
+    ln(classes).
     """
+    third, fourth = (1 if layer == sees_all else 2 for layer in ("conv3", "conv4"))
     scores = nn.Linear(512, classes)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
@@ -24,9 +26,9 @@ def small_alexnet(classes: int = 10) -> nn.Sequential:
         nn.ReLU(),
         nn.LocalResponseNorm(groups=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
-        nn.Conv2d(128, 192, 3, padding=1),
+        nn.Conv2d(128, 192, 3, padding=1, groups=third),
         nn.ReLU(),
-        nn.Conv2d(192, 192, 3, padding=1, groups=2),
+        nn.Conv2d(192, 192, 3, padding=1, groups=fourth),
         nn.ReLU(),
         nn.Conv2d(192, 128, 3, padding=1, groups=2),
         nn.ReLU(),

@@ -1,0 +1,107 @@
+"""The three verbs of towers: what they do, and what they do backwards."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinynet as tn
+from strategies import floats, seeds
+from tinynet import parallel
+from tinynet.errors import DeviceError, ShapeError
+
+places = st.integers(1, 3).map(lambda G: [f"cpu:{i}" for i in range(G)])
+shapes = st.tuples(st.integers(1, 2), st.integers(1, 3)) | st.tuples(*[st.integers(1, 3)] * 4)
+
+
+def parts(rng, devices, shape):
+    """Return a tensor (N, C, ...) on each device, and the arrays in them."""
+    arrays = [floats(rng, shape) for _ in devices]
+    pairs = zip(arrays, devices, strict=True)
+    return [tn.tensor(x, device=d, requires_grad=True) for x, d in pairs], arrays
+
+
+@given(places, shapes, seeds)
+def test_scatter_is_a_cut_and_backwards_gathers(devices, shape, seed):
+    rng = np.random.default_rng(seed)
+    whole = (shape[0], len(devices) * shape[1], *shape[2:])
+    x = tn.tensor(floats(rng, whole), device="cpu:7", requires_grad=True)
+    cut = parallel.scatter_channels(x, devices)
+    assert [h.device for h in cut] == [tn.Device("cpu", i) for i in range(len(devices))]
+    expected = np.split(x.data, len(devices), axis=1)
+    assert all(np.array_equal(h.data, e) for h, e in zip(cut, expected, strict=True))
+    slopes, _ = parts(rng, devices, shape)
+    for h, gy in zip(cut, slopes, strict=True):
+        h.backward(gy.data)
+    assert np.array_equal(x.grad, parallel.gather_channels(slopes, "cpu").data)
+
+
+@given(places, shapes, seeds)
+def test_gather_joins_and_backwards_scatters(devices, shape, seed):
+    rng = np.random.default_rng(seed)
+    xs, arrays = parts(rng, devices, shape)
+    y = parallel.gather_channels(xs, "cpu:1")
+    assert y.device == "cpu:1"
+    assert np.array_equal(y.data, np.concatenate(arrays, axis=1))
+    gy = floats(rng, y.shape)
+    y.backward(gy)
+    back = parallel.scatter_channels(tn.tensor(gy), devices)
+    assert all(np.array_equal(x.grad, g.data) for x, g in zip(xs, back, strict=True))
+
+
+@given(places, shapes, seeds)
+def test_after_an_exchange_all_see_all_and_backwards_slices_are_summed(devices, shape, seed):
+    rng = np.random.default_rng(seed)
+    xs, arrays = parts(rng, devices, shape)
+    ys = parallel.exchange(xs)
+    assert [y.device for y in ys] == [x.device for x in xs]
+    assert all(np.array_equal(y.data, np.concatenate(arrays, axis=1)) for y in ys)
+    gys = [rng.integers(-4, 5, y.shape).astype(float) for y in ys]  # their sums are exact
+    total = tn.tensor(np.zeros((), float), device="cpu")
+    for y, gy in zip(ys, gys, strict=True):
+        total = total + (y * tn.tensor(gy, device=y.device)).sum().to("cpu")
+    total.backward()
+    for i, x in enumerate(xs):
+        C = shape[1]
+        assert np.array_equal(x.grad, sum(gy[:, i * C : (i + 1) * C] for gy in gys))
+
+
+def test_towers_may_differ_in_channels_alone():
+    a, b = tn.zeros(2, 3, 4, 4), tn.zeros(2, 5, 4, 4, device="cpu:1")
+    assert [y.shape for y in parallel.exchange([a, b])] == [(2, 8, 4, 4)] * 2
+    for shape in ((1, 3, 4, 4), (2, 3, 4, 5), (2, 3)):
+        with pytest.raises(ShapeError, match=r"exchange: .*tower 0 on cpu has.*tower 1 on cpu:1"):
+            parallel.exchange([a, tn.zeros(shape, device="cpu:1")])
+    with pytest.raises(ShapeError, match=r"gather_channels: .*there is none"):
+        parallel.gather_channels([], "cpu")
+
+
+@pytest.mark.parametrize(("shape", "devices"), [((2, 3), 2), ((2,), 1), ((2, 0), 2), ((2, 4), 0)])
+def test_channels_that_cannot_be_shared_out_are_refused(shape, devices):
+    with pytest.raises(ShapeError, match=rf"multiple of the {devices} devices"):
+        parallel.scatter_channels(tn.zeros(shape), ["cpu"] * devices)
+
+
+def test_what_does_not_cross_does_not_meet():
+    a, b = tn.zeros(1, 2), tn.zeros(1, 2, device="cpu:1")
+    with pytest.raises(DeviceError, match=r"tensor on cpu, a \(1, 2\) tensor on cpu:1.*x\.to"):
+        a + b
+
+
+def test_every_crossing_is_counted_with_its_gradient():
+    x = tn.tensor(np.ones((2, 3), "f"), requires_grad=True)
+    with parallel.crossings() as found:
+        with parallel.into("there"):
+            y = x.to("cpu:1")
+        z = y.to("cpu")
+        (z.to("cpu") + x).sum().backward()  # the third goes nowhere
+    seen = [(c.layer, str(c.source), str(c.target), c.backward, c.nbytes) for c in found]
+    assert seen == [
+        ("there", "cpu", "cpu:1", False, 24),
+        ("", "cpu:1", "cpu", False, 24),
+        ("", "cpu", "cpu:1", True, 24),
+        ("there", "cpu:1", "cpu", True, 24),
+    ]
+    assert found[0].bytes_per_image == 12
+    x.to("cpu:1")
+    assert len(found) == 4

@@ -1,0 +1,329 @@
+"""Two towers on two devices: the network of groups on one device, to the last bit."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinynet as tn
+from strategies import seeds
+from tinynet import functions as F
+from tinynet import models, nn, optim, parallel, random
+from tinynet.errors import DeviceError, ShapeError
+from tinynet.models import towers
+from tinynet.models.towers import EXCHANGES, SMALL, TwoTowers
+
+TINY = dataclasses.replace(SMALL, image=16, widths=(4, 6, 8, 6, 4), side=2, hidden=8)
+CLASSES = 3
+
+
+def built(plan=TINY, exchange_at="conv3", devices=("cpu", "cpu:1")):
+    return TwoTowers(plan, CLASSES, devices, exchange_at)
+
+
+# the network of groups on one device; its layers have the numbers of small-alexnet's
+
+
+def in_halves(layer, weight, bias):
+    """Compute one half of the units, then the other, as the layer file of 2012 has conv3a and b.
+
+    What both see gets a gradient from each: a sum of two sums, which rounds otherwise than one.
+    """
+    half = len(weight.data) // 2
+    parts = slice(None, half), slice(half, None)
+    return F.concatenate([layer(weight[part], bias[part]) for part in parts], axis=1)
+
+
+class ConvInHalves(nn.Conv2d):
+    def forward(self, x):
+        return in_halves(
+            lambda w, b: F.conv2d(x, w, b, padding=self.padding), self.weight, self.bias
+        )
+
+
+class LinearInHalves(nn.Linear):
+    def forward(self, x):
+        return in_halves(lambda w, b: F.linear(x, w, b), self.weight, self.bias)
+
+
+class DropoutInHalves(nn.Dropout):
+    def forward(self, x):
+        half = x.shape[1] // 2
+        parts = x[:, :half], x[:, half:]
+        return F.concatenate([super(DropoutInHalves, self).forward(h) for h in parts], axis=1)
+
+
+def one_device(plan=TINY, exchange_at="conv3", halves=True):
+    """Return the same network without towers; without `halves` as anybody would write it."""
+    c1, c2, c3, c4, c5 = (2 * width for width in plan.widths)
+    linear = LinearInHalves if halves else nn.Linear
+    dropout = DropoutInHalves if halves else nn.Dropout
+
+    def conv(layer, inputs, outputs, kernel):
+        if layer not in EXCHANGES[exchange_at]:
+            return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=2)
+        kind = ConvInHalves if halves else nn.Conv2d
+        return kind(inputs, outputs, kernel, padding=kernel // 2)
+
+    def pool():
+        return nn.MaxPool2d(3, stride=2, ceil_mode=plan.ceil_mode)
+
+    return nn.Sequential(
+        nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding),
+        *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
+        conv("conv2", c1, c2, 5),
+        *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
+        *(conv("conv3", c2, c3, 3), nn.ReLU()),
+        *(conv("conv4", c3, c4, 3), nn.ReLU()),
+        *(conv("conv5", c4, c5, 3), nn.ReLU(), pool(), nn.Flatten()),
+        *(linear(plan.side**2 * c5, 2 * plan.hidden), nn.ReLU(), dropout(0.5)),
+        *(linear(2 * plan.hidden, 2 * plan.hidden), nn.ReLU(), dropout(0.5)),
+        nn.Linear(2 * plan.hidden, CLASSES),
+    )
+
+
+def gradients(model):
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    different = [name for name in expected if not np.array_equal(found[name], expected[name])]
+    assert different == []
+
+
+def batch(rng, plan=TINY, N=5):
+    x = rng.standard_normal((N, 3, plan.image, plan.image)).astype("f")
+    return x, rng.integers(0, CLASSES, N)
+
+
+@pytest.mark.parametrize("exchange_at", EXCHANGES)
+def test_ten_steps_are_those_of_one_device_to_the_last_bit(exchange_at, rng):
+    """Scores, loss, every gradient and every weight, with momentum, decay and dropout."""
+    two, one = built(exchange_at=exchange_at), one_device(exchange_at=exchange_at)
+    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    rules = [optim.SGD(m.parameters(), 0.05, 0.9, weight_decay=0.01) for m in (two, one)]
+    for step in range(10):
+        images, labels = batch(rng)
+        found = []
+        for model, rule in zip((two, one), rules, strict=True):
+            random.at_step(step)  # the same masks
+            rule.zero_grad()
+            scores = model(tn.tensor(images))
+            loss = F.cross_entropy(scores, labels)
+            loss.backward()
+            found.append((scores.data, loss.data))
+            rule.step()
+        assert np.array_equal(found[0][0], found[1][0])
+        assert found[0][1] == found[1][1]
+        assert_same(towers.join(gradients(two), "small-alexnet"), gradients(one))
+    assert_same(towers.join(two.state_dict(), "small-alexnet"), one.state_dict())
+    assert_same(two.state_dict(), towers.split(one.state_dict(), "small-alexnet"))
+
+
+def whole_numbers(model, rng):
+    """Let every sum be exact: small integers in float64, normalization by 1, no dropout."""
+    model.to(np.float64).eval()
+    for p in model.parameters():
+        p.data[...] = rng.integers(-1, 2, p.shape)
+    for _, layer in model.named_modules():
+        if isinstance(layer, nn.LocalResponseNorm):
+            layer.k, layer.alpha = 1.0, 0.0
+    return model
+
+
+@given(
+    st.tuples(*[st.integers(1, 4)] * 5),
+    st.integers(1, 3),
+    st.sampled_from(sorted(EXCHANGES)),
+    st.integers(1, 3),
+    seeds,
+)
+def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, exchange_at, N, seed):
+    rng = np.random.default_rng(seed)
+    plan = dataclasses.replace(TINY, image=12, widths=widths, side=1, hidden=hidden)
+    two = whole_numbers(built(plan, exchange_at), rng)
+    one = whole_numbers(one_device(plan, exchange_at, halves=False), rng)
+    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    x = rng.integers(-4, 5, (N, 3, 12, 12)).astype(float)
+    gy = rng.integers(-4, 5, (N, CLASSES)).astype(float)
+    scores = [model(tn.tensor(x)) for model in (two, one)]
+    for y in scores:
+        y.backward(gy)
+    assert np.array_equal(scores[0].data, scores[1].data)
+    assert_same(towers.join(gradients(two), "small-alexnet"), gradients(one))
+
+
+# the networks by name
+
+
+def count(module):
+    return sum(p.data.size for p in module.parameters())
+
+
+@pytest.fixture(scope="module")
+def papers():
+    with nn.init.undrawn():
+        return models.build("alexnet-two-towers", devices=("cpu:0", "cpu:1"))
+
+
+def test_the_papers_towers_have_so_many_parameters(papers):
+    assert [count(tower) for tower in papers.towers] == [28_434_112] * 2
+    assert count(papers.fc8) == 4_097_000
+    assert count(papers) == 60_965_224
+    assert places(papers) == [{"cpu"}, {"cpu:1"}, {"cpu"}]
+
+
+@pytest.mark.parametrize("exchange_at", EXCHANGES)
+def test_towers_begin_with_the_weights_of_one_device(exchange_at):
+    two = models.build("small-alexnet-two-towers", seed=3, variant=exchange_at)
+    with random.fork(3):
+        one = models.small.small_alexnet(10, exchange_at)
+    assert_same(towers.join(two.state_dict(), "small-alexnet"), one.state_dict())
+    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    one[2].groups = 2  # the one difference: towers normalize their own maps in the first layer too
+    x = tn.tensor(np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype("f"))
+    two.eval(), one.eval()
+    np.testing.assert_allclose(two(x).data, one(x).data, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_papers_network_says_what_alexnet_says(rng):
+    """A pass forward and back at full size; sums in two parts differ by rounding."""
+    two, one = (models.build(name, 10) for name in ("alexnet-two-towers", "alexnet"))
+    assert_same(two.state_dict(), towers.split(one.state_dict()))
+    x = rng.standard_normal((2, 3, 224, 224)).astype("f")
+    for model in (two, one):
+        F.cross_entropy(model.eval()(tn.tensor(x)), np.array([1, 7])).backward()
+    found, expected = towers.join(gradients(two)), gradients(one)
+    for name, g in expected.items():
+        np.testing.assert_allclose(found[name], g, rtol=0, atol=1e-4 * abs(g).max(), err_msg=name)
+
+
+# what crosses
+
+
+def floats(crossed, backward=False):
+    """Return {(layer, source, target): floats of one image}."""
+    return {
+        (c.layer, c.source, c.target): c.bytes_per_image // 4
+        for c in crossed
+        if c.backward is backward
+    }
+
+
+def both_ways(**layers):
+    pairs = (("cpu", "cpu:1"), ("cpu:1", "cpu"))
+    return {(layer, *pair): n for layer, n in layers.items() for pair in pairs}
+
+
+def test_what_crosses_is_the_arithmetic_of_the_paper(papers):
+    """Half of 13x13x256, of 6x6x256 and of 4096; fc8 gets the half that it does not have."""
+    crossed = papers.traffic()
+    expected = both_ways(conv3=21_632, fc6=4_608, fc7=2_048)
+    forward = expected | {("fc8", "cpu:1", "cpu"): 2_048}
+    assert floats(crossed) == forward | {("picture", "cpu", "cpu:1"): 3 * 224 * 224}
+    assert floats(crossed, backward=True) == expected | {("fc8", "cpu", "cpu:1"): 2_048}
+
+
+@pytest.mark.parametrize("exchange_at", EXCHANGES)
+def test_a_step_moves_what_was_foretold(exchange_at, rng):
+    model = built(exchange_at=exchange_at)
+    images, labels = batch(rng, N=7)
+    with parallel.crossings() as found:
+        F.cross_entropy(model(tn.tensor(images)), labels).backward()
+    for backward in (False, True):
+        foretold = floats(model.traffic(), backward)
+        assert foretold == floats(found, backward)
+        bytes_ = {(c.layer, c.source): c.nbytes for c in found if c.backward is backward}
+        assert bytes_ == {key[:2]: 7 * 4 * n for key, n in foretold.items()}
+    _, c2, c3, *_ = TINY.widths
+    maps = {"conv3": c2 * 16, "conv4": c3 * 16, "nowhere": None}[exchange_at]
+    assert floats(found).get((exchange_at, "cpu", "cpu:1")) == maps
+
+
+def test_asking_for_the_traffic_leaves_the_model_as_it_was(rng):
+    model = built()
+    images, labels = batch(rng)
+    F.cross_entropy(model(tn.tensor(images)), labels).backward()
+    before = {name: grad.copy() for name, grad in gradients(model).items()}
+    model.traffic()
+    assert_same(gradients(model), before)
+    assert model.training
+
+
+def test_nothing_crosses_on_one_device():
+    assert built(devices=("cpu", "cpu")).traffic() == []
+
+
+# where towers live
+
+
+def places(model):
+    parts = (*model.towers, model.fc8)
+    return [{str(p.device) for p in part.parameters()} for part in parts]
+
+
+def test_towers_move_together_or_apart():
+    model = built(devices=("cpu:2", "cpu:3"))
+    assert places(model) == [{"cpu:2"}, {"cpu:3"}, {"cpu:2"}]
+    assert model.to("cpu:1") is model
+    assert places(model) == [{"cpu:1"}] * 3
+    model.to("cpu:0,cpu:1").to(np.float64)
+    assert places(model) == [{"cpu"}, {"cpu:1"}, {"cpu"}]
+    assert model.fc8.weight.dtype == np.float64
+    with pytest.raises(DeviceError, match="one device or two, not on cpu,cpu:1,cpu:2"):
+        model.to("cpu,cpu:1,cpu:2")
+
+
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_an_optimizer_changes_parameters_on_two_devices(rule, rng):
+    two, one = built(), built(devices=("cpu", "cpu"))
+    one.load_state_dict(two.state_dict())
+    images, labels = batch(rng)
+    for model in (two, one):
+        changes = rule(model.parameters(), lr=0.01)
+        for step in range(3):
+            random.at_step(step)
+            changes.zero_grad()
+            F.cross_entropy(model(tn.tensor(images)), labels).backward()
+            changes.step()
+        changes.load_state_dict(changes.state_dict())
+    assert_same(two.state_dict(), one.state_dict())
+    assert places(two) == [{"cpu"}, {"cpu:1"}, {"cpu"}]
+
+
+# what goes wrong
+
+
+def test_a_layer_on_the_wrong_device_is_named_with_its_tower():
+    model = built()
+    model.towers[1].conv4.to("cpu:0")
+    message = r"^tower 1 on cpu:1, conv4: conv2d.*: got a .* tensor on cpu:1, .* on cpu, .*x\.to"
+    with pytest.raises(DeviceError, match=message):
+        model(tn.zeros(1, 3, 16, 16))
+
+
+def test_a_tower_of_another_shape_is_named():
+    model = built()
+    vars(model.towers[1].conv2)["0"] = nn.Conv2d(4, 6, 3, padding=0).to("cpu:1")
+    with pytest.raises(ShapeError, match=r"exchange: .*tower 0 on cpu has .*tower 1 on cpu:1 has"):
+        model(tn.zeros(1, 3, 16, 16))
+    vars(model.towers[1].conv2)["0"] = nn.Conv2d(5, 6, 3).to("cpu:1")
+    with pytest.raises(ShapeError, match=r"^tower 1 on cpu:1, conv2: conv2d.*"):
+        model(tn.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "alexnet", "devices": ("cpu", "cpu:1")}, "'alexnet' has no two towers"),
+        ({"name": "small-alexnet-two-towers", "variant": "conv5"}, "conv3, conv4, nowhere"),
+        ({"name": "small-alexnet", "variant": "conv4"}, "'small-alexnet' has none"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(**arguments)

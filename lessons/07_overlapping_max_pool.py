@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels
-from tinynet.lessons import check, figure, hint, move, show
+from tinynet.lessons import check, figure, hint, move, show, solution
 
 # %% [markdown] lang="en"
 # ## Build

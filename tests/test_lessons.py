@@ -67,8 +67,15 @@ def missing_parts(cells):
     answers = re.findall(r"<details>\s*<summary>.*?</summary>.+?</details>", quiz, flags=re.DOTALL)
     if asked != ["1", "2", "3"] or len(answers) != 3:
         yield f"the quiz has {len(asked)} questions (**1.**) and {len(answers)} folded answers"
-    if not re.search(r"\b(figure|move)\(", code_of(cells)):
+    yield from missing_code(code_of(cells))
+
+
+def missing_code(code):
+    if not re.search(r"\b(figure|move)\(", code):
         yield "there is no figure"
+    helpers = re.search(r"^from tinynet.lessons import (.*)$", code, flags=re.MULTILINE)
+    if not helpers or not {"check", "hint", "solution"} <= set(helpers[1].split(", ")):
+        yield "check, hint and solution are not imported in one line, for the learner to type"
 
 
 GOOD = """# %% [markdown] lang="en"
@@ -83,6 +90,7 @@ GOOD = """# %% [markdown] lang="en"
 # | before | all |
 
 # %%
+from tinynet.lessons import check, figure, hint, solution
 figure(fig, "what it shows")
 
 # %% [markdown] lang="en"
@@ -110,7 +118,8 @@ figure(fig, "what it shows")
         ("# ## Judge\n", "", "headings"),
         ("# | here | c |\n", "", "in the paper"),
         ("# **2.** Why?\n", "", "quiz"),
-        ("figure(", "draw(", "figure"),
+        ("figure(fig", "draw(fig", "figure"),
+        ("hint, ", "", "to type"),
     ],
 )
 def test_a_missing_part_is_found(part, other, complaint):

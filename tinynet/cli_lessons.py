@@ -24,14 +24,12 @@ def lessons() -> None:
 @lessons.command(name="list")
 def list_lessons() -> None:
     """List the lessons: number, title, time to read, what they are for."""
-    from tinynet import report
     from tinynet.lessons import pages
 
-    rows = [
-        (lesson.number, lesson.title, lesson.facts.get("time", ""), lesson.facts.get("goal", ""))
-        for lesson in pages.lessons()
-    ]
-    click.echo(report.table([("", "lesson", "time", ""), *rows], left=4))
+    for lesson in pages.lessons():
+        facts = lesson.facts
+        click.echo(f"{lesson.number}  {lesson.title}  ({facts.get('time', '?')})")
+        click.echo(f"    {facts.get('goal', '')}")
 
 
 @lessons.command(name="new")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import tinynet
 from tinynet.errors import DataError
 
-EMPTIED = "# Ours comes with:  solution(...)\n"
+PAIRING = "jupytext.toml"  # tells Jupyter to keep script and notebook in step
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")
 
 
@@ -119,7 +119,12 @@ def edition(parts: list[Cell], lang: str = "en") -> list[Cell]:
 
 def unsolved(parts: list[Cell]) -> list[Cell]:
     """Return the cells with the solutions emptied."""
-    return [c._replace(text=EMPTIED.strip()) if "solution" in c.tags else c for c in parts]
+    return [c._replace(text=_emptied(c.text)) if "solution" in c.tags else c for c in parts]
+
+
+def _emptied(text: str) -> str:
+    numbers = dict.fromkeys(re.findall(r'check\("(\d\d\.\d+)"', text))
+    return "\n".join(f'# solution("{number}") shows ours' for number in numbers)
 
 
 def notebook(parts: list[Cell], name: str) -> str:
@@ -162,8 +167,10 @@ def copy(lesson: Lesson, where: Path) -> list[Path]:
     texts = {".py": script(parts), ".ipynb": notebook(parts, f"lesson-{lesson.number}")}
     written = []
     where.mkdir(parents=True, exist_ok=True)
-    for suffix, text in texts.items():
-        path = where / (lesson.path.stem + suffix)
+    texts = {lesson.path.stem + suffix: text for suffix, text in texts.items()}
+    texts[PAIRING] = (lesson.path.parent / PAIRING).read_text(encoding="utf-8")
+    for name, text in texts.items():
+        path = where / name
         if not path.exists():
             path.write_text(text, encoding="utf-8")
             written.append(path)

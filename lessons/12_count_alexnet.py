@@ -1,0 +1,364 @@
+# %% [markdown] lang="en"
+# # 12 Count AlexNet
+#
+# | | |
+# |---|---|
+# | goal | Count every parameter and every multiplication of AlexNet, and find out who counted wrong. |
+# | time | 40 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 05 Convolution by hand; 07 Max-pooling with windows that overlap |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn, report
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# How large is AlexNet? People write 60,965,224 parameters, or 62,378,344; maps of 55x55, or 56x56;
+# inputs of 224, or 227. Each of these numbers is right for *some* network. To see which, we count
+# ourselves. It takes three small functions.
+#
+# First: how many windows fit along one axis? A window of $K$ pixels moves by $S$ pixels over $H$
+# pixels with $P$ zeros on both sides. The room for moving is $H + 2P - K$, so
+#
+# $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
+#
+# if a window must fit. AlexNet's first layer has $H = 224$, $K = 11$, $S = 4$. Predict: is
+# $(224 - 11) / 4$ a whole number? What must happen with the rest?
+#
+# **Exercise 12.1.** Write `output_size` for three ways to treat a rest: "down" (windows must fit),
+# "up" (the last one may hang over the edge), and "same", which is how TensorFlow says it: one output
+# for every stride-th pixel, as much padding as that takes.
+
+
+# %% tags=["exercise"]
+def my_output_size(size, kernel, stride, padding, rounding):
+    "Your code: rounding is 'down', 'up' or 'same'."
+    return None
+
+
+check("12.1", my_output_size)
+
+# %%
+hint("12.1")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_output_size(size, kernel, stride, padding, rounding):
+    if rounding == "same":
+        return -(-size // stride)
+    room = size + 2 * padding - kernel
+    steps = room // stride if rounding == "down" else -(-room // stride)
+    return steps + 1
+
+
+check("12.1", my_output_size)
+
+# %% [markdown] lang="en"
+# So from 224 pixels one comes to 54 (windows must fit), 55 (the code of 2012 rounded up), or 56
+# ("same"). And 227 pixels give 55 without any rounding. That is the whole mystery of 224 and 227:
+# rounding up, the last window begins at pixel 216 and reaches to pixel 226, three beyond the edge.
+#
+# Next: what does a layer cost? Parameters are what must be stored. Multiply-adds are what must be
+# done, for one image. A filter of a convolution is stored once, and applied at every place.
+#
+# **Exercise 12.2.** Write `layer_cost`, for convolutions with groups. A fully connected layer is a
+# convolution of 1x1 pixels at one place.
+
+
+# %% tags=["exercise"]
+def my_layer_cost(inputs, outputs, kernel, places, groups):
+    "Your code: return (parameters, multiply_adds)."
+    return None
+
+
+check("12.2", my_layer_cost)
+
+
+# %% tags=["solution"]
+def my_layer_cost(inputs, outputs, kernel, places, groups):
+    weights = outputs * (inputs // groups) * kernel * kernel
+    return weights + outputs, weights * places
+
+
+check("12.2", my_layer_cost)
+
+# %% [markdown] lang="en"
+# **Exercise 12.3.** Put them together: walk through a plan and add up. The plan of the paper is
+# below. Before you run the check: which layer will have the most parameters, and which the most
+# multiply-adds?
+
+# %%
+plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
+    ("conv", 96, 11, 4, 0, 1),
+    ("pool", 3, 2),
+    ("conv", 256, 5, 1, 2, 2),
+    ("pool", 3, 2),
+    ("conv", 384, 3, 1, 1, 1),
+    ("conv", 384, 3, 1, 1, 2),
+    ("conv", 256, 3, 1, 1, 2),
+    ("pool", 3, 2),
+    ("fc", 4096),
+    ("fc", 4096),
+    ("fc", 1000),
+]
+
+
+# %% tags=["exercise"]
+def my_count(plan, channels, side):
+    "Your code: return (parameters, multiply_adds) of all layers; sizes round up."
+    return None
+
+
+check("12.3", my_count)
+
+
+# %% tags=["solution"]
+def my_count(plan, channels, side):
+    parameters = multiply_adds = 0
+    for kind, *row in plan:
+        if kind == "pool":
+            side = my_output_size(side, row[0], row[1], 0, "up")
+            continue
+        if kind == "conv":
+            outputs, kernel, stride, padding, groups = row
+            side = my_output_size(side, kernel, stride, padding, "up")
+        else:
+            outputs, kernel, groups = row[0], 1, 1
+            channels, side = channels * side * side, 1
+        new = my_layer_cost(channels, outputs, kernel, side * side, groups)
+        parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]
+        channels = outputs
+    return parameters, multiply_adds
+
+
+check("12.3", my_count)
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# Counting on paper is one thing. The judge is the network itself: build it, and add up the sizes of
+# its arrays. `undrawn` leaves the 60 million weights at zero, since we only want to count them.
+
+# %%
+with nn.init.undrawn():
+    network = tn.models.build("alexnet", classes=1000)
+total = sum(p.data.size for p in network.parameters())
+print(f"{total:,} parameters in {len(network.parameters())} arrays")
+
+# %% [markdown] lang="en"
+# Multiplications leave no arrays behind. For those the judge is a clock, under *Faster*.
+#
+# ## Meet
+#
+# The library's count does not walk through a plan. It sends a batch of **no** images through the
+# real network and notes every layer that it meets: no images cost nothing, and they have the same
+# shapes.
+
+# %%
+show(report.layers)
+
+# %%
+layers = [r for r in report.layers(network, (3, 224, 224)) if r.multiply_adds]
+names = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
+for name, r in zip(names, layers, strict=True):
+    shape = "x".join(map(str, r.shape))
+    print(f"{name}  {shape:>9}  {r.parameters:12,} parameters  {r.multiply_adds:12,} multiply-adds")
+parameters = np.array([r.parameters for r in layers])
+work = np.array([r.multiply_adds for r in layers])
+print(f"sum{parameters.sum():25,} parameters  {work.sum():12,} multiply-adds")
+
+# %% [markdown] lang="en"
+# Now look at it. Each layer is a square; its area is what the layer stores (above) or what it does
+# for one image (below).
+
+# %%
+fig, ax = plt.subplots(figsize=(10, 4.6), layout="constrained")
+rows = ((parameters, "#0072B2", "", 1), (work, "#E69F00", "//", -1))
+sides = [np.sqrt(values / values.sum()) for values, *_ in rows]
+widths = np.maximum(np.maximum(*sides), 0.13)
+middles = np.cumsum(widths + 0.03) - widths / 2
+for (values, colour, hatch, way), side in zip(rows, sides, strict=True):
+    for x, s, value in zip(middles, side, values, strict=True):
+        corner = (x - s / 2, 0.05 if way > 0 else -0.05 - s)
+        box = plt.Rectangle(corner, s, s, facecolor=colour, edgecolor="black", hatch=hatch)
+        ax.add_patch(box)
+        share = f"{100 * value / values.sum():.1f} %"
+        ax.text(x, way * (0.085 + s), share, ha="center", va="center", fontsize=9)
+for x, name in zip(middles, names, strict=True):
+    ax.text(x, 0, name, ha="center", va="center", fontsize=10, fontweight="bold")
+ax.text(0, 0.8, f"{parameters.sum():,} parameters", fontsize=11, color="#0072B2", weight="bold")
+ax.text(0, -0.75, f"{work.sum():,} multiply-adds for one image", fontsize=11, weight="bold")
+ax.set(xlim=(-0.02, middles[-1] + 0.15), ylim=(-0.8, 0.9), aspect="equal")
+ax.set_axis_off()
+convolutions = slice(0, 5)
+figure(
+    fig,
+    "AlexNet's eight layers as squares, once by parameters, once by multiply-adds. The five "
+    f"convolutions hold {100 * parameters[convolutions].sum() / parameters.sum():.1f} % of the "
+    f"parameters and do {100 * work[convolutions].sum() / work.sum():.1f} % of the work; fc6 alone "
+    f"holds {100 * parameters[5] / parameters.sum():.1f} % of the parameters.",
+)
+
+# %% [markdown] lang="en"
+# Two networks in one: convolutions that do nearly all the work, and fully connected layers that
+# hold nearly all the parameters. This is why later networks dropped the fully connected layers, and
+# why the two halves were later made parallel in different ways (lesson 13).
+#
+# ## Faster
+#
+# fc6 does 5 % of the multiply-adds. Predict: which share of the *time* does it take, for one image?
+# And for 32 images at once?
+
+
+# %%
+def milliseconds(run, rounds=3):
+    """Return the best time of a few rounds, after one that does not count."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return min(times)
+
+
+rng = np.random.default_rng(0)
+conv2 = tn.tensor(np.ones((256, 48, 5, 5), np.float32))
+fc6 = network.classifier[1].weight
+fc6.data[...] = 0.01  # untouched zeros would not lie in memory at all
+per_image = {}
+for batch in (1, 32):
+    x = tn.tensor(rng.standard_normal((batch, 96, 27, 27)).astype(np.float32))
+    v = tn.tensor(rng.standard_normal((batch, 9216)).astype(np.float32))
+    with tn.no_grad():
+        a = milliseconds(lambda x=x: F.conv2d(x, conv2, padding=2, groups=2)) / batch
+        b = milliseconds(lambda v=v: F.linear(v, fc6)) / batch
+    per_image[batch] = a, b
+    print(f"{batch:2} images: conv2 {a:6.2f} ms, fc6 {b:6.2f} ms for each image")
+for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
+    speeds = [macs / per_image[batch][i] / 1e6 for batch in (1, 32)]
+    print(f"{name}: {speeds[0]:.0f} and {speeds[1]:.0f} billion multiply-adds a second")
+
+# %% [markdown] lang="en"
+# fc6 has 151 MB of weights. For one image each weight is fetched from memory, used once, and
+# forgotten: the multiplications wait for the memory. With 32 images each weight that was fetched is
+# used 32 times. conv2 uses each of its weights 729 times in a single image, so it cares far less.
+# **Multiply-adds tell the time only where the numbers are at hand.**
+#
+# ## Break
+#
+# One post builds AlexNet in Keras with padding "same" in conv1, forgets the pooling after conv1,
+# and prints 62,378,344 parameters: exactly the number of a right AlexNet in one tower. Has it built
+# one? What will the multiply-adds say?
+
+# %%
+for variant in ("paper", "one-tower", "keras-same", "pool-first"):
+    _, rows = report.counted("alexnet", variant=variant)
+    counted = sum(r.parameters for r in rows), sum(r.multiply_adds for r in rows)
+    print(f"{variant:11} maps of conv1 {rows[0].shape[1]}, {counted[0]:12,} {counted[1]:15,}")
+
+# %% [markdown] lang="en"
+# The parameters are the same, the work is 2.7 times as much. A filter has the same weights wherever
+# it is applied; forget a pool, and it is applied four times as often. The number of parameters
+# cannot see that, unless the fully connected layer does: there a later pool happens to mend the
+# size.
+#
+# What if everything rounds down, with 224 pixels? Predict the size of the last maps first.
+
+# %%
+side = 224
+for kernel, stride, what in ((11, 4, "conv1"), (3, 2, "pool1"), (3, 2, "pool2"), (3, 2, "pool5")):
+    side = (side - kernel) // stride + 1
+    print(f"{what}: {side}x{side}")
+print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 256 * 4096:,}")
+
+# %% [markdown] lang="en"
+# One row of windows less at the beginning, and three tenths of the weights of fc6 are gone.
+#
+# Now you know enough to correct others. One table first, from the paper (section 6, table 2 and the
+# text below it): top-5 error in the challenge of 2012.
+#
+# | entry | validation | test |
+# |---|---|---|
+# | one net | 18.2 % | |
+# | five nets, averaged | 16.4 % | 16.4 % |
+# | seven nets, two of them trained on more pictures first | 15.4 % | 15.3 % |
+# | the second best team | | 26.2 % |
+#
+# **Exercise 12.4.** These lines are from posts and papers, with the same numbers. Which are wrong?
+#
+# - A: conv1, with windows of 11 that fit, 4 apart, without padding, makes 55x55 maps of 224 pixels.
+# - B: conv3 has 884,736 weights.
+# - C: The first fully connected layer has 13 * 13 * 256 * 4096 = 177 million weights.
+# - D: The network of the paper, with its two towers, has 62,378,344 parameters.
+# - E: More than nine tenths of the multiply-adds are in the convolutions.
+# - F: conv1 has 253,440 outputs (figure 2 of the paper).
+# - G: Overlapping pooling, 3x3 every 2, makes 6x6 of 13x13.
+# - H: The winner of 2012 had 15.4 % top-5 error on the test set.
+
+# %% tags=["exercise"]
+my_wrong_lines = None  # your answer: a set of letters, such as {"A", "B"}
+
+check("12.4", my_wrong_lines)
+
+# %% tags=["solution"]
+my_wrong_lines = {"A", "C", "D", "F", "H"}
+
+check("12.4", my_wrong_lines)
+
+# %% [markdown] lang="en"
+# So, 15.4 or 16.4? Neither: the winning entry had 15.3 % on the test pictures. 15.4 % is the same
+# seven nets on the validation pictures, and 16.4 % are the five nets without the extra pictures.
+#
+# Is the difference of 15.3 and 15.4 worth a dispute? The validation set has 50,000 pictures. If a
+# net errs on 15.4 % of all pictures of the world, how far is one sample of 50,000 off, by chance?
+
+# %%
+error, pictures = 0.154, 50_000
+chance = np.sqrt(error * (1 - error) / pictures)
+print(f"one standard deviation: {100 * chance:.2f} points")
+
+# %% [markdown] lang="en"
+# A tenth of a point between two samples is less than chance alone makes. But a number that is
+# copied should still say what was measured, on which pictures, with how many nets.
+#
+# | | |
+# |---|---|
+# | in the paper | 224x224 inputs, "60 million parameters", "650,000 neurons"; figure 2 prints 253,440 for conv1, which is 55 * 48 * 96 and should be 55 * 55 * 96 |
+# | in the code of 2012 | 224 pixels, sizes round up: 55, and the last window hangs 3 pixels over the edge; 60,965,224 parameters |
+# | here | 3 rows and columns of zeros on the far sides, and sizes that divide: the same 55, the same 60,965,224; `tinynet summary alexnet` |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Caffe's AlexNet takes crops of 227 pixels, and its conv1 has no padding. Does it have
+# another number of parameters than the paper's net?
+#
+# <details><summary>Answer</summary>
+# No. 227 pixels give 55x55 maps without rounding, and everything behind is the same.
+# </details>
+#
+# **2.** You want to halve the memory that the parameters take. Which layer do you look at first? And
+# to halve the time of a training step with 128 images?
+#
+# <details><summary>Answer</summary>
+# fc6 for the memory: it holds 62 % of the parameters. The convolutions for the time: they do 92 % of
+# the multiply-adds, and with 128 images the fully connected layers no longer wait for their weights.
+# </details>
+#
+# **3.** Somebody shows you a network with exactly the right number of parameters. What do you ask
+# next?
+#
+# <details><summary>Answer</summary>
+# For the multiply-adds, or the shapes of the maps: parameters do not depend on the size of the maps.
+# </details>

@@ -1,0 +1,210 @@
+"""The exercises of lesson 12: AlexNet, counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.lessons.exercise import Wrong, exercise, expect
+
+PAPER = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
+    ("conv", 96, 11, 4, 0, 1),
+    ("pool", 3, 2),
+    ("conv", 256, 5, 1, 2, 2),
+    ("pool", 3, 2),
+    ("conv", 384, 3, 1, 1, 1),
+    ("conv", 384, 3, 1, 1, 2),
+    ("conv", 256, 3, 1, 1, 2),
+    ("pool", 3, 2),
+    ("fc", 4096),
+    ("fc", 4096),
+    ("fc", 1000),
+]
+
+
+@exercise(
+    "12.1",
+    "How many windows fit?",
+    hints=(
+        "The first window begins at 0; the last may begin at size + 2 * padding - kernel. How many "
+        "steps of the stride lie between?",
+        'For "down" it is room // stride + 1, with room = size + 2 * padding - kernel. For "up" a '
+        "rest counts as one more step: -(-room // stride) + 1.",
+        'For "same" neither kernel nor padding matters: -(-size // stride).',
+    ),
+)
+def output_size(answer: Any) -> None:
+    """Write output_size(size, kernel, stride, padding, rounding): the windows along one axis.
+
+    rounding is "down" (a window must fit), "up" (the last may hang over the edge) or "same"
+    (TensorFlow's: one output for every stride-th pixel).
+    """
+    cases = (
+        ((7, 3, 2, 0, "down"), 3, "Windows begin at 0, 2 and 4; the last ends at the last pixel."),
+        ((8, 3, 2, 0, "down"), 3, "A window that begins at 6 would need pixel 8: it does not fit."),
+        ((8, 3, 2, 0, "up"), 4, "Rounding up, the window that begins at 6 counts."),
+        ((8, 3, 2, 0, "same"), 4, "One output for every second pixel of 8."),
+        ((224, 11, 4, 0, "down"), 54, "(224 - 11) / 4 = 53.25."),
+        ((224, 11, 4, 0, "up"), 55, "(224 - 11) / 4 = 53.25, rounded up 54, and one more window."),
+        ((227, 11, 4, 0, "down"), 55, "(227 - 11) / 4 = 54: it divides, nothing is rounded."),
+        ((227, 11, 4, 0, "up"), 55, "Where the stride divides, up and down are the same."),
+        ((224, 11, 4, 2, "down"), 55, "Padding counts on both sides."),
+        ((224, 11, 4, 0, "same"), 56, "224 / 4 = 56."),
+    )
+    for asked, wanted, why in cases:
+        size, kernel, stride, padding, rounding = asked
+        case = f"{size} pixels, kernel {kernel}, stride {stride}, padding {padding}, {rounding!r}"
+        expect(answer(*asked), wanted, case, why)
+
+
+@output_size.solution
+def my_output_size(size, kernel, stride, padding, rounding):
+    if rounding == "same":
+        return -(-size // stride)
+    room = size + 2 * padding - kernel
+    steps = room // stride if rounding == "down" else -(-room // stride)
+    return steps + 1
+
+
+@exercise(
+    "12.2",
+    "What does one layer cost?",
+    hints=(
+        "One filter sees inputs // groups channels through kernel x kernel pixels.",
+        "There are `outputs` filters, and each has one bias, wherever it is applied.",
+        "Each filter is applied at every place: multiply_adds = weights * places. The biases are "
+        "additions; nobody counts them.",
+    ),
+)
+def layer_cost(answer: Any) -> None:
+    """Write layer_cost(inputs, outputs, kernel, places, groups): (parameters, multiply-adds).
+
+    A filter is kernel x kernel pixels wide and applied at so many places. A fully connected layer
+    is one with kernel = places = 1.
+    """
+    expect(
+        answer(1, 1, 3, 4, 1), (10, 36), "1 input, 1 filter of 3x3, 4 places",
+        "9 weights and 1 bias, shared by all places; 9 multiply-adds at each of the 4 places.",
+    )  # fmt: skip
+    expect(
+        answer(4, 2, 1, 1, 1), (10, 8), "4 inputs, 2 outputs, kernel 1, 1 place",
+        "A fully connected layer: 4 * 2 weights, 2 biases.",
+    )  # fmt: skip
+    expect(
+        answer(4, 2, 1, 1, 2), (6, 4), "4 inputs, 2 outputs, kernel 1, 1 place, 2 groups",
+        "Each filter sees only the 2 channels of its group.",
+    )  # fmt: skip
+    expect(
+        answer(48 + 48, 256, 5, 27 * 27, 2), (307_456, 223_948_800),
+        "conv2 of AlexNet: 96 inputs, 256 filters of 5x5, 27x27 places, 2 groups",
+    )  # fmt: skip
+
+
+@layer_cost.solution
+def my_layer_cost(inputs, outputs, kernel, places, groups):
+    weights = outputs * (inputs // groups) * kernel * kernel
+    return weights + outputs, weights * places
+
+
+def _without_groups(plan: list[Any]) -> list[Any]:
+    return [(*row[:5], 1) if row[0] == "conv" else row for row in plan]
+
+
+@exercise(
+    "12.3",
+    "Count a whole network",
+    hints=(
+        "Carry two numbers along: how many channels there are, and the side of the maps. Sizes "
+        'round "up".',
+        "A pool changes the side and costs nothing. A convolution changes the side, then costs "
+        "layer_cost(channels, filters, kernel, side * side, groups), then channels = filters.",
+        "The first fully connected layer sees channels * side * side numbers; after it set side = "
+        "1 and channels = its outputs, and the next one needs no special case.",
+    ),
+)
+def count(answer: Any) -> None:
+    """Write count(plan, channels, side): (parameters, multiply-adds) of all layers together.
+
+    plan lists ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride) and
+    ("fc", outputs). Sizes round up, as in the code of 2012.
+    """
+    expect(
+        answer([("fc", 2)], 3, 1), (8, 6), 'plan = [("fc", 2)], 3 channels, side 1',
+        "3 * 2 weights and 2 biases.",
+    )  # fmt: skip
+    small = [("conv", 2, 3, 1, 0, 1), ("pool", 2, 2), ("fc", 5)]
+    expect(
+        answer(small, 1, 4), (20 + 15, 72 + 10), f"plan = {small}, 1 channel, side 4",
+        "The convolution makes 2x2 maps, the pool 1x1: the fc layer sees 2 numbers.",
+    )  # fmt: skip
+    odd = [("pool", 2, 2), ("fc", 1)]
+    expect(
+        answer(odd, 1, 5), (10, 9), f"plan = {odd}, 1 channel, side 5",
+        "Rounding up, a pool of 2 every 2 makes 3 of 5; the fc layer sees 3 * 3 numbers.",
+    )  # fmt: skip
+    expect(
+        answer(PAPER, 3, 224), (60_965_224, 724_406_816), "the paper's plan, 3 channels, side 224",
+        "Look at conv2, conv4 and conv5: they have two groups.",
+    )  # fmt: skip
+    expect(
+        answer(_without_groups(PAPER), 3, 224), (62_378_344, 1_135_256_096),
+        "the same plan with one group everywhere",
+    )  # fmt: skip
+
+
+@count.solution
+def my_count(plan, channels, side):
+    parameters = multiply_adds = 0
+    for kind, *row in plan:
+        if kind == "pool":
+            side = my_output_size(side, row[0], row[1], 0, "up")
+            continue
+        if kind == "conv":
+            outputs, kernel, stride, padding, groups = row
+            side = my_output_size(side, kernel, stride, padding, "up")
+        else:
+            outputs, kernel, groups = row[0], 1, 1
+            channels, side = channels * side * side, 1
+        new = my_layer_cost(channels, outputs, kernel, side * side, groups)
+        parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]
+        channels = outputs
+    return parameters, multiply_adds
+
+
+LINES = {  # letter: (whether it is wrong, why)
+    "A": (True, "windows that fit: (224 - 11) // 4 + 1 = 54. 55 takes rounding up, or 227 pixels."),
+    "B": (False, "3 * 3 * 256 * 384 = 884,736: conv3 sees both towers."),
+    "C": (True, "pool5 comes first and leaves 6x6: 6 * 6 * 256 * 4096 = 37,748,736."),
+    "D": (True, "that is one tower; conv2, conv4 and conv5 see half, which leaves 60,965,224."),
+    "E": (False, "724,406,816 in all, and 665,784,864 of them in the five convolutions."),
+    "F": (True, "55 * 55 * 96 = 290,400. 253,440 is 55 * 48 * 96."),
+    "G": (False, "(13 - 3) // 2 + 1 = 6, and nothing is rounded."),
+    "H": (True, "15.4 % is seven nets on the validation set; on the test set they had 15.3 %."),
+}
+
+
+@exercise(
+    "12.4",
+    "Which lines are wrong?",
+    value=True,
+    hints=(
+        "Four of the eight can be settled with output_size and layer_cost alone: A, B, C and G.",
+        "D and E are sums over all layers. For F multiply: places along both axes, times filters.",
+        "H is in the table above: look at which pictures each number was measured on.",
+    ),
+)
+def wrong_lines(answer: Any) -> None:
+    """Give the set of letters of the wrong lines, such as {"A", "B"}."""
+    found = {str(letter).upper() for letter in answer}
+    strangers = sorted(found - LINES.keys())
+    if strangers:
+        raise Wrong(f"the lines are {', '.join(LINES)}; there is no {strangers[0]!r}.")
+    for letter, (wrong, why) in LINES.items():
+        if wrong and letter not in found:
+            raise Wrong(f"line {letter} is wrong as well: {why}")
+        if not wrong and letter in found:
+            raise Wrong(f"line {letter} is right: {why}")
+
+
+@wrong_lines.solution
+def my_wrong_lines():
+    return {"A", "C", "D", "F", "H"}

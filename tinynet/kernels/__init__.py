@@ -20,8 +20,13 @@ matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU
 A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
 ``with use("reference"):`` forces one kind of implementation; ``"cuda_on_cpu"`` runs the CUDA code
 of the ``.cu`` files on NumPy arrays, without a GPU.
+
+``cuda_kernel(text)`` makes a function of CUDA C of your own; ``turns`` and ``memory_traffic`` try
+it out on this processor.
 """
 
+from tinynet.kernels._cuda_on_cpu import turns
+from tinynet.kernels._cuda_own import cuda_kernel, memory_traffic
 from tinynet.kernels._kernel import KERNELS, Kernel, use
 from tinynet.kernels._team import get_num_threads, set_num_threads
 from tinynet.kernels.augment import augment
@@ -67,6 +72,7 @@ __all__ = [
     "conv2d_relu_backward",
     "conv2d_relu_forward",
     "cross_entropy",
+    "cuda_kernel",
     "dropout",
     "gemm",
     "get_num_threads",
@@ -77,8 +83,10 @@ __all__ = [
     "max_pool2d_backward",
     "max_pool2d_forward",
     "max_pool2d_relu_forward",
+    "memory_traffic",
     "momentum_update",
     "precision",
     "set_num_threads",
+    "turns",
     "use",
 ]

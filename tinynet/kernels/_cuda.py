@@ -37,7 +37,7 @@ C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
 """What `real` may be."""
 
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
-_KERNEL = re.compile(
+KERNEL = re.compile(
     r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\s*\(([^)]*)\)', re.DOTALL
 )
 
@@ -95,12 +95,17 @@ class Build(NamedTuple):
 
     def signatures(self) -> dict[str, tuple[Parameter, ...]]:
         """Return the parameters of each kernel, by name."""
-        code = re.sub(r"//[^\n]*", "", self.source())
         kinds = {**TYPES, "real": self.real, "Index": "int64" if self.is_wide else "int32"}
-        return {
-            name: tuple(_parameter(text, kinds) for text in parameters.split(","))
-            for name, parameters in _KERNEL.findall(code)
-        }
+        return declared(self.source(), kinds)
+
+
+def declared(code: str, kinds: dict[str, str]) -> dict[str, tuple[Parameter, ...]]:
+    """Return the parameters of each kernel in a text of CUDA C, by name."""
+    code = re.sub(r"//[^\n]*", "", code)
+    return {
+        name: tuple(_parameter(text, kinds) for text in parameters.split(",") if text.strip())
+        for name, parameters in KERNEL.findall(code)
+    }
 
 
 def _with_headers(file: str, seen: set[str]) -> str:
@@ -145,11 +150,15 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
         return
     build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))
     function, parameters = _kernels(build, array_module(arrays[0]))[kernel]
-    where = f"{file}.{kernel}"
+    taken = take(parameters, arguments, f"{file}.{kernel}")
+    function(grid.blocks, grid.threads, taken, shared_mem=grid.shared)
+
+
+def take(parameters: tuple[Parameter, ...], arguments: Any, where: str) -> tuple[Any, ...]:
+    """Return the arguments as a kernel with these parameters must get them."""
     if len(arguments) != len(parameters):
         raise TypeError(f"{where} has {len(parameters)} parameters, got {len(arguments)}.")
-    taken = [p.take(a, where) for p, a in zip(parameters, arguments, strict=True)]
-    function(grid.blocks, grid.threads, tuple(taken), shared_mem=grid.shared)
+    return tuple(p.take(a, where) for p, a in zip(parameters, arguments, strict=True))
 
 
 def in_rows(x: Array) -> Array:

@@ -1,0 +1,453 @@
+# %% [markdown] lang="en"
+# # 05 Convolution by hand
+#
+# | | |
+# |---|---|
+# | goal | Write a convolution in four loops, foretell the size of its output, and see what a filter sees. |
+# | time | 40 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 02 Tensors: arrays with axes; 03 A linear model, which looks at all pixels at once |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet.lessons import check, figure, hint, move, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# A linear layer has one weight for each pixel. If the shape moves by one pixel, it meets other
+# weights, and the layer has to learn the same shape again at every place.
+#
+# A convolution takes another way. It has a small **filter** of weights and lays it on the picture
+# like a stencil. Under the stencil lies a **window** of the picture. Multiply each pixel by the
+# weight above it and add up the products: that is one output. Then move the stencil, and do it
+# again with the same weights. What was learned at one place is known at all places.
+#
+# Here is one window. Which number comes out?
+
+# %%
+x = np.array([[1, 2, 0], [0, 1, 3], [2, 1, 1]])
+weight = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
+print(x * weight)
+print((x * weight).sum())
+
+# %% [markdown] lang="en"
+# Now let the window slide. The picture below is 7 x 7, the filter 3 x 3, and every weight is 1/9:
+# each output is the mean of nine pixels, which blurs.
+#
+# Before you run the cell: how many outputs are there?
+
+
+# %%
+def draw_window(i, j):
+    """Draw a picture with its window at (i, j), the filter, and the outputs up to there."""
+    x = np.zeros((7, 7))
+    x[1:6, 3], x[3, 1:6] = 9, 9  # a plus
+    y = np.full((5, 5), np.nan)
+    for place in range(5 * i + j + 1):
+        h, w = divmod(place, 5)
+        y[h, w] = x[h : h + 3, w : w + 3].mean()
+    fig, axes = plt.subplots(1, 3, figsize=(9, 3.4), width_ratios=(7, 3, 5), layout="constrained")
+    titles = "picture 7 x 7", "filter 3 x 3", "output 5 x 5"
+    for axis, values, title in zip(axes, (x, np.full((3, 3), 1 / 9), y), titles, strict=True):
+        axis.imshow(values, cmap="Greys", vmin=0, vmax=14)
+        for (h, w), value in np.ndenumerate(values):
+            label = "" if np.isnan(value) else "1/9" if value == 1 / 9 else f"{value:.0f}"
+            axis.text(w, h, label, ha="center", va="center", fontsize=11)
+        axis.set(title=title, xticks=[], yticks=[])
+    axes[0].add_patch(plt.Rectangle((j - 0.5, i - 0.5), 3, 3, fill=False, lw=4, ec="#D55E00"))
+    axes[2].add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, lw=4, ec="#D55E00"))
+    words = f"A 3 x 3 window at row {i}, column {j} of a 7 x 7 picture of a plus; the mean of its"
+    return fig, f"{words} nine pixels, {y[i, j]:.0f}, stands at the same place of a 5 x 5 output."
+
+
+figure(*draw_window(2, 1))
+
+# %% [markdown] lang="en"
+# Move the window yourself. In a notebook with ipywidgets the next cell has two sliders; without
+# them call `figure(*draw_window(i, j))` with `i` and `j` of your own.
+
+# %%
+move(draw_window, i=range(5), j=range(5))
+
+# %% [markdown] lang="en"
+# ### How many windows fit
+#
+# Two more numbers belong to a convolution. The **stride** $S$ is how far the window moves at a
+# time. The **padding** $P$ is how many zeros are put on each side of the picture first, so that
+# the window can stand on the border too.
+#
+# Along one axis the padded picture is $H + 2P$ pixels wide. The first window starts at 0, and a
+# window of $K$ pixels may start at $H + 2P - K$ at the latest. Between the two we go in steps
+# of $S$:
+#
+# $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
+#
+# The bracket rounds down: a step that does not fit is not taken.
+
+
+# %% tags=["exercise"]
+def my_output_size(size, kernel, stride, padding):
+    "Your code: how many windows fit along one axis."
+    return None
+
+
+check("05.1", my_output_size)
+
+
+# %% tags=["solution"]
+def my_output_size(size, kernel, stride, padding):
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+check("05.1", my_output_size)
+
+# %% [markdown] lang="en"
+# ### Four loops
+#
+# Real pictures have channels: red, green and blue. A filter is as deep as the picture, it has
+# weights for each channel, and one output still is one number. A layer has many filters, and each
+# makes one channel of the output. With a batch of $N$ pictures:
+#
+# $$y[n,o,i,j] = bias[o] + \sum_{c,p,q} weight[o,c,p,q] \; x[n,\; c,\; S\,i + p - P,\;
+#   S\,j + q - P]$$
+#
+# | letter | meaning |
+# |---|---|
+# | $x$ (N, C, H, W) | pictures, channels, height, width |
+# | $weight$ (OC, C, KH, KW) | filters, and their windows of weights |
+# | $y$ (N, OC, OH, OW) | one channel for each filter |
+# | $n, o, i, j$ | which picture, which filter, which place |
+# | $c, p, q$ | where inside the window |
+#
+# Outside of the picture $x$ is 0. The letters on the left of the equation are your four loops. The
+# sum on the right is one product of two small arrays.
+
+
+# %% tags=["exercise"]
+def my_conv2d(x, weight, bias, stride, padding):
+    "Your code: (N, OC, OH, OW), every output one window times one filter, plus bias."
+    return None
+
+
+check("05.2", my_conv2d)
+
+# %%
+hint("05.2")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_conv2d(x, weight, bias, stride, padding):
+    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    y = np.zeros((N, OC, OH, OW), x.dtype)
+    for n in range(N):
+        for o in range(OC):
+            for i in range(OH):
+                for j in range(OW):
+                    h, w = stride * i, stride * j
+                    window = x[n, :, h : h + KH, w : w + KW]
+                    y[n, o, i, j] = (window * weight[o]).sum() + bias[o]
+    return y
+
+
+check("05.2", my_conv2d)
+
+# %% [markdown] lang="en"
+# ### What a filter sees
+#
+# Two discs of the built-in pictures, one striped in rows and one in columns. Three filters: the
+# blur with nine times 1/9, one that subtracts the pixels above from those below, and one that
+# subtracts the pixels on the left from those on the right. The last two answer 0 where nothing
+# changes, and loudly where there is an edge.
+#
+# Predict: which of the two edge filters answers to the disc with columns?
+
+# %%
+shapes = tn.data.Shapes(train=False, seed=0)
+kinds = ("disc with rows", "disc with columns")
+grey = shapes.images.mean(axis=1, keepdims=True).astype(np.float32) / 255  # (N, 1, 32, 32)
+
+
+def contrast(k):
+    return grey[k, 0, 8:24, 8:24].std()
+
+
+chosen = [
+    max(np.flatnonzero(shapes.labels == shapes.classes.index(kind)), key=contrast) for kind in kinds
+]
+blur = np.full((3, 3), 1 / 9)
+down = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]]) / 4
+across = down.T
+filters = np.stack([blur, down, across])[:, None].astype(np.float32)  # (3, 1, 3, 3)
+
+seen = tn.functions.conv2d(tn.tensor(grey[chosen]), tn.tensor(filters), padding=1).numpy()
+print(seen.shape)
+
+# %%
+fig, axes = plt.subplots(2, 4, figsize=(9, 4.9), layout="constrained")
+for row, kind in enumerate(kinds):
+    axes[row, 0].imshow(grey[chosen[row], 0], cmap="gray")
+    axes[row, 1].imshow(seen[row, 0], cmap="gray")
+    for column in (1, 2):
+        edges = np.abs(seen[row, column, 1:-1, 1:-1])  # inside the border of zeros
+        axes[row, 1 + column].imshow(edges, cmap="gray_r", vmin=0, vmax=0.6)
+        axes[row, 1 + column].set_xlabel(f"mean {edges.mean():.3f}")
+    axes[row, 0].set_ylabel(kind)
+for axis, title in zip(axes[0], ("picture", "blur", "edges down", "edges across"), strict=True):
+    axis.set_title(title)
+for axis in axes.flat:
+    axis.set(xticks=[], yticks=[])
+
+strength = np.abs(seen[:, 1:, 1:-1, 1:-1]).mean(axis=(2, 3))  # (2 pictures, down and across)
+figure(
+    fig,
+    "Two striped discs, blurred and filtered for edges. "
+    + " ".join(
+        f"The {kind} answers with {a:.3f} on average to the filter for edges down and with "
+        f"{b:.3f} to that for edges across."
+        for kind, (a, b) in zip(kinds, strength, strict=True)
+    ),
+)
+
+# %% [markdown] lang="en"
+# The two edge filters tell rows from columns wherever the disc stands. A network need not be given
+# such filters: it finds its own by training, and the first ones it finds often look like these.
+#
+# Sizes are where most mistakes are made, also in print. Answer before you compute:
+#
+# - a: a 7 x 7 picture under a 3 x 3 window, stride 1, no padding. How many outputs along one axis?
+# - b: 32 x 32 x 3 under a 5 x 5 x 3 filter, stride 1, no padding. How many outputs along one axis?
+# - c: how many numbers does that one filter have, with its bias?
+# - d: 64 filters of 3 x 3 on 128 channels. How many weights, without biases?
+# - e: AlexNet's first layer by its text: 224 pixels, an 11 x 11 window, stride 4, no padding.
+# - f: the same with 227 pixels.
+# - g: which padding keeps 27 x 27 under a 5 x 5 window, stride 1?
+# - h: how many multiply-adds has f, with 96 filters on 3 channels?
+
+
+# %% tags=["exercise"]
+my_sizes = {"a": None, "b": None, "c": None, "d": None, "e": None, "f": None, "g": None, "h": None}
+
+check("05.3", my_sizes)
+
+# %% tags=["solution"]
+my_sizes = {
+    "a": 7 - 3 + 1,
+    "b": 32 - 5 + 1,
+    "c": 5 * 5 * 3 + 1,
+    "d": 3 * 3 * 128 * 64,
+    "e": (224 - 11) // 4 + 1,
+    "f": (227 - 11) // 4 + 1,
+    "g": (5 - 1) // 2,
+    "h": 55 * 55 * 96 * 11 * 11 * 3,
+}
+
+check("05.3", my_sizes)
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# `check` tried a few small cases. The library has a harder judge, `tn.testing.check_kernel`: odd
+# shapes, two float types, other orders in memory, read-only arrays. It is the one that holds the
+# library's own kernels to their definitions. It is silent if all is well.
+#
+# We try it on three candidates: the library's function, and two with a mistake. The first mistake
+# turns the filter round. The second forgets one column of the window.
+
+
+# %%
+def library(x, weight, bias, stride, padding):
+    both = (padding, padding)
+    return tn.kernels.conv2d_forward(x, weight, bias, (stride, stride), (both, both), (1, 1), 1)
+
+
+def turned_round(x, weight, bias, stride, padding):
+    return library(x, weight[:, :, ::-1, ::-1], bias, stride, padding)
+
+
+def a_column_less(x, weight, bias, stride, padding):
+    less = weight.copy()
+    less[..., -1] = 0
+    return library(x, less, bias, stride, padding)
+
+
+rng = np.random.default_rng(0)
+case = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2)), rng.normal(size=4), 2, 1
+
+
+def verdict(candidate):
+    try:
+        tn.testing.check_kernel(candidate, *case, against=library)
+    except AssertionError as error:
+        return str(error)
+    return f"{candidate.__name__}: silence, it is right"
+
+
+for candidate in (library, turned_round, a_column_less):
+    print(verdict(candidate), end="\n\n")
+
+# %% [markdown] lang="en"
+# When your `my_conv2d` passes the check above, ask `print(verdict(my_conv2d))` too. If it says that
+# your result is float64 where float32 was expected, you have met a common mistake: `np.zeros`
+# without a type makes float64, and the whole network then computes in it, at half the speed.
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# The library's definition. Where are the loops?
+
+# %%
+show(tn.kernels.conv2d_forward)
+
+# %% [markdown] lang="en"
+# There are none: `im2col` lays all windows side by side, and one matrix product does the rest. That
+# is lesson 06. Compare the rest with yours: the equation stands at the top of the same file,
+# `tinynet/kernels/conv.py`. Two more letters are there, dilation and groups. Groups are AlexNet's
+# two towers, lesson 13.
+#
+# The size formula has a file of its own, because pooling needs it as well. `ceil_mode` is the other
+# way to round.
+
+# %%
+show(tn.kernels.geometry.output_size)
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# One turn of the four loops is one product of two small arrays. We measure one turn, and multiply by
+# the number of turns. Against it stand the library's definition in NumPy, and its loops compiled by
+# Numba, both on 64 pictures. Guess first: how many times faster is each?
+
+
+# %%
+def seconds(run, rounds=5):
+    """Return the best time of a few rounds, after one that does not count: it may compile."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def thousand_turns():
+    for _ in range(1000):
+        (x[0, :, 0:5, 0:5] * weight[0]).sum() + bias[0]
+
+
+x = shapes.images[:64].astype(np.float32) / 255  # (64, 3, 32, 32)
+weight = rng.normal(size=(16, 3, 5, 5)).astype(np.float32)
+bias = np.zeros(16, np.float32)
+turns = 16 * 32 * 32  # outputs of one picture, with padding 2
+
+one = seconds(thousand_turns) / 1000
+print(f"one turn: {1e6 * one:.1f} microseconds; {turns:,} turns a picture")
+taken = {"four loops": turns * one}
+for kind in ("reference", "numba"):
+    with tn.kernels.use(kind):
+        taken[kind] = seconds(lambda: library(x, weight, bias, 1, 2)) / len(x)
+for name, each in taken.items():
+    print(
+        f"{name:10} {1000 * each:9.3f} ms a picture, {taken['four loops'] / each:6.0f} times as fast"
+    )
+
+# %% [markdown] lang="en"
+# A turn of a loop in Python costs microseconds, whatever it computes. A forward pass of AlexNet has
+# 724,406,816 multiply-adds (lesson 12 counts them), a training run has millions of passes; nobody
+# could have trained it like that. Lesson 06 explains the second line, lesson 16 the third.
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# **Padding with zeros is a statement about the world.** Blur a picture that is white everywhere.
+# What will the corner be?
+
+# %%
+white = tn.tensor(np.ones((1, 1, 6, 6)))
+blurred = tn.functions.conv2d(white, tn.tensor(np.full((1, 1, 3, 3), 1 / 9)), padding=1)
+print(np.round(blurred.numpy()[0, 0], 2))
+
+# %% [markdown] lang="en"
+# 4/9: of the nine pixels only four are inside the picture, the others count as black. Networks live
+# with this border. Some learn from it where the border is.
+#
+# **A filter turned round.** In mathematics a convolution turns the filter by 180 degrees. This
+# library does not, and neither did the paper's code: it computes a correlation, and everybody calls
+# it convolution. For which of our three filters does it matter, and how?
+
+# %%
+for name, one in zip(("blur", "down", "across"), filters, strict=True):
+    straight = library(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
+    round_ = turned_round(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
+    same, opposite = np.allclose(straight, round_), np.allclose(straight, -round_, atol=1e-6)
+    print(f"{name:<8} the same: {same!s:<6} the sign flipped: {opposite}")
+
+# %% [markdown] lang="en"
+# A network that learns its filters does not care: it learns them turned. Somebody who loads weights
+# that another program has trained cares very much.
+#
+# **A filter that does not add up to 1.** Leave out the 1/9: nine ones instead. Every output is nine
+# times as large. A second such layer makes it 81 times. Lesson 04's networks start with weights of
+# a chosen size for that reason.
+
+# %% [markdown] lang="en"
+# **224 or 227, 54 or 55.** The paper gives a picture of 224 pixels, a window of 11 and a stride of 4,
+# and draws 55 outputs. Your formula gives 54. For ten years people have asked who is wrong.
+
+# %%
+ways = {
+    "224, rounded down": ((224, 11, 4, (0, 0)), {}),
+    "224, rounded up (2012)": ((224, 11, 4, (0, 0)), {"ceil_mode": True}),
+    "224 and 3 zeros behind (here)": ((224, 11, 4, (0, 3)), {}),
+    "227 (Caffe)": ((227, 11, 4, (0, 0)), {}),
+    "224 and 2 zeros on each side (torchvision)": ((224, 11, 4, (2, 2)), {}),
+}
+for name, (numbers, how) in ways.items():
+    print(f"{name:<44}{tn.kernels.geometry.output_size(*numbers, **how)}")
+
+# %% [markdown] lang="en"
+# Nobody is. The code of 2012 rounds up: its last window hangs 3 pixels over the right and the lower
+# edge, over zeros. Those who round down need three more pixels to see the same windows.
+#
+# | | |
+# |---|---|
+# | in the paper | 224 x 224 x 3 pixels, 96 filters of 11 x 11 x 3, stride 4 (section 3.5); Figure 2 draws 55 x 55 |
+# | in the code of 2012 | 1 + ceil((224 - 11) / 4) = 55 (`layer.py` of cuda-convnet) |
+# | here | windows must fit; AlexNet gets 3 rows and 3 columns of zeros behind the picture, which is the same |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** A layer has 96 filters of 11 x 11 on 3 channels. The pictures become twice as wide and high.
+# How many more weights does it need?
+#
+# <details><summary>Answer</summary>
+# None. The filters are the same; they slide over more places. The
+# outputs and the multiply-adds become about four times as many.
+# </details>
+#
+# **2.** Can a convolution do what a linear layer does?
+#
+# <details><summary>Answer</summary>
+# Yes: with a window as large as the picture there is one place,
+# and the filter has one weight for each pixel and channel. The other way round, a convolution is a
+# linear layer in which most weights are 0 and the others are shared.
+# </details>
+#
+# **3.** Two 3 x 3 filters are applied one after the other, with nothing in between. Which single filter
+# does the same?
+#
+# <details><summary>Answer</summary>
+# One of 5 x 5. Each output of the second sees 3 x 3 outputs of
+# the first, and these see 5 x 5 pixels; sums of products of sums stay sums. That is why a ReLU
+# stands between two convolutions: without it the second is wasted.
+# </details>

@@ -1,0 +1,455 @@
+# %% [markdown] lang="en"
+# # 06 im2col: a convolution is a matrix product
+#
+# | | |
+# |---|---|
+# | goal | Replace the four loops by one matrix product, write the way back through it, and see its price. |
+# | time | 45 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 05 Convolution by hand: the four loops, which were right and very slow |
+
+# %%
+import time
+import tracemalloc
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# Every output of a convolution is one filter times one window, added up. A row times a column,
+# added up, is also what one element of a matrix product is. So write each filter as a row and each
+# window as a column, and the whole convolution is one product:
+#
+# $$\underbrace{y}_{OC \times (OH \cdot OW)} =
+#   \underbrace{weight}_{OC \times (C \cdot KH \cdot KW)} \;
+#   \underbrace{columns}_{(C \cdot KH \cdot KW) \times (OH \cdot OW)}$$
+#
+# Matrix products are the best studied loop there is, and every computer has a fast one. Laying
+# the windows side by side has a name from an old function of MATLAB: **im2col**, image to columns.
+#
+# $$columns[n,\,(c, p, q),\,(i, j)] = x[n,\; c,\; S\,i + p - P,\; S\,j + q - P]$$
+#
+# See it on a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
+# numbers are in each?
+
+# %%
+x = np.arange(12.0).reshape(1, 1, 3, 4)
+none = ((0, 0), (0, 0))  # no padding
+print(x[0, 0])
+columns = tn.kernels.im2col(x, (2, 2), (1, 1), none, (1, 1))
+print(columns[0])
+
+# %% [markdown] lang="en"
+# Column 0 is the window in the upper left corner: 0, 1, 4, 5. Pixel 5 stands in four columns, for
+# it lies in four windows.
+#
+# ### All windows without a copy
+#
+# An array in NumPy is a piece of memory and a list of **strides**: for every axis, how many bytes
+# it is to the next element. Pictures (N, C, H, W) of float64, one after the other in memory:
+
+# %%
+x = np.zeros((2, 3, 5, 7))
+print(x.strides)
+
+# %% [markdown] lang="en"
+# 8 bytes to the next pixel, 56 to the next row of 7, 280 to the next channel, 840 to the next
+# picture.
+#
+# NumPy also lets us invent strides. Two axes may then lead to the same memory, and that is just
+# what overlapping windows are. The array of all windows has six axes, (N, C, KH, KW, OH, OW):
+# which picture, which channel, where in the window, which window. What are its six strides?
+
+
+# %% tags=["exercise"]
+def my_strides(strides, stride):
+    "Your code: the six strides of all windows; `strides` is (n, c, h, w)."
+    return None
+
+
+check("06.1", my_strides)
+
+
+# %% tags=["solution"]
+def my_strides(strides, stride):
+    n, c, h, w = strides
+    return n, c, h, w, stride * h, stride * w
+
+
+check("06.1", my_strides)
+
+# %% [markdown] lang="en"
+# The library's `windows` does this with `as_strided`, a function of NumPy that believes whatever it
+# is told. Wrong strides read memory that is not ours, so the library has one such place only. A view
+# of a picture of 4 x 4 with all its 3 x 3 windows; how many bytes does it take?
+
+# %%
+x = np.arange(16.0).reshape(1, 1, 4, 4)
+view = tn.kernels.geometry.windows(x, (3, 3), (1, 1), (1, 1), (2, 2))
+print(view.shape, view.size, "numbers seen,", x.size, "numbers stored")
+print(np.shares_memory(view, x))
+
+# %% [markdown] lang="en"
+# None. The copy comes when the six axes are joined to two, because no strides can describe that.
+#
+# ### The product
+#
+# Now the convolution: columns, one `@`, and the shape put right.
+
+
+# %% tags=["exercise"]
+def my_conv2d(x, weight, stride, padding):
+    "Your code: (N, OC, OH, OW) by tn.kernels.im2col and @, without loops."
+    return None
+
+
+check("06.2", my_conv2d)
+
+
+# %% tags=["solution"]
+def my_conv2d(x, weight, stride, padding):
+    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    both = (padding, padding)
+    columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
+
+
+check("06.2", my_conv2d)
+
+# %% [markdown] lang="en"
+# ### 1 x 1: nothing to lay out
+#
+# A window of one pixel: what does im2col do then?
+
+# %%
+x = np.random.default_rng(0).normal(size=(2, 5, 4, 6))
+columns = tn.kernels.im2col(x, (1, 1), (1, 1), none, (1, 1))
+print(columns.shape, np.array_equal(columns, x.reshape(2, 5, 24)))
+
+# %% [markdown] lang="en"
+# Nothing at all. A 1 x 1 convolution is a matrix product over channels, the same at every pixel: a
+# small linear layer that mixes 5 numbers into others. It is cheap, so networks use it to make the
+# channels fewer before a larger window. Weights of a 3 x 3 convolution from 256 to 256 channels,
+# and of the same with 64 channels in between:
+
+# %%
+direct = 3 * 3 * 256 * 256
+squeezed = 1 * 1 * 256 * 64 + 3 * 3 * 64 * 64 + 1 * 1 * 64 * 256
+print(f"{direct:,} against {squeezed:,}: {direct / squeezed:.1f} times fewer")
+
+# %% [markdown] lang="en"
+# ### The way back
+#
+# Training needs gradients. The matrix product has its own, which lesson 02 met. What remains is the
+# gradient of im2col: given the gradient of every number in the columns, what is the gradient of the
+# picture?
+#
+# im2col copies. A pixel that was copied to four places has four ways to change the loss, so its
+# gradient is the **sum** of four numbers:
+#
+# $$gx[n, c, h, w] = \sum_{\text{all } (p,q,i,j) \text{ that read it}} gcolumns[n, (c,p,q), (i,j)]$$
+#
+# That is col2im. It is not the inverse of im2col: it does not restore the picture, it adds.
+
+
+# %% tags=["exercise"]
+def my_col2im(columns, shape, K, stride):
+    "Your code: gx of `shape` (N, C, H, W), every number of columns added where it came from."
+    return None
+
+
+check("06.3", my_col2im)
+
+# %%
+hint("06.3")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_col2im(columns, shape, K, stride):
+    N, C, H, W = shape
+    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    columns = columns.reshape(N, C, K, K, OH, OW)
+    gx = np.zeros(shape, columns.dtype)
+    for p in range(K):
+        for q in range(K):
+            rows = slice(p, p + stride * OH, stride)
+            cols = slice(q, q + stride * OW, stride)
+            gx[:, :, rows, cols] += columns[:, :, p, q]
+    return gx
+
+
+check("06.3", my_col2im)
+
+# %% [markdown] lang="en"
+# ### What one output sees
+#
+# The gradient answers another question too. Send a 1 back from one single output: every pixel with
+# a gradient other than 0 was seen by it. Those pixels are its **receptive field**. Stack three 3 x 3
+# convolutions and predict: how wide is it after one, two and three?
+
+# %%
+weights = [tn.tensor(np.ones((1, 1, 3, 3))) for _ in range(3)]
+for depth in (1, 2, 3):
+    x = tn.tensor(np.ones((1, 1, 9, 9)), requires_grad=True)
+    y = x
+    for weight in weights[:depth]:
+        y = F.conv2d(y, weight, padding=1)
+    y[0, 0, 4, 4].backward()
+    rows = np.flatnonzero(x.grad[0, 0].any(axis=1))
+    side = rows[-1] - rows[0] + 1
+    print(
+        f"{depth} x (3 x 3): sees {side} x {side} pixels, with {9 * depth} weights a channel pair"
+    )
+
+# %% [markdown] lang="en"
+# Three layers see 7 x 7 pixels with 27 weights, where one 7 x 7 filter needs 49. That is the
+# argument of VGG, which lesson 18 weighs.
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# For a linear function there is a judge without any step size. im2col only copies, so it is linear:
+# it is some huge matrix $A$, though nobody writes it down. Its backward must be the transpose of
+# that matrix, and a transpose is known by one equation, for all $x$ and $u$:
+#
+# $$\langle A x, u \rangle = \langle x, A^T u \rangle$$
+#
+# Draw $x$ and $u$ at random, compute both sides, compare. `tn.testing.check_adjoint` does it. Three
+# candidates: the library's col2im, one that writes `=` where `+=` belongs, and one that takes the
+# mean. The second is the most common mistake in this place; which of the three will pass?
+
+
+# %%
+def forward(x):
+    return tn.kernels.im2col(x, (3, 3), (2, 2), none, (1, 1))
+
+
+def library(columns):
+    return tn.kernels.col2im(columns, (1, 2, 5, 5), (3, 3), (2, 2), none, (1, 1))
+
+
+def overwritten(columns):
+    parts = columns.reshape(1, 2, 3, 3, 2, 2)
+    gx = np.zeros((1, 2, 5, 5))
+    for p, q in np.ndindex(3, 3):
+        gx[:, :, p : p + 4 : 2, q : q + 4 : 2] = parts[:, :, p, q]
+    return gx
+
+
+def averaged(columns):
+    return library(columns) / library(np.ones_like(columns))
+
+
+x = np.random.default_rng(0).normal(size=(1, 2, 5, 5))
+for candidate in (library, overwritten, averaged):
+    try:
+        tn.testing.check_adjoint(forward, candidate, x)
+        print(f"{candidate.__name__}: silence, it is right")
+    except AssertionError as error:
+        print(error)
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# The library's three functions. Find the strides of exercise 06.1 in the first, the one copy in the
+# second, and the `+=` in the third.
+
+# %%
+show(tn.kernels.geometry.windows)
+
+# %%
+show(tn.kernels.im2col)
+
+# %%
+show(tn.kernels.col2im)
+
+# %% [markdown] lang="en"
+# Why does `col2im` loop over `p` and `q`, and not over the windows? Because two windows may want the
+# same pixel, but for one fixed `(p, q)` all windows want different ones. So `+=` on a slice is safe,
+# and there are only K * K turns.
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# The price is memory. Each pixel is stored up to K * K times. We compare three ways to compute the
+# same convolution, 16 pictures of 32 x 32 with 16 channels, 32 filters of 5 x 5:
+#
+# - the four loops of lesson 05;
+# - im2col and a product: the library's reference;
+# - the library's Numba version, which multiplies small pieces and never builds the columns.
+#
+# Guess before you look: how much more memory than the pictures themselves does the second need?
+
+# %%
+rng = np.random.default_rng(0)
+x = rng.normal(size=(16, 16, 32, 32)).astype(np.float32)
+weight = rng.normal(size=(32, 16, 5, 5)).astype(np.float32)
+bias = np.zeros(32, np.float32)
+
+
+def library_conv(x, weight, bias):
+    return tn.kernels.conv2d_forward(x, weight, bias, (1, 1), ((2, 2), (2, 2)), (1, 1), 1)
+
+
+def loops(x, weight, bias):
+    x = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2)])
+    y = np.zeros((len(x), len(weight), x.shape[2] - 4, x.shape[3] - 4), x.dtype)
+    for n, o, i, j in np.ndindex(y.shape):  # four loops in one line
+        y[n, o, i, j] = (x[n, :, i : i + 5, j : j + 5] * weight[o]).sum() + bias[o]
+    return y
+
+
+def cost(function, x, repeats):
+    """Return milliseconds and megabytes of scratch memory, both for one picture."""
+    function(x, weight, bias)
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        function(x, weight, bias)
+        times.append(time.perf_counter() - begin)
+    tracemalloc.start()
+    y = function(x, weight, bias)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return 1e3 * min(times) / len(x), max(0, peak - y.nbytes) / len(x) / 1e6
+
+
+# the loops get one picture of half the side: they need the same time for each output
+ways = {"four loops": cost(loops, x[:1, :, :16, :16], 1)}
+ways["four loops"] = tuple(4 * value for value in ways["four loops"])
+with tn.kernels.use("reference"):
+    ways["im2col, product"] = cost(library_conv, x, 3)
+with tn.kernels.use("numba"):
+    ways["Numba, no columns"] = cost(library_conv, x, 3)
+for name, (milliseconds, megabytes) in ways.items():
+    print(f"{name:<18}{milliseconds:9.2f} ms a picture {megabytes:7.2f} MB of scratch a picture")
+print(f"the picture itself: {x[0].nbytes / 1e6:.2f} MB")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+names = list(ways)
+for axis, index, label in ((axes[0], 0, "milliseconds"), (axes[1], 1, "megabytes of scratch")):
+    values = [ways[name][index] for name in names]
+    colours, hatches = ("#767676", "#0072B2", "#E69F00"), ("", "//", "..")
+    bars = axis.barh(names, values, color=colours, hatch=hatches, edgecolor="white")
+    axis.bar_label(bars, [f"{value:.3g}" for value in values], padding=3)
+    axis.set(xscale="log", xlabel=f"{label} for one picture")
+    axis.margins(x=0.25)
+    axis.invert_yaxis()
+    axis.spines[["top", "right"]].set_visible(False)
+axes[1].set_yticklabels([])
+axes[1].axvline(x[0].nbytes / 1e6, color="black", linestyle=":")
+axes[1].set_title("dotted: the picture itself", fontsize=10)
+figure(
+    fig,
+    "Time and scratch memory of three convolutions for one picture. "
+    + " ".join(f"{name}: {a:.3g} ms, {b:.3g} MB." for name, (a, b) in ways.items())
+    + f" The picture itself takes {x[0].nbytes / 1e6:.3g} MB.",
+)
+
+# %% [markdown] lang="en"
+# im2col buys its speed with memory. For AlexNet the bill is large. If the columns of a whole batch
+# of 128 were laid out at once, each layer would need:
+
+# %%
+layers = {  # rows of the columns (all groups), places
+    "conv1": (3 * 11 * 11, 55 * 55),
+    "conv2": (96 * 5 * 5, 27 * 27),
+    "conv3": (256 * 3 * 3, 13 * 13),
+    "conv4": (384 * 3 * 3, 13 * 13),
+    "conv5": (384 * 3 * 3, 13 * 13),
+}
+for name, (rows, places) in layers.items():
+    print(f"{name}: {4 * rows * places * 128 / 1e6:5.0f} MB")
+
+# %% [markdown] lang="en"
+# A graphics card of 2012 had 3 GB for everything. Real libraries therefore lay out a few pictures
+# at a time, or, like our Numba version, read each window where it lies.
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# The rows of the columns are ordered (c, p, q). Let us order them (p, q, c) instead, and change
+# nothing else: the weights are still written as rows in their own order. The shapes still fit. Two
+# judges are asked: is backward the derivative of forward? And: is it the library's convolution?
+# Which one rings?
+
+
+# %%
+def as_product(x, weight, joined_first):
+    (N, C, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    OH, OW = H - KH + 1, W - KW + 1
+    shape = (N, C, 1, OH * OW) if joined_first == "c" else (N, 1, C, OH * OW)
+    shifted = [x[:, :, p : p + OH, q : q + OW].reshape(shape) for p in range(KH) for q in range(KW)]
+    columns = F.concatenate(shifted, axis=2 if joined_first == "c" else 1)
+    columns = columns.reshape(N, C * KH * KW, OH * OW)
+    return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
+
+
+def right_order(x, weight):
+    return as_product(x, weight, "c")
+
+
+def wrong_order(x, weight):
+    return as_product(x, weight, "p, q")
+
+
+x, weight = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 3, 2))
+for layer in (right_order, wrong_order):
+    tn.testing.check_gradient(layer, x, weight)
+    print(f"{layer.__name__}: the gradient is right")
+    try:
+        tn.testing.check_layer(layer, x, weight, against=F.conv2d)
+        print(f"{layer.__name__}: it is F.conv2d")
+    except AssertionError as error:
+        print(error)
+
+# %% [markdown] lang="en"
+# The gradient check is satisfied. It has to be: the wrong order is a right layer of another kind,
+# whose weights mean something else, and a network can be trained with it. It fails on the day when
+# somebody loads weights from elsewhere. Somebody's framework ran like this for months
+# (PyDeepFlow, issue 84). A gradient check asks whether forward and backward agree; only a comparison
+# with a definition asks whether forward is what its name says.
+
+# %% [markdown] lang="en"
+# | | |
+# |---|---|
+# | in the paper | not a word about how; section 1 points to the published code |
+# | in the code of 2012 | kernels of its own, which read each window where it lies; the pictures of a batch are neighbours in memory |
+# | here | the definition is im2col and a product; the fast versions never build the columns |
+#
+# Caffe, a year later, made im2col and a matrix product famous, one picture at a time.
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** With stride equal to the window (2 x 2, stride 2), how much larger are the columns than the
+# picture?
+#
+# <details><summary>Answer</summary>
+# Not at all, if the sides are even: every pixel lies in exactly
+# one window. Then col2im is even the inverse of im2col.
+# </details>
+#
+# **2.** col2im(im2col(x)) with 3 x 3 windows, stride 1, no padding, on a large picture: by which factor
+# is a pixel in the middle multiplied, and one in the corner?
+#
+# <details><summary>Answer</summary>
+# By 9 and by 1: the numbers of windows in which they lie. Try it
+# with a picture of ones.
+# </details>
+#
+# **3.** Which judge can you use for im2col that you cannot use for a ReLU?
+#
+# <details><summary>Answer</summary>
+# The adjoint test. It holds for linear functions only, and
+# max(x, 0) is not linear. It needs no small step, so it is exact up to rounding.
+# </details>

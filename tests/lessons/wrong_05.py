@@ -1,0 +1,79 @@
+"""Plausible wrong answers to the exercises of lesson 05, and what their messages must say."""
+
+import numpy as np
+
+from tinynet.lessons.lesson_05 import my_sizes
+
+
+def without_the_first(size, kernel, stride, padding):
+    return (size + 2 * padding - kernel) // stride
+
+
+def padded_once(size, kernel, stride, padding):
+    return (size + padding - kernel) // stride + 1
+
+
+def rounded_up(size, kernel, stride, padding):
+    return -(-(size + 2 * padding - kernel) // stride) + 1
+
+
+def a_fraction(size, kernel, stride, padding):
+    return (size + 2 * padding - kernel) / stride + 1
+
+
+def convolve(x, weight, bias, stride, padding, *, channels=slice(None), step=None, biased=True):
+    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
+    y, step = np.zeros((N, OC, OH, OW)), stride if step is None else step
+    for n, o, i, j in np.ndindex(y.shape):
+        window = x[n, channels, step * i : step * i + KH, step * j : step * j + KW]
+        y[n, o, i, j] = (window * weight[o, channels]).sum() + biased * bias[o]
+    return y
+
+
+def flipped(x, weight, bias, stride, padding):
+    return convolve(x, weight[:, :, ::-1, ::-1], bias, stride, padding)
+
+
+def no_bias(x, weight, bias, stride, padding):
+    return convolve(x, weight, bias, stride, padding, biased=False)
+
+
+def steps_of_one(x, weight, bias, stride, padding):
+    return convolve(x, weight, bias, stride, padding, step=1)
+
+
+def first_channel(x, weight, bias, stride, padding):
+    return convolve(x, weight, bias, stride, padding, channels=slice(1))
+
+
+def no_padding(x, weight, bias, stride, padding):
+    return convolve(x, weight, bias, stride, 0)
+
+
+def turned(x, weight, bias, stride, padding):
+    return convolve(x, weight.transpose(0, 1, 3, 2), bias, stride, padding)
+
+
+WRONG = {
+    "05.1": [
+        (without_the_first, "expected 5, got 4"),
+        (padded_once, "both sides"),
+        (rounded_up, "Round down"),
+        (a_fraction, "expected 3, got 3.5"),
+    ],
+    "05.2": [
+        (flipped, "turn round"),
+        (no_bias, "The bias is added once"),
+        (steps_of_one, "stride 2"),
+        (no_padding, "Zeros stand around"),
+        (first_channel, "every channel"),
+        (turned, "Height and width differ"),
+    ],
+    "05.3": [
+        ({**my_sizes(), "e": 55}, "expected 54, got 55"),
+        ({**my_sizes(), "c": 26}, "as deep as its input"),
+        ({**my_sizes(), "g": 4}, "on each side"),
+    ],
+}

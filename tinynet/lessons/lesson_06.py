@@ -1,0 +1,140 @@
+"""The exercises of lesson 06: im2col, a convolution is a matrix product."""
+
+import numpy as np
+
+from tinynet.kernels import conv2d_forward, im2col
+from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.testing import check_adjoint
+
+AXES = {
+    "N": "The next picture is as far away as before.",
+    "C": "The next channel is as far away as before.",
+    "KH": "One row down inside a window is one row down in the picture: h.",
+    "KW": "One pixel to the right inside a window is one pixel to the right in the picture: w.",
+    "OH": "The next window below starts stride rows further down: stride * h.",
+    "OW": "The next window on the right starts stride pixels further on: stride * w.",
+}
+
+
+@exercise(
+    "06.1",
+    "Fill the strides",
+    hints=(
+        "A stride says how far it is, in memory, to the next element along an axis.",
+        "Going one step inside a window (KH, KW) moves one pixel in the picture.",
+        "Going to the next window (OH, OW) moves stride pixels.",
+    ),
+)
+def strides(answer):
+    """Write my_strides(strides, stride): the six strides of all windows of a picture."""
+    for given, stride in (((1000, 100, 10, 1), 1), ((1000, 100, 10, 1), 2), ((640, 320, 64, 8), 3)):
+        right = my_strides(given, stride)
+        got = answer(given, stride)
+        case = f"strides = {given}, stride = {stride}"
+        if not isinstance(got, tuple | list) or len(got) != 6:
+            raise Wrong(f"for {case}: expected six numbers, got {got}.")
+        for (axis, why), a, b in zip(AXES.items(), got, right, strict=True):
+            if a != b:
+                text = f"for {case}: the stride of axis {axis} is {b}, got {a}."
+                raise Wrong(f"{text}\n  {why}")
+
+
+@strides.solution
+def my_strides(strides, stride):
+    n, c, h, w = strides
+    return n, c, h, w, stride * h, stride * w
+
+
+@exercise(
+    "06.2",
+    "A convolution as one matrix product",
+    hints=(
+        "both = (padding, padding); columns = tn.kernels.im2col(x, weight.shape[2:], "
+        "(stride, stride), (both, both), (1, 1)) has the shape (N, C*KH*KW, OH*OW).",
+        "A filter as one row has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
+        "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Give it back its OH and OW.",
+    ),
+)
+def product(answer):
+    """Write my_conv2d(x, weight, stride, padding) with im2col, reshape and one @, without loops."""
+    ones = np.ones((1, 1, 2, 2))
+    _judge(answer, np.arange(9.0).reshape(1, 1, 3, 3), ones, 1, 0,
+           "x = 0..8 in three rows, weight = four ones",
+           "0 + 1 + 3 + 4 is the first output.")  # fmt: skip
+    x, weight = np.array([1.0, 2, 3, 4, 10, 20, 30, 40]), np.array([1.0, 0, 0, 0, 0, 1, 0, 0])
+    _judge(answer, x.reshape(1, 2, 2, 2), weight.reshape(1, 2, 2, 2), 1, 0,
+           "x = [[1, 2], [3, 4]] and [[10, 20], [30, 40]], weight = [[1, 0], [0, 0]] and "
+           "[[0, 1], [0, 0]]",
+           "The rows of the columns are in the order (c, p, q); is that the order of your "
+           "weights?")  # fmt: skip
+    rng = np.random.default_rng(6)
+    _judge(answer, rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 3, 2)), 2, 1,
+           "x (2, 3, 5, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
+           "y is (N, OC, OH, OW), with OH and OW counted from the padded picture.")  # fmt: skip
+
+
+def _judge(answer, x, weight, stride, padding, case, why):
+    """Hold an answer against the definition."""
+    both = (padding, padding)
+    right = conv2d_forward.reference(
+        x, weight, None, (stride, stride), (both, both), (1, 1), groups=1
+    )
+    expect(answer(x, weight, stride, padding), right, case, why)
+
+
+@product.solution
+def my_conv2d(x, weight, stride, padding):
+    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    both = (padding, padding)
+    columns = im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
+
+
+def _columns(x, K, stride):
+    """Return what col2im is the way back of."""
+    return im2col.reference(x, (K, K), (stride, stride), ((0, 0), (0, 0)), (1, 1))
+
+
+@exercise(
+    "06.3",
+    "The way back: col2im",
+    hints=(
+        "Begin with gx = np.zeros(shape), and columns.reshape(N, C, K, K, OH, OW).",
+        "Loop over p and q, the places inside a window. columns[:, :, p, q] is (N, C, OH, OW): "
+        "what all windows have to say about their pixel (p, q).",
+        "Those pixels are gx[:, :, p : p + stride * OH : stride, q : q + stride * OW : stride]. "
+        "Add to them, for other windows have added there too.",
+    ),
+)
+def way_back(answer):
+    """Write my_col2im(columns, shape, K, stride): every number added where it came from."""
+    expect(answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
+           [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
+           "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",
+           "The pixel in the middle lies in four windows and gets four terms.")  # fmt: skip
+    expect(answer(np.ones((1, 4, 2)), (1, 1, 2, 5), 2, 2), [[[[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]]],
+           "columns of ones, shape (1, 1, 2, 5), K = 2, stride = 2",
+           "The windows start at columns 0 and 2; the last pixel of a row is in none.")  # fmt: skip
+    rng = np.random.default_rng(6)
+    for shape, K, stride in (((2, 3, 5, 4), 3, 1), ((1, 2, 7, 6), 3, 2)):
+        x = rng.normal(size=shape)
+
+        def back(g, shape=shape, K=K, stride=stride):
+            return np.asarray(answer(g, shape, K, stride))
+
+        check_adjoint(lambda x, K=K, stride=stride: _columns(x, K, stride), back, x)
+
+
+@way_back.solution
+def my_col2im(columns, shape, K, stride):
+    N, C, H, W = shape
+    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    columns = columns.reshape(N, C, K, K, OH, OW)
+    gx = np.zeros(shape, columns.dtype)
+    for p in range(K):
+        for q in range(K):
+            rows = slice(p, p + stride * OH, stride)
+            cols = slice(q, q + stride * OW, stride)
+            gx[:, :, rows, cols] += columns[:, :, p, q]
+    return gx

@@ -159,6 +159,8 @@ def name_pictures(run: Path, images: tuple[Path, ...], device: str | None) -> No
 @click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
 @click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
 @click.option("--memory", is_flag=True, help="Foretell the memory of a training step.")
+@click.option("--traffic", is_flag=True, help="Count what crosses between two towers.")
+@click.option("--figure", type=FOLDER, help="Draw the towers, and what crosses, into this file.")
 @click.option("--batch", type=click.IntRange(1), default=128, help="Images in that step.")
 def summary(
     model: str | None,
@@ -166,10 +168,13 @@ def summary(
     variant: str | None,
     diff: tuple[str, str] | None,
     memory: bool,
+    traffic: bool,
+    figure: Path | None,
     batch: int,
 ) -> None:
     """List the layers of MODEL: output shape, parameters, multiply-adds, bytes."""
     from tinynet import budget, contrast, models, report
+    from tinynet import traffic as crossings
 
     if (model is None) == (diff is None):
         raise click.UsageError("summary: name one MODEL, or two after --diff.")
@@ -184,6 +189,8 @@ def summary(
             click.echo(report.summary(model, classes, variant))
             if memory:
                 click.echo("\n" + budget.page(model, batch, classes, variant))
+            if traffic or figure is not None:
+                click.echo("\n" + crossings.page(model, batch, classes, variant, figure))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

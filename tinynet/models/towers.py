@@ -65,6 +65,11 @@ class Plan:
     ceil_mode: bool
     inverted_dropout: bool
 
+    @property
+    def maps(self) -> int:
+        """How many numbers one tower hands to the fully connected layers."""
+        return self.side**2 * self.widths[-1]
+
 
 PAPERS = Plan(
     image=224,
@@ -115,7 +120,7 @@ class Tower(nn.Module):
         self.conv3 = nn.Sequential(third, nn.ReLU())
         self.conv4 = nn.Sequential(fourth, nn.ReLU())
         self.conv5 = nn.Sequential(fifth, nn.ReLU(), pool(), nn.Flatten())
-        self.fc6 = fully("fc6", plan.side**2 * c5)
+        self.fc6 = fully("fc6", plan.maps)
         self.fc7 = fully("fc7", plan.hidden)
 
 

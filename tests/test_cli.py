@@ -70,6 +70,18 @@ def finished(small, tinynet_says, tmp_path):
     return SimpleNamespace(folder=folder, said=said)
 
 
+@pytest.fixture
+def folder_of_pictures(tmp_path, few_shapes):
+    """Write sixty of the drawn pictures as files, in a folder for each of three classes."""
+    for train, part in ((True, "train"), (False, "val")):
+        for i in range(30):
+            place = tmp_path / "pictures" / part / f"class {i % 3}"
+            place.mkdir(parents=True, exist_ok=True)
+            pixels = few_shapes[train].images[i].transpose(1, 2, 0)
+            Image.fromarray(pixels).resize((50, 40)).save(place / f"{part}{i}.png")
+    return tmp_path / "pictures"
+
+
 # train
 
 
@@ -161,6 +173,71 @@ def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monke
     assert said.out.count("stays at ln(10) = 2.3026") == 1
 
 
+# pictures in folders
+
+
+@pytest.fixture
+def tiny_demo(monkeypatch):
+    monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    with tinynet.kernels.use("reference"):
+        yield
+
+
+def test_a_folder_of_pictures_is_trained_on_measured_and_asked_about(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    said = tinynet_says(
+        "train", "--data", "folder:pictures", "--epochs", 1, "--batch", 8, "--out", "run"
+    )
+    assert said.code == 0, said.err
+    assert "30 + 30 pictures, 3 classes" in said.out
+    monkeypatch.chdir("/")
+    found = tinynet_says("eval", tmp_path / "run").out
+    reached = json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"]
+    assert f"test accuracy {100 * reached:.2f} %" in found
+    picture = next(folder_of_pictures.rglob("*.png"))
+    assert "class " in tinynet_says("predict", tmp_path / "run", picture).out
+    assert tinynet_says("train", "--resume", tmp_path / "run").code == 0
+
+
+def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path
+):
+    damaged = next((folder_of_pictures / "val").rglob("*.png"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    command = ["train", "--data", f"folder:{folder_of_pictures}", "--epochs", 1, "--batch", 8]
+    said = tinynet_says(*command, "--out", tmp_path / "run")
+    assert said.code == 1
+    assert said.err.startswith(f"Error: {damaged}: not a picture that can be read")
+    assert "What was learnt is saved" in said.err
+    damaged.write_bytes(whole)
+    goes_on = tinynet_says("train", "--resume", tmp_path / "run")
+    assert "Going on after epoch 0, step 4." in goes_on.out
+    assert goes_on.code == 0
+
+
+def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path
+):
+    said = tinynet_says(
+        "train", "--data", f"folder:{folder_of_pictures}", "--size", 48, "--out", tmp_path / "run"
+    )
+    assert said.code == 1
+    assert "made for pictures of 32x32; with --size 48 it gets 48x48" in said.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["cifar100", "folder", ""])
+def test_an_unknown_data_set_is_named_with_the_known_ones(tinynet_says, name):
+    said = tinynet_says("train", "--data", name)
+    assert said.code == 2
+    assert "imagenette" in said.err
+    assert "folder:PATH" in said.err
+
+
 # eval and predict
 
 
@@ -219,14 +296,14 @@ def test_predict_says_what_else_it_found(finished, tinynet_says, tmp_path):
 def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path):
     ramp = np.linspace(0, 2**16 - 1, 32 * 32).astype(np.uint16).reshape(32, 32)
     Image.fromarray(ramp).save(tmp_path / "x.png")
-    pixels = predict.read_picture(tmp_path / "x.png")
+    pixels = data.read_picture(tmp_path / "x.png", 32)
     assert np.array_equal(pixels, np.stack([ramp >> 8] * 3))
 
 
 def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
     Image.fromarray(np.zeros((50, 80), np.uint8)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
-    assert predict.read_picture(tmp_path / "x.png").shape == (3, 32, 32)
+    assert predict.as_taught(recipes.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
     assert not recwarn.list
 
 

@@ -1,12 +1,16 @@
 """Pictures on their way to the model: what is fixed, what is random, and what it depends on."""
 
 import dataclasses
+import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinynet import pipeline
+from tinynet.data import Pictures, resize
 from tinynet.pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
 from tinynet.recipes import Recipe
 
@@ -89,6 +93,65 @@ def test_the_papers_protocol_crops_enlarged_pictures_around_the_centre_of_the_me
     assert y.shape == (6, 3, 224, 224)
     images, mean = pictures(6, seed=1).images, pictures().images.mean(0)
     np.testing.assert_allclose(y[:, :, 0, 0], images[:, :, 2, 2] - mean[:, 2, 2], atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "size"), [(32, 227), (32, 40), (32, 20), (32, 32), (28, 64)])
+def test_a_size_is_reached_by_interpolation(side, size):
+    images = pictures(1, 3, side).images.astype(np.float32)
+    found = resize(images, size)
+    for x, image in zip(found[0], images[0], strict=True):
+        wanted = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        np.testing.assert_allclose(x, np.asarray(wanted), atol=1e-3)
+    np.testing.assert_array_equal(resize(images.astype(np.uint8), size), np.rint(found))
+
+
+def test_a_recipe_with_a_size_enlarges_pictures_and_their_mean_alike():
+    train, test = disturbed(preprocess="mean-image", size=48)
+    x, labels = inputs(train)
+    assert x.shape == (10, 3, 48, 48)
+    images = pictures().images
+    wanted = resize(images, 48) - resize(images.mean(0, keepdims=True), 48)
+    np.testing.assert_allclose(x[np.argsort(labels)], wanted, atol=1e-3)
+    assert inputs(test)[0].shape == (6, 3, 48, 48)
+
+
+def test_enlarged_pictures_are_never_stored():
+    """Ten batches of one picture at 227x227 in float32 would be 6 MB."""
+    train, _ = disturbed(size=227, batch=1)
+    for _ in train.batches(0, 9):
+        pass
+    tracemalloc.start()
+    for x, _ in train.batches(0):
+        size = x.nbytes
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size == 4 * 3 * 227 * 227
+    assert highest < 5 * size
+
+
+def test_pictures_in_files_are_batches_like_those_in_memory(tmp_path):
+    images, paths = pictures().images, []
+    for i, image in enumerate(images):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(image.transpose(1, 2, 0)).save(paths[-1])
+    settings = {"pad": 4, "mirror": True, "colour": 0.1, "preprocess": "mean-image"}
+    recipe = dataclasses.replace(PLAIN, size=32, **settings)
+    in_files = SimpleNamespace(images=Pictures(paths, 32), labels=np.arange(10))
+    for one, other in zip(
+        feeds(recipe, pictures(), pictures()), feeds(recipe, in_files, in_files), strict=True
+    ):
+        np.testing.assert_array_equal(inputs(one, 2)[0], inputs(other, 2)[0])
+    assert fingerprint(in_files) != fingerprint(
+        SimpleNamespace(images=Pictures(paths[::-1], 32), labels=np.arange(10))
+    )
+
+
+def test_of_many_files_some_are_measured(monkeypatch):
+    monkeypatch.setattr(pipeline, "MEASURED", 4)
+    many = Pictures([Path(str(i)) for i in range(10)], 32)
+    assert [p.name for p in pipeline.sample(many).paths] == ["0", "3", "6", "9"]
+    monkeypatch.setattr(pipeline, "MEASURED", 10)
+    assert len(pipeline.sample(many)) == 10
 
 
 # random

@@ -99,6 +99,14 @@ def test_digits_are_never_mirrored():
     assert suited(find("small-alexnet")).mirror
 
 
+def test_pictures_in_files_are_read_at_the_size_that_the_recipe_enlarges_to():
+    own = dataclasses.replace(find("alexnet"), data="folder:/pictures")
+    assert (suited(own).size, suited(own).enlarge) == (256, 1)
+    asked = dataclasses.replace(find("small-alexnet"), data="imagenette", size=40)
+    assert suited(asked).size == 40
+    assert suited(find("alexnet")).enlarge == 8
+
+
 def test_biases_learn_at_their_own_rate_and_never_decay():
     net = nn.Sequential(
         nn.Conv2d(1, 2, 1),

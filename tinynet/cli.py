@@ -18,7 +18,7 @@ import click
 
 import tinynet
 from tinynet import exchange
-from tinynet.cli_data import DATA, FOLDER, data
+from tinynet.cli_data import DATA, FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
@@ -74,6 +74,7 @@ cli.add_command(lessons)
 @click.argument("recipe", default="demo")
 @click.option("--data", type=DATA, help="Another data set than the recipe's.")
 @click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
+@click.option("--size", type=click.IntRange(8, 1024), help="Bring each picture to this side.")
 @click.option("--epochs", type=click.IntRange(1), help="How often every picture is seen.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
@@ -105,13 +106,13 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
 @click.option("--device", help="cpu or cuda; by default where it was trained.")
 def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | None) -> None:
     """Measure the net in folder RUN on its test pictures."""
-    from tinynet import data, predict, runs
+    from tinynet import commands, predict, runs
     from tinynet.train import evaluate as measure
 
     net, note = predict.open_net(run, device)
     _say_aside(note)
     where = data_dir or runs.data_folder(run)
-    test = data.open_dataset(net.recipe.data, where, train=False)
+    test = commands.open_set(net.recipe, where, train=False)
     if ten_view:
         loss, accuracy = predict.measure_ten_views(net, test)
     else:
@@ -124,7 +125,7 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | Non
 
 
 @cli.command()
-@click.option("--data", type=DATA, default="cifar10", help="The pictures.")
+@click.option("--data", type=IN_MEMORY, default="cifar10", help="The pictures.")
 @click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
 @click.option("--words", type=click.IntRange(2), default=200, help="How many visual words.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, help="Decides the patches.")
@@ -241,7 +242,7 @@ def _recipe(options: dict[str, Any]) -> Any:
         recipe = recipes.find(options["recipe"])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    changes = {k: options[k] for k in ("data", "epochs", "batch", "lr", "seed", "freeze")}
+    changes = {k: options[k] for k in ("data", "size", "epochs", "batch", "lr", "seed", "freeze")}
     if options["init_from"] is not None:
         changes["init_from"] = str(options["init_from"].resolve())
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})

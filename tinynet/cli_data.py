@@ -7,7 +7,32 @@ from pathlib import Path
 import click
 
 FOLDER = click.Path(path_type=Path)
-DATA = click.Choice(["shapes", "cifar10", "mnist"])
+IN_MEMORY = click.Choice(["shapes", "cifar10", "mnist"])
+KNOWN = click.Choice([*IN_MEMORY.choices, "imagenette", "imagenette-160"])
+OWN = "folder:"
+
+
+class DataName(click.ParamType[str]):
+    """A known data set, or folder:PATH."""
+
+    name = "data set"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; of a folder, with its whole path."""
+        if not value.startswith(OWN):
+            if value not in KNOWN.choices:
+                self.fail(
+                    f"{value!r} is none of {', '.join(KNOWN.choices)}, {OWN}PATH.", param, ctx
+                )
+            return value
+        return OWN + str(Path(value.removeprefix(OWN)).expanduser().resolve())
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what help shows."""
+        return f"[{'|'.join(KNOWN.choices)}|{OWN}PATH]"
+
+
+DATA = DataName()
 
 
 @click.group()
@@ -28,11 +53,12 @@ def list_data() -> None:
         found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
         rows.append((entry.name, entry.about, size, found))
     click.echo(report.table(rows, left=4))
+    click.echo(f"Your own: --data {OWN}PATH, with a folder of pictures for each class.")
     click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
 
 
 @data.command(name="get")
-@click.argument("name", type=DATA)
+@click.argument("name", type=KNOWN)
 @click.option("--data-dir", type=FOLDER, help="Where to put the files.")
 def get_data(name: str, data_dir: Path | None) -> None:
     """Download data set NAME; what is there already is not fetched again."""

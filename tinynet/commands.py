@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 import tinynet
-from tinynet import backend, data, finetune, runs
+from tinynet import backend, data, finetune, models, runs
+from tinynet.autograd import no_grad
 from tinynet.backend import Device
 from tinynet.console import compilation_said, display, duration
 from tinynet.data import Dataset
 from tinynet.diagnosis import explain_plateau
-from tinynet.errors import DataError
+from tinynet.errors import DataError, ShapeError
 from tinynet.kernels import get_num_threads
 from tinynet.pipeline import fingerprint
 from tinynet.recipes import Recipe
 from tinynet.runs import Finished, Run, Stopped
+from tinynet.steps import device_of
+from tinynet.tensor import tensor
 from tinynet.train import Epoch
 
 WRITTEN = (runs.RESULT, runs.LOG, runs.CURVES, runs.FILTERS, runs.LAST, runs.BEST, runs.CONFIG)
@@ -36,6 +41,7 @@ def start(
     sets = open_sets(recipe, data_dir)
     click.echo(first_line(recipe, sets, where))
     run = runs.assemble(folder, recipe, sets, where)
+    refuse_size(run)
     for note in finetune.begin(run.model, recipe):
         click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +57,24 @@ def start(
             numpy=np.__version__,
         )
         return drive(run, limit)
+
+
+def refuse_size(run: Run) -> None:
+    """Raise ShapeError if the model cannot take pictures of the size that was asked for."""
+    recipe = run.recipe
+    made_for = models.entry(recipe.model, recipe.variant).side
+    side = recipe.crop or recipe.size or made_for
+    if side == made_for:
+        return
+    black = np.zeros((1, 3, side, side), np.float32)
+    try:
+        with no_grad():
+            run.model.eval()(tensor(black, device=device_of(run.model)))
+    except ShapeError:
+        raise ShapeError(
+            f"train: {recipe.model} is made for pictures of {made_for}x{made_for}; with --size "
+            f"{recipe.size} it gets {side}x{side}. Leave --size out, or choose another."
+        ) from None
 
 
 def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
@@ -83,7 +107,7 @@ def drive(run: Run, limit: float) -> int:
     """Train, show it, say how it ended and what it wrote; return the exit code."""
     explained, end = False, None
     with display(run.recipe.epochs) as shown, compilation_said(shown):
-        for event in runs.advance(run, max_minutes=limit):
+        for event in saved_at_bad_data(run, limit):
             if isinstance(event, Stopped | Finished):
                 end = event
                 continue
@@ -94,6 +118,20 @@ def drive(run: Run, limit: float) -> int:
                 if reason:
                     shown.say(reason)
     return say_end(run, end)
+
+
+def saved_at_bad_data(run: Run, limit: float) -> Iterator[runs.Event]:
+    """Train; where a picture turns out to be damaged, save what was learnt before saying so."""
+    try:
+        yield from runs.advance(run, max_minutes=limit)
+    except DataError as error:
+        if (run.state.epoch, run.state.step) == (0, 0):
+            raise
+        runs.save(run)
+        raise DataError(
+            f"{error} What was learnt is saved; after that, go on with: "
+            f"tinynet train --resume {shlex.quote(str(run.folder))}"
+        ) from None
 
 
 def say_end(run: Run, end: Stopped | Finished | None) -> int:
@@ -128,5 +166,10 @@ def first_line(recipe: Recipe, sets: tuple[Dataset, Dataset], where: Device) -> 
 
 def open_sets(recipe: Recipe, folder: Path | None) -> tuple[Dataset, Dataset]:
     """Return the training and the test set of a recipe."""
-    train = data.open_dataset(recipe.data, folder, train=True)
-    return train, data.open_dataset(recipe.data, folder, train=False)
+    return open_set(recipe, folder, train=True), open_set(recipe, folder, train=False)
+
+
+def open_set(recipe: Recipe, folder: Path | None, *, train: bool) -> Dataset:
+    """Return one of the sets of a recipe; pictures in files have the recipe's size."""
+    settings: dict[str, Any] = {"side": recipe.size} if data.is_folder(recipe.data) else {}
+    return data.open_dataset(recipe.data, folder, train=train, **settings)

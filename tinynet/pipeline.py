@@ -1,9 +1,9 @@
 """From a data set to batches: what a recipe does with pictures before the model sees them.
 
-In this order: made to fit (three channels, enlarged), crop, mirror, normalise, pad and crop, colour
-noise. What is random depends on the seed, the epoch and the step alone. The normaliser is measured
-on the training pictures and kept in every checkpoint: a trained net treats any picture as it was
-taught.
+In this order: made to fit (three channels, the recipe's size), crop, mirror, normalise, pad and
+crop, colour noise; all of it a batch at a time, so nothing enlarged is ever stored. What is random
+depends on the seed, the epoch and the step alone. The normaliser is measured on the training
+pictures and kept in every checkpoint: a trained net treats any picture as it was taught.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tinynet.recipes import Recipe
 from tinynet.train import Batch
 
 TEST_BATCH = 250
+MEASURED = 10_000  # pictures in files that are read for their mean, at most
 SIDE = 32  # of the pictures that the recipes are made for; digits get a border
 
 
@@ -81,7 +82,7 @@ class TrainFeed:
     def _disturbed(self, images: Array, rng: np.random.Generator) -> Array:
         """Return what the model is trained on, (N, C, side, side), for bytes (N, C, H, W)."""
         recipe = self.recipe
-        x = fitted(images, recipe.enlarge)
+        x = fitted(images, recipe.enlarge, recipe.size)
         if recipe.crop:  # bytes are cheap to move: floats come last
             x = data.random_crop(x, recipe.crop, rng)
         if recipe.mirror:
@@ -127,11 +128,11 @@ class TestFeed:
 
 def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, TestFeed]:
     """Return what `train.fit` wants, with everything measured on the training pictures."""
-    pictures = fitted(train.images, 1)
+    pictures = sample(train.images) if is_lazy(train) else fitted(train.images, 1)
     normaliser = Normaliser.fit(recipe.preprocess, pictures)
     mean = normaliser.mean
-    if recipe.enlarge > 1 and mean.shape[-1] > 1:
-        mean = fitted(mean[None], recipe.enlarge)[0]
+    if mean.shape[-1] > 1:
+        mean = fitted(mean[None], recipe.enlarge, recipe.size)[0]
     normaliser = Normaliser(mean, normaliser.deviation / np.float32(recipe.input_scale))
     colours = principal_colours(pictures, normaliser) if recipe.colour else None
     return TrainFeed(train, recipe, normaliser, colours), TestFeed(test, recipe, normaliser)
@@ -139,24 +140,36 @@ def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, Tes
 
 def prepared(images: Array, recipe: Recipe, normaliser: Normaliser) -> Array:
     """Return what a trained model is asked, (N, C, side, side) float32, for bytes (N, C, H, W)."""
-    x = fitted(images, recipe.enlarge)
+    x = fitted(images, recipe.enlarge, recipe.size)
     return normaliser(data.centre_crop(x, recipe.crop) if recipe.crop else x)
 
 
-def fitted(images: Array, enlarge: int) -> Array:
-    """Return pictures with three channels, at least 32 pixels wide, then enlarged.
+def is_lazy(dataset: Dataset) -> bool:
+    """Return whether the pictures are read from files when they are needed."""
+    return isinstance(dataset.images, data.Pictures)
+
+
+def sample(images: data.Pictures) -> data.Pictures:
+    """Return all pictures, or every second, third ... of many: enough to measure their mean."""
+    return images.take(np.arange(0, len(images), -(-len(images) // MEASURED)))
+
+
+def fitted(images: Array, enlarge: int, size: int | None = None) -> Array:
+    """Return pictures with three channels, at least 32 pixels wide, then enlarged, or of a size.
 
     Digits (1x28x28) get a black border and the same value in each channel; enlarging repeats
-    pixels. Pictures that fit already are returned as they are.
+    pixels, bringing to a size interpolates. Pictures that fit already are returned as they are.
     """
-    border = max(0, SIDE - images.shape[-1])
-    if border:
+    border = SIDE - images.shape[-1]
+    if border > 0:
         low, high = border // 2, border - border // 2
         images = np.pad(images, ((0, 0), (0, 0), (low, high), (low, high)))
     if images.shape[1] == 1:
         images = np.repeat(images, 3, axis=1)
     if enlarge > 1:
         images = images.repeat(enlarge, axis=2).repeat(enlarge, axis=3)
+    if size is not None and images.shape[2:] != (size, size):
+        images = data.resize(images, size)
     return images
 
 
@@ -170,10 +183,16 @@ def principal_colours(images: Array, normaliser: Normaliser) -> Array:
 
 
 def fingerprint(*sets: Dataset) -> str:
-    """Return a checksum of all pictures and labels: a run resumes on the data it began with."""
+    """Return a checksum of all pictures and labels: a run resumes on the data it began with.
+
+    Of pictures in files, it is one of their names: a damaged file may be fetched again.
+    """
     total = 0
     for each in sets:
-        for array in (each.images, each.labels):
+        images = each.images
+        if is_lazy(each):
+            images = np.frombuffer(images.identity, np.uint8)
+        for array in (images, each.labels):
             flat: Array = np.ascontiguousarray(array).reshape(-1)
             total = zlib.crc32(flat.view(np.uint8), total)
     return f"{total:08x}"

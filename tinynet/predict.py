@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynet import checkpoint, runs
+from tinynet import checkpoint, data, runs
 from tinynet import functions as F
 from tinynet.autograd import no_grad
 from tinynet.backend import Array
@@ -47,7 +47,7 @@ class Net:
 
     def ten_view_probabilities(self, images: Array) -> Array:
         """Return the mean of what the net says of ten crops and mirrors, (N, classes)."""
-        x = fitted(images, self.recipe.enlarge)
+        x = fitted(images, self.recipe.enlarge, self.recipe.size)
         size = x.shape[-1]
         if self.recipe.crop:
             views = [self.normaliser(view) for view in ten_views(x, self.recipe.crop)]
@@ -93,27 +93,16 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
 
 def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
     """Return (class, probability) for the picture in a file, the most probable first."""
-    shares = net.probabilities(read_picture(path, grey=net.recipe.data == "mnist")[None])[0]
+    shares = net.probabilities(as_taught(net.recipe, path)[None])[0]
     return [(net.classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable")]
 
 
-def read_picture(path: Path, *, grey: bool = False) -> Array:
-    """Return the middle square of a picture file, (3, 32, 32) uint8; grey: (1, 28, 28)."""
-    from PIL import Image, ImageOps
-
-    if not path.is_file():
-        found = "something else" if path.exists() else "no file of this name"
-        raise DataError(f"{path}: expected a picture, found {found}.")
-    side = 28 if grey else SIDE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large is not wrong
-            with Image.open(path) as picture:
-                upright = ImageOps.exif_transpose(picture)  # a telephone notes how it was held
-        if upright.mode.startswith("I"):  # 16 bits of grey: convert() would cut at 255
-            upright = Image.fromarray((np.asarray(upright) >> 8).clip(0, 255).astype(np.uint8))
-        image = ImageOps.fit(upright.convert("L" if grey else "RGB"), (side, side))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a picture that can be read ({error}).") from error
-    pixels = np.asarray(image)
-    return pixels[None] if grey else pixels.transpose(2, 0, 1)
+def as_taught(recipe: Recipe, path: Path) -> Array:
+    """Return the picture in a file, (C, side, side) uint8, as large as those of the data set."""
+    if recipe.data == "mnist":
+        grey, side = True, 28
+    else:
+        grey, side = False, (recipe.size if data.is_folder(recipe.data) else None) or SIDE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it is large is not wrong
+        return data.read_picture(path, side, grey=grey)

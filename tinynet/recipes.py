@@ -14,11 +14,13 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from tinynet.data import is_folder
 from tinynet.errors import DataError
 from tinynet.nn import Module
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.schedules import Cosine, Stepwise
 
+PLAIN_SIDE = 32  # of the pictures that the recipes were written for
 UPDATES = ("sgd", "nesterov", "adam")
 
 
@@ -40,6 +42,8 @@ class Recipe:
         "standardise" (each channel to mean 0 and deviation 1)
     input_scale : the normalised values are multiplied by this
     enlarge : each pixel becomes a square of this side before anything else
+    size : instead of `enlarge`: each picture is brought to this side, whatever it was; of a picture
+        in a file it is the shorter side, and the middle square is taken
     crop : side of the window that is cut out: at random in training, in the middle for tests
     pad : instead of `crop`: so many zeros on all sides, and a window of the picture's own size is
         cut out at random in training
@@ -68,6 +72,7 @@ class Recipe:
     preprocess: str = "standardise"
     input_scale: float = 1.0
     enlarge: int = 1
+    size: int | None = None
     pad: int = 0
     crop: int | None = None
     mirror: bool = False
@@ -219,7 +224,14 @@ def find(name: str) -> Recipe:
 
 
 def suited(recipe: Recipe) -> Recipe:
-    """Return the recipe without what its data set forbids: mirrored digits are other signs."""
+    """Return the recipe as its data set wants it.
+
+    Mirrored digits are other signs. Pictures in files are read at the size that is asked for, and
+    need not be enlarged.
+    """
+    if recipe.size is not None or is_folder(recipe.data):
+        size = recipe.size or PLAIN_SIDE * recipe.enlarge
+        recipe = dataclasses.replace(recipe, size=size, enlarge=1)
     if recipe.data != "mnist":
         return recipe
     return dataclasses.replace(recipe, mirror=False, colour=0.0)

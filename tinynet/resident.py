@@ -54,5 +54,9 @@ class Resident:
 
 
 def moved(feed: Any, where: Device) -> Any:
-    """Return a feed of batches on a device: itself for a CPU, a `Resident` for a GPU."""
-    return feed if where.kind == "cpu" else Resident(feed, where)
+    """Return a feed of batches on a device: itself for a CPU, a `Resident` for a GPU.
+
+    Pictures in files, and pictures that are interpolated, are made by the host: the feed itself.
+    """
+    on_host = where.kind == "cpu" or feed.recipe.size is not None
+    return feed if on_host else Resident(feed, where)

@@ -201,7 +201,13 @@ def test_an_archive_that_is_none_is_refused(cifar, monkeypatch, content):
 
 def test_the_catalogue_says_what_each_data_set_costs():
     sizes = {entry.name: entry.size for entry in datasets.catalogue()}
-    assert sizes == {"shapes": 0, "cifar10": 170_052_171, "mnist": 11_594_722}
+    assert sizes == {
+        "shapes": 0,
+        "cifar10": 170_052_171,
+        "mnist": 11_594_722,
+        "imagenette": 341_663_724,
+        "imagenette-160": 99_003_388,
+    }
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

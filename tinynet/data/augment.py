@@ -9,14 +9,17 @@ makes floats of them.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
 
 from tinynet.backend import Array
+from tinynet.data.loader import pictures_of
 from tinynet.errors import DataError, ShapeError
 
 VIEWS = 10
+PART = 3 << 19  # values that are looked at together
 
 
 def random_crop(images: Array, size: int, rng: np.random.Generator, *, padding: int = 0) -> Array:
@@ -54,6 +57,38 @@ def mirror(images: Array, rng: np.random.Generator) -> Array:
     chosen = rng.random(len(images)) < 0.5
     out[chosen] = images[chosen, :, :, ::-1]
     return out
+
+
+def resize(images: Array, size: int) -> Array:
+    """Return pictures of another size, by weights that fall off in a straight line.
+
+    A pixel of the result is a mean of those around its place in the picture, weighted
+    1 - distance, and over a wider neighbourhood where the picture becomes smaller. Weights for
+    rows and weights for columns: two matrix products.
+
+    Parameters
+    ----------
+    images : (N, C, H, W), bytes or floats
+
+    Returns
+    -------
+    (N, C, size, size), same dtype
+    """
+    H, W = images.shape[-2:]
+    y = np.matmul(images.astype(np.float32), _weights(W, size).T)
+    y = np.matmul(_weights(H, size), y)
+    if images.dtype.kind == "f":
+        return y.astype(images.dtype, copy=False)
+    return np.rint(y, out=y).astype(images.dtype)
+
+
+def _weights(length: int, size: int) -> Array:
+    """Return what each of `size` pixels takes of `length` ones, (size, length); rows sum to 1."""
+    scale = length / size
+    centres = (np.arange(size) + 0.5) * scale
+    distances = abs(centres[:, None] - (np.arange(length) + 0.5)) / max(1.0, scale)
+    weights = np.maximum(0, 1 - distances)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def centre_crop(images: Array, size: int) -> Array:
@@ -169,7 +204,8 @@ class Normaliser:
         if not len(images):
             raise DataError("Normaliser.fit: a mean needs at least one picture. Got 0.")
         if kind == "mean-image":
-            mean = images.mean(axis=0, dtype=np.float64)
+            total = sum(part.sum(axis=0, dtype=np.float64) for part in _in_parts(images))
+            mean = total / len(images)
             return cls(mean.astype(np.float32), np.ones((len(mean), 1, 1), np.float32))
         if kind != "standardise":
             raise ValueError(
@@ -205,13 +241,20 @@ def _moments(images: Array) -> tuple[int, Array, Array]:
 
     Bytes are summed exactly: every partial sum is an integer that float64 holds.
     """
-    C = images.shape[1]
+    N, C, H, W = images.shape
     total, products = np.zeros(C), np.zeros((C, C))
-    for first in range(0, len(images), 500):
-        pixels = images[first : first + 500].transpose(1, 0, 2, 3).reshape(C, -1).astype(np.float64)
+    for part in _in_parts(images):
+        pixels = part.transpose(1, 0, 2, 3).reshape(C, -1).astype(np.float64)
         total += pixels.sum(axis=1)
         products += pixels @ pixels.T
-    return images.size // C, total, products
+    return N * H * W, total, products
+
+
+def _in_parts(images: Array) -> Iterator[Array]:
+    """Yield a few pictures at a time, so that neither files nor floats fill the memory."""
+    few = max(1, PART // max(1, int(np.prod(images.shape[1:]))))
+    numbers = np.arange(len(images))
+    return pictures_of(images, (numbers[i : i + few] for i in range(0, len(images), few)))
 
 
 def _checked(images: Array, size: int, padding: int) -> tuple[int, int, int, int]:

@@ -5,6 +5,7 @@
     get("cifar10", root)        fetch what is missing there
     verify("cifar10", root)     read all of it; sentences that say what was found
     open_dataset("cifar10", root, train=False)
+    open_dataset("folder:PATH", train=False)      your own pictures, a folder for each class
 
 `root` is a folder, or None for the default one ($TINYNET_DATA, or the user's cache).
 """
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Protocol
 
 from tinynet.backend import Array
-from tinynet.data import cifar10, mnist
+from tinynet.data import cifar10, imagenette, mnist
 from tinynet.data.cifar10 import CIFAR10
 from tinynet.data.download import Progress, Source, fetch, is_intact
 from tinynet.data.files import default_root
+from tinynet.data.folder import ImageFolder
+from tinynet.data.imagenette import Imagenette
+from tinynet.data.loader import batches
 from tinynet.data.mnist import MNIST
 from tinynet.data.shapes import Shapes
 from tinynet.errors import DataError
@@ -53,7 +57,12 @@ ENTRIES = (
     Entry("shapes", "3,000 + 1,000 drawn shapes, 3x32x32, ten classes; built in", ()),
     Entry("cifar10", "50,000 + 10,000 photographs, 3x32x32, ten classes", (cifar10.ARCHIVE,)),
     Entry("mnist", "60,000 + 10,000 handwritten digits, 1x28x28", mnist.ARCHIVES),
+    *(
+        Entry(name, "9,469 + 3,925 photographs of any size, ten classes of ImageNet", (source,))
+        for name, source in imagenette.ARCHIVES.items()
+    ),
 )
+FOLDER = "folder:"  # before the path of pictures of your own
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -65,7 +74,9 @@ def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
     """Return the files or folders of a data set at `root`; empty unless all of it is there."""
     _entry(name)
     folder = default_root() if root is None else Path(root)
-    if name == "cifar10":
+    if name in imagenette.ARCHIVES:
+        found = [imagenette.locate(folder, name)]
+    elif name == "cifar10":
         found = [cifar10.locate(folder)]
     else:
         found = [mnist.locate(folder, source.name) for source in _entry(name).sources]
@@ -77,22 +88,47 @@ def get(
 ) -> tuple[Path, ...]:
     """Download the original files of a data set to `root`, those that are not there, whole."""
     folder = default_root() if root is None else Path(root)
+    if name in imagenette.ARCHIVES:
+        return (imagenette.get(name, folder, progress),)
     return tuple(fetch(source, folder, progress) for source in _entry(name).sources)
 
 
 def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
     """Read a data set completely; return what was found, or raise DataError at what is wrong."""
     parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
+    if is_folder(name):
+        return tuple(_read_all(part, found) for part, found in parts.items())
     originals = {source.name: source for source in _entry(name).sources}
     sentences = [f"{path}: {_kind(path, originals.get(path.name))}" for path in find(name, root)]
     counts = ", ".join(f"{len(d):,} {part} pictures" for part, d in parts.items())
     return (*sentences, f"{name}: {counts}, labels in 0..{len(parts['train'].classes) - 1}")
 
 
+def is_folder(name: str) -> bool:
+    """Return whether a data set of this name lies in picture files, which are read as needed."""
+    return name.startswith(FOLDER) or name in imagenette.ARCHIVES
+
+
 def open_dataset(
-    name: str, root: str | Path | None = None, train: bool = True, seed: int = 0
+    name: str,
+    root: str | Path | None = None,
+    train: bool = True,
+    seed: int = 0,
+    *,
+    side: int = 256,
+    validation: float = 0.0,
 ) -> Dataset:
-    """Return the data set of this name; `seed` matters to "shapes" only, `root` to the others."""
+    """Return the data set of this name; `seed` matters to "shapes" only, `root` to the others.
+
+    `side` and `validation` are those of `ImageFolder`, for pictures in files; a `root` takes the
+    place of the path after "folder:".
+    """
+    if is_folder(name):
+        part = "train" if train else "test"
+        if name.startswith(FOLDER):
+            place = name.removeprefix(FOLDER) if root is None else root
+            return ImageFolder(place, part, side=side, validation=validation)
+        return Imagenette(root, part, side=side, validation=validation, name=name)
     _entry(name)
     if name == "shapes":
         return Shapes(train, seed)
@@ -104,6 +140,13 @@ def open_dataset(
         command = f"tinynet data get {name}"  # the way out leads to the folder that was named
         there = f"{command} --data-dir {shlex.quote(str(root))}"
         raise DataError(str(error).replace(command, there)) from error
+
+
+def _read_all(part: str, dataset: Dataset) -> str:
+    """Read every picture of a part, so that a damaged one is found; return what was found."""
+    for _ in batches(dataset, 64):
+        pass
+    return f"{part}: {len(dataset):,} pictures of {len(dataset.classes)} classes, all readable"
 
 
 def _kind(path: Path, original: Source | None) -> str:
@@ -119,4 +162,7 @@ def _entry(name: str) -> Entry:
         if entry.name == name:
             return entry
     known = ", ".join(entry.name for entry in ENTRIES)
-    raise DataError(f"data: there is no data set called {name!r}. Known: {known}.")
+    raise DataError(
+        f"data: there is no data set called {name!r}. Known: {known}, and {FOLDER}PATH, a folder "
+        "of your own with a folder of pictures for each class."
+    )

@@ -4,12 +4,13 @@ There is no iterator to save: a run that stopped after batch 70 of epoch 3 asks 
 batch 70 on and gets what it would have got.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
 
 from tinynet.backend import Array
+from tinynet.data.pictures import Pictures
 from tinynet.random import generator
 
 
@@ -50,5 +51,14 @@ def batches(
     """
     n = len(dataset.labels)
     order = np.arange(n) if epoch is None else epoch_order(n, seed, epoch)
-    for indices in batch_indices(order, batch_size, start):
-        yield dataset.images[indices], dataset.labels[indices]
+    chunks = list(batch_indices(order, batch_size, start))
+    for indices, images in zip(chunks, pictures_of(dataset.images, chunks), strict=True):
+        yield images, dataset.labels[indices]
+
+
+def pictures_of(images: Array, chunks: Iterable[Array]) -> Iterator[Array]:
+    """Yield the pictures of each chunk of numbers; files are read a chunk ahead."""
+    if isinstance(images, Pictures):
+        yield from images.batches(chunks)
+    else:
+        yield from (images[indices] for indices in chunks)

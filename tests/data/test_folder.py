@@ -1,0 +1,344 @@
+"""Pictures in folders: what belongs to which part, what a file becomes, and one sentence each."""
+
+import io
+import tarfile
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinynet.data import (
+    ImageFolder,
+    Imagenette,
+    Pictures,
+    datasets,
+    hold_out,
+    imagenette,
+    read_picture,
+)
+from tinynet.errors import DataError
+
+
+def picture(seed, size=(12, 9)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def fill(folder, seeds, kind="png"):
+    """Write a picture for each seed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        picture(seed).save(folder / f"{seed}.{kind}")
+    return folder
+
+
+def names(dataset):
+    return {path.name for path in dataset.images.paths}
+
+
+@pytest.fixture(scope="module")
+def two_classes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pictures")
+    fill(root / "cat", range(40))
+    fill(root / "dog", range(100, 140))
+    return root
+
+
+@pytest.fixture
+def named(tmp_path):
+    for part, first in (("train", 0), ("val", 10), ("test", 20)):
+        fill(tmp_path / part / "cat", range(first, first + 3))
+        fill(tmp_path / part / "dog", range(first + 5, first + 8))
+    return tmp_path
+
+
+# what is there
+
+
+def test_each_folder_is_a_class_and_each_file_a_picture(named):
+    train = ImageFolder(named, side=6)
+    assert train.classes == ("cat", "dog")
+    assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert train.images.shape == (6, 3, 6, 6)
+    assert [p.name for p in train.images.paths] == [f"{i}.png" for i in (0, 1, 2, 5, 6, 7)]
+
+
+def test_hidden_files_are_nothing_and_other_files_are_spoken_of(named):
+    (named / "train" / "cat" / ".DS_Store").write_bytes(b"x")
+    assert len(ImageFolder(named)) == 6
+    (named / "train" / "cat" / "notes.txt").write_text("x")
+    with pytest.warns(UserWarning, match=r"1 files are left out, .*notes\.txt"):
+        assert len(ImageFolder(named)) == 6
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda root: None, "There is nothing"),
+        (lambda root: root.write_bytes(b""), "There is a file"),
+        (lambda root: fill(root, [1]), "at least two. Found 0: none"),
+        (lambda root: fill(root / "cat", [1]), "at least two. Found 1: cat"),
+        (lambda root: (fill(root / "cat", [1]), (root / "dog").mkdir()), "dog: the folder of a"),
+        (lambda root: (fill(root / "a", [1]), fill(root / "b", [2])), "no picture for test"),
+    ],
+)
+def test_a_folder_that_holds_no_data_set_is_one_sentence(tmp_path, make, sentence):
+    make(tmp_path / "pictures")
+    with pytest.raises(DataError, match=sentence):
+        ImageFolder(tmp_path / "pictures", "test")
+
+
+def test_a_class_without_training_pictures_is_refused(named):
+    fill(named / "val" / "bird", [1])
+    with pytest.raises(DataError, match="bird: every class must have pictures to learn from"):
+        ImageFolder(named)
+
+
+# parts
+
+
+def parts_of(root, **settings):
+    return [ImageFolder(root, part, **settings) for part in ("train", "validation", "test")]
+
+
+def test_the_parts_are_all_pictures_and_share_none(two_classes):
+    train, validation, test = map(names, parts_of(two_classes, validation=0.25))
+    assert train | validation | test == {p.name for p in two_classes.rglob("*.png")}
+    assert len(train) + len(validation) + len(test) == 80
+    assert 6 <= len(test) <= 26  # a fifth of 80, give or take three deviations
+    assert 4 <= len(validation) <= 28
+
+
+def test_the_bytes_decide_whatever_a_file_is_called(two_classes, tmp_path):
+    for i, path in enumerate(sorted(two_classes.rglob("*.png"))):
+        for copy in (f"{i}", f"copy of {i}"):
+            place = tmp_path / path.parent.name / f"{copy}.png"
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(path.read_bytes())
+
+    def contents(root):
+        return [[p.read_bytes() for p in d.images.paths] for d in parts_of(root, validation=0.2)]
+
+    once, twice = contents(two_classes), contents(tmp_path)
+    assert list(map(set, once)) == list(map(set, twice))
+    assert [2 * len(part) for part in once] == [len(part) for part in twice]
+    assert sum(len(set(part)) for part in once) == 80
+
+
+def test_more_pictures_move_none_of_those_that_were_there(named):
+    root = named / "train"
+    before = names(ImageFolder(root, "train"))
+    fill(root / "cat", range(50, 60))
+    assert before <= names(ImageFolder(root, "train"))
+
+
+def test_parts_with_names_stay_as_they_are(named):
+    found = [sorted(p.parts[-3] for p in d.images.paths) for d in parts_of(named)]
+    assert found == [["train"] * 6, ["val"] * 6, ["test"] * 6]
+
+
+def test_a_single_part_beside_train_is_the_test(named):
+    (named / "test").rename(named.parent / "elsewhere")
+    assert {p.parts[-3] for p in ImageFolder(named, "test").images.paths} == {"val"}
+    with pytest.raises(DataError, match=r"no picture for validation .*validation=0\.1"):
+        ImageFolder(named, "validation")
+
+
+def test_copies_of_test_pictures_are_not_trained_on(named):
+    for copied in ("test/cat/20.png", "val/dog/15.png"):
+        (named / "train" / "cat" / "renamed.png").write_bytes((named / copied).read_bytes())
+        with pytest.warns(UserWarning, match="1 pictures for train are left out"):
+            assert "renamed.png" not in names(ImageFolder(named))
+    (named / "train" / "cat" / "renamed.png").unlink()
+    (named / "val" / "cat" / "again.png").write_bytes((named / "test/cat/20.png").read_bytes())
+    with pytest.warns(UserWarning, match="1 pictures for validation are left out"):
+        assert "again.png" not in names(ImageFolder(named, "validation"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert len(ImageFolder(named, "test")) == 6  # the test keeps all that it has
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    fill(tmp_path / "train", range(10))
+    fill(tmp_path / "plane", range(10, 20))
+    assert ImageFolder(tmp_path).classes == ("plane", "train")
+
+
+def test_pictures_in_memory_are_divided_by_their_bytes():
+    class Many:
+        images = np.arange(300, dtype=np.uint8).reshape(300, 1, 1, 1)  # 44 of them come twice
+        labels, classes = np.arange(300), ("a",)
+
+    rest, held = hold_out(Many, 0.2)
+    assert len(rest) + len(held) == 300
+    assert not {x.tobytes() for x in rest.images} & {x.tobytes() for x in held.images}
+    assert 30 <= len(held) <= 90
+    np.testing.assert_array_equal(held.labels % 256, held.images[:, 0, 0, 0])
+    with pytest.raises(DataError, match="leaves one of the parts empty"):
+        hold_out(Many, 0.0)
+
+
+# reading
+
+
+def save(path, image, **how):
+    image.save(path, **how)
+    return path
+
+
+def test_the_shorter_side_is_brought_to_the_side_and_the_middle_is_taken(tmp_path):
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 200
+    square = read_picture(save(tmp_path / "x.png", Image.fromarray(wide)), 5)
+    assert square.shape == (3, 5, 5)
+    assert abs(square[:, :, 1:4].astype(int) - 200).max() <= 2  # what is cut off is a neighbour
+
+
+def test_a_jpeg_is_read_at_half_its_size_and_looks_the_same(tmp_path):
+    ramp = np.linspace(20, 230, 400).astype(np.uint8)[None, :, None]
+    whole = Image.fromarray(np.broadcast_to(ramp, (400, 400, 3)).copy())
+    small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 20)
+    wanted = np.asarray(whole.resize((20, 20), Image.Resampling.BOX)).transpose(2, 0, 1)
+    assert abs(small.astype(int) - wanted.astype(int)).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    grey = np.full((8, 8), 255 if mode == "1" else 90, np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(grey.astype(np.uint16) << 8)
+    else:
+        image = Image.fromarray(grey).convert("RGB")
+        image = image.quantize(4) if mode == "P" else image.convert(mode)
+    path = save(tmp_path / ("x.jpg" if mode == "CMYK" else "x.png"), image)
+    pixels = read_picture(path, 8)
+    assert pixels.shape == (3, 8, 8)
+    assert abs(pixels.astype(int) - int(grey[0, 0])).max() <= 2
+
+
+def test_what_is_transparent_becomes_white(tmp_path):
+    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    for image in (clear, clear.convert("P")):
+        image.info["transparency"] = 0
+    assert read_picture(save(tmp_path / "x.png", clear), 8).min() == 255
+
+
+@pytest.mark.parametrize("held", range(1, 9))
+def test_a_picture_is_turned_as_its_exif_says(tmp_path, held):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = held
+    path = save(tmp_path / "x.png", picture(3, (8, 8)), exif=exif)
+    wanted = np.asarray(ImageOps.exif_transpose(Image.open(path))).transpose(2, 0, 1)
+    np.testing.assert_array_equal(read_picture(path, 8), wanted)
+
+
+def damaged(kind):
+    content = io.BytesIO()
+    picture(0, (64, 64)).save(content, kind)
+    return content.getvalue()[: len(content.getvalue()) // 2]
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", damaged("png"), damaged("jpeg")])
+def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, content):
+    fill(tmp_path / "cat", range(5), "jpg")
+    (tmp_path / "cat" / "bad.jpg").write_bytes(content)
+    pictures = Pictures(sorted((tmp_path / "cat").iterdir()), 8)
+    assert len(pictures) == 6
+    with pytest.raises(DataError, match=r"bad\.jpg: not a picture that can be read"):
+        pictures[:]
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_the_number_of_readers_changes_nothing(two_classes, workers):
+    chunks = [np.array([3, 1, 70]), np.array([5]), np.arange(79, -1, -1)]
+    paths = sorted(two_classes.rglob("*.png"))
+    one = list(Pictures(paths, 6, workers=1).batches(chunks))
+    many = list(Pictures(paths, 6, workers=workers).batches(chunks))
+    assert [len(x) for x in one] == [3, 1, 80]
+    for a, b in zip(one, many, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(one[0][2], read_picture(paths[70], 6))
+
+
+def test_pictures_look_like_an_array(two_classes):
+    pictures = ImageFolder(two_classes, side=6).images
+    np.testing.assert_array_equal(pictures[2:4], pictures[np.array([2, 3])])
+    np.testing.assert_array_equal(pictures[3], pictures[2:4][1])
+    np.testing.assert_array_equal(pictures.take(np.array([7, 3]))[1], pictures[3])
+
+
+def test_memory_does_not_grow_with_the_number_of_batches(two_classes):
+    """Three batches are alive at a time: one is used, one is ready, one is being read."""
+    pictures = Pictures(sorted(two_classes.rglob("*.png")), 64, workers=2)
+    for _ in pictures.batches([np.arange(5)]):
+        pass
+    tracemalloc.start()
+    for _ in pictures.batches([np.arange(i, i + 5) for i in range(0, 80, 5)]):
+        pass
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert highest < 7 * (5 * 3 * 64 * 64)  # of 16
+
+
+def test_who_stops_asking_leaves_no_reader_behind(two_classes):
+    import threading
+
+    some = Pictures(sorted(two_classes.rglob("*.png")), 6).batches([np.arange(9)] * 4)
+    next(some)
+    some.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("tinynet-pictures")]
+
+
+# Imagenette
+
+
+def few(part, wnid):
+    return [(f"imagenette2-160/{part}/{wnid}/{part}_{i}.JPEG", i) for i in range(2)]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "imagenette2-160.tgz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as members:
+        rows = [r for part in ("train", "val") for w in imagenette.CLASSES for r in few(part, w)]
+        first = "imagenette2-160/train/n01440764"
+        odd = [("../evil.JPEG", 0), (f"{first}/../x.JPEG", 0), (f"{first}/..", 0), ("a.csv", 0)]
+        for n, (name, seed) in enumerate(rows + odd):
+            content = io.BytesIO()
+            picture(1000 + 2 * n + seed).save(content, "jpeg")
+            info = tarfile.TarInfo(name)
+            info.size = len(content.getvalue())
+            content.seek(0)
+            members.addfile(info, content)
+    return path
+
+
+def test_imagenette_is_unpacked_and_named(archive, tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    assert datasets.find("imagenette-160", root) == ()
+    folder = imagenette.unpack(archive, root, "imagenette-160")
+    assert datasets.find("imagenette-160", root) == datasets.get("imagenette-160", root)
+    assert sorted(p.name for p in root.iterdir()) == [folder.name]
+    assert not list(tmp_path.rglob("evil*")) + list(tmp_path.rglob("x.JPEG"))
+    for where in (root, folder):
+        test = Imagenette(where, "test", side=8, name="imagenette-160")
+        assert (len(test), test.classes[:2]) == (20, ("tench", "English springer"))
+    assert "20 pictures of 10 classes" in datasets.verify("imagenette-160", root)[1]
+
+
+def test_an_archive_that_breaks_off_leaves_nothing(archive, tmp_path):
+    archive.write_bytes(archive.read_bytes()[:2000])
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match="fetch it again"):
+        imagenette.unpack(archive, tmp_path / "data", "imagenette-160")
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_missing_imagenette_says_where_to_put_it(tmp_path):
+    with pytest.raises(DataError, match=r"imagenette2-320, with train and val .*341,663,724 bytes"):
+        datasets.open_dataset("imagenette", tmp_path)

@@ -1,0 +1,220 @@
+"""Pictures in folders, one folder for each class: your own, or those of a known set.
+
+    pictures/cat/*.jpg                   cut into parts by what the files hold
+    pictures/train/cat/*.jpg             parts that have names stay as they are:
+    pictures/val/cat/*.jpg               train, val (or valid, validation), test
+
+Training, validation and test never share a picture. Where the folders do not say what is for the
+test, the bytes of a file decide, so a copy under another name goes where its original goes, and
+more pictures move none of those that were there. Where they do say it, what the test holds too is
+left out of training. A single part beside `train` is the test, whatever it is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tinynet.backend import Array
+from tinynet.data.files import is_there, open_regular, unreadable
+from tinynet.data.pictures import Pictures
+from tinynet.data.splits import PARTS, portion
+from tinynet.errors import DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+TEST_SHARE = 0.2
+HASHED = 1 << 16  # bytes of a file that decide about it, with its length
+
+
+class Found(NamedTuple):
+    """A picture file, and the number of its class."""
+
+    path: Path
+    label: int
+
+
+class ImageFolder:
+    """Pictures in folders (JPEG, PNG), read when they are asked for.
+
+    Parameters
+    ----------
+    root : the folder
+    part : "train", "validation" or "test"
+    side : the shorter side is brought to this length, and the middle square is taken
+    validation : share of the training pictures that is kept for validation, by their bytes, where
+        the folders name none
+    workers : how many files are read at a time; None: one for each processor
+
+    Attributes
+    ----------
+    images : (N, 3, side, side) uint8, a `Pictures`
+    labels : (N,) int64
+    classes : the names of the folders, in order
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        part: str = "train",
+        *,
+        side: int = 256,
+        validation: float = 0.0,
+        workers: int | None = None,
+    ) -> None:
+        if part not in PARTS:
+            raise ValueError(f"ImageFolder: part is one of {', '.join(PARTS)}, not {part!r}.")
+        self.classes, parts = scan(Path(root), validation)
+        found = parts[part]
+        if not found:
+            raise DataError(_empty(Path(root), part, parts))
+        self.images = Pictures([f.path for f in found], side, workers)
+        self.labels: Array = np.array([f.label for f in found], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str, list[Found]]]:
+    """Return the classes, and the pictures of each part, below a folder."""
+    if not is_there(root) or not root.is_dir():
+        found = "a file" if is_there(root) else "nothing"
+        raise DataError(f"{root}: pictures are expected in a folder, with a folder for each class. "
+                        f"There is {found}.")  # fmt: skip
+    named = _named_parts(root)
+    classes = _classes(named.get("train", root))
+    listed = {part: _pictures(folder, classes) for part, folder in named.items()}
+    train = listed.pop("train") if named else _pictures(root, classes)
+    parts: dict[str, list[Found]] = {"train": train, "validation": [], "test": [], **listed}
+    if "test" not in named and "validation" in named:
+        parts["test"], parts["validation"] = parts["validation"], []
+    elif not named or "test" not in named:
+        parts["train"], parts["test"] = _divided(train, "test", TEST_SHARE)
+    if validation and not parts["validation"]:
+        parts["train"], parts["validation"] = _divided(parts["train"], "validation", validation)
+    return classes, _without_copies(parts) if named else parts
+
+
+def _named_parts(root: Path) -> dict[str, Path]:
+    """Return the folders that are parts by their names; none, unless one of them is for training.
+
+    A class may be called "train" too: its folder holds pictures, not folders.
+    """
+    folders = _folders(root)
+    parts = {part: f for part, names in NAMES.items() for f in folders if f.name.lower() in names}
+    if "train" not in parts or not _folders(parts["train"]):
+        return {}
+    others = [f.name for f in folders if f not in parts.values()]
+    if others:
+        _note(f"{root}: {_some(others)} are neither train, val nor test, and left out.")
+    return parts
+
+
+def _classes(folder: Path) -> tuple[str, ...]:
+    classes = tuple(f.name for f in _folders(folder))
+    if len(classes) < 2:
+        raise DataError(
+            f"{folder}: pictures are expected in a folder for each class, at least two. Found "
+            f"{len(classes)}: {_some(list(classes))}."
+        )
+    return classes
+
+
+def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
+    """Return the pictures in the folders of the classes, in the order of their names."""
+    found, others = list[Found](), list[str]()
+    for place in _folders(folder):
+        if place.name not in classes:
+            raise DataError(
+                f"{place}: every class must have pictures to learn from. The classes of the "
+                f"training pictures are {_some(list(classes))}."
+            )
+        label, before = classes.index(place.name), len(found)
+        for path in sorted(p for p in place.rglob("*") if not p.name.startswith(".")):
+            if path.suffix.lower() in SUFFIXES:
+                found.append(Found(path, label))
+            elif not path.is_dir():
+                others.append(str(path))
+        if len(found) == before:
+            raise DataError(f"{place}: the folder of a class must hold {_some(list(SUFFIXES))} "
+                            "files. There are none; fill it, or take it away.")  # fmt: skip
+    if others:
+        _note(
+            f"{folder}: {len(others):,} files are left out, since only {_some(list(SUFFIXES))} are "
+            f"read; the first is {others[0]}."
+        )
+    return found
+
+
+def _divided(found: list[Found], purpose: str, share: float) -> tuple[list[Found], list[Found]]:
+    """Return the pictures that stay, and about this share of them, chosen by their bytes."""
+    chosen = [portion(_content(f.path), purpose) < share for f in found]
+    return (
+        [f for f, c in zip(found, chosen, strict=True) if not c],
+        [f for f, c in zip(found, chosen, strict=True) if c],
+    )
+
+
+def _without_copies(parts: dict[str, list[Found]]) -> dict[str, list[Found]]:
+    """Return the parts without what a later one of train, validation, test holds too."""
+    sizes = {part: [f.path.stat().st_size for f in parts[part]] for part in PARTS}
+    for i, part in enumerate(PARTS[:-1]):
+        others = PARTS[i + 1 :]
+        later = [row for o in others for row in zip(sizes[o], parts[o], strict=True)]
+        alike = set(sizes[part]) & {size for size, _ in later}  # only these can be equal
+        held = {_content(f.path) for size, f in later if size in alike}
+        kept = [
+            f
+            for size, f in zip(sizes[part], parts[part], strict=True)
+            if size not in alike or _content(f.path) not in held
+        ]
+        if left := len(parts[part]) - len(kept):
+            _note(
+                f"{left:,} pictures for {part} are left out: the same bytes are also in "
+                "another part, which must stay unseen."
+            )
+        sizes[part] = [f.path.stat().st_size for f in kept]
+        parts[part] = kept
+    return parts
+
+
+def _content(path: Path) -> bytes:
+    """Return what is equal for equal files: a checksum of the length and of the first bytes."""
+    with open_regular(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            return hashlib.blake2b(b"%d " % size + file.read(HASHED), digest_size=16).digest()
+        except OSError as error:
+            raise unreadable(path, error) from None
+
+
+def _note(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=2)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return [f for f in inside if f.is_dir() and not f.name.startswith(".")]
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (", ".join(names[:5]) or "none") + more
+
+
+def _empty(root: Path, part: str, parts: dict[str, list[Found]]) -> str:
+    counts = ", ".join(f"{len(parts[p]):,} for {p}" for p in PARTS)
+    way = " Ask for validation=0.1 of the training pictures." if part == "validation" else ""
+    return f"{root}: there is no picture for {part} ({counts}). More pictures are needed.{way}"

@@ -213,7 +213,7 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
         "dropout": (lambda: kernels.dropout(x, 0.5, (0, 0, 0)), 2 * x.nbytes),
         "update": (
             lambda: kernels.momentum_update(
-                x, gradient, velocity, 1e-9, 0.9, 0.0, False, "paper"
+                [x], [gradient], [velocity], 1e-9, 0.9, 0.0, False, "paper"
             ),
             5 * x.nbytes,
         ),

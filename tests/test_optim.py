@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import nn, optim
+from tinynet import kernels, nn, optim
 from tinynet.errors import ShapeError
+from tinynet.kernels import _cuda
 
 
 def parameter(*values):
@@ -62,6 +63,76 @@ def test_groups_have_their_own_rate_and_decay():
     w.grad, b.grad = np.ones(1), np.ones(1)
     sgd.step()
     assert (w.data.tolist(), b.data.tolist()) == ([1 - 0.25 * 1.5], [1 - 0.5])
+
+
+@pytest.mark.parametrize("make", [lambda g: optim.SGD(g, 0.1, 0.9, 0.01), optim.Adam])
+def test_parameters_of_two_devices_and_dtypes_move_as_they_would_alone(make, rng):
+    """Together in two groups, and each with an optimizer of its own: the same bits."""
+    values = [rng.standard_normal(n) for n in (3, 4, 5, 6, 7)]
+    kinds = [("cpu", "f"), ("cpu:1", "f"), ("cpu", "d"), ("cpu", "f"), ("cpu:1", "f")]
+
+    def parameters():
+        return [
+            tn.tensor(x.astype(dtype), device, requires_grad=True)
+            for x, (device, dtype) in zip(values, kinds, strict=True)
+        ]
+
+    def trained(all_of_them, optimizers):
+        for step in range(3):
+            for i, p in enumerate(all_of_them):
+                p.grad = np.cos(p.data) if i != 3 or step == 1 else None
+            for optimizer in optimizers:
+                optimizer.step()
+        return [p.data.tobytes() for p in all_of_them]
+
+    together, alone = parameters(), parameters()
+    slow = {"lr_scale": 0.5, "weight_decay": 0.0}
+    groups = [{"parameters": together[:2]}, {"parameters": together[2:], **slow}]
+    one_by_one = [
+        make([{"parameters": [p], **(slow if i > 1 else {})}]) for i, p in enumerate(alone)
+    ]
+    assert trained(together, [make(groups)]) == trained(alone, one_by_one)
+
+
+@pytest.mark.cxx
+def test_each_group_moves_in_one_launch(monkeypatch):
+    launched, real = [], _cuda.launch
+    monkeypatch.setattr(
+        "tinynet.kernels.momentum.launch", lambda *args: launched.append(args[1]) or real(*args)
+    )
+    ps = [tn.tensor(np.ones(n, "f"), requires_grad=True) for n in range(1, 17)]
+    sgd = optim.SGD([{"parameters": ps[:8]}, {"parameters": ps[8:], "lr_scale": 2.0}], 0.1)
+    for p in ps:
+        p.grad = np.ones_like(p.data)
+    with kernels.use("cuda_on_cpu"):
+        sgd.step()
+    assert launched == ["momentum_update"] * 2
+    assert [float(p.data[-1]) for p in ps] == pytest.approx([0.9] * 8 + [0.8] * 8)
+
+
+def test_a_parameter_that_appears_twice_in_a_net_moves_once():
+    shared = nn.Linear(3, 3, bias=False)
+    net = nn.Sequential(shared, nn.Tanh(), shared)
+    sgd = optim.SGD(net.parameters(), 0.5)
+    before = shared.weight.data.copy()
+    net(tn.tensor(np.ones((2, 3), "f"))).sum().backward()
+    g = shared.weight.grad.copy()
+    sgd.step()
+    assert np.array_equal(shared.weight.data, before - np.float32(0.5) * g)
+
+
+def test_arrays_that_were_replaced_or_moved_are_the_ones_that_change():
+    layer = nn.Linear(2, 1, bias=False)
+    sgd = optim.SGD(layer.parameters(), 0.5)
+    for new in (
+        lambda: layer.load_state_dict({"weight": np.ones((1, 2), "f")}),
+        lambda: layer.to("cpu:1"),
+    ):
+        new()
+        layer.weight.grad = np.ones((1, 2), "f")
+        before = layer.weight.data.copy()
+        sgd.step()
+        assert np.array_equal(layer.weight.data, before - 0.5)
 
 
 def test_a_parameter_without_a_gradient_stays():

@@ -14,6 +14,8 @@ from tinynet.recording import Recorder, live, recorder, seen
 from tinynet.tensor import Tensor
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+Member = tuple[Tensor, Array, dict[str, Array]]
+"""A parameter, its gradient, and what the optimizer keeps for it."""
 
 
 class Optimizer:
@@ -52,24 +54,24 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; those that are treated alike move together."""
         self._count()
-        graph, states = recorder(), iter(self.state)
+        graph = recorder()
+        alike: dict[Any, tuple[dict[str, Any], list[Member]]] = {}
         if graph is not None:
             self._tell(graph)
-        known: dict[tuple[int, int], list[Any]] = {}
         for i, (group, p) in enumerate(self._members()):
-            state = next(states)
-            if p.grad is None:
-                self._miss(i)
-                if graph is not None:
-                    graph.each_time(lambda i=i: self._miss(i))  # type: ignore[misc]
+            if p.grad is not None:
+                key = id(group), self.missed[i], p.device, p.dtype
+                alike.setdefault(key, (group, []))[1].append((p, p.grad, self.state[i]))
                 continue
-            with current(p.device):
-                same = id(group), self.missed[i]
-                if same not in known:
-                    known[same] = self._live_rates(group, self.missed[i], p)
-                self.update(p, p.grad, state, known[same], group["weight_decay"])
+            self._miss(i)
+            if graph is not None:
+                graph.each_time(lambda i=i: self._miss(i))  # type: ignore[misc]
+        for (_, missed, device, _), (group, members) in alike.items():
+            with current(device):
+                rates = self._live_rates(group, missed, members[0][0])
+                self.update(members, rates, group["weight_decay"])
 
     def _live_rates(self, group: Mapping[str, Any], missed: int, p: Tensor) -> list[Any]:
         """Return the rates of a step; a graph's replay looks them up again."""
@@ -100,10 +102,8 @@ class Optimizer:
         graph.hold(f"the state of {who}", lambda: [a for s in self.state for a in s.values()])
         graph.watch(f"weight_decay of {who}", lambda: [g["weight_decay"] for g in self.groups])
 
-    def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
-    ) -> None:
-        """Change p.data in place."""
+    def update(self, members: list[Member], rates: list[Any], weight_decay: float) -> None:
+        """Change the data of parameters in place: of one device, one dtype and one group."""
         raise TypeError(f"{type(self).__name__} must define update().")
 
     def state_dict(self) -> dict[str, Array]:
@@ -212,16 +212,15 @@ class SGD(Optimizer):
         _check_range("SGD", momentum=momentum)
         self.momentum, self.nesterov, self.rule = momentum, nesterov, rule
 
-    def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
-    ) -> None:
-        """Change p.data and its velocity in place."""
-        if "velocity" not in state:
-            state["velocity"] = array_module(p.data).zeros_like(p.data)
-        velocity = state["velocity"]
-        momentum_update(
-            p.data, g, velocity, rates[0], self.momentum, weight_decay, self.nesterov, self.rule
-        )
+    def update(self, members: list[Member], rates: list[Any], weight_decay: float) -> None:
+        """Change the data of parameters and their velocities in place: on a GPU in one launch."""
+        for p, _, state in members:
+            if "velocity" not in state:
+                state["velocity"] = array_module(p.data).zeros_like(p.data)
+        weights, gradients = [p.data for p, _, _ in members], [g for _, g, _ in members]
+        velocities = [state["velocity"] for _, _, state in members]
+        settings = self.momentum, weight_decay, self.nesterov, self.rule
+        momentum_update(weights, gradients, velocities, rates[0], *settings)
 
 
 class Adam(Optimizer):
@@ -250,19 +249,18 @@ class Adam(Optimizer):
             raise ValueError(f"Adam: betas must be in 0..1, 1 excluded, got {betas}.")
         self.betas, self.eps = betas, eps
 
-    def update(
-        self, p: Tensor, g: Array, state: dict[str, Array], rates: list[Any], weight_decay: float
-    ) -> None:
-        """Change p.data and its two moments in place."""
-        xp, (b1, b2) = array_module(p.data), self.betas
-        if not state:
-            state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
-        weights, m, v = seen(p), seen(state["mean"]), seen(state["square"])
-        g = g + weight_decay * weights
-        m += (1 - b1) * (g - m)
-        v += (1 - b2) * (g * g - v)
-        rate, correction = rates
-        weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
+    def update(self, members: list[Member], rates: list[Any], weight_decay: float) -> None:
+        """Change the data of parameters and their two moments in place."""
+        (b1, b2), (rate, correction) = self.betas, rates
+        for p, g, state in members:
+            xp = array_module(p.data)
+            if not state:
+                state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
+            weights, m, v = seen(p), seen(state["mean"]), seen(state["square"])
+            g = g + weight_decay * weights
+            m += (1 - b1) * (g - m)
+            v += (1 - b2) * (g * g - v)
+            weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
 
     def rates(self, group: Mapping[str, Any], missed: int) -> tuple[float, ...]:
         """Return lr / (1 - b1**t) and 1 - b2**t."""

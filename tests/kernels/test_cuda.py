@@ -64,6 +64,42 @@ def test_a_missing_argument_is_refused(pool):
         pooled(*pool, sizes=POOL[:-1])
 
 
+def updated(*lists, sizes=(4, 4)):
+    launch("momentum", "momentum_update", _cuda.Grid((1, 2)), *lists, list(sizes), 0.5, None, 0.0,
+           0.0, False, True)  # fmt: skip
+
+
+def test_a_list_of_arrays_is_one_argument():
+    lists = [[np.full(4, value, "f") for value in values] for values in ((1, 2), (4, 6), (0, 0))]
+    updated(*lists)
+    assert [w.tolist() for w in lists[0]] == [[-1] * 4, [-1] * 4]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda w, g, v: (w, [g[0], g[0].astype("d")], v), "gradients must be .* float32"),
+        (lambda w, g, v: (w, g, [v[0], np.zeros(8, "f")[::2]]), "velocities must be .* in rows"),
+        (lambda w, g, v: (w * 60, g, v), "weights holds up to 96, got 120"),
+    ],
+)
+def test_every_array_of_a_list_is_looked_at(spoil, why):
+    lists = [[np.zeros(4, "f") for _ in range(2)] for _ in range(3)]
+    with pytest.raises(TypeError, match=why):
+        updated(*spoil(*lists))
+
+
+def test_a_list_of_which_an_array_may_not_be_written_is_refused():
+    lists = [[np.zeros(4, "f") for _ in range(2)] for _ in range(3)]
+    lists[0][1].flags.writeable = False
+    with pytest.raises(TypeError, match="weights is written to, but the array is read-only"):
+        updated(*lists)
+
+
+def test_the_header_and_the_launcher_agree_on_how_many_arrays_a_list_holds():
+    assert f"constexpr int MANY = {_cuda.MANY};" in Build("momentum", "float32").source()
+
+
 def test_the_declaration_in_the_file_says_what_an_argument_becomes():
     parameters = Build("max_pool", "float64", is_wide=True).signatures()["max_pool2d_backward"]
     assert parameters[:4] == (

@@ -67,9 +67,9 @@ EXAMPLES = {  # by kernel and reason: arguments to which it applies
         (y, y.astype(np.int32), x.shape, (2, 2), *PLAIN[:2])
     ],
     ("momentum_update", "weights or velocities that are not contiguous, or of two types"): [
-        (x[:, ::2], x[:, ::2], zeros(2, 2, 4, 4), 0.1, 0.9, 0.0, False, "paper"),
-        (zeros(2, 2), zeros(2, 2), zeros(2, 2, dtype="d"), 0.1, 0.9, 0.0, False, "paper"),
-        (zeros(2, 2), zeros(2, 2), zeros(2, 4)[:, ::2], 0.1, 0.9, 0.0, False, "paper"),
+        ([x[:, ::2]], [x[:, ::2]], [zeros(2, 2, 4, 4)], 0.1, 0.9, 0.0, False, "paper"),
+        ([zeros(2)], [zeros(2)], [zeros(2, dtype="d")], 0.1, 0.9, 0.0, False, "paper"),
+        ([zeros(2)] * 2, [zeros(2)] * 2, [zeros(2), zeros(4)[::2]], 0.1, 0.9, 0.0, False, "paper"),
     ],
     ("cross_entropy", "no scores"): [(zeros(0, 3), zeros(0, dtype=int))],
     ("cross_entropy", "labels on a CPU that are no classes"): [

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from tinynet.backend import Array, array_module, is_array
 
 HERE = Path(__file__).parent
 BLOCK = 256  # threads, where nothing speaks for another number
+MANY = 96  # arrays that one argument may hold; tinynet.cuh says it too
 NARROW = 2**31 - 2**16  # elements that can be counted with an int, the last block included
 OPTIONS = ("-std=c++17",)
 TYPES = {
@@ -35,6 +37,8 @@ TYPES = {
 }
 C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
 """What `real` may be."""
+LISTS = {"Arrays": True, "ConstArrays": False}
+"""Arguments that hold several arrays of `real`, and whether these are written."""
 
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 KERNEL = re.compile(
@@ -62,9 +66,12 @@ class Parameter(NamedTuple):
     kind: str  # float32, int64, ...
     is_pointer: bool = False
     is_written: bool = False
+    is_list: bool = False
 
     def take(self, value: Any, where: str) -> Any:
         """Return an argument as the kernel must get it, or say what is wrong with it."""
+        if self.is_list:
+            return self.take_list(value, where)
         if not self.is_pointer:
             return np.dtype(self.kind).type(value)
         if value is None:
@@ -78,6 +85,22 @@ class Parameter(NamedTuple):
         if self.is_written and isinstance(value, np.ndarray) and not value.flags.writeable:
             raise TypeError(f"{where}: {self.name} is written to, but the array is read-only.")
         return value
+
+    def take_list(self, values: list[Any], where: str) -> Any:
+        """Return the struct that holds so many numbers, or the addresses of so many arrays."""
+        if len(values) > MANY:
+            raise TypeError(f"{where}: {self.name} holds up to {MANY}, got {len(values)}.")
+        one = self._replace(is_list=False)
+        taken = [one.take(value, where) for value in values]
+        kind = "uintp" if self.is_pointer else self.kind
+        struct = np.zeros(1, [("at", kind, (MANY,))])
+        struct["at"][0, : len(taken)] = list(map(_address, taken)) if self.is_pointer else taken
+        return struct
+
+
+def _address(x: Array) -> int:
+    """Return where an array begins in memory."""
+    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 class Build(NamedTuple):
@@ -126,6 +149,10 @@ def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
     """Return what `const real* x` or `int H` declares."""
     *words, name = text.replace("*", " * ").replace("__restrict__", "").split()
     kind = " ".join(word for word in words if word not in ("const", "*"))
+    if kind in LISTS:
+        return Parameter(name, kinds["real"], True, LISTS[kind], is_list=True)
+    if kind == "Sizes":
+        return Parameter(name, kinds["Index"], is_list=True)
     is_pointer = "*" in words
     return Parameter(name, kinds[kind], is_pointer, is_pointer and "const" not in words)
 
@@ -145,7 +172,8 @@ def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...
 
 def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
     """Run a kernel of FILE.cu. `real` is what the first array holds; None is a null pointer."""
-    arrays = [a for a in arguments if is_array(a)]
+    lists = [a for a in arguments if isinstance(a, list)]
+    arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
     if 0 in grid.blocks:
         return
     build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))

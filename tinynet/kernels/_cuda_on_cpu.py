@@ -154,8 +154,8 @@ class Function:
         shared_mem: int = 0,
     ) -> None:
         """Run the kernel to its end."""
-        boxes = [
-            np.array(a.ctypes.data if isinstance(a, np.ndarray) else a)  # an address, or a number
+        boxes = [  # a struct, an address, or a number
+            np.array(a.ctypes.data if isinstance(a, np.ndarray) and not a.dtype.names else a)
             for a in arguments
         ]
         addresses = (ctypes.c_void_p * len(boxes))(*[box.ctypes.data for box in boxes])

@@ -20,7 +20,7 @@ import functools
 import importlib.util
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -60,10 +60,16 @@ def has_numba() -> bool:
         return False
 
 
-def _one_type(x: Any, others: tuple[Any, ...]) -> bool:
+def _one_type(x: Any, others: Iterable[Any]) -> bool:
     """Return whether a CUDA kernel can be compiled for these arrays: it has one type of floats."""
     floats = {a.dtype for a in (x, *others) if getattr(a, "dtype", np.dtype(int)).kind == "f"}
     return x.dtype in CUDA_TYPES and len(floats) <= 1 and floats <= CUDA_TYPES
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield arguments, and what the lists among them hold."""
+    for value in values:
+        yield from value if isinstance(value, list) else (value,)
 
 
 class FallBack(NamedTuple):
@@ -114,14 +120,16 @@ class Kernel(Generic[P, R]):
         """Return which implementation an array like `x` takes, here and now, with these others.
 
         The Numba versions are written for float32; float64, the precision of the gradient
-        checks, takes the reference. The CUDA versions know both, but no mixture.
+        checks, takes the reference. The CUDA versions know both, but no mixture. In a list of
+        arrays all count.
         """
-        on_cpu = isinstance(x, np.ndarray)
+        first, *rest = _flat((x, *others))
+        on_cpu = isinstance(first, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
         if kind == "numba":
-            fits = on_cpu and x.dtype == np.float32 and has_numba()
+            fits = on_cpu and first.dtype == np.float32 and has_numba()
         else:
-            fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(x, others)
+            fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(first, rest)
         return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:

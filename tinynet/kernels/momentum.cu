@@ -1,23 +1,28 @@
 // Momentum SGD. Both rules are in momentum.py.
 #include "tinynet.cuh"
 
-// One thread owns one weight.
+// All arrays of a group at once: blockIdx.y says which array, and the threads of its blocks take
+// every so many of its weights. A weight belongs to one thread.
 extern "C" __global__ void momentum_update(
-    real* weight, const real* gradient, real* velocity,  // (size,)
-    Index size, real lr, const real* live_lr,  // (1,) the rate of a graph, or null
+    Arrays weights, ConstArrays gradients, Arrays velocities, Sizes sizes, real lr,
+    const real* live_lr,  // (1,) the rate of a graph, or null
     real momentum, real weight_decay, bool nesterov, bool paper)
 {
-  const Index i = thread_in_grid();
-  if (i >= size) return;
+  real* weight = weights.at[blockIdx.y];
+  const real* gradient = gradients.at[blockIdx.y];
+  real* velocity = velocities.at[blockIdx.y];
+  const Index size = sizes.at[blockIdx.y], step = Index(gridDim.x) * Index(blockDim.x);
   if (live_lr) lr = *live_lr;
-  const real g = gradient[i] + weight_decay * weight[i];
-  real v = momentum * velocity[i];
-  if (paper) {
-    v -= lr * g;
-    weight[i] += nesterov ? momentum * v - lr * g : v;
-  } else {
-    v += g;
-    weight[i] -= lr * (nesterov ? g + momentum * v : v);
+  for (Index i = thread_in_grid(); i < size; i += step) {
+    const real g = gradient[i] + weight_decay * weight[i];
+    real v = momentum * velocity[i];
+    if (paper) {
+      v -= lr * g;
+      weight[i] += nesterov ? momentum * v - lr * g : v;
+    } else {
+      v += g;
+      weight[i] -= lr * (nesterov ? g + momentum * v : v);
+    }
+    velocity[i] = v;
   }
-  velocity[i] = v;
 }

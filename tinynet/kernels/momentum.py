@@ -1,4 +1,4 @@
-r"""Momentum SGD: one update of one parameter, in place.
+r"""Momentum SGD: one update of a group of parameters, in place.
 
     the paper (section 5):  v <- momentum * v - lr * (g + weight_decay * w)      w <- w + v
     PyTorch:                v <- momentum * v + (g + weight_decay * w)           w <- w - lr * v
@@ -6,49 +6,57 @@ r"""Momentum SGD: one update of one parameter, in place.
 They are the same while lr stays constant. When lr falls, the paper's velocity still holds steps
 of the old size, PyTorch's takes the new lr at once. Nesterov's form looks ahead: w moves by
 momentum * (new v) plus one plain gradient step, and w is the look-ahead point itself.
+
+The arrays of a group are updated together, where they lie: on a GPU that is one launch, as if they
+were one flat buffer, without the copies that would bring their gradients into one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tinynet.backend import Array, array_module, is_array
-from tinynet.kernels._cuda import cover, in_rows, launch
+from tinynet.kernels._cuda import BLOCK, MANY, Grid, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, native
 
+Arrays = Sequence[Array]
+"""A list of arrays, or one array, which then counts as the list of its rows."""
+
+ENOUGH = 1024  # blocks: they fill a large card
+
 
 @Kernel
 def momentum_update(
-    weight: Array,
-    gradient: Array,
-    velocity: Array,
+    weights: Arrays,
+    gradients: Arrays,
+    velocities: Arrays,
     lr: float | Array,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
     rule: str,
 ) -> None:
-    """Change weight and velocity in place; all three have one shape; lr may lie in memory."""
-    g = gradient + weight_decay * weight
-    velocity *= momentum
-    if rule == "paper":
-        velocity -= lr * g
-        weight += momentum * velocity - lr * g if nesterov else velocity
-    else:
-        velocity += g
-        weight -= lr * (g + momentum * velocity if nesterov else velocity)
+    """Change weights and velocities in place; shapes agree one by one; lr may lie in memory."""
+    for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
+        g = gradient + weight_decay * weight
+        velocity *= momentum
+        if rule == "paper":
+            velocity -= lr * g
+            weight += momentum * velocity - lr * g if nesterov else velocity
+        else:
+            velocity += g
+            weight -= lr * (g + momentum * velocity if nesterov else velocity)
 
 
 scattered = unless(
     "weights or velocities that are not contiguous, or of two types",
-    lambda weight, gradient, velocity, *_: (
-        not (
-            weight.flags.c_contiguous
-            and velocity.flags.c_contiguous
-            and weight.dtype == velocity.dtype
-        )
+    lambda weights, gradients, velocities, *_: (
+        not all(x.flags.c_contiguous for x in (*weights, *velocities))
+        or len({x.dtype for x in (*weights, *velocities)}) > 1
     ),
 )
 
@@ -59,9 +67,9 @@ scattered = unless(
 @momentum_update.numba
 @scattered
 def momentum_update_numba(
-    weight: Array,
-    gradient: Array,
-    velocity: Array,
+    weights: Arrays,
+    gradients: Arrays,
+    velocities: Arrays,
     lr: float | Array,
     momentum: float,
     weight_decay: float,
@@ -69,12 +77,12 @@ def momentum_update_numba(
     rule: str,
 ) -> None:
     """Read weight, gradient and velocity, write weight and velocity."""
-    g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
     settings = float(lr), momentum, weight_decay, nesterov, rule == "paper"
-    _update_loop(
-        weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
-    )
-    return
+    for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
+        g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
+        _update_loop(
+            weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
+        )
 
 
 @native
@@ -99,22 +107,25 @@ def _update_loop(
 @momentum_update.cuda
 @scattered
 def momentum_update_cuda(
-    weight: Array,
-    gradient: Array,
-    velocity: Array,
+    weights: Arrays,
+    gradients: Arrays,
+    velocities: Arrays,
     lr: float | Array,
     momentum: float,
     weight_decay: float,
     nesterov: bool,
     rule: str,
 ) -> None:
-    """One thread a weight."""
-    gradient = in_rows(gradient.astype(weight.dtype, copy=False))
+    """Give each array a row of blocks, whose threads share its weights."""
+    dtype = weights[0].dtype
+    gradients = [in_rows(g.astype(dtype, copy=False)) for g in gradients]
     live = is_array(lr)
-    rate = (0, array_module(lr).asarray(lr, weight.dtype)) if live else (lr, None)
+    rate = (0, array_module(lr).asarray(lr, dtype)) if live else (lr, None)
     settings = *rate, momentum, weight_decay, nesterov, rule == "paper"
-    launch(
-        "momentum", "momentum_update", cover(weight.size), weight, gradient, velocity, weight.size,
-        *settings,
-    )  # fmt: skip
-    return
+    for some in range(0, len(weights), MANY):
+        arrays = [list(x[some : some + MANY]) for x in (weights, gradients, velocities)]
+        sizes = [w.size for w in arrays[0]]
+        blocks = min(-(-max(sizes) // BLOCK), ENOUGH)
+        launch(
+            "momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings
+        )  # fmt: skip

@@ -8,6 +8,18 @@
 
 typedef double wide;  // what many numbers are added up in
 
+// Several arrays, handed over as one argument by value: CUDA takes up to 4 KB of arguments.
+constexpr int MANY = 96;
+struct Arrays {
+  real* at[MANY];
+};
+struct ConstArrays {
+  const real* at[MANY];
+};
+struct Sizes {
+  Index at[MANY];
+};
+
 #ifdef __CUDACC__
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
@@ -15,7 +27,7 @@ typedef double wide;  // what many numbers are added up in
 #define INFINITY __int_as_float(0x7f800000)
 #endif
 
-// The number of the calling thread in a grid of one dimension.
+// The number of the calling thread in a grid of one dimension, or in its row of a grid of two.
 __device__ inline Index thread_in_grid() {
   return Index(blockIdx.x) * Index(blockDim.x) + Index(threadIdx.x);
 }

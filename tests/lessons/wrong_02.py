@@ -1,0 +1,77 @@
+"""Plausible wrong answers to the exercises of lesson 02, and what their messages must say."""
+
+import numpy as np
+
+from tinynet.lessons.lesson_02 import my_unbroadcast
+
+
+def averaged(g, shape):
+    return my_unbroadcast(g, shape) * (np.prod(shape, dtype=int) / g.size)
+
+
+def dropped(g, shape):
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1))
+
+
+def only_in_front(g, shape):
+    return g.sum(axis=tuple(range(g.ndim - len(shape))))
+
+
+def from_behind(g, shape):
+    while g.ndim > len(shape):
+        g = g.sum(axis=-1)
+    return my_unbroadcast(g, shape)
+
+
+def ahead_only(f, x, h):
+    g = np.zeros(x.shape)
+    for at in np.ndindex(x.shape):
+        ahead = x.copy()
+        ahead[at] += h
+        g[at] = (f(ahead) - f(x)) / h
+    return g
+
+
+def one_h(f, x, h):
+    g = np.zeros(x.shape)
+    for at in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[at] = h
+        g[at] = (f(x + step) - f(x - step)) / h
+    return g
+
+
+def all_at_once(f, x, h):
+    return np.full(x.shape, (f(x + h) - f(x - h)) / (2 * h))
+
+
+def in_place(f, x, h):
+    g = np.zeros(x.shape)
+    for at in np.ndindex(x.shape):
+        x[at] += h
+        ahead = f(x)
+        x[at] -= 2 * h
+        g[at] = (ahead - f(x)) / (2 * h)
+    return g
+
+
+WRONG = {
+    "02.1": [
+        (averaged, "do not average"),
+        (dropped, "Its axis of length 1 stays"),
+        (only_in_front, "used three times"),
+        (from_behind, "expected [3, 5, 7]"),
+    ],
+    "02.2": [
+        (ahead_only, "got [4.5, 6.5]"),
+        (one_h, "expected [1, 10], got [2, 20]"),
+        (all_at_once, "one element at a time"),
+        (in_place, "Work on a copy"),
+    ],
+    "02.3": [
+        ({"Plus", "Ratio"}, "Clip is missing"),
+        ({"Plus", "Ratio", "Clip", "Cube"}, "Cube is innocent"),
+        ("Ratio", "Plus is missing"),
+    ],
+}

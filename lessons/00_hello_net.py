@@ -1,0 +1,305 @@
+# %% [markdown] lang="en"
+# # 00 Hello, net
+#
+# | | |
+# |---|---|
+# | goal | Train a small convolutional net, ask it about pictures, and count its errors as 2012 did. |
+# | time | 30 minutes |
+# | runs | under 15 seconds on two cores; the first time a little longer, to compile |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | nothing: a little Python and NumPy |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import kernels
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# In 2012 a net learnt to tell 1000 kinds of pictures apart. We begin with ten kinds, drawn by the
+# program itself: discs, rings, squares and so on, each with its own place, size, tilt and colour.
+# Nothing is downloaded, and we know the truth about every picture.
+
+# %%
+train, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+print(f"{len(train)} pictures to learn from, {len(test)} to be examined on")
+print("shape of one picture:", train.images[0].shape, "of", train.images.dtype)
+
+# %%
+fig, axes = plt.subplots(2, 5, figsize=(7.5, 3.4), layout="constrained")
+for label, ax in enumerate(axes.flat):
+    first = int(np.flatnonzero(train.labels == label)[0])
+    ax.imshow(train.images[first].transpose(1, 2, 0))
+    ax.set_title(f"{label} {train.classes[label]}", fontsize=9)
+    ax.set_axis_off()
+figure(fig, f"One picture of each of {len(train.classes)} classes: {', '.join(train.classes)}.")
+
+# %% [markdown] lang="en"
+# A picture is an array of three channels, 32 rows and 32 columns: N, C, H, W when there are N of
+# them. Its bytes go from 0 to 255. A net learns best from numbers around zero, so we shift and
+# scale them once.
+
+
+# %%
+def prepared(images):
+    return (images.astype(np.float32) - 128) / 64
+
+
+x, labels = prepared(train.images), train.labels
+print("before:", train.images.min(), "to", train.images.max())
+print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
+
+# %% [markdown] lang="en"
+# The net is the demo of the library: AlexNet's ideas in two convolutions. Later lessons build every
+# part of it. Today one thing matters: it takes pictures and returns ten *scores* for each, one per
+# class. The highest score is its guess.
+#
+# It has not learnt anything yet. Predict: how many of 1000 test pictures does it get right?
+
+# %%
+model = tn.models.build("demo", classes=10, seed=0)
+
+
+def scores_of(model, images):
+    with tn.no_grad():
+        return model(tn.tensor(prepared(images))).numpy()
+
+
+scores = scores_of(model, test.images)
+print("scores:", scores.shape, "for", test.images.shape)
+print("right:", int((scores.argmax(axis=1) == test.labels).sum()), "of", len(test))
+
+# %% [markdown] lang="en"
+# Now it learns. One round of this loop is one *step*:
+#
+# 1. take 50 pictures, compute their scores;
+# 2. compute the *loss*: one number that says how badly the scores fit the labels. For one picture
+#    with label $t$ and scores $s$ it is $-\log\left(e^{s_t} / \sum_j e^{s_j}\right)$;
+# 3. `backward()` computes, for every weight, how the loss would change if that weight grew;
+# 4. the optimizer moves each weight a little against that.
+#
+# Once through all pictures is an *epoch*. We do three, the last one with smaller steps.
+
+# %%
+optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
+rng = np.random.default_rng(0)
+losses = []
+for epoch in range(3):
+    optimizer.lr = 0.02 if epoch < 2 else 0.002
+    started = time.perf_counter()
+    for batch in np.split(rng.permutation(len(x)), len(x) // 50):
+        loss = F.cross_entropy(model(tn.tensor(x[batch])), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    scores = scores_of(model, test.images)
+    accuracy = (scores.argmax(axis=1) == test.labels).mean()
+    seconds = time.perf_counter() - started
+    print(f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
+          f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s")  # fmt: skip
+
+# %% [markdown] lang="en"
+# Let us ask it about two pictures: one that it is sure of, and one that it gets wrong. The bars are
+# the five best classes. `softmax` turns scores into numbers that are positive and sum to one.
+
+# %%
+shares = F.softmax(tn.tensor(scores)).numpy()
+right = scores.argmax(axis=1) == test.labels
+sure = int(np.where(right, shares.max(axis=1), 0).argmax())
+mistaken = int(np.flatnonzero(~right)[0])
+
+fig, axes = plt.subplots(2, 2, figsize=(7.5, 4.6), width_ratios=(1, 2), layout="constrained")
+told = []
+for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
+    best = np.argsort(-shares[i], kind="stable")[:5]
+    names = [test.classes[j] for j in best]
+    colors = ["#0072B2" if j == test.labels[i] else "#bbbbbb" for j in best]
+    hatches = ["//" if j == test.labels[i] else "" for j in best]
+    picture.imshow(test.images[i].transpose(1, 2, 0))
+    picture.set_title(test.classes[test.labels[i]], fontsize=10)
+    picture.set_axis_off()
+    bars.barh(names, 100 * shares[i, best], color=colors, edgecolor="#333333", hatch=hatches)
+    bars.invert_yaxis()
+    bars.set(xlim=(0, 100), xlabel="share (%)")
+    bars.spines[["top", "right"]].set_visible(False)
+    guessed = ", ".join(f"{n} {100 * shares[i, j]:.0f} %" for n, j in zip(names, best, strict=True))
+    told.append(f"a {test.classes[test.labels[i]]}: {guessed}")
+figure(fig, "Two pictures with the five best guesses, the true class hatched. " + "; ".join(told))
+
+# %% [markdown] lang="en"
+# The mistake is often the second guess. That is why the ImageNet challenge counted two errors: for
+# the *top-1 error* only the best guess counts, for the *top-5 error* five guesses may be made. A
+# photograph of a dog on a sofa has one label, and it is not always the thing you see first.
+#
+# Write both parts. What if two scores are equal? Somebody must go first, and it should not depend
+# on the sorting routine: take the first class.
+
+
+# %% tags=["exercise"]
+def my_topk(scores, k):
+    "Your code: the k best classes of each row of scores (N, classes), best first; (N, k)."
+    return None
+
+
+check("00.1", my_topk)
+
+
+# %% tags=["solution"]
+def my_topk(scores, k):
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+check("00.1", my_topk)
+
+
+# %%
+def best_classes(scores, k):
+    """What you just wrote, for the cells below."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+# %% tags=["exercise"]
+def my_top_error(scores, labels, k):
+    "Your code: the share of pictures whose label is not among their k best classes."
+    return None
+
+
+check("00.2", my_top_error)
+
+
+# %% tags=["solution"]
+def my_top_error(scores, labels, k):
+    best = best_classes(scores, k)
+    return 1 - (best == labels[:, None]).any(axis=1).mean()
+
+
+check("00.2", my_top_error)
+
+# %%
+hint("00.2")  # run this cell again for the next hint
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# How do you know that a number is right which you have never seen before? Look for cases where you
+# know the answer without computing.
+#
+# A net that knows nothing and spreads its guesses evenly must have a top-1 error near 90 %, a top-5
+# error near 50 %, and a loss near $\ln 10$. With ten guesses among ten classes nobody can be wrong.
+# Predict the third row before you run.
+
+
+# %%
+def top_error(scores, labels, k):
+    return 1 - (best_classes(scores, k) == labels[:, None]).any(axis=1).mean()
+
+
+blank = np.random.default_rng(1).normal(scale=1e-3, size=scores.shape)
+print("               top-1   top-5  top-10")
+for who, s in {"knows nothing": blank, "our net": scores}.items():
+    print(f"{who:13}", *(f"{100 * top_error(s, test.labels, k):5.1f} %" for k in (1, 5, 10)))
+unknowing = F.cross_entropy(tn.tensor(blank), test.labels).item()
+print(f"loss of knowing nothing {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
+
+# %% [markdown] lang="en"
+# With ten classes, five guesses are half of them: the top-5 error is no test here. Among the 1000
+# classes of ImageNet five guesses are one in two twenty.
+#
+# ## Meet
+#
+# This is the net you trained, read from the library.
+
+# %%
+show(tn.models.demo)
+
+# %% [markdown] lang="en"
+# Two convolutions look for small patterns, ReLU keeps what is positive, the pools make the maps
+# smaller, and one matrix turns what is left into ten scores. Lessons 03 to 08 build each of these.
+#
+# `tinynet train` in a terminal trains the same net for eight epochs, with a progress line, and
+# keeps it in a folder. `tinynet predict FOLDER PICTURE` asks it about a picture of yours.
+#
+# How many numbers did it learn?
+
+# %%
+for name, p in model.named_parameters():
+    print(f"{name:10} {p.shape!s:16} {p.data.size:6,}")
+print("together", f"{sum(p.data.size for p in model.parameters()):,}")
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# Each layer has a version that is easy to read and one that is compiled for your processor. They
+# compute the same. Predict: how many pictures a second does each of them recognise?
+
+# %%
+twenty = test.images[:20]
+for kind in ("reference", "numba"):
+    with kernels.use(kind):
+        scores_of(model, twenty)
+        started = time.perf_counter()
+        answer = scores_of(model, twenty).argmax(axis=1)
+        speed = 20 / (time.perf_counter() - started)
+    same = int((answer == scores[:20].argmax(axis=1)).sum())
+    print(f"{kind:10} {speed:8,.0f} pictures a second, {same} of 20 guesses as before")
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# The learning rate says how far a step goes. Above it was 0.02. Predict what happens to the loss
+# within ten steps with 0.0002, and with 2.
+
+# %%
+for lr in (0.0002, 0.02, 2.0):
+    fresh = tn.models.build("demo", classes=10, seed=0)
+    optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
+    seen = []
+    for i in range(0, 550, 50):
+        loss = F.cross_entropy(fresh(tn.tensor(x[i : i + 50])), labels[i : i + 50])
+        seen.append(loss.item())
+        if not np.isfinite(seen[-1]):
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print(f"lr {lr:<7} loss at first {seen[0]:.2f}, after {len(seen) - 1} steps {seen[-1]:.2f}")
+
+# %% [markdown] lang="en"
+# Too small a step and nothing happens in the time we have. Too large a step and the weights land
+# where the loss is worse than knowing nothing. Lesson 11 finds a good one.
+#
+# | | |
+# |---|---|
+# | in the paper | top-1 error 37.5 %, top-5 error 17.0 % on ILSVRC-2010 (section 6, table 1) |
+# | in the code of 2012 | if m classes share the best score, a right one counts 1/m |
+# | here | of classes with equal scores the first one goes first |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Can the top-5 error be larger than the top-1 error?
+#
+# <details><summary>Answer</summary>
+# No. Whoever is right with the first guess is right with five.
+# </details>
+#
+# **2.** A net for 1000 classes has a loss of 6.9 after many steps. What has it learnt?
+#
+# <details><summary>Answer</summary>
+# Nothing: ln 1000 is 6.91, the loss of equal scores for all classes.
+# </details>
+#
+# **3.** Why must the error be measured on pictures that the net did not learn from?
+#
+# <details><summary>Answer</summary>
+# It has 34,538 numbers and saw 3000 pictures three times: it can know some of them by heart. What
+# you want to know is how it does on pictures that nobody showed it.
+# </details>

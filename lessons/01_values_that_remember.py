@@ -1,0 +1,386 @@
+# %% [markdown] lang="en"
+# # 01 Values that remember
+#
+# | | |
+# |---|---|
+# | goal | Write the machine that computes derivatives, in sixty lines, and see why deep nets starve. |
+# | time | 45 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; the chain rule from school |
+# | before | 00 Hello, net: `loss.backward()` was one line there; here it is built |
+
+# %%
+import math
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet.functions.elementwise import Mul
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# A net is a long formula, and learning needs to know how its result changes with every number in
+# it. Take a short formula:
+#
+# $$y = (a\,b + c)\,a$$
+#
+# The simplest way to find a slope is to try: raise $a$ by a little and look. Predict the sign of
+# each slope at $a = 2$, $b = -3$, $c = 10$.
+
+
+# %%
+def formula(a, b, c):
+    return (a * b + c) * a
+
+
+at, h = {"a": 2.0, "b": -3.0, "c": 10.0}, 1e-6
+print("y =", formula(**at))
+for name in at:
+    moved = {**at, name: at[name] + h}
+    print(f"slope along {name}: {(formula(**moved) - formula(**at)) / h:.4f}")
+
+# %% [markdown] lang="en"
+# That costs one evaluation per number. A net has millions of numbers, so trying is hopeless. But
+# the formula is made of small steps, and the slope of a small step is easy:
+#
+# $$p = a\,b, \qquad q = p + c, \qquad y = q\,a$$
+#
+# Let $g_v$ stand for the slope of $y$ along $v$ (the code calls it `v.grad`). We know
+# $g_y = 1$, and we walk backwards. The chain rule says what each step passes on:
+#
+# | step | its inputs get |
+# |---|---|
+# | $y = q\,a$ | $g_q \mathrel{+}= g_y\,a$ and $g_a \mathrel{+}= g_y\,q$ |
+# | $q = p + c$ | $g_p \mathrel{+}= g_q$ and $g_c \mathrel{+}= g_q$ |
+# | $p = a\,b$ | $g_a \mathrel{+}= g_p\,b$ and $g_b \mathrel{+}= g_p\,a$ |
+#
+# Look at $a$: it is used in two places and gets something from both. The two ways from $a$ to $y$
+# add up. That is why every line says $\mathrel{+}=$.
+#
+# Write the step for a product.
+
+
+# %% tags=["exercise"]
+def my_mul_backward(a, b, gy):
+    "Your code: y = a * b received gy; add to a.grad and b.grad what each of them gets."
+    raise NotImplementedError
+
+
+check("01.1", my_mul_backward)
+
+# %%
+hint("01.1")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_mul_backward(a, b, gy):
+    a.grad += gy * b.data
+    b.grad += gy * a.data
+
+
+check("01.1", my_mul_backward)
+
+# %% [markdown] lang="en"
+# Now a number can remember. It keeps its value, its inputs, and a function that passes a gradient
+# on to them. Whoever computes with such numbers builds a *graph* without noticing.
+#
+# One question is left: in which order do the steps pass on? A step may pass on only when *all* of
+# its own gradient has arrived, so it must wait for every step that uses it. Write that order.
+
+
+# %% tags=["exercise"]
+def my_in_order(y):
+    "Your code: y and everything behind it (node.inputs), each after all that use it."
+    return None
+
+
+check("01.2", my_in_order)
+
+
+# %% tags=["solution"]
+def my_in_order(y):
+    found, seen = [], set()
+
+    def visit(node):
+        if id(node) not in seen:
+            seen.add(id(node))
+            for behind in node.inputs:
+                visit(behind)
+            found.append(node)
+
+    visit(y)
+    return found[::-1]
+
+
+check("01.2", my_in_order)
+
+# %% [markdown] lang="en"
+# With these two ideas the whole machine fits on a screen. Each operation notes its inputs and, for
+# each input, the *slope*: what you just multiplied `gy` by. Then one loop does all passing on.
+#
+# For the order there is a shortcut that needs no recursion. Number the values as they are made.
+# What uses a value is always younger than the value itself, so: the youngest goes first.
+
+
+# %%
+class Value:
+    """A number that remembers how it was computed."""
+
+    made = 0
+
+    def __init__(self, data, inputs=(), slopes=()):
+        self.data, self.inputs, self.slopes = data, inputs, slopes
+        self.grad = 0.0
+        Value.made += 1
+        self.serial = Value.made
+
+    def __add__(self, other):
+        return Value(self.data + other.data, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other):
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+
+    def sigmoid(self):
+        y = 1 / (1 + math.exp(-self.data))
+        return Value(y, (self,), (y * (1 - y),))
+
+    def relu(self):
+        return Value(max(0.0, self.data), (self,), (float(self.data > 0),))
+
+    def nodes(self):
+        """Return this value and all behind it, the youngest first."""
+        found = [self]
+        for node in found:
+            found += [v for v in node.inputs if v not in found]
+        return sorted(found, key=lambda node: -node.serial)
+
+    def backward(self):
+        self.grad = 1.0
+        for node in self.nodes():
+            for v, slope in zip(node.inputs, node.slopes, strict=True):
+                v.grad += node.grad * slope
+
+
+# %% [markdown] lang="en"
+# The formula from above, once more. It is written as for plain numbers: `formula` has not changed.
+
+# %%
+a, b, c = Value(2.0), Value(-3.0), Value(10.0)
+y = formula(a, b, c)
+y.backward()
+print("y =", y.data)
+for name, v in {"a": a, "b": b, "c": c}.items():
+    print(f"slope along {name}: {v.grad}")
+
+# %% [markdown] lang="en"
+# One walk forward, one walk back, all slopes. Here is the graph that was built, with what each node
+# received.
+
+# %%
+q, p = y.inputs[0], y.inputs[0].inputs[0]
+places = {"a": (0, 2), "b": (0, 1), "c": (0, 0), "p = ab": (1, 1.5), "q = p + c": (2, 0.75)}
+places["y = qa"] = (3, 1.5)
+values = dict(zip(places, (a, b, c, p, q, y), strict=True))
+labels = {id(v): name for name, v in values.items()}
+
+fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
+for name, v in values.items():
+    for behind, slope in zip(v.inputs, v.slopes, strict=True):
+        start, end = places[labels[id(behind)]], places[name]
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#767676",
+                                                "shrinkA": 34, "shrinkB": 34})  # fmt: skip
+        middle = 0.55 * start[0] + 0.45 * end[0], 0.55 * start[1] + 0.45 * end[1]
+        ax.text(*middle, f"x {slope:g}", color="#D55E00", fontsize=10, ha="center", va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "#eef4fa", "edgecolor": "#0072B2"}
+    text = f"{name}\nvalue {v.data:g}\ngradient {v.grad:g}"
+    ax.text(*places[name], text, ha="center", va="center", fontsize=10, bbox=box)
+ax.set(xlim=(-0.45, 3.45), ylim=(-0.45, 2.45))
+ax.set_axis_off()
+figure(
+    fig,
+    "The graph of y = (ab + c)a, from left to right. "
+    + "; ".join(f"{name}: value {v.data:g}, gradient {v.grad:g}" for name, v in values.items())
+    + ". Each arrow carries the slope that the gradient is multiplied by on its way back.",
+)
+
+# %% [markdown] lang="en"
+# Follow the two arrows that leave $a$. Through $y$ comes $1 \cdot 4 = 4$, through $p$ comes
+# $2 \cdot (-3) = -6$, and $4 - 6 = -2$.
+#
+# ## Judge
+#
+# Trust no derivative that was only reasoned out. Move each input by $h$ to *both* sides and compare:
+# the central difference $\left(f(x + h) - f(x - h)\right) / 2h$ is far more exact than the one-sided
+# one. Lesson 02 shows how exact.
+
+
+# %%
+def central(f, point, name, h=1e-5):
+    ahead = f(**{**point, name: point[name] + h})
+    return (ahead - f(**{**point, name: point[name] - h})) / (2 * h)
+
+
+for name, v in {"a": a, "b": b, "c": c}.items():
+    tried = central(formula, at, name)
+    print(f"{name}: backward {v.grad:.6f}  difference {tried:.6f}  off by {v.grad - tried:+.1e}")
+
+# %% [markdown] lang="en"
+# The library has judges that do this for whole arrays, in a random direction. Silence is praise.
+
+# %%
+tn.testing.check_gradient(formula, np.array(2.0), np.array(-3.0), np.array(10.0))
+print("check_gradient has nothing to say")
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# `tn.tensor` is such a value, with an array inside instead of a number. The same formula runs on it.
+
+# %%
+ta, tb, tc = (tn.tensor(v, requires_grad=True) for v in (2.0, -3.0, 10.0))
+formula(ta, tb, tc).backward()
+print("gradients:", ta.grad, tb.grad, tc.grad)
+
+# %%
+show(Mul)
+show(tn.Tensor.backward)
+
+# %% [markdown] lang="en"
+# Three differences are worth a look.
+#
+# 1. It keeps no slopes. For a matrix product the table of all slopes would be far larger than the
+#    matrices. `backward(gy)` computes what to pass on, from what `forward` saved.
+# 2. It too goes from the youngest to the oldest, but keeps the waiting nodes in a heap, so that it
+#    need not sort what it never visits.
+# 3. Gradients on the way lie in a dict and are dropped once they have been passed on. Only the
+#    leaves, the numbers that you made yourself, keep theirs.
+#
+# ## Faster
+#
+# A graph of single numbers is slow: each number carries a Python object with it. Predict the factor
+# for a sum of 2000 products, forward and backward.
+
+
+# %%
+def milliseconds(run, rounds=3):
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return min(times)
+
+
+n = 2000
+numbers = np.random.default_rng(0).normal(size=(2, n))
+
+
+def by_values():
+    total = Value(0.0)
+    nodes = []
+    for s, t in numbers.T:
+        term = Value(float(s)) * Value(float(t))
+        total = total + term
+        nodes += [term, total]
+    total.grad = 1.0
+    for node in reversed(nodes):
+        for v, slope in zip(node.inputs, node.slopes, strict=True):
+            v.grad += node.grad * slope
+
+
+def by_tensors():
+    s, t = (tn.tensor(row, requires_grad=True) for row in numbers)
+    (s * t).sum().backward()
+
+
+slow, fast = milliseconds(by_values), milliseconds(by_tensors)
+print(f"{n} Values {slow:.2f} ms, one tensor {fast:.2f} ms: {slow / fast:.0f} times as fast here")
+
+# %% [markdown] lang="en"
+# One node per *array* instead of one per number: that is the whole trick of every framework.
+#
+# ## Break
+#
+# The gradient that arrives at the far end is a *product*: every step on the way multiplies by its
+# slope. The sigmoid's slope is $y(1 - y)$, which is at most $1/4$. Predict what is left of the
+# gradient after 5, 10 and 20 sigmoids in a row, and after as many ReLUs.
+
+# %%
+print("steps   sigmoid      relu")
+for steps in (1, 5, 10, 20):
+    left = []
+    for kind in (Value.sigmoid, Value.relu):
+        x = y = Value(0.5)
+        for _ in range(steps):
+            y = kind(y)
+        y.backward()
+        left.append(x.grad)
+    print(f"{steps:5}   {left[0]:.2e}   {left[1]:.2e}")
+
+# %% [markdown] lang="en"
+# This is what people mean by *vanishing gradients*. No step is wrong; the product is small. It is
+# one reason why nets with many layers learnt so slowly before ReLU (lesson 04), and why later nets
+# skip over layers (lesson 18). Real layers multiply by weights as well, which may be above one, so
+# a real net starves more slowly than this chain, or explodes.
+#
+# Now break the machine itself: overwrite instead of adding. Predict for which of the three numbers
+# the slope will be wrong.
+
+
+# %%
+class Overwriting(Value):
+    def __add__(self, other):
+        return Overwriting(self.data + other.data, (self, other), (1.0, 1.0))
+
+    def __mul__(self, other):
+        return Overwriting(self.data * other.data, (self, other), (other.data, self.data))
+
+    def backward(self):
+        self.grad = 1.0
+        for node in self.nodes():
+            for v, slope in zip(node.inputs, node.slopes, strict=True):
+                v.grad = node.grad * slope
+
+
+broken = [Overwriting(v) for v in at.values()]
+formula(*broken).backward()
+for name, v in zip(at, broken, strict=True):
+    right = central(formula, at, name)
+    print(f"{name}: {v.grad:6.2f}, the difference says {right:6.2f}")
+
+# %% [markdown] lang="en"
+# Only what is used twice suffers. A test in which every number is used once would pass.
+#
+# | | |
+# |---|---|
+# | in the paper | gradients by backpropagation; it has one sentence for it, the update rule of section 5 |
+# | in the code of 2012 | no graph: every layer is a class with `fprop` and `bprop` by hand; the first gradient to arrive overwrites, later ones add (`layer.cu`) |
+# | here | every op is a `Function` with `forward` and `backward`; the graph is built while you compute |
+#
+# ## Quiz
+#
+# **1.** What is the slope of $y = a \cdot a \cdot a$ at $a = 2$, and how many parts does it have?
+#
+# <details><summary>Answer</summary>
+# 12, in three parts of 4 each: once per use of a.
+# </details>
+#
+# **2.** You call `y.backward()` twice on the same graph of Values. What happens to `a.grad`?
+#
+# <details><summary>Answer</summary>
+# It is added up again and worse than doubled: the nodes in between still hold their first gradient
+# and pass it on once more. That is why a training loop calls zero_grad(), and why the library
+# refuses a second walk through the same graph.
+# </details>
+#
+# **3.** Backward costs about as much as forward, however many inputs there are. Why is trying each
+# input so much dearer?
+#
+# <details><summary>Answer</summary>
+# Trying needs one forward pass per input. Backward passes every arrow once and serves all inputs.
+# </details>

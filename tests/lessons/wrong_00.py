@@ -1,0 +1,53 @@
+"""Wrong answers to the exercises of lesson 00, and what they must be told."""
+
+import numpy as np
+
+from tinynet.lessons.lesson_00 import my_top_error, my_topk
+
+
+def worst_first(scores, k):
+    return np.argsort(scores, axis=1)[:, :k]
+
+
+def best_last(scores, k):
+    return np.argsort(scores, axis=1, kind="stable")[:, -k:]
+
+
+def last_of_equals(scores, k):
+    return np.argsort(scores, axis=1, kind="stable")[:, ::-1][:, :k]
+
+
+def over_all_rows(scores, k):
+    return np.argsort(-scores, axis=0, kind="stable")[:, :k]
+
+
+def accuracy(scores, labels, k):
+    return 1 - my_top_error(scores, labels, k)
+
+
+def first_guess_only(scores, labels, k):
+    return (my_topk(scores, k)[:, 0] != labels).mean()
+
+
+def counts_guesses(scores, labels, k):
+    return 1 - (my_topk(scores, k) == labels[:, None]).mean()
+
+
+def counts_pictures(scores, labels, k):
+    return my_top_error(scores, labels, k) * len(labels)
+
+
+WRONG = {
+    "00.1": [
+        (worst_first, "best class stands first"),
+        (best_last, "best class stands first"),
+        (last_of_equals, "Of equal scores"),
+        (over_all_rows, "best class stands first"),
+    ],
+    "00.2": [
+        (first_guess_only, "With two guesses"),
+        (counts_guesses, "With two guesses"),
+        (counts_pictures, "class 1 has the best score"),
+        (lambda scores, labels, k: -accuracy(scores, labels, k), "class 1 has the best score"),
+    ],
+}

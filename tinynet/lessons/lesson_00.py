@@ -1,0 +1,71 @@
+"""The exercises of lesson 00: the k best classes, and the error that counts them."""
+
+import numpy as np
+
+from tinynet.lessons.exercise import exercise, expect
+
+
+@exercise(
+    "00.1",
+    "The k best classes",
+    hints=(
+        "np.argsort(scores, axis=1) gives, for each row, the classes from the lowest score to the "
+        "highest. You want the other direction.",
+        "Sort -scores instead: the highest score comes first. Then keep k columns.",
+        'Equal scores: argsort promises an order only with kind="stable", the order they stood in.',
+    ),
+)
+def topk(answer):
+    """Write topk(scores, k): the k best classes of each row; of equals, the first one first."""
+    scores = np.array([[1.0, 7.0, 3.0]])
+    case = "scores = [[1, 7, 3]], k = 2"
+    expect(answer(scores, 2), [[1, 2]], case, "The best class stands first: 7, then 3.")
+    two = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0]])
+    case = "scores = [[1, 7, 3], [5, 2, 4]], k = 1"
+    expect(answer(two, 1), [[1], [0]], case, "Each row is a picture and is sorted by itself.")
+    ties = np.array([[2.0, 9.0, 2.0, 9.0, 2.0]])
+    case = "scores = [[2, 9, 2, 9, 2]], k = 4"
+    why = "Of equal scores the first class goes first: otherwise the result depends on the sort."
+    expect(answer(ties, 4), [[1, 3, 0, 2]], case, why)
+    many = np.random.default_rng(0).integers(0, 4, (3, 40)).astype(float)
+    right = np.argsort(-many, axis=1, kind="stable")[:, :5]
+    expect(answer(many, 5), right, "3 rows of 40 scores that are 0, 1, 2 or 3, k = 5", why)
+
+
+@topk.solution
+def my_topk(scores, k):
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+
+
+@exercise(
+    "00.2",
+    "Top-k error",
+    hints=(
+        "Ask the k best classes of each picture first; in this lesson best_classes(scores, k) "
+        "does that.",
+        "labels[:, None] has one column, so `best == labels[:, None]` compares each label with "
+        "all k guesses of its picture.",
+        "A picture is right if any of its k comparisons is true: .any(axis=1). The error is the "
+        "share of the others.",
+    ),
+)
+def top_error(answer):
+    """Write top_error(scores, labels, k): the share of pictures whose label is not in the top k."""
+    scores = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0]])
+    labels = np.array([2, 0])
+    case = "scores = [[1, 7, 3], [5, 2, 4]], labels = [2, 0]"
+    why = "The first picture is a 2 but class 1 has the best score; the second is right."
+    expect(answer(scores, labels, 1), 0.5, f"{case}, k = 1", why)
+    why = "With two guesses the first picture is right as well, and nothing is wrong."
+    expect(answer(scores, labels, 2), 0.0, f"{case}, k = 2", why)
+    rng = np.random.default_rng(0)
+    many, labels = rng.standard_normal((200, 10)), rng.integers(0, 10, 200)
+    best = np.argsort(-many, axis=1, kind="stable")[:, :5]
+    right = 1 - (best == labels[:, None]).any(axis=1).mean()
+    expect(answer(many, labels, 5), right, "200 rows of random scores, k = 5")
+
+
+@top_error.solution
+def my_top_error(scores, labels, k):
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return 1 - (best == labels[:, None]).any(axis=1).mean()

@@ -151,7 +151,7 @@ def test_prose_names_its_language_and_code_is_shared(path):
 
 # lessons import the library; they never paste it
 
-ALLOWED = {"tinynet", "numpy", "matplotlib", "ipywidgets"} | set(sys.stdlib_module_names)
+ALLOWED = {"tinynet", "numpy", "numba", "matplotlib", "ipywidgets"} | set(sys.stdlib_module_names)
 
 
 def private_names(tree):

@@ -1,0 +1,236 @@
+"""The exercises of lesson 08: local response normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tinynet as tn
+from tinynet import kernels, nn
+from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.nn.mistakes import KerasPostLRN
+
+Array = Any
+SIX = np.array([1.0, -2, 3, -4, 5, -6]).reshape(1, 6, 1, 1)  # six channels at one pixel
+IN_WORDS = "one pixel with the channels 1, -2, 3, -4, 5, -6, n = 5, k = 2"
+
+
+@exercise(
+    "08.1",
+    "LRN, forward",
+    hints=(
+        "Square x first. Then you need, for every channel, a sum over its neighbours: begin with "
+        "total = squares.copy(), the channel itself.",
+        "The neighbour i channels above is reached with slices: total[:, i:] += squares[:, :-i]. "
+        "The first i channels have no such neighbour, and the slice leaves them out.",
+        "The other side is total[:, :-i] += squares[:, i:]. Do both for i in 1 .. n // 2; then "
+        "scale = k + alpha * total, y = x * scale**-beta.",
+    ),
+)
+def lrn(answer: Any) -> None:
+    """Write lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta."""
+    one = np.array([3.0]).reshape(1, 1, 1, 1)
+    expect(
+        answer(one, 5, 7.0, 1.0, 0.5).ravel(), [0.75],
+        "one channel with the value 3, n = 5, k = 7, alpha = 1, beta = 0.5",
+        "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75.",
+    )  # fmt: skip
+    sums = np.array([14.0, 30, 55, 90, 86, 77])  # by hand: 1 + 4 + 9 = 14, and so on
+    got = answer(SIX, 5, 2.0, 0.1, 0.75).ravel()
+    expect(
+        got, SIX.ravel() * (2 + 0.1 * sums) ** -0.75, f"{IN_WORDS}, alpha = 0.1",
+        "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sees channels 0 to 2, "
+        "channel 2 sees 0 to 4.",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 7, 3, 4))
+    truth = kernels.lrn_forward(x, 3, 2.0, 0.5, 0.75, 1)[0]
+    expect(answer(x, 3, 2.0, 0.5, 0.75), truth, "random images (2, 7, 3, 4), n = 3, alpha = 0.5")
+
+
+@lrn.solution
+def my_lrn(x, n, k, alpha, beta):
+    squares = x * x
+    total = squares.copy()
+    for i in range(1, n // 2 + 1):
+        total[:, i:] += squares[:, :-i]
+        total[:, :-i] += squares[:, i:]
+    return x * (k + alpha * total) ** -beta
+
+
+class Counted:
+    """A number that counts how often one is added or subtracted."""
+
+    steps = 0
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __add__(self, other: Any) -> Counted:
+        Counted.steps += 1
+        return Counted(self.value + getattr(other, "value", other))
+
+    def __sub__(self, other: Any) -> Counted:
+        Counted.steps += 1
+        return Counted(self.value - getattr(other, "value", other))
+
+    __radd__ = __add__
+
+    def __repr__(self) -> str:
+        return f"{self.value:g}"
+
+
+@exercise(
+    "08.2",
+    "The same sums, by a running sum",
+    hints=(
+        "Two windows that stand side by side share all but two channels: one comes in at the "
+        "front, one leaves at the back.",
+        "Before the loop add up the channels that come before the first window is complete: those "
+        "below half = n // 2. In the loop over c, channel c + half comes in (if there is one).",
+        "After you wrote down the sum for channel c, channel c - half leaves, if c >= half.",
+    ),
+)
+def running_sum(answer: Any) -> None:
+    """Write running_sum(v, n): a list of the window sums of v, with two steps a channel."""
+    expect(
+        answer([1.0, 4.0, 9.0, 16.0], 3), [5, 14, 29, 25], "v = [1, 4, 9, 16], n = 3",
+        "5 = 1 + 4; then 9 comes in; then 16 comes in and 1 leaves; then 4 leaves.",
+    )  # fmt: skip
+    expect(answer([1.0, 4.0], 5), [5, 5], "v = [1, 4], n = 5", "A window may be wider than all.")
+    C, n = 40, 9
+    v = np.random.default_rng(0).integers(0, 10, C).astype(float)
+    truth = [v[max(0, c - n // 2) : c + n // 2 + 1].sum() for c in range(C)]
+    expect(answer(list(v), n), truth, f"{C} random digits, n = {n}")
+    Counted.steps = 0
+    answer([Counted(float(value)) for value in v], n)
+    if Counted.steps > 2 * C + n:
+        raise Wrong(
+            f"the sums are right, but for {C} channels and n = {n} it took {Counted.steps} "
+            f"additions and subtractions.\n  A running sum needs at most 2 a channel: {2 * C}. "
+            "Keep the sum of the window before, add what comes in, subtract what leaves."
+        )
+
+
+@running_sum.solution
+def my_running_sum(v, n):
+    half, total, sums = n // 2, 0.0, []
+    for value in v[:half]:
+        total = total + value
+    for c in range(len(v)):
+        if c + half < len(v):
+            total = total + v[c + half]
+        sums.append(total)
+        if c >= half:
+            total = total - v[c - half]
+    return sums
+
+
+@exercise(
+    "08.3",
+    "LRN, backward",
+    hints=(
+        "x[j] moves its own output y[j] directly: that gives gy[j] * scale[j]**-beta.",
+        "And it moves scale[c] of every channel c whose window it is in. There y[c] falls by "
+        "2 * alpha * beta * x[j] * y[c] / scale[c] for each unit of x[j]: weigh it with gy[c].",
+        "The window is symmetric, so the channels that see j are those that j sees: the sum is "
+        "over gy * y / scale in the same window as in forward, with the same slices.",
+    ),
+)
+def lrn_backward(answer: Any) -> None:
+    """Write lrn_backward(gy, x, y, scale, n, alpha, beta), which returns gx."""
+    y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.1, 0.75, 1)
+    gy = np.zeros_like(SIX)
+    gy[0, 0] = 1
+    expect(  # these digits agree with PyTorch's autograd in float64
+        answer(gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
+        [0.3817642494, 0.0352397769, -0.0528596653, 0, 0, 0],
+        f"{IN_WORDS}, alpha = 0.1, gy = 1 for channel 0 alone",
+        "Channels 1 and 2 are in the window of channel 0, so they move y[0] although gy is 0 at "
+        "their own place. The more they are, the larger is its divisor: hence the minus.",
+        tolerance=1e-8,
+    )  # fmt: skip
+    expect(
+        answer(gy + 1 - gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
+        [0.3864694311, 0.3068380760, 0.1728651447, 0.0912706577, 0.1733647090, 0.0987341088],
+        f"{IN_WORDS}, alpha = 0.1, gy = 1 everywhere",
+        "Each channel is in several windows, and all of them pull.",
+        tolerance=1e-8,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x, gy = rng.standard_normal((2, 2, 7, 3, 4))
+    y, scale = kernels.lrn_forward(x, 3, 1.0, 0.5, 0.5, 1)
+    truth = kernels.lrn_backward(gy, x, y, scale, 3, 0.5, 0.5, 1)
+    expect(answer(gy, x, y, scale, 3, 0.5, 0.5), truth, "random images, n = 3, beta = 0.5")
+
+
+@lrn_backward.solution
+def my_lrn_backward(gy, x, y, scale, n, alpha, beta):
+    pull = gy * y / scale
+    total = pull.copy()
+    for i in range(1, n // 2 + 1):
+        total[:, i:] += pull[:, :-i]
+        total[:, :-i] += pull[:, i:]
+    return gy * scale**-beta - 2 * alpha * beta * x * total
+
+
+LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 2, 2, 2] sees
+    "nn.ReLU()": (nn.ReLU, np.s_[2, 2, 2]),
+    "nn.LocalResponseNorm(n=3)": (lambda: nn.LocalResponseNorm(n=3), np.s_[1:4, 2, 2]),
+    "nn.LocalResponseNorm(n=5, groups=2)": (
+        lambda: nn.LocalResponseNorm(n=5, groups=2), np.s_[0:3, 2, 2]
+    ),
+    "nn.SpatialResponseNorm(n=3)": (lambda: nn.SpatialResponseNorm(n=3), np.s_[2, 1:4, 1:4]),
+    "the layer of the post, n = 3": (lambda: KerasPostLRN(n=3), np.s_[:, 1:4, 1:4]),
+}  # fmt: skip
+
+
+@exercise(
+    "08.4",
+    "What does one output see?",
+    hints=(
+        "The gradient of one output with respect to the whole input is zero exactly where that "
+        "output does not look.",
+        "Make t = tn.tensor(x, requires_grad=True), apply the layer, and take one number of the "
+        "output: layer(t)[0, c, h, w]. It has backward().",
+        "Afterwards t.grad has the shape of x; return t.grad[0] != 0.",
+    ),
+)
+def sees(answer: Any) -> None:
+    """Write sees(layer, x, c, h, w): a mask (C, H, W), True where y[0, c, h, w] looks.
+
+    x is an array (1, C, H, W), and y = layer(x).
+    """
+    x = np.random.default_rng(0).uniform(1, 2, (1, 6, 5, 5))
+    for name, (make, places) in LAYERS.items():
+        wanted = np.zeros((6, 5, 5), bool)
+        wanted[places] = True
+        got = np.asarray(answer(make(), x, 2, 2, 2))
+        if got.shape != (6, 5, 5) or (got.astype(bool) != wanted).any():
+            raise Wrong(
+                f"for {name}, an input of 6 channels of 5x5 pixels, and the output at c = 2, "
+                f"h = 2, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
+                "\n  Ask for the gradient of this one output, not of a sum of outputs."
+            )
+
+
+def _seen(mask: Array) -> str:
+    """Return in words where a mask is true."""
+    if mask.shape != (6, 5, 5):
+        return f"an array of shape {mask.shape}"
+    places = np.argwhere(mask)
+    if not len(places):
+        return "nothing"
+    low, high = places.min(axis=0), places.max(axis=0)
+    ranges = [f"{a} to {b}" if a < b else f"{a}" for a, b in zip(low, high, strict=True)]
+    count = f"{len(places)} number{'s' * (len(places) > 1)}"
+    return f"{count} (channels {ranges[0]}, rows {ranges[1]}, columns {ranges[2]})"
+
+
+@sees.solution
+def my_sees(layer, x, c, h, w):
+    t = tn.tensor(x, requires_grad=True)
+    layer(t)[0, c, h, w].backward()
+    return np.asarray(t.grad)[0] != 0

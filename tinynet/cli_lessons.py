@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -47,8 +48,6 @@ def new_copies(folder: Path) -> None:
 @click.option("--dir", "folder", type=FOLDER, default=Path("tinynet-lessons"), show_default=True)
 def open_lesson(number: str, folder: Path) -> None:
     """Open lesson NUMBER in JupyterLab, as your own copy with the solutions emptied."""
-    import importlib.util
-
     from tinynet.lessons import pages
 
     chosen = pages.find(number)

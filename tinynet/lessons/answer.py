@@ -81,14 +81,15 @@ class Caught:
         return isinstance(error, Exception)  # not Ctrl-C, nor sys.exit
 
 
-def blame(error: BaseException, answer: Any) -> str | None:
+def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str | None:
     """Return what the answer did when this was raised in it; None if it was raised elsewhere."""
     call, line, files = "", "", _files(answer)
+    judges = check.__code__.co_filename
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "asked" and frame.f_code.co_filename == __file__:
             known = frame.f_locals
             call = called(known["function"], known["args"], known["kwargs"])
-        elif frame.f_code.co_filename in files:
+        elif frame.f_code.co_filename in files and (call or frame.f_code.co_filename != judges):
             text = linecache.getline(frame.f_code.co_filename, number).strip()
             line = f"\n  in its line {number}: {text}" if text else ""
             call = call or f"{frame.f_code.co_name}(...)"

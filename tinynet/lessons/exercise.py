@@ -111,7 +111,7 @@ class Exercise:
             return Outcome(self.number, "wrong", text)
         if isinstance(error, Wrong):
             return Outcome(self.number, "wrong", str(error))
-        if (inside := blame(error, answer)) is not None:
+        if (inside := blame(error, answer, self.check)) is not None:
             return Outcome(self.number, "raised", inside)
         if isinstance(error, AssertionError):  # a judge of tinynet.testing has spoken
             return Outcome(self.number, "wrong", str(error))

@@ -31,12 +31,18 @@ def judge(number: str, path: Path) -> Report:
         raise DataError(f"lessons: lesson {number} has no exercises to check.")
     with exercise.listening() as notes:
         names, broken = _run(path)
-        for known, expression in _answers(number).items():
+        wanted = _answers(number)
+        for known, expression in wanted.items():
             if known not in notes and expression in names:
                 notes[known] = asked[known].try_out(names[expression])
-    missing = "no answer was found: neither a check nor a function of that name"
-    outcomes = [notes.get(n) or Outcome(n, "not yet", missing) for n in asked]
+    outcomes = [notes.get(n) or Outcome(n, "not yet", _missing(n, wanted)) for n in asked]
     return Report(outcomes, broken)
+
+
+def _missing(number: str, wanted: dict[str, str]) -> str:
+    return (
+        f'no answer was found. Define {wanted.get(number, "it")}, or call check("{number}", ...).'
+    )
 
 
 def _run(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -1,0 +1,363 @@
+# %% [markdown] lang="en"
+# # 03 A linear model and its templates
+#
+# | | |
+# |---|---|
+# | goal | Train the simplest model that looks at pictures, and see what it has learned, and what it cannot. |
+# | time | 40 minutes |
+# | runs | under 15 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 02 Tensors: sums over what was repeated, and the judge of gradients |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# Ten kinds of drawn shapes, each somewhere in a picture of 32 x 32 pixels, in random size and
+# brightness. 40 % of the pictures of a class wear the colour of their class. The model shall say
+# which kind it sees.
+
+# %%
+learn, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
+fig, axes = plt.subplots(2, 10, figsize=(9, 2.2), layout="constrained")
+for label, column in enumerate(axes.T):
+    for axis, k in zip(column, np.flatnonzero(test.labels == label), strict=False):
+        axis.imshow(test.images[k].transpose(1, 2, 0))
+        axis.set_axis_off()
+    column[0].set_title(test.classes[label].replace(" with ", "\n"), fontsize=8)
+figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}.")
+
+# %% [markdown] lang="en"
+# Write the picture as one long row $x$ of $3 \cdot 32 \cdot 32 = 3072$ numbers. A linear model has,
+# for each class, a row of 3072 weights and a bias. Its **score** for a class is the sum of products:
+#
+# $$s[n, c] = \sum_i x[n, i]\, weight[c, i] + bias[c]$$
+#
+# A row of weights has as many numbers as a picture, so it *is* a picture: a **template**. Where the
+# picture is like the template, the score is high. The largest of the ten scores wins.
+#
+# ### Scores to probabilities
+#
+# To train, we need one number that says how wrong the model is. First make scores positive, and let
+# them add up to 1. That is **softmax**:
+#
+# $$p[n, c] = \frac{e^{s[n, c]}}{\sum_j e^{s[n, j]}}$$
+#
+# One trap is in it. Scores of 1000 are possible; $e^{1000}$ is not. Take the same number away from
+# all scores of a picture: does $p$ change?
+
+
+# %% tags=["exercise"]
+def my_softmax(scores):
+    "Your code: probabilities (N, classes), also for scores of 1000."
+    return None
+
+
+check("03.1", my_softmax)
+
+
+# %% tags=["solution"]
+def my_softmax(scores):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+check("03.1", my_softmax)
+
+# %% [markdown] lang="en"
+# ### How wrong, and which way
+#
+# The loss of one picture is $-\log p$ of its right class $t$: 0 if the model is sure and right,
+# large if it is sure and wrong. Over $N$ pictures we take the mean. This is the **cross-entropy**,
+# and AlexNet was trained on it as well (paper, section 3.5).
+#
+# For one picture write it out, with the sum in the logarithm:
+#
+# $$loss = -\log p[t] = -s[t] + \log \sum_j e^{s[j]}$$
+#
+# The slope of $-s[t]$ is $-1$ for the right class and 0 for the others. The slope of the logarithm
+# with respect to $s[c]$ is $e^{s[c]} / \sum_j e^{s[j]}$, which is $p[c]$ again. So:
+#
+# $$gs[n, c] = \frac{p[n, c] - [c = t_n]}{N}$$
+#
+# $[c = t_n]$ is 1 at the right class and 0 elsewhere. Read it aloud: *what it believes minus what is
+# true*. Few gradients are as simple.
+
+
+# %% tags=["exercise"]
+def my_gscores(scores, labels):
+    "Your code: the gradient (N, classes) of the mean cross-entropy."
+    return None
+
+
+check("03.2", my_gscores)
+
+# %%
+hint("03.2")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_gscores(scores, labels):
+    N = len(scores)
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    gs = e / e.sum(axis=1, keepdims=True)
+    gs[np.arange(N), labels] -= 1
+    return gs / N
+
+
+check("03.2", my_gscores)
+
+# %% [markdown] lang="en"
+# The last step back: from the gradient of the scores, here called $gy$, to that of the weights. Every
+# picture uses the same weights, so their gradients add up. What was repeated on the way forward is
+# summed on the way back, as in lesson 02.
+
+
+# %% tags=["exercise"]
+def my_linear_backward(gy, x):
+    "Your code: (gweight, gbias) of y = x @ weight.T + bias, for gy (N, out) and x (N, in)."
+    return None
+
+
+check("03.3", my_linear_backward)
+
+
+# %% tags=["solution"]
+def my_linear_backward(gy, x):
+    return gy.T @ x, gy.sum(axis=0)
+
+
+check("03.3", my_linear_backward)
+
+# %% [markdown] lang="en"
+# ### Training
+#
+# Now everything is there, and from here on the library does it. Before the first step all weights
+# are 0, so all ten scores are equal. What is the first loss? (A logarithm of 10 is in it.)
+
+
+# %%
+def prepared(images):
+    """Return pictures as rows of numbers around 0."""
+    x = 2 * (images / np.float32(255)) - 1
+    return x.reshape(len(x), -1)
+
+
+def fit(x, labels, epochs=10, weight_decay=0.5):
+    """Return a linear model, trained, and its loss at each step."""
+    model, losses = nn.Linear(x.shape[1], 10), []
+    model.weight.data[...] = 0
+    optimizer = tn.optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
+    for epoch in range(epochs):
+        for chosen in tn.data.batch_indices(tn.data.epoch_order(len(x), 0, epoch), 100):
+            loss = F.cross_entropy(model(tn.tensor(x[chosen])), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return model, losses
+
+
+def right(model, x, labels):
+    """Return which pictures are named rightly."""
+    return model(tn.tensor(x)).numpy().argmax(axis=1) == labels
+
+
+middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
+x_learn, x_test = prepared(learn.images) - middle, prepared(test.images) - middle
+model, losses = fit(x_learn, learn.labels)
+print(f"first loss {losses[0]:.4f}, log(10) = {np.log(10):.4f}, last losses {losses[-1]:.2f}")
+print(f"training pictures {right(model, x_learn, learn.labels).mean():.1%} right")
+answers = right(model, x_test, test.labels)
+print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
+
+# %% [markdown] lang="en"
+# And this is what it has learned: its ten rows of weights, as pictures. Grey is a weight of 0.
+
+# %%
+templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
+shares = [float(answers[test.labels == label].mean()) for label in range(10)]
+fig, axes = plt.subplots(2, 5, figsize=(9, 4.3), layout="constrained")
+for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
+    axis.imshow(0.5 + 0.5 * template / np.abs(template).max())
+    axis.set(xticks=[], yticks=[], title=name, xlabel=f"{share:.0%} right")
+figure(
+    fig,
+    "The ten templates of a linear model: blurred outlines of the shapes in the colours of their "
+    "classes. Test pictures named rightly: "
+    + ", ".join(f"{name} {share:.0%}" for name, share in zip(test.classes, shares, strict=True))
+    + ".",
+)
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# Three questions to three judges. Is backward the slope of forward? For `F.cross_entropy` and
+# `F.linear` it is. Is a gradient that forgets the $1/N$ found? And what if softmax does not subtract
+# the maximum: which case of the judge will it fail?
+
+# %%
+rng = np.random.default_rng(0)
+scores, labels = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+tn.testing.check_gradient(F.cross_entropy, scores, labels)
+tn.testing.check_gradient(F.linear, rng.normal(size=(5, 6)), rng.normal(size=(4, 6)), scores[0])
+print("the library's gradients: silence")
+
+
+def without_the_mean(scores, labels):
+    loss, gradient = tn.kernels.cross_entropy(scores, labels)
+    return loss, gradient * len(scores)
+
+
+def without_the_maximum(scores, labels):
+    e = np.exp(scores)
+    p = e / e.sum(axis=1, keepdims=True)
+    rows = np.arange(len(scores))
+    loss = np.asarray(-np.log(p[rows, labels]).mean())
+    p[rows, labels] -= 1
+    return loss, p / p.dtype.type(len(scores))
+
+
+for candidate in (without_the_mean, without_the_maximum):
+    try:
+        with np.errstate(all="ignore"):
+            tn.testing.check_kernel(candidate, against=tn.kernels.cross_entropy)
+    except AssertionError as error:
+        print(error)
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# The library computes the loss and its gradient in one function, because the second falls out of
+# the first.
+
+# %%
+show(tn.kernels.cross_entropy)
+
+# %%
+from tinynet.functions.matmul import Linear
+
+show(Linear)
+
+# %% [markdown] lang="en"
+# 1. The loss is $\log \sum e^{s}$ minus the score of the right class. Softmax itself is never
+#    computed for it. Why not? (What is $\log p$ if $p$ was rounded to 0?)
+# 2. `Linear.backward` has a third product, `gy @ weight`: the gradient of the pictures. Nobody needs
+#    it here, and then it is not computed. In a network with two layers the first layer needs it.
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# One picture at a time, or a hundred in one matrix product: the multiplications are the same.
+# Predict: is there a difference?
+
+# %%
+weight, batch = model.weight.numpy(), x_learn[:100]
+
+
+def one_by_one():
+    return np.stack([weight @ picture for picture in batch])
+
+
+def together():
+    return batch @ weight.T
+
+
+assert np.allclose(one_by_one(), together(), atol=1e-3)
+for way in (one_by_one, together):
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        way()
+        times.append(time.perf_counter() - started)
+    print(f"{way.__name__:12}{1e6 * min(times) / len(batch):8.2f} microseconds a picture")
+
+# %% [markdown] lang="en"
+# One picture after the other, the weights are fetched from memory anew for each. Together, a weight
+# that has been fetched is used for many pictures. That is why networks are trained in batches,
+# besides the mean being a steadier slope than a single picture's.
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# What does the model look at? Three experiments. Predict each number before you run the cell.
+#
+# **Take the colours away.** The shapes are all still there.
+
+# %%
+grey_learn, grey_test = (
+    prepared(images.mean(axis=1, keepdims=True)) for images in (learn.images, test.images)
+)
+grey_middle = grey_learn.mean(axis=0)
+grey_model, _ = fit(grey_learn - grey_middle, learn.labels, weight_decay=0.0)
+grey_right = right(grey_model, grey_test - grey_middle, test.labels).mean()
+print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean():.1%}")
+
+# %% [markdown] lang="en"
+# Hardly better than guessing. A shape is lighter than its ground as often as darker. A template adds
+# up pixels, and what the light discs add the dark discs take away. An **edge** would help: it is an
+# edge in both cases. But an edge is not a sum of pixels times weights at fixed places.
+#
+# **Move the test pictures** by a few pixels, colours and all.
+
+# %%
+for pixels in (0, 2, 4, 6):
+    moved = prepared(np.roll(test.images, pixels, axis=3)) - middle
+    print(f"{pixels} pixels to the right: {right(model, moved, test.labels).mean():.1%}")
+
+# %% [markdown] lang="en"
+# In training the shapes already stood a few pixels to the left or right, so the first step does little
+# harm. Then the template no longer lies on the shape: it is tied to its place.
+#
+# **Shuffle the training labels.** Now there is nothing to learn. How many of the *training* pictures
+# will the model name as their wrong labels say?
+
+# %%
+shuffled = np.random.default_rng(0).permutation(learn.labels)
+deceived, _ = fit(x_learn, shuffled, epochs=20, weight_decay=0.0)
+print(f"training pictures with shuffled labels: {right(deceived, x_learn, shuffled).mean():.1%}")
+print(f"test pictures with their true labels:   {right(deceived, x_test, test.labels).mean():.1%}")
+
+# %% [markdown] lang="en"
+# 30,730 numbers can learn much of a random list by heart. What a model does on its training pictures
+# says little about what it knows.
+#
+# | | |
+# |---|---|
+# | in the paper | softmax over 1000 classes, on top of seven layers that were learned too (section 3.5): 37.5 % top-1 error; before it, six models on sparse codes reached 47.1 %, two on Fisher vectors 45.7 % (section 6, Table 1) |
+# | in the code of 2012 | a `softmax` layer below `cost.logreg`; where the two meet, `layer.cu` of cuda-convnet computes their gradient in one, as here |
+# | here | `F.cross_entropy` on scores; there is no softmax layer to forget or to apply twice |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** A network with 1000 classes begins with a loss of 6.9. Is something wrong?
+#
+# <details><summary>Answer</summary>
+# No: log(1000) = 6.91. It gives all classes the same probability. If the loss stays there for long,
+# then something is wrong.
+# </details>
+#
+# **2.** The gradients of one picture's ten scores add up to what?
+#
+# <details><summary>Answer</summary>
+# To 0: the probabilities add up to 1, and 1 is taken away. Raising all scores together changes
+# nothing.
+# </details>
+#
+# **3.** Why can the linear model be better than guessing on coloured pictures, and not on grey ones?
+#
+# <details><summary>Answer</summary>
+# A colour of the class, in the middle of the picture, is there whatever the shape is lighter or
+# darker than: a sum of pixels can find it. In grey the two signs of contrast cancel.
+# </details>

@@ -1,0 +1,113 @@
+"""The exercises of lesson 18: after AlexNet."""
+
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn
+from tinynet.lessons.exercise import Wrong, exercise, expect
+
+
+@exercise(
+    "18.1",
+    "Receptive field",
+    hints=(
+        "Walk forward. Keep two numbers: how many pixels one value sees, and how many pixels lie "
+        "between two neighbours (the jump). They begin as 1 and 1.",
+        "A layer with kernel k sees k neighbours, so the field grows by (k - 1) * jump.",
+        "After that the jump is multiplied by the layer's stride. The order matters.",
+    ),
+)
+def receptive_field(answer):
+    """Write receptive_field(layers): pixels a value sees along a side; a layer is (k, stride)."""
+    cases = [
+        ([], 1, "Without a layer a value is a pixel."),
+        ([(3, 1)], 3, "One 3x3 filter sees 3 pixels."),
+        ([(3, 1), (3, 1)], 5, "The second sees 3 values, whose fields overlap: 3 + 2."),
+        ([(3, 1)] * 3, 7, "Each 3x3 layer adds 2 pixels."),
+        ([(2, 2), (3, 1)], 6, "Behind a stride of 2 neighbours are 2 pixels apart: 2 + 2 * 2."),
+        ([(11, 4), (3, 2), (5, 1)], 51, "AlexNet up to conv2: 11, then 11 + 2*4, then 19 + 4*8."),
+    ]
+    for layers, expected, why in cases:
+        expect(answer(list(layers)), expected, f"layers = {layers}", why)
+
+
+@receptive_field.solution
+def my_receptive_field(layers):
+    field, jump = 1, 1
+    for k, stride in layers:
+        field += (k - 1) * jump
+        jump *= stride
+    return field
+
+
+@exercise(
+    "18.2",
+    "Channels in a dense block",
+    hints=(
+        "Every layer adds `growth` channels to what it sees; the first one sees `inputs`.",
+        "So layer i = 0, 1, ... sees inputs + i * growth.",
+        "return [inputs + i * growth for i in range(layers)]",
+    ),
+)
+def channels_seen(answer):
+    """Write channels_seen(inputs, growth, layers): how many channels each layer of a block sees."""
+    cases = [
+        ((16, 8, 1), [16], "The first layer sees what the block is given."),
+        ((16, 8, 3), [16, 24, 32], "A layer adds growth channels, whatever it sees."),
+        ((64, 32, 6), [64, 96, 128, 160, 192, 224], "DenseNet-121's first block: a straight line."),
+    ]
+    for arguments, expected, why in cases:
+        case = "inputs = {}, growth = {}, layers = {}".format(*arguments)
+        expect(answer(*arguments), expected, case, why)
+
+
+@channels_seen.solution
+def my_channels_seen(inputs, growth, layers):
+    return [inputs + i * growth for i in range(layers)]
+
+
+def _chain(scale):
+    """Return three convolutions whose weights are multiplied by `scale`, and a linear layer."""
+    with tn.random.fork(0):
+        layers = [nn.Conv2d(2, 2, 3, padding=1, bias=False) for _ in range(3)]
+        for layer in layers:
+            layer.weight.data *= np.float32(scale)
+        return nn.Sequential(*layers, nn.GlobalAvgPool2d(), nn.Linear(2, 3))
+
+
+@exercise(
+    "18.3",
+    "Gradient norms by depth",
+    hints=(
+        "model.zero_grad(); loss = F.cross_entropy(model(tn.tensor(x)), labels); loss.backward()",
+        "model.named_parameters() goes from the first layer to the last. A convolution's weight is "
+        "the one with four axes: len(p.shape) == 4.",
+        "return [float(np.linalg.norm(p.grad)) for _, p in model.named_parameters() if "
+        "len(p.shape) == 4]",
+    ),
+)
+def gradient_norms(answer):
+    """Write gradient_norms(model, x, labels): one norm for each convolution's weight, in order."""
+    x = np.random.default_rng(0).standard_normal((4, 2, 5, 5)).astype(np.float32)
+    labels = np.array([0, 1, 2, 1])
+    for scale in (1.0, 0.1):
+        model = _chain(scale)
+        F.cross_entropy(model(tn.tensor(x)), labels).backward()
+        parameters = [p for p in model.parameters() if len(p.shape) == 4]
+        truth = [float(np.linalg.norm(p.grad)) for p in parameters]
+        model.zero_grad()
+        case = f"three convolutions (weights times {scale}) and a linear layer"
+        got = answer(model, x, labels)
+        if np.shape(got) == (4,) or np.shape(got) == (5,):
+            raise Wrong(f"for {case}: expected 3 norms, got {len(got)}. Convolutions only.")
+        expect(got, truth, case, "The norm is the root of the sum of squares of the weight's grad.")
+        again = answer(model, x, labels)
+        expect(again, truth, f"{case}, asked a second time", "Gradients add up until zero_grad().")
+
+
+@gradient_norms.solution
+def my_gradient_norms(model, x, labels):
+    model.zero_grad()
+    F.cross_entropy(model(tn.tensor(x)), labels).backward()
+    return [float(np.linalg.norm(p.grad)) for p in model.parameters() if len(p.shape) == 4]

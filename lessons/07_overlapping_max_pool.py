@@ -172,40 +172,11 @@ show(kernels.max_pool2d_backward)
 # 3. It has the same `+=`, and for the same reason.
 
 # %% [markdown] lang="en"
-# ## Faster
-#
-# The same kernel has other implementations. The reference defines what is right; the others must
-# agree with it. Predict before you run: how many times faster is a compiled loop than NumPy?
-
-
-# %%
-def milliseconds(run, rounds=5):
-    """Return the best time of a few rounds, after one that does not count."""
-    run()
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        run()
-        times.append(1000 * (time.perf_counter() - started))
-    return min(times)
-
-
-images = np.random.default_rng(0).standard_normal((32, 16, 27, 27)).astype(np.float32)
-setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False
-taken = {}
-for kind in ("reference", "numba"):
-    with kernels.use(kind):
-        taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, *setting))
-        print(f"{kind:10} {taken[kind]:7.2f} ms")
-print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
-
-# %% [markdown] lang="en"
-# Now to the question that the paper leaves open. What does an overlap buy? Move an image by one
-# pixel and look how much the pooled features change. Nothing else about the picture changed, so
-# a good summary of it should hardly change either.
+# What does an overlap buy? Move an image by one pixel and look how much the pooled features change.
+# It is still the same thing that we see, so a good summary should hardly change.
 #
 # We take edges (two Sobel filters and their negatives, then a ReLU), pool them in three ways that
-# all halve the size, and shift.
+# all halve the size, and shift. Predict the order of the three.
 
 # %%
 edge = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 24
@@ -215,7 +186,7 @@ ways = {"every second pixel": 1, "2 x 2 windows": 2, "3 x 3 windows": 3}
 
 
 def features(pixels, k):
-    """Return edges, pooled by k x k windows every 2 pixels; 11 x 11 places of them."""
+    """Return edges, pooled by k x k windows every 2 pixels; 10 x 10 places of them."""
     edges = F.relu(F.conv2d(tn.tensor(pixels), tn.tensor(weight)))
     return F.max_pool2d(edges, k, 2).numpy()[:, :, :10, :10]
 
@@ -256,6 +227,34 @@ figure(
 # a difference drowns in the luck of one seed.
 
 # %% [markdown] lang="en"
+# ## Faster
+#
+# The same kernel has other implementations. The reference defines what is right; the others must
+# agree with it. Predict before you run: how many times faster is a compiled loop than NumPy?
+
+
+# %%
+def milliseconds(run, rounds=5):
+    """Return the best time of a few rounds, after one that does not count."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return min(times)
+
+
+images = np.random.default_rng(0).standard_normal((32, 16, 27, 27)).astype(np.float32)
+setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False
+taken = {}
+for kind in ("reference", "numba"):
+    with kernels.use(kind):
+        taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, *setting))
+        print(f"{kind:10} {taken[kind]:7.2f} ms")
+print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
+
+# %% [markdown] lang="en"
 # ## Break
 #
 # The most common bug of an overlapping pool is one character: `=` where `+=` belongs. Here it is.
@@ -282,11 +281,12 @@ for k, s in ((2, 2), (3, 3), (3, 2)):
 # %% [markdown] lang="en"
 # Windows side by side never share a pixel, so there the bug does not exist. A test that tries only
 # $k = s$ cannot fail. Ask of every test: which mistake would it catch?
-#
+
+# %% [markdown] lang="en"
 # | | |
 # |---|---|
 # | in the paper | $z = 3$, $s = 2$ after layers 1, 2 and 5; 0.4 and 0.3 points better than $z = s = 2$ (section 3.4) |
-# | in the code of 2012 | a window that hangs over the edge counts too (rounding up), and equal maxima all get the gradient |
+# | in the code of 2012 | a window that hangs over the edge counts too (rounding up), and equal maxima all get the gradient; the rival net with 2/2 also had other paddings in two layers |
 # | here | windows must fit unless you ask for `ceil_mode=True`; the first of equal maxima gets the gradient |
 
 # %% [markdown] lang="en"

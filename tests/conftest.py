@@ -20,6 +20,8 @@ from required import need_compiler
 from stand_in_cublas import StandIn
 from tinynet.kernels import _cublas, _cuda_on_cpu
 
+pytest_plugins = ["pytester"]  # one of our plugins is for pytest
+
 # Numba compiles at a first call, so no example has a deadline.
 hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)

@@ -1,0 +1,418 @@
+# %% [markdown] lang="en"
+# # 11 Momentum SGD, as the paper writes it
+#
+# | | |
+# |---|---|
+# | goal | Write the update of the paper and that of PyTorch, and know when they are not the same. |
+# | time | 40 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 03 A linear model and its templates: a loss and its gradient |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import kernels, nn
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# A gradient says which way is downhill *here*. In a long narrow valley that is mostly across the
+# valley, not along it. Plain gradient descent jumps from side to side and hardly moves forward.
+# Momentum lets the steps add up: what alternates cancels, what agrees grows.
+#
+# The paper (section 5) keeps a velocity $v$ for every weight $w$:
+#
+# $$v \leftarrow 0.9\, v - 0.0005\, \epsilon\, w - \epsilon\, g
+# \qquad w \leftarrow w + v$$
+#
+# $g$ is the gradient of the loss, averaged over the batch. $\epsilon$ is the learning rate, `lr` in
+# the code. The middle term is the weight decay: each step pulls every weight a little towards zero.
+# With names for the numbers:
+#
+# $$v \leftarrow \text{momentum} \cdot v - lr\, (g + \text{weight\_decay} \cdot w)$$
+#
+# Predict: $w = 1$, $v = 0.2$, $g = 0.5$, $lr = 0.1$, momentum 0.9, no decay. Does $w$ grow or shrink?
+#
+# **Exercise 11.1.** Write the step. The check walks five steps that were computed by hand.
+
+
+# %% tags=["exercise"]
+def my_momentum_step(w, v, g, lr, momentum, weight_decay):
+    "Your code: return the new w and the new v."
+    return None
+
+
+check("11.1", my_momentum_step)
+
+# %%
+hint("11.1")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_momentum_step(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v - lr * (g + weight_decay * w)
+    return w + v, v
+
+
+check("11.1", my_momentum_step)
+
+# %% [markdown] lang="en"
+# It grew, although the gradient points down: the old velocity was stronger. That is the point of
+# momentum, and also its danger.
+#
+# PyTorch writes the same idea in another order. The velocity is a sum of gradients, and `lr` comes
+# when the weight moves:
+#
+# $$v \leftarrow \text{momentum} \cdot v + (g + \text{weight\_decay} \cdot w)
+# \qquad w \leftarrow w - lr \cdot v$$
+#
+# **Exercise 11.2.** Write it, and look at the five steps in the check: from where on do the two
+# differ?
+
+
+# %% tags=["exercise"]
+def my_torch_step(w, v, g, lr, momentum, weight_decay):
+    "Your code: return the new w and the new v; v holds no lr."
+    return None
+
+
+check("11.2", my_torch_step)
+
+
+# %% tags=["solution"]
+def my_torch_step(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + (g + weight_decay * w)
+    return w - lr * v, v
+
+
+check("11.2", my_torch_step)
+
+# %% [markdown] lang="en"
+# Here are both rules of the library, on one weight with a gradient of 0.5. The rate falls to a
+# tenth after the third step.
+
+# %%
+paths = {}
+for rule in ("paper", "torch"):
+    w = tn.tensor(np.ones(1), requires_grad=True)
+    optimizer = tn.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005, rule=rule)
+    paths[rule] = []
+    for step in range(30):
+        optimizer.lr = 0.01 if step < 3 else 0.001
+        w.grad = np.full(1, 0.5)
+        optimizer.step()
+        paths[rule].append(w.item())
+for step in (0, 1, 2, 3, 4, 9, 29):
+    a, b = paths["paper"][step], paths["torch"][step]
+    print(f"after step {step + 1:2}: paper {a:.10f}   torch {b:.10f}   apart {b - a:.4f}")
+
+# %% [markdown] lang="en"
+# The same, until the rate falls. Then the paper's velocity is still made of steps of the old size,
+# and it takes about $1 / (1 - 0.9) = 10$ steps until they have died away. PyTorch's velocity is a
+# sum of gradients: the next step is a tenth at once. Who copies a schedule from one framework to the
+# other copies a slightly different run.
+#
+# ## Judge
+#
+# The judge of kernels compares a function of yours with the library's definition, in both float
+# types and many memory orders. An update takes all weights of a net, one after the other, and must
+# change them in place. Here is a plausible
+# one with a mistake. Find it before you run the cell.
+
+
+# %%
+def hasty_update(weights, gradients, velocities, lr, momentum, weight_decay):
+    for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
+        g = gradient + weight_decay * weight
+        weight += velocity
+        velocity *= momentum
+        velocity -= lr * g
+
+
+w, g, v = np.random.default_rng(0).standard_normal((3, 2, 6))  # two weights of 6 numbers each
+case = w, g, v, 0.1, 0.9, 0.0005, False, "paper"
+try:
+    tn.testing.check_kernel(hasty_update, *case, against=kernels.momentum_update)
+except AssertionError as error:
+    print(error)
+
+# %% [markdown] lang="en"
+# The weight moves before the velocity is new, so every gradient is used one step late. Such a run
+# still learns. Only the comparison finds it.
+#
+# ## Meet
+
+# %%
+show(kernels.momentum_update)
+
+# %% [markdown] lang="en"
+# Three remarks.
+#
+# 1. Everything is in place: `-=` and `*=` change the arrays that are there. A new array of 60
+#    million weights for each term would cost more than the arithmetic.
+# 2. `rule="paper"` and `rule="torch"` are the two exercises above.
+# 3. `nesterov` looks ahead: the gradient is meant for the place to which the velocity will carry.
+#
+# And what is momentum good for? A ravine: 100 times as steep across as along. The same start, the
+# same rate, the same number of steps. Which of the two will be nearer to the lowest point?
+
+# %%
+steep = np.array([1.0, 100.0])  # loss = (w0**2 + 100 * w1**2) / 2
+
+
+def walk(lr, momentum, steps, start=(-9.0, 0.9)):
+    """Return the places (steps + 1, 2) that the library's SGD visits in the ravine."""
+    w = tn.tensor(np.array(start), requires_grad=True)
+    optimizer = tn.optim.SGD([w], lr=lr, momentum=momentum)
+    places = [w.numpy().copy()]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (0.5 * (w * w * tn.tensor(steep)).sum()).backward()
+        optimizer.step()
+        places.append(w.numpy().copy())
+    return np.array(places)
+
+
+def height(places):
+    return 0.5 * (places**2 * steep).sum(axis=-1)
+
+
+fig, axes = plt.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
+x, y = np.meshgrid(np.linspace(-10, 6, 200), np.linspace(-1.2, 1.2, 120))
+walks = {0.0: ("#D55E00", "o"), 0.9: ("#0072B2", "s")}
+ends = {}
+for ax, (momentum, (colour, marker)) in zip(axes, walks.items(), strict=True):
+    places = walk(0.018, momentum, 60)
+    ends[momentum] = height(places)[-1]
+    levels = [0.1, 1, 4, 10, 20, 35, 55, 80]
+    ax.contour(x, y, height(np.stack([x, y], -1)), levels, colors="#999999", linewidths=0.8)
+    ax.plot(*places.T, color=colour, marker=marker, markersize=3, linewidth=1)
+    ax.plot(0, 0, marker="*", color="black", markersize=11)
+    ax.set_title(f"momentum {momentum:g}: loss {ends[momentum]:.2g} after 60 steps", fontsize=10)
+    ax.set(ylabel="w1 (steep)", ylim=(-1.25, 1.25))
+axes[1].set_xlabel("w0 (flat); the star is the lowest point")
+figure(
+    fig,
+    "Two paths of 60 steps in a ravine, from the same start with the same rate of 0.018. Without "
+    "momentum the path jumps from side to side, then creeps along the floor, and the loss ends at "
+    f"{ends[0.0]:.2g}. With momentum 0.9 the "
+    f"path swings past the lowest point and back, and ends at {ends[0.9]:.2g}.",
+)
+
+# %% [markdown] lang="en"
+# Momentum swings past the lowest point and comes back. That looks worse and is faster: along the
+# floor the steps agree, and $1 + 0.9 + 0.81 + \dots = 10$ of them add up.
+#
+# ## Faster
+#
+# An update reads three numbers for each weight and writes two, and does five or six operations with
+# them. The arithmetic is nothing; the memory is all. NumPy walks over the arrays once for each
+# operation, a compiled loop once in all. Guess the ratio for eight million weights.
+
+# %%
+rng = np.random.default_rng(0)
+arrays = [rng.standard_normal((1, 8_000_000), np.float32) for _ in range(3)]
+taken = {}
+for kind in ("reference", "numba"):
+    with kernels.use(kind):
+        best = np.inf
+        for _ in range(4):
+            started = time.perf_counter()
+            kernels.momentum_update(*arrays, 1e-3, 0.9, 5e-4, False, "paper")
+            best = min(best, time.perf_counter() - started)
+    taken[kind] = best
+    moved = 5 * arrays[0].nbytes / best / 1e9
+    print(f"{kind:10} {1000 * best:6.1f} ms; it needs 5 numbers a weight: {moved:5.1f} GB/s of use")
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# **How large may the rate be?** Across the ravine the curvature is 100. Plain descent multiplies
+# $w_1$ by $1 - 100\, lr$ in each step, so it explodes above $2 / 100 = 0.02$. Does momentum, which makes
+# larger steps, explode earlier or later? Decide, then run.
+
+# %%
+for lr in (0.018, 0.025, 0.035, 0.04):
+    last = [height(walk(lr, momentum, 300))[-1] for momentum in (0.0, 0.9)]
+    print(f"lr {lr:.3f}: loss after 300 steps {last[0]:10.2g} plain, {last[1]:10.2g} with momentum")
+
+# %% [markdown] lang="en"
+# Later (numbers like 1e+107 are explosions). The limit with momentum is $2\,(1 + 0.9) / 100 = 0.038$: where plain descent would swing up,
+# the velocity of the step before pulls against it.
+#
+# **What does `decay` mean?** A Keras post about AlexNet sets `SGD(lr=0.01, decay=5e-5, momentum=0.9)` and calls it the weight
+# decay of the paper. In the Keras of that time `decay` was something else: a rate that falls as
+# $lr / (1 + \text{decay} \cdot \text{step})$.
+#
+# **Exercise 11.3.** Write that rate.
+
+
+# %% tags=["exercise"]
+def my_keras_rate(lr, decay, step):
+    "Your code: the learning rate at a step, under Keras's decay."
+    return None
+
+
+check("11.3", my_keras_rate)
+
+
+# %% tags=["solution"]
+def my_keras_rate(lr, decay, step):
+    return lr / (1 + decay * step)
+
+
+check("11.3", my_keras_rate)
+
+# %% [markdown] lang="en"
+# What would that do in the paper's run: 1.2 million pictures, batches of 128, 90 epochs? And what
+# does the real weight decay do, to a weight that the gradient leaves alone?
+
+# %%
+steps_an_epoch = 1_200_000 // 128
+for epoch in (1, 10, 90):
+    rate = 0.01 / (1 + 5e-5 * epoch * steps_an_epoch)
+    print(f"decay=5e-5, after epoch {epoch:2}: lr {rate:.6f}")
+
+w = tn.tensor(np.ones(1), requires_grad=True)
+optimizer = tn.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005)
+for _ in range(steps_an_epoch):
+    w.grad = np.zeros(1)
+    optimizer.step()
+print(f"weight decay 0.0005, after one epoch without a gradient: w = {w.item():.3f} of 1")
+
+# %% [markdown] lang="en"
+# Two different things. The post's run has no weight decay at all, and a rate that falls to a 43rd
+# over the run, smoothly, where the paper divides by 10 three times.
+#
+# **Which rate for a real network?** Nobody knows its curvature. So one measures: raise the rate step
+# by step, and watch the loss. It falls, falls faster, and then breaks out. A rate well below the
+# break is a good first guess (Smith 2015, "Cyclical learning rates for training neural networks").
+#
+# **Exercise 11.4.** Write `range_test(step, rates)`. `step(rate)` does one step of training and
+# returns its loss. Stop where the loss is not finite, or more than twice the lowest so far.
+
+
+# %% tags=["exercise"]
+def my_range_test(step, rates):
+    "Your code: return the losses, without the one that broke."
+    return None
+
+
+check("11.4", my_range_test)
+
+
+# %% tags=["solution"]
+def my_range_test(step, rates):
+    losses = []
+    for rate in rates:
+        loss = step(rate)
+        if not np.isfinite(loss) or (losses and loss > 2 * min(losses)):
+            break
+        losses.append(loss)
+    return losses
+
+
+check("11.4", my_range_test)
+
+# %% [markdown] lang="en"
+# Here is one on a small net, 80 steps of 100 pictures, from 0.0001 upwards. Which rate would you
+# take?
+
+# %%
+shapes = tn.data.Shapes(train=True, seed=0)
+prepare = tn.data.Normaliser.fit("standardise", shapes.images)
+rates = np.geomspace(1e-4, 1.0, 80)
+
+
+def measured(momentum):
+    """Return the losses of a small net at rising rates, until they break out."""
+    tn.seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
+        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
+    )  # fmt: skip
+    optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
+    losses = []
+    feed = (batch for epoch in range(9) for batch in tn.data.batches(shapes, 100, epoch=epoch))
+    for rate, (images, labels) in zip(rates, feed, strict=False):
+        optimizer.lr = float(rate)
+        loss = F.cross_entropy(model(tn.tensor(prepare(images))), labels)
+        if not np.isfinite(loss.item()) or (losses and loss.item() > 2 * min(losses)):
+            break
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
+found = {momentum: measured(momentum) for momentum in (0.0, 0.9)}
+fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+looks = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}
+for momentum, losses in found.items():
+    smooth = np.convolve(losses, np.ones(5) / 5, mode="valid")
+    at = rates[4 : len(losses)]
+    colour, dash = looks[momentum]
+    ax.plot(at, smooth, color=colour, linestyle=dash, label=f"momentum {momentum:g}")
+    ax.plot(rates[len(losses) - 1], smooth[-1], color=colour, marker="x", markersize=8)
+ax.set(xscale="log", xlabel="learning rate", ylabel="loss, mean of 5 steps")
+ax.axhline(np.log(10), color="#767676", linestyle=":", linewidth=1)
+ax.text(1.2e-4, np.log(10), "guessing: ln 10", fontsize=8, color="#555555", va="bottom")
+ax.legend(frameon=False)
+ax.spines[["top", "right"]].set_visible(False)
+last = {momentum: rates[len(losses) - 1] for momentum, losses in found.items()}
+figure(
+    fig,
+    "Loss of a small net while the learning rate rises from 0.0001. It falls slowly at first, and "
+    f"the run ends at {last[0.0]:.2g} without momentum and at {last[0.9]:.2g} with momentum 0.9.",
+)
+for momentum, losses in found.items():
+    print(
+        f"momentum {momentum:g}: {len(losses)} of {len(rates)} steps, up to lr {last[momentum]:.3f}"
+    )
+
+# %% [markdown] lang="en"
+# Both curves fall, have a lowest point, and break out. Take a rate to the left of the lowest point,
+# where the loss still falls steeply: at the lowest point the steps are already too large to gain
+# anything. With momentum the loss falls earlier, because small steps add up. It is one run each, so
+# read nothing into the last digits.
+
+# %% [markdown] lang="en"
+# | | |
+# |---|---|
+# | in the paper | the rate is inside the velocity, momentum 0.9, weight decay 0.0005, batches of 128; 0.01 at first, divided by 10 three times (section 5) |
+# | in the code of 2012 | the same rule; but biases have a rate of their own, 0.02 from beginning to end, and no weight decay |
+# | here | `SGD(rule="paper")` is the default, `rule="torch"` the other; recipes give biases no weight decay |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Along the floor of the ravine all gradients agree. By which factor are the steps with
+# momentum 0.9 larger, after a while?
+#
+# <details><summary>Answer</summary>
+# Ten: 1 + 0.9 + 0.81 + ... = 1 / (1 - 0.9). This is why a rate that was tuned without momentum is
+# often too large with it.
+# </details>
+#
+# **2.** You have a PyTorch run and want exactly the paper's path through a fall of the rate from
+# 0.01 to 0.001. What do you do to the velocity at that moment?
+#
+# <details><summary>Answer</summary>
+# Multiply PyTorch's velocity by 10, the old rate divided by the new one. Then lr * v is what it was,
+# as in the paper.
+# </details>
+#
+# **3.** Why do biases often get no weight decay?
+#
+# <details><summary>Answer</summary>
+# A bias only shifts; it does not make the output more sensitive to the input, as large weights do.
+# There is little to be had from making it small, and the code of 2012 did not.
+# </details>

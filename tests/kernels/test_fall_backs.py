@@ -8,7 +8,6 @@ import pytest
 
 from tinynet import kernels, report
 from tinynet.kernels._kernel import Kernel, has_numba, unless
-from tinynet.kernels.matmul import WORTH
 from tinynet.testing.cases import cases_for
 
 PLAIN = (1, 1), ((0, 0), (0, 0)), (1, 1), 1  # stride, padding, dilation, groups
@@ -30,10 +29,6 @@ x, w, y = zeros(2, 3, 4, 4), zeros(5, 3, 2, 2), zeros(2, 5, 3, 3)
 many = huge(2**21, 3, 20, 20)
 EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("batch_norm_statistics", "no images"): [(zeros(0, 3, 2, 2),)],
-    ("matmul", "fewer than 1,000,000 multiplications: one thread is enough"): [
-        (zeros(10, 9), zeros(9, 10)),
-        (zeros(WORTH - 1, 1), zeros(1, 1)),
-    ],
     ("matmul", "a second matrix that is not float32"): [
         (zeros(100, 100), zeros(100, 100, dtype="d"))
     ],

@@ -112,18 +112,20 @@ def matmul(a: Array, b: Array) -> Array:
     return gemm(a, b)
 
 
-def _small(a: Array, b: Array) -> bool:
-    return a.shape[0] * b.shape[0] * b.shape[1] < WORTH
-
-
 @matmul.numba
-@unless("fewer than 1,000,000 multiplications: one thread is enough", _small)
 @unless("a second matrix that is not float32", lambda a, b: b.dtype != np.float32)
 def matmul_numba(a: Array, b: Array) -> Array:
-    """Split the longer side of y into blocks, which the team takes one by one."""
+    """Split the longer side of y into blocks, which the team takes one by one.
+
+    A small product is one block, and BLAS alone on this thread too: one of its own threads, once
+    woken, spins for long after, on a processor that our next kernel needs.
+    """
     M, N = len(a), b.shape[1]
     y = np.empty((M, N), np.float32)
     side, settings = max(M, N), np.geterr()
+    if M * N * b.shape[0] < WORTH:
+        with single_thread():
+            return np.matmul(a, b, out=y)
 
     def blocks(lo: int, hi: int) -> None:
         with np.errstate(**settings):  # a thread does not inherit them

@@ -1,0 +1,31 @@
+"""Who multiplies matrices on a CPU: BLAS, on our threads only."""
+
+import numpy as np
+import pytest
+
+from tinynet import kernels
+from tinynet.kernels._blas import _libraries
+
+pytest.importorskip("numba")
+
+
+def threads_of_blas():
+    return [library.get_num_threads() for library in _libraries()]
+
+
+@pytest.mark.parametrize("side", [10, 200], ids=["small", "large"])
+def test_no_product_wakes_a_thread_of_blas(side, rng, monkeypatch):
+    """A thread of BLAS that was woken spins for long after, on a processor that we need."""
+    a, b = (rng.standard_normal((side, side), np.float32) for _ in range(2))
+    before, seen, multiply = threads_of_blas(), [], np.matmul
+
+    def watched(*args, **options):
+        seen.append(threads_of_blas())
+        return multiply(*args, **options)
+
+    monkeypatch.setattr(np, "matmul", watched)
+    with kernels.use("numba"):
+        kernels.matmul(a, b)
+    assert seen
+    assert {n for threads in seen for n in threads} == {1}
+    assert threads_of_blas() == before

@@ -41,8 +41,7 @@ def my_topk(scores, k):
     "00.2",
     "Top-k error",
     hints=(
-        "Ask the k best classes of each picture first; in this lesson best_classes(scores, k) "
-        "does that.",
+        "Ask for the k best classes of each picture first: you have just written that.",
         "labels[:, None] has one column, so `best == labels[:, None]` compares each label with "
         "all k guesses of its picture.",
         "A picture is right if any of its k comparisons is true: .any(axis=1). The error is the "

@@ -30,6 +30,7 @@ import numpy as np
 
 from tinynet.autograd import Variable
 from tinynet.backend import to_numpy
+from tinynet.errors import DeviceError
 from tinynet.lessons.answer import SMALL, Caught, GoneError, NotYetError, blame, small, watched
 from tinynet.testing.compare import both, place
 
@@ -44,7 +45,7 @@ class Wrong(Exception):  # noqa: N818 -- it is no error of the program: it is wh
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a check. `state` is "ok", "wrong", "raised" or "not yet"."""
+    """What came out of a check. `state` is "ok", "wrong", "raised", "not yet" or "not here"."""
 
     number: str
     state: str
@@ -113,6 +114,8 @@ class Exercise:
             return Outcome(self.number, "wrong", str(error))
         if (inside := blame(error, answer, self.check)) is not None:
             return Outcome(self.number, "raised", inside)
+        if isinstance(error, DeviceError):
+            return Outcome(self.number, "not here", f"it cannot be judged on this machine. {error}")
         if isinstance(error, AssertionError):  # a judge of tinynet.testing has spoken
             return Outcome(self.number, "wrong", str(error))
         text = f"what it returns cannot be judged ({type(error).__name__}: {error})."

@@ -18,9 +18,14 @@ def show(thing: Any, kind: str = "reference") -> None:
     Parameters
     ----------
     thing : function, method, class, Function, Kernel or any object of a class of the library
+        Or the name of a file of CUDA code: "max_pool.cu".
     kind : text
         Which implementation of a kernel: "reference", "numba" or "cuda".
     """
+    if isinstance(thing, str):
+        path = Path(tinynet.__file__).parent / "kernels" / Path(thing).name
+        speak.code(f"tinynet/kernels/{path.name}", path.read_text(encoding="utf-8"), "cpp")
+        return
     if isinstance(thing, Kernel):
         if kind not in thing.implementations:
             raise ValueError(

@@ -13,6 +13,7 @@ EDGES = {  # the colour of a box's edge; its words say the same, so no colour is
     "wrong": "#D55E00",
     "raised": "#D55E00",
     "not yet": "#767676",
+    "not here": "#767676",
     "hint": "#0072B2",
 }
 BOX = (
@@ -31,14 +32,14 @@ def say(state: str, text: str) -> None:
     display({"text/plain": text, "text/html": boxed}, raw=True)
 
 
-def code(heading: str, source: str) -> None:
-    """Show lines of Python."""
-    text = f"# {heading}\n{source.strip()}"
+def code(heading: str, source: str, language: str = "python") -> None:
+    """Show lines of Python, or of C++ ("cpp")."""
+    text = f"{'//' if language == 'cpp' else '#'} {heading}\n{source.strip()}"
     display = notebook()
     if display is None:
         sys.stdout.write(text + "\n")
         return
-    display({"text/plain": text, "text/markdown": f"```python\n{text}\n```"}, raw=True)
+    display({"text/plain": text, "text/markdown": f"```{language}\n{text}\n```"}, raw=True)
 
 
 def notebook() -> Callable[..., None] | None:

@@ -1,0 +1,512 @@
+# %% [markdown] lang="en"
+# # 17 Fast on a GPU
+#
+# | | |
+# |---|---|
+# | goal | Write CUDA kernels: threads, blocks, warps, barriers; one product in four versions. |
+# | time | 60 minutes |
+# | runs | under 15 seconds on two cores; half a minute the first time, when the kernels are compiled |
+# | needs | numpy, matplotlib, tinynet and a C++ compiler (g++); a GPU if there is one, no network |
+# | before | 06 im2col: a convolution is a matrix product; 16 Fast in Python: intensity and roofs |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import kernels
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# A processor has a few fast cores. A graphics card has thousands of slow ones, and one wish: that
+# all of them do the same to different numbers. CUDA is C++ with a few words for that.
+#
+# - A **kernel** is a function that very many threads run. `__global__` marks it.
+# - A **thread** is one run of it. It asks which one it is: `threadIdx.x`.
+# - A **block** is a group of up to 1024 threads that can wait for each other and share some fast
+#   memory. Its number is `blockIdx.x`, its size `blockDim.x`.
+# - The **grid** is all blocks of one launch. They run in no promised order, many at once.
+#
+# You need no GPU to write kernels. Given arrays of NumPy, the library compiles CUDA code for your
+# processor, where threads take turns; given arrays on a GPU it compiles the same text for that. What
+# you learn about *right* and *wrong* here holds there. What you time here says nothing about there,
+# so we shall not time it.
+
+# %%
+WHO = r"""
+extern "C" __global__ void who(int* y) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  y[i] = 10 * blockIdx.x + threadIdx.x;
+}
+"""
+y = np.zeros(12, np.int32)
+try:
+    kernels.cuda_kernel(WHO)(3, 4, y)  # 3 blocks of 4 threads; in CUDA C++: who<<<3, 4>>>(y)
+    print(y)
+except tn.DeviceError as reason:
+    print("Most cells of this lesson will be silent. ", reason)
+can_run = bool(y.any())
+
+# %% [markdown] lang="en"
+# Twelve threads ran, and each wrote to the place that its number says. That first line,
+# `blockIdx.x * blockDim.x + threadIdx.x`, stands at the head of nearly every kernel there is.
+#
+# Your turn: ReLU, one thread a number. One more thing to think of. Blocks are whole. For 1000 numbers
+# and blocks of 256 threads one launches 4 blocks, and 24 threads have no number. What must they do?
+
+# %% tags=["exercise"]
+MY_RELU = r"""
+extern "C" __global__ void relu(const float* x, float* y, int n) {
+  // your code
+}
+"""
+check("17.1", MY_RELU)
+
+# %%
+hint("17.1")  # run this cell again for the next hint
+
+# %% tags=["solution"]
+MY_RELU = r"""
+extern "C" __global__ void relu(const float* x, float* y, int n) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = x[i] > 0 ? x[i] : 0;
+}
+"""
+check("17.1", MY_RELU)
+
+# %% [markdown] lang="en"
+# Threads are not alone even within a block. 32 neighbours form a **warp**, which executes one
+# instruction together. When that instruction reads memory, there are 32 addresses at once, and
+# memory answers in **sectors** of 32 bytes: eight floats, whether you want one of them or all. So
+# the question that decides the speed of most kernels is: how many sectors do 32 threads touch?
+#
+# Predict for 32 floats side by side, for the same float 32 times, for a column of a matrix.
+
+
+# %% tags=["exercise"]
+def my_sectors(addresses):
+    "Your code: addresses are 32 numbers of bytes; return how many sectors of 32 bytes they touch."
+    return None
+
+
+check("17.2", my_sectors)
+
+
+# %% tags=["solution"]
+def my_sectors(addresses):
+    return len(np.unique(addresses // 32))
+
+
+check("17.2", my_sectors)
+
+# %% [markdown] lang="en"
+# Now the kernel that all layers are made of, the matrix product
+#
+# $$y[m, n] = \sum_k a[m, k]\; b[k, n]$$
+#
+# One thread computes one number of $y$. Below are two kernels that differ in one line: in the first,
+# the 32 threads of a warp (neighbours in x) go down the rows of $y$, in the second along a row. Same
+# sums, same number of multiplications. Predict: how many sectors does a warp need to read $a$ and
+# $b$ in each?
+
+# %%
+PLAIN = r"""
+extern "C" __global__ void naive(const float* a, const float* b, float* y, int M, int K, int N) {
+  const int m = blockIdx.x * 32 + threadIdx.x, n = blockIdx.y * 8 + threadIdx.y;
+  if (m >= M || n >= N) return;
+  float sum = 0;
+  for (int k = 0; k < K; ++k) sum += a[m * K + k] * b[k * N + n];
+  y[m * N + n] = sum;
+}
+
+extern "C" __global__ void coalesced(const float* a, const float* b, float* y, int M, int K, int N) {
+  const int n = blockIdx.x * 32 + threadIdx.x, m = blockIdx.y * 8 + threadIdx.y;
+  if (m >= M || n >= N) return;
+  float sum = 0;
+  for (int k = 0; k < K; ++k) sum += a[m * K + k] * b[k * N + n];
+  y[m * N + n] = sum;
+}
+"""
+if can_run:
+    a, b, y = (np.ones((32, 32), np.float32) for _ in range(3))
+    for name in ("naive", "coalesced"):
+        kernel = kernels.cuda_kernel(PLAIN, name)
+        found = kernels.memory_traffic(kernel, (1, 4), (32, 8), a, b, y, 32, 32, 32)
+        each = {array: traffic.sectors / traffic.requests for array, traffic in found.items()}
+        print(f"{name:10} sectors for each request of a warp: {each}")
+
+# %% [markdown] lang="en"
+# `memory_traffic` runs a kernel with a spy in the place of each pointer. The naive kernel makes
+# memory fetch 32 bytes for every 4 that it uses. The other one is called *coalesced*: neighbours
+# read neighbours.
+#
+# Still every number of $a$ is fetched $N$ times and every number of $b$ $M$ times. A block can do
+# better: bring a tile of each into **shared memory** once, and let all threads read it there. For
+# that it needs the last word of this lesson. `__syncthreads()` is a **barrier**: nobody goes on
+# before all threads of the block have come. Here is why, with 8 threads that hand a number to their
+# opposite.
+
+# %%
+TURNED = r"""
+extern "C" __global__ void turned(const float* x, float* y) {
+  __shared__ float row[8];
+  row[threadIdx.x] = x[threadIdx.x];
+  __syncthreads();
+  y[threadIdx.x] = row[7 - threadIdx.x];
+}
+"""
+if can_run:
+    x, y = np.arange(1, 9, dtype=np.float32), np.zeros(8, np.float32)
+    for text in (TURNED, TURNED.replace("__syncthreads();", "")):
+        kernels.cuda_kernel(text)(1, 8, x, y)
+        print("with a barrier   " if "sync" in text else "without a barrier", y)
+
+# %% [markdown] lang="en"
+# Without it a thread reads what its opposite has not written yet.
+#
+# Write the tiled product. A block of $16 \times 16$ threads owns $16 \times 16$ numbers of $y$. In
+# steps of 16 along $k$, each thread brings one number of $a$ and one of $b$ into shared memory, all
+# wait, and each adds 16 products. Sizes need not be multiples of 16.
+
+# %% tags=["exercise"]
+MY_TILED = r"""
+extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M, int K, int N) {
+  // your code; blocks of (16, 16) threads, n = blockIdx.x * 16 + threadIdx.x, m likewise with y
+}
+"""
+check("17.3", MY_TILED)
+
+# %% tags=["solution"]
+MY_TILED = r"""
+extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M, int K, int N) {
+  __shared__ float left[16][16], right[16][16];
+  const int tx = threadIdx.x, ty = threadIdx.y;
+  const int n = blockIdx.x * 16 + tx, m = blockIdx.y * 16 + ty;
+  float sum = 0;
+  for (int k0 = 0; k0 < K; k0 += 16) {
+    left[ty][tx] = m < M && k0 + tx < K ? a[m * K + k0 + tx] : 0;
+    right[ty][tx] = k0 + ty < K && n < N ? b[(k0 + ty) * N + n] : 0;
+    __syncthreads();
+    for (int k = 0; k < 16; ++k) sum += left[ty][k] * right[k][tx];
+    __syncthreads();
+  }
+  if (m < M && n < N) y[m * N + n] = sum;
+}
+"""
+check("17.3", MY_TILED)
+
+# %% [markdown] lang="en"
+# The fourth version does with shared memory what tiles did with main memory: fetch once, use often.
+# Each thread keeps a square of $R \times R$ sums in its registers, like the microkernel of lesson
+# 16. With $R = 1$ the text below is the tiled kernel again; with $R = 4$ a block owns $64 \times 64$
+# numbers, and each of them that was fetched serves 64 times.
+
+# %%
+SQUARES = r"""
+constexpr int T = 16 * R;  // a block owns T x T numbers of y
+extern "C" __global__ void squares(const float* a, const float* b, float* y, int M, int K, int N) {
+  __shared__ float left[T][16], right[16][T];
+  const int tx = threadIdx.x, ty = threadIdx.y, me = ty * 16 + tx;
+  const int m0 = blockIdx.y * T, n0 = blockIdx.x * T;
+  float sum[R][R] = {};
+  for (int k0 = 0; k0 < K; k0 += 16) {
+    for (int i = me; i < T * 16; i += 256) {
+      const int m = m0 + i / 16, k = k0 + i % 16;
+      left[i / 16][i % 16] = m < M && k < K ? a[m * K + k] : 0;
+    }
+    for (int i = me; i < T * 16; i += 256) {
+      const int k = k0 + i / T, n = n0 + i % T;
+      right[i / T][i % T] = k < K && n < N ? b[k * N + n] : 0;
+    }
+    __syncthreads();
+    for (int k = 0; k < 16; ++k)
+      for (int i = 0; i < R; ++i)
+        for (int j = 0; j < R; ++j) sum[i][j] += left[ty + 16 * i][k] * right[k][tx + 16 * j];
+    __syncthreads();
+  }
+  for (int i = 0; i < R; ++i)
+    for (int j = 0; j < R; ++j) {
+      const int m = m0 + ty + 16 * i, n = n0 + tx + 16 * j;
+      if (m < M && n < N) y[m * N + n] = sum[i][j];
+    }
+}
+"""
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# Each version is a way to launch it: which text, how many threads, how much of $y$ a block owns in
+# x and y. `check_kernel` holds all four against the definition, sizes that fit nothing included.
+
+# %%
+VERSIONS = {  # the kernel, threads of a block, what a block owns along blockIdx.x and blockIdx.y
+    "naive": (kernels.cuda_kernel(PLAIN, "naive"), (32, 8), "MN", (32, 8)),
+    "coalesced": (kernels.cuda_kernel(PLAIN, "coalesced"), (32, 8), "NM", (32, 8)),
+    "shared tile": (kernels.cuda_kernel("#define R 1" + SQUARES), (16, 16), "NM", (16, 16)),
+    "register tile": (kernels.cuda_kernel("#define R 4" + SQUARES), (16, 16), "NM", (64, 64)),
+}
+
+
+def launch_of(name, M, N):
+    """Return the kernel, its blocks and its threads for a result of M x N."""
+    kernel, threads, axes, owned = VERSIONS[name]
+    size = {"M": M, "N": N}
+    blocks = tuple(-(-size[axis] // own) for axis, own in zip(axes, owned, strict=True))
+    return kernel, blocks, threads
+
+
+def product(name):
+    """Return a function of two matrices."""
+
+    def run(a, b):
+        (M, K), N = a.shape, b.shape[1]
+        kernel, blocks, threads = launch_of(name, M, N)
+        y = np.empty((M, N), a.dtype)
+        kernel(blocks, threads, np.ascontiguousarray(a), np.ascontiguousarray(b), y, M, K, N)
+        return y
+
+    return run
+
+
+rng = np.random.default_rng(0)
+for name in VERSIONS if can_run else ():
+    factors = rng.standard_normal((45, 70)), rng.standard_normal((70, 83))
+    tn.testing.check_kernel(product(name), *factors, against=kernels.matmul, dtypes=(np.float32,))
+    print(f"{name}: computes the product")
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# This is the product inside the library's convolutions on a GPU, read from the library.
+
+# %%
+show("tile_product.cuh")
+
+# %% [markdown] lang="en"
+# Compare it with `SQUARES`.
+#
+# 1. The matrices need not exist. `left.row(m)[k]` may look its number up anywhere, in an image for
+#    example: a convolution without im2col.
+# 2. The tiles have 4 columns more than they need. Shared memory lies in 32 banks, and lanes that
+#    want different numbers of one bank have to queue; the odd width moves them apart.
+# 3. A thread reads its $4 + 4$ numbers into `u` and `v` first, then multiplies 16 times.
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# Count first. For each version: the bytes that cross between memory and the card's cores if no cache
+# helps, for matrices of $128 \times 128$. By hand, with $s = M N K$ multiplications: the naive warp
+# fetches 32 sectors of $a$ and one of $b$ for 32 of them, so $32 s + s$ bytes. The coalesced one
+# fetches 1 and 4 sectors: $s + 4 s$. A tile of width $T$ reads each number of both once for $T$ uses:
+# $2 \cdot 4 s / T$. To each comes $y$, written once.
+
+# %%
+side = 128
+s, once = side**3, 4 * side**2
+by_hand = {
+    "naive": 33 * s + 8 * once, "coalesced": 5 * s + once,
+    "shared tile": 8 * s // 16 + once, "register tile": 8 * s // 64 + once,
+}  # fmt: skip
+moved = dict(by_hand)
+a, b, y = (np.ones((side, side), np.float32) for _ in range(3))
+for name in VERSIONS if can_run else ():
+    found = kernels.memory_traffic(*launch_of(name, side, side), a, b, y, side, side, side)
+    moved[name] = sum(traffic.bytes_moved for traffic in found.values())
+for name in VERSIONS:
+    intensity = 2 * s / moved[name]
+    told = f"counted {moved[name]:12,}" if can_run else "nothing was counted"
+    print(
+        f"{name:14} by hand {by_hand[name]:12,} bytes, {told}; {intensity:5.2f} operations a byte"
+    )
+
+# %% [markdown] lang="en"
+# The last column is the *intensity* of lesson 16: operations for each byte that moves. The first two
+# kernels stand far down the slope of memory's roof. The tiles climb it, towards the arithmetic.
+
+# %%
+fig, ax = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
+least = 3 * once  # a and b read once, y written once
+bars = ax.barh(list(moved), [n / 1e6 for n in moved.values()], color="#56B4E9", edgecolor="black")
+for bar, hatch in zip(bars, ("//", "\\\\", "..", ""), strict=True):
+    bar.set_hatch(hatch)
+for name, n in moved.items():
+    text = f"{n / 1e6:.2f} MB, {n / least:.0f} x the least"
+    ax.annotate(text, (n / 1e6, name), (6, 0), textcoords="offset points", va="center", fontsize=9)
+ax.axvline(least / 1e6, color="#D55E00", linestyle="--")
+ax.text(least / 1e6 * 1.08, 3.85, "the least: each matrix once", color="#D55E00", fontsize=9)
+ax.set(
+    xscale="log",
+    xlim=(0.1, 2000),
+    ylim=(4.1, -0.6),
+    xlabel="megabytes moved, no cache (logarithmic)",
+)
+ax.set_title(f"One product of {side} x {side} matrices, four versions", pad=18)
+ax.spines[["top", "right"]].set_visible(False)
+how = "counted while the kernels ran" if can_run else "by hand, nothing was run"
+figure(
+    fig,
+    f"Bars of the megabytes that a product of {side} x {side} matrices moves, {how}: "
+    + ", ".join(f"{name} {n / 1e6:.2f} MB" for name, n in moved.items())
+    + f". Reading and writing each matrix once would take {least / 1e6:.2f} MB.",
+)
+
+# %% [markdown] lang="en"
+# Bytes are not seconds. A card has caches, which rescue part of the naive version, and other limits
+# besides memory. What a count cannot tell, only a card can: if this machine has one that the library
+# can use, the next cell times the four versions there, next to a plain copy, the roof of memory.
+
+
+# %%
+def on_gpu(x):
+    return tn.tensor(x, device="cuda").data
+
+
+def seconds(run, result, rounds=5):
+    """Return the time of one launch on the GPU; launches return at once, reading a number waits."""
+    run()
+    tn.Tensor(result[:1]).numpy()
+    begin = time.perf_counter()
+    for _ in range(rounds):
+        run()
+    tn.Tensor(result[:1]).numpy()
+    return (time.perf_counter() - begin) / rounds
+
+
+try:
+    tn.zeros(1, device="cuda")
+    has_gpu = True
+except tn.DeviceError as reason:
+    has_gpu = False
+    print("No measurement on a GPU here:", reason)
+
+if has_gpu:
+    large = 2048
+    a, b, y = (on_gpu(rng.standard_normal((large, large)).astype(np.float32)) for _ in range(3))
+    COPY = r"""extern "C" __global__ void copy(const float* x, float* y, int n) {
+      const int i = blockIdx.x * blockDim.x + threadIdx.x;
+      if (i < n) y[i] = x[i];
+    }"""
+    long_x, long_y = on_gpu(np.ones(1 << 26, np.float32)), on_gpu(np.ones(1 << 26, np.float32))
+    copy = kernels.cuda_kernel(COPY)
+    copied = seconds(lambda: copy(1 << 18, 256, long_x, long_y, 1 << 26), long_y)
+    roof, rates = 2 * 4 * (1 << 26) / copied / 1e9, {}
+    for name in VERSIONS:
+        kernel, blocks, threads = launch_of(name, large, large)
+        run = lambda: kernel(blocks, threads, a, b, y, large, large, large)  # noqa: B023, E731
+        taken = seconds(run, y)
+        rates[name] = moved[name] * (large / side) ** 3 / taken / 1e9
+        print(f"{name:14} {2 * large**3 / taken / 1e9:9.0f} GFLOP/s, asks {rates[name]:7.0f} GB/s")
+    fig, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
+    ax.barh(list(rates), list(rates.values()), color="#56B4E9", edgecolor="black")
+    ax.axvline(roof, color="#D55E00", linestyle="--")
+    ax.text(roof, -0.6, f"copy: {roof:.0f} GB/s", color="#D55E00", fontsize=9, ha="center")
+    ax.invert_yaxis()
+    ax.set(xlabel="GB/s that the warps ask for; beyond the roof, a cache answers")
+    told = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
+    figure(fig, f"Gigabytes a second that each version asks for: {told}. A copy moves {roof:.0f}.")
+
+# %% [markdown] lang="en"
+# ## Break
+#
+# A missing barrier is a **race**: two threads use one place, one of them writes, and nothing says who
+# comes first. The worst about a race is that it may give the right result, today, here.
+#
+# The kernel below divides each number by the sum of its block. The sum is made in halves: 32 threads
+# add the upper half to the lower, then 16, then 8, until one number is left. It has a race. Run it.
+
+# %%
+SHARE = r"""
+extern "C" __global__ void share(const float* x, float* y) {
+  __shared__ float part[64];
+  const int t = threadIdx.x, i = blockIdx.x * 64 + t;
+  part[t] = x[i];
+  for (int half = 32; half > 0; half /= 2) {
+    __syncthreads();
+    if (t < half) part[t] += part[t + half];
+  }
+  y[i] = x[i] / part[0];
+}
+"""
+if can_run:
+    x, y = np.ones(128, np.float32), np.zeros(128, np.float32)
+    kernels.cuda_kernel(SHARE)(2, 64, x, y)
+    print("all are 1/64:", bool((y == 1 / 64).all()))
+
+# %% [markdown] lang="en"
+# Right, and wrong all the same. Here the threads take their turns in order, and thread 0 always comes
+# first. Let them come in another order (`kernels.turns`), and mend the kernel.
+
+# %% tags=["exercise"]
+MY_SHARE = None  # your code: the text of SHARE, mended
+check("17.4", MY_SHARE)
+
+# %% tags=["solution"]
+if can_run:
+    for order in ("forward", "backward", "mixed"):
+        with kernels.turns(order):
+            kernels.cuda_kernel(SHARE)(2, 64, x, y)
+            print(order, bool((y == 1 / 64).all()))
+MY_SHARE = SHARE.replace("  y[i] =", "  __syncthreads();\n  y[i] =")
+check("17.4", MY_SHARE)
+
+# %% [markdown] lang="en"
+# Other orders do not find every race. Here is the favourite one: counting. `count[x[i]] += 1` reads,
+# adds and writes. Two threads that read the same count both write it plus one, and one is lost. On
+# this processor one thread ends before the next begins, in any order, so nothing is ever lost.
+#
+# `tn.testing.check_races` does not wait for the accident. It runs the kernel under ThreadSanitizer,
+# which knows what barriers put in order, and reports two accesses that nothing does. On a GPU the
+# same question is put by NVIDIA's `compute-sanitizer --tool racecheck`. Predict: which line?
+
+# %%
+COUNT = r"""
+extern "C" __global__ void count(const int* x, int* counts) {
+  counts[x[threadIdx.x]] += 1;
+}
+"""
+if can_run:
+    x, counts = np.arange(64, dtype=np.int32) % 3, np.zeros(3, np.int32)
+    kernels.cuda_kernel(COUNT)(1, 64, x, counts)
+    print("counts", counts, "expected", np.bincount(x))
+    try:
+        tn.testing.check_races(kernels.cuda_kernel(COUNT), 1, 64, x, counts)
+    except (AssertionError, tn.DeviceError) as told:
+        print(told)
+
+# %% [markdown] lang="en"
+# `atomicAdd(&counts[x[threadIdx.x]], 1)` mends it: reading, adding and writing become one. It is not
+# free, since threads that meet at one place queue there. The library's backward passes do without:
+# each thread owns one output and collects what belongs to it, as in the backward of max-pooling.
+#
+# | | |
+# |---|---|
+# | in the paper | two GTX 580 with 3 GB each; the size of the net is limited by their memory and by patience (section 1); half of the kernels on each (section 3.2) |
+# | in the code of 2012 | cuda-convnet: hand-written kernels, images last in memory (channels, height, width, images) so that the threads of a warp read neighbouring images |
+# | here | images first; one product of tiles, `tile_product.cuh`, for all convolutions; the same files run on a GPU and, under tests and sanitizers, on the CPU |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** 1000 numbers, blocks of 256 threads. How many blocks, and what do the last 24 threads do?
+#
+# <details><summary>Answer</summary>
+# 4 blocks, 1024 threads. The last 24 must do nothing: if (i < n). But they must still come to every
+# __syncthreads(), so do not let them return before one.
+# </details>
+#
+# **2.** A warp reads one column of a matrix of 128 columns. How much of what memory sends is used?
+#
+# <details><summary>Answer</summary>
+# An eighth: 32 sectors of 32 bytes come, and 4 bytes of each are wanted.
+# </details>
+#
+# **3.** A kernel gave the right result in a thousand runs on your card. Is it free of races?
+#
+# <details><summary>Answer</summary>
+# Nobody knows. Another card, another block size or a busier day may order the threads differently.
+# Only a look at which accesses are ordered tells, by reading or by a sanitizer.
+# </details>

@@ -1,0 +1,46 @@
+"""Wrong answers to the exercises of lesson 17, and what they must be told."""
+
+import numpy as np
+
+from tinynet.lessons.lesson_17 import race_solution, relu_solution, tiled_solution
+
+RELU, TILED, SHARE = relu_solution(), tiled_solution(), race_solution()
+BARRIER = "    __syncthreads();\n"
+
+NAIVE = r"""
+extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M, int K, int N) {
+  const int n = blockIdx.x * 16 + threadIdx.x, m = blockIdx.y * 16 + threadIdx.y;
+  if (m >= M || n >= N) return;
+  float sum = 0;
+  for (int k = 0; k < K; ++k) sum += a[m * K + k] * b[k * N + n];
+  y[m * N + n] = sum;
+}
+"""
+
+WRONG = {
+    "17.1": [
+        (RELU.replace("if (i < n) ", ""), "written to y[5]"),
+        (RELU.replace("blockDim.x", "gridDim.x"), "blockIdx.x * blockDim.x threads"),
+        (RELU.replace("? x[i]", "x[i]"), "yours.cu:4"),
+        (RELU.replace(", int n", "").replace("i < n", "i < 6"), "has 2 parameters, got 3"),
+        (3, "expected CUDA C in quotes"),
+    ],
+    "17.2": [
+        (lambda addresses: len(np.unique(addresses)), "32 floats are 128 bytes"),
+        (lambda addresses: (np.ptp(addresses) + 4) / 32, "One sector serves them all"),
+        (lambda addresses: np.ptp(addresses // 32) + 1, "No two of them share a sector"),
+    ],
+    "17.3": [
+        (TILED[::-1].replace(BARRIER[::-1], "", 1)[::-1], "Three steps: nobody"),
+        (TILED.replace(BARRIER, "", 1), "all wait before they read"),
+        (TILED.replace("m < M && k0 + tx < K ?", "true ?"), "Tiles hang over the edges"),
+        (NAIVE, "the threads read 131,072"),
+    ],
+    "17.4": [
+        (SHARE.replace("  }\n  __syncthreads();\n", "  }\n"), "before the last addition"),
+        (
+            SHARE.replace("  }\n  __syncthreads();\n", "  }\n  if (t == 0) __syncthreads();\n"),
+            "must come to this barrier",
+        ),
+    ],
+}

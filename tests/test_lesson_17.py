@@ -1,0 +1,56 @@
+"""The lesson on CUDA: without a compiler it says so and goes on; with a card it uses the card."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinynet
+from tinynet.lessons import show
+
+PATH = Path(tinynet.__file__).parent.parent / "lessons" / "17_fast_on_a_gpu.py"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PATH.exists(), reason="tinynet is not a checkout here"),
+]
+
+
+def test_without_a_compiler_it_says_so_and_runs_to_its_end(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", PATH],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": "", "MPLBACKEND": "Agg", "PYTHONPATH": str(PATH.parents[1]),
+             "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Install one (Debian, Ubuntu: apt install g++)" in done.stdout
+    assert "17.2 ok" in done.stdout
+    for number in ("17.1", "17.3", "17.4"):
+        assert f"{number} not here: it cannot be judged on this machine." in done.stdout
+    assert "by hand, nothing was run" in done.stdout
+
+
+def test_cuda_code_is_shown_by_the_name_of_its_file(capsys):
+    show("tile_product.cuh")
+    told = capsys.readouterr().out
+    assert told.startswith("// tinynet/kernels/tile_product.cuh\n")
+    assert "__syncthreads();" in told
+
+
+@pytest.mark.cxx
+def test_with_a_card_the_four_versions_are_timed_there(stand_in, tmp_path, monkeypatch, capsys):
+    text = PATH.read_text(encoding="utf-8")
+    sizes = {"large = 2048": "large = 64", "1 << 26": "1 << 12", "1 << 18": "1 << 4"}
+    for large, little in sizes.items():
+        assert large in text
+        text = text.replace(large, little)
+    script = tmp_path / "lesson.py"
+    script.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    runpy.run_path(str(script))
+    told = capsys.readouterr().out
+    assert "No measurement on a GPU" not in told
+    assert told.count("GFLOP/s, asks") == 4
+    assert "Gigabytes a second that each version asks for: naive" in told

@@ -8,80 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
+from grouped import TINY, one_device
 from strategies import seeds
 from tinynet import functions as F
 from tinynet import models, nn, optim, parallel, random
 from tinynet.errors import DeviceError, ShapeError
 from tinynet.models import towers
-from tinynet.models.towers import EXCHANGES, SMALL, TwoTowers
+from tinynet.models.towers import EXCHANGES, TwoTowers
 
-TINY = dataclasses.replace(SMALL, image=16, widths=(4, 6, 8, 6, 4), side=2, hidden=8)
 CLASSES = 3
 
 
 def built(plan=TINY, exchange_at="conv3", devices=("cpu", "cpu:1")):
     return TwoTowers(plan, CLASSES, devices, exchange_at)
-
-
-# the network of groups on one device; its layers have the numbers of small-alexnet's
-
-
-def in_halves(layer, weight, bias):
-    """Compute one half of the units, then the other, as the layer file of 2012 has conv3a and b.
-
-    What both see gets a gradient from each: a sum of two sums, which rounds otherwise than one.
-    """
-    half = len(weight.data) // 2
-    parts = slice(None, half), slice(half, None)
-    return F.concatenate([layer(weight[part], bias[part]) for part in parts], axis=1)
-
-
-class ConvInHalves(nn.Conv2d):
-    def forward(self, x):
-        return in_halves(
-            lambda w, b: F.conv2d(x, w, b, padding=self.padding), self.weight, self.bias
-        )
-
-
-class LinearInHalves(nn.Linear):
-    def forward(self, x):
-        return in_halves(lambda w, b: F.linear(x, w, b), self.weight, self.bias)
-
-
-class DropoutInHalves(nn.Dropout):
-    def forward(self, x):
-        half = x.shape[1] // 2
-        parts = x[:, :half], x[:, half:]
-        return F.concatenate([super(DropoutInHalves, self).forward(h) for h in parts], axis=1)
-
-
-def one_device(plan=TINY, exchange_at="conv3", halves=True):
-    """Return the same network without towers; without `halves` as anybody would write it."""
-    c1, c2, c3, c4, c5 = (2 * width for width in plan.widths)
-    linear = LinearInHalves if halves else nn.Linear
-    dropout = DropoutInHalves if halves else nn.Dropout
-
-    def conv(layer, inputs, outputs, kernel):
-        if layer not in EXCHANGES[exchange_at]:
-            return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=2)
-        kind = ConvInHalves if halves else nn.Conv2d
-        return kind(inputs, outputs, kernel, padding=kernel // 2)
-
-    def pool():
-        return nn.MaxPool2d(3, stride=2, ceil_mode=plan.ceil_mode)
-
-    return nn.Sequential(
-        nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding),
-        *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
-        conv("conv2", c1, c2, 5),
-        *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
-        *(conv("conv3", c2, c3, 3), nn.ReLU()),
-        *(conv("conv4", c3, c4, 3), nn.ReLU()),
-        *(conv("conv5", c4, c5, 3), nn.ReLU(), pool(), nn.Flatten()),
-        *(linear(plan.side**2 * c5, 2 * plan.hidden), nn.ReLU(), dropout(0.5)),
-        *(linear(2 * plan.hidden, 2 * plan.hidden), nn.ReLU(), dropout(0.5)),
-        nn.Linear(2 * plan.hidden, CLASSES),
-    )
 
 
 def gradients(model):
@@ -102,7 +41,7 @@ def batch(rng, plan=TINY, N=5):
 @pytest.mark.parametrize("exchange_at", EXCHANGES)
 def test_ten_steps_are_those_of_one_device_to_the_last_bit(exchange_at, rng):
     """Scores, loss, every gradient and every weight, with momentum, decay and dropout."""
-    two, one = built(exchange_at=exchange_at), one_device(exchange_at=exchange_at)
+    two, one = built(exchange_at=exchange_at), one_device(CLASSES, exchange_at=exchange_at)
     one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
     rules = [optim.SGD(m.parameters(), 0.05, 0.9, weight_decay=0.01) for m in (two, one)]
     for step in range(10):
@@ -145,7 +84,7 @@ def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, exchan
     rng = np.random.default_rng(seed)
     plan = dataclasses.replace(TINY, image=12, widths=widths, side=1, hidden=hidden)
     two = whole_numbers(built(plan, exchange_at), rng)
-    one = whole_numbers(one_device(plan, exchange_at, halves=False), rng)
+    one = whole_numbers(one_device(CLASSES, plan, exchange_at, halves=False), rng)
     one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
     x = rng.integers(-4, 5, (N, 3, 12, 12)).astype(float)
     gy = rng.integers(-4, 5, (N, CLASSES)).astype(float)

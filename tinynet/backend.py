@@ -67,6 +67,11 @@ def device(spec: str | Device | None = None) -> Device:
     return found
 
 
+def devices(spec: str) -> tuple[Device, ...]:
+    """Return the Devices that "cuda:0,cuda:1" names, one or more."""
+    return tuple(device(name.strip()) for name in spec.split(","))
+
+
 def _require_cuda(wanted: Device) -> None:
     """Raise DeviceError, with the way out, unless CuPy can use this device."""
     try:

@@ -21,6 +21,7 @@ from tinynet import exchange
 from tinynet.cli_data import DATA, FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
+from tinynet.models.towers import EXCHANGES
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
 
@@ -82,6 +83,8 @@ cli.add_command(lessons)
 @click.option("--init-from", type=FOLDER, help="Begin with the weights in this file.")
 @click.option("--freeze", help="Layers that do not learn, like features, or 0,4.")
 @click.option("--device", help="cpu or cuda.")
+@click.option("--devices", help="Of two towers, like cuda:0,cuda:1 or cpu:0,cpu:1.")
+@click.option("--exchange", type=click.Choice(EXCHANGES), help="Where two towers see all maps.")
 @click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
 @click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
 @click.option("--max-minutes", type=Finite(0), help="Save and stop after so long.")
@@ -94,8 +97,14 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     if resume is not None:
         _refuse_changes(context)
         sys.exit(commands.resume(resume, options["data_dir"], limit=limit))
+    if options["devices"] is None and options["exchange"] is not None:
+        raise click.UsageError("train: --exchange is for two towers, on --devices cpu:0,cpu:1.")
+    if options["devices"] is not None and options["device"] is not None:
+        raise click.UsageError("train: --device names one device, --devices those of two towers.")
     recipe = _recipe(options)
-    out, where = options["out"], options["device"] or "cpu"
+    if options["devices"] is not None:
+        recipe = commands.on_towers(recipe, options["exchange"])
+    out, where = options["out"], options["devices"] or options["device"] or "cpu"
     sys.exit(commands.start(recipe, out, options["data_dir"], where, limit=limit))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,14 +34,14 @@ def start(
     recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
 ) -> int:
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
-    where = backend.device(device)
+    where = backend.devices(device)
     folder = runs.free_folder(recipe) if out is None else out
     runs.refuse_used(folder)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
     click.echo(first_line(recipe, sets, where))
-    run = runs.assemble(folder, recipe, sets, where)
+    run = runs.assemble(folder, recipe, sets, ",".join(where))
     refuse_size(run)
     for note in finetune.begin(run.model, recipe):
         click.echo(note)
@@ -51,7 +52,7 @@ def start(
             recipe,
             data_dir=None if data_dir is None else str(data_dir.resolve()),
             fingerprint=fingerprint(*sets),
-            device=where,
+            device=",".join(where),
             threads=get_num_threads(),
             tinynet=tinynet.__version__,
             numpy=np.__version__,
@@ -86,7 +87,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             "`tinynet train` writes that; a run of your own goes on with runs.restore."
         )
     with runs.lock(folder):
-        where = backend.device(facts["device"])
+        where = backend.devices(facts["device"])
         sets = open_sets(recipe, data_dir or runs.data_folder(folder))
         if fingerprint(*sets) != facts["fingerprint"]:
             raise DataError(
@@ -94,7 +95,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
                 "Say where the first ones are with --data-dir."
             )
         click.echo(first_line(recipe, sets, where))
-        run = runs.assemble(folder, recipe, sets, where)
+        run = runs.assemble(folder, recipe, sets, facts["device"])
         notes = finetune.begin(run.model, recipe, load=not runs.begun(folder))
         for note in [*notes, runs.restore(run)]:
             if note:
@@ -153,12 +154,23 @@ def say_end(run: Run, end: Stopped | Finished | None) -> int:
     return 0
 
 
-def first_line(recipe: Recipe, sets: tuple[Dataset, Dataset], where: Device) -> str:
-    """Name the device, the threads and the data."""
+def on_towers(recipe: Recipe, exchange_at: str | None) -> Recipe:
+    """Return the recipe for the two towers of its network; see `models.towers.EXCHANGES`."""
+    model = recipe.model + models.TOWERS
+    if model not in models.names() or recipe.variant is not None:
+        raise DataError(
+            f"{recipe.name}: this recipe has no two towers. small-alexnet and alexnet have."
+        )
+    return dataclasses.replace(recipe, model=model, variant=exchange_at)
+
+
+def first_line(recipe: Recipe, sets: tuple[Dataset, Dataset], where: tuple[Device, ...]) -> str:
+    """Name the devices, the threads and the data."""
     train, test = sets
-    threads = f" with {get_num_threads()} threads" if where.kind == "cpu" else ""
+    threads = f" with {get_num_threads()} threads" if where[0].kind == "cpu" else ""
+    places = " and ".join(where)
     return (
-        f"tinynet {tinynet.__version__}: {recipe.name} on {where}{threads}; data {recipe.data}, "
+        f"tinynet {tinynet.__version__}: {recipe.name} on {places}{threads}; data {recipe.data}, "
         f"{len(train):,} + {len(test):,} pictures, {len(train.classes)} classes; "
         f"seed {recipe.seed}, {recipe.epochs} epochs"
     )

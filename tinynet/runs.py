@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinynet import backend, checkpoint, models, pipeline, plot, random, recipes
+from tinynet import checkpoint, models, pipeline, plot, random, recipes
 from tinynet.backend import Array
 from tinynet.checkpoint import Checkpoint, write_atomically
 from tinynet.data import Dataset
@@ -68,7 +68,7 @@ def assemble(
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, test = pipeline.feeds(recipe, *sets)
-    normaliser, where = train.normaliser, backend.device(device)
+    normaliser, where = train.normaliser, device_of(model)
     optimizer = recipes.optimizer(recipe, model)
     feeds = moved(train, where), moved(test, where)
     return Run(folder, recipe, classes, model, optimizer, *feeds, normaliser.arrays())
@@ -262,7 +262,7 @@ def _finish(run: Run) -> dict[str, Any]:
         "epochs": run.state.epoch,
         "seconds": round(run.state.total_seconds, 1),
         "parameters": sum(math.prod(p.shape) for p in run.model.parameters()),
-        "device": str(device_of(run.model)),
+        "device": ",".join(dict.fromkeys(p.device for p in run.model.parameters())),
         "seed": run.recipe.seed,
     }
     _write_json(run.folder / RESULT, result)

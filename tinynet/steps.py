@@ -96,6 +96,7 @@ class GpuSteps:
     def __init__(self, model: Module, optimizer: Optimizer) -> None:
         self.model, self.optimizer = model, optimizer
         self.graph, self.shape = graph(self.step), ()
+        self.one = len({p.device for p in model.parameters()}) == 1  # a graph is of one device
 
     def step(self, x: Tensor, labels: Array) -> Array:
         """Do one update; return the sums of the batch as it was answered before."""
@@ -112,7 +113,8 @@ class GpuSteps:
         with current(where):
             x, y = on(images, where), on(labels, where)
             self.shape = self.shape or x.shape
-            do = self.graph if x.shape == self.shape else self.step  # a last batch may be smaller
+            same = self.one and x.shape == self.shape  # a last batch may be smaller
+            do = self.graph if same else self.step
             tally.put(do(Tensor(x, where), y), len(y))
         if look:
             tally.settle()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels, nn, parallel
-from tinynet.backend import Array, Device, array_module, device, to_numpy
+from tinynet.backend import Array, Device, array_module, devices, to_numpy
 from tinynet.errors import DeviceError, ShapeError
 from tinynet.kernels.geometry import Padding
 from tinynet.models.alexnet import PAPER, AlexNet
@@ -150,7 +150,7 @@ class TwoTowers(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) on the first device, before softmax."""
         with parallel.into("picture"):
-            hs = [x.to(device) for device in self.devices]
+            hs = [x.to(where) for where in self.devices]
         for layer in LAYERS:
             if layer in EXCHANGES[self.exchange_at]:
                 with parallel.into(layer):
@@ -172,13 +172,13 @@ class TwoTowers(nn.Module):
         if not isinstance(target, str):
             super().to(target)
             return self
-        devices = [device(name) for name in target.split(",")]
-        if len(devices) > 2:
+        places = devices(target)
+        if len(places) > 2:
             raise DeviceError(f"to: two towers live on one device or two, not on {target}.")
-        self.devices = devices[0], devices[-1]
+        self.devices = places[0], places[-1]
         for tower, where in zip(self.towers, self.devices, strict=True):
             tower.to(where)
-        self.fc8.to(devices[0])
+        self.fc8.to(self.devices[0])
         return self
 
     def traffic(self) -> list[Crossing]:

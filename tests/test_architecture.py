@@ -161,7 +161,7 @@ def test_no_array_is_called_like_a_width():
 # what an import costs
 
 HEAVY = ["numba", "llvmlite", "cupy", "matplotlib", "click", "rich", "requests", "PIL"]
-HEAVY += ["safetensors", "torch"]
+HEAVY += ["onnx", "safetensors", "torch"]
 
 
 def loaded_by(statement):

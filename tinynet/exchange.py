@@ -47,12 +47,14 @@ def show(file: Path, model: str | None, variant: str | None) -> None:
 @click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
 @click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
 def convert(file: Path, out: Path, model: str | None, variant: str | None, **said: Any) -> None:
-    """Write the weights in FILE to OUT, a .safetensors or an .npz.
+    """Write the weights in FILE to OUT: a .safetensors, an .npz, or with --model an .onnx.
 
-    The last three options say what FILE does not say of itself.
+    An .onnx holds the network too. The last three options say what FILE does not say of itself.
     """
     found = weights.read(file)
     if model is None:
+        if out.suffix == ".onnx":
+            raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
         stated = conventions.stated(found.metadata, **said)
         metadata = {**found.metadata, conventions.KEY: stated.json()}
         result, notes = Weights(found.arrays, metadata), []
@@ -61,7 +63,11 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
         notes = weights.load(net, found, **said)
         metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
-    weights.save(out, result)
+    if out.suffix == ".onnx":
+        side = models.entry(str(model), variant).side
+        weights.save_onnx(out, net, (3, side, side))
+    else:
+        weights.save(out, result)
     for note in notes:
         click.echo(note)
     click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")

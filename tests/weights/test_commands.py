@@ -96,6 +96,6 @@ def test_a_hostile_file_is_one_sentence(tinynet_says, tmp_path):
 
 
 def test_an_ending_that_cannot_be_written_is_refused(tinynet_says, demo):
-    said = tinynet_says("convert", demo.path, demo.path.with_suffix(".onnx"))
+    said = tinynet_says("convert", demo.path, demo.path.with_suffix(".h5"))
     assert said.code == 1
     assert ".safetensors or .npz" in said.err

@@ -75,7 +75,7 @@ def save(path: Path | str, weights: Weights) -> None:
 
         data = serialise(arrays, weights.metadata)
     else:
-        raise DataError(f"{path}: weights are written as .safetensors or .npz.")
+        raise DataError(f"{path}: weights are written as .safetensors or .npz, networks as .onnx.")
     checkpoint.write_atomically(path, data)
 
 

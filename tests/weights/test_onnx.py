@@ -1,0 +1,212 @@
+"""Networks written as ONNX: others compute the same, and what cannot be written is said."""
+
+import dataclasses
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import cli, models, nn, weights
+from tinynet import functions as F
+from tinynet.errors import DataError
+from tinynet.models.alexnet import AlexNet
+from tinynet.models.alexnet_variants import VARIANTS
+from tinynet.models.vgg import VGG
+from tinynet.weights import onnx_graph
+
+onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+runtime = pytest.importorskip("onnxruntime", reason="onnxruntime, the oracle, is not installed")
+reference = pytest.importorskip("onnx.reference")
+EPS = np.finfo(np.float32).eps
+
+
+def run(proto, x):
+    """Return what onnxruntime computes."""
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = runtime.InferenceSession(
+        proto.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"images": x})[0]
+
+
+def interpret(proto, x):
+    """Return what ONNX's own definition in Python computes."""
+    return reference.ReferenceEvaluator(proto).run(None, {"images": x})[0]
+
+
+def stirred(model, seed=0):
+    """Give every weight and running value a number of its own, so that none can be mistaken."""
+    rng = np.random.default_rng(seed)
+    state = model.state_dict()
+    for name, array in state.items():
+        spread = np.sqrt(2 / np.prod(array.shape[1:])) if array.ndim > 1 else 0.2
+        array[...] = rng.standard_normal(array.shape) * spread + (array.ndim == 1)
+        if name.endswith("running_var"):
+            array[...] = rng.uniform(0.5, 2, array.shape)
+    model.load_state_dict(state)
+    return model
+
+
+def check(model, shape, second=run, steps=64):
+    """Compare scores: a chain of `steps` float32 roundings apart at most, relative to the largest.
+
+    Sums of random signs lose the root of their length; layers follow each other some 20 times.
+    """
+    x = np.random.default_rng(1).standard_normal((3, *shape)).astype(np.float32)
+    found = second(onnx_graph.exported(model, shape), x)
+    with tn.no_grad(), tn.kernels.use("reference"):
+        wanted = model.eval()(tn.tensor(x)).data
+    assert found.shape == wanted.shape
+    assert abs(found - wanted).max() <= steps * EPS * abs(wanted).max()
+
+
+# whole networks
+
+
+def small_alexnet_variant(name):
+    """Return a variant of AlexNet at its size of images, narrow, with an LRN that is felt."""
+    settings = dataclasses.replace(
+        VARIANTS[name], widths=(4, 8, 4, 8, 4), head="flatten fc relu dropout", alpha=0.5
+    )
+    return stirred(AlexNet(5, settings)), (3, settings.image, settings.image)
+
+
+@pytest.mark.parametrize("name", ["paper", "code2012"])
+def test_alexnet_with_its_groups_its_norms_and_its_dropout(name):
+    check(*small_alexnet_variant(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["small-alexnet", "cifar-quick", "small-nin"],
+)
+def test_networks_for_small_images(name):
+    check(stirred(models.build(name, 10)), models.INPUT_SHAPES[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["nin", "cifar-18pct", "small-googlenet", "small-resnet", "small-densenet",
+             "small-inception-v4", "small-se-resnet", "small-zfnet"],
+)  # fmt: skip
+def test_networks_with_branches(name):
+    check(stirred(models.build(name, 10)), models.INPUT_SHAPES[name])
+
+
+def test_vgg_with_and_without_batch_normalization():
+    for batch_norm in (False, True):
+        net = VGG(4, convolutions=(1, 2), widths=(4, 6), side=3, hidden=8, batch_norm=batch_norm)
+        check(stirred(net), (3, 16, 12))
+
+
+def test_the_definition_in_python_agrees_too():
+    """Not for LRN: the one of onnx 1.23 runs over the pictures where it means the channels."""
+    check(stirred(models.build("small-nin", 10)), (3, 16, 16), interpret)
+
+
+# op by op, with settings that are felt
+
+
+class Applied(nn.Module):
+    """A function of x as a network; its weight is there so that there is one."""
+
+    def __init__(self, function):
+        self.weight = nn.Parameter(np.full((1, 1, 1, 1), 1.25, np.float32))
+        self.function = function
+
+    def forward(self, x):
+        """Return function(weight * x)."""
+        return self.function(self.weight * x)
+
+
+OPS = {
+    "lrn": lambda x: F.local_response_norm(x, n=3, k=1.5, alpha=0.7, beta=0.6),
+    "lrn in groups": lambda x: F.local_response_norm(x, n=5, k=2.0, alpha=0.7, groups=2),
+    "map norm": lambda x: F.spatial_response_norm(x, n=3, k=1.5, alpha=0.7, beta=0.6),
+    "max pool that hangs over": lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True),
+    "max pool with a border": lambda x: F.max_pool2d(x, 3, 2, padding=((1, 0), (0, 1))),
+    "mean pool that hangs over": lambda x: F.avg_pool2d(x, (3, 2), 2, ceil_mode=True),
+    "mean pool with a border": lambda x: F.avg_pool2d(x, 3, 2, padding=1),
+    "mean pool, border not counted": lambda x: F.avg_pool2d(
+        x, 3, 2, padding=1, count_include_pad=False
+    ),
+    "adaptive mean pool": lambda x: F.adaptive_avg_pool2d(x, (3, 4)),
+    "global mean": F.global_avg_pool2d,
+    "slices": lambda x: x[:, 1:3, ::2, 1:],
+    "zeros around": lambda x: F.pad(x, [(0, 0), (0, 2), (1, 0), (0, 3)]),
+    "side by side": lambda x: F.concatenate([x, x * 2, 1 / (x * x + 1)], axis=1),
+    "another shape": lambda x: x.reshape(x.shape[0], 2, 2, -1),
+    "axes turned": lambda x: x.transpose(0, 2, 3, 1),
+    "elements": lambda x: F.exp(-F.sqrt(x * x + 1)) - F.log(F.tanh(x) ** 2 + F.sigmoid(x)),
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_each_op_has_its_counterpart(name):
+    check(Applied(OPS[name]), (4, 8, 7), steps=16)
+
+
+# the file, and who asks for it
+
+
+def test_the_file_says_what_goes_in_and_what_comes_out(tmp_path):
+    model = models.build("demo", 7)
+    model.train()
+    weights.save_onnx(tmp_path / "demo.onnx", model, (3, 32, 32))
+    assert model.training
+    graph = onnx.load(tmp_path / "demo.onnx").graph
+    sides = [
+        (v.name, [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim])
+        for v in (*graph.input, *graph.output)
+    ]
+    assert sides == [("images", ["batch", 3, 32, 32]), ("scores", ["batch", 7])]
+    assert [i.name for i in graph.initializer] == list(model.state_dict())
+    assert "Dropout" not in {node.op_type for node in graph.node}
+
+
+def test_a_frozen_network_is_written_whole():
+    check(stirred(models.build("demo", 3)).freeze(), (3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Applied(lambda x: x[:, 0]), r"only slices can be exported"),
+        (Applied(lambda x: F.max(x, axis=1)), r"no op that computes max"),
+        (Applied(lambda x: (x, x)), r"must compute one array"),
+    ],
+)
+def test_what_cannot_be_written_is_one_sentence(model, words):
+    with pytest.raises(DataError, match=words):
+        onnx_graph.exported(model, (4, 8, 7))
+
+
+def test_unshared_filters_are_refused_by_name():
+    with pytest.raises(DataError, match="no op that computes locally_connected2d"):
+        onnx_graph.exported(models.build("cifar-13pct", 10), (3, 24, 24))
+
+
+def test_where_onnx_is_missing_the_way_out_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(DataError, match=r'pip install "tinynet\[onnx\]"'):
+        onnx_graph.exported(models.build("demo", 3), (3, 32, 32))
+
+
+def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, monkeypatch, capsys):
+    def tinynet_says(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return SimpleNamespace(code=end.value.code, err=capsys.readouterr().err)
+
+    net, path = stirred(models.build("demo", 7)), tmp_path / "a.npz"
+    weights.save(path, weights.Weights(net.state_dict()))
+    assert "say which with --model" in tinynet_says("convert", path, tmp_path / "a.onnx").err
+    assert tinynet_says("convert", path, tmp_path / "a.onnx", "--model", "demo").code == 0
+    x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    with tn.no_grad(), tn.kernels.use("reference"):
+        wanted = net.eval()(tn.tensor(x)).data
+    np.testing.assert_allclose(run(onnx.load(tmp_path / "a.onnx"), x), wanted, rtol=1e-4, atol=1e-5)

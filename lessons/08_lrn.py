@@ -310,7 +310,7 @@ def draw_neighbours(loud_channel=2, n=5):
     )
 
 
-move(draw_neighbours, loud_channel=[2, *range(11)], n=[5, 1, 3, 7, 9])
+move(draw_neighbours, loud_channel=range(11), n=range(1, 10, 2))
 
 # %% [markdown] lang="en"
 # ## Faster

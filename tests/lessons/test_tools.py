@@ -1,6 +1,8 @@
 """What lessons are made with: checks that never break a notebook, and words that help."""
 
 import json
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +217,46 @@ def test_in_a_notebook_a_check_has_a_box(notebook):
 def test_without_a_notebook_what_moves_stands_still(drawn, capsys):
     lessons.move(lambda i: (drawn, f"i = {i}"), i=range(3, 5))
     assert capsys.readouterr().out == "Figure: i = 3\n"
+
+
+class Slider:
+    """A slider of ipywidgets that a test can move."""
+
+    made = ()
+
+    def __init__(self, options, description, value):
+        assert value in options
+        self.value = value
+        Slider.made = (*Slider.made, self)
+
+    def observe(self, redraw, what):
+        self.redraw = redraw
+
+
+def test_in_a_notebook_with_widgets_sliders_draw_the_picture_anew(monkeypatch):
+    from matplotlib import pyplot as plt
+
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data)
+
+    def display(data, raw=False, display_id=False):
+        shown.append(data)
+        return Handle()
+
+    widgets = types.SimpleNamespace(SelectionSlider=Slider, VBox=list)
+    monkeypatch.setattr(speak, "notebook", lambda: display)
+    monkeypatch.setitem(sys.modules, "ipywidgets", widgets)
+    monkeypatch.setattr(picture.importlib.util, "find_spec", lambda name: name)
+    lessons.move(lambda i, j=7: (plt.figure(), f"i = {i}, j = {j}"), i=range(3), j=[5, 7])
+    first, second = Slider.made
+    first.value, second.value = 2, 5
+    second.redraw(None)
+    still, _, moved = (data.get("text/plain") if isinstance(data, dict) else "" for data in shown)
+    assert (still, moved) == ("Figure: i = 0, j = 7", "Figure: i = 2, j = 5")
+    assert plt.get_fignums() == []
 
 
 # pages

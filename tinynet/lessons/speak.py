@@ -42,11 +42,11 @@ def code(heading: str, source: str, language: str = "python") -> None:
     display({"text/plain": text, "text/markdown": f"```{language}\n{text}\n```"}, raw=True)
 
 
-def notebook() -> Callable[..., None] | None:
+def notebook() -> Callable[..., Any] | None:
     """Return what displays things in the notebook that runs us, or None if none does."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is None:
         return None
-    show: Callable[..., None] = importlib.import_module("IPython.display").display
+    show: Callable[..., Any] = importlib.import_module("IPython.display").display
     return show

@@ -386,8 +386,8 @@ for name, run in runs.items():
     rungs[name] = work / best(lambda run=run: run(x, weight), 6) / 1e9
     print(f"{name:18} {rungs[name]:8.2f} GFLOP/s, off by {off:.0e} of the largest output")
 
-w, v, grad = (np.zeros(1 << 22, np.float32) for _ in range(3))
-update = best(lambda: kernels.momentum_update(w, v, grad, 0.01, 0.9, 5e-4, False, "paper"), 3)
+w, grad, v = (np.zeros(1 << 22, np.float32) for _ in range(3))
+update = best(lambda: kernels.momentum_update([w], [grad], [v], 0.01, 0.9, 5e-4, False, "paper"), 3)
 maps = rng.standard_normal((32, 32, 32, 64)).astype(np.float32)
 maps = maps.transpose(0, 3, 1, 2)  # channels last in memory, as a convolution leaves them
 setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False

@@ -1,0 +1,442 @@
+# %% [markdown] lang="en"
+# # 15 Look inside
+#
+# | | |
+# |---|---|
+# | goal | See what a trained net looks at: filters, feature maps, occlusion, neighbours. |
+# | time | 45 minutes |
+# | runs | under 20 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | before | 05 Convolution by hand, 07 Max-pooling, 14 Train the small AlexNet |
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn, plot
+from tinynet.lessons import check, figure, hint, show, solution
+
+# %% [markdown] lang="en"
+# The paper looks inside its net twice. Its Figure 3 shows the filters of the first layer. Its
+# Figure 4 shows, for five pictures, the training pictures whose activations in the last hidden
+# layer are nearest. Both fit into a lesson. First we need a net that has learnt something: two
+# convolutions, one hidden layer of 64, and 3,000 drawn shapes.
+
+# %%
+train, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
+prepare = tn.data.Normaliser.fit("standardise", train.images)
+tn.seed(0)
+model = nn.Sequential(
+    *(nn.Conv2d(3, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
+    *(nn.Conv2d(12, 24, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
+    *(nn.Flatten(), nn.Linear(24 * 8 * 8, 64), nn.ReLU(), nn.Linear(64, 10)),
+)
+untrained = model.state_dict()
+optimizer = tn.optim.SGD(model.parameters(), lr=0.007, momentum=0.9, weight_decay=5e-4)
+for epoch in range(4):
+    optimizer.lr = 0.007 if epoch < 3 else 0.0007
+    for images, labels in tn.data.batches(train, 25, seed=0, epoch=epoch):
+        loss = F.cross_entropy(model(tn.tensor(prepare(images))), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def probabilities(x):
+    """Return (N, classes) for prepared pictures."""
+    with tn.no_grad():
+        return F.softmax(model(tn.tensor(x))).numpy()
+
+
+x = prepare(test.images)
+said = probabilities(x).argmax(axis=1)
+print(f"test accuracy {100 * (said == test.labels).mean():.1f} %")
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# ### The filters, and what they find
+#
+# A filter of the first layer has three channels, so it *is* a small picture. A map of a later layer
+# is not, but we can draw it as one. `nn.observe` calls a function after every layer; that is all we
+# need to collect the maps.
+
+# %%
+maps = {}
+
+
+def note(module, x, y):
+    """Keep what each ReLU gives; two of them are maps."""
+    if isinstance(module, nn.ReLU) and len(y.shape) == 4:
+        maps[f"layer {len(maps) + 1}"] = y.numpy()[0]
+
+
+choice = int(np.flatnonzero((test.labels == 4) & (said == 4))[0])
+with tn.no_grad(), nn.observe(note):
+    model(tn.tensor(x[choice : choice + 1]))
+
+fig = plt.figure(figsize=(9, 4.6), layout="constrained")
+parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
+left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.6))
+for ax, state, title in (
+    (left[0], untrained, "filters before training"),
+    (left[1], model.state_dict(), "filters after training"),
+):
+    ax.imshow(plot.mosaic(state["0.weight"]), interpolation="nearest")
+    ax.set_title(title, fontsize=10)
+left[2].imshow(test.images[choice].transpose(1, 2, 0))
+left[2].set_title(f"a {test.classes[4]}", fontsize=10)
+right = parts[1].subplots(2, 1)
+for ax, (name, layer) in zip(right, maps.items(), strict=True):
+    rows = 2 if len(layer) == 12 else 3
+    tiles = np.pad(layer / layer.max(), ((0, 0), (0, 1), (0, 1)), constant_values=1)
+    grid = tiles.reshape(rows, -1, *tiles.shape[1:]).swapaxes(1, 2)
+    ax.imshow(grid.reshape(rows * tiles.shape[1], -1), cmap="gray", vmin=0, vmax=1)
+    ax.set_title(
+        f"{name}: {layer.shape[0]} maps of {layer.shape[1]} x {layer.shape[2]}", fontsize=10
+    )
+for ax in (*left, *right):
+    ax.set_axis_off()
+silent = {name: int((layer.max(axis=(1, 2)) == 0).sum()) for name, layer in maps.items()}
+figure(
+    fig,
+    f"Left: 12 filters of 5 x 5 before and after training, and a {test.classes[4]}. Right: what the "
+    f"ReLUs make of it, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
+    f"of which {silent['layer 1']} and {silent['layer 2']} are dark everywhere.",
+)
+
+# %% [markdown] lang="en"
+# Compare the two rows of filters. Some have become edges, light on one side and dark on the other;
+# some have taken a colour, because 40 % of the pictures wear their class's. Others look as they
+# did: at this size a net learns much of its task behind random filters. The paper's 96 filters saw
+# 1.2 million photographs for 90 epochs; ours have seen 3,000 drawings four times.
+#
+# ### Where does it look?
+#
+# Maps show what is there, not what matters. For that, do an experiment: hide a part of the picture
+# and see how much the net's belief in the right class drops. Do it everywhere, and the drops are a
+# map (Zeiler and Fergus 2014):
+#
+# $$drops[i, j] = score(x) - score(x \text{ with window } (i, j) \text{ filled})$$
+#
+# The windows lie as those of a pool: $k \times k$ pixels, $s$ apart.
+
+
+# %% tags=["exercise"]
+def my_occlusion_map(score, image, k, s, fill):
+    """Your code. score takes pictures (N, C, H, W) and returns (N,) numbers; image is (C, H, W).
+
+    Return the drop for each window, (OH, OW).
+    """
+    return None
+
+
+check("15.1", my_occlusion_map)
+
+# %%
+hint("15.1")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_occlusion_map(score, image, k, s, fill):
+    _, H, W = image.shape
+    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    copies = []
+    for i in range(OH):
+        for j in range(OW):
+            copy = image.copy()
+            copy[:, s * i : s * i + k, s * j : s * j + k] = fill
+            copies.append(copy)
+    return score(image[None])[0] - score(np.stack(copies)).reshape(OH, OW)
+
+
+check("15.1", my_occlusion_map)
+
+# %% [markdown] lang="en"
+# The map points somewhere: to the weighted middle of its drops. Where hiding *helped*, the drop is
+# negative, and does not count.
+
+
+# %% tags=["exercise"]
+def my_centre(drops, k, s):
+    "Your code: (row, column) of the weighted middle of the windows, in pixels of the picture."
+    return None
+
+
+check("15.2", my_centre)
+
+
+# %% tags=["solution"]
+def my_centre(drops, k, s):
+    weights = np.maximum(drops, 0)
+    weights = weights / weights.sum()
+    i, j = np.indices(drops.shape)
+    return s * (weights * i).sum() + (k - 1) / 2, s * (weights * j).sum() + (k - 1) / 2
+
+
+check("15.2", my_centre)
+
+# %% [markdown] lang="en"
+# ### Who is near?
+#
+# The last hidden layer turns a picture into 64 numbers. Two pictures are alike, for the net, if
+# these are near to each other.
+
+
+# %% tags=["exercise"]
+def my_nearest(features, query, k):
+    "Your code: the numbers of the k rows of features nearest to query, the nearest first."
+    return None
+
+
+check("15.3", my_nearest)
+
+
+# %% tags=["solution"]
+def my_nearest(features, query, k):
+    distances = ((features - query) ** 2).sum(axis=1)
+    return np.argsort(distances, kind="stable")[:k]
+
+
+check("15.3", my_nearest)
+
+# %% [markdown] lang="en"
+# The rest of the lesson needs all three, whether or not you have written yours. These are compact
+# ones; compare them with your own.
+
+
+# %%
+def drops_of(i, k=8, s=4, fill=0.0):
+    """Return how much the probability of the right class drops, for test picture i."""
+    windows = [(a, b) for a in range(0, 33 - k, s) for b in range(0, 33 - k, s)]
+    copies = np.repeat(x[i][None], len(windows) + 1, axis=0)
+    for n, (a, b) in enumerate(windows):
+        copies[n, :, a : a + k, b : b + k] = fill
+    p = probabilities(copies)[:, test.labels[i]]
+    side = (32 - k) // s + 1
+    return (p[-1] - p[:-1]).reshape(side, side)
+
+
+def middle(drops, k=8, s=4):
+    """Return where a map points, (row, column) in pixels."""
+    weights = np.maximum(drops, 0) / np.maximum(drops, 0).sum()
+    ij = np.indices(drops.shape)
+    return s * (weights * ij).sum(axis=(1, 2)) + (k - 1) / 2
+
+
+hidden_part = nn.Sequential(*list(model)[:9])  # up to the ReLU of the hidden layer
+
+
+def hidden(pixels):
+    """Return the activations of the last hidden layer, (N, 64)."""
+    with tn.no_grad():
+        return hidden_part(tn.tensor(prepare(pixels))).numpy()
+
+
+features, queries = hidden(train.images), hidden(test.images)
+
+# %% [markdown] lang="en"
+# Now the headline figure: pictures, where the net looks, and their nearest neighbours among the
+# training pictures.
+
+# %%
+shown = [int(np.flatnonzero((test.labels == c) & (said == c))[1]) for c in (1, 4, 7, 8)]
+fig, axes = plt.subplots(len(shown), 7, figsize=(9, 5.2), layout="constrained")
+alike = []
+for row, i in zip(axes, shown, strict=True):
+    drops = drops_of(i, k=8, s=2)
+    near = np.argsort(((features - queries[i]) ** 2).sum(axis=1))[:5]
+    alike.append(int((train.labels[near] == test.labels[i]).sum()))
+    row[0].imshow(test.images[i].transpose(1, 2, 0))
+    row[0].set_title(test.classes[test.labels[i]], fontsize=9)
+    row[1].imshow(test.images[i].mean(axis=0), cmap="gray", extent=(0, 32, 32, 0))
+    heat = row[1].imshow(
+        np.maximum(drops, 0), cmap="viridis", alpha=0.65, extent=(3, 29, 29, 3), vmin=0, vmax=1
+    )
+    row[1].set(xlim=(0, 32), ylim=(32, 0))
+    row[1].set_title("drop if hidden", fontsize=9)
+    for ax, j in zip(row[2:], near, strict=True):
+        ax.imshow(train.images[j].transpose(1, 2, 0))
+        ax.set_title(train.classes[train.labels[j]], fontsize=8)
+for ax in axes.ravel():
+    ax.set_axis_off()
+fig.colorbar(heat, ax=axes[:, 1], shrink=0.6, label="drop of the probability", location="left")
+figure(
+    fig,
+    "Four test pictures ("
+    + ", ".join(test.classes[test.labels[i]] for i in shown)
+    + "), each with the map of how much the right class's probability drops where 8 x 8 pixels are "
+    "hidden, and with its five nearest training pictures. Of those five, "
+    + ", ".join(map(str, alike))
+    + " are of the same class.",
+)
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# The maps look convincing. That is a reason to be careful: nearly every map looks convincing over a
+# picture with one thing in it. Can we judge it? Here we can, because the pictures are drawn: the
+# truth was rolled by dice, and the dice can be rolled again. The data set draws, for all pictures
+# at once, the radius, then the row and the column of each shape.
+
+# %%
+dice = tn.random.generator("shapes", "test", seed=0)
+same = dice.permutation(np.arange(1000) % 10)
+radius = dice.uniform(6, 10.5, 1000)
+true = dice.uniform(12, 20, (2, 1000)).T - 0.5
+print("the same labels:", bool((same == test.labels).all()))
+
+# %% [markdown] lang="en"
+# Then the claim is a number: how far from the shape's true middle does the map point? One number
+# alone proves nothing. Two rivals that do not look at the picture stand beside it: "always the
+# middle of the picture", and "the map of *another* picture". If the maps found nothing, the last
+# would do as well. Predict the order of the three.
+
+# %%
+some = np.arange(60)
+places = np.array([middle(drops_of(i)) for i in some])
+rivals = {
+    "the map": places,
+    "always the middle": np.full_like(places, 15.5),
+    "another picture's map": np.roll(places, 1, axis=0),
+}
+for name, points in rivals.items():
+    apart = np.linalg.norm(points - true[some], axis=1)
+    inside = 100 * (apart < radius[some]).mean()
+    print(f"{name:22} {apart.mean():.2f} pixels off; inside the shape: {inside:.0f} %")
+
+# %% [markdown] lang="en"
+# The map does find the shape: it beats the map of another picture clearly. It beats "always the
+# middle" by less, since all our shapes stand near the middle. A report that said only "inside the
+# shape in so many per cent" would have hidden that. Ask of each such picture: what would a rival
+# score that did not look?
+#
+# The neighbours deserve a rival as well: neighbours by plain pixels.
+
+
+# %%
+def share_alike(of_train, of_test, k=5):
+    """Return the share of the k nearest training pictures that have the same class."""
+    right = 0
+    for query, label in zip(of_test, test.labels[: len(of_test)], strict=True):
+        near = np.argsort(((of_train - query) ** 2).sum(axis=1))[:k]
+        right += int((train.labels[near] == label).sum())
+    return right / (k * len(of_test))
+
+
+pixels = prepare(train.images).reshape(3000, -1)
+print(f"hidden layer: {100 * share_alike(features, queries[:40]):.0f} % of the class of the query")
+print(f"pixels:       {100 * share_alike(pixels, x[:40].reshape(40, -1)):.0f} %")
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# `nn.observe` is how the library itself looks inside: `tinynet summary` counts with it, and the
+# message that explains a NaN finds the layer with it. No layer knows that it is observed.
+
+# %%
+show(nn.observe)
+
+# %% [markdown] lang="en"
+# And `plot.mosaic` drew the filters; `tinynet train` writes the same picture into every run.
+
+# %%
+show(plot.mosaic)
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# 1,000 test pictures and 3,000 training pictures are three million distances. The loop above
+# subtracts a row from a table again and again. There is a way to let one matrix product do it:
+#
+# $$\lVert a - b \rVert^2 = \lVert a \rVert^2 + \lVert b \rVert^2 - 2\, a \cdot b$$
+
+
+# %%
+def by_subtraction(a, b):
+    return np.stack([((b - row) ** 2).sum(axis=1) for row in a])
+
+
+def by_product(a, b):
+    return (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+
+
+results = {}
+for way in (by_subtraction, by_product):
+    started = time.perf_counter()
+    results[way.__name__] = way(queries[:150], features)
+    print(f"{way.__name__:15} {1000 * (time.perf_counter() - started):7.1f} ms")
+first, second = results.values()
+print(f"largest difference {abs(first - second).max():.1e}, largest distance {first.max():.1e}")
+print("same nearest neighbour:", f"{100 * (first.argmin(1) == second.argmin(1)).mean():.1f} %")
+
+# %% [markdown] lang="en"
+# The product subtracts large numbers that are nearly equal, so small distances lose digits. For a
+# ranking that is harmless most of the time. Now you know what to look at if it is not.
+#
+# ## Break
+#
+# Does the map show what the *net* has learnt, or only where the *picture* has something? Take the
+# learning away: give the net the weights it had before training, and look again. And fill the
+# window with white instead of the mean. Predict what each does to the distance.
+
+
+# %%
+def report(name, **how):
+    """Print how far from the truth the maps point, and how large their drops are."""
+    found = [drops_of(i, **how) for i in some[:30]]
+    points = np.array([middle(drops) for drops in found])
+    apart = np.linalg.norm(points - true[:30], axis=1).mean()
+    deepest = np.mean([drops.max() for drops in found])
+    print(f"{name:18} {apart:.2f} pixels off, largest drop {deepest:.3f} on average")
+
+
+trained = model.state_dict()
+report("as before")
+report("filled with white", fill=2.0)
+model.load_state_dict(untrained)
+report("untrained")
+model.load_state_dict(trained)
+
+# %% [markdown] lang="en"
+# The untrained net's maps have next to no depth, but `middle` divides by their sum, and a picture of
+# them scaled to its own maximum would look like any other. That is why the maps above share one
+# scale from 0 to 1. A map without its scale is a rumour.
+#
+# White is information too: a white square is a thing the net has seen. The mean colour is the
+# nearest to "nothing", but a grey square has edges as well. An occlusion map always answers "what
+# if *this* stood there instead?".
+#
+# | | |
+# |---|---|
+# | in the paper | Figure 3: 96 filters of 11 x 11, colour on one GPU and edges on the other; Figure 4: nearest by Euclidean distance among 4096 activations |
+# | in the code of 2012 | `shownet.py` of cuda-convnet drew filters and predictions of a checkpoint |
+# | here | `filters.png` in every run folder; `nn.observe` for everything else |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Why does the occlusion map use the probability of the *right* class and not the largest one?
+#
+# <details><summary>Answer</summary>
+# The largest may belong to another class once a part is hidden. Then one would compare the belief
+# in two different things.
+# </details>
+#
+# **2.** A window is smaller than the shape, and the map is dark everywhere. Does the net not look at
+# the shape?
+#
+# <details><summary>Answer</summary>
+# It may see enough in what is left. Hiding one part at a time cannot show what several parts say
+# twice. Try a larger window.
+# </details>
+#
+# **3.** Two pictures are near in pixels but far in the hidden layer. What has the net learnt?
+#
+# <details><summary>Answer</summary>
+# To ignore what they share (ground, brightness, place) and to see what they do not: the shape.
+# </details>

@@ -1,0 +1,118 @@
+"""The exercises of lesson 15: look inside."""
+
+import numpy as np
+
+from tinynet.lessons.exercise import Wrong, exercise, expect
+
+
+@exercise(
+    "15.1",
+    "An occlusion map",
+    hints=(
+        "The map has one value for each window: (H - k) // s + 1 rows of them, as in pooling.",
+        "For each (i, j) take image.copy() and set [:, s*i : s*i + k, s*j : s*j + k] to fill. "
+        "Collect the copies and ask score once, for all of them.",
+        "return score(image[None])[0] - score(np.stack(copies)).reshape(OH, OW)",
+    ),
+)
+def occlusion_map(answer):
+    """Write occlusion_map(score, image, k, s, fill): how much the score drops by each window."""
+    image = np.arange(12.0).reshape(1, 3, 4)
+
+    def bottom_right(x):  # the score is one pixel: row 2, column 3
+        return x[:, 0, 2, 3]
+
+    before = image.copy()
+    got = answer(bottom_right, image, 2, 1, 0.0)
+    if not np.array_equal(image, before):
+        raise Wrong(
+            "the picture itself was changed. Each window hides a part of a copy of its own."
+        )
+    expect(
+        got, [[0, 0, 0], [0, 0, 11]], "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
+        "Only the last window covers that pixel: there the score drops from 11 to 0.",
+    )  # fmt: skip
+    expect(
+        answer(bottom_right, image, 1, 1, 5.0)[2], [0, 0, 0, 6],
+        "the same with k = 1, fill = 5, last row", "The hidden pixels become fill, here 5, not 0.",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    image, weight = rng.standard_normal((3, 9, 7)), rng.standard_normal((3, 9, 7))
+    truth = np.array([
+        [((image - 0.5) * weight)[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].sum() for j in range(3)]
+        for i in range(4)
+    ])  # fmt: skip
+    got = answer(lambda x: (x * weight).sum(axis=(1, 2, 3)), image, 3, 2, 0.5)
+    expect(got, truth, "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5")
+
+
+@occlusion_map.solution
+def my_occlusion_map(score, image, k, s, fill):
+    _, H, W = image.shape
+    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    copies = []
+    for i in range(OH):
+        for j in range(OW):
+            copy = image.copy()
+            copy[:, s * i : s * i + k, s * j : s * j + k] = fill
+            copies.append(copy)
+    return score(image[None])[0] - score(np.stack(copies)).reshape(OH, OW)
+
+
+@exercise(
+    "15.2",
+    "Where does the map point?",
+    hints=(
+        "The centre is a weighted mean of places; the weights are the drops, divided by their sum.",
+        "A negative drop says that hiding helped. It has no place in a mean: np.maximum(drops, 0).",
+        "Window (i, j) begins at row s*i and its middle is (k - 1) / 2 further down.",
+    ),
+)
+def centre(answer):
+    """Write centre(drops, k, s): (row, column) of the middle of the drops, in pixels."""
+    cases = [
+        ([[0.0, 0.0], [0.0, 1.0]], 1, 1, (1, 1), "One window, of one pixel, holds everything."),
+        ([[0.0, 0.0], [0.0, 1.0]], 3, 2, (3, 3), "Window (1, 1) covers pixels 2 to 4 each way."),
+        ([[1.0, 0.0, 3.0]], 1, 1, (0, 1.5), "(1 * 0 + 3 * 2) / 4 = 1.5."),
+        ([[3.0, -2.0, 1.0]], 1, 1, (0, 0.5), "Negative drops do not count."),
+    ]
+    for drops, k, s, expected, why in cases:
+        expect(answer(np.array(drops), k, s), expected, f"drops = {drops}, k = {k}, s = {s}", why)
+
+
+@centre.solution
+def my_centre(drops, k, s):
+    weights = np.maximum(drops, 0)
+    weights = weights / weights.sum()
+    i, j = np.indices(drops.shape)
+    return s * (weights * i).sum() + (k - 1) / 2, s * (weights * j).sum() + (k - 1) / 2
+
+
+@exercise(
+    "15.3",
+    "Nearest neighbours",
+    hints=(
+        "features - query subtracts the query from every row, by broadcasting.",
+        "The squares of a row, summed over axis 1, are its squared distance. The root would not "
+        "change the order.",
+        "return np.argsort(((features - query) ** 2).sum(axis=1), kind='stable')[:k]",
+    ),
+)
+def nearest(answer):
+    """Write nearest(features, query, k): the k rows with the smallest distance, nearest first."""
+    features = np.array([[0.0, 4.0], [1.0, 0.0], [9.0, 9.0], [0.0, 2.0]])
+    expect(
+        answer(features, np.array([0.0, 0.5]), 2), [1, 3],
+        "rows [0, 4], [1, 0], [9, 9], [0, 2] and query [0, 0.5], k = 2",
+        "Their distances are 3.5, 1.12, 12.4 and 1.5.",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    features, query = rng.standard_normal((50, 8)), rng.standard_normal(8)
+    truth = np.argsort(np.linalg.norm(features - query, axis=1))[:5]
+    expect(answer(features, query, 5), truth, "50 random rows of 8 numbers, k = 5")
+
+
+@nearest.solution
+def my_nearest(features, query, k):
+    distances = ((features - query) ** 2).sum(axis=1)
+    return np.argsort(distances, kind="stable")[:k]

@@ -12,19 +12,34 @@ by itself:
 
 Axis 1 is cut and joined; there may be none behind it. One thread of Python drives all devices: on
 GPUs what is launched on one runs while the next one gets its work.
+
+Where devices share the images instead, `scatter_images` cuts axis 0, `exchange_images` joins it
+again, and `replica` copies the weights.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from tinynet import functions as F
 from tinynet.backend import Device
 from tinynet.errors import ShapeError
 from tinynet.functions.transfer import Crossing, crossings, into
+from tinynet.nn import Module, Parameter
 from tinynet.tensor import Tensor
 
-__all__ = ["Crossing", "crossings", "exchange", "gather_channels", "into", "scatter_channels"]
+__all__ = [
+    "Crossing",
+    "crossings",
+    "exchange",
+    "exchange_images",
+    "gather_channels",
+    "into",
+    "replica",
+    "scatter_channels",
+    "scatter_images",
+]
 
 
 def scatter_channels(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:
@@ -49,6 +64,33 @@ def exchange(xs: Sequence[Tensor]) -> list[Tensor]:
     """Return all channels (N, C, ...) on every device: each tower sees all."""
     _check("exchange", xs)
     return [gather_channels(xs, x.device) for x in xs]
+
+
+def scatter_images(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:
+    """Return the images of x (N, ...) in parts, as equal as can be, one for each device."""
+    G, N = len(devices), x.shape[0]
+    ends = [i * N // G for i in range(G + 1)]
+    parts = zip(ends, ends[1:], devices, strict=False)
+    return [x[begin:end].to(device) for begin, end, device in parts]
+
+
+def exchange_images(xs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the images of all, (N, ...), on every device."""
+    return [F.concatenate([x.to(home.device) for x in xs], axis=0) for home in xs]
+
+
+def replica(module: Module, device: str | Device) -> Module:
+    """Return a module that computes on `device` with copies of the weights of this one.
+
+    The copies are ops: their gradients travel back and are added to those of the weights.
+    """
+    twin = copy.copy(module)
+    for name, value in vars(module).items():
+        if isinstance(value, Parameter):
+            vars(twin)[name] = value.to(device)
+        elif isinstance(value, Module):
+            vars(twin)[name] = replica(value, device)
+    return twin
 
 
 def _check(verb: str, xs: Sequence[Tensor]) -> None:

@@ -95,6 +95,12 @@ SMALL = Plan(
 )
 
 
+def fully_connected(plan: Plan, inputs: int) -> nn.Sequential:
+    """Return half of the units of a hidden layer."""
+    units = nn.Linear(inputs, plan.hidden)
+    return nn.Sequential(units, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout))
+
+
 class Tower(nn.Module):
     """One device's half. `sees` are the layers that get the maps of both towers."""
 
@@ -104,10 +110,6 @@ class Tower(nn.Module):
 
         def pool() -> nn.Module:
             return nn.MaxPool2d(3, stride=2, ceil_mode=plan.ceil_mode)
-
-        def fully(layer: str, own: int) -> nn.Module:
-            units = nn.Linear(inputs(layer, own), plan.hidden)
-            return nn.Sequential(units, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout))
 
         c1, c2, c3, c4, c5 = plan.widths
         first = nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding)
@@ -120,8 +122,8 @@ class Tower(nn.Module):
         self.conv3 = nn.Sequential(third, nn.ReLU())
         self.conv4 = nn.Sequential(fourth, nn.ReLU())
         self.conv5 = nn.Sequential(fifth, nn.ReLU(), pool(), nn.Flatten())
-        self.fc6 = fully("fc6", plan.maps)
-        self.fc7 = fully("fc7", plan.hidden)
+        self.fc6 = fully_connected(plan, inputs("fc6", plan.maps))
+        self.fc7 = fully_connected(plan, inputs("fc7", plan.hidden))
 
 
 class TwoTowers(nn.Module):

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import tinynet
-from tinynet import exchange
+from tinynet import exchange, ranks
 from tinynet.cli_data import DATA, FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
@@ -49,8 +49,7 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         sys.exit(130)
     except USER_ERRORS as error:
-        click.echo(f"Error: {sentence(error)}", err=True)
-        sys.exit(1)
+        ranks.joined.fail(f"Error: {sentence(error)}")
 
 
 def sentence(error: Exception) -> str:

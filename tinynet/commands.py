@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ import tinynet
 from tinynet import backend, data, finetune, models, runs
 from tinynet.autograd import no_grad
 from tinynet.backend import Device
-from tinynet.console import compilation_said, display, duration
+from tinynet.console import Silence, compilation_said, display, duration
 from tinynet.data import Dataset
 from tinynet.diagnosis import explain_plateau
+from tinynet.distributed import agree
 from tinynet.errors import DataError, ShapeError
 from tinynet.kernels import get_num_threads
-from tinynet.pipeline import fingerprint
+from tinynet.pipeline import Sets, fingerprint
+from tinynet.ranks import ALONE, Ranks, join
 from tinynet.recipes import Recipe
 from tinynet.runs import Finished, Run, Stopped
 from tinynet.steps import device_of
@@ -34,14 +37,17 @@ def start(
     recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
 ) -> int:
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
-    where = backend.devices(device)
+    ranks = join(backend.devices(device)[0])
+    where = tuple(map(ranks.place, backend.devices(device)))
     folder = runs.free_folder(recipe) if out is None else out
+    if ranks.rank:
+        return follow(recipe, folder, open_sets(recipe, data_dir), where, ranks, limit)
     runs.refuse_used(folder)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
-    click.echo(first_line(recipe, sets, where))
-    run = runs.assemble(folder, recipe, sets, ",".join(where))
+    click.echo(first_line(recipe, sets, where, ranks))
+    run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
     refuse_size(run)
     for note in finetune.begin(run.model, recipe):
         click.echo(note)
@@ -53,11 +59,12 @@ def start(
             data_dir=None if data_dir is None else str(data_dir.resolve()),
             fingerprint=fingerprint(*sets),
             device=",".join(where),
+            ranks=ranks.size,
             threads=get_num_threads(),
             tinynet=tinynet.__version__,
             numpy=np.__version__,
         )
-        return drive(run, limit)
+        return drive(run, sets, limit)
 
 
 def refuse_size(run: Run) -> None:
@@ -86,26 +93,47 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             f"{folder / runs.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own goes on with runs.restore."
         )
-    with runs.lock(folder):
-        where = backend.devices(facts["device"])
+    ranks = join(backend.devices(facts["device"])[0])
+    where = tuple(map(ranks.place, backend.devices(facts["device"])))
+    with contextlib.nullcontext() if ranks.rank else runs.lock(folder):
         sets = open_sets(recipe, data_dir or runs.data_folder(folder))
         if fingerprint(*sets) != facts["fingerprint"]:
             raise DataError(
                 f"{folder}: this run began on other pictures than the {recipe.data} found now. "
                 "Say where the first ones are with --data-dir."
             )
-        click.echo(first_line(recipe, sets, where))
-        run = runs.assemble(folder, recipe, sets, facts["device"])
+        if ranks.rank:
+            return follow(recipe, folder, sets, where, ranks, limit, resumed=True)
+        click.echo(first_line(recipe, sets, where, ranks))
+        run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
         notes = finetune.begin(run.model, recipe, load=not runs.begun(folder))
         for note in [*notes, runs.restore(run)]:
             if note:
                 click.echo(note)
         click.echo(f"Going on after epoch {run.state.epoch}, step {run.state.step}.")
-        return drive(run, limit)
+        return drive(run, sets, limit)
 
 
-def drive(run: Run, limit: float) -> int:
+def follow(
+    recipe: Recipe, folder: Path, sets: Sets, where: tuple[Device, ...], ranks: Ranks, limit: float,
+    resumed: bool = False,
+) -> int:  # fmt: skip
+    """Do this rank's share of the run that rank 0 begins or resumes; say and write nothing."""
+    run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
+    finetune.begin(run.model, recipe, load=not (resumed and runs.begun(folder)))
+    if resumed:
+        runs.restore(run)
+    agree(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
+    end = None
+    with compilation_said(Silence()):
+        for event in runs.advance(run, max_minutes=limit):
+            end = event
+    return end.exit_code if isinstance(end, Stopped) else 0
+
+
+def drive(run: Run, sets: Sets, limit: float) -> int:
     """Train, show it, say how it ended and what it wrote; return the exit code."""
+    agree(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     explained, end = False, None
     with display(run.recipe.epochs) as shown, compilation_said(shown):
         for event in saved_at_bad_data(run, limit):
@@ -164,10 +192,13 @@ def on_towers(recipe: Recipe, exchange_at: str | None) -> Recipe:
     return dataclasses.replace(recipe, model=model, variant=exchange_at)
 
 
-def first_line(recipe: Recipe, sets: tuple[Dataset, Dataset], where: tuple[Device, ...]) -> str:
-    """Name the devices, the threads and the data."""
+def first_line(recipe: Recipe, sets: Sets, where: tuple[Device, ...], ranks: Ranks = ALONE) -> str:
+    """Name the devices, the threads, the ranks and the data."""
     train, test = sets
     threads = f" with {get_num_threads()} threads" if where[0].kind == "cpu" else ""
+    if ranks.size > 1:
+        processes = ", ".join(map(str, ranks.processes))
+        threads += f" in each of {ranks.size} ranks (processes {processes})"
     places = " and ".join(where)
     return (
         f"tinynet {tinynet.__version__}: {recipe.name} on {places}{threads}; data {recipe.data}, "

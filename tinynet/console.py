@@ -45,6 +45,16 @@ class Clock:
         return duration(steps * (time.monotonic() - self.started) / self.done)
 
 
+class Silence:
+    """Shows nothing: of several ranks one speaks."""
+
+    def show(self, event: Step | Epoch) -> None:
+        """Do not show the event."""
+
+    def say(self, text: str) -> None:
+        """Do not say it."""
+
+
 class Lines:
     """One line for the first loss, one now and then, one an epoch."""
 

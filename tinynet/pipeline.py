@@ -22,6 +22,9 @@ from tinynet.random import generator
 from tinynet.recipes import Recipe
 from tinynet.train import Batch
 
+Sets = tuple[Dataset, Dataset]
+"""The pictures to learn from, and those to test with."""
+
 TEST_BATCH = 250
 MEASURED = 10_000  # pictures in files that are read for their mean, at most
 SIDE = 32  # of the pictures that the recipes are made for; digits get a border

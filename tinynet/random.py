@@ -33,6 +33,7 @@ class _Counters:
     step: int = 0
     draw: int = 0
     parameter: int = 0
+    row: int = 0
 
 
 _counters = _Counters()
@@ -54,6 +55,11 @@ def at_step(step: int) -> None:
     _counters.step, _counters.draw = step, 0
 
 
+def at_row(row: int) -> None:
+    """From here on image 0 of a batch counts as image `row`: another rank has those before it."""
+    _counters.row = row
+
+
 @contextlib.contextmanager
 def fork(n: int) -> Iterator[None]:
     """Inside the block everything is drawn from seed `n`; afterwards the old streams go on."""
@@ -70,17 +76,29 @@ class LiveKey(NamedTuple):
 
     counters: Array  # (3,) uint64: seed, step, draw
     offset: int  # to be added to the draw
+    first: int = 0
 
 
-Key = tuple[int, int, int] | LiveKey
-"""Which draw it is: (seed, step, draw)."""
+Key = tuple[int, int, int] | tuple[int, int, int, int] | LiveKey
+"""Which draw it is, (seed, step, draw), and which of its numbers is the first, if not number 0."""
 
 
-def next_draw() -> Key:
-    """Return the key of one more draw, for example of a dropout mask."""
-    key, graph = counters(), recorder()
+def next_draw(an_image: int = 0) -> Key:
+    """Return the key of one more draw, for example of a dropout mask.
+
+    `an_image`: how many numbers an image takes; those of a shard begin where the whole batch's do.
+    """
+    key, graph, first = counters(), recorder(), _counters.row * an_image
     _counters.draw += 1
-    return key if graph is None else LiveKey(graph.counters, key[2] - graph.first_draw)
+    if graph is not None:
+        graph.watch("the first image of the batch", lambda: _counters.row)
+        return LiveKey(graph.counters, key[2] - graph.first_draw, first)
+    return (*key, first) if first else key
+
+
+def first_number(key: Key) -> int:
+    """Return which number of its draw is the first one that is wanted."""
+    return key.first if isinstance(key, LiveKey) else key[3] if len(key) > 3 else 0
 
 
 def counters() -> tuple[int, int, int]:
@@ -96,7 +114,7 @@ def skip(draws: int) -> None:
 def numbers(key: Key) -> tuple[Any, Any, Any]:
     """Return (seed, step, draw): of a key in the memory of a GPU, as arrays without axes."""
     if not isinstance(key, LiveKey):
-        return key
+        return key[:3]
     seed, step, draw = (key.counters[i] for i in range(3))
     found = seed, step, draw + np.uint64(key.offset)
     return found if array_module(key.counters) is not np else tuple(int(n) for n in found)  # type: ignore[return-value]
@@ -136,10 +154,11 @@ def philox4x32(counter: list[Array], key: tuple[Any, Any]) -> list[Array]:
 
 
 def random_bits(size: int, key: Key, like: Array) -> Array:
-    """Return `size` random 32-bit words (uint32) of a draw."""
+    """Return `size` random 32-bit words (uint32) of a draw, from its first one on."""
     xp: Any = array_module(like)
     n, step, draw = numbers(key)
-    block = xp.arange(-(-size // 4), dtype=xp.uint64)
+    start, skipped = divmod(first_number(key), 4)
+    block = xp.arange(start, start - (-(size + skipped) // 4), dtype=xp.uint64)
     fixed = [xp.zeros_like(block) + word for word in (draw, step % 2**32, step // 2**32)]
     words = philox4x32([block, *fixed], (n % 2**32, n // 2**32))
-    return xp.stack(words, axis=1).astype(xp.uint32).reshape(-1)[:size]
+    return xp.stack(words, axis=1).astype(xp.uint32).reshape(-1)[skipped : skipped + size]

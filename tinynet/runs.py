@@ -28,15 +28,16 @@ from typing import Any
 from tinynet import checkpoint, models, pipeline, plot, random, recipes
 from tinynet.backend import Array
 from tinynet.checkpoint import Checkpoint, write_atomically
-from tinynet.data import Dataset
 from tinynet.diagnosis import check_finite
+from tinynet.distributed import agree, fingerprints, shared
 from tinynet.errors import DataError
 from tinynet.interrupt import stop_requests
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.ranks import ALONE, Ranks
 from tinynet.recipes import Recipe
 from tinynet.resident import moved
-from tinynet.steps import Tally, device_of
+from tinynet.steps import device_of
 from tinynet.train import Epoch, Feed, State, Step, fit
 from tinynet.weights import conventions
 
@@ -58,20 +59,21 @@ class Run:
     train: Feed
     test: Feed
     preprocessing: dict[str, Array]
+    ranks: Ranks = ALONE
     state: State = dataclasses.field(default_factory=State)
 
 
 def assemble(
-    folder: Path, recipe: Recipe, sets: tuple[Dataset, Dataset], device: str = "cpu"
+    folder: Path, recipe: Recipe, sets: pipeline.Sets, device: str = "cpu", ranks: Ranks = ALONE
 ) -> Run:
-    """Return a run at its start: a new model, its optimiser and its batches."""
+    """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, test = pipeline.feeds(recipe, *sets)
     normaliser, where = train.normaliser, device_of(model)
     optimizer = recipes.optimizer(recipe, model)
-    feeds = moved(train, where), moved(test, where)
-    return Run(folder, recipe, classes, model, optimizer, *feeds, normaliser.arrays())
+    train, test = (shared(moved(feed, where), ranks) for feed in (train, test))
+    return Run(folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(), ranks)
 
 
 def build(recipe: Recipe, classes: int) -> Module:
@@ -106,16 +108,19 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     saved = time.monotonic()
     deadline = saved + 60 * max_minutes
     with stop_requests() as request:
-        for event in _fit(run):
+        recipe, parts = run.recipe, (run.model, run.optimizer, run.train, run.test)
+        how: dict[str, Any] = {"learning_rate": recipe.learning_rate, "ranks": run.ranks}
+        for event in fit(*parts, epochs=recipe.epochs, state=run.state, **how):
             yield event
             if isinstance(event, Epoch):
                 _end_epoch(run)
                 saved = time.monotonic()
-            stop = request.why or ("the time is up" if time.monotonic() > deadline else "")
+            late = time.monotonic() > deadline
+            stop = run.ranks.any(request.why or ("the time is up" if late else ""))
             if stop and run.state.epoch < run.recipe.epochs:
                 request.step_is_done()
                 save(run)
-                if not request.why:
+                if not request.why and not run.ranks.rank:
                     draw(run)
                 yield Stopped(stop, request.exit_code)
                 return
@@ -127,6 +132,8 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
 
 def save(run: Run) -> None:
     """Write where the run stands; weights that are not finite are refused, not written."""
+    if run.ranks.rank:
+        return  # all stand at the same place, and the first one writes
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
     checkpoint.save(run.folder / LAST, _snapshot(run, run.optimizer.state_dict()))
 
@@ -139,9 +146,11 @@ def restore(run: Run) -> str:
     found, note = checkpoint.load_latest(path)
     recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
-    if note and path.exists():  # the next save must not put it in the place of the whole one
+    if (
+        note and path.exists() and not run.ranks.rank
+    ):  # the next save must not put it in the place of the whole one
         path.replace(path.with_name(f"damaged.{LAST}"))
-    run.state = _state_from(found.metadata["state"])
+    run.state = State.from_json(found.metadata["state"])
     return note
 
 
@@ -227,16 +236,10 @@ def draw(run: Run) -> None:
         plot.filters(first.data, run.folder / FILTERS, title=f"first layer of {title}")
 
 
-def _fit(run: Run) -> Iterator[Step | Epoch]:
-    return fit(
-        run.model,
-        run.optimizer,
-        run.train,
-        run.test,
-        epochs=run.recipe.epochs,
-        learning_rate=run.recipe.learning_rate,
-        state=run.state,
-    )
+def facts(run: Run) -> dict[str, Any]:
+    """Return what must be the same for all ranks of a run."""
+    arrays = {"weights": run.model.state_dict(), "velocities": run.optimizer.state_dict()}
+    return {"its step": _steps_done(run), **fingerprints(dataclasses.asdict(run.recipe), arrays)}
 
 
 def _end_epoch(run: Run) -> None:
@@ -245,6 +248,9 @@ def _end_epoch(run: Run) -> None:
     The log is rewritten from the state, so a line that a killed run wrote ahead of its checkpoint
     is gone when the resumed run gets there.
     """
+    agree(run.ranks, facts(run))
+    if run.ranks.rank:
+        return
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
     *earlier, record = run.state.records
     lines = "".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in run.state.records)
@@ -265,8 +271,9 @@ def _finish(run: Run) -> dict[str, Any]:
         "device": ",".join(dict.fromkeys(p.device for p in run.model.parameters())),
         "seed": run.recipe.seed,
     }
-    _write_json(run.folder / RESULT, result)
-    draw(run)
+    if not run.ranks.rank:
+        _write_json(run.folder / RESULT, result)
+        draw(run)
     return result
 
 
@@ -283,13 +290,6 @@ def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
         conventions.KEY: conventions.of_model(run.model).json(),
     }
     return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)
-
-
-def _state_from(text: str) -> State:
-    values = json.loads(text)
-    values["tally"] = Tally(**values["tally"])
-    values["records"] = [Epoch(**record) for record in values["records"]]
-    return State(**values)
 
 
 def _steps_done(run: Run) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +12,10 @@ from tinynet import diagnosis
 from tinynet import functions as F
 from tinynet.backend import Array, Device, array_module, current, home, to_numpy, transfer
 from tinynet.capture import graph
+from tinynet.distributed import average
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.ranks import ALONE, Ranks
 from tinynet.tensor import Tensor, tensor
 
 
@@ -42,6 +45,13 @@ class Tally:
         self.images += self.waiting_images
         self.waiting, self.waiting_images = None, 0
 
+    def share(self, ranks: Ranks) -> None:
+        """Add up what all ranks have seen."""
+        self.settle()
+        sums = np.array([self.loss, self.correct, self.images], np.float64)
+        ranks.all_reduce(sums)
+        self.loss, self.correct, self.images = float(sums[0]), int(sums[1]), int(sums[2])
+
     def add(self, scores: Tensor, loss: Tensor, labels: Array) -> None:
         """Count a batch: `loss` is its mean, `scores` (N, classes)."""
         self.loss += loss.item() * len(labels)
@@ -62,6 +72,7 @@ def train_step(
     *,
     tally: Tally,
     number: int = 0,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Do one update, and count the batch in `tally` as it was answered before the update.
 
@@ -70,6 +81,7 @@ def train_step(
     images : (N, C, H, W)
     labels : (N,) integers
     number : of this step in the run, for messages
+    ranks : among which the batch is shared; all of them do the same update
     """
     optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
     x = tensor(images, device=device_of(model))
@@ -79,8 +91,14 @@ def train_step(
         if not math.isfinite(loss.item()):
             raise FloatingPointError(diagnosis.of_loss(loss.item(), model, x, number, optimizer.lr))
         loss.backward()
+        if ranks.size == 1:
+            optimizer.step()
+            tally.add(scores, loss, labels)
+            return
+        sums = average(model, sums_of(scores, loss, labels), ranks)
         optimizer.step()
-    tally.add(scores, loss, labels)
+    tally.put(sums, ranks.batch)
+    tally.settle()
 
 
 def sums_of(scores: Tensor, loss: Tensor, labels: Array) -> Array:
@@ -93,9 +111,10 @@ def sums_of(scores: Tensor, loss: Tensor, labels: Array) -> Array:
 class GpuSteps:
     """Training steps on a GPU: a graph that is launched, and looked at a few times a second."""
 
-    def __init__(self, model: Module, optimizer: Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
-        self.graph, self.shape = graph(self.step), ()
+    def __init__(self, model: Module, optimizer: Optimizer, ranks: Ranks = ALONE) -> None:
+        self.model, self.optimizer, self.ranks = model, optimizer, ranks
+        self.graph = graph(self.step)
+        self.first: Any = None  # what the graph's batch is like
         self.one = len({p.device for p in model.parameters()}) == 1  # a graph is of one device
 
     def step(self, x: Tensor, labels: Array) -> Array:
@@ -104,18 +123,20 @@ class GpuSteps:
         scores = self.model(x)
         loss = F.cross_entropy(scores, labels)
         loss.backward()
+        sums = average(self.model, sums_of(scores, loss, labels), self.ranks)
         self.optimizer.step()
-        return sums_of(scores, loss, labels)
+        return sums
 
     def run(self, images: Array, labels: Array, tally: Tally, number: int, *, look: bool) -> bool:
         """Do one update. Look at the loss if asked to, and stop where it is not finite."""
         where = device_of(self.model)
         with current(where):
             x, y = on(images, where), on(labels, where)
-            self.shape = self.shape or x.shape
-            same = self.one and x.shape == self.shape  # a last batch may be smaller
+            batch: Any = x.shape, self.ranks.images, self.ranks.batch
+            self.first = self.first or batch
+            same = self.one and batch == self.first  # a last batch may be smaller
             do = self.graph if same else self.step
-            tally.put(do(Tensor(x, where), y), len(y))
+            tally.put(do(Tensor(x, where), y), self.ranks.batch or len(y))
         if look:
             tally.settle()
             if not math.isfinite(tally.loss):

@@ -14,6 +14,7 @@ have reached without the stop.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from tinynet.autograd import no_grad
 from tinynet.backend import Array, current
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.ranks import ALONE, Ranks
 from tinynet.steps import GpuSteps, Tally, device_of, on, sums_of, train_step
 from tinynet.tensor import Tensor, tensor
 
@@ -86,6 +88,14 @@ class State:
     total_seconds: float = 0.0  # spent on the finished epochs
     records: list[Epoch] = dataclasses.field(default_factory=list)  # of the finished epochs
 
+    @classmethod
+    def from_json(cls, text: str) -> State:
+        """Return the state that `dataclasses.asdict` and JSON made a text of."""
+        values = json.loads(text)
+        values["tally"] = Tally(**values["tally"])
+        values["records"] = [Epoch(**record) for record in values["records"]]
+        return cls(**values)
+
 
 def fit(
     model: Module,
@@ -96,6 +106,7 @@ def fit(
     epochs: int,
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Step | Epoch]:
     """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch.
 
@@ -105,16 +116,17 @@ def fit(
     Parameters
     ----------
     learning_rate : (step of the run, steps of the run) -> rate; None leaves the optimiser's alone
+    ranks : who shares the work; the feeds yield this rank's part of it
     """
-    state, gpu = State() if state is None else state, GpuSteps(model, optimizer)
-    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate}
+    state, gpu = State() if state is None else state, GpuSteps(model, optimizer, ranks)
+    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate, "ranks": ranks}
     while state.epoch < epochs:
         yield from train_one_epoch(model, optimizer, train, state=state, gpu=gpu, **settings)
         if learning_rate is not None:  # a run that goes on here has not set it yet
             done = state.epoch * train.steps + state.step
             optimizer.lr = learning_rate(max(0, done - 1), epochs * train.steps)
         started, tally = time.perf_counter(), Tally()
-        yield from _test(model, test, tally, state.epoch + 1, optimizer.lr)
+        yield from _test(model, test, tally, state.epoch + 1, optimizer.lr, ranks)
         yield _finish_epoch(state, tally, optimizer.lr, time.perf_counter() - started)
 
 
@@ -127,11 +139,12 @@ def train_one_epoch(
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
     gpu: GpuSteps | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Step]:
     """Train on what is left of the epoch that `state` is in, yielding a Step after each batch."""
     state = State() if state is None else state
     model.train()
-    gpu = gpu or GpuSteps(model, optimizer)
+    gpu = gpu or GpuSteps(model, optimizer, ranks)
     before = looked = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
         number = state.epoch * train.steps + state.step
@@ -140,7 +153,8 @@ def train_one_epoch(
             optimizer.lr = learning_rate(number, epochs * train.steps)
         now = time.perf_counter()
         if device_of(model).kind == "cpu":
-            train_step(model, optimizer, images, labels, tally=state.tally, number=number)
+            how: dict[str, Any] = {"tally": state.tally, "number": number, "ranks": ranks}
+            train_step(model, optimizer, images, labels, **how)
         else:
             last = state.step + 1 == train.steps
             if gpu.run(images, labels, state.tally, number, look=last or now > looked + LOOK_EVERY):
@@ -167,13 +181,17 @@ def evaluate(model: Module, test: Feed) -> tuple[float, float]:
     return tally.means
 
 
-def _test(model: Module, test: Feed, tally: Tally, epoch: int, lr: float) -> Iterator[Step]:
+def _test(
+    model: Module, test: Feed, tally: Tally, epoch: int, lr: float, ranks: Ranks = ALONE
+) -> Iterator[Step]:
     where, was_training = device_of(model), model.training
     model.eval()
     try:
         for step, (images, labels) in enumerate(test.batches(0), start=1):
             with no_grad(), np.errstate(over="ignore", invalid="ignore"), current(where):
-                if where.kind == "cpu":
+                if ranks.size > 1 and not ranks.images:
+                    pass  # too few images for all ranks
+                elif where.kind == "cpu":
                     scores = model(tensor(images, device=where))
                     tally.add(scores, F.cross_entropy(scores, labels), labels)
                 else:
@@ -181,7 +199,7 @@ def _test(model: Module, test: Feed, tally: Tally, epoch: int, lr: float) -> Ite
                     scores = model(Tensor(on(images, where), where))
                     tally.put(sums_of(scores, F.cross_entropy(scores, y), y), len(y))
             if step == test.steps:
-                tally.settle()
+                tally.share(ranks)
             yield Step("test", epoch, step, test.steps, *tally.means, lr=lr)
     finally:
         if was_training:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tinynet as tn
 from tinynet import kernels
 from tinynet.kernels import dropout
 from tinynet.random import random_bits
@@ -71,3 +72,28 @@ def test_p_of_0_keeps_all_and_p_of_1_keeps_nothing(kind, rng):
     with kernels.use(kind):
         assert np.array_equal(dropout(x, 0.0, KEY), x)
         assert not dropout(x, 1.0, KEY).any()
+
+
+@KINDS
+@pytest.mark.parametrize("cuts", [(4,), (1, 2, 7), (3, 3)])
+def test_shards_of_a_batch_get_the_mask_of_the_whole(kind, cuts):
+    """Also where nine numbers an image let a shard begin in the middle of four random words."""
+    x = np.arange(1, 1 + 10 * 9, dtype="f").reshape(10, 3, 3)
+    with kernels.use(kind):
+        whole = dropout(x, 0.5, KEY)
+        shards, lo = [], 0
+        for hi in (*cuts, 10):
+            shards.append(dropout(x[lo:hi], 0.5, (*KEY, 9 * lo)))
+            lo = hi
+    assert np.array_equal(np.concatenate(shards), whole)
+
+
+def test_a_layer_counts_from_the_row_that_was_said():
+    x = tn.tensor(np.ones((6, 5), "f"))
+    tn.random.at_step(3)
+    whole = tn.functions.dropout(x).numpy()
+    tn.random.at_step(3)
+    tn.random.at_row(2)
+    assert np.array_equal(tn.functions.dropout(x[2:]).numpy(), whole[2:])
+    tn.seed(0)
+    assert len(tn.random.next_draw(5)) == 3, "a new seed begins at row 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tinynet import kernels, random
@@ -36,4 +37,4 @@ def dropout(x: Tensor, p: float = 0.5, *, training: bool = True) -> Tensor:
         raise ValueError(f"dropout: p is a probability, 0 to 1. Got p={p}.")
     if not training or p == 0:
         return x
-    return Dropout(float(p), random.next_draw())(x)
+    return Dropout(float(p), random.next_draw(math.prod(x.shape[1:])))(x)

@@ -10,29 +10,32 @@ struct __align__(4 * sizeof(real)) Four {  // neighbours that are read and writt
 extern "C" __global__ void dropout(
     const real* x,  // (size,)
     Index size, unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
+    unsigned start, int skipped,  // the first block of random words, and how many of it are not ours
     long long threshold,  // p * 2**32: words below it are dropped
     real scale,           // 1 / (1 - p)
     const unsigned long long* counters,  // (3,) seed, step, draw in a graph, or null; draw is added
     real* y)              // (size,)
 {
-  const Index block = thread_in_grid(), first = 4 * block;
+  const Index block = thread_in_grid(), first = 4 * block - skipped;
   if (first >= size) return;
   if (counters) {  // what the numbers above would be in a replay
     seed = unsigned(counters[0]), seed_high = unsigned(counters[0] >> 32);
     step = unsigned(counters[1]), step_high = unsigned(counters[1] >> 32);
     draw += unsigned(counters[2]);
   }
-  const Words words = philox(block, draw, step, step_high, seed, seed_high);
+  const Words words = philox(start + unsigned(block), draw, step, step_high, seed, seed_high);
   auto dropped = [&](int i, real value) {
     return value * scale * real(words.at[i] >= threshold ? 1 : 0);
   };
 
-  const bool in_one_piece = (size_t(x) | size_t(y)) % sizeof(Four) == 0 && first + 4 <= size;
+  const bool aligned = (size_t(x) | size_t(y)) % sizeof(Four) == 0 && skipped == 0;
+  const bool in_one_piece = aligned && first + 4 <= size;
   if (in_one_piece) {
     Four four = *reinterpret_cast<const Four*>(x + first);
     for (int i = 0; i < 4; ++i) four.at[i] = dropped(i, four.at[i]);
     *reinterpret_cast<Four*>(y + first) = four;
   } else {
-    for (int i = 0; i < 4 && first + i < size; ++i) y[first + i] = dropped(i, x[first + i]);
+    for (int i = 0; i < 4 && first + i < size; ++i)
+      if (first + i >= 0) y[first + i] = dropped(i, x[first + i]);
   }
 }

@@ -3,7 +3,8 @@ r"""Dropout (Krizhevsky et al. 2012, section 4.2), in its inverted form.
     y[i]  = x[i] / (1 - p)  if bits[i] >= p * 2**32  else  0
     gx[i] = gy[i] / (1 - p) if bits[i] >= p * 2**32  else  0
 
-bits[i] is a random 32-bit word of Philox4x32-10 that depends on (seed, step, draw, i) alone. The
+bits[i] is a random 32-bit word of Philox4x32-10 that depends on (seed, step, draw, i) alone (where
+several ranks share a batch, i goes on counting from rank to rank). The
 mask is never stored: backward draws the same bits and is the same function. The paper multiplied
 by 1 - p at test time instead of dividing here; what a test sees is the same.
 """
@@ -19,14 +20,15 @@ from tinynet.kernels._cuda import cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import share
 from tinynet.kernels._native import In1, Out1, Real, helper, native
-from tinynet.random import Key, LiveKey, numbers, random_bits
+from tinynet.random import Key, LiveKey, first_number, numbers, random_bits
 
 
 @Kernel
 def dropout(x: Array, p: float, key: Key) -> Array:
     """Return x of any shape with each element zeroed with probability p, the rest / (1 - p).
 
-    `key` is (seed, step, draw); element i counts in row-major order, however x lies in memory.
+    `key` is (seed, step, draw) or (seed, step, draw, first); elements count in row-major order from
+    `first` on, however x lies in memory.
     """
     if p == 1:
         return array_module(x).zeros_like(x)
@@ -45,11 +47,12 @@ all_zero = unless("p = 1: nothing is drawn", lambda x, p, key: p == 1)
 def dropout_numba(x: Array, p: float, key: Key) -> Array:
     """Four words of Philox serve four neighbouring elements."""
     seed, step, draw = numbers(key)
+    start, skipped = divmod(first_number(key), 4)
     y = np.empty(x.shape, np.float32)
     halves = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32
     _mask_loop(
-        -(-x.size // 4), np.ascontiguousarray(x).reshape(-1), *halves, draw, round(p * 2**32),
-        1 / (1 - p), y.reshape(-1), grain=share(16),
+        -(-(x.size + skipped) // 4), np.ascontiguousarray(x).reshape(-1), *halves, draw, start,
+        skipped, round(p * 2**32), 1 / (1 - p), y.reshape(-1), grain=share(16),
     )  # fmt: skip
     return y
 
@@ -57,12 +60,13 @@ def dropout_numba(x: Array, p: float, key: Key) -> Array:
 @native
 def _mask_loop(
     lo: int, hi: int, x: In1, seed: int, seed_high: int, step: int, step_high: int, draw: int,
-    threshold: int, scale: Real, y: Out1,
+    start: int, skipped: int, threshold: int, scale: Real, y: Out1,
 ) -> None:  # fmt: skip
     for block in range(lo, hi):
-        words = _philox(block, draw, step, step_high, seed, seed_high)
-        for i in range(4 * block, min(4 * block + 4, len(x))):
-            kept = words[i - 4 * block] >= np.uint64(threshold)
+        words = _philox(start + block, draw, step, step_high, seed, seed_high)
+        first = 4 * block - skipped
+        for i in range(max(first, 0), min(first + 4, len(x))):
+            kept = words[i - first] >= np.uint64(threshold)
             y[i] = x[i] * scale * (np.float32(1) if kept else np.float32(0))
 
 
@@ -89,14 +93,15 @@ def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     """One thread four elements, for which one call of Philox has words."""
     counters, (seed, step, draw) = None, (0, 0, 0)
     if isinstance(key, LiveKey):
-        counters, draw = key
+        counters, draw = key.counters, key.offset
     else:
-        seed, step, draw = key
+        seed, step, draw = key[:3]
+    start, skipped = divmod(first_number(key), 4)
     x = in_rows(x)
     y = array_module(x).empty(x.shape, x.dtype)
-    words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw
+    words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw, start, skipped
     launch(
-        "dropout", "dropout", cover(-(-x.size // 4)), x, x.size, *words, round(p * 2**32),
-        1 / (1 - p), counters, y,
+        "dropout", "dropout", cover(-(-(x.size + skipped) // 4)), x, x.size, *words,
+        round(p * 2**32), 1 / (1 - p), counters, y,
     )  # fmt: skip
     return y

@@ -226,6 +226,8 @@ def _dropout(rng: Random) -> dict[str, Arguments]:
         "another seed, step and draw": (x, 0.3, (2**40 + 7, 123456, 2)),
         "an odd number of elements": (x[:1, :1, :, :3], 0.5, (0, 0, 0)),
         "nothing": (x[:0], 0.5, (0, 0, 0)),
+        "the second shard of a batch": (x, 0.5, (3, 2, 1, 120)),
+        "a shard that begins anywhere": (x[:, :1, :3, :3], 0.3, (3, 2, 1, 27)),
     }
 
 

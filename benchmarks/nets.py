@@ -1,6 +1,7 @@
 """The three networks that are timed, in tinynet and, layer by layer the same, in PyTorch.
 
-S is cuda-convnet's `cifar-18pct`, A the small AlexNet for 32x32 images, L the AlexNet of 2012.
+S is cuda-convnet's `cifar-18pct` with the paper's LRN, A the small AlexNet for 32x32 images, L the
+AlexNet of 2012.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import tinynet as tn
 
-MODELS = {"S": "cifar-18pct", "A": "small-alexnet", "L": "alexnet"}
+MODELS = {"S": "cifar-18pct-lrn", "A": "small-alexnet", "L": "alexnet"}
 BATCH = {"S": 128, "A": 128, "L": 16}
 CLASSES = {"S": 10, "A": 10, "L": 1000}
 

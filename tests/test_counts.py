@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tinynet import models, nn
+from tinynet import kernels, models, nn
 from tinynet.report import counted
 
 PUBLISHED = {  # parameters, multiply-adds in millions where they are known to so many digits
@@ -26,6 +26,7 @@ PUBLISHED = {  # parameters, multiply-adds in millions where they are known to s
     "se-resnet-50": (28_088_024, None),
     "cifar-quick": (145_578, 12.35),
     "cifar-18pct": (89_578, 12.30),
+    "cifar-18pct-lrn": (89_578, 12.30),
     "cifar-13pct": (1_116_490, 18.5),
     "cifar-11pct": (2_112_970, 19.5),
     "nin": (966_986, None),
@@ -153,6 +154,21 @@ def test_the_table_of_networks_says_what_is_counted():
     for name, *numbers in rows:
         model, variant = ("alexnet", name) if name in VARIANTS else (name, None)
         assert [f"{n:,}" for n in totals(model, variant)] == numbers, name
+
+
+def test_the_steps_of_named_networks_are_timed(monkeypatch, capsys):
+    from benchmarks import networks
+
+    monkeypatch.setattr("sys.argv", ["networks", "demo", "--batch", "2", "--rounds", "2"])
+    with kernels.use("reference"):
+        networks.main()
+    head, _, row, _, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["network", "ms", "a", "step", "quickest", "slowest", "images/s"]
+    name, middle, quickest, slowest, speed = row.split()
+    assert name == "demo"
+    assert int(quickest) <= int(middle) <= int(slowest)
+    assert int(speed.replace(",", "")) > 0
+    assert "medians of 2" in last
 
 
 # the names of torchvision's files

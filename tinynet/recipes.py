@@ -121,7 +121,7 @@ RECIPES = {
         ),
         Recipe(
             name="cifar-18pct",
-            about="after cuda-convnet's 18 % net: response normalization, 140 epochs",
+            about="cuda-convnet's 18 % net: normalization within maps, 140 epochs",
             model="cifar-18pct",
             epochs=140,
             lr=0.001,

@@ -54,6 +54,7 @@ MODELS: dict[str, Entry] = {
     "se-resnet-50": Entry(_with(_bottlenecks, squeeze=True)),
     "cifar-quick": _small(cuda_convnet.cifar_quick),
     "cifar-18pct": _small(cuda_convnet.cifar_18pct),
+    "cifar-18pct-lrn": _small(_with(cuda_convnet.cifar_18pct, across_maps=True)),
     "cifar-13pct": _small(cuda_convnet.cifar_13pct, side=24),
     "cifar-11pct": _small(cuda_convnet.cifar_11pct, side=24),
     "nin": _small(nin.nin),

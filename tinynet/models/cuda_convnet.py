@@ -31,21 +31,27 @@ def cifar_quick(classes: int = 10) -> nn.Sequential:
     return net
 
 
-def cifar_18pct(classes: int = 10) -> nn.Sequential:
+def cifar_18pct(classes: int = 10, across_maps: bool = False) -> nn.Sequential:
     """Return the net of 18 % error without augmentation: 89,578 parameters.
 
-    cuda-convnet normalizes over 3x3 pixels of the same map here; this net normalizes over 3
-    channels, the paper's kind, with the same constants.
+    It normalizes over 3x3 pixels of the same map: `layers-18pct.cfg`, type `rnorm`. `across_maps`
+    does it over 3 channels at the same pixel, the paper's kind.
     """
+
+    def norm() -> nn.Module:
+        if across_maps:
+            return nn.LocalResponseNorm(n=3, k=1.0, alpha=5e-5 / 3, beta=0.75)
+        return nn.SpatialResponseNorm(n=3, k=1.0, alpha=5e-5 / 9, beta=0.75)
+
     net = nn.Sequential(
         nn.Conv2d(3, 32, 5, padding=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),
         nn.ReLU(),
-        nn.LocalResponseNorm(n=3, k=1.0, alpha=5e-5 / 3, beta=0.75),
+        norm(),
         nn.Conv2d(32, 32, 5, padding=2),
         nn.ReLU(),
         nn.AvgPool2d(3, stride=2, ceil_mode=True),
-        nn.LocalResponseNorm(n=3, k=1.0, alpha=5e-5 / 3, beta=0.75),
+        norm(),
         nn.Conv2d(32, 64, 5, padding=2),
         nn.ReLU(),
         nn.AvgPool2d(3, stride=2, ceil_mode=True),

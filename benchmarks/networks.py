@@ -1,0 +1,67 @@
+"""A training step of each network for small images: ``python -m benchmarks.networks``.
+
+The step is that of a training run, on pictures made of noise. The networks take turns, so a noisy
+minute falls on all of them alike; the median of the rounds is shown, and beside it how far the
+quickest and the slowest were apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+
+import numpy as np
+
+import tinynet as tn
+from tinynet import models
+from tinynet.kernels import get_num_threads
+from tinynet.optim import SGD
+from tinynet.report import table
+from tinynet.steps import Tally, train_step
+
+LARGEST = 32  # pixels: networks for larger images take seconds a step
+
+
+def prepared(name: str, batch: int) -> list[object]:
+    """Return what `train_step` wants for a network and a batch of noise."""
+    rng, model = np.random.default_rng(0), models.build(name, 10)
+    images = rng.standard_normal((batch, *models.INPUT_SHAPES[name]), np.float32)
+    optimizer = SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    return [model.train(), optimizer, images, rng.integers(0, 10, batch)]
+
+
+def measured(names: list[str], batch: int, rounds: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each network's steps, the first of which is not counted."""
+    steps = {name: prepared(name, batch) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds + 1):
+        for name, given in steps.items():
+            begun = time.perf_counter()
+            train_step(*given, tally=Tally())
+            times[name].append(1000 * (time.perf_counter() - begun))
+    return {name: found[1:] for name, found in times.items()}
+
+
+def main() -> None:
+    """Print a table, the quickest network first."""
+    parser = argparse.ArgumentParser(description="Time a training step of each small network.")
+    parser.add_argument("names", nargs="*", help="all for images of up to 32x32 pixels, if none")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    small = [n for n, e in models.MODELS.items() if e.side <= LARGEST and "towers" not in n]
+    times = measured(asked.names or small, asked.batch, asked.rounds)
+    rows = [("network", "ms a step", "quickest", "slowest", "images/s")]
+    for name, found in sorted(times.items(), key=lambda row: statistics.median(row[1])):
+        middle = statistics.median(found)
+        speed = f"{1000 * asked.batch / middle:,.0f}"
+        rows.append((name, f"{middle:.0f}", f"{min(found):.0f}", f"{max(found):.0f}", speed))
+    how = f"batch {asked.batch}, medians of {asked.rounds}; {get_num_threads()} threads, float32"
+    sys.stdout.write(f"{table(rows, left=1)}\n\n{how}\n")
+
+
+if __name__ == "__main__":
+    tn.seed(0)
+    main()

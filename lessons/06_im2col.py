@@ -148,7 +148,7 @@ print(f"{direct:,} against {squeezed:,}: {direct / squeezed:.1f} times fewer")
 # %% [markdown] lang="en"
 # ### The way back
 #
-# Training needs gradients. The matrix product has its own, which lesson 02 met. What remains is the
+# Training needs gradients. That of the matrix product is in lesson 03. What remains is the
 # gradient of im2col: given the gradient of every number in the columns, what is the gradient of the
 # picture?
 #

@@ -123,8 +123,7 @@ for step in (0, 1, 2, 3, 4, 9, 29):
 #
 # The judge of kernels compares a function of yours with the library's definition, in both float
 # types and many memory orders. An update takes all weights of a net, one after the other, and must
-# change them in place. Here is a plausible
-# one with a mistake. Find it before you run the cell.
+# change them in place. Here is a plausible one with a mistake. Find it before you run the cell.
 
 
 # %%
@@ -244,11 +243,13 @@ for lr in (0.018, 0.025, 0.035, 0.04):
     print(f"lr {lr:.3f}: loss after 300 steps {last[0]:10.2g} plain, {last[1]:10.2g} with momentum")
 
 # %% [markdown] lang="en"
-# Later (numbers like 1e+107 are explosions). The limit with momentum is $2\,(1 + 0.9) / 100 = 0.038$: where plain descent would swing up,
-# the velocity of the step before pulls against it.
+# Later (numbers like 1e+107 are explosions). The limit with momentum is
+# $2\,(1 + 0.9) / 100 = 0.038$: where plain descent would swing up, the velocity of the step before
+# pulls against it.
 #
-# **What does `decay` mean?** A Keras post about AlexNet sets `SGD(lr=0.01, decay=5e-5, momentum=0.9)` and calls it the weight
-# decay of the paper. In the Keras of that time `decay` was something else: a rate that falls as
+# **What does `decay` mean?** A Keras post about AlexNet sets
+# `SGD(lr=0.01, decay=5e-5, momentum=0.9)` and calls it the weight decay of the paper. In the Keras
+# of that time `decay` was something else: a rate that falls as
 # $lr / (1 + \text{decay} \cdot \text{step})$.
 #
 # **Exercise 11.3.** Write that rate.

@@ -27,7 +27,7 @@ from tinynet.lessons import check, figure, hint, show, solution
 # inputs of 224, or 227. Each of these numbers is right for *some* network. To see which, we count
 # ourselves. It takes three small functions.
 #
-# First: how many windows fit along one axis? A window of $K$ pixels moves by $S$ pixels over $H$
+# First: how many windows fit along one axis? You know it from lesson 05. A window of $K$ pixels moves by $S$ pixels over $H$
 # pixels with $P$ zeros on both sides. The room for moving is $H + 2P - K$, so
 #
 # $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$

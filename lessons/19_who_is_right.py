@@ -30,7 +30,7 @@ from tinynet.lessons import check, figure, hint, show, solution
 # it up.
 #
 # Begin with the best known number of all. The error with which AlexNet won is 15.4 % in one post
-# and 16.4 % in another. Here is what the paper reports (section 6, Table 2): "5 nets" means that
+# and 16.4 % in another (lesson 12 gave the answer away). Here is what the paper reports (section 6, Table 2): "5 nets" means that
 # the probabilities of five nets were averaged, and a star means trained on more pictures first.
 
 # %%
@@ -85,8 +85,8 @@ for number in (15.4, 16.4, 15.3):
 # ### 54, 55 or 56?
 #
 # The picture has 224 pixels, the first filter 11, and it moves by 4. One post prints maps of
-# 55 x 55 "without padding", another 56 x 56. How many windows fit depends on a rule, and there are
-# three in use:
+# 55 x 55 "without padding", another 56 x 56. You met the rules in lessons 05 and 12. Here they stand
+# side by side, because nearly every dispute about sizes is one about them:
 #
 # - "floor": windows that would leave the picture are left out (PyTorch, and this library);
 # - "ceil": a last window may hang over the edge (cuda-convnet, the code of 2012);

@@ -197,3 +197,12 @@ def test_a_net_of_all_the_kinds_of_layers_is_right(rng):
         nn.Sigmoid(),
     )
     check_layer(net, rng.standard_normal((3, 2, 9, 11)))
+
+
+def test_the_18_percent_net_normalizes_within_its_maps():
+    """`layers-18pct.cfg`: rnorm1 and rnorm2 have size 3, scale 5e-5, divided by the 9 pixels."""
+    norms = [m for m in models.build("cifar-18pct") if isinstance(m, nn.SpatialResponseNorm)]
+    assert [(m.n, m.k, m.beta) for m in norms] == [(3, 1.0, 0.75)] * 2
+    assert [m.alpha * 9 for m in norms] == pytest.approx([5e-5] * 2)
+    across = [m for m in models.build("cifar-18pct-lrn") if isinstance(m, nn.LocalResponseNorm)]
+    assert [(m.n, m.k, m.beta) for m in across] == [(3, 1.0, 0.75)] * 2

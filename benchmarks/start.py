@@ -2,7 +2,7 @@
 
 A training step of net S, batch 128. A new process each time, the rivals in turn, medians: tinynet
 with the kernels of an earlier run, tinynet with an empty cache, PyTorch. The clock starts before
-the process does.
+the process does. ``--kernels`` tells what compiling costs, kernel by kernel.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -64,6 +65,26 @@ def seconds(rival: str, kept: Path) -> float:
     return taken
 
 
+def compilations() -> list[tuple[str, float, float, float]]:
+    """Return (kernel, seconds, those in LLVM, those in type inference), compiled for one step."""
+    with tempfile.TemporaryDirectory() as empty:
+        os.environ["TINYNET_CACHE"] = empty  # read at the first kernel
+        first_step("tinynet")
+        from tinynet.kernels._native import KERNELS
+
+        rows = []
+        for kernel in KERNELS:
+            if not (compiled := cast("Any", kernel.compiled)):
+                continue
+            facts = compiled.get_metadata(compiled.signatures[0])
+            passes = facts["pipeline_times"]["nopython"]
+            inference = sum(t.run for name, t in passes.items() if name.endswith("type_inference"))
+            name = f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__}{kernel.variant}"
+            timers = facts["timers"]
+            rows.append((name, timers["compiler_lock"], timers["llvm_lock"], inference))
+    return sorted(rows, key=lambda row: -row[1])
+
+
 def compare(rounds: int) -> dict[str, dict[str, float]]:
     """Return the median and the extremes of each rival, in seconds."""
     samples: dict[str, list[float]] = {rival: [] for rival in RIVALS}
@@ -83,10 +104,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
     parser.add_argument("--first-step", choices=["tinynet", "torch"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.first_step:
         first_step(options.first_step)
+        return
+    if options.kernels:
+        rows = compilations()
+        total = ("all", *(sum(row[i] for row in rows) for i in (1, 2, 3)))
+        for name, spent, llvm, inference in (*rows, total):
+            sys.stdout.write(f"{name:42}{spent:6.2f} s, LLVM {llvm:.2f}, types {inference:.2f}\n")
         return
     found = compare(options.rounds)
     if options.json:

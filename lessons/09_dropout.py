@@ -164,7 +164,7 @@ show(nn.Dropout.forward)
 # one, so every backend decides alike.
 #
 # Does it help? We take only 500 pictures, so that learning by heart is easy, and train a small net
-# with 512 hidden units, once without and once with dropout. Predict four curves: loss on the 500
+# with 256 hidden units, once without and once with dropout. Predict four curves: loss on the 500
 # pictures and on 1000 others, without and with.
 
 # %%
@@ -179,7 +179,7 @@ def small_net(dropout):
     tn.seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 512), nn.ReLU(), dropout, nn.Linear(512, 10),
+        nn.Flatten(), nn.Linear(16 * 7 * 7, 256), nn.ReLU(), dropout, nn.Linear(256, 10),
     )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def looked_at(model, images, answers):
 
 
 def trained(dropout, epochs):
-    """Train for some epochs; return the model and (train loss, test loss, test accuracy) of each."""
+    """Train for some epochs; return the model and losses and test accuracy of every other one."""
     model, records = small_net(dropout), []
     optimizer = tn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     for epoch in range(epochs):
@@ -202,8 +202,12 @@ def trained(dropout, epochs):
             optimizer.zero_grad()
             F.cross_entropy(model(tn.tensor(pictures[chosen])), labels[chosen]).backward()
             optimizer.step()
-        learnt, tested = looked_at(model, pictures, labels), looked_at(model, others, test.labels)
-        records.append((learnt[0], *tested))
+        if epoch % 2 == 1:
+            learnt, tested = (
+                looked_at(model, pictures, labels),
+                looked_at(model, others, test.labels),
+            )
+            records.append((learnt[0], *tested))
     return model, np.array(records)
 
 
@@ -215,7 +219,7 @@ for p in (0.0, 0.5):
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-epochs = np.arange(1, EPOCHS + 1)
+epochs = np.arange(2, EPOCHS + 1, 2)
 for ax, p in zip(axes, (0.0, 0.5), strict=True):
     ax.plot(epochs, curves[p][:, 0], color="#0072B2", linestyle="--", label="the 500 of training")
     ax.plot(epochs, curves[p][:, 1], color="#D55E00", label="1000 others")
@@ -237,9 +241,10 @@ figure(
 
 # %% [markdown] lang="en"
 # Without dropout the loss on the 500 goes to nothing, while the loss on the others stops falling
-# half way: the net has learnt by heart. With dropout the others fare better,
-# and the curves stay closer. It still overfits; 500 pictures are few. This is one seed of each, and
-# a small net: the size of the effect means little, its direction is the paper's.
+# half way: the net has learnt by heart. With dropout the loss on the others ends lower, and the two
+# curves stay closer; and learning takes longer, as the paper says. It still overfits; 500 pictures
+# are few. This is one seed of each, and a small net: the size of the effect means little, its
+# direction is the paper's.
 #
 # ## Faster
 #

@@ -373,8 +373,8 @@ show(KerasPostLRN.forward)
 # Reading is one way. Here is a better one: *ask the layer*. The gradient of one single output with
 # respect to the whole input is zero wherever that output does not look.
 #
-# **Exercise 08.4.** Write `sees(layer, x, c, h, w)`: a mask (C, H, W), true where the output
-# `y[0, c, h, w]` depends on the input.
+# **Exercise 08.4.** Write `sees(layer, x, c, h, w)` for an array `x` of shape (1, C, H, W) and
+# `y = layer(x)`: a mask (C, H, W), true where the output `y[0, c, h, w]` depends on the input.
 
 
 # %% tags=["exercise"]

@@ -54,17 +54,17 @@ def colour_basis(answer: Any) -> None:
     deviations (C,), largest first, are standard deviations; vectors (C, C) has a direction in each
     column.
     """
-    grey = np.array([[[[1.0, 3.0]], [[1.0, 3.0]]]])
-    got = _pair(answer(grey))
-    case = "two grey pixels of two channels, (1, 1) and (3, 3)"
+    four = np.array([[[[13.0, 7, 11, 9]], [[13.0, 7, 9, 11]]]])
+    got = _pair(answer(four))
+    case = "four pixels of two channels, (13, 13), (7, 7), (11, 9), (9, 11)"
     expect(
-        got[0], [np.sqrt(2), 0], f"{case}: deviations",
-        "The covariance is [[1, 1], [1, 1]], with the eigenvalues 2 and 0; a deviation is a "
-        "square root. Did you subtract the mean?",
+        got[0], [3, 1], f"{case}: deviations",
+        "The covariance is [[5, 4], [4, 5]], with the eigenvalues 9 and 1; a deviation is a "
+        "square root, and the largest comes first. Did you subtract the mean?",
     )  # fmt: skip
     expect(
         np.abs(got[1]), np.full((2, 2), np.sqrt(0.5)), f"{case}: vectors, signs aside",
-        "Both channels change together: the first direction is (1, 1) / sqrt(2).",
+        "Mostly both channels change together: the first direction is (1, 1) / sqrt(2).",
     )  # fmt: skip
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
     images[:, 1] = (images[:, 0] + images[:, 1]) / 2

@@ -300,6 +300,20 @@ def test_there_is_no_notebook_without_a_script():
     assert notebooks == {p.stem for p in LESSONS}
 
 
+def test_the_readme_lists_every_lesson_in_order():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \d\d \| .*$", readme, flags=re.MULTILINE)
+    rows = [pages.row(pages.read(path)) for path in LESSONS]
+    assert listed == rows, "write it anew: tinynet lessons pair"
+
+
+def test_a_missing_lesson_enters_the_list():
+    first, second = (pages.Lesson(n, Path(f"{n}_x.py"), "Title", {}) for n in ("00", "01"))
+    text = f"before\n{pages.row(first)}\nafter\n"
+    both = f"before\n{pages.row(first)}\n{pages.row(second)}\nafter\n"
+    assert pages.listed(text, [first, second]) == both
+
+
 # they run
 
 OFFLINE = """

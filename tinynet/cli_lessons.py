@@ -118,8 +118,12 @@ def cpu_seconds() -> float:
 
 @lessons.command(name="pair")
 def write_notebooks() -> None:
-    """Write the notebooks of this clone anew from its scripts."""
+    """Write the notebooks of this clone anew from its scripts, and the list in its README."""
     from tinynet.lessons import pages
 
-    changed = pages.pair(pages.folder())
+    folder = pages.folder()
+    changed, readme = pages.pair(folder), folder.parent / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(pages.listed(text, pages.lessons()), encoding="utf-8")
     click.echo(f"{len(changed)} notebooks changed: {', '.join(p.name for p in changed) or '-'}")

@@ -161,6 +161,19 @@ def pair(where: Path) -> list[Path]:
     return changed
 
 
+def row(lesson: Lesson) -> str:
+    """Return the row of a lesson in the README."""
+    link = f"[{lesson.title}](lessons/{lesson.path.stem}.ipynb)"
+    minutes = lesson.facts.get("time", "?").split()[0]
+    return f"| {lesson.number} | {link} | {minutes} | {lesson.facts.get('goal', '')} |"
+
+
+def listed(readme: str, found: list[Lesson]) -> str:
+    """Return the text of the README with these lessons in its list."""
+    rows = "".join(row(lesson) + "\n" for lesson in found)
+    return re.sub(r"(^\| \d\d \| .*\n)+", lambda _: rows, readme, count=1, flags=re.MULTILINE)
+
+
 def copy(lesson: Lesson, where: Path) -> list[Path]:
     """Write a lesson with its solutions emptied, as script and notebook; leave what is there."""
     parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))

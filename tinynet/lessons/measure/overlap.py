@@ -15,8 +15,8 @@ from tinynet.backend import Array
 from tinynet.lessons.measure._training import say, scores, spread, train
 
 WINDOWS = {"2 x 2 every 2": 2, "3 x 3 every 2": 3}
-SETTINGS = {"shapes": (500, 30), "cifar10": (1000, 30)}  # training pictures, epochs
-LR = 0.01
+SETTINGS = {"shapes": (500, 20), "cifar10": (1000, 20)}  # training pictures, epochs
+LR = 0.02
 
 
 def main(seeds: int) -> None:

@@ -1,0 +1,363 @@
+# %% [markdown] lang="en"
+# # 13 Two GPUs
+#
+# | | |
+# |---|---|
+# | goal | Understand AlexNet's two towers, run them on two devices, and count what crosses. |
+# | time | 45 minutes |
+# | runs | under 10 seconds on two cores |
+# | needs | numpy, matplotlib and tinynet; no GPU, no network, no download |
+# | before | 05 Convolution by hand, 12 Count AlexNet |
+
+# %%
+import math
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import tinynet as tn
+from tinynet import functions as F
+from tinynet import nn, parallel, report, traffic
+from tinynet.lessons import check, figure, hint, move, show, solution
+
+# %% [markdown] lang="en"
+# ## Build
+#
+# AlexNet did not fit into the 3 GB of one GTX 580. So half of the maps of each layer lived on one
+# card and half on the other, and the paper adds a trick: the cards talk in certain layers only. conv2,
+# conv4 and conv5 see the maps of their own card; conv3 and the fully connected layers see both
+# (section 3.5). Why those? Talking costs time, silence costs accuracy. This lesson counts both.
+#
+# ### Half a layer
+#
+# A convolution that sees only its own half is a *grouped* convolution, here with two groups. As a
+# matrix from input channels to output channels it is block-diagonal:
+#
+# $$\begin{pmatrix} y_a \\ y_b \end{pmatrix} =
+# \begin{pmatrix} w_a & 0 \\ 0 & w_b \end{pmatrix} \begin{pmatrix} x_a \\ x_b \end{pmatrix}$$
+#
+# Write out the zeros: from a grouped weight (OC, C/G, KH, KW) make the weight of an ordinary
+# convolution that computes the same.
+
+
+# %% tags=["exercise"]
+def my_ungrouped(weight, groups):
+    "Your code: the weight (OC, C, KH, KW) of the same convolution without groups."
+    return None
+
+
+check("13.1", my_ungrouped)
+
+# %%
+hint("13.1")  # run this cell again for the next hint
+
+
+# %% tags=["solution"]
+def my_ungrouped(weight, groups):
+    OC, c, KH, KW = weight.shape
+    o = OC // groups
+    dense = np.zeros((OC, c * groups, KH, KW), weight.dtype)
+    for g in range(groups):
+        dense[g * o : (g + 1) * o, g * c : (g + 1) * c] = weight[g * o : (g + 1) * o]
+    return dense
+
+
+check("13.1", my_ungrouped)
+
+# %% [markdown] lang="en"
+# ### The exchange
+#
+# In front of conv3 each card sends its maps to the other. After that both have everything:
+#
+# $$(x_a,\ x_b) \rightarrow (x_a x_b,\ x_a x_b)$$
+#
+# You need no two cards for it. In this library `cpu` and `cpu:1` are two devices that share one
+# memory: mixing them is an error, and every crossing is counted, as between two GPUs.
+
+# %%
+xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
+with parallel.crossings() as crossed:
+    seen = parallel.exchange(xs)
+for tower, maps in enumerate(seen):
+    print(f"tower {tower} sees {maps.numpy().tolist()} on {maps.device}")
+print([f"{c.source} to {c.target}: {c.nbytes} bytes" for c in crossed])
+
+# %% [markdown] lang="en"
+# And backward? Each tower hands back a gradient for all the maps it saw, its own and the other's.
+# Predict what the gradient of $x_a$ is.
+
+
+# %% tags=["exercise"]
+def my_exchange_backward(gys):
+    "Your code: gys are two gradients (N, C, ...), one a tower; return two of (N, C/2, ...)."
+    return None
+
+
+check("13.2", my_exchange_backward)
+
+
+# %% tags=["solution"]
+def my_exchange_backward(gys):
+    both = gys[0] + gys[1]
+    half = both.shape[1] // 2
+    return [both[:, :half], both[:, half:]]
+
+
+check("13.2", my_exchange_backward)
+
+# %% [markdown] lang="en"
+# ### Bytes
+#
+# How much is that? The maps that one tower hands on are measured here, on a batch of no pictures,
+# which has the shapes of any other.
+
+
+# %%
+def towers_of(exchange_at):
+    """Return the paper's network on two pretend devices, to be counted only."""
+    with nn.init.undrawn():
+        return tn.models.build("alexnet-two-towers", classes=1000, variant=exchange_at)
+
+
+model = towers_of("conv3")
+crossed = model.traffic()
+handed = {c.layer: c.shape[1:] for c in crossed if not c.backward and c.layer != "picture"}
+print(handed)
+
+# %% [markdown] lang="en"
+# Write the count: the bytes that cross on the way forward into each layer that sees both towers,
+# with four bytes a number.
+
+
+# %% tags=["exercise"]
+def my_bytes_forward(maps, sees, batch):
+    "Your code: {layer: bytes}; maps[layer] is the shape of what one tower hands to the layer."
+    return None
+
+
+check("13.3", my_bytes_forward)
+
+
+# %% tags=["solution"]
+def my_bytes_forward(maps, sees, batch):
+    return {layer: 2 * 4 * batch * math.prod(maps[layer]) for layer in sees}
+
+
+check("13.3", my_bytes_forward)
+
+# %% [markdown] lang="en"
+# Now the paper's Figure 2, redrawn, with what crosses at each place. In JupyterLab with ipywidgets
+# choose where the convolutions exchange their maps; the lab notes in the code of 2012 try other
+# places too.
+
+# %%
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
+
+
+def draw_towers(exchange_at="conv3"):
+    """Draw the two towers and the kilobytes that cross for one picture, forward."""
+    net = towers_of(exchange_at)
+    there = traffic.sums(net.traffic(), backward=False)
+    shapes = traffic.maps(net)
+    fig, ax = plt.subplots(figsize=(10, 4.2), layout="constrained")
+    for i, (layer, shape) in enumerate(shapes.items()):
+        rows = (1,) if layer == "fc8" else (1, 0)
+        side = 0.14 + 0.22 * (shape[1] / 224 if len(shape) == 3 else 0.3)
+        for row in rows:
+            box = plt.Rectangle((i - 0.2, row - side / 2), 0.4, side, facecolor="#dce9f5")
+            box.set(edgecolor="black", linewidth=1)
+            ax.add_patch(box)
+            text = "x".join(map(str, shape))
+            ax.text(i, row - side / 2 - 0.09, text, ha="center", fontsize=8)
+            if i:
+                ax.annotate("", (i - 0.22, row), (i - 0.78, row), arrowprops={"arrowstyle": "->"})
+        ax.text(i, 1.3, layer, ha="center", weight="bold", fontsize=10)
+        for down, color in ((True, BLUE), (False, ORANGE)):
+            if layer == "picture" or not there.get((layer, down)):
+                continue
+            ends = (
+                ((i - 0.24, 0.16), (i - 0.7, 0.76)) if down else ((i - 0.3, 0.76), (i - 0.76, 0.16))
+            )
+            ax.annotate("", *ends, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
+        total = sum(n for (name, _), n in there.items() if name == layer)
+        if total and layer != "picture":
+            ax.text(i - 0.5, 0.5, f"{total / 1000:.0f} kB", ha="center", va="center", fontsize=9,
+                    bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2})  # fmt: skip
+    ax.text(-0.45, 1, "cpu", ha="right", va="center")
+    ax.text(-0.45, 0, "cpu:1", ha="right", va="center")
+    ax.set(xlim=(-0.9, len(shapes) - 0.6), ylim=(-0.35, 1.45))
+    ax.set_axis_off()
+    counted = {n: sum(v for (m, _), v in there.items() if m == n) for n, _ in there}
+    counted.pop("picture", None)
+    ax.set_title(
+        f"maps exchanged at {exchange_at}: {sum(counted.values()) / 1000:.0f} kB cross for a picture",
+        fontsize=11,
+    )
+    alt = (
+        "Two rows of layers, one a device, from the picture to fc8. Bytes that cross for one picture, "
+        "forward, both ways together: "
+        + ", ".join(f"{n:,} into {layer}" for layer, n in counted.items())
+        + "."
+    )
+    return fig, alt
+
+
+move(draw_towers, exchange_at=("conv3", "conv4", "nowhere"))
+
+# %% [markdown] lang="en"
+# ## Judge
+#
+# Two towers must be the same network as one network with groups. Not nearly: the same products, added
+# in the same order. We can ask for equality of every bit. The small AlexNet for 32 x 32 pictures
+# exists in both forms; its first normalization must be told to stop at the border as well.
+
+# %%
+one = tn.models.build("small-alexnet", classes=10, seed=0).eval()
+one[2].groups = 2  # the first LRN: the code of 2012 ran it on each GPU by itself
+two = tn.models.build("small-alexnet-two-towers", classes=10, seed=0).eval()
+pictures = tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(128) - 1
+labels = np.arange(8)
+with parallel.crossings() as found:
+    scores = [net(tn.tensor(pictures)) for net in (one, two)]
+    for s in scores:
+        F.cross_entropy(s, labels).backward()
+print("same scores, bit for bit:", np.array_equal(scores[0].numpy(), scores[1].numpy()))
+a = one[8].weight.grad  # conv3, on one device
+b = np.concatenate([tower.conv3[0].weight.grad for tower in two.towers])
+print(f"gradient of conv3: largest difference {abs(a - b).max():.1e} of {abs(a).max():.1e}")
+print(f"{len(found)} crossings, {sum(c.nbytes for c in found):,} bytes for 8 pictures")
+
+# %% [markdown] lang="en"
+# ## Meet
+#
+# The library's exchange is a line: `.to(device)` is a differentiable copy, `concatenate` knows its
+# own way back, and the sum of 13.2 happens by itself, where two paths meet.
+
+# %%
+show(parallel.exchange)
+show(tn.models.towers.TwoTowers.forward)
+
+# %% [markdown] lang="en"
+# ## Faster
+#
+# Two things are saved by silence. The first is work: a grouped convolution has half the multiply-adds.
+# Predict how the three times compare: two groups, one group, and your block-diagonal weight.
+
+
+# %%
+def milliseconds(run, rounds=5):
+    """Return the best time of a few rounds, after one that does not count."""
+    run()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return min(times)
+
+
+rng = np.random.default_rng(0)
+maps = tn.tensor(rng.standard_normal((8, 96, 27, 27)).astype(np.float32))
+grouped = tn.tensor(rng.standard_normal((128, 48, 5, 5)).astype(np.float32))
+full = tn.tensor(rng.standard_normal((128, 96, 5, 5)).astype(np.float32))
+diagonal = np.zeros_like(full.data)
+diagonal[:64, :48], diagonal[64:, 48:] = grouped.data[:64], grouped.data[64:]
+for name, weight, groups in (
+    ("two groups", grouped, 2),
+    ("one group", full, 1),
+    ("block-diagonal", tn.tensor(diagonal), 1),
+):
+    with tn.no_grad():
+        ms = milliseconds(lambda w=weight, g=groups: F.conv2d(maps, w, padding=2, groups=g))
+    print(f"{name:15} {ms:6.1f} ms")
+
+# %% [markdown] lang="en"
+# Half the work is not always half the time; look at your own ratio. And zeros cost as much as other
+# numbers: the block-diagonal weight explains a grouped convolution, but
+# nobody should compute it that way.
+#
+# The second saving is traffic. Here is what a step of training moves between the two devices, for the
+# paper's batch of 128: with the towers, where activations cross and weights stay; with data
+# parallelism, where each device has the whole net and half of the pictures, and gradients cross; and
+# with the mixture of Krizhevsky's "One weird trick" (2014).
+
+# %%
+print(traffic.schemes(model, crossed, 128))
+
+# %% [markdown] lang="en"
+# Two numbers decide: a tower sends activations, which grow with the batch; data parallelism sends
+# weights, which do not. AlexNet has 61 million weights, most of them in fc6, so the towers were the
+# better choice in 2012. The mixture sends what is small in each part of the net.
+#
+# ## Break
+#
+# On two cards the normalization of conv1 cannot see across the border: its windows of five channels
+# end there. If you forget that and normalize over all channels, how many channels come out
+# differently? Predict, for twelve channels in two towers.
+
+# %%
+x = tn.tensor(np.random.default_rng(1).standard_normal((1, 12, 4, 4)) * 20)
+whole, halves = (F.local_response_norm(x, groups=g).numpy() for g in (1, 2))
+differ = np.flatnonzero(~np.isclose(whole, halves).all(axis=(0, 2, 3)))
+print("channels that differ:", differ.tolist())
+
+# %% [markdown] lang="en"
+# Two on each side of the border: a window of five reaches two channels across. Four of 96 channels in
+# conv1: no accuracy would betray it. A comparison bit for bit does.
+#
+# A second mistake: the exchange's way back gives each tower only the gradient of its *own* half.
+# Everything still runs on two devices, and the loss still falls. Which judge rings?
+
+
+# %%
+def lossy(xs):
+    """Exchange, but let the other tower's gradient be lost on the way."""
+    return [
+        F.concatenate([x if x is own else x.detach().to(own.device) for x in xs], axis=1)
+        for own in xs
+    ]
+
+
+for exchange in (parallel.exchange, lossy):
+    xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
+    seen = exchange(xs)
+    loss = (seen[0] ** 2).sum() + (seen[1] ** 2).sum().to("cpu")
+    loss.backward()
+    print(f"{exchange.__name__:9} loss {loss.item():.0f}, gradient of x_a {xs[0].grad.tolist()}")
+
+# %% [markdown] lang="en"
+# The loss is the same; the gradient is half of what it should be. The slope of $2 x^2$ is $4x$: a
+# gradient check sees it at once, a look at the loss never.
+#
+# | | |
+# |---|---|
+# | in the paper | towers with an exchange in front of conv3 only; 1.7 and 1.2 points better than a net of one GPU with half the maps (section 3.2) |
+# | in the code of 2012 | each GPU had its own copy of the picture from the host; nets with the exchange at conv4, or nowhere, were tried and were worse (notes in the layer files) |
+# | here | `tinynet train small-alexnet-two-towers`; `tinynet summary alexnet-two-towers --traffic --figure towers.png` |
+
+# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Why does conv3 see both towers, and conv2 not?
+#
+# <details><summary>Answer</summary>
+# Somewhere the two must meet, or they are two nets. The maps in front of conv3 are small (13 x 13);
+# in front of conv2 they are 27 x 27, and there is more to send.
+# </details>
+#
+# **2.** The batch is doubled. What happens to the traffic of a step with towers, and with data
+# parallelism?
+#
+# <details><summary>Answer</summary>
+# With towers it doubles: activations belong to pictures. With data parallelism it stays: gradients
+# belong to weights.
+# </details>
+#
+# **3.** A grouped convolution has half the weights of a full one. Is the paper's net therefore half as
+# large as one tower with all maps?
+#
+# <details><summary>Answer</summary>
+# No. Only conv2, conv4 and conv5 are grouped, and nearly all weights are in the fully connected
+# layers: 60,965,224 against 62,378,344 (lesson 12).
+# </details>

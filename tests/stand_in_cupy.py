@@ -8,6 +8,8 @@ call fails here as it would on a card. It also behaves like a card where that is
     capture     launches are written down and not carried out; reading a value is refused
     products    ``@`` and ``cupy.matmul`` are refused always: tinynet has a gemm of its own
     copies      from a device to the host are counted in ``reads``: each one waits for the card
+    streams     with ``card.lazy``, launches wait until somebody waits for them: as late as a card
+                may be, so that a forgotten wait reads poison
 
 `test_stand_in.py` compares its names with those of the real CuPy where that is installed.
 """
@@ -38,6 +40,7 @@ class Card:
         self.driver = self.runtime = 13000
         self.reads = self.writes = 0
         self.products = []  # (m, n, k, batch, compute type) of every call of cuBLAS
+        self.lazy = False
 
 
 card = Card()
@@ -51,7 +54,7 @@ def _current_device():
 def _current_stream():
     """Each device has its own in each thread, as in CuPy."""
     chosen = getattr(_thread, "streams", {}).get(_current_device())
-    return chosen[-1] if chosen else Stream.null
+    return chosen[-1] if chosen else _default_streams[_current_device()]
 
 
 # ---- memory
@@ -109,13 +112,22 @@ class _Block:
 
     def __init__(self, pool, memory):
         self.memory, self.device_id = memory, _current_device()
-        weakref.finalize(self, self._give_back, pool, memory, self.device_id)
+        where = self.device_id, _current_stream()
+        weakref.finalize(self, self._give_back, pool, memory, *where).atexit = False
 
     @staticmethod
-    def _give_back(pool, memory, device_id):
-        memory[:] = POISON
-        pool.used -= memory.size
-        pool.free[device_id, memory.size].append(memory)
+    def _give_back(pool, memory, device_id, stream):
+        """A block serves the next array of its stream: there, what was launched before is done."""
+
+        def give():
+            memory[:] = POISON
+            pool.used -= memory.size
+            pool.free[device_id, memory.size].append(memory)
+
+        if card.lazy and not stream.is_capturing():
+            stream.later(give)
+        else:
+            give()
 
 
 class MemoryPointer:
@@ -207,6 +219,7 @@ class Stream:
         self.device_id = -1 if null else _current_device()
         self.ptr = 0 if null else id(self)
         self.launches, self.pending = None, []
+        self.begun = self.given = 0  # how many were pending once
         Stream.handles[self.ptr] = self
 
     def __enter__(self):
@@ -235,27 +248,39 @@ class Stream:
     def synchronize(self):
         if self.is_capturing():
             raise CUDARuntimeError(CAPTURING)
-        while self.pending:
+        self.drain(self.given)
+
+    def drain(self, upto):
+        """Do what is pending, up to a moment."""
+        while self.begun < upto:
+            self.begun += 1
             self.pending.pop(0)()
+
+    def later(self, launch):
+        self.pending.append(launch)
+        self.given += 1
 
     def record(self, event=None):
         event = event or Event()
-        event.stream = self
+        event.stream, event.moment = self, self.given
         return event
 
     def wait_event(self, event):
-        pass
+        if card.lazy:
+            self.later(functools.partial(event.stream.drain, event.moment))
 
     def run(self, launch):
-        """Carry out a launch, or write it down."""
+        """Carry out a launch, write it down, or leave it for later."""
         if self.is_capturing():
             self.launches.append(launch)
+        elif card.lazy:
+            self.later(launch)
         else:
             launch()
 
 
 class Event:
-    stream = None
+    stream, moment = None, 0
 
     def __init__(self, block=False, disable_timing=False, interprocess=False):
         pass
@@ -264,7 +289,7 @@ class Event:
         (stream or _current_stream()).record(self)
 
     def synchronize(self):
-        self.stream.synchronize()
+        self.stream.drain(self.moment)
 
     @property
     def done(self):
@@ -284,7 +309,17 @@ class Graph:
         pass
 
 
+class _DefaultStreams(dict):
+    """Every device has a default stream; the first one's stands for `Stream.null`."""
+
+    def __missing__(self, device):
+        self[device] = stream = Stream()
+        stream.device_id = -1
+        return stream
+
+
 Stream.null = Stream(null=True)
+_default_streams = _DefaultStreams({0: Stream.null})
 
 
 def _refuse_while_capturing():
@@ -425,6 +460,8 @@ class ndarray:
 
     def get(self, stream=None, order="C", out=None, blocking=True):
         _refuse_while_capturing()
+        if card.lazy:
+            (stream or _current_stream()).synchronize()
         if out is None and blocking:
             card.reads += 1
             return np.array(self.host, order=order)
@@ -436,7 +473,7 @@ class ndarray:
             copy()
         else:
             out.view(np.uint8)[...] = POISON
-            (stream or _current_stream()).pending.append(copy)
+            (stream or _current_stream()).later(copy)
         return out
 
     def item(self, *args):
@@ -481,7 +518,11 @@ class ndarray:
             return launch(np.ndarray.copy, self, order=order)
         if not (self.flags.c_contiguous or self.flags.f_contiguous):
             raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
-        return _from_host(self.host)
+        _refuse_while_capturing()
+        card.writes += 1
+        y = _new(self.host)
+        _current_stream().run(lambda: operator.setitem(y.host, ..., self.host))
+        return y
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         return launch(np.ndarray.astype, self, dtype, order=order, copy=copy)

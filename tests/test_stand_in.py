@@ -11,7 +11,8 @@ from stand_in_cupy import words
 
 OURS = words(
     """Card card words launch host launches pending stream handles compiler run limit used total
-    free entered builtins ctypes functools math operator threading types weakref defaultdict np
+    free entered lazy drain later begun given moment builtins ctypes functools math operator
+    threading types weakref defaultdict np
     POISON CAPTURING OPERATORS UFUNC_OF COMPARISONS SIGNS METHODS UFUNCS FUNCTIONS"""
 )
 

@@ -25,25 +25,28 @@ class Device(str):
 
     A Device is its own name, so it compares with plain strings. ``cpu:0`` is called ``cpu``;
     ``cpu:1``, ``cpu:2`` ... are pretend devices that share one memory: they let two-device code,
-    and its mistakes, run on any laptop.
+    and its mistakes, run on any laptop. ``cuda:0/1`` is a second stream of ``cuda:0``: two devices
+    on one card, which wait for each other as two cards do.
     """
 
     kind: str
     number: int
+    lane: int
 
-    def __new__(cls, kind: str, number: int = 0) -> Device:
+    def __new__(cls, kind: str, number: int = 0, lane: int = 0) -> Device:
         """Make the name, and the Device that is that name."""
         if kind not in ("cpu", "cuda") or number < 0:
             raise DeviceError(
                 f'Device: the kind is "cpu" or "cuda" and the number at least 0, not {kind!r} and '
                 f'{number}. tn.tensor(x, device="cuda:1") takes the whole name.'
             )
-        self = super().__new__(cls, "cpu" if (kind, number) == ("cpu", 0) else f"{kind}:{number}")
-        self.kind, self.number = kind, number
+        name = "cpu" if (kind, number) == ("cpu", 0) else f"{kind}:{number}"
+        self = super().__new__(cls, f"{name}/{lane}" if lane else name)
+        self.kind, self.number, self.lane = kind, number, lane
         return self
 
-    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]  # copies and pickles
-        return self.kind, self.number
+    def __getnewargs__(self) -> tuple[str, int, int]:  # type: ignore[override]  # copies, pickles
+        return self.kind, self.number, self.lane
 
 
 CPU = Device("cpu")
@@ -56,12 +59,14 @@ def device(spec: str | Device | None = None) -> Device:
     """Return the Device that `spec` names, and make sure that it is there. None: the default."""
     if spec is None:
         return _default_device.get()
-    kind, _, number = str(spec).partition(":")
-    if kind not in ("cpu", "cuda") or not (number.isdecimal() or spec == kind):
+    kind, _, place = str(spec).partition(":")
+    number, slash, lane = place.partition("/")
+    whole = number.isdecimal() and (not slash or (lane.isdecimal() and kind == "cuda"))
+    if kind not in ("cpu", "cuda") or not (whole or spec == kind):
         raise DeviceError(
             f'device: a device is called "cpu", "cpu:1", "cuda" or "cuda:1", not {spec!r}.'
         )
-    found = spec if isinstance(spec, Device) else Device(kind, int(number or 0))
+    found = spec if isinstance(spec, Device) else Device(kind, int(number or 0), int(lane or 0))
     if kind == "cuda":
         _require_cuda(found)
     return found
@@ -110,11 +115,9 @@ def _why_unavailable(cupy: Any) -> str:
         )
     has, needs = f"{driver // 100}.{driver % 100}", built // 100
     if driver // 100 < needs:
-        way = (
-            f"pip uninstall cupy-cuda{needs}x, then pip install 'tinynet[gpu12]'."
-            if driver // 100 == 12
-            else "A newer driver is the only way."
-        )
+        way = "A newer driver is the only way."
+        if driver // 100 == 12:
+            way = f"pip uninstall cupy-cuda{needs}x, then pip install 'tinynet[gpu12]'."
         return (
             f"CuPy {cupy.__version__} is built for CUDA {needs} and the driver of this machine "
             f"ends at CUDA {has}. {way}"
@@ -186,8 +189,11 @@ class _OnGpu:
     def __enter__(self) -> None:
         import cupy
 
-        self.gpu = cupy.cuda.Device(self.where.number)  # the current device belongs to the thread
-        self.gpu.__enter__()
+        self.gpu = contextlib.ExitStack()
+        self.gpu.enter_context(cupy.cuda.Device(self.where.number))  # current in this thread
+        stream = _stream(cupy, self.where)
+        if stream is not None:
+            self.gpu.enter_context(stream)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         self.gpu.__exit__(kind, error, trace)
@@ -195,6 +201,17 @@ class _OnGpu:
         if refused is not None:
             who = f"{self.doing()}: " if self.doing else ""
             raise refused[0](who + refused[1]) from error
+
+
+_lanes: dict[int, dict[int, Any]] = {}  # streams of cards that have more than one, by lane
+
+
+def _stream(cupy: Any, where: Device) -> Any:
+    """Return the stream of a lane; None: the card has but one, and it is the caller's."""
+    if where.lane and where.lane not in _lanes.get(where.number, {}):
+        found = _lanes.setdefault(where.number, {0: cupy.cuda.Stream.null})
+        found[where.lane] = cupy.cuda.Stream(non_blocking=True)
+    return None if captured.get() else _lanes.get(where.number, {}).get(where.lane)
 
 
 def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str] | None:
@@ -241,23 +258,31 @@ def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     with current(to, lambda: f"a copy of {x.shape} to {to}"):
         import cupy
 
-        if isinstance(x, np.ndarray) or x.device.id == to.number:
+        if isinstance(x, np.ndarray) or (x.device.id == to.number and to.number not in _lanes):
             return cupy.array(x, dtype)
         return _between(cupy, x, to.number, dtype)
 
 
 def _between(cupy: Any, x: Array, number: int, dtype: Any) -> Array:
-    """Return a copy on the current GPU of `x` on another one, each stream waiting for the other."""
+    """Return a copy of `x` on the current GPU, number so and so; streams wait for each other."""
     here = cupy.cuda.get_current_stream()
     with x.device:
-        there, x = cupy.cuda.get_current_stream(), x if x.flags.c_contiguous else x.copy()
-        written = there.record()
-    here.wait_event(written)
+        there = list(_lanes.get(x.device.id, {}).values()) or [cupy.cuda.get_current_stream()]
+        x = x if x.flags.c_contiguous or x.device.id == number else x.copy()
+        written = [stream.record() for stream in there]
+    _wait(here, written)
     y = cupy.array(x, dtype)
-    copied = here.record()
+    copied = [here.record()]
     with x.device:  # until then the memory of x belongs to the copy
-        there.wait_event(copied)
+        for stream in there:
+            _wait(stream, copied)
     return y
+
+
+def _wait(stream: Any, events: list[Any]) -> None:
+    """Let what is launched from here on into a stream begin when all events have happened."""
+    for event in events:
+        stream.wait_event(event)
 
 
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
@@ -265,6 +290,8 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     if array_module(x) is np:
         return np.asarray(x)
     with current(home(x), lambda: f"reading an array {x.shape}"):
+        for lane in _lanes.get(x.device.id, {}).values():
+            _wait(_lanes[x.device.id][0], [lane.record()])
         return x.get()
 
 

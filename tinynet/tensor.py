@@ -62,7 +62,7 @@ class Tensor(Variable):
 
     def item(self) -> float:
         """Return the only element as a Python number."""
-        return cast("float", self.data.item())
+        return cast("float", self.numpy().item())
 
     def detach(self) -> Tensor:
         """Return the same data, cut off from the graph."""

@@ -36,7 +36,7 @@ def test_python_and_numpy_are_bounded():
 
 def test_every_extra_is_there():
     extras = set(importlib.metadata.metadata("tinynet").get_all("Provides-Extra"))
-    assert extras == {"gpu12", "gpu13", "lessons", "mpi", "dev", "oracle"}
+    assert extras == {"gpu12", "gpu13", "lessons", "mpi", "dev", "onnx", "oracle"}
 
 
 def test_the_command_tinynet_can_be_loaded():

@@ -251,9 +251,9 @@ for name, epoch in reached.items():
 #
 # Each at its best rate, tanh needs 1.12 times as many epochs as ReLU: a little slower here, and not
 # six times. Now read the first row alone: with the rate that is best for ReLU, tanh takes 2.2 times
-# as long. And the last: with the rate that is best for tanh, two of five races of ReLU never
-# end; under Break you see what a ReLU may die of. Whoever compares with one rate for both can have the answer that
-# is wanted.
+# as long. And the last: with the rate that is best for tanh, two of five races of ReLU never end;
+# under Break you see what a ReLU may die of. Whoever compares with one rate for both can have the
+# answer that is wanted.
 #
 # Is the paper wrong, then? That cannot be said from here. It measured other pictures, the photographs
 # of CIFAR-10, and a network that it does not describe. Ours begins with weights whose variance is
@@ -263,7 +263,7 @@ for name, epoch in reached.items():
 #
 # Two reasons for ReLU remain whatever the race says. Its slope does not shrink with depth, as the
 # table of ten layers showed, and it costs next to nothing, as you will see below.
-#
+
 # %% [markdown] lang="en"
 # ## Judge
 #

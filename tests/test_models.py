@@ -206,3 +206,10 @@ def test_the_18_percent_net_normalizes_within_its_maps():
     assert [m.alpha * 9 for m in norms] == pytest.approx([5e-5] * 2)
     across = [m for m in models.build("cifar-18pct-lrn") if isinstance(m, nn.LocalResponseNorm)]
     assert [(m.n, m.k, m.beta) for m in across] == [(3, 1.0, 0.75)] * 2
+
+
+@pytest.mark.parametrize(("name", "classes"), [("alexnet", 10), ("alexnet-two-towers", 1000)])
+def test_without_a_number_there_are_ten_classes_and_of_the_papers_towers_a_thousand(name, classes):
+    with nn.init.undrawn():
+        last = list(models.build(name).state_dict().values())[-1]
+    assert last.shape == (classes,)

@@ -129,7 +129,7 @@ def build(
 
     Parameters
     ----------
-    classes : None: as many as the network was published for
+    classes : 10 if nothing is said, and of two towers as many as they were published for
     variant : one of `variants()`, of "alexnet"; "conv3", "conv4" or "nowhere", of two towers
     devices : of the two towers, ("cpu", "cpu:1") if nothing is said
     """
@@ -137,5 +137,7 @@ def build(
     if devices is not None and not name.endswith(TOWERS):
         raise ValueError(f"models.build: {name!r} has no two towers. {name}.to(device) moves it.")
     where = {} if devices is None else {"devices": devices}
+    if classes is None:
+        classes = found.classes if name.endswith(TOWERS) else 10
     with random.fork(seed):
-        return found.make(found.classes if classes is None else classes, **where)
+        return found.make(classes, **where)

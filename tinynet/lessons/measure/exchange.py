@@ -18,7 +18,7 @@ from tinynet.lessons.measure._training import say, scores, spread, train
 from tinynet.models.towers import EXCHANGES, SMALL, TwoTowers
 
 PLAN = dataclasses.replace(SMALL, widths=(8, 16, 24, 24, 16), hidden=64)
-IMAGES, EPOCHS, LR = 20_000, 8, 0.02
+IMAGES, EPOCHS, LR = 6_000, 6, 0.02
 
 
 def main(seeds: int) -> None:

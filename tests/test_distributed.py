@@ -130,8 +130,8 @@ def test_shares_are_all_images_and_differ_by_one_at_most(n, size):
 
 
 def test_running_values_are_averaged_over_the_ranks_and_those_at_rest_stay():
-    nets = [nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(2).freeze()) for _ in range(2)]
-    rest = np.float32([0.1, 0.3])
+    nets = [nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(64).freeze()) for _ in range(2)]
+    rest = np.random.default_rng(0).random(64, np.float32)  # some of which a mean would round
 
     def step(r, who):
         moving, resting = nets[r]

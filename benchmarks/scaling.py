@@ -1,0 +1,233 @@
+"""How training grows: ``python -m benchmarks.scaling``, explained in docs/scaling.md.
+
+It measures what a step costs one device (here a process with one thread), what a sum over two
+costs, foretells the step of 1 to 64 such devices for three ways to share it, and, as a check,
+measures the ways and numbers of devices that run here: ranks that share a batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import json
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import tinynet as tn
+from benchmarks import nets
+from tinynet import models, traffic
+from tinynet.distributed import share
+from tinynet.models.towers import TwoTowers
+from tinynet.ranks import Ranks, join
+from tinynet.report import table
+from tinynet.steps import Tally, train_step
+
+FLOAT = 4  # bytes
+DEVICES = (1, 2, 4, 8, 16, 32, 64)
+ACTIVATIONS, GRADIENTS, TRICK = "activations cross", "gradients cross", "one weird trick"
+SMALL, LARGE = 1_000, 4_000_000  # floats: what sums of these sizes take tells latency and bandwidth
+FLAGS = ("fixed", "per_image", "bandwidth", "latency")
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """What of a network can cross."""
+
+    convolutions: int  # weights
+    weights: int
+    shown: dict[str, int]  # layer that sees all maps: how many numbers it sees of an image
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a device needs: seconds a step whatever the batch, and for each image; its wire."""
+
+    fixed: float
+    per_image: float
+    bandwidth: float  # bytes a second that a device sends, while it receives as many
+    latency: float  # seconds a message
+
+
+@functools.cache
+def net(name: str) -> Net:
+    """Return the numbers of the network that a model of two towers stands for."""
+    with tn.nn.init.undrawn():
+        model = models.build(f"{name}{models.TOWERS}")
+    assert isinstance(model, TwoTowers)
+    sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}
+    convolutions = sum(size for n, size in sizes.items() if ".conv" in n)
+    shown: dict[str, int] = {}
+    for (layer, _), count in traffic.sums(model.traffic(), backward=False).items():
+        if layer != traffic.HOST:
+            shown[layer] = shown.get(layer, 0) + count // FLOAT
+    shown["fc8"] *= 2  # it is whole on the first device, which has one half of what it sees
+    return Net(convolutions, sum(sizes.values()), shown)
+
+
+def sent(net: Net, scheme: str, devices: int, batch: int) -> tuple[float, int]:
+    """Return how many bytes each device sends in a step, on average, and in how many messages.
+
+    A sum over K devices goes round a ring twice: each sends 2 (K - 1) / K of the buffer. Where all
+    are to see the maps of all, each sends its K-th part to K - 1 others; the gradients return.
+    """
+    K = devices
+    if K == 1:
+        return 0.0, 0
+    around = {GRADIENTS: net.weights, TRICK: net.convolutions, ACTIVATIONS: 0}[scheme]
+    seen = {} if scheme == GRADIENTS else dict(net.shown)
+    if scheme == TRICK:  # whole images are convolved: only the fully connected layers are shared
+        seen.pop("conv3")
+    whole = seen.pop("fc8", 0) / K  # one device asks the others for what it sees
+    numbers = 2 * around + 2 * batch * (sum(seen.values()) + whole)
+    messages = 2 * (K - 1) * (bool(around) + len(seen) + bool(whole))
+    return FLOAT * numbers * (K - 1) / K, messages
+
+
+def seconds(net: Net, machine: Machine, scheme: str, devices: int, batch: int) -> float:
+    """Return what a step takes: arithmetic, then wires; nothing is hidden behind anything.
+
+    The images of a batch are shared, or their maps: both divide the arithmetic. Weights that only
+    one device has are updated there alone.
+    """
+    alone = {GRADIENTS: 1.0, ACTIVATIONS: 1 / devices}
+    alone[TRICK] = (net.convolutions + (net.weights - net.convolutions) / devices) / net.weights
+    volume, messages = sent(net, scheme, devices, batch)
+    wires = volume / machine.bandwidth + messages * machine.latency
+    return machine.fixed * alone[scheme] + machine.per_image * batch / devices + wires
+
+
+def foretold(net: Net, machine: Machine, batch: int, growing: bool) -> str:
+    """Return the table of speeds; `growing`: so many images a device, not for all together."""
+    rows = []
+    for K in DEVICES:
+        n = batch * K if growing else batch
+        cells = []
+        for scheme in (ACTIVATIONS, GRADIENTS, TRICK):
+            step = seconds(net, machine, scheme, K, n)
+            rate = n / step / (batch / seconds(net, machine, scheme, 1, batch))
+            cells.append(f"{1e3 * step:,.1f} ms, x {rate:.1f}")
+        rows.append((str(K), str(n), *cells))
+    return table([("devices", "batch", ACTIVATIONS, GRADIENTS, TRICK), *rows], left=0)
+
+
+# ---- what is measured here
+
+
+def step_seconds(name: str, images: int, ranks: Ranks, rounds: int) -> float:
+    """Return the median seconds of a training step on so many images, which the ranks share."""
+    tn.seed(0)
+    model = tn.models.build(nets.MODELS[name], nets.CLASSES[name])
+    optimizer = tn.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+    lo, hi = share(images, ranks.rank, ranks.size)
+    ranks.batch, ranks.images = images, hi - lo
+    x = np.random.default_rng(ranks.rank).standard_normal((hi - lo, *nets.shape(name)[1:]), "f")
+    labels, times = np.zeros(hi - lo, np.int64), []
+    for _ in range(rounds + 2):  # the first ones compile and find their memory
+        ranks.all_gather(None)
+        start = time.perf_counter()
+        train_step(model, optimizer, x, labels, tally=Tally(), ranks=ranks)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:])
+
+
+def wire(ranks: Ranks, rounds: int = 15) -> tuple[float, float]:
+    """Return bytes a second and seconds a message, of sums over the ranks."""
+    took = []
+    for size in (SMALL, LARGE):
+        x, times = np.zeros(size, np.float32), []
+        for _ in range(rounds):
+            ranks.all_gather(None)
+            start = time.perf_counter()
+            ranks.all_reduce(x)
+            times.append(time.perf_counter() - start)
+        took.append(statistics.median(times))
+    per_float = max(1e-12, took[1] - took[0]) / (LARGE - SMALL)
+    K = ranks.size
+    bandwidth = 2 * (K - 1) / K * FLOAT / per_float
+    return bandwidth, max(0.0, took[0] - SMALL * per_float) / (2 * (K - 1))
+
+
+def worker(options: argparse.Namespace) -> None:
+    """Measure as one of several ranks; the first one writes JSON."""
+    ranks = join(tn.backend.CPU)
+    tn.kernels.set_num_threads(1)
+    found = {"step": step_seconds(options.net, options.batch, ranks, options.rounds)}
+    if ranks.size > 1:
+        found["bandwidth"], found["latency"] = wire(ranks)
+    ranks.all_gather(None)  # from here on nobody shares anything but the machine
+    own = options.batch // ranks.size
+    whole, half = (step_seconds(options.net, n, Ranks(), options.rounds) for n in (own, own // 2))
+    found["per_image"] = max(1e-9, whole - half) / (own - own // 2)
+    found["fixed"] = max(0.0, whole - found["per_image"] * own)
+    if not ranks.rank:
+        sys.stdout.write(json.dumps(found) + "\n")
+
+
+def measured(options: argparse.Namespace, ranks: int) -> dict[str, float]:
+    """Return what so many ranks of this machine measure."""
+    beside = str(Path(sys.executable).parent)
+    mpiexec = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    if ranks > 1 and mpiexec is None:
+        sys.exit("benchmarks.scaling needs mpiexec: pip install 'tinynet[mpi]'")
+    settings = ["--net", options.net, "--batch", str(options.batch), "--rounds"]
+    command = [sys.executable, "-m", "benchmarks.scaling", "--worker", *settings]
+    command += [str(options.rounds)]
+    start = [mpiexec, "-n", str(ranks)] if ranks > 1 else []
+    done = subprocess.run([*start, *command], check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    """Measure, foretell, and compare where both can be had."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--net", choices="AL", default="A", help="the small AlexNet, or AlexNet")
+    parser.add_argument("--batch", type=int, default=128, help="images, on all devices together")
+    parser.add_argument("--growing", action="store_true", help="so many images on each device")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    for name in FLAGS:
+        help_ = f"foretell for this {name.replace('_', ' ')}, in seconds or bytes a second"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, help=help_)
+    options = parser.parse_args()
+    if options.worker:
+        worker(options)
+        return
+    given = {name: getattr(options, name) for name in FLAGS}
+    says = sys.stdout.write
+    ways = net({"A": "small-alexnet", "L": "alexnet"}[options.net])
+    if all(value is not None for value in given.values()):
+        says(foretold(ways, Machine(**given), options.batch, options.growing) + "\n")
+        return
+    one, two = measured(options, 1), measured(options, 2)
+    found = {**two, **one}  # of a device whose neighbour is at rest, and the wire between two
+    machine = Machine(**{n: found[n] if given[n] is None else given[n] for n in FLAGS})
+    beside = Machine(**{n: two[n] for n in FLAGS})
+    says(
+        f"a device: {1e3 * machine.fixed:.1f} ms a step and {1e3 * machine.per_image:.2f} ms an "
+        f"image; a wire: {machine.bandwidth / 1e9:.2f} GB/s, {1e6 * machine.latency:.0f} us\n"
+    )
+    says(foretold(ways, machine, options.batch, options.growing) + "\n")
+    free, busy = (seconds(ways, m, GRADIENTS, 2, options.batch) for m in (machine, beside))
+    says(
+        f"checked here, net {options.net}, batch {options.batch}, gradients cross: 1 rank "
+        f"{1e3 * one['step']:.0f} ms, 2 ranks {1e3 * two['step']:.0f} ms. Foretold for 2: "
+        f"{1e3 * free:.0f} ms if the processors did not slow each other down; from what one step "
+        f"takes while the other processor does one too ({1e3 * beside.fixed:.1f} ms and "
+        f"{1e3 * beside.per_image:.2f} ms an image), {1e3 * busy:.0f} ms "
+        f"({two['step'] / busy:.2f} of it).\n"
+    )
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        main()

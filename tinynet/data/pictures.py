@@ -11,7 +11,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +20,8 @@ from tinynet.backend import Array
 from tinynet.errors import DataError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from PIL.Image import Image
 
 ORIENTATION = 0x0112  # the tag of EXIF in which a telephone notes how it was held
@@ -74,6 +75,8 @@ class Pictures:
 
     def batches(self, chunks: Iterable[Array]) -> Iterator[Array]:
         """Yield the pictures of each chunk of numbers; the next chunk is read meanwhile."""
+        from concurrent.futures import ThreadPoolExecutor  # a hundredth of a second
+
         with ThreadPoolExecutor(self.workers, "tinynet-pictures") as pool:
             ahead: list[tuple[Array, list[Future[None]]]] = []
             try:

@@ -351,7 +351,9 @@ def executed(request, tmp_path_factory):
     with ThreadPoolExecutor(2) as two:
         results = dict(zip(jobs, two.map(lambda p: execute(p, here), jobs.values()), strict=True))
     lines = [f"{name:36} {kind:9} {s:5.1f} s" for (name, kind), (_, s) in results.items()]
-    request.config.pluginmanager.getplugin("terminalreporter").write("\n" + "\n".join(lines) + "\n")
+    plugins = request.config.pluginmanager
+    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
+        plugins.getplugin("terminalreporter").write("\n" + "\n".join(lines) + "\n")
     return results
 
 

@@ -59,7 +59,8 @@ def open_lesson(number: str, folder: Path) -> None:
     for lesson in pages.lessons():
         pages.copy(lesson, folder)
     notebook = (folder / chosen.path.name).with_suffix(".ipynb")
-    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook)]))
+    root = ["--allow-root"] if os.geteuid() == 0 else []  # a container often has nobody else
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(notebook)]))
 
 
 @lessons.command(name="check")

@@ -412,13 +412,16 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
     assert not (tmp_path / "mine").exists()
 
 
-def test_open_starts_jupyter_on_a_copy(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("user", "options"), [(1000, []), (0, ["--allow-root"])])
+def test_open_starts_jupyter_on_a_copy(user, options, monkeypatch, tmp_path):
     calls = []
+    monkeypatch.setattr(cli_lessons.os, "geteuid", lambda: user)
     monkeypatch.setattr(cli_lessons.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(cli_lessons.subprocess, "call", lambda c: calls.append(c) or 0)
     assert run("open", "7", "--dir", tmp_path).exit_code == 0
-    assert calls[0][1:] == ["-m", "jupyterlab", str(tmp_path / "07_overlapping_max_pool.ipynb")]
-    assert Path(calls[0][3]).exists()
+    copy = tmp_path / "07_overlapping_max_pool.ipynb"
+    assert calls[0][1:] == ["-m", "jupyterlab", *options, str(copy)]
+    assert copy.exists()
 
 
 def test_pair_writes_what_is_out_of_step(tmp_path, monkeypatch):

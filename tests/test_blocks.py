@@ -9,7 +9,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.models.densenet import DenseLayer, Transition
-from tinynet.models.googlenet import Auxiliary, Inception, loss
+from tinynet.models.googlenet import Inception
 from tinynet.models.inception_v4 import Builder
 from tinynet.models.resnet import BasicBlock, Bottleneck, SqueezeExcitation, cifar_resnet
 from tinynet.models.units import ConvUnit
@@ -69,20 +69,6 @@ def test_a_shortcut_without_weights_keeps_every_second_pixel(rng):
     assert last.shape == (1, 8, 2, 2)
     assert np.array_equal(last[:, :2], stem[:, :, ::4, ::4])
     assert not last[:, 2:].any()
-
-
-def test_auxiliary_scores_count_three_tenths_and_only_in_training():
-    scores = [tn.tensor(np.eye(3, 4) * k) for k in (1.0, 2.0, 3.0)]
-    labels = np.array([0, 1, 2])
-    parts = [F.cross_entropy(s, labels).item() for s in scores]
-    assert loss(scores, labels).item() == pytest.approx(parts[0] + 0.3 * (parts[1] + parts[2]))
-    with nn.init.undrawn():
-        net = models.GoogLeNet(5, auxiliary=True)
-    x = tn.zeros(1, 3, 224, 224)
-    with tn.no_grad(), tn.kernels.use("reference"):
-        assert [y.shape for y in net(x[:0])] == [(0, 5)] * 3
-        assert net.eval()(x[:0]).shape == (0, 5)
-        assert Auxiliary(6, 5, torchvision=False)(tn.zeros(1, 6, 14, 14)).shape == (1, 5)
 
 
 @pytest.mark.parametrize("name", ["resnet-18", "googlenet-torchvision", "densenet-121"])

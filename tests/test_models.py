@@ -149,9 +149,9 @@ def test_groups_of_alexnet_are_separate_until_conv3(alexnet):
 def test_small_nets_give_scores_and_every_parameter_a_gradient(name, rng):
     net = models.build(name, classes=7)
     x = tn.tensor(rng.standard_normal((2, *models.INPUT_SHAPES[name])).astype("f"))
-    scores = net(x)
-    assert scores.shape == (2, 7)
-    F.cross_entropy(scores, np.array([0, 6])).backward()
+    said = nn.answer(net, x, np.array([0, 6]))
+    assert said.scores.shape == (2, 7)
+    said.objective.backward()
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
 
 

@@ -53,8 +53,9 @@ def _first_to_overflow(model: Module, x: Tensor) -> str:
     names = {id(module): name for name, module in model.named_modules()}
     found: list[str] = []
 
-    def look(module: Module, x: Tensor, y: Tensor) -> None:
-        if not found and not _all_finite(y.data):
+    def look(module: Module, x: Tensor, y: Tensor | tuple[Tensor, ...]) -> None:
+        several = y if isinstance(y, tuple) else (y,)  # of a network with auxiliary heads
+        if not found and not all(_all_finite(one.data) for one in several):
             found.append(f"{names[id(module)]} ({type(module).__name__})")
 
     with no_grad(), observe(look):

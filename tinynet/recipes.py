@@ -175,6 +175,7 @@ RECIPES = {
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
         _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
         _small("small-googlenet", "three of GoogLeNet's modules", lr=0.05),
+        _small("small-googlenet-head", "the same, and a head half-way up in training", lr=0.05),
         _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
         _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4),
         _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinynet import diagnosis
-from tinynet import functions as F
 from tinynet.backend import Array, Device, array_module, current, home, to_numpy, transfer
 from tinynet.capture import graph
 from tinynet.distributed import average
-from tinynet.nn import Module
+from tinynet.nn import Module, answer
 from tinynet.optim import Optimizer
 from tinynet.ranks import ALONE, Ranks
 from tinynet.tensor import Tensor, tensor
@@ -86,11 +85,11 @@ def train_step(
     optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
     x = tensor(images, device=device_of(model))
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for, and named
-        scores = model(x)
-        loss = F.cross_entropy(scores, labels)
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(diagnosis.of_loss(loss.item(), model, x, number, optimizer.lr))
-        loss.backward()
+        scores, loss, objective = answer(model, x, labels)
+        found = objective.item()
+        if not math.isfinite(found):
+            raise FloatingPointError(diagnosis.of_loss(found, model, x, number, optimizer.lr))
+        objective.backward()
         if ranks.size == 1:
             optimizer.step()
             tally.add(scores, loss, labels)
@@ -120,9 +119,8 @@ class GpuSteps:
     def step(self, x: Tensor, labels: Array) -> Array:
         """Do one update; return the sums of the batch as it was answered before."""
         self.optimizer.zero_grad()
-        scores = self.model(x)
-        loss = F.cross_entropy(scores, labels)
-        loss.backward()
+        scores, loss, objective = answer(self.model, x, labels)
+        objective.backward()
         sums = average(self.model, sums_of(scores, loss, labels), self.ranks)
         self.optimizer.step()
         return sums

@@ -66,6 +66,7 @@ MODELS: dict[str, Entry] = {
     "small-zfnet": _small(zfnet.small_zfnet),
     "small-vgg": _small(vgg.small_vgg),
     "small-googlenet": _small(googlenet.small_googlenet),
+    "small-googlenet-head": _small(googlenet.small_googlenet_with_head),
     "small-nin": _small(nin.small_nin),
     "small-resnet": _small(_with(resnet.cifar_resnet, 8)),
     "small-densenet": _small(densenet.small_densenet),

@@ -3,6 +3,9 @@
 The paper's has biases, LRN and 5x5 filters. torchvision's has batch normalization instead of
 both, and in the third branch 3x3 filters where 5x5 were meant, which it keeps for the sake of its
 weights. The names are torchvision's.
+
+Training may have auxiliary heads: small classifiers half-way up, whose losses count 0.3 each
+(section 5). They bring gradients to the middle; nobody asks them in tests.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Sequence
 
 from tinynet import functions as F
 from tinynet import nn
+from tinynet.backend import Array
 from tinynet.models.units import ConvUnit
 from tinynet.tensor import Tensor
 
@@ -53,12 +57,19 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A second opinion from half-way up, for training only: it brings gradients to the middle."""
+    """A head: a second opinion on maps from half-way up, 14x14 to 16x16 of them."""
 
-    def __init__(self, inputs: int, classes: int, torchvision: bool) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        classes: int,
+        torchvision: bool = False,
+        channels: int = 128,
+        hidden: int = 1024,
+    ) -> None:
         self.pool = nn.AdaptiveAvgPool2d(4) if torchvision else nn.AvgPool2d(5, stride=3)
-        self.conv = ConvUnit(inputs, 128, 1, batch_norm=torchvision)
-        self.fc1, self.fc2 = nn.Linear(2048, 1024), nn.Linear(1024, classes)
+        self.conv = ConvUnit(inputs, channels, 1, batch_norm=torchvision)
+        self.fc1, self.fc2 = nn.Linear(4 * 4 * channels, hidden), nn.Linear(hidden, classes)
         self.dropout = nn.Dropout(0.7)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,10 +78,19 @@ class Auxiliary(nn.Module):
         return self.fc2(self.dropout(hidden))
 
 
-class GoogLeNet(nn.Module):
+class Headed(nn.Module):
+    """A network that may return (scores, scores of a head, ...) in training."""
+
+    def loss(self, outputs: Sequence[Tensor], labels: Array) -> Tensor:
+        """Return the loss of the scores, and 0.3 of the loss of each head (section 5)."""
+        main, *others = (F.cross_entropy(scores, labels) for scores in outputs)
+        return sum((0.3 * other for other in others), start=main)
+
+
+class GoogLeNet(Headed):
     """Nine inception modules and one linear layer: 6,998,552 parameters for 1000 classes.
 
-    With `auxiliary` heads training returns (scores, scores of aux1, scores of aux2); see `loss`.
+    `auxiliary` adds two heads, behind modules 4a and 4d: 13,378,280 parameters in training.
     """
 
     def __init__(
@@ -118,10 +138,17 @@ class GoogLeNet(nn.Module):
         return seen
 
 
-def loss(outputs: Sequence[Tensor], labels: object) -> Tensor:
-    """Return the loss of scores with auxiliary ones, which count 0.3 each (section 5)."""
-    main, *others = (F.cross_entropy(scores, labels) for scores in outputs)
-    return sum((0.3 * other for other in others), start=main)
+class HalfWay(Headed):
+    """Two chains of layers, one behind the other, and a head where they meet."""
+
+    def __init__(self, lower: nn.Sequential, upper: nn.Sequential, head: Auxiliary) -> None:
+        self.lower, self.upper, self.aux1 = lower, upper, head
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return scores (N, classes), in training with those of the head."""
+        middle = self.lower(x)
+        scores = self.upper(middle)
+        return (scores, self.aux1(middle)) if self.training else scores
 
 
 def small_googlenet(classes: int = 10) -> nn.Sequential:
@@ -141,3 +168,10 @@ def small_googlenet(classes: int = 10) -> nn.Sequential:
         nn.Dropout(0.2),
         nn.Linear(third.outputs, classes),
     )
+
+
+def small_googlenet_with_head(classes: int = 10) -> HalfWay:
+    """Return the same network with a head behind its second module, on 16x16 maps."""
+    layers = list(small_googlenet(classes))
+    lower, upper = nn.Sequential(*layers[:5]), nn.Sequential(*layers[5:])
+    return HalfWay(lower, upper, Auxiliary(96, classes, channels=16, hidden=64))

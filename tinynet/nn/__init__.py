@@ -20,9 +20,11 @@ from tinynet.nn.layers import (
     Tanh,
 )
 from tinynet.nn.module import Buffer, Module, Parameter, Sequential, observe
+from tinynet.nn.objective import Answer, answer
 
 __all__ = [
     "AdaptiveAvgPool2d",
+    "Answer",
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
@@ -44,6 +46,7 @@ __all__ = [
     "SpatialResponseNorm",
     "Subsample",
     "Tanh",
+    "answer",
     "init",
     "observe",
 ]

@@ -65,6 +65,23 @@ def conv2d_relu_backward(draw, fill):
     return fill(*shape), fill(*shape)
 
 
+def locally_connected2d_forward(draw, fill):
+    w, OC = draw(windows(pooling=True)), draw(st.sampled_from([1, 2, 3, 17]))
+    OH, OW = w.outputs()
+    weight = fill(OH, OW, OC, w.shape[1], *w.kernel)
+    return fill(*w.shape), weight, fill(OC, OH, OW), w.stride, w.padding
+
+
+def locally_connected2d_backward_input(draw, fill):
+    x, weight, bias, *geometry = locally_connected2d_forward(draw, fill)
+    return fill(len(x), *bias.shape), weight, x.shape, *geometry
+
+
+def locally_connected2d_backward_weight(draw, fill):
+    x, weight, bias, *geometry = locally_connected2d_forward(draw, fill)
+    return fill(len(x), *bias.shape), x, weight.shape[4:], *geometry
+
+
 def max_pool2d_forward(draw, fill):
     w = draw(windows(pooling=True))
     return fill(*w.shape), w.kernel, w.stride, w.padding, w.ceil_mode
@@ -102,6 +119,24 @@ def lrn_backward(draw, fill):
     x, n, k, alpha, beta, groups = lrn_forward(draw, fill)
     y, scale = kernels.lrn_forward.reference(x, n, k, alpha, beta, groups)
     return fill(*x.shape), x, y, scale, n, alpha, beta, groups
+
+
+def spatial_norm_forward(draw, fill):
+    shape = draw(sizes), draw(sizes), draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    n, beta = draw(st.sampled_from([1, 3, 5, 9])), draw(st.sampled_from([0.75, 0.5]))
+    return (
+        fill(*shape),
+        n,
+        draw(st.sampled_from([1.0, 2.0])),
+        draw(st.sampled_from([1.0, 0.3])),
+        beta,
+    )
+
+
+def spatial_norm_backward(draw, fill):
+    x, n, k, alpha, beta = spatial_norm_forward(draw, fill)
+    y, scale = kernels.spatial_norm_forward.reference(x, n, k, alpha, beta)
+    return fill(*x.shape), x, y, scale, n, alpha, beta
 
 
 def batch_norm_statistics(draw, fill):
@@ -166,6 +201,9 @@ KERNEL_ROWS = {
         conv2d_backward_bias,
         conv2d_relu_forward,
         conv2d_relu_backward,
+        locally_connected2d_forward,
+        locally_connected2d_backward_input,
+        locally_connected2d_backward_weight,
         max_pool2d_forward,
         max_pool2d_relu_forward,
         max_pool2d_backward,
@@ -173,6 +211,8 @@ KERNEL_ROWS = {
         avg_pool2d_backward,
         lrn_forward,
         lrn_backward,
+        spatial_norm_forward,
+        spatial_norm_backward,
         batch_norm_statistics,
         batch_norm_forward,
         batch_norm_backward,
@@ -184,7 +224,9 @@ KERNEL_ROWS = {
     )
 }
 EXACT = {
-    name for name in KERNEL_ROWS if not name.startswith(("lrn", "batch_norm", "cross_entropy"))
+    name
+    for name in KERNEL_ROWS
+    if not name.startswith(("lrn", "spatial_norm", "batch_norm", "cross_entropy"))
 } - {"avg_pool2d_backward"}
 """Kernels that only add, multiply and compare: on small integers they cannot round."""
 
@@ -281,21 +323,13 @@ def adaptive_avg_pool2d(draw, fill):
 
 
 def locally_connected2d(draw, fill):
-    w, OC = draw(windows(pooling=True)), draw(sizes)
-    OH, OW = w.outputs()
-
-    def function(x, weight, bias):
-        return F.locally_connected2d(x, weight, bias, stride=w.stride, padding=w.padding)
-
-    weight = fill(OH, OW, OC, w.shape[1], *w.kernel)
-    return function, (fill(*w.shape), weight, fill(OC, OH, OW))
+    *arrays, stride, padding = locally_connected2d_forward(draw, fill)
+    return lambda *ts: F.locally_connected2d(*ts, stride=stride, padding=padding), tuple(arrays)
 
 
 def spatial_response_norm(draw, fill):
-    n, beta = draw(st.sampled_from([1, 3, 5])), draw(st.sampled_from([0.75, 0.5]))
-    x = fill(draw(sizes), draw(sizes), draw(st.integers(1, 7)), draw(st.integers(1, 7)))
-    alpha = draw(st.sampled_from([1.0, 0.3]))
-    return lambda t: F.spatial_response_norm(t, n, 1.5, alpha, beta), (x,)
+    x, n, k, alpha, beta = spatial_norm_forward(draw, fill)
+    return lambda t: F.spatial_response_norm(t, n, k, alpha, beta), (x,)
 
 
 def batch_norm(draw, fill):

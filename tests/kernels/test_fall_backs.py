@@ -26,6 +26,7 @@ MIXED = "images or weights that are not float32"
 COUNTLESS = "no images, or 2**31 numbers or more in them"
 WIDE = "windows of more than 9 channels"
 x, w, y = zeros(2, 3, 4, 4), zeros(5, 3, 2, 2), zeros(2, 5, 3, 3)
+local = zeros(3, 3, 5, 3, 2, 2)
 many = huge(2**21, 3, 20, 20)
 EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("batch_norm_statistics", "no images"): [(zeros(0, 3, 2, 2),)],
@@ -52,6 +53,15 @@ EXAMPLES = {  # by kernel and reason: arguments to which it applies
         (huge(2**21, 5, 19, 19), many, (2, 2), *PLAIN),
     ],
     ("conv2d_backward_bias", COUNTLESS): [(y[:0],), (many,)],
+    ("locally_connected2d_forward", MIXED): [(x, local, zeros(5, 3, 3, dtype="d"), *PLAIN[:2])],
+    ("locally_connected2d_forward", COUNTLESS): [
+        (x[:0], local, local[..., 0, 0, 0].transpose(2, 0, 1), *PLAIN[:2]),
+        (many, huge(19, 19, 5, 3, 2, 2), huge(5, 19, 19), *PLAIN[:2]),
+    ],
+    ("locally_connected2d_backward_input", MIXED): [(y, local.astype("d"), x.shape, *PLAIN[:2])],
+    ("locally_connected2d_backward_input", COUNTLESS): [(y[:0], local, (0, 3, 4, 4), *PLAIN[:2])],
+    ("locally_connected2d_backward_weight", MIXED): [(y, x.astype("d"), (2, 2), *PLAIN[:2])],
+    ("locally_connected2d_backward_weight", COUNTLESS): [(y[:0], x[:0], (2, 2), *PLAIN[:2])],
     ("dropout", "p = 1: nothing is drawn"): [(x, 1.0, (0, 0, 0)), (x, 1, (0, 0, 0))],
     ("lrn_forward", WIDE): [(x, 11, 2.0, 1.0, 0.75, 1)],
     ("lrn_backward", WIDE): [(x, x, x, x + 1, 11, 1.0, 0.75, 1)],

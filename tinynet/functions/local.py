@@ -5,64 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function
-from tinynet.backend import Array, array_module
+from tinynet.backend import Array
 from tinynet.errors import ShapeError
-from tinynet.kernels.geometry import (
-    Padding,
-    Pair,
-    frame,
-    output_shape,
-    padding_pairs,
-    pair,
-    unframe,
-    windows,
+from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.local import (
+    locally_connected2d_backward_input,
+    locally_connected2d_backward_weight,
+    locally_connected2d_forward,
 )
-from tinynet.kernels.matmul import gemm
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
 
-WHOLE = (1, 1)  # no dilation
-
 
 class LocallyConnected2d(Function):
-    """y[n, o, i, j] = bias[o, i, j] + weight[i, j, o] on window (i, j) of x[n].
-
-    One matrix product for each place: its windows (N, C*KH*KW) times its filters.
-    """
+    """y[n, o, i, j] = bias[o, i, j] + weight[i, j, o] on window (i, j) of x[n]."""
 
     def __init__(self, stride: Pair, padding: Padding) -> None:
-        self.stride, self.padding = stride, padding
+        self.geometry = stride, padding
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        OH, OW, OC, C, KH, KW = weight.shape
-        framed = frame(x, (KH, KW), self.stride, self.padding, WHOLE, (OH, OW), fill=0)
-        seen = windows(framed, (KH, KW), self.stride, WHOLE, (OH, OW))
-        columns = seen.transpose(4, 5, 0, 1, 2, 3).reshape(OH, OW, len(x), C * KH * KW)
-        self.saved = columns, weight, x.shape
-        y = gemm(columns, weight.reshape(OH, OW, OC, -1).swapaxes(2, 3))  # (OH, OW, N, OC)
-        return y.transpose(2, 3, 0, 1) + bias
+        self.saved = x, weight
+        return locally_connected2d_forward(x, weight, bias, *self.geometry)
 
     def backward(self, gy: Array) -> Any:
-        columns, weight, shape = self.saved
-        OH, OW, OC, C, KH, KW = weight.shape
-        g = gy.transpose(2, 3, 0, 1)  # (OH, OW, N, OC)
-        gweight, gbias = gemm(g.swapaxes(2, 3), columns).reshape(weight.shape), gy.sum(axis=0)
-        if not self.needs_grad(0):
-            return None, gweight, gbias
-        gcolumns = gemm(g, weight.reshape(OH, OW, OC, -1))
-        parts = gcolumns.reshape(OH, OW, shape[0], C, KH, KW).transpose(2, 3, 4, 5, 0, 1)
-        return self._fold(parts, shape), gweight, gbias
-
-    def _fold(self, parts: Array, shape: tuple[int, ...]) -> Array:
-        """Add the windows' gradients (N, C, KH, KW, OH, OW) where the windows lay."""
-        (SH, SW), (N, C, KH, KW, OH, OW) = self.stride, parts.shape
-        height, width = SH * (OH - 1) + KH, SW * (OW - 1) + KW
-        framed = array_module(parts).zeros_like(parts, shape=(N, C, height, width))
-        for p in range(KH):
-            for q in range(KW):
-                framed[:, :, p : p + SH * OH : SH, q : q + SW * OW : SW] += parts[:, :, p, q]
-        return unframe(framed, shape, self.padding)
+        x, weight = self.saved
+        kernel = weight.shape[4:]
+        return (
+            locally_connected2d_backward_input(gy, weight, x.shape, *self.geometry)
+            if self.needs_grad(0)
+            else None,
+            locally_connected2d_backward_weight(gy, x, kernel, *self.geometry)
+            if self.needs_grad(1)
+            else None,
+            gy.sum(axis=0),
+        )
 
 
 def locally_connected2d(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from tinynet.autograd import Function
 from tinynet.backend import Array, current
 from tinynet.errors import ShapeError
-from tinynet.kernels.avg_pool import avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
     batch_norm_statistics,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 from tinynet.recording import seen
 
 if TYPE_CHECKING:
@@ -37,31 +37,19 @@ class LocalResponseNorm(Function):
 
 
 class SpatialResponseNorm(Function):
-    """y = x / scale**beta, scale = k + alpha * sum of x**2 over n x n pixels of the same map.
-
-        gx = gy * scale**-beta - 2*alpha*beta * x * sum of gy*y/scale over the same n x n pixels
-
-    as in `kernels/lrn.py`: this window is symmetric too.
-    """
+    """y = x / scale**beta, scale = k + alpha * sum of x**2 over n x n pixels of the same map."""
 
     def __init__(self, n: int, k: float, alpha: float, beta: float) -> None:
         self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
 
     def forward(self, x: Array) -> Array:
-        scale = self.k + self.alpha * self._window_sum(x * x)
-        y = x * scale**-self.beta
+        y, scale = spatial_norm_forward(x, self.n, self.k, self.alpha, self.beta)
         self.saved = x, y, scale
         return y
 
     def backward(self, gy: Array) -> Any:
         x, y, scale = self.saved
-        others = self._window_sum(gy * y / scale)
-        return gy * scale**-self.beta - 2 * self.alpha * self.beta * x * others
-
-    def _window_sum(self, x: Array) -> Array:
-        """Return the sum over the window of each pixel, which ends at the border of the map."""
-        side, half = (self.n, self.n), (self.n // 2, self.n // 2)
-        return self.n**2 * avg_pool2d_forward(x, side, (1, 1), (half, half), False, True)
+        return spatial_norm_backward(gy, x, y, scale, self.n, self.alpha, self.beta)
 
 
 class BatchNorm(Function):

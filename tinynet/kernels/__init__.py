@@ -6,9 +6,11 @@ room           kernels
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
 relu           conv2d_relu_forward, conv2d_relu_backward, max_pool2d_relu_forward
+local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
+spatial_norm   spatial_norm_forward, spatial_norm_backward
 batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
@@ -20,6 +22,9 @@ matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU
 A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
 ``with use("reference"):`` forces one kind of implementation; ``"cuda_on_cpu"`` runs the CUDA code
 of the ``.cu`` files on NumPy arrays, without a GPU.
+
+Concatenation, residual addition and the padding of channels have no room: they pass over memory
+once, a few hundredths of a step, and stay with NumPy (`functions/`).
 
 ``cuda_kernel(text)`` makes a function of CUDA C of your own; ``turns`` and ``memory_traffic`` try
 it out on this processor.
@@ -44,6 +49,11 @@ from tinynet.kernels.conv import (
 )
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
+from tinynet.kernels.local import (
+    locally_connected2d_backward_input,
+    locally_connected2d_backward_weight,
+    locally_connected2d_forward,
+)
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.matmul import gemm, matmul, precision
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
@@ -54,6 +64,7 @@ from tinynet.kernels.relu import (
     max_pool2d_relu_forward,
 )
 from tinynet.kernels.softmax import cross_entropy
+from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 
 __all__ = [
     "KERNELS",
@@ -77,6 +88,9 @@ __all__ = [
     "gemm",
     "get_num_threads",
     "im2col",
+    "locally_connected2d_backward_input",
+    "locally_connected2d_backward_weight",
+    "locally_connected2d_forward",
     "lrn_backward",
     "lrn_forward",
     "matmul",
@@ -87,6 +101,8 @@ __all__ = [
     "momentum_update",
     "precision",
     "set_num_threads",
+    "spatial_norm_backward",
+    "spatial_norm_forward",
     "turns",
     "use",
 ]

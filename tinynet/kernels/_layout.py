@@ -6,6 +6,9 @@ The channel is the vector axis of everything that is fast here. To whoever reads
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from tinynet.backend import Array
@@ -14,6 +17,19 @@ from tinynet.kernels._vectors import move
 from tinynet.kernels.geometry import Padding
 
 GRAIN = 1 << 15  # elements that are worth waking a thread for, in loops that mostly move memory
+MIXED = "images or weights that are not float32"
+COUNTLESS = "no images, or 2**31 numbers or more in them"
+
+
+def mixed(*arrays: Any) -> bool:
+    """Whether one of the arguments is an array of another type than the loops are written for."""
+    return any(isinstance(a, np.ndarray) and a.dtype != np.float32 for a in arrays)
+
+
+def countless(*shapes: tuple[int, ...]) -> bool:
+    """Whether an offset into one of these shapes does not fit in 32 bits, or there is none."""
+    sizes = [math.prod(shape) for shape in shapes]
+    return min(sizes) == 0 or max(sizes) >= 2**31
 
 
 def share(per_unit: int) -> int:

@@ -71,6 +71,7 @@ Wide2 = Annotated[Array, Kind("float64", 2, written=True)]
 Places1 = Annotated[Array, Kind("int32", 1)]
 Places2 = Annotated[Array, Kind("int32", 2)]
 Indices1 = Annotated[Array, Kind("int64", 1)]
+Indices2 = Annotated[Array, Kind("int64", 2)]
 TagsIn4 = Annotated[Array, Kind("uint8", 4)]
 TagsOut4 = Annotated[Array, Kind("uint8", 4, written=True)]
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tinynet.backend import Array
 from tinynet.kernels._microkernel import Emitter, host_shape
-from tinynet.kernels._native import Part
+from tinynet.kernels._native import Part, helper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,3 +192,19 @@ largest = _pooling(_largest)
 won = _pooling(_won)
 move = Part(_build_move)  # y[y0 + c] = x[x0 + c] for c < n: no call of memcpy for so little
 window_sums = Part(_build_window_sums)  # total[c] = a + b * (term[c] + ... + term[c + n - 1])
+
+
+@helper
+def times_power(x: Array, scale: Array, beta: float, result: Array) -> None:
+    """Write x * scale**-beta into result.
+
+    For the paper's beta, s**-0.75 is 1 / (sqrt(s) * sqrt(sqrt(s))): two instructions of the
+    processor instead of a call of pow.
+    """
+    if beta == np.float32(0.75):
+        for c in range(len(x)):
+            root = np.sqrt(scale[c])
+            result[c] = x[c] / (root * np.sqrt(root))
+    else:
+        for c in range(len(x)):
+            result[c] = x[c] * scale[c] ** -beta

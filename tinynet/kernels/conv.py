@@ -17,15 +17,13 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from tinynet.backend import Array
 from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd, winograd_gradient
 from tinynet.kernels._kernel import Kernel, unless
+from tinynet.kernels._layout import COUNTLESS, MIXED, countless, mixed
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.matmul import gemm
@@ -124,17 +122,6 @@ def _around(shape: tuple[int, ...], padding: Sequence[Pair]) -> tuple[int, ...]:
     return N, C, *(size + sum(both) for size, both in zip(sides, padding, strict=True))
 
 
-def mixed(*arrays: Any) -> bool:
-    """Whether one of the arguments is an array of another type than the loops are written for."""
-    return any(isinstance(a, np.ndarray) and a.dtype != np.float32 for a in arrays)
-
-
-def countless(*shapes: tuple[int, ...]) -> bool:
-    """Whether an offset into one of these shapes does not fit in 32 bits, or there is none."""
-    sizes = [math.prod(shape) for shape in shapes]
-    return min(sizes) == 0 or max(sizes) >= 2**31
-
-
 def forward_countless(x: Array, weight: Array, bias: Array | None, *geometry: Any) -> bool:
     """Whether the bordered images, or the outputs, of a forward pass are countless."""
     stride, padding, dilation, _ = geometry
@@ -145,10 +132,6 @@ def forward_countless(x: Array, weight: Array, bias: Array | None, *geometry: An
 def _input_countless(gy: Array, weight: Array, shape: tuple[int, ...], *geometry: Any) -> bool:
     reach = [(d * (k - 1),) * 2 for d, k in zip(geometry[2], weight.shape[2:], strict=True)]
     return countless(_around(gy.shape, reach), shape)
-
-
-MIXED = "images or weights that are not float32"
-COUNTLESS = "no images, or 2**31 numbers or more in them"
 
 
 @conv2d_forward.numba

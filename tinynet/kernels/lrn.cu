@@ -20,12 +20,6 @@ struct Window {
   }
 };
 
-// x**-beta; for the paper's beta two square roots, instead of a power.
-__device__ inline real inverse_power(real x, real beta) {
-  if (beta == real(0.75)) return rsqrt(x) * sqrt(rsqrt(x));
-  return pow(x, -beta);
-}
-
 // A thread owns one pixel and a run of its channels. Its neighbours have the neighbouring pixels, so
 // that together they read neighbouring numbers.
 struct Run {

@@ -21,8 +21,8 @@ from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In2, Out2, Real, helper, native
-from tinynet.kernels._vectors import window_sums
+from tinynet.kernels._native import In2, Out2, Real, native
+from tinynet.kernels._vectors import times_power, window_sums
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
@@ -56,8 +56,7 @@ def lrn_backward(
 # ---- the same in loops, over pixels and their channels
 #
 # The window is summed in a row of channels with n // 2 zeros on each side of every group, so that
-# no channel is a special case. For the paper's beta, s**-0.75 is 1 / (sqrt(s) * sqrt(sqrt(s))):
-# two instructions of the processor instead of a call of pow.
+# no channel is a special case.
 
 
 @lrn_forward.numba
@@ -88,19 +87,7 @@ def _forward_loops(
             for c in range(C):
                 term[half + c] = here[c] * here[c]
             window_sums(term, 2 * half + 1, k, alpha, s)
-            _times_power(here, s, beta, y[i, first : first + C])
-
-
-@helper
-def _times_power(x: Array, scale: Array, beta: float, result: Array) -> None:
-    """Write x * scale**-beta into result."""
-    if beta == np.float32(0.75):
-        for c in range(len(x)):
-            root = np.sqrt(scale[c])
-            result[c] = x[c] / (root * np.sqrt(root))
-    else:
-        for c in range(len(x)):
-            result[c] = x[c] * scale[c] ** -beta
+            times_power(here, s, beta, y[i, first : first + C])
 
 
 @lrn_backward.numba
@@ -126,7 +113,7 @@ def _backward_loops(
         for first in range(0, x.shape[1], C):
             here, s = x[i, first : first + C], scale[i, first : first + C]
             out = gx[i, first : first + C]
-            _times_power(gy[i, first : first + C], s, beta, out)
+            times_power(gy[i, first : first + C], s, beta, out)
             for c in range(C):
                 term[half + c] = out[c] * here[c] / s[c]
             window_sums(term, 2 * half + 1, np.float32(0), np.float32(1), total)

@@ -12,15 +12,12 @@ from __future__ import annotations
 from tinynet.backend import Array, array_module
 from tinynet.kernels import conv_cuda, conv_gradient_loops
 from tinynet.kernels._kernel import Kernel, unless
+from tinynet.kernels._layout import COUNTLESS, MIXED, countless, mixed
 from tinynet.kernels.conv import (
-    COUNTLESS,
-    MIXED,
     conv2d_backward_bias,
     conv2d_forward,
-    countless,
     fast_forward,
     forward_countless,
-    mixed,
 )
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.max_pool import fast_forward as fast_pooling

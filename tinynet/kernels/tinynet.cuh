@@ -31,3 +31,9 @@ struct Sizes {
 __device__ inline Index thread_in_grid() {
   return Index(blockIdx.x) * Index(blockDim.x) + Index(threadIdx.x);
 }
+
+// x**-beta; for the paper's beta two square roots, instead of a power.
+__device__ inline real inverse_power(real x, real beta) {
+  if (beta == real(0.75)) return rsqrt(x) * sqrt(rsqrt(x));
+  return pow(x, -beta);
+}

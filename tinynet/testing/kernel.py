@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.backend import Array
-from tinynet.testing.cases import NONE, cases_for
+from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference, scale_of, tolerance
 from tinynet.testing.subject import name_of
+from tinynet.testing.window_cases import NONE
 
 NEUTRAL: dict[str, Any] = {
     "bias": None,

@@ -1,0 +1,171 @@
+r"""Local response normalization within a map: the other one of cuda-convnet, its `rnorm`.
+
+    scale[i, j] = k + alpha * sum(x[p, q]**2 for p, q in window(i, j))
+    y[i, j]     = x[i, j] * scale[i, j]**-beta
+
+    gx[p, q] = gy[p, q] * scale[p, q]**-beta
+               - 2*alpha*beta * x[p, q] * sum(gy[i, j] * y[i, j] / scale[i, j]
+                                              for i, j in window(p, q))
+
+    window(i, j) = n x n pixels around (i, j) in the same map, clipped at its border
+
+As in `lrn`, the window is symmetric, so that the backward sum is the forward sum of other numbers.
+Across channels or within a map: the paper has the first, the code of 2012 both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.backend import Array, array_module
+from tinynet.kernels._cuda import cover, in_rows, launch
+from tinynet.kernels._kernel import Kernel
+from tinynet.kernels._layout import channels_first, channels_last, share
+from tinynet.kernels._native import In3, Out1, Out3, Real, helper, native
+from tinynet.kernels._vectors import times_power
+
+
+def window_sum(x: Array, n: int) -> Array:
+    """Sum over the n x n pixels around each pixel, inside its map: rows, then columns."""
+    for axis in (2, 3):
+        x = x.swapaxes(0, axis)
+        total = x.copy()
+        for i in range(1, n // 2 + 1):
+            total[i:] += x[:-i]
+            total[:-i] += x[i:]
+        x = total.swapaxes(0, axis)
+    return x
+
+
+@Kernel
+def spatial_norm_forward(
+    x: Array, n: int, k: float, alpha: float, beta: float
+) -> tuple[Array, Array]:
+    """Return (y, scale), each (N, C, H, W)."""
+    scale = k + alpha * window_sum(x * x, n)
+    return x * scale**-beta, scale
+
+
+@Kernel
+def spatial_norm_backward(
+    gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float
+) -> Array:
+    """Return gx (N, C, H, W); y and scale are what the forward pass returned for x."""
+    return gy * scale**-beta - 2 * alpha * beta * x * window_sum(gy * y / scale, n)
+
+
+# ---- the same in loops, over rows of (N, H, W * C)
+#
+# For each row, what lies above and below it is added up first; then each pixel adds its neighbours
+# to the left and right, which are C numbers away. That is 2 * n additions instead of n * n, and a
+# sum that slides along the row would be fewer still, but would carry its rounding with it.
+
+
+@spatial_norm_forward.numba
+def spatial_norm_forward_numba(
+    x: Array, n: int, k: float, alpha: float, beta: float
+) -> tuple[Array, Array]:
+    """One image at a time, which stays in the cache."""
+    last, (N, C, H, W) = channels_last(x), x.shape
+    y, scale = np.empty_like(last), np.empty_like(last)
+    rows = [a.reshape(N, H, W * C) for a in (last, y, scale)]
+    _forward_loops(
+        N, *rows, C, n // 2, k, alpha, beta, grain=share(x[:1].size)
+    )  # fmt: skip
+    return channels_first(y), channels_first(scale)
+
+
+@native
+def _forward_loops(
+    lo: int, hi: int, x: In3, y: Out3, scale: Out3, C: int, half: int, k: Real, alpha: Real,
+    beta: Real,
+) -> None:  # fmt: skip
+    H, row = x.shape[1], x.shape[2]
+    squares, beside = np.empty((H, row), np.float32), np.zeros(row + 2 * half * C, np.float32)
+    for n in range(lo, hi):
+        for i in range(H):
+            for j in range(row):
+                squares[i, j] = x[n, i, j] * x[n, i, j]
+        for i in range(H):
+            _around(squares, i, half, C, beside, scale[n, i])
+            for j in range(row):
+                scale[n, i, j] = k + alpha * scale[n, i, j]
+            times_power(x[n, i], scale[n, i], beta, y[n, i])
+
+
+@helper
+def _around(term: Array, i: int, half: int, C: int, beside: Array, total: Out1) -> None:
+    """Write the window sums of row i into total; beside: a row with half * C zeros at each end."""
+    row, edge = term.shape[1], half * C
+    for j in range(row):
+        beside[edge + j] = term[i, j]
+    for h in range(max(0, i - half), min(len(term), i + half + 1)):
+        if h != i:
+            for j in range(row):
+                beside[edge + j] += term[h, j]
+    for j in range(row):
+        total[j] = beside[j]
+    for q in range(1, 2 * half + 1):
+        for j in range(row):
+            total[j] += beside[q * C + j]
+
+
+@spatial_norm_backward.numba
+def spatial_norm_backward_numba(
+    gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float
+) -> Array:
+    """One image at a time; y is quicker to compute again than to read."""
+    inputs = [channels_last(a) for a in (gy, x, scale)]
+    gx, (N, C, H, W) = np.empty_like(inputs[0]), x.shape
+    rows = [a.reshape(N, H, W * C) for a in (*inputs, gx)]
+    _backward_loops(
+        N, *rows, C, n // 2, 2 * alpha * beta, beta, grain=share(x[:1].size)
+    )  # fmt: skip
+    return channels_first(gx)
+
+
+@native
+def _backward_loops(
+    lo: int, hi: int, gy: In3, x: In3, scale: In3, gx: Out3, C: int, half: int, factor: Real,
+    beta: Real,
+) -> None:  # fmt: skip
+    H, row = x.shape[1], x.shape[2]
+    term, total = np.empty((H, row), np.float32), np.empty(row, np.float32)
+    beside = np.zeros(row + 2 * half * C, np.float32)
+    for n in range(lo, hi):
+        for i in range(H):
+            times_power(gy[n, i], scale[n, i], beta, gx[n, i])
+            for j in range(row):
+                term[i, j] = gx[n, i, j] * x[n, i, j] / scale[n, i, j]
+        for i in range(H):
+            _around(term, i, half, C, beside, total)
+            for j in range(row):
+                gx[n, i, j] -= factor * x[n, i, j] * total[j]
+
+
+# ---- the same in threads: spatial_norm.cu
+
+
+@spatial_norm_forward.cuda
+def spatial_norm_forward_cuda(
+    x: Array, n: int, k: float, alpha: float, beta: float
+) -> tuple[Array, Array]:
+    """One thread a pixel, which walks its window."""
+    N, C, H, W = x.shape
+    x = in_rows(x)
+    y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
+    settings = N * C, H, W, n // 2, k, alpha, beta
+    launch("spatial_norm", "spatial_norm_forward", cover(x.size), x, *settings, y, scale)
+    return y, scale
+
+
+@spatial_norm_backward.cuda
+def spatial_norm_backward_cuda(
+    gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float
+) -> Array:
+    """One thread a pixel, which walks its window on three arrays."""
+    N, C, H, W = x.shape
+    inputs, gx = [in_rows(a) for a in (gy, x, y, scale)], array_module(x).empty(x.shape, x.dtype)
+    settings = N * C, H, W, n // 2, 2 * alpha * beta, beta
+    launch("spatial_norm", "spatial_norm_backward", cover(x.size), *inputs, *settings, gx)
+    return gx

@@ -33,12 +33,17 @@ print(f"{len(train)} pictures to learn from, {len(test)} to be examined on")
 print("shape of one picture:", train.images[0].shape, "of", train.images.dtype)
 
 # %%
-fig, axes = plt.subplots(2, 5, figsize=(7.5, 3.4), layout="constrained")
+fig, axes = plt.subplots(2, 5, figsize=(7.5, 3.9), layout="constrained")
+brightness = np.tensordot((0.2, 0.7, 0.1), train.images, axes=(0, 1))  # as in grey print
 for label, ax in enumerate(axes.flat):
-    first = int(np.flatnonzero(train.labels == label)[0])
-    ax.imshow(train.images[first].transpose(1, 2, 0))
+    of_this_class = np.flatnonzero(train.labels == label)[:30]
+    clearest = max(of_this_class, key=lambda i: brightness[i].std())
+    ax.imshow(train.images[clearest].transpose(1, 2, 0))
     ax.set_title(f"{label} {train.classes[label]}", fontsize=9)
     ax.set_axis_off()
+fig.suptitle(
+    f"{len(train.classes)} kinds of pictures; every one has its own place, size and colour"
+)
 figure(fig, f"One picture of each of {len(train.classes)} classes: {', '.join(train.classes)}.")
 
 # %% [markdown] lang="en"
@@ -116,7 +121,7 @@ right = scores.argmax(axis=1) == test.labels
 sure = int(np.where(right, shares.max(axis=1), 0).argmax())
 mistaken = int(np.flatnonzero(~right)[0])
 
-fig, axes = plt.subplots(2, 2, figsize=(7.5, 4.6), width_ratios=(1, 2), layout="constrained")
+fig, axes = plt.subplots(2, 2, figsize=(7.5, 5.2), width_ratios=(1, 2), layout="constrained")
 told = []
 for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
     best = np.argsort(-shares[i], kind="stable")[:5]
@@ -124,15 +129,24 @@ for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
     colors = ["#0072B2" if j == test.labels[i] else "#bbbbbb" for j in best]
     hatches = ["//" if j == test.labels[i] else "" for j in best]
     picture.imshow(test.images[i].transpose(1, 2, 0))
-    picture.set_title(test.classes[test.labels[i]], fontsize=10)
+    picture.set_title(f"a {test.classes[test.labels[i]]}", fontsize=10)
     picture.set_axis_off()
     bars.barh(names, 100 * shares[i, best], color=colors, edgecolor="#333333", hatch=hatches)
     bars.invert_yaxis()
-    bars.set(xlim=(0, 100), xlabel="share (%)")
+    bars.set(xlim=(0, 100), xlabel="share (%); hatched: the true class")
+    bars.set_title(f"its guess: {names[0]}, {100 * shares[i, best[0]]:.0f} %", fontsize=10)
     bars.spines[["top", "right"]].set_visible(False)
     guessed = ", ".join(f"{n} {100 * shares[i, j]:.0f} %" for n, j in zip(names, best, strict=True))
     told.append(f"a {test.classes[test.labels[i]]}: {guessed}")
-figure(fig, "Two pictures with the five best guesses, the true class hatched. " + "; ".join(told))
+place = int((scores[mistaken] > scores[mistaken, test.labels[mistaken]]).sum()) + 1
+first, second = (test.classes[test.labels[i]] for i in (sure, mistaken))
+fig.suptitle(f"The {first} is its first guess; the {second} only guess number {place}")
+figure(
+    fig,
+    "Two pictures with the five best guesses, the true class hatched. "
+    + "; ".join(told)
+    + f". Of the second picture the true class is guess number {place}.",
+)
 
 # %% [markdown] lang="en"
 # The mistake is often the second guess. That is why the ImageNet challenge counted two errors: for

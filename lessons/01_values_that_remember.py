@@ -201,11 +201,20 @@ for name, v in values.items():
     ax.text(*places[name], text, ha="center", va="center", fontsize=10, bbox=box)
 ax.set(xlim=(-0.45, 3.45), ylim=(-0.45, 2.45))
 ax.set_axis_off()
+arrived = [
+    v.grad * slope
+    for v in (y, p)
+    for behind, slope in zip(v.inputs, v.slopes, strict=True)
+    if behind is a
+]
+told = " and ".join(f"{part:g}" for part in arrived)
+ax.set_title(f"a is used twice, so its gradient is a sum: {told} make {a.grad:g}", fontsize=11)
 figure(
     fig,
     "The graph of y = (ab + c)a, from left to right. "
     + "; ".join(f"{name}: value {v.data:g}, gradient {v.grad:g}" for name, v in values.items())
-    + ". Each arrow carries the slope that the gradient is multiplied by on its way back.",
+    + ". Each arrow carries the slope that the gradient is multiplied by on its way back. "
+    f"On the two ways back to a arrive {told}, which make {a.grad:g}.",
 )
 
 # %% [markdown] lang="en"

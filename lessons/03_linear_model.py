@@ -29,12 +29,13 @@ from tinynet.lessons import check, figure, hint, show, solution
 
 # %%
 learn, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
-fig, axes = plt.subplots(2, 10, figsize=(9, 2.2), layout="constrained")
+fig, axes = plt.subplots(2, 10, figsize=(9, 2.6), layout="constrained")
 for label, column in enumerate(axes.T):
     for axis, k in zip(column, np.flatnonzero(test.labels == label), strict=False):
         axis.imshow(test.images[k].transpose(1, 2, 0))
         axis.set_axis_off()
-    column[0].set_title(test.classes[label].replace(" with ", "\n"), fontsize=8)
+    column[0].set_title(test.classes[label].replace("with ", "with\n"), fontsize=8)
+fig.suptitle("Two of each class: other places, other sizes, light or dark", fontsize=11)
 figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}.")
 
 # %% [markdown] lang="en"
@@ -187,15 +188,21 @@ print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
 # %%
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
 shares = [float(answers[test.labels == label].mean()) for label in range(10)]
-fig, axes = plt.subplots(2, 5, figsize=(9, 4.3), layout="constrained")
+fig, axes = plt.subplots(2, 5, figsize=(9, 5), layout="constrained")
 for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
     axis.imshow(0.5 + 0.5 * template / np.abs(template).max())
-    axis.set(xticks=[], yticks=[], title=name, xlabel=f"{share:.0%} right")
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(f"{name}\n{100 * share:.0f} % right", fontsize=10)
+worst, best = int(np.argmin(shares)), int(np.argmax(shares))
+fig.suptitle(
+    f"One template for each class: best for the {test.classes[best]}, "
+    f"worst for the {test.classes[worst]}"
+)
 figure(
     fig,
     "The ten templates of a linear model: blurred outlines of the shapes in the colours of their "
     "classes. Test pictures named rightly: "
-    + ", ".join(f"{name} {share:.0%}" for name, share in zip(test.classes, shares, strict=True))
+    + ", ".join(f"{n} {100 * share:.0f} %" for n, share in zip(test.classes, shares, strict=True))
     + ".",
 )
 

@@ -45,7 +45,7 @@ print((x * weight).sum())
 
 
 # %%
-def draw_window(i, j):
+def draw_window(i=2, j=1):
     """Draw a picture with its window at (i, j), the filter, and the outputs up to there."""
     x = np.zeros((7, 7))
     x[1:6, 3], x[3, 1:6] = 9, 9  # a plus
@@ -53,28 +53,30 @@ def draw_window(i, j):
     for place in range(5 * i + j + 1):
         h, w = divmod(place, 5)
         y[h, w] = x[h : h + 3, w : w + 3].mean()
-    fig, axes = plt.subplots(1, 3, figsize=(9, 3.4), width_ratios=(7, 3, 5), layout="constrained")
+    fig, axes = plt.subplots(1, 3, figsize=(9, 3.7), layout="constrained")
     titles = "picture 7 x 7", "filter 3 x 3", "output 5 x 5"
     for axis, values, title in zip(axes, (x, np.full((3, 3), 1 / 9), y), titles, strict=True):
-        axis.imshow(values, cmap="Greys", vmin=0, vmax=14)
+        side = len(values)
+        axis.imshow(values, cmap="Greys", vmin=0, vmax=18)
         for (h, w), value in np.ndenumerate(values):
             label = "" if np.isnan(value) else "1/9" if value == 1 / 9 else f"{value:.0f}"
             axis.text(w, h, label, ha="center", va="center", fontsize=11)
-        axis.set(title=title, xticks=[], yticks=[])
-    axes[0].add_patch(plt.Rectangle((j - 0.5, i - 0.5), 3, 3, fill=False, lw=4, ec="#D55E00"))
-    axes[2].add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, lw=4, ec="#D55E00"))
-    words = f"A 3 x 3 window at row {i}, column {j} of a 7 x 7 picture of a plus; the mean of its"
-    return fig, f"{words} nine pixels, {y[i, j]:.0f}, stands at the same place of a 5 x 5 output."
+        axis.add_patch(plt.Rectangle((-0.5, -0.5), side, side, fill=False, lw=1, clip_on=False))
+        axis.set(title=title, xlim=(side / 2 - 4, side / 2 + 3), ylim=(side / 2 + 3, side / 2 - 4))
+        axis.set_axis_off()
+    for axis, side in ((axes[0], 3), (axes[2], 1)):
+        frame = plt.Rectangle((j - 0.5, i - 0.5), side, side, fill=False, lw=4, ec="#D55E00")
+        axis.add_patch(frame).set_clip_on(False)
+    words = f"y[{i}, {j}] = {y[i, j]:.0f}, the mean of the nine pixels in the window"
+    fig.suptitle(words)
+    return fig, f"A 3 x 3 window at row {i}, column {j} of a 7 x 7 picture of a plus. {words}."
 
 
-figure(*draw_window(2, 1))
+move(draw_window, i=range(5), j=range(5))
 
 # %% [markdown] lang="en"
-# Move the window yourself. In a notebook with ipywidgets the next cell has two sliders; without
-# them call `figure(*draw_window(i, j))` with `i` and `j` of your own.
-
-# %%
-move(draw_window, i=range(5), j=range(5))
+# Move the window yourself. In a notebook with ipywidgets there are two sliders below the figure;
+# without them call `figure(*draw_window(i, j))` with `i` and `j` of your own.
 
 # %% [markdown] lang="en"
 # ### How many windows fit
@@ -192,7 +194,7 @@ seen = tn.functions.conv2d(tn.tensor(grey[chosen]), tn.tensor(filters), padding=
 print(seen.shape)
 
 # %%
-fig, axes = plt.subplots(2, 4, figsize=(9, 4.9), layout="constrained")
+fig, axes = plt.subplots(2, 4, figsize=(9, 5.3), layout="constrained")
 for row, kind in enumerate(kinds):
     axes[row, 0].imshow(grey[chosen[row], 0], cmap="gray")
     axes[row, 1].imshow(seen[row, 0], cmap="gray")
@@ -207,6 +209,12 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 
 strength = np.abs(seen[:, 1:, 1:-1, 1:-1]).mean(axis=(2, 3))  # (2 pictures, down and across)
+ratios = strength.max(axis=1) / strength.min(axis=1)
+fig.suptitle(
+    f"Rows wake the filter for edges {('down', 'across')[strength[0].argmax()]} "
+    f"({ratios[0]:.1f} times the other), columns that for edges "
+    f"{('down', 'across')[strength[1].argmax()]} ({ratios[1]:.1f} times)"
+)
 figure(
     fig,
     "Two striped discs, blurred and filtered for edges. "

@@ -260,19 +260,24 @@ inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
 post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+counts = []
 for ax, y, title, colour, hatch in (
-    (axes[0], inhibited, "LRN: only the window of the loud channel", "#0072B2", "//"),
-    (axes[1], post, "the post's layer: every channel", "#D55E00", ".."),
+    (axes[0], inhibited, "LRN", "#0072B2", "//"),
+    (axes[1], post, "the post's layer", "#D55E00", ".."),
 ):
     kept = (y / alone).ravel()
-    ax.bar(range(11), kept, color=colour, edgecolor="black", hatch=hatch)
-    ax.axhline(1, color="black", linewidth=0.8)
-    ax.set(title=title, xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.15))
+    for bar, share in zip(ax.bar(range(11), kept, edgecolor="black"), kept, strict=True):
+        quiet = share < 0.9
+        bar.set(facecolor=colour if quiet else "#dddddd", hatch=hatch if quiet else "")
+    counts.append(int((kept < 0.9).sum()))
+    ax.set(xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.05))
+    ax.set_title(f"{title}: {counts[-1]} of 11 lose more than a tenth", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("share of the value that is left")
 figure(
     fig,
-    "Two bar charts of what is left of 11 channels, one of them loud. LRN leaves "
+    "Two bar charts of what is left of 11 channels, one of them loud. More than a tenth is lost by "
+    f"{counts[0]} channels in LRN and by {counts[1]} in the post's layer. LRN leaves "
     + ", ".join(f"{v:.2f}" for v in (inhibited / alone).ravel())
     + "; the post's layer leaves "
     + ", ".join(f"{v:.2f}" for v in (post / alone).ravel())
@@ -297,11 +302,15 @@ def draw_neighbours(loud_channel=2, n=5):
     y = F.local_response_norm(tn.tensor(x), n, 2.0, 1e-2, 0.75).numpy()
     left = (y / x).ravel() * 2.0**0.75
     see_it = [abs(c - loud_channel) <= n // 2 for c in range(11)]
-    fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
     for bar, near in zip(ax.bar(range(11), left, edgecolor="black"), see_it, strict=True):
         bar.set(facecolor="#0072B2" if near else "#dddddd", hatch="//" if near else "")
-    ax.set(xlabel="channel", ylabel="share that is left", xticks=range(11), ylim=(0, 1.15))
-    ax.set_title(f"channel {loud_channel} holds 30, the others 1; n = {n}", fontsize=10)
+    ax.set(xlabel="channel", ylabel="share that is left", xticks=range(11), ylim=(0, 1.05))
+    ax.set_title(
+        f"n = {n}: {sum(see_it)} of 11 channels see channel {loud_channel}, which holds 30 "
+        "(the others 1)",
+        fontsize=10,
+    )
     ax.spines[["top", "right"]].set_visible(False)
     return fig, (
         f"Channel {loud_channel} of 11 is loud. The {sum(see_it)} channels that see it keep at "

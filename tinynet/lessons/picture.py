@@ -19,6 +19,9 @@ from tinynet.lessons import speak
 FOLDER = "TINYNET_FIGURES"
 """The environment variable that names a folder: every figure is saved there as well."""
 
+AIR = 0.06
+"""Inches of space around each panel: a title touches neither the edge nor the panel above it."""
+
 _shown = 0
 
 
@@ -32,18 +35,16 @@ def figure(fig: Any, alt: str) -> None:
     alt : text
         What it shows, built from its own numbers.
     """
-    global _shown
-    _shown += 1
-    folder = os.environ.get(FOLDER)
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        fig.savefig(Path(folder) / f"{_lesson()}-{_shown}.png", dpi=110, metadata=_described(alt))
     display = speak.notebook()
-    if display is not None:
-        display(_shown_as(fig, alt), raw=True)
+    if display is not None or os.environ.get(FOLDER):
+        shown = _still(fig, alt)
     else:
-        sys.stdout.write(f"Figure: {alt}\n")
+        shown = {"text/plain": f"Figure: {alt}"}
         _close(fig)
+    if display is not None:
+        display(shown, raw=True)
+    else:
+        sys.stdout.write(f"{shown['text/plain']}\n")
 
 
 def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None:
@@ -69,23 +70,42 @@ def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None
         name: widgets.SelectionSlider(options=list(values), description=name, value=first[name])
         for name, values in choices.items()
     }
-    picture: Any = display(_shown_as(*draw(**first)), raw=True, display_id=True)
+    picture: Any = display(_still(*draw(**first)), raw=True, display_id=True)
 
     def again(_: Any) -> None:
-        picture.update(_shown_as(*draw(**{n: s.value for n, s in sliders.items()})), raw=True)
+        fig, alt = draw(**{name: slider.value for name, slider in sliders.items()})
+        picture.update(_shown_as(_png(fig, alt), alt), raw=True)
 
     for slider in sliders.values():
         slider.observe(again, "value")
     display(widgets.VBox(list(sliders.values())))
 
 
-def _shown_as(fig: Any, alt: str) -> dict[str, str]:
-    """Return a figure as what a notebook displays, and close it."""
-    drawn = io.BytesIO()
-    fig.savefig(drawn, format="png", dpi=110, metadata=_described(alt))
+def _still(fig: Any, alt: str) -> dict[str, str]:
+    """Return a figure as what a notebook displays; save it as well where a folder is named."""
+    global _shown
+    _shown += 1
+    png, folder = _png(fig, alt), os.environ.get(FOLDER)
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / f"{_lesson()}-{_shown}.png").write_bytes(png)
+    return _shown_as(png, alt)
+
+
+def _png(fig: Any, alt: str) -> bytes:
+    """Draw a figure, and close it."""
+    layout, drawn = fig.get_layout_engine(), io.BytesIO()
+    if layout is not None:
+        layout.set(w_pad=AIR, h_pad=AIR)
+    fig.savefig(drawn, format="png", dpi=110, metadata={"Description": alt})
     _close(fig)
-    coded = base64.b64encode(drawn.getvalue()).decode()
-    image = f'<img src="data:image/png;base64,{coded}" alt="{html.escape(alt, quote=True)}">'
+    return drawn.getvalue()
+
+
+def _shown_as(png: bytes, alt: str) -> dict[str, str]:
+    """Return what a notebook displays: a picture with its text."""
+    coded, words = base64.b64encode(png).decode(), html.escape(alt, quote=True)
+    image = f'<img src="data:image/png;base64,{coded}" alt="{words}">'
     return {"text/plain": f"Figure: {alt}", "text/html": image}
 
 
@@ -94,10 +114,6 @@ def _close(fig: Any) -> None:
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(fig)
-
-
-def _described(alt: str) -> dict[str, str]:
-    return {"Description": alt}
 
 
 def _lesson() -> str:

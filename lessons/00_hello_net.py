@@ -192,7 +192,7 @@ def my_top_error(scores, labels, k):
 check("00.2", my_top_error)
 
 # %%
-hint("00.2")  # run this cell again for the next hint
+# hint("00.2")  # without the first "#": a hint, and each time you run it the next one
 
 # %% [markdown] lang="en"
 # ## Judge

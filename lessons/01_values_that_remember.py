@@ -73,7 +73,7 @@ def my_mul_backward(a, b, gy):
 check("01.1", my_mul_backward)
 
 # %%
-hint("01.1")  # run this cell again for the next hint
+# hint("01.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -104,7 +104,7 @@ def my_gradient(f, x, h):
 check("02.2", my_gradient)
 
 # %%
-hint("02.2")  # run this cell again for the next hint
+# hint("02.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -397,8 +397,10 @@ except ValueError as refusal:
     print(refusal)
 
 # %% [markdown] lang="en"
-# It refuses. That is a ValueError, not an AssertionError: the input is at fault, not the op. Many
-# test suites fail at random for this reason, and then somebody makes the tolerance wider.
+# It refuses. (It walks in one random direction through all three numbers at once, so its two slopes
+# are not 0 and 1; what matters is that they differ.) That is a ValueError, not an AssertionError: the
+# input is at fault, not the op. Many test suites fail at random for this reason, and then somebody
+# makes the tolerance wider.
 #
 # **The accident from above.** Four predictions, four labels, and a loss of sixteen differences. Both
 # are numbers. Which of the two is 0 for a perfect prediction?

@@ -104,7 +104,7 @@ def my_gscores(scores, labels):
 check("03.2", my_gscores)
 
 # %%
-hint("03.2")  # run this cell again for the next hint
+# hint("03.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -292,7 +292,9 @@ for way in (one_by_one, together):
 # %% [markdown] lang="en"
 # One picture after the other, the weights are fetched from memory anew for each. Together, a weight
 # that has been fetched is used for many pictures. That is why networks are trained in batches,
-# besides the mean being a steadier slope than a single picture's.
+# besides the mean being a steadier slope than a single picture's. (Did yours say the opposite? The
+# large product is shared between threads, and on a machine that is busy with something else they
+# wait for each other. Run the cell again.)
 
 # %% [markdown] lang="en"
 # ## Break

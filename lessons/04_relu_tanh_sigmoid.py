@@ -91,7 +91,7 @@ def my_sigmoid_backward(gy, y):
 check("04.3", my_sigmoid_backward)
 
 # %%
-hint("04.3")  # run this cell again for the next hint
+# hint("04.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

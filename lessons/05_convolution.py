@@ -96,7 +96,7 @@ move(draw_window, i=range(5), j=range(5))
 
 # %% tags=["exercise"]
 def my_output_size(size, kernel, stride, padding):
-    "Your code: how many windows fit along one axis."
+    "Your code: how many windows fit along one axis, a whole number (int)."
     return None
 
 
@@ -141,7 +141,7 @@ def my_conv2d(x, weight, bias, stride, padding):
 check("05.2", my_conv2d)
 
 # %%
-hint("05.2")  # run this cell again for the next hint
+# hint("05.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -235,10 +235,11 @@ figure(
 # - b: 32 x 32 x 3 under a 5 x 5 x 3 filter, stride 1, no padding. How many outputs along one axis?
 # - c: how many numbers does that one filter have, with its bias?
 # - d: 64 filters of 3 x 3 on 128 channels. How many weights, without biases?
-# - e: AlexNet's first layer by its text: 224 pixels, an 11 x 11 window, stride 4, no padding.
-# - f: the same with 227 pixels.
+# - e: AlexNet's first layer by its text: 224 pixels, an 11 x 11 window, stride 4, no padding. How
+#   many outputs along one axis?
+# - f: the same with 227 pixels. How many outputs along one axis?
 # - g: which padding keeps 27 x 27 under a 5 x 5 window, stride 1?
-# - h: how many multiply-adds has f, with 96 filters on 3 channels?
+# - h: how many multiply-adds has the layer of f, with 96 filters on 3 channels?
 
 
 # %% tags=["exercise"]
@@ -317,7 +318,7 @@ show(tn.kernels.conv2d_forward)
 
 # %% [markdown] lang="en"
 # There are none: `im2col` lays all windows side by side, and one matrix product does the rest. That
-# is lesson 06. Compare the rest with yours: the equation stands at the top of the same file,
+# is lesson 06; until then read past `Pair`, `gemm` and the decorator. The equation stands at the top of the same file,
 # `tinynet/kernels/conv.py`. Two more letters are there, dilation and groups. Groups are AlexNet's
 # two towers, lesson 13.
 #

@@ -169,7 +169,7 @@ def my_col2im(columns, shape, K, stride):
 check("06.3", my_col2im)
 
 # %%
-hint("06.3")  # run this cell again for the next hint
+# hint("06.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -119,7 +119,7 @@ def my_max_pool_backward(gy, x, k, s):
 check("07.2", my_max_pool_backward)
 
 # %%
-hint("07.2")  # run this cell again for the next hint
+# hint("07.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

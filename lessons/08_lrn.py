@@ -64,7 +64,7 @@ def my_lrn(x, n, k, alpha, beta):
 check("08.1", my_lrn)
 
 # %%
-hint("08.1")  # run this cell again for the next hint
+# hint("08.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

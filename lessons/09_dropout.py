@@ -49,7 +49,7 @@ def my_paper_dropout(x, p, u, training):
 check("09.1", my_paper_dropout)
 
 # %%
-hint("09.1")  # run this cell again for the next hint
+# hint("09.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -79,7 +79,7 @@ def my_colour_basis(images):
 check("10.2", my_colour_basis)
 
 # %%
-hint("10.2")  # run this cell again for the next hint
+# hint("10.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

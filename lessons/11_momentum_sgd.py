@@ -52,7 +52,7 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
 check("11.1", my_momentum_step)
 
 # %%
-hint("11.1")  # run this cell again for the next hint
+# hint("11.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

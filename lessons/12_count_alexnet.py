@@ -49,7 +49,7 @@ def my_output_size(size, kernel, stride, padding, rounding):
 check("12.1", my_output_size)
 
 # %%
-hint("12.1")  # run this cell again for the next hint
+# hint("12.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

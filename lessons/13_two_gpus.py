@@ -50,7 +50,7 @@ def my_ungrouped(weight, groups):
 check("13.1", my_ungrouped)
 
 # %%
-hint("13.1")  # run this cell again for the next hint
+# hint("13.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -58,7 +58,7 @@ def my_split(n, share, seed):
 check("14.1", my_split)
 
 # %%
-hint("14.1")  # run this cell again for the next hint
+# hint("14.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -138,7 +138,7 @@ def my_occlusion_map(score, image, k, s, fill):
 check("15.1", my_occlusion_map)
 
 # %%
-hint("15.1")  # run this cell again for the next hint
+# hint("15.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

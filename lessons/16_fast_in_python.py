@@ -115,7 +115,7 @@ def my_max_pool(x, k, s):
 check("16.1", my_max_pool)
 
 # %%
-hint("16.1")  # run this cell again for the next hint
+# hint("16.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

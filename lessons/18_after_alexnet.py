@@ -102,7 +102,7 @@ def my_receptive_field(layers):
 check("18.1", my_receptive_field)
 
 # %%
-hint("18.1")  # run this cell again for the next hint
+# hint("18.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -102,7 +102,7 @@ def my_windows(size, kernel, stride, rule):
 check("19.2", my_windows)
 
 # %%
-hint("19.2")  # run this cell again for the next hint
+# hint("19.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

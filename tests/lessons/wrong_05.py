@@ -17,6 +17,14 @@ def rounded_up(size, kernel, stride, padding):
     return -(-(size + 2 * padding - kernel) // stride) + 1
 
 
+def rounded_to_the_nearest(size, kernel, stride, padding):
+    return round((size + 2 * padding - kernel) / stride) + 1
+
+
+def a_float(size, kernel, stride, padding):
+    return np.floor((size + 2 * padding - kernel) / stride) + 1
+
+
 def a_fraction(size, kernel, stride, padding):
     return (size + 2 * padding - kernel) / stride + 1
 
@@ -61,6 +69,8 @@ WRONG = {
         (without_the_first, "expected 5, got 4"),
         (padded_once, "both sides"),
         (rounded_up, "Round down"),
+        (rounded_to_the_nearest, "three quarters of a step"),
+        (a_float, "a whole number"),
         (a_fraction, "expected 3, got 3.5"),
     ],
     "05.2": [
@@ -75,5 +85,8 @@ WRONG = {
         ({**my_sizes(), "e": 55}, "expected 54, got 55"),
         ({**my_sizes(), "c": 26}, "as deep as its input"),
         ({**my_sizes(), "g": 4}, "on each side"),
+        ({"a": 5, "g": 4}, "on each side"),
+        ({**my_sizes(), "b": None, "e": None}, "no answer yet to b, e"),
+        ({**my_sizes(), "b": "28"}, "expected 28, got '28'"),
     ],
 }

@@ -34,10 +34,16 @@ def watched(answer: Any, returns: bool) -> Any:
     if answer is None or answer is ...:
         raise NotYetError
     if isinstance(answer, dict):
+        if any(map(_is_plain, answer.values())):  # a questionnaire may be answered in part
+            return answer
         return {key: watched(value, returns) for key, value in answer.items()}
     if isinstance(answer, tuple | list):
         return type(answer)(watched(value, returns) for value in answer)
     return _wrapped(answer, returns) if inspect.isroutine(answer) else answer
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not None and value is not ... and not inspect.isroutine(value)
 
 
 def _wrapped(function: Callable[..., Any], returns: bool) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from tinynet.lessons.exercise import exercise, expect
     ),
 )
 def topk(answer):
-    """Write topk(scores, k): the k best classes of each row; of equals, the first one first."""
+    """Write my_topk(scores, k): the k best classes of each row; of equals, the first one first."""
     scores = np.array([[1.0, 7.0, 3.0]])
     case = "scores = [[1, 7, 3]], k = 2"
     expect(answer(scores, 2), [[1, 2]], case, "The best class stands first: 7, then 3.")
@@ -49,7 +49,7 @@ def my_topk(scores, k):
     ),
 )
 def top_error(answer):
-    """Write top_error(scores, labels, k): the share of pictures whose label is not in the top k."""
+    """Write my_top_error(scores, labels, k): the share of labels that are not in the top k."""
     scores = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0]])
     labels = np.array([2, 0])
     case = "scores = [[1, 7, 3], [5, 2, 4]], labels = [2, 0]"

@@ -21,7 +21,7 @@ def _number(data):
     returns=False,
 )
 def mul_backward(answer):
-    """Write mul_backward(a, b, gy): add to a.grad and to b.grad what y = a * b passes on of gy."""
+    """Write my_mul_backward(a, b, gy): add to a.grad and b.grad what y = a * b passes on of gy."""
     a, b = _number(3.0), _number(5.0)
     answer(a, b, 1.0)
     case = "a = 3, b = 5, gy = 1"
@@ -85,7 +85,7 @@ def _graphs():
     ),
 )
 def in_order(answer):
-    """Write in_order(y): y and all nodes behind it, each one after every node that uses it."""
+    """Write my_in_order(y): y and all nodes behind it, each one after every node that uses it."""
     for formula, y in _graphs():
         nodes = answer(y)
         got = [getattr(n, "name", n) for n in nodes]

@@ -9,6 +9,7 @@ SIZES = {  # (size, kernel, stride, padding): what it teaches
     (7, 3, 1, 0): "The window starts at 0, 1, 2, 3 and 4: one start more than there are steps.",
     (5, 5, 1, 0): "A window as large as the image fits once.",
     (8, 3, 2, 0): "It starts at 0, 2 and 4; from 6 it would hang over the edge. Round down.",
+    (14, 3, 4, 0): "11 / 4 is 2.75, and three quarters of a step do not fit either. Round down.",
     (4, 3, 1, 1): "Padding stands on both sides: the image is 4 + 1 + 1 wide.",
     (227, 11, 4, 0): "The last start is 227 - 11 = 216, which is 54 steps of 4 behind the first.",
     (224, 11, 4, 0): "213 / 4 is 53.25: the last quarter of a step does not fit.",
@@ -25,11 +26,16 @@ SIZES = {  # (size, kernel, stride, padding): what it teaches
     ),
 )
 def output_size(answer):
-    """Write output_size(size, kernel, stride, padding): how many windows fit along one axis."""
+    """Write my_output_size(size, kernel, stride, padding): how many windows fit along one axis."""
     for (size, kernel, stride, padding), why in SIZES.items():
         right = my_output_size(size, kernel, stride, padding)
         case = f"size = {size}, kernel = {kernel}, stride = {stride}, padding = {padding}"
-        expect(answer(size, kernel, stride, padding), right, case, why)
+        expect(got := answer(size, kernel, stride, padding), right, case, why)
+    if not isinstance(got, int | np.integer):
+        raise Wrong(
+            f"for {case}: expected {right}, got {got!r}.\n  A number of windows is a whole "
+            "number: range(5.0) is an error. // of two whole numbers is whole, / is not."
+        )
 
 
 @output_size.solution
@@ -69,7 +75,8 @@ def convolution(answer):
            "With stride 2 the windows start at rows and columns 0 and 2.")  # fmt: skip
     _judge(answer, np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3)), [0.0], 1, 1,
            "x = four ones, weight = nine ones, padding = 1",
-           "Zeros stand around the image; each window sees all four ones.")  # fmt: skip
+           "Zeros stand around the image, along its last two axes alone; each window sees all "
+           "four ones.")  # fmt: skip
     _judge(answer, np.array([1.0, 10.0]).reshape(1, 2, 1, 1), np.ones((1, 2, 1, 1)), [0.0], 1, 0,
            "two channels, x = [1, 10], weight = [1, 1]",
            "A filter has weights for every channel; their products are added up.")  # fmt: skip
@@ -126,14 +133,13 @@ QUIZ: dict[str, tuple[int, str]] = {
 )
 def sizes(answer):
     """Answer the eight questions a to h with whole numbers: {"a": ..., "b": ...}."""
-    missing = [letter for letter in QUIZ if letter not in answer]
-    if missing:
-        raise Wrong(f"there is no answer to question {missing[0]} in your dictionary.")
     for letter, (right, why) in QUIZ.items():
-        if answer[letter] != right:
-            raise Wrong(
-                f"for question {letter}: expected {right:,}, got {answer[letter]}.\n  {why}"
-            )
+        got = answer.get(letter)
+        if got is not None and got != right:
+            raise Wrong(f"for question {letter}: expected {right:,}, got {got!r}.\n  {why}")
+    missing = [letter for letter in QUIZ if answer.get(letter) is None]
+    if missing:
+        raise Wrong(f"right so far; no answer yet to {', '.join(missing)}.")
 
 
 @sizes.solution

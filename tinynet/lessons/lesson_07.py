@@ -23,7 +23,7 @@ def _truth(x, k, s):
     ),
 )
 def max_pool(answer):
-    """Write max_pool(x, k, s): the maximum of every k x k window, windows s pixels apart."""
+    """Write my_max_pool(x, k, s): the maximum of every k x k window, windows s pixels apart."""
     row = np.array([[[[1.0, 3.0, 2.0, 0.0, 4.0]] * 3]])
     expect(
         answer(row, 3, 2), [[[[3, 4]]]], "three rows of 1 3 2 0 4, k = 3, s = 2",
@@ -66,7 +66,7 @@ def my_max_pool(x, k, s):
     ),
 )
 def max_pool_backward(answer):
-    """Write max_pool_backward(gy, x, k, s): a window gives its gradient to its first maximum."""
+    """Write my_max_pool_backward(gy, x, k, s): a window gives its gradient to its first maximum."""
     x = np.array([[[[1.0, 2.0], [3.0, 1.0]]]])
     expect(
         answer(np.array([[[[5.0]]]]), x, 2, 2), [[[[0, 0], [5, 0]]]],

@@ -30,7 +30,7 @@ IN_WORDS = "one pixel with the channels 1, -2, 3, -4, 5, -6, n = 5, k = 2"
     ),
 )
 def lrn(answer: Any) -> None:
-    """Write lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta."""
+    """Write my_lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta."""
     one = np.array([3.0]).reshape(1, 1, 1, 1)
     expect(
         answer(one, 5, 7.0, 1.0, 0.5).ravel(), [0.75],
@@ -94,7 +94,7 @@ class Counted:
     ),
 )
 def running_sum(answer: Any) -> None:
-    """Write running_sum(v, n): a list of the window sums of v, with two steps a channel."""
+    """Write my_running_sum(v, n): a list of the window sums of v, with two steps a channel."""
     expect(
         answer([1.0, 4.0, 9.0, 16.0], 3), [5, 14, 29, 25], "v = [1, 4, 9, 16], n = 3",
         "5 = 1 + 4; then 9 comes in; then 16 comes in and 1 leaves; then 4 leaves.",
@@ -140,7 +140,7 @@ def my_running_sum(v, n):
     ),
 )
 def lrn_backward(answer: Any) -> None:
-    """Write lrn_backward(gy, x, y, scale, n, alpha, beta), which returns gx."""
+    """Write my_lrn_backward(gy, x, y, scale, n, alpha, beta), which returns gx."""
     y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.1, 0.75, 1)
     gy = np.zeros_like(SIX)
     gy[0, 0] = 1
@@ -199,7 +199,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 2, 2
     ),
 )
 def sees(answer: Any) -> None:
-    """Write sees(layer, x, c, h, w): a mask (C, H, W), True where y[0, c, h, w] looks.
+    """Write my_sees(layer, x, c, h, w): a mask (C, H, W), True where y[0, c, h, w] looks.
 
     x is an array (1, C, H, W), and y = layer(x).
     """

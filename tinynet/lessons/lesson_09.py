@@ -30,7 +30,7 @@ def _mean(answer: Any, p: float) -> Any:
     ),
 )
 def paper_dropout(answer: Any) -> None:
-    """Write paper_dropout(x, p, u, training): zero units with probability p in training.
+    """Write my_paper_dropout(x, p, u, training): zero units with probability p in training.
 
     u holds a uniform random number in [0, 1) for each unit of x. A unit goes where u < p. In tests
     all stay, and everything is multiplied by what the paper says.
@@ -67,7 +67,7 @@ def my_paper_dropout(x, p, u, training):
     ),
 )
 def inverted_dropout(answer: Any) -> None:
-    """Write inverted_dropout(x, p, u, training): in tests x comes back as it is."""
+    """Write my_inverted_dropout(x, p, u, training): in tests x comes back as it is."""
     expect(
         answer(X, 0.2, U, False), X, f"{DRAWN}, p = 0.2, not training", "A test changes nothing."
     )
@@ -103,7 +103,7 @@ def my_inverted_dropout(x, p, u, training):
     ),
 )
 def convert(answer: Any) -> None:
-    """Write convert(weight, lr, weight_decay, p): the same three for inverted dropout.
+    """Write my_convert(weight, lr, weight_decay, p): the same three for inverted dropout.
 
     They belong to the layer behind the dropout, and were chosen for the paper's form. With the
     returned ones, training with inverted dropout must take the very same course.

@@ -19,7 +19,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     ),
 )
 def pictures_in_one(answer: Any) -> None:
-    """Write pictures_in_one(side, size): how many crops, mirrored or not, one picture holds."""
+    """Write my_pictures_in_one(side, size): how many crops, mirrored or not, one picture holds."""
     expect(answer(3, 3), 2, "side 3, size 3", "One place, and its mirror image.")
     expect(
         answer(4, 3), 8, "side 4, size 3",
@@ -49,7 +49,7 @@ def my_pictures_in_one(side, size):
     ),
 )
 def colour_basis(answer: Any) -> None:
-    """Write colour_basis(images): (deviations, vectors) of the colours of all pixels (N, C, H, W).
+    """Write my_colour_basis(images): (deviations, vectors) of all pixels' colours, (N, C, H, W).
 
     deviations (C,), largest first, are standard deviations; vectors (C, C) has a direction in each
     column.
@@ -103,7 +103,7 @@ def my_colour_basis(images):
     ),
 )
 def ten_views(answer: Any) -> None:
-    """Write ten_views(images, size): (10, N, C, size, size) of images (N, C, H, W).
+    """Write my_ten_views(images, size): (10, N, C, size, size) of images (N, C, H, W).
 
     Top left, top right, bottom left, bottom right, centre; then the same five mirrored.
     """

@@ -31,7 +31,7 @@ def _walk(step: Any) -> list[float]:
     ),
 )
 def momentum_step(answer: Any) -> None:
-    """Write momentum_step(w, v, g, lr, momentum, weight_decay): the new (w, v)."""
+    """Write my_momentum_step(w, v, g, lr, momentum, weight_decay): the new (w, v)."""
     expect(
         answer(1.0, 0.0, 0.5, 0.1, 0.0, 0.0), (0.95, -0.05),
         "w = 1, v = 0, g = 0.5, lr = 0.1, no momentum, no decay",
@@ -70,7 +70,7 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
     ),
 )
 def torch_step(answer: Any) -> None:
-    """Write torch_step(w, v, g, lr, momentum, weight_decay): v sums gradients, lr comes after."""
+    """Write my_torch_step(w, v, g, lr, momentum, weight_decay): v sums gradients; lr follows."""
     expect(
         answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0), (0.95, 0.5), "w = 1, v = 0, g = 0.5, lr = 0.1",
         "v is a sum of gradients, so it points uphill; w moves against it.",
@@ -98,7 +98,7 @@ def my_torch_step(w, v, g, lr, momentum, weight_decay):
     ),
 )
 def keras_rate(answer: Any) -> None:
-    """Write keras_rate(lr, decay, step): the rate of a step under SGD(lr, decay=decay)."""
+    """Write my_keras_rate(lr, decay, step): the rate of a step under SGD(lr, decay=decay)."""
     expect(answer(0.01, 0.5, 0), 0.01, "lr = 0.01, decay = 0.5, step 0", "Nothing yet.", 1e-12)
     expect(
         answer(0.01, 0.5, 2), 0.005, "lr = 0.01, decay = 0.5, step 2",
@@ -128,7 +128,7 @@ def my_keras_rate(lr, decay, step):
     ),
 )
 def range_test(answer: Any) -> None:
-    """Write range_test(step, rates): the losses of step(rate) for rising rates, until it breaks.
+    """Write my_range_test(step, rates): the losses of step(rate) for rising rates, until it breaks.
 
     It breaks where a loss is not finite, or more than twice the lowest so far. That loss is left
     out, and step is not called again.

@@ -33,7 +33,7 @@ PAPER = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel
     ),
 )
 def output_size(answer: Any) -> None:
-    """Write output_size(size, kernel, stride, padding, rounding): the windows along one axis.
+    """Write my_output_size(size, kernel, stride, padding, rounding): the windows along one axis.
 
     rounding is "down" (a window must fit), "up" (the last may hang over the edge) or "same"
     (TensorFlow's: one output for every stride-th pixel).
@@ -76,7 +76,7 @@ def my_output_size(size, kernel, stride, padding, rounding):
     ),
 )
 def layer_cost(answer: Any) -> None:
-    """Write layer_cost(inputs, outputs, kernel, places, groups): (parameters, multiply-adds).
+    """Write my_layer_cost(inputs, outputs, kernel, places, groups): (parameters, multiply-adds).
 
     A filter is kernel x kernel pixels wide and applied at so many places. A fully connected layer
     is one with kernel = places = 1.
@@ -122,7 +122,7 @@ def _without_groups(plan: list[Any]) -> list[Any]:
     ),
 )
 def count(answer: Any) -> None:
-    """Write count(plan, channels, side): (parameters, multiply-adds) of all layers together.
+    """Write my_count(plan, channels, side): (parameters, multiply-adds) of all layers together.
 
     plan lists ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride) and
     ("fc", outputs). Sizes round up, as in the code of 2012.

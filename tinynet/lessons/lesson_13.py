@@ -21,7 +21,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect, small
     ),
 )
 def ungrouped(answer):
-    """Write ungrouped(weight, groups): the weight (OC, C, KH, KW) of the same layer, one group."""
+    """Write my_ungrouped(weight, groups): the weight (OC, C, KH, KW) for one group."""
     weight = np.array([[1.0], [2.0]]).reshape(2, 1, 1, 1)
     expect(
         np.squeeze(answer(weight, 2)), [[1, 0], [0, 2]], "weights 1 and 2 of 1x1 filters, groups=2",
@@ -60,7 +60,7 @@ def my_ungrouped(weight, groups):
     ),
 )
 def exchange_backward(answer):
-    """Write exchange_backward(gys): from both towers' (N, C, ...) to two of (N, C/2, ...)."""
+    """Write my_exchange_backward(gys): from both towers' (N, C, ...) to two of (N, C/2, ...)."""
     gys = [np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]
     got = answer(gys)
     if not isinstance(got, list | tuple) or len(got) != 2:
@@ -97,7 +97,7 @@ def my_exchange_backward(gys):
     ),
 )
 def bytes_forward(answer):
-    """Write bytes_forward(maps, sees, batch): bytes that cross into each layer of sees, float32."""
+    """Write my_bytes_forward(maps, sees, batch): bytes that cross into each of sees, float32."""
     maps = {"conv2": (2, 3, 3), "conv3": (4, 2, 2), "fc6": (5,)}
     for sees, batch, expected in (
         (["conv3"], 1, {"conv3": 128}),

@@ -15,7 +15,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     ),
 )
 def split(answer):
-    """Write split(n, share, seed): (training, validation), numbers of pictures, mixed by a seed."""
+    """Write my_split(n, share, seed): (training, validation), picture numbers, mixed by a seed."""
     for n, share in ((10, 0.3), (50, 0.2)):
         case, held = f"n = {n}, share = {share}, seed = 0", round(n * share)
         training, validation = (np.asarray(part) for part in answer(n, share, 0))
@@ -56,7 +56,7 @@ def my_split(n, share, seed):
     ),
 )
 def choose(answer):
-    """Write choose(runs): the run with the best validation accuracy; of equals the smallest."""
+    """Write my_choose(runs): the run with the best validation accuracy; of equals the smallest."""
 
     def run(validation, parameters, training, test):
         return {
@@ -96,7 +96,7 @@ def my_choose(runs):
     ),
 )
 def confusion(answer):
-    """Write confusion(truth, said, classes): how often class (row) was called (column)."""
+    """Write my_confusion(truth, said, classes): how often class (row) was called (column)."""
     truth, said = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 0, 2])
     expect(
         answer(truth, said, 3), [[1, 1, 0], [0, 1, 0], [2, 0, 1]],

@@ -16,7 +16,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     ),
 )
 def occlusion_map(answer):
-    """Write occlusion_map(score, image, k, s, fill): how much the score drops by each window."""
+    """Write my_occlusion_map(score, image, k, s, fill): how much the score drops by each window."""
     image = np.arange(12.0).reshape(1, 3, 4)
 
     def bottom_right(x):  # the score is one pixel: row 2, column 3
@@ -69,7 +69,7 @@ def my_occlusion_map(score, image, k, s, fill):
     ),
 )
 def centre(answer):
-    """Write centre(drops, k, s): (row, column) of the middle of the drops, in pixels."""
+    """Write my_centre(drops, k, s): (row, column) of the middle of the drops, in pixels."""
     cases = [
         ([[0.0, 0.0], [0.0, 1.0]], 1, 1, (1, 1), "One window, of one pixel, holds everything."),
         ([[0.0, 0.0], [0.0, 1.0]], 3, 2, (3, 3), "Window (1, 1) covers pixels 2 to 4 each way."),
@@ -99,7 +99,7 @@ def my_centre(drops, k, s):
     ),
 )
 def nearest(answer):
-    """Write nearest(features, query, k): the k rows with the smallest distance, nearest first."""
+    """Write my_nearest(features, query, k): the k rows at the smallest distance, nearest first."""
     features = np.array([[0.0, 4.0], [1.0, 0.0], [9.0, 9.0], [0.0, 2.0]])
     expect(
         answer(features, np.array([0.0, 0.5]), 2), [1, 3],

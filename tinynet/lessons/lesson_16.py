@@ -24,7 +24,7 @@ NONE = ((0, 0), (0, 0))
     value=True,
 )
 def pool_loop(answer: Any) -> None:
-    """Write max_pool(x, k, s) with loops only, compiled by @njit: x is (N, C, H, W)."""
+    """Write my_max_pool(x, k, s) with loops only, compiled by @njit: x is (N, C, H, W)."""
     row = np.array([[[[1.0, 3.0, 2.0, 0.0, 4.0]] * 3]], np.float32)
     got = answer(row, 3, 2)
     if got is None:
@@ -126,7 +126,7 @@ def _value(x: Any) -> float:
     ),
 )
 def four_multiplications(answer: Any) -> None:
-    """Write f23(d, g): (d0 g0 + d1 g1 + d2 g2, d1 g0 + d2 g1 + d3 g2) with 4 multiplications."""
+    """Write my_f23(d, g): (d0 g0 + d1 g1 + d2 g2, d1 g0 + d2 g1 + d3 g2) with 4 multiplications."""
     cases: list[tuple[list[float], list[float]]] = [
         ([1, 0, 0, 0], [1, 2, 4]), ([0, 1, 0, 0], [1, 2, 4]), ([0, 0, 1, 0], [1, 2, 4]),
         ([0, 0, 0, 1], [1, 2, 4]), ([3, -1, 2, 5], [0.5, -2, 1]),
@@ -199,7 +199,7 @@ class Step:
     ),
 )
 def where_time_goes(answer: Any) -> None:
-    """Write profile(layers, x, clock): the seconds that each layer takes, the first call apart."""
+    """Write my_profile(layers, x, clock): the seconds of each layer, the first call apart."""
     for seconds in ([2.0, 5.0, 1.0], [4.0]):
         clock = Stopwatch()
         layers = [Step(clock, place, s) for place, s in enumerate(seconds)]

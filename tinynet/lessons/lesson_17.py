@@ -115,7 +115,7 @@ extern "C" __global__ void relu(const float* x, float* y, int n) {
     ),
 )
 def sectors(answer: Any) -> None:
-    """Write sectors(addresses): how many pieces of 32 bytes the 32 addresses of a warp touch."""
+    """Write my_sectors(addresses): how many pieces of 32 bytes the 32 addresses of a warp touch."""
     lane = np.arange(32)
     cases = [
         (4 * lane, 4, "lane i reads float i", "32 floats are 128 bytes: 4 sectors."),

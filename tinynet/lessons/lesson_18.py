@@ -19,7 +19,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     ),
 )
 def receptive_field(answer):
-    """Write receptive_field(layers): pixels a value sees along a side; a layer is (k, stride)."""
+    """Write my_receptive_field(layers): pixels a value sees on a side; a layer is (k, stride)."""
     cases = [
         ([], 1, "Without a layer a value is a pixel."),
         ([(3, 1)], 3, "One 3x3 filter sees 3 pixels."),
@@ -51,7 +51,7 @@ def my_receptive_field(layers):
     ),
 )
 def channels_seen(answer):
-    """Write channels_seen(inputs, growth, layers): how many channels each layer of a block sees."""
+    """Write my_channels_seen(inputs, growth, layers): how many channels each layer sees."""
     cases = [
         ((16, 8, 1), [16], "The first layer sees what the block is given."),
         ((16, 8, 3), [16, 24, 32], "A layer adds growth channels, whatever it sees."),
@@ -88,7 +88,7 @@ def _chain(scale):
     ),
 )
 def gradient_norms(answer):
-    """Write gradient_norms(model, x, labels): one norm for each convolution's weight, in order."""
+    """Write my_gradient_norms(model, x, labels): a norm for each convolution's weight, in order."""
     x = np.random.default_rng(0).standard_normal((4, 2, 5, 5)).astype(np.float32)
     labels = np.array([0, 1, 2, 1])
     for scale in (1.0, 0.1):

@@ -15,7 +15,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect, small
     ),
 )
 def where(answer):
-    """Write where(number, table): a list of the (row, column) of every cell with this number."""
+    """Write my_where(number, table): a list of the (row, column) of every cell with this number."""
     table = {"one net": {"validation": 18.2}, "five": {"validation": 16.4, "test": 16.4}}
     cases = {
         18.2: [("one net", "validation")],
@@ -53,7 +53,7 @@ def my_where(number, table):
     ),
 )
 def windows(answer):
-    """Write windows(size, kernel, stride, rule) for the rules "floor", "ceil" and "same"."""
+    """Write my_windows(size, kernel, stride, rule) for the rules "floor", "ceil" and "same"."""
     whys = {
         "floor": "A window that would leave the picture is left out.",
         "ceil": "A last window may hang over the edge; it is still one window only.",
@@ -89,7 +89,7 @@ def my_windows(size, kernel, stride, rule):
     ),
 )
 def explain(answer):
-    """Write explain(published, compute, settings, changes): the names of the changes that fit."""
+    """Write my_explain(published, compute, settings, changes): names of the changes that fit."""
 
     def area(height, width):
         return height * width
@@ -124,7 +124,7 @@ def my_explain(published, compute, settings, changes):
     ),
 )
 def agrees(answer):
-    """Write agrees(claimed, computed, digits): True if it is right to so many digits, rounded."""
+    """Write my_agrees(claimed, computed, digits): True if right to so many digits, rounded."""
     cases = [
         (37_700_000, 37_748_736, 3, True, "It is rounded to three digits, and rightly."),
         (61_000_000, 60_965_224, 2, True, "To two digits 60,965,224 is 61 million."),

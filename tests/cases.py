@@ -180,7 +180,7 @@ def cross_entropy(draw, fill):
 
 def matmul(draw, fill):
     M, K, N = (draw(st.integers(1, 9)) for _ in range(3))
-    return fill(M, K), fill(K, N)
+    return fill(M, K), fill(K, N), draw(st.sampled_from(["", "M", "N", "K"]))
 
 
 def momentum_update(draw, fill):

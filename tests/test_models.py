@@ -55,6 +55,14 @@ def test_the_code_of_2012_starts_wider_in_three_layers():
     assert deviations == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.parametrize("variant", models.variants())
+def test_what_two_gpus_computed_is_added_up_in_halves(variant):
+    found = [m.halves for _, m in quickly(variant).named_modules() if hasattr(m, "halves")]
+    conv1_conv3_fc6_fc7 = [i in (0, 2, 5, 6) for i in range(8)]
+    expected = conv1_conv3_fc6_fc7 if variant in ("paper", "code2012") else [False] * len(found)
+    assert found == expected
+
+
 @pytest.mark.parametrize(
     ("variant", "value"), [("paper", 1), ("caffe", 0.1), ("caffenet", 1), ("keras-same", 0)]
 )

@@ -1,4 +1,4 @@
-"""The three verbs of towers: what they do, and what they do backwards."""
+"""The verbs of towers: what they do, and what they do backwards."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from strategies import floats, seeds
-from tinynet import parallel
+from tinynet import nn, parallel
 from tinynet.errors import DeviceError, ShapeError
 
 places = st.integers(1, 3).map(lambda G: [f"cpu:{i}" for i in range(G)])
@@ -105,3 +105,23 @@ def test_every_crossing_is_counted_with_its_gradient():
     assert found[0].bytes_per_image == 12
     x.to("cpu:1")
     assert len(found) == 4
+
+
+@given(places, st.integers(1, 3), st.integers(1, 4), st.booleans(), st.booleans(), seeds)
+def test_dropout_is_that_of_one_device(devices, N, C, inverted, training, seed):
+    rng = np.random.default_rng(seed)
+    xs, arrays = parts(rng, devices, (N, C))
+    layer = nn.Dropout(0.4, inverted).train(training)
+    x, gy = tn.tensor(np.concatenate(arrays, 1), requires_grad=True), rng.random((N, C * len(xs)))
+    tn.random.at_step(seed)
+    expected = layer(x * 1)
+    expected.backward(gy)
+    after = tn.random.counters()
+    tn.random.at_step(seed)
+    ys = parallel.dropout([h * 1 for h in xs], layer)
+    for y, part in zip(ys, np.split(gy, len(ys), axis=1), strict=True):
+        y.backward(part)
+    assert tn.random.counters() == after
+    assert [y.device for y in ys] == [x.device for x in xs]
+    assert np.array_equal(np.concatenate([y.data for y in ys], 1), expected.data)
+    assert np.array_equal(np.concatenate([h.grad for h in xs], 1), x.grad)

@@ -6,25 +6,21 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from grouped import one_device
-from tinynet import cli, data, models, random, runs
-from tinynet.models import towers
-from tinynet.models.towers import SMALL
+from tinynet import cli, data, models, runs
 
 TWO = "small-alexnet-two-towers"
 
 
 def grouped(classes):
-    """Return the network on one device with the weights that the towers begin with."""
-    one, two = one_device(classes, SMALL), towers.small_alexnet_two_towers
-    with random.fork(random.counters()[0]):
-        one.load_state_dict(towers.join(two(classes).state_dict(), "small-alexnet"))
+    """Return small-alexnet, whose first normalization ends at the border of the towers."""
+    one = models.small.small_alexnet(classes)
+    one[2].groups = 2
     return one
 
 
 @pytest.fixture
 def small(monkeypatch):
-    """Make the data small, and let "small-alexnet" be groups in place of towers."""
+    """Make the data small, and let the one network be the other in all."""
     few = {}
     for train, count in ((True, 30), (False, 10)):
         few[train] = data.Shapes.__new__(data.Shapes)

@@ -16,8 +16,8 @@ CLASSES = 3
 
 def both():
     """Return the trick and the network on one device, with the same small whole numbers."""
-    one = one_device(CLASSES, TINY, halves=False)
-    features = nn.Sequential(*list(one_device(CLASSES, TINY, halves=False))[:16])
+    one = one_device(CLASSES)
+    features = nn.Sequential(*list(one_device(CLASSES))[:16])
     return OneWeirdTrick(TINY, CLASSES, features), one
 
 

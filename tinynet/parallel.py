@@ -1,4 +1,4 @@
-"""One network on several devices: three verbs on plain lists, one tensor a device.
+"""One network on several devices: four verbs on plain lists, one tensor a device.
 
 The list is the architecture: ``[a, b]`` are the maps of tower a and those of tower b, each on its
 own device. The verbs are made of slices, `.to` and `concatenate`, so what they do backwards comes
@@ -9,6 +9,7 @@ by itself:
     gather_channels(xs, device)       [(N, C/G, H, W)]     (N, C, H, W)         scatter_channels
     exchange(xs)                      [(N, C/G, H, W)]     [(N, C, H, W)]       slices, summed over
                                                                                 the towers
+    dropout(xs, layer)                [(N, C/G)]           [(N, C/G)]           the same mask
 
 Axis 1 is cut and joined; there may be none behind it. One thread of Python drives all devices: on
 GPUs what is launched on one runs while the next one gets its work.
@@ -23,15 +24,18 @@ import copy
 from collections.abc import Sequence
 
 from tinynet import functions as F
+from tinynet import random
 from tinynet.backend import Device
 from tinynet.errors import ShapeError
+from tinynet.functions.dropout import Dropout as Mask
 from tinynet.functions.transfer import Crossing, crossings, into
-from tinynet.nn import Module, Parameter
+from tinynet.nn import Dropout, Module, Parameter
 from tinynet.tensor import Tensor
 
 __all__ = [
     "Crossing",
     "crossings",
+    "dropout",
     "exchange",
     "exchange_images",
     "gather_channels",
@@ -64,6 +68,24 @@ def exchange(xs: Sequence[Tensor]) -> list[Tensor]:
     """Return all channels (N, C, ...) on every device: each tower sees all."""
     _check("exchange", xs)
     return [gather_channels(xs, x.device) for x in xs]
+
+
+def dropout(xs: Sequence[Tensor], layer: Dropout) -> list[Tensor]:
+    """Do what the layer does on one device that has all units (N, C): one mask, cut in parts.
+
+    Each tower draws the mask of all C, and keeps its own columns.
+    """
+    _check("dropout", xs)
+    C, begin, found = sum(x.shape[1] for x in xs), 0, []
+    key = random.next_draw(C) if layer.training else None
+    for x in xs:
+        end = begin + x.shape[1]
+        if key is not None:
+            wide = F.pad(x, [(0, 0), (begin, C - end)])
+            x = Mask(layer.p, key)(wide)[:, begin:end]
+        found.append(x if layer.inverted else x * (1 - layer.p))
+        begin = end
+    return found
 
 
 def scatter_images(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:

@@ -27,9 +27,17 @@ class Conv2d(Function):
     """y[n, o] = bias[o] + sum over c of weight[o, c] correlated with x[n, c]."""
 
     def __init__(
-        self, stride: Pair, padding: Padding, dilation: Pair, groups: int, *, relu: bool = False
+        self,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        *,
+        relu: bool = False,
+        halves: bool = False,
     ) -> None:
         self.geometry, self.relu = (stride, padding, dilation, groups), relu
+        self.halves = halves
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         convolve = conv2d_relu_forward if self.relu else conv2d_forward
@@ -45,13 +53,20 @@ class Conv2d(Function):
             gbias = conv2d_backward_bias(gy)
         kernel = weight.shape[2:]
         gradients = (
-            conv2d_backward_input(gy, weight, x.shape, *self.geometry)
-            if self.needs_grad(0)
-            else None,
+            self._gx(gy, weight, x.shape) if self.needs_grad(0) else None,
             conv2d_backward_weight(gy, x, kernel, *self.geometry) if self.needs_grad(1) else None,
             gbias,
         )
         return gradients[: len(self.inputs)]
+
+    def _gx(self, gy: Array, weight: Array, shape: Shape) -> Array:
+        """Return gx: one sum over all filters, or the sum over each half of them, added."""
+        if not self.halves:
+            return conv2d_backward_input(gy, weight, shape, *self.geometry)
+        half = len(weight) // 2
+        gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, *self.geometry)
+        gx += conv2d_backward_input(gy[:, half:], weight[half:], shape, *self.geometry)
+        return gx
 
 
 def conv2d(
@@ -63,6 +78,7 @@ def conv2d(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    halves: bool = False,
 ) -> Tensor:
     """Correlate images with filters (the paper's convolution).
 
@@ -80,12 +96,16 @@ def conv2d(
     groups : int
         Output channels of group g see only the input channels of group g, as conv2, conv4 and
         conv5 of AlexNet, each on its own GPU (section 3.5).
+    halves : bool
+        Add up the gradient of x over each half of the filters by itself, then both: the same but
+        for rounding, and to the last bit what two devices do that have half of the filters each.
+        (What a filter makes, and its own gradient, do not depend on the others.) Needs groups=1.
 
     Returns
     -------
     (N, OC, OH, OW), with OH = (H + top + bottom - (DH * (KH - 1) + 1)) // SH + 1
     """
-    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=False)
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, halves, relu=False)
 
 
 def conv2d_relu(
@@ -97,9 +117,10 @@ def conv2d_relu(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    halves: bool = False,
 ) -> Tensor:
     """Return relu(conv2d(...)), the same numbers, in one pass over memory: see `conv2d`."""
-    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=True)
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, halves, relu=True)
 
 
 def _conv2d(
@@ -110,6 +131,7 @@ def _conv2d(
     padding: int | Pair | Padding,
     dilation: int | Pair,
     groups: int,
+    halves: bool,
     *,
     relu: bool,
 ) -> Tensor:
@@ -118,7 +140,12 @@ def _conv2d(
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2], weight.shape[3]
     output_shape("conv2d", x.shape, kernel, *geometry, spread)
-    op = Conv2d(*geometry, spread, groups, relu=relu)
+    if halves and (groups > 1 or weight.shape[0] % 2):
+        raise ShapeError(
+            f"conv2d: halves are of one group with an even number of filters; groups={groups}, "
+            f"weight is {weight.shape}."
+        )
+    op = Conv2d(*geometry, spread, groups, relu=relu, halves=halves)
     return op(x, weight) if bias is None else op(x, weight, bias)
 
 

@@ -36,9 +36,12 @@ class Matmul(Function):
 class Linear(Function):
     """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]."""
 
+    def __init__(self, *, halves: bool = False) -> None:
+        self.halves = ("N", "K", "M") if halves else ("", "", "")  # of y, gx and gweight
+
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.saved = x, weight
-        y = kernels.matmul(x, weight.T)
+        y = kernels.matmul(x, weight.T, self.halves[0])
         if bias is not None:
             y += bias
         return y
@@ -46,8 +49,8 @@ class Linear(Function):
     def backward(self, gy: Array) -> Any:
         x, weight = self.saved
         gradients = (
-            kernels.matmul(gy, weight) if self.needs_grad(0) else None,
-            kernels.matmul(gy.T, x) if self.needs_grad(1) else None,
+            kernels.matmul(gy, weight, self.halves[1]) if self.needs_grad(0) else None,
+            kernels.matmul(gy.T, x, self.halves[2]) if self.needs_grad(1) else None,
             gy.sum(axis=0) if len(self.inputs) == 3 else None,
         )
         return gradients[: len(self.inputs)]
@@ -73,7 +76,9 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return y.reshape(*shape) if row or column else y
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, halves: bool = False
+) -> Tensor:
     """Return x @ weight.T + bias: a fully connected layer.
 
     Parameters
@@ -81,6 +86,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x : (N, in)
     weight : (out, in)
     bias : (out,), optional
+    halves : compute each half of the units by itself, as in `conv2d`
 
     Returns
     -------
@@ -98,4 +104,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: bias must be {weight.shape[:1]}, one per row of weight {weight.shape}; "
             f"it is {bias.shape}."
         )
-    return Linear()(x, weight) if bias is None else Linear()(x, weight, bias)
+    if halves and weight.shape[0] % 2:
+        raise ShapeError(
+            f"linear: halves are of an even number of units; weight is {weight.shape}."
+        )
+    op = Linear(halves=halves)
+    return op(x, weight) if bias is None else op(x, weight, bias)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -107,21 +107,47 @@ def _bfloat16(x: Array) -> Array:
 
 
 @Kernel
-def matmul(a: Array, b: Array) -> Array:
-    """Return a @ b (M, N) of matrices a (M, K) and b (K, N)."""
-    return gemm(a, b)
+def matmul(a: Array, b: Array, halves: str = "") -> Array:
+    """Return a @ b (M, N) of matrices a (M, K) and b (K, N).
+
+    halves : "M", "N" or "K": this side in two halves, each a product by itself, as two devices do
+        that share it. How BLAS rounds depends on the shapes, so the bits are theirs only then.
+    """
+    return _in_halves(gemm, a, b, halves) if halves else gemm(a, b)
+
+
+def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) -> Array:
+    """Return a @ b from two products; multiply(a, b, out) computes one."""
+    (M, K), N = a.shape, b.shape[1]
+    half = {"M": M, "N": N, "K": K}[side] // 2
+    if side == "K":
+        y = multiply(a[:, :half], b[:half], None)
+        y += multiply(a[:, half:], b[half:], None)
+        return y
+    y = array_module(a).empty((M, N), np.result_type(a.dtype, b.dtype))
+    for part in (slice(None, half), slice(half, None)):
+        if side == "M":
+            multiply(a[part], b, y[part])
+        else:
+            y[:, part] = multiply(a, b[:, part], None)
+    return y
 
 
 @matmul.numba
-@unless("a second matrix that is not float32", lambda a, b: b.dtype != np.float32)
-def matmul_numba(a: Array, b: Array) -> Array:
-    """Split the longer side of y into blocks, which the team takes one by one.
+@unless("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
+def matmul_numba(a: Array, b: Array, halves: str = "") -> Array:
+    """Split the longer side of y into blocks, which the team takes one by one."""
+    return _in_halves(_in_blocks, a, b, halves) if halves else _in_blocks(a, b)
+
+
+def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return a @ b, in `out` if it is given.
 
     A small product is one block, and BLAS alone on this thread too: one of its own threads, once
     woken, spins for long after, on a processor that our next kernel needs.
     """
     M, N = len(a), b.shape[1]
-    y = np.empty((M, N), np.float32)
+    y = np.empty((M, N), np.float32) if out is None else out
     side, settings = max(M, N), np.geterr()
     if M * N * b.shape[0] < WORTH:
         with single_thread():
@@ -159,12 +185,15 @@ def _steps(a: Array) -> tuple[Array, int, int]:
 
 
 @matmul.cuda
-def matmul_cuda(a: Array, b: Array) -> Array:
+def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
     """One block a tile of y; a transposed matrix is read where it lies. A GPU has cuBLAS for it."""
-    if not isinstance(a, np.ndarray):
-        return gemm(a, b)
+    multiply = _in_tiles if isinstance(a, np.ndarray) else gemm
+    return _in_halves(multiply, a, b, halves) if halves else multiply(a, b)
+
+
+def _in_tiles(a: Array, b: Array, out: Array | None = None) -> Array:
     (M, K), N = a.shape, b.shape[1]
-    y = np.empty((M, N), a.dtype)
+    y = np.empty((M, N), a.dtype) if out is None else out
     (a, *a_steps), (b, *b_steps) = _steps(a), _steps(b)
     grid = Grid((tiles(M, N),), (THREADS,))
     launch("matmul", "matmul", grid, a, b, M, K, N, *a_steps, *b_steps, y)

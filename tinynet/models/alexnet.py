@@ -28,6 +28,8 @@ class Settings:
     stages : what stands behind each of the five convolutions, in order
     groups : of the convolutions behind conv1, one per GPU of 2012
     sees_all : the convolution, "conv3" in the paper, that has no groups; or "nowhere"
+    halves : whether layers that see all, on both GPUs of 2012, compute half of their units at a
+        time: then every number is that of `towers.TwoTowers`, to the last bit
     head : what stands before the scores
     k, alpha, lrn_groups : constants of LRN; alpha multiplies the sum of squares
     inverted_dropout : whether the scale of dropout is corrected in training instead of in tests
@@ -45,6 +47,7 @@ class Settings:
     stages: tuple[str, ...] = ("relu lrn pool", "relu lrn pool", "relu", "relu", "relu pool")
     groups: int = 2
     sees_all: str = "conv3"
+    halves: bool = False
     head: str = "flatten fc relu dropout fc relu dropout"
     k: float = 2.0
     alpha: float = 1e-4
@@ -58,7 +61,7 @@ class Settings:
     update: str = "SGD, momentum 0.9, the rate inside the velocity"
 
 
-PAPER = Settings(about="the paper's text")
+PAPER = Settings(about="the paper's text", halves=True)
 
 
 class AlexNet(nn.Module):
@@ -86,7 +89,8 @@ class AlexNet(nn.Module):
         paddings = (s.conv1_padding, 2, 1, 1, 1)
         rows = zip(s.widths, KERNELS, (4, 1, 1, 1, 1), paddings, groups, s.stages, strict=True)
         for width, kernel, stride, padding, group, stage in rows:
-            yield nn.Conv2d(inputs, width, kernel, stride, padding, groups=group)
+            halves = s.halves and group == 1
+            yield nn.Conv2d(inputs, width, kernel, stride, padding, groups=group, halves=halves)
             yield from (self._layer(word, width) for word in stage.split())
             inputs = width
 
@@ -95,7 +99,7 @@ class AlexNet(nn.Module):
         inputs = 6 * 6 * self.settings.widths[-1]
         for word in self.settings.head.split():
             if word == "fc":
-                yield nn.Linear(inputs, 4096)
+                yield nn.Linear(inputs, 4096, halves=self.settings.halves)
                 inputs = 4096
             else:
                 yield self._layer(word, inputs)

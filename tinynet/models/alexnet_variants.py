@@ -18,6 +18,7 @@ VARIANTS = {
     "paper": PAPER,
     "code2012": Settings(
         about="the layer file that computed the paper's tables, published in 2025",
+        halves=True,
         stages=("lrn pool relu", "relu lrn map-norm pool", "relu", "relu", "pool relu"),
         alpha=1e-4 / 5,
         weights=(0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
@@ -149,6 +150,7 @@ def _input(s: Settings) -> Iterator[tuple[str, str]]:
         "towers",
         "two: conv2, conv4, conv5 see their own half" if s.groups == 2 else "one: all see all",
     )
+    yield "rounding", "as two GPUs add" if s.halves else "as one device adds"
     for i, stage in enumerate(s.stages, 1):
         yield f"order, layer {i}", ", ".join(["conv", *stage.split()])
     yield "order, head", ", ".join([*s.head.split(), "fc"])

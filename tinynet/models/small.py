@@ -12,13 +12,13 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
     Five convolutions, all but the first and `sees_all` in two groups, LRN after the first two,
     overlapping pooling that rounds up (32, 16, 8, 4), two hidden layers with dropout. The weights
     start as N(0, 2 / fan_in), those of the last layer as N(0, 0.01**2): the first loss is near
-    ln(classes).
+    ln(classes). Gradients are added up in halves where both towers would see what they belong to.
     """
     third, fourth = (1 if layer == sees_all else 2 for layer in ("conv3", "conv4"))
     scores = nn.Linear(512, classes)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
-        nn.Conv2d(3, 64, 5, padding=2),  # (N, 64, 32, 32)
+        nn.Conv2d(3, 64, 5, padding=2, halves=True),  # (N, 64, 32, 32)
         nn.ReLU(),
         nn.LocalResponseNorm(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 64, 16, 16)
@@ -26,18 +26,18 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
         nn.ReLU(),
         nn.LocalResponseNorm(groups=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
-        nn.Conv2d(128, 192, 3, padding=1, groups=third),
+        nn.Conv2d(128, 192, 3, padding=1, groups=third, halves=third == 1),
         nn.ReLU(),
-        nn.Conv2d(192, 192, 3, padding=1, groups=fourth),
+        nn.Conv2d(192, 192, 3, padding=1, groups=fourth, halves=fourth == 1),
         nn.ReLU(),
         nn.Conv2d(192, 128, 3, padding=1, groups=2),
         nn.ReLU(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 4, 4)
         nn.Flatten(),
-        nn.Linear(128 * 4 * 4, 512),
+        nn.Linear(128 * 4 * 4, 512, halves=True),
         nn.ReLU(),
         nn.Dropout(0.5),
-        nn.Linear(512, 512),
+        nn.Linear(512, 512, halves=True),
         nn.ReLU(),
         nn.Dropout(0.5),
         scores,

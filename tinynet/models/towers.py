@@ -4,8 +4,9 @@ Section 3.5 and figure 2 of the paper. Each tower has half the maps of every con
 the units of fc6 and fc7. conv1, conv2, conv4 and conv5 see the maps of their own tower, and so does
 response normalization; conv3, fc6 and fc7 see both. The scores are made on the first device.
 
-On one device the same network is a convolution with two groups (`alexnet.AlexNet`); `split` and
-`join` carry the weights from one form to the other.
+On one device the same network is a convolution with two groups (`alexnet.AlexNet`), where what both
+towers see computes its gradient in halves, since that is how two devices add. Then all numbers are
+the same, to the last bit. `split` and `join` carry the weights from one form to the other.
 """
 
 from __future__ import annotations
@@ -95,10 +96,12 @@ SMALL = Plan(
 )
 
 
+HIDDEN = ("fc6", "fc7")  # dropout is behind them
+
+
 def fully_connected(plan: Plan, inputs: int) -> nn.Sequential:
     """Return half of the units of a hidden layer."""
-    units = nn.Linear(inputs, plan.hidden)
-    return nn.Sequential(units, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout))
+    return nn.Sequential(nn.Linear(inputs, plan.hidden), nn.ReLU())
 
 
 class Tower(nn.Module):
@@ -146,6 +149,7 @@ class TwoTowers(nn.Module):
         check_exchange(exchange_at)
         self.plan, self.exchange_at = plan, exchange_at
         self.towers = [Tower(plan, EXCHANGES[exchange_at]) for _ in range(2)]
+        self.dropout = nn.Dropout(0.5, plan.inverted_dropout)
         self.fc8 = nn.Linear(2 * plan.hidden, classes)
         self.to(",".join(devices))
 
@@ -158,6 +162,8 @@ class TwoTowers(nn.Module):
                 with parallel.into(layer):
                     hs = parallel.exchange(hs)
             hs = [self._half(layer, i, h) for i, h in enumerate(hs)]
+            if layer in HIDDEN:
+                hs = parallel.dropout(hs, self.dropout)
         with parallel.into("fc8"):
             h = parallel.gather_channels(hs, self.devices[0])
         return self.fc8(h)

@@ -41,6 +41,7 @@ class OneWeirdTrick(nn.Module):
         self.features = features
         self.fc6 = [fully_connected(plan, 2 * plan.maps) for _ in devices]
         self.fc7 = [fully_connected(plan, 2 * plan.hidden) for _ in devices]
+        self.dropout = nn.Dropout(0.5, plan.inverted_dropout)
         self.fc8 = nn.Linear(2 * plan.hidden, classes)
         for module in (self.features, self.fc8):
             module.to(self.devices[0])
@@ -57,13 +58,18 @@ class OneWeirdTrick(nn.Module):
         hs = [features(h) for features, h in zip(copies, hs, strict=True)]
         with parallel.into("fc6"):
             hs = parallel.exchange_images(hs)
-        hs = [half(h) for half, h in zip(self.fc6, hs, strict=True)]
+        hs = self._units(self.fc6, hs)
         with parallel.into("fc7"):
             hs = parallel.exchange(hs)
-        hs = [half(h) for half, h in zip(self.fc7, hs, strict=True)]
+        hs = self._units(self.fc7, hs)
         with parallel.into("fc8"):
             h = parallel.gather_channels(hs, self.devices[0])
         return self.fc8(h)
+
+    def _units(self, halves: Sequence[nn.Module], hs: Sequence[Tensor]) -> list[Tensor]:
+        """Return each half of a hidden layer's units, for all images."""
+        hs = [half(h) for half, h in zip(halves, hs, strict=True)]
+        return parallel.dropout(hs, self.dropout)
 
 
 def alexnet_one_weird_trick(classes: int = 1000, **where: Any) -> OneWeirdTrick:

@@ -21,7 +21,10 @@ from tinynet.tensor import Tensor
 
 
 class Conv2d(Module):
-    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
+    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,).
+
+    `halves` is for the layers that two devices share: see `models.towers`.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Conv2d(Module):
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
+        halves: bool = False,
     ) -> None:
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
@@ -42,6 +46,7 @@ class Conv2d(Module):
         self.stride = pair(stride, "Conv2d: stride")
         self.padding = padding_pairs(padding, "Conv2d: padding")
         self.dilation, self.groups = pair(dilation, "Conv2d: dilation"), groups
+        self.halves = halves
         kernel = pair(kernel_size, "Conv2d: kernel_size")
         self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
@@ -64,19 +69,23 @@ class Conv2d(Module):
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
+            halves=self.halves,
         )
 
 
 class Linear(Module):
     """Fully connected: see `functions.linear`. weight is (out, in), bias (out,)."""
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, halves: bool = False
+    ) -> None:
+        self.halves = halves
         self.weight = Parameter(init.he((out_features, in_features)))
         self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_features) for x (N, in_features)."""
-        return F.linear(x, self.weight, self.bias)
+        return F.linear(x, self.weight, self.bias, halves=self.halves)
 
 
 class LocallyConnected2d(Module):

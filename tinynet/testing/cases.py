@@ -142,9 +142,12 @@ def _cross_entropy(rng: Random) -> dict[str, Arguments]:
 def _matmul(rng: Random) -> dict[str, Arguments]:
     shapes = {"tall": (7, 5, 3), "wide": (2, 5, 9), "one row": (1, 4, 1), "no rows": (0, 4, 3)}
     return {
-        name: (rng.standard_normal((M, K)), rng.standard_normal((K, N)))
+        f"{name}{', halves of ' if side else ''}{side}": (
+            rng.standard_normal((M, K)), rng.standard_normal((K, N)), side,
+        )
         for name, (M, K, N) in shapes.items()
-    }
+        for side in (("", "M", "N", "K") if name == "tall" else ("",))
+    }  # fmt: skip
 
 
 def _momentum_update(rng: Random) -> dict[str, Arguments]:

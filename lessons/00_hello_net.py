@@ -6,7 +6,7 @@
 # | goal | Train a small convolutional net, ask it about pictures, and count its errors as 2012 did. |
 # | time | 30 minutes |
 # | runs | under 15 seconds on two cores; the first time a little longer, to compile |
-# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
 # | before | nothing: a little Python and NumPy |
 
 # %%
@@ -18,17 +18,20 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
 #
-# In 2012 a net learnt to tell 1000 kinds of pictures apart. We begin with ten kinds, drawn by the
-# program itself: discs, rings, squares and so on, each with its own place, size, tilt and colour.
-# Nothing is downloaded, and we know the truth about every picture.
+# In 2012 a net learnt to tell 1000 kinds of pictures apart. We begin with ten kinds. Nothing is
+# downloaded for them: the program draws discs, rings, squares and so on, each with its own place,
+# size, tilt and colour. If you have the photographs of CIFAR-10 on your disk
+# (`tinynet data get cifar10`), they are taken instead; so it is in most lessons, and the first line
+# that the cell prints says which you see. Photographs are much harder: expect more mistakes.
 
 # %%
-train, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+train, test = pictures()
+place = device()
 print(f"{len(train)} pictures to learn from, {len(test)} to be examined on")
 print("shape of one picture:", train.images[0].shape, "of", train.images.dtype)
 
@@ -41,10 +44,9 @@ for label, ax in enumerate(axes.flat):
     ax.imshow(train.images[clearest].transpose(1, 2, 0))
     ax.set_title(f"{label} {train.classes[label]}", fontsize=9)
     ax.set_axis_off()
-fig.suptitle(
-    f"{len(train.classes)} kinds of pictures; every one has its own place, size and colour"
-)
-figure(fig, f"One picture of each of {len(train.classes)} classes: {', '.join(train.classes)}.")
+fig.suptitle(f"{len(train.classes)} kinds of {train.kind}, one of each")
+names = ", ".join(train.classes)
+figure(fig, f"One of the {train.kind} of each of {len(train.classes)} classes: {names}.")
 
 # %% [markdown] lang="en"
 # A picture is an array of three channels, 32 rows and 32 columns: N, C, H, W when there are N of
@@ -69,12 +71,12 @@ print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 # It has not learnt anything yet. Predict: how many of 1000 test pictures does it get right?
 
 # %%
-model = tn.models.build("demo", classes=10, seed=0)
+model = tn.models.build("demo", classes=10, seed=0).to(place)
 
 
 def scores_of(model, images):
     with tn.no_grad():
-        return model(tn.tensor(prepared(images))).numpy()
+        return model(tn.tensor(prepared(images)).to(place)).numpy()
 
 
 scores = scores_of(model, test.images)
@@ -90,6 +92,8 @@ print("right:", int((scores.argmax(axis=1) == test.labels).sum()), "of", len(tes
 # 3. `backward()` computes, for every weight, how the loss would change if that weight grew;
 # 4. the optimizer moves each weight a little against that.
 #
+# `.to(place)` moves weights and pictures to where the arithmetic is done: to a GPU if there is one.
+#
 # Once through all pictures is an *epoch*. We do three, the last one with smaller steps.
 
 # %%
@@ -100,7 +104,7 @@ for epoch in range(3):
     optimizer.lr = 0.02 if epoch < 2 else 0.002
     started = time.perf_counter()
     for batch in np.split(rng.permutation(len(x)), len(x) // 50):
-        loss = F.cross_entropy(model(tn.tensor(x[batch])), labels[batch])
+        loss = F.cross_entropy(model(tn.tensor(x[batch]).to(place)), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -137,15 +141,15 @@ for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
     bars.set_title(f"its guess: {names[0]}, {100 * shares[i, best[0]]:.0f} %", fontsize=10)
     bars.spines[["top", "right"]].set_visible(False)
     guessed = ", ".join(f"{n} {100 * shares[i, j]:.0f} %" for n, j in zip(names, best, strict=True))
-    told.append(f"a {test.classes[test.labels[i]]}: {guessed}")
-place = int((scores[mistaken] > scores[mistaken, test.labels[mistaken]]).sum()) + 1
+    told.append(f"{test.classes[test.labels[i]]}: {guessed}")
+rank = int((scores[mistaken] > scores[mistaken, test.labels[mistaken]]).sum()) + 1
 first, second = (test.classes[test.labels[i]] for i in (sure, mistaken))
-fig.suptitle(f"The {first} is its first guess; the {second} only guess number {place}")
+fig.suptitle(f"The {first} is its first guess; the {second} only guess number {rank}")
 figure(
     fig,
-    "Two pictures with the five best guesses, the true class hatched. "
+    f"Two {test.kind} with the five best guesses, the true class hatched. "
     + "; ".join(told)
-    + f". Of the second picture the true class is guess number {place}.",
+    + f". Of the second picture the true class is guess number {rank}.",
 )
 
 # %% [markdown] lang="en"
@@ -254,6 +258,8 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 
 # %%
 twenty = test.images[:20]
+place = "cpu"  # both versions are for a processor
+model.to(place)
 for kind in ("reference", "numba"):
     with kernels.use(kind):
         scores_of(model, twenty)

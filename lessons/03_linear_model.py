@@ -6,7 +6,7 @@
 # | goal | Train the simplest model that looks at pictures, and see what it has learned, and what it cannot. |
 # | time | 40 minutes |
 # | runs | under 15 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
 # | before | 02 Tensors: sums over what was repeated, and the judge of gradients |
 
 # %%
@@ -18,17 +18,18 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
 #
-# Ten kinds of drawn shapes, each somewhere in a picture of 32 x 32 pixels, in random size and
-# brightness. 40 % of the pictures of a class wear the colour of their class. The model shall say
-# which kind it sees.
+# Ten kinds of pictures of 32 x 32 pixels: drawn shapes, or the photographs of CIFAR-10 if you have
+# them. The shapes stand anywhere, in random size and brightness, and 40 % of a class wear the colour
+# of their class. The model shall say which kind it sees.
 
 # %%
-learn, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
+learn, test = pictures()
+place = device()
 fig, axes = plt.subplots(2, 10, figsize=(9, 2.6), layout="constrained")
 for label, column in enumerate(axes.T):
     for axis, k in zip(column, np.flatnonzero(test.labels == label), strict=False):
@@ -158,10 +159,11 @@ def fit(x, labels, epochs=10, weight_decay=0.5):
     """Return a linear model, trained, and its loss at each step."""
     model, losses = nn.Linear(x.shape[1], 10), []
     model.weight.data[...] = 0
+    model.to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
     for epoch in range(epochs):
         for chosen in tn.data.batch_indices(tn.data.epoch_order(len(x), 0, epoch), 100):
-            loss = F.cross_entropy(model(tn.tensor(x[chosen])), labels[chosen])
+            loss = F.cross_entropy(model(tn.tensor(x[chosen]).to(place)), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -171,7 +173,7 @@ def fit(x, labels, epochs=10, weight_decay=0.5):
 
 def right(model, x, labels):
     """Return which pictures are named rightly."""
-    return model(tn.tensor(x)).numpy().argmax(axis=1) == labels
+    return model(tn.tensor(x).to(place)).numpy().argmax(axis=1) == labels
 
 
 middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
@@ -198,9 +200,10 @@ fig.suptitle(
     f"One template for each class: best for the {test.classes[best]}, "
     f"worst for the {test.classes[worst]}"
 )
+seen = "blurred outlines of the shapes" if test.drawn else "blurred patches"
 figure(
     fig,
-    "The ten templates of a linear model: blurred outlines of the shapes in the colours of their "
+    f"The ten templates of a linear model: {seen} in the colours of their "
     "classes. Test pictures named rightly: "
     + ", ".join(f"{n} {100 * share:.0f} %" for n, share in zip(test.classes, shares, strict=True))
     + ".",
@@ -301,7 +304,7 @@ for way in (one_by_one, together):
 #
 # What does the model look at? Three experiments. Predict each number before you run the cell.
 #
-# **Take the colours away.** The shapes are all still there.
+# **Take the colours away.** What the pictures show is all still there.
 
 # %%
 grey_learn, grey_test = (
@@ -313,9 +316,11 @@ grey_right = right(grey_model, grey_test - grey_middle, test.labels).mean()
 print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean():.1%}")
 
 # %% [markdown] lang="en"
-# Hardly better than guessing. A shape is lighter than its ground as often as darker. A template adds
-# up pixels, and what the light discs add the dark discs take away. An **edge** would help: it is an
-# edge in both cases. But an edge is not a sum of pixels times weights at fixed places.
+# With drawn shapes it is hardly better than guessing. A shape is lighter than its ground as often as
+# darker. A template adds up pixels, and what the light discs add the dark discs take away. An **edge**
+# would help: it is an edge in both cases. But an edge is not a sum of pixels times weights at fixed
+# places. (Photographs lose less: where a photograph is light and where it is dark says something
+# about what it shows, and that *is* such a sum.)
 #
 # **Move the test pictures** by a few pixels, colours and all.
 
@@ -325,8 +330,9 @@ for pixels in (0, 2, 4, 6):
     print(f"{pixels} pixels to the right: {right(model, moved, test.labels).mean():.1%}")
 
 # %% [markdown] lang="en"
-# In training the shapes already stood a few pixels to the left or right, so the first step does little
-# harm. Then the template no longer lies on the shape: it is tied to its place.
+# In training things already stood a few pixels to the left or right, so the first step does little
+# harm. Then the template no longer lies on what it shows: it is tied to its place. (Photographs fill
+# their pictures, so they lose less than shapes do.)
 #
 # **Shuffle the training labels.** Now there is nothing to learn. How many of the *training* pictures
 # will the model name as their wrong labels say?
@@ -364,7 +370,7 @@ print(f"test pictures with their true labels:   {right(deceived, x_test, test.la
 # nothing.
 # </details>
 #
-# **3.** Why can the linear model be better than guessing on coloured pictures, and not on grey ones?
+# **3.** Why can the linear model be better than guessing on coloured shapes, and not on grey ones?
 #
 # <details><summary>Answer</summary>
 # A colour of the class, in the middle of the picture, is there whatever the shape is lighter or

@@ -6,7 +6,7 @@
 # | goal | Disturb pictures as the paper did, count what that gives, and see which flips hurt. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; MNIST is used if it is there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10, MNIST and a GPU are used if they are there |
 # | before | 05 Convolution by hand; 09 Dropout: why a net learns by heart |
 
 # %%
@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -95,8 +95,8 @@ def my_colour_basis(images):
 check("10.2", my_colour_basis)
 
 # %%
-shapes = tn.data.Shapes(train=True, seed=0)
-deviations, vectors = tn.data.colour_basis(shapes.images)
+coloured, _ = pictures()
+deviations, vectors = tn.data.colour_basis(coloured.images)
 for i in range(3):
     red, green, blue = vectors[:, i]
     print(
@@ -174,14 +174,14 @@ show(tn.data.random_crop)
 # it look like?
 
 # %%
-pictures = shapes.images[[1, 4, 7, 12]]
+four = coloured.images[[1, 4, 7, 12]]
 rng = np.random.default_rng(3)
-bright = pictures.astype(float)
+bright = four.astype(float)
 columns = {
-    "original": pictures,
-    "crop": tn.data.random_crop(pictures, 24, rng),
-    "another crop": tn.data.random_crop(pictures, 24, rng),
-    "mirrored": pictures[..., ::-1],
+    "original": four,
+    "crop": tn.data.random_crop(four, 24, rng),
+    "another crop": tn.data.random_crop(four, 24, rng),
+    "mirrored": four[..., ::-1],
     "colour": tn.data.colour_noise(bright, basis, rng, strength=0.4),
     "eigenvalues,\nas printed": tn.data.colour_noise(bright, (deviations**2, vectors), rng),
 }
@@ -196,7 +196,7 @@ gone = float(
 )
 figure(
     fig,
-    f"{len(pictures)} drawn pictures: as they are, two crops of each, mirrored, with colour noise, and "
+    f"{len(four)} {coloured.kind}: as they are, two crops of each, mirrored, with colour noise, and "
     f"with noise made from eigenvalues. In the last column {100 * gone:.0f} % of all values have left "
     "the range of 0 to 255.",
 )
@@ -211,8 +211,8 @@ figure(
 # way round. Which is faster, and why?
 
 # %%
-images = np.tile(shapes.images[:500], (4, 1, 1, 1))
-prepare = tn.data.Normaliser.fit("standardise", shapes.images)
+images = np.tile(coloured.images[:500], (4, 1, 1, 1))
+prepare = tn.data.Normaliser.fit("standardise", coloured.images)
 
 
 def bytes_first(rng):
@@ -257,13 +257,13 @@ def drawn_digits(count, seed):
     """Return seven-segment digits (count, 1, 28, 28) of 0..255, and their labels."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 10)
-    pictures = rng.normal(40, 25, (count, 1, 28, 28))
+    digits = rng.normal(40, 25, (count, 1, 28, 28))
     corners = rng.integers((3, 6), (10, 13), (count, 2))  # the middle one is in the middle
-    for picture, label, (row, column) in zip(pictures[:, 0], labels, corners, strict=True):
+    for picture, label, (row, column) in zip(digits[:, 0], labels, corners, strict=True):
         for segment in SEGMENTS[label]:
             top, bottom, left, right = PLACES[segment]
             picture[row + top : row + bottom, column + left : column + right] += 150
-    return np.clip(pictures, 0, 255), labels
+    return np.clip(digits, 0, 255), labels
 
 
 if tn.data.find("mnist"):
@@ -272,6 +272,7 @@ if tn.data.find("mnist"):
     test = unseen.images[:2000].astype(float), unseen.labels[:2000]
 else:
     source, learn, test = "drawn digits", drawn_digits(1500, 0), drawn_digits(1000, 1)
+place = device()
 print(f"{source}: {len(learn[1]):,} pictures to learn from, {len(test[1]):,} for the test")
 
 # %%
@@ -309,7 +310,7 @@ def answers_after(flips):
         nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.ReLU(),
         nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.ReLU(),
         nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    )  # fmt: skip
+    ).to(place)  # fmt: skip
     optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     for epoch in range(5):
         rng = np.random.default_rng(epoch)
@@ -319,11 +320,11 @@ def answers_after(flips):
                 coin = rng.random((len(images), 1, 1, 1)) < 0.5
                 images = np.where(coin, np.flip(images, axes), images)
             optimizer.zero_grad()
-            scores = model(tn.tensor((images / 128 - 1).astype(np.float32)))
+            scores = model(tn.tensor((images / 128 - 1).astype(np.float32)).to(place))
             F.cross_entropy(scores, learn[1][chosen]).backward()
             optimizer.step()
     with tn.no_grad():
-        scores = model(tn.tensor((test[0] / 128 - 1).astype(np.float32)))
+        scores = model(tn.tensor((test[0] / 128 - 1).astype(np.float32)).to(place))
     return scores.numpy().argmax(axis=1)
 
 

@@ -6,7 +6,7 @@
 # | goal | Write the update of the paper and that of PyTorch, and know when they are not the same. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
 # | before | 03 A linear model and its templates: a loss and its gradient |
 
 # %%
@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels, nn
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -327,8 +327,9 @@ check("11.4", my_range_test)
 # take?
 
 # %%
-shapes = tn.data.Shapes(train=True, seed=0)
-prepare = tn.data.Normaliser.fit("standardise", shapes.images)
+learn, _ = pictures()
+place = device()
+prepare = tn.data.Normaliser.fit("standardise", learn.images)
 rates = np.geomspace(1e-4, 1.0, 80)
 
 
@@ -338,13 +339,13 @@ def measured(momentum):
     model = nn.Sequential(
         nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
         nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    )  # fmt: skip
+    ).to(place)  # fmt: skip
     optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
-    feed = (batch for epoch in range(9) for batch in tn.data.batches(shapes, 100, epoch=epoch))
+    feed = (batch for epoch in range(9) for batch in tn.data.batches(learn, 100, epoch=epoch))
     for rate, (images, labels) in zip(rates, feed, strict=False):
         optimizer.lr = float(rate)
-        loss = F.cross_entropy(model(tn.tensor(prepare(images))), labels)
+        loss = F.cross_entropy(model(tn.tensor(prepare(images)).to(place)), labels)
         if not np.isfinite(loss.item()) or (losses and loss.item() > 2 * min(losses)):
             break
         losses.append(loss.item())

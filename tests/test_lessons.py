@@ -334,7 +334,8 @@ def execute(path, folder):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", OFFLINE, str(path)],
         cwd=folder, capture_output=True, text=True, timeout=4 * BUDGET,
-        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT),
+             "TINYNET_LESSON_DATA": "shapes"},
     )  # fmt: skip
     used = re.search(r"^processor time (.*)$", done.stdout, re.MULTILINE)
     return done, float(used[1]) if used else 0.0

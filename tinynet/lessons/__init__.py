@@ -1,6 +1,6 @@
-"""What the lessons are made with: six names, and the exercises behind them.
+"""What the lessons are made with: eight names, and the exercises behind them.
 
-    from tinynet.lessons import check, figure, hint, move, show, solution
+    from tinynet.lessons import check, device, figure, hint, move, pictures, show, solution
 
     check("07.2", my_function)     ok, or the first case that fails, in small numbers
     hint("07.2")                   the next of up to three steps
@@ -8,6 +8,11 @@
     show(kernel)                   the library's source, from the library
     figure(fig, "what it shows")   a figure with its text for those who do not see it
     move(draw, i=range(3))         the figure that draw(i) returns with its text, on a slider
+    learn, test = pictures()       drawn ones, or photographs if CIFAR-10 is in the data folder
+    model.to(device())             the GPU if CuPy finds one, else "cpu"
+
+The last two print a line that says what they found; no lesson needs more than drawn pictures and a
+CPU. ``TINYNET_LESSON_DATA=shapes`` or ``=cifar10`` decides instead.
 
 The lessons themselves are scripts in ``lessons/``; ``tinynet lessons list`` names them.
 """
@@ -19,8 +24,9 @@ from typing import Any
 from tinynet.lessons import exercise, speak
 from tinynet.lessons.picture import figure, move
 from tinynet.lessons.source import show
+from tinynet.lessons.supply import device, pictures
 
-__all__ = ["check", "figure", "hint", "move", "show", "solution"]
+__all__ = ["check", "device", "figure", "hint", "move", "pictures", "show", "solution"]
 
 _hints_given: dict[str, int] = {}
 

@@ -65,8 +65,8 @@ print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 
 # %% [markdown] lang="en"
 # The net is the demo of the library: AlexNet's ideas in two convolutions. Later lessons build every
-# part of it. Today one thing matters: it takes pictures and returns ten *scores* for each, one per
-# class. The highest score is its guess.
+# part of it and explain its words; you need none of them yet. Today one thing matters: it takes
+# pictures and returns ten *scores* for each, one per class. The highest score is its guess.
 #
 # It has not learnt anything yet. Predict: how many of 1000 test pictures does it get right?
 
@@ -90,7 +90,8 @@ print("right:", int((scores.argmax(axis=1) == test.labels).sum()), "of", len(tes
 # 2. compute the *loss*: one number that says how badly the scores fit the labels. For one picture
 #    with label $t$ and scores $s$ it is $-\log\left(e^{s_t} / \sum_j e^{s_j}\right)$;
 # 3. `backward()` computes, for every weight, how the loss would change if that weight grew;
-# 4. the optimizer moves each weight a little against that.
+# 4. the optimizer moves each weight a little against that. (How it uses `momentum` and
+#    `weight_decay` is the matter of lesson 11.)
 #
 # `.to(place)` moves weights and pictures to where the arithmetic is done: to a GPU if there is one.
 #
@@ -157,8 +158,17 @@ figure(
 # the *top-1 error* only the best guess counts, for the *top-5 error* five guesses may be made. A
 # photograph of a dog on a sofa has one label, and it is not always the thing you see first.
 #
-# Write both parts. What if two scores are equal? Somebody must go first, and it should not depend
-# on the sorting routine: take the first class.
+# Write both: first the k best classes of each picture, then the share of pictures whose label is
+# not among them. `scores` has a row for each picture, `labels` one class for each row. What if two
+# scores are equal? Somebody must go first, and it should not depend on the sorting routine: take the
+# first class.
+#
+# This is the first exercise, and all others work like it. Put your code in the place of
+# `return None` and run the cell: `check` says whether it is right, or shows a small case in which it
+# is not. Change it and run it again, as often as you like. If you are stuck, take the first "#" away
+# from the line with `hint` and run it: it says one hint, and the next time the next one. You may
+# call `hint("00.1")` in any cell. `solution("00.1")` shows our answer. The lesson goes on whether
+# you have solved an exercise or not: later cells never use your code.
 
 
 # %% tags=["exercise"]
@@ -168,6 +178,9 @@ def my_topk(scores, k):
 
 
 check("00.1", my_topk)
+
+# %
+# hint("00.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -186,6 +199,9 @@ def my_top_error(scores, labels, k):
 
 check("00.2", my_top_error)
 
+# %
+# hint("00.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_top_error(scores, labels, k):
@@ -194,9 +210,6 @@ def my_top_error(scores, labels, k):
 
 
 check("00.2", my_top_error)
-
-# %%
-# hint("00.2")  # without the first "#": a hint, and each time you run it the next one
 
 # %% [markdown] lang="en"
 # ## Judge
@@ -237,8 +250,9 @@ print(f"loss of knowing nothing {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 show(tn.models.demo)
 
 # %% [markdown] lang="en"
-# Two convolutions look for small patterns, ReLU keeps what is positive, the pools make the maps
-# smaller, and one matrix turns what is left into ten scores. Lessons 03 to 08 build each of these.
+# Two convolutions (`Conv2d`) look for small patterns, ReLU keeps what is positive, LRN makes
+# neighbours compete, the pools make the picture smaller, and one matrix (`Linear`) turns what is left
+# into ten scores. Lessons 03 to 08 build each of these.
 #
 # `tinynet train` in a terminal trains the same net for eight epochs, with a progress line, and
 # keeps it in a folder. `tinynet predict FOLDER PICTURE` asks it about a picture of yours.
@@ -254,7 +268,7 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 # ## Faster
 #
 # Each layer has a version that is easy to read and one that is compiled for your processor. They
-# compute the same. Predict: how many pictures a second does each of them recognise?
+# compute the same. Predict: how many times as many pictures a second does the compiled one recognise?
 
 # %%
 twenty = test.images[:20]
@@ -272,27 +286,29 @@ for kind in ("reference", "numba"):
 # %% [markdown] lang="en"
 # ## Break
 #
-# The learning rate says how far a step goes. Above it was 0.02. Predict what happens to the loss
-# within ten steps with 0.0002, and with 2.
+# The learning rate says how far a step goes. Above it was 0.02. We begin anew, take twenty steps and
+# ask for the loss of the same 200 test pictures before and after. Knowing nothing is 2.30. Predict
+# what happens with a thousandth of the rate, and with a thousand times as much.
 
 # %%
-for lr in (0.0002, 0.02, 2.0):
+some, truth = tn.tensor(prepared(test.images[:200])), test.labels[:200]
+for lr in (0.00002, 0.02, 20.0):
     fresh = tn.models.build("demo", classes=10, seed=0)
     optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
-    seen = []
-    for i in range(0, 550, 50):
+    with tn.no_grad():
+        before = F.cross_entropy(fresh(some), truth).item()
+    for i in range(0, 20 * 50, 50):
         loss = F.cross_entropy(fresh(tn.tensor(x[i : i + 50])), labels[i : i + 50])
-        seen.append(loss.item())
-        if not np.isfinite(seen[-1]):
-            break
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    print(f"lr {lr:<7} loss at first {seen[0]:.2f}, after {len(seen) - 1} steps {seen[-1]:.2f}")
+    with tn.no_grad():
+        after = F.cross_entropy(fresh(some), truth).item()
+    print(f"lr {lr:<7g} loss before {before:.2f}, after twenty steps {after:.2f}")
 
 # %% [markdown] lang="en"
-# Too small a step and nothing happens in the time we have. Too large a step and the weights land
-# where the loss is worse than knowing nothing. Lesson 11 finds a good one.
+# With steps too small hardly anything happens in the time we have. With steps too large the weights
+# land where the loss is far worse than knowing nothing. Lesson 11 finds a good one.
 #
 # | | |
 # |---|---|

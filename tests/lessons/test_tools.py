@@ -109,7 +109,7 @@ def test_ctrl_c_is_not_caught():
 @pytest.mark.parametrize(
     ("got", "expected", "fragment"),
     [
-        ([1.0, 2.0], [[1.0, 2.0]], "The shapes are (1, 2) and (2,)."),
+        ([1.0, 2.0], [[1.0, 2.0]], "the shape (2,), (1, 2) is wanted."),
         ([[1.0], [2.0, 3.0]], [1.0, 2.0], "got [[1], [2, 3]]"),
         (1.0000021, 1.0, "expected 1, got 1.0000021"),
         (tn.tensor([1.0, 3.0]), [1.0, 2.0], "expected [1, 2], got [1, 3]"),
@@ -121,6 +121,16 @@ def test_a_difference_is_said_in_small_numbers(got, expected, fragment):
     with pytest.raises(Wrong) as wrong:
         expect(got, expected, "this")
     assert fragment in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("got", "fragment"),
+    [(4.0, "this slip"), (np.nan, "that slip"), (5.0, "as a rule"), ([4.0], "as a rule")],
+)
+def test_a_well_known_mistake_gets_its_own_sentence(got, fragment):
+    with pytest.raises(Wrong) as wrong:
+        expect(got, 2, "this", "as a rule", slips=[(4, "this slip"), (np.nan, "that slip")])
+    assert str(wrong.value).endswith(f"\n  {fragment}")
 
 
 def test_what_is_equal_up_to_rounding_is_right():

@@ -37,17 +37,49 @@ def counts_pictures(scores, labels, k):
     return my_top_error(scores, labels, k) * len(labels)
 
 
+def values(scores, k):
+    return -np.sort(-scores, axis=1)[:, :k]
+
+
+def uncut(scores, k):
+    return np.argsort(-scores, axis=1, kind="stable")
+
+
+def cut_rows(scores, k):
+    return np.argsort(-scores, axis=1, kind="stable")[:k]
+
+
+def percent(scores, labels, k):
+    return 100 * my_top_error(scores, labels, k)
+
+
+def any_guess_wrong(scores, labels, k):
+    return (my_topk(scores, k) != labels[:, None]).any(axis=1).mean()
+
+
+def label_anywhere(scores, labels, k):
+    best = my_topk(scores, k)
+    return 1 - np.mean([label in best for label in labels])
+
+
 WRONG = {
     "00.1": [
         (worst_first, "best class stands first"),
         (best_last, "best class stands first"),
         (last_of_equals, "Of equal scores"),
-        (over_all_rows, "best class stands first"),
+        (over_all_rows, "Sort along axis 1"),
+        (values, "These are the scores"),
+        (uncut, "Keep k columns"),
+        (cut_rows, "Yours has the shape (1, 3), (1, 2) is wanted."),
     ],
     "00.2": [
         (first_guess_only, "With two guesses"),
-        (counts_guesses, "With two guesses"),
-        (counts_pictures, "class 1 has the best score"),
+        (counts_guesses, "Count pictures, not guesses"),
+        (counts_pictures, "divide by the number of pictures"),
+        (accuracy, "share of the right ones"),
+        (percent, "no percent"),
+        (any_guess_wrong, "any, not all"),
+        (label_anywhere, "class 1 has the best score"),
         (lambda scores, labels, k: -accuracy(scores, labels, k), "class 1 has the best score"),
     ],
 }

@@ -70,7 +70,7 @@ WRONG = {
     ],
     "06.2": [
         (channels_last, "order of your weights"),
-        (not_put_in_shape, "The shapes are (1, 1, 2, 2) and (1, 1, 4)"),
+        (not_put_in_shape, "(1, 1, 4), (1, 1, 2, 2) is wanted"),
         (unpadded, "counted from the padded picture"),
     ],
     "06.3": [

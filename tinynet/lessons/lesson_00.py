@@ -19,7 +19,14 @@ def topk(answer):
     """Write my_topk(scores, k): the k best classes of each row; of equals, the first one first."""
     scores = np.array([[1.0, 7.0, 3.0]])
     case = "scores = [[1, 7, 3]], k = 2"
-    expect(answer(scores, 2), [[1, 2]], case, "The best class stands first: 7, then 3.")
+    why = "The best class stands first: 7, then 3."
+    slips = [
+        ([[7, 3]], "These are the scores. Their places are wanted: the classes that have them."),
+        (np.argsort(-scores, axis=1), "Keep k columns: for each picture its k best classes."),
+        (np.argsort(-scores, axis=0), "Sort along axis 1: a row is a picture, a column a class."),
+        (np.argsort(-scores, axis=0)[:, :2], "Sort along axis 1: each row by itself."),
+    ]
+    expect(answer(scores, 2), [[1, 2]], case, why, slips=slips)
     two = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0]])
     case = "scores = [[1, 7, 3], [5, 2, 4]], k = 1"
     expect(answer(two, 1), [[1], [0]], case, "Each row is a picture and is sorted by itself.")
@@ -49,19 +56,35 @@ def my_topk(scores, k):
     ),
 )
 def top_error(answer):
-    """Write my_top_error(scores, labels, k): the share of labels that are not in the top k."""
-    scores = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0]])
-    labels = np.array([2, 0])
-    case = "scores = [[1, 7, 3], [5, 2, 4]], labels = [2, 0]"
-    why = "The first picture is a 2 but class 1 has the best score; the second is right."
-    expect(answer(scores, labels, 1), 0.5, f"{case}, k = 1", why)
+    """Write my_top_error(scores, labels, k): the share of pictures whose label is not in the top k.
+
+    A share lies between 0 and 1. labels (N,) has one class for each row; my_topk may help.
+    """
+    scores = np.array([[1.0, 7.0, 3.0], [5.0, 2.0, 4.0], [2.0, 4.0, 9.0]])
+    labels = np.array([2, 0, 2])
+    case = "scores = [[1, 7, 3], [5, 2, 4], [2, 4, 9]], labels = [2, 0, 2]"
+    why = "The first picture is a 2 but class 1 has the best score; the two others are right."
+    slips = [
+        (2 / 3, "That is the share of the right ones. The error is the share of the wrong."),
+        (1, "One of three is wrong, and that is a share of 1/3: divide by the number of pictures."),
+        (100 / 3, "A share lies between 0 and 1: no percent."),
+    ]
+    expect(answer(scores, labels, 1), 1 / 3, f"{case}, k = 1", why, slips=slips)
     why = "With two guesses the first picture is right as well, and nothing is wrong."
-    expect(answer(scores, labels, 2), 0.0, f"{case}, k = 2", why)
+    slips = [
+        (
+            1,
+            "One of the two guesses is wrong in each row. One right guess is enough: any, not all.",
+        ),
+        (0.5, "Count pictures, not guesses: a picture is right if one of its k guesses is."),
+    ]
+    expect(answer(scores, labels, 2), 0.0, f"{case}, k = 2", why, slips=slips)
     rng = np.random.default_rng(0)
     many, labels = rng.standard_normal((200, 10)), rng.integers(0, 10, 200)
     best = np.argsort(-many, axis=1, kind="stable")[:, :5]
     right = 1 - (best == labels[:, None]).any(axis=1).mean()
-    expect(answer(many, labels, 5), right, "200 rows of random scores, k = 5")
+    why = "Compare each label with the guesses of its own row: labels[:, None] has one column."
+    expect(answer(many, labels, 5), right, "200 rows of random scores, k = 5", why)
 
 
 @top_error.solution

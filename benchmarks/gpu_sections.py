@@ -19,7 +19,18 @@ import numpy as np
 import tinynet as tn
 from benchmarks import nets
 from benchmarks.gpu_launches import launches
-from tinynet import backend, data, functions, kernels, pipeline, recipes, resident, runs, train
+from tinynet import (
+    backend,
+    cookbook,
+    data,
+    functions,
+    kernels,
+    pipeline,
+    recipes,
+    resident,
+    runs,
+    train,
+)
 
 Step = Callable[[], Any]
 CONV1 = 128, 96, 55, 55  # the first layer of AlexNet, a batch of it: 149 MB
@@ -236,7 +247,7 @@ def kernel_shares(place: Place) -> dict[str, Any]:
 def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     """Train the small AlexNet for at most `limit` seconds; say when it first reached 89 %."""
     begin = time.perf_counter()
-    recipe = dataclasses.replace(recipes.find("small-alexnet"), epochs=40, lr=0.02)
+    recipe = dataclasses.replace(cookbook.find("small-alexnet"), epochs=40, lr=0.02)
     try:
         sets = [data.open_dataset("cifar10", place.data_dir, train=t) for t in (True, False)]
         name = "cifar10"

@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import cookbook, nn, plot
 from tinynet import functions as F
-from tinynet import nn, plot, recipes
 from tinynet.lessons import check, figure, hint, show, solution
 
 # %% [markdown] lang="en"
@@ -293,7 +293,7 @@ for run in sorted(runs, key=lambda run: -run["validation"]):
 # run computes. `tinynet train small-alexnet --data cifar10` follows this one.
 
 # %%
-for setting, value in vars(recipes.find("small-alexnet")).items():
+for setting, value in vars(cookbook.find("small-alexnet")).items():
     print(f"{setting:20} {value}")
 
 # %% [markdown] lang="en"

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import tinynet
-from tinynet import cli, console, data, models, nn, predict, recipes, runs
+from tinynet import cli, console, cookbook, data, models, nn, predict, runs
 from tinynet.errors import DataError
 from tinynet.train import Epoch, Step
 
@@ -167,8 +167,8 @@ def test_a_run_that_diverges_ends_with_one_sentence(small, tinynet_says, tmp_pat
 
 
 def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monkeypatch):
-    still = dataclasses.replace(recipes.find("demo"), name="still", input_scale=1e-30, lr=1e-9)
-    monkeypatch.setitem(recipes.RECIPES, "still", still)
+    still = dataclasses.replace(cookbook.find("demo"), name="still", input_scale=1e-30, lr=1e-9)
+    monkeypatch.setitem(cookbook.RECIPES, "still", still)
     said = tinynet_says("train", "still", "--epochs", 2, "--batch", 30, "--out", tmp_path / "r")
     assert said.out.count("stays at ln(10) = 2.3026") == 1
 
@@ -256,8 +256,8 @@ def test_ten_views_need_a_recipe_with_crops(finished, tinynet_says):
 
 
 def test_ten_views_average_the_views(small, tinynet_says, tmp_path, monkeypatch):
-    padded = dataclasses.replace(recipes.find("demo"), name="padded", pad=2)
-    monkeypatch.setitem(recipes.RECIPES, "padded", padded)
+    padded = dataclasses.replace(cookbook.find("demo"), name="padded", pad=2)
+    monkeypatch.setitem(cookbook.RECIPES, "padded", padded)
     tinynet_says("train", "padded", "--epochs", 1, "--batch", 20, "--out", tmp_path / "r")
     one, ten = (
         tinynet_says("eval", tmp_path / "r"),
@@ -303,7 +303,7 @@ def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path):
 def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
     Image.fromarray(np.zeros((50, 80), np.uint8)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
-    assert predict.as_taught(recipes.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
+    assert predict.as_taught(cookbook.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
     assert not recwarn.list
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import checkpoint, cli, data, finetune, models, nn, optim, recipes, runs
+from tinynet import checkpoint, cli, cookbook, data, finetune, models, nn, optim, recipes, runs
 from tinynet.autograd import Function
 from tinynet.errors import DataError
 from tinynet.train import Tally, train_step
@@ -205,7 +205,7 @@ def test_a_run_whose_settings_were_edited_meanwhile_is_refused(small, tinynet_sa
 
 
 def test_recipes_of_before_know_nothing_of_freezing():
-    settings = dataclasses.asdict(recipes.find("demo"))
+    settings = dataclasses.asdict(cookbook.find("demo"))
     del settings["freeze"], settings["init_from"]
     recipe = recipes.from_json(settings)
     assert recipe.freeze == recipe.init_from == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import data, ledger, models, nn, recipes, runs, steps, train
+from tinynet import cookbook, data, ledger, models, nn, runs, steps, train
 from tinynet import functions as F
 from tinynet.backend import device
 from tinynet.models.googlenet import Auxiliary, GoogLeNet, HalfWay
@@ -153,7 +153,7 @@ def test_tests_do_not_ask_the_heads():
     assert math.isfinite(before[0])
 
 
-RECIPE = dataclasses.replace(recipes.find("small-googlenet-head"), epochs=2, batch=4)
+RECIPE = dataclasses.replace(cookbook.find("small-googlenet-head"), epochs=2, batch=4)
 
 
 @pytest.mark.parametrize("stop", [1, 4])

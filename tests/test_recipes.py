@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import data, models, nn, optim, pipeline, recipes, runs, train
+from tinynet import cookbook, data, models, nn, optim, pipeline, runs, train
+from tinynet.cookbook import RECIPES, find
 from tinynet.errors import DataError
-from tinynet.recipes import RECIPES, Recipe, find, from_json, optimizer, suited
+from tinynet.recipes import Recipe, from_json, optimizer, suited
 
 SHAPES = data.Shapes(train=True)
 FOUR = SimpleNamespace(images=SHAPES.images[:4], labels=SHAPES.labels[:4], classes=SHAPES.classes)
@@ -220,4 +221,4 @@ def test_the_demo_reaches_ninety_percent(tmp_path, seed):
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert result["test_accuracy"] >= 0.90, done.stdout
     assert np.isfinite(result["test_loss"])
-    assert recipes.find("demo").epochs == result["epochs"]
+    assert cookbook.find("demo").epochs == result["epochs"]

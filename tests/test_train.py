@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import checkpoint, diagnosis, nn, random, runs
+from tinynet import checkpoint, diagnosis, nn, random, run_folder, runs
 from tinynet import functions as F
 from tinynet import train as training
 from tinynet.errors import DataError
@@ -249,7 +249,7 @@ def test_a_run_killed_before_its_first_save_starts_from_the_beginning(tmp_path):
 
 def test_a_finished_run_leaves_its_files(tmp_path):
     run = new_run(tmp_path / "r")
-    runs.write_config(run.folder, RECIPE, device="cpu")
+    run_folder.write_config(run.folder, RECIPE, device="cpu")
     result = list(runs.advance(run))[-1].result
     names = {p.name for p in run.folder.iterdir()}
     assert names == {
@@ -272,7 +272,7 @@ def test_a_finished_run_leaves_its_files(tmp_path):
         "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr", "seconds",
         "images_per_second",
     ]  # fmt: skip
-    assert runs.read_config(run.folder) == (RECIPE, {"device": "cpu"})
+    assert run_folder.read_config(run.folder) == (RECIPE, {"device": "cpu"})
 
 
 def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
@@ -291,16 +291,16 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
 
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path):
-    runs.write_config(tmp_path, RECIPE)
+    run_folder.write_config(tmp_path, RECIPE)
     with pytest.raises(DataError, match=f"already holds a run.*--resume {tmp_path}"):
-        runs.write_config(tmp_path, RECIPE)
+        run_folder.write_config(tmp_path, RECIPE)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": {"name": 1}}', '{"recipe": 3}'])
 def test_a_damaged_config_is_refused_by_name(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(DataError, match=r"config\.json: not the config"):
-        runs.read_config(tmp_path)
+        run_folder.read_config(tmp_path)
 
 
 CHANGES = [
@@ -314,7 +314,7 @@ def test_a_config_with_impossible_settings_is_refused_by_name(tmp_path, change):
     settings = {**dataclasses.asdict(RECIPE), **change}
     (tmp_path / "config.json").write_text(json.dumps({"recipe": settings}))
     with pytest.raises(DataError, match=r"config\.json: not the config"):
-        runs.read_config(tmp_path)
+        run_folder.read_config(tmp_path)
 
 
 def test_an_unknown_model_is_refused_by_name():
@@ -323,21 +323,21 @@ def test_an_unknown_model_is_refused_by_name():
 
 
 def test_a_config_whose_device_is_no_name_is_refused(tmp_path):
-    runs.write_config(tmp_path, RECIPE, device=3)
+    run_folder.write_config(tmp_path, RECIPE, device=3)
     with pytest.raises(DataError, match="device cannot be 3"):
-        runs.read_config(tmp_path)
+        run_folder.read_config(tmp_path)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a run folder"):
-        runs.read_config(tmp_path)
+        run_folder.read_config(tmp_path)
 
 
 def test_a_second_run_in_one_folder_is_refused_while_the_first_one_lives(tmp_path):
-    second = runs.lock(tmp_path)
-    with runs.lock(tmp_path), pytest.raises(DataError, match=r"another run \(process \d+\)"):
+    second = run_folder.lock(tmp_path)
+    with run_folder.lock(tmp_path), pytest.raises(DataError, match=r"another run \(process \d+\)"):
         second.__enter__()
-    with runs.lock(tmp_path):
+    with run_folder.lock(tmp_path):
         pass
 
 

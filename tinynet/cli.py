@@ -114,12 +114,12 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
 @click.option("--device", help="cpu or cuda; by default where it was trained.")
 def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | None) -> None:
     """Measure the net in folder RUN on its test pictures."""
-    from tinynet import commands, predict, runs
+    from tinynet import commands, predict, run_folder
     from tinynet.train import evaluate as measure
 
     net, note = predict.open_net(run, device)
     _say_aside(note)
-    where = data_dir or runs.data_folder(run)
+    where = data_dir or run_folder.data_folder(run)
     test = commands.open_set(net.recipe, where, train=False)
     if ten_view:
         loss, accuracy = predict.measure_ten_views(net, test)
@@ -235,7 +235,7 @@ def warm() -> None:
 @cli.command()
 def recipes() -> None:
     """List what `train` knows by name."""
-    from tinynet.recipes import RECIPES
+    from tinynet.cookbook import RECIPES
     from tinynet.report import table
 
     rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
@@ -244,10 +244,10 @@ def recipes() -> None:
 
 def _recipe(options: dict[str, Any]) -> Any:
     """Return the recipe with the options that were given in place of its own settings."""
-    from tinynet import recipes
+    from tinynet import cookbook, recipes
 
     try:
-        recipe = recipes.find(options["recipe"])
+        recipe = cookbook.find(options["recipe"])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     changes = {k: options[k] for k in ("data", "size", "epochs", "batch", "lr", "seed", "freeze")}

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 import tinynet
-from tinynet import backend, data, finetune, models, runs
+from tinynet import backend, data, finetune, models, run_folder, runs
 from tinynet.autograd import no_grad
 from tinynet.backend import Device
 from tinynet.console import Silence, compilation_said, display, duration
@@ -30,8 +30,6 @@ from tinynet.steps import device_of
 from tinynet.tensor import tensor
 from tinynet.train import Epoch
 
-WRITTEN = (runs.RESULT, runs.LOG, runs.CURVES, runs.FILTERS, runs.LAST, runs.BEST, runs.CONFIG)
-
 
 def start(
     recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
@@ -39,10 +37,10 @@ def start(
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
     ranks = join(backend.devices(device)[0])
     where = tuple(map(ranks.place, backend.devices(device)))
-    folder = runs.free_folder(recipe) if out is None else out
+    folder = run_folder.free_folder(recipe) if out is None else out
     if ranks.rank:
         return follow(recipe, folder, open_sets(recipe, data_dir), where, ranks, limit)
-    runs.refuse_used(folder)
+    run_folder.refuse_used(folder)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
@@ -52,8 +50,8 @@ def start(
     for note in finetune.begin(run.model, recipe):
         click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)
-    with runs.lock(folder):
-        runs.write_config(
+    with run_folder.lock(folder):
+        run_folder.write_config(
             folder,
             recipe,
             data_dir=None if data_dir is None else str(data_dir.resolve()),
@@ -87,16 +85,16 @@ def refuse_size(run: Run) -> None:
 
 def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
     """Go on with the run in a folder; return the exit code."""
-    recipe, facts = runs.read_config(folder)
+    recipe, facts = run_folder.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
         raise DataError(
-            f"{folder / runs.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
+            f"{folder / run_folder.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own goes on with runs.restore."
         )
     ranks = join(backend.devices(facts["device"])[0])
     where = tuple(map(ranks.place, backend.devices(facts["device"])))
-    with contextlib.nullcontext() if ranks.rank else runs.lock(folder):
-        sets = open_sets(recipe, data_dir or runs.data_folder(folder))
+    with contextlib.nullcontext() if ranks.rank else run_folder.lock(folder):
+        sets = open_sets(recipe, data_dir or run_folder.data_folder(folder))
         if fingerprint(*sets) != facts["fingerprint"]:
             raise DataError(
                 f"{folder}: this run began on other pictures than the {recipe.data} found now. "
@@ -106,7 +104,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             return follow(recipe, folder, sets, where, ranks, limit, resumed=True)
         click.echo(first_line(recipe, sets, where, ranks))
         run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
-        notes = finetune.begin(run.model, recipe, load=not runs.begun(folder))
+        notes = finetune.begin(run.model, recipe, load=not run_folder.begun(folder))
         for note in [*notes, runs.restore(run)]:
             if note:
                 click.echo(note)
@@ -120,7 +118,7 @@ def follow(
 ) -> int:  # fmt: skip
     """Do this rank's share of the run that rank 0 begins or resumes; say and write nothing."""
     run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
-    finetune.begin(run.model, recipe, load=not (resumed and runs.begun(folder)))
+    finetune.begin(run.model, recipe, load=not (resumed and run_folder.begun(folder)))
     if resumed:
         runs.restore(run)
     agree(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
@@ -177,7 +175,7 @@ def say_end(run: Run, end: Stopped | Finished | None) -> int:
             f"test accuracy {100 * result['test_accuracy']:.2f} % after {result['epochs']} epochs, "
             f"{duration(result['seconds'])}; {result['parameters']:,} parameters. Written:"
         )
-        for name in WRITTEN:
+        for name in run_folder.WRITTEN:
             click.echo(f"  {run.folder / name}")
     return 0
 

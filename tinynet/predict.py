@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynet import checkpoint, data, runs
+from tinynet import checkpoint, data, run_folder, runs
 from tinynet import functions as F
 from tinynet.autograd import no_grad
 from tinynet.backend import Array
@@ -66,8 +66,8 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
 
     It works on `device`; None: on the one it was trained on.
     """
-    recipe, facts = runs.read_config(folder)
-    found, note = checkpoint.load_latest(folder / runs.LAST, checkpoint.load_model)
+    recipe, facts = run_folder.read_config(folder)
+    found, note = checkpoint.load_latest(folder / run_folder.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
     model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)

@@ -1,12 +1,4 @@
-"""A run: its folder, its lock, its files, and how it stops.
-
-    config.json               what was asked for, and with what it is computed
-    last.safetensors          where the run stands; last.previous.safetensors: where it stood before
-    best.safetensors          the weights of the epoch with the best test accuracy
-    log.jsonl                 one object an epoch
-    result.json               written once, at the end
-    curves.png                drawn from what log.jsonl holds
-    filters.png               the weights of the first convolution
+"""A run: how it begins, goes on, saves itself and stops.
 
 `advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
 the folder holds a whole checkpoint from which the run goes on to the same weights.
@@ -14,18 +6,15 @@ the folder holds a whole checkpoint from which the run goes on to the same weigh
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinynet import checkpoint, models, pipeline, plot, random, recipes
+from tinynet import checkpoint, models, pipeline, plot, random, recipes, run_folder
 from tinynet.backend import Array
 from tinynet.checkpoint import Checkpoint, write_atomically
 from tinynet.diagnosis import check_finite
@@ -42,9 +31,6 @@ from tinynet.train import Epoch, Feed, State, Step, fit
 from tinynet.weights import conventions
 
 SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
-LAST, BEST = "last.safetensors", "best.safetensors"
-CONFIG, LOG, RESULT = "config.json", "log.jsonl", "result.json"
-CURVES, FILTERS = "curves.png", "filters.png"
 
 
 @dataclasses.dataclass
@@ -135,105 +121,36 @@ def save(run: Run) -> None:
     if run.ranks.rank:
         return  # all stand at the same place, and the first one writes
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
-    checkpoint.save(run.folder / LAST, _snapshot(run, run.optimizer.state_dict()))
+    checkpoint.save(run.folder / run_folder.LAST, _snapshot(run, run.optimizer.state_dict()))
 
 
 def restore(run: Run) -> str:
     """Put the run where its folder says it stood; return a sentence if that took a detour."""
-    path = run.folder / LAST
-    if not begun(run.folder):
+    path = run.folder / run_folder.LAST
+    if not run_folder.begun(run.folder):
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
     found, note = checkpoint.load_latest(path)
-    recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / CONFIG))
+    recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / run_folder.CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
     if (
         note and path.exists() and not run.ranks.rank
     ):  # the next save must not put it in the place of the whole one
-        path.replace(path.with_name(f"damaged.{LAST}"))
+        path.replace(path.with_name(f"damaged.{run_folder.LAST}"))
     run.state = State.from_json(found.metadata["state"])
     return note
-
-
-def begun(folder: Path) -> bool:
-    """Return whether a folder holds a checkpoint, be it the one before the last."""
-    return (folder / LAST).exists() or checkpoint.previous(folder / LAST).exists()
-
-
-@contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Keep every other run out of this folder; the system frees it if this process dies."""
-    with open(folder / ".lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise DataError(
-                f"{folder}: another run (process {file.read().strip()}) is writing to this folder. "
-                "Wait for it, or choose another folder with --out."
-            ) from None
-        checkpoint.sweep(folder)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
-    """Write config.json; a folder that already holds a run is refused."""
-    refuse_used(folder)
-    _write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
-
-
-def refuse_used(folder: Path) -> None:
-    """Raise DataError if the folder already holds a run."""
-    if (folder / CONFIG).exists():
-        raise DataError(
-            f"{folder}: this folder already holds a run. Go on with it: --resume {folder}, "
-            "or choose another folder with --out."
-        )
-
-
-def data_folder(folder: Path) -> Path | None:
-    """Return where a run found its data; None: in the default place."""
-    named = read_config(folder)[1].get("data_dir")
-    return None if named is None else Path(named)
-
-
-def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
-    """Return the recipe of a run folder and the other facts of its config.json."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
-    try:
-        config = json.loads(path.read_bytes())
-        recipe = recipes.from_json(config.pop("recipe"))
-        for name in ("device", "data_dir"):
-            if not isinstance(config.get(name), str | None):
-                raise TypeError(f"{name} cannot be {config[name]!r}")
-        return recipe, config
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: not the config.json of a run ({error}).") from error
-
-
-def free_folder(recipe: Recipe) -> Path:
-    """Return runs/NAME-SEED, or the first of runs/NAME-SEED-2, -3, ... that holds no run."""
-    base = Path("runs") / f"{recipe.name}-{recipe.seed}"
-    folder, number = base, 1
-    while (folder / CONFIG).exists():
-        number += 1
-        folder = base.with_name(f"{base.name}-{number}")
-    return folder
 
 
 def draw(run: Run) -> None:
     """Write curves.png and filters.png."""
     title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
     plot.curves(
-        [dataclasses.asdict(r) for r in run.state.records], run.folder / CURVES, title=title
+        [dataclasses.asdict(r) for r in run.state.records],
+        run.folder / run_folder.CURVES,
+        title=title,
     )
     first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
     if first is not None:
-        plot.filters(first.data, run.folder / FILTERS, title=f"first layer of {title}")
+        plot.filters(first.data, run.folder / run_folder.FILTERS, title=f"first layer of {title}")
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -254,9 +171,9 @@ def _end_epoch(run: Run) -> None:
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
     *earlier, record = run.state.records
     lines = "".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in run.state.records)
-    write_atomically(run.folder / LOG, lines.encode())
+    write_atomically(run.folder / run_folder.LOG, lines.encode())
     if record.test_accuracy > max((r.test_accuracy for r in earlier), default=-1.0):
-        checkpoint.save(run.folder / BEST, _snapshot(run, {}), keep_previous=False)
+        checkpoint.save(run.folder / run_folder.BEST, _snapshot(run, {}), keep_previous=False)
     save(run)
 
 
@@ -272,7 +189,7 @@ def _finish(run: Run) -> dict[str, Any]:
         "seed": run.recipe.seed,
     }
     if not run.ranks.rank:
-        _write_json(run.folder / RESULT, result)
+        run_folder.write_json(run.folder / run_folder.RESULT, result)
         draw(run)
     return result
 
@@ -294,7 +211,3 @@ def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
 
 def _steps_done(run: Run) -> int:
     return run.state.epoch * run.train.steps + run.state.step
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,6 +76,7 @@ def test_one_rank_speaks_and_writes(folder):
         assert text.count("epoch 1/8  step") == 1
         assert text.count("Go on with:") == 1
         assert (f"in each of {ranks} ranks (processes " in text) == (ranks > 1)
+        assert "died" not in text
     assert {"last.safetensors", "last.previous.safetensors", "config.json"} <= {
         file.name for file in path.iterdir()
     }
@@ -117,12 +119,14 @@ def test_a_rank_that_raises_ends_all_and_is_named(tmp_path):
     text, code, _ = said((1, tinynet(*arguments)), (1, failing))
     assert code != 0
     assert "a mistake of ours" in text
+    assert "died" not in text
     assert "rank 1 of 2: RuntimeError" in text
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_when_a_rank_is_killed_the_others_stop_soon_and_it_is_named(rank, tmp_path):
-    running = started((2, tinynet("train", "demo", "--out", tmp_path / "run")))
+    folder = tmp_path / "run"
+    running = started((2, tinynet("train", "demo", "--out", folder)))
     first = running.stdout.readline()
     processes = re.search(r"\(processes (\d+), (\d+)\)", first)
     assert "step 1/60" in running.stdout.readline()
@@ -131,7 +135,11 @@ def test_when_a_rank_is_killed_the_others_stop_soon_and_it_is_named(rank, tmp_pa
     text, _ = running.communicate(timeout=60)
     assert time.monotonic() - killed < SOON
     assert running.returncode != 0
-    assert re.search(rf"PID {processes[1 + rank]} ", text)
+    sentence = (
+        f"rank {rank} (process {processes[1 + rank]} on {socket.gethostname()}) died; the other "
+        f"ranks stop. Go on with: mpiexec -n 2 tinynet train --resume {folder}"
+    )
+    assert [line for line in text.splitlines() if " died; " in line] == [sentence]
     for process in processes.groups():
         with pytest.raises(ProcessLookupError):
             os.kill(int(process), 0)

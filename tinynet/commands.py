@@ -38,6 +38,20 @@ def start(
     ranks = join(backend.devices(device)[0])
     where = tuple(map(ranks.place, backend.devices(device)))
     folder = run_folder.free_folder(recipe) if out is None else out
+    with watched(ranks, folder):
+        return _begin(recipe, folder, data_dir, where, ranks, limit)
+
+
+def watched(ranks: Ranks, folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Inside the block, a rank that is killed is named, and how the run in this folder goes on."""
+    resumed = f"tinynet train --resume {shlex.quote(str(folder))}"
+    return ranks.watched(folder / run_folder.CONFIG, f"mpiexec -n {ranks.size} {resumed}")
+
+
+def _begin(
+    recipe: Recipe, folder: Path, data_dir: Path | None, where: tuple[Device, ...], ranks: Ranks,
+    limit: float,
+) -> int:  # fmt: skip
     if ranks.rank:
         return follow(recipe, folder, open_sets(recipe, data_dir), where, ranks, limit)
     run_folder.refuse_used(folder)
@@ -93,7 +107,10 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
         )
     ranks = join(backend.devices(facts["device"])[0])
     where = tuple(map(ranks.place, backend.devices(facts["device"])))
-    with contextlib.nullcontext() if ranks.rank else run_folder.lock(folder):
+    with (
+        watched(ranks, folder),
+        contextlib.nullcontext() if ranks.rank else run_folder.lock(folder),
+    ):
         sets = open_sets(recipe, data_dir or run_folder.data_folder(folder))
         if fingerprint(*sets) != facts["fingerprint"]:
             raise DataError(

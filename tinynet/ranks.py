@@ -7,9 +7,14 @@ too, which would wait for it for ever.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -53,6 +58,11 @@ class Ranks:
         sys.stderr.write(f"{why}\n")
         sys.exit(1)
 
+    @contextlib.contextmanager
+    def watched(self, config: Path, command: str) -> Iterator[None]:
+        """Inside the block, a rank that is killed is named, with the command that goes on."""
+        yield
+
     def any(self, why: str) -> str:
         """Return why one of the ranks, at least, wants something; empty: none does."""
         wants = np.array([float(bool(why))])
@@ -78,8 +88,8 @@ class Mpi(Ranks):
     def __init__(self, mpi: Any) -> None:
         self.mpi, self.comm = mpi, mpi.COMM_WORLD
         self.rank, self.size = self.comm.rank, self.comm.size
-        nearby = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
-        self.near, self.here = nearby.rank, nearby.size
+        self.nearby = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
+        self.near, self.here = self.nearby.rank, self.nearby.size
         self.processes = tuple(self.all_gather(os.getpid()))
 
     def all_reduce(self, x: Array) -> None:
@@ -95,6 +105,31 @@ class Mpi(Ranks):
     def all_gather(self, fact: Any) -> list[Any]:
         """Return what each rank gave, in the order of the ranks."""
         return list(self.comm.allgather(fact))
+
+    @contextlib.contextmanager
+    def watched(self, config: Path, command: str) -> Iterator[None]:
+        """Let a `watcher` look after the ranks of this machine until one of them leaves the block.
+
+        A rank that is killed does not leave it; one that fails does, and says why by itself.
+        """
+        named = [
+            f"{rank}:{process}" for rank, process in self.nearby.allgather((self.rank, os.getpid()))
+        ]
+        started = None
+        if self.near == 0:
+            script = Path(__file__).with_name("watcher.py")
+            started = subprocess.Popen(
+                [sys.executable, "-IS", script, config, command, *named],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        watcher = self.nearby.bcast(started and started.pid)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(watcher, signal.SIGTERM)
+            if started is not None:
+                started.wait()
 
     def fail(self, why: str) -> None:
         """Say why, and end all ranks. What goes wrong for all of them is said by rank 0."""

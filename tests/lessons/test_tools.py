@@ -98,6 +98,63 @@ def test_an_answer_that_works_in_place_may_return_nothing():
     assert clear.try_out(lambda x: None).state == "wrong"
 
 
+def in_place(x):
+    x *= 2
+    return x
+
+
+def test_an_answer_that_changes_its_argument_is_told_so_and_spoils_nothing():
+    kept = {"x": np.array([1.0, 3.0])}
+
+    @exercise.exercise("42.4", "Double them")
+    def doubled(answer):
+        """Write doubled(x)."""
+        expect(answer(**kept), [2, 6], "x = [1, 3]")
+        expect(answer([kept["x"], 7][0]), [2, 6], "x = [1, 3], again")
+
+    text = str(doubled.try_out(in_place))
+    assert text.startswith(
+        "42.4 wrong: the numbers are right, but your answer changed its argument"
+    )
+    assert "copy: write x = x / 2, not x /= 2, or begin with x = x.copy()." in text
+    assert doubled.try_out(double_solution).state == "ok"
+    for spoiler in (lambda x: in_place(in_place(x)), lambda x: x.fill(7)):
+        outcome = doubled.try_out(spoiler)
+        assert outcome.state == "wrong"
+        assert "\n  And your answer changed its argument x" in outcome.text
+
+
+def test_what_an_answer_puts_back_counts_as_unchanged():
+    x = np.array([0.1, 3.0])
+
+    def there_and_back(x):
+        x += 0.7
+        x -= 0.7
+        return 2 * x
+
+    @exercise.exercise("42.6", "Double them")
+    def doubled(answer):
+        """Write doubled(x)."""
+        expect(answer(x), [0.2, 6], "x = [0.1, 3]")
+
+    assert there_and_back(x.copy())[0] != 2 * x[0]  # rounding
+    assert doubled.try_out(there_and_back).state == "ok"
+
+
+def test_an_answer_that_empties_a_list_or_a_dict_is_told_so():
+    @exercise.exercise("42.5", "First")
+    def first(answer):
+        """Write first(v, names)."""
+        v, names = [np.ones(1), 2.0], {"a": [1]}
+        for _ in range(2):
+            expect(answer(v, names), 2, "v = [[1], 2]")
+
+    assert first.try_out(lambda v, names: v[-1]).state == "ok"
+    assert "changed its argument v" in first.try_out(lambda v, names: v.pop()).text
+    spoiler = first.try_out(lambda v, names: names["a"].append(1) or v[-1])
+    assert "changed its argument names" in spoiler.text
+
+
 def test_ctrl_c_is_not_caught():
     def impatient(x):
         raise KeyboardInterrupt
@@ -146,6 +203,15 @@ def test_hints_come_one_by_one_and_then_again(capsys):
         lessons.hint("07.2")
     said = capsys.readouterr().out.splitlines()
     assert [line[:16] for line in said] == [f"07.2 hint {i} of 3"[:16] for i in (1, 2, 3, 1)]
+
+
+def test_a_hint_may_be_asked_by_its_number(capsys):
+    for step in (2, None, 1):
+        lessons.hint("07.2", step)
+    said = capsys.readouterr().out.splitlines()
+    assert [line[10:11] for line in said] == ["2", "3", "1"]
+    with pytest.raises(ValueError, match=r"07\.2 has the hints 1 to 3, not 4"):
+        lessons.hint("07.2", 4)
 
 
 def test_an_unknown_exercise_is_refused_with_those_there_are():
@@ -308,6 +374,33 @@ def test_emptied_solutions_say_how_to_see_ours():
     assert last.text == '# solution("42.1") shows ours'
 
 
+QUIZ = """# %% [markdown] lang="en"
+# ## Quiz
+#
+# **1.** Why?
+#
+# <details><summary>Answer</summary>
+# So.
+# And so.
+# </details>
+#
+# **2.** How?
+#
+# <details><summary>Answer</summary>
+# Thus.
+# </details>
+"""
+
+
+def test_a_script_has_the_answers_of_its_quiz_far_from_the_questions():
+    asked, answered = pages.answers_last(pages.cells(QUIZ))
+    assert pages.plain(asked.text) == "## Quiz\n\n**1.** Why?\n\n**2.** How?"
+    assert pages.plain(answered.text).startswith("## Answers\n")
+    assert pages.plain(answered.text).endswith("\n**1.** So.\nAnd so.\n\n**2.** Thus.")
+    assert answered.text.count("\n") >= pages.APART
+    assert pages.answers_last(pages.cells(TEXT)) == pages.cells(TEXT)
+
+
 def test_a_notebook_is_valid_and_tells_prose_from_code():
     nbformat = pytest.importorskip("nbformat")
     text = pages.notebook(pages.edition(pages.cells(TEXT)), "lesson-42")
@@ -383,6 +476,9 @@ def test_new_writes_copies_without_solutions_and_overwrites_nothing(tmp_path):
     script = tmp_path / "mine" / "07_overlapping_max_pool.py"
     assert '# solution("07.2") shows ours' in script.read_text()
     assert "winner // k" not in script.read_text()
+    assert "<details>" not in script.read_text()
+    assert "# **3.** At a tie there is no derivative" in script.read_text()
+    assert "<details>" in script.with_suffix(".ipynb").read_text()
     notebook = json.loads(script.with_suffix(".ipynb").read_text())
     assert '# solution("07.2") shows ours' in [c["source"][0] for c in notebook["cells"]]
     assert (script.parent / pages.PAIRING).exists()

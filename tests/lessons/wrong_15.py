@@ -69,7 +69,7 @@ def sums_of_differences(features, query, k):
 
 WRONG = {
     "15.1": [
-        (in_place, "a copy of its own"),
+        (in_place, "your answer changed its argument image"),
         (what_is_left, "drops from 11 to 0"),
         (always_black, "not 0"),
         (rows_for_columns, "Only the last window"),

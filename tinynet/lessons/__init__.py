@@ -3,7 +3,7 @@
     from tinynet.lessons import check, device, figure, hint, move, pictures, show, solution
 
     check("07.2", my_function)     ok, or the first case that fails, in small numbers
-    hint("07.2")                   the next of up to three steps
+    hint("07.2")                   the next of up to three steps; hint("07.2", 2) is the second
     solution("07.2")               our own answer
     show(kernel)                   the library's source, from the library
     figure(fig, "what it shows")   a figure with its text for those who do not see it
@@ -38,13 +38,15 @@ def check(number: str, answer: Any) -> None:
     speak.say(outcome.state, str(outcome))
 
 
-def hint(number: str) -> None:
-    """Say the next hint to an exercise; after the last one, begin again."""
+def hint(number: str, step: int | None = None) -> None:
+    """Say the next hint to an exercise, or that of a step; after the last one, begin again."""
     hints = exercise.find(number).hints
     if not hints:
         speak.say("hint", f"{number} has no hints; its task says all there is to say.")
         return
-    i = _hints_given.get(number, 0) % len(hints)
+    if step is not None and not 1 <= step <= len(hints):
+        raise ValueError(f"hint: {number} has the hints 1 to {len(hints)}, not {step}.")
+    i = _hints_given.get(number, 0) % len(hints) if step is None else step - 1
     _hints_given[number] = i + 1
     speak.say("hint", f"{number} hint {i + 1} of {len(hints)}: {hints[i]}")
 

@@ -29,37 +29,84 @@ class GoneError(Exception):
     """The answer returned nothing for one case, and something for those before."""
 
 
-def watched(answer: Any, returns: bool) -> Any:
-    """Return the answer; its functions so wrapped that an empty one is noticed."""
+def watched(answer: Any, returns: bool, changes: list[str]) -> Any:
+    """Return the answer; its functions so wrapped that an empty one is noticed.
+
+    They get copies: an answer that works in place must not spoil what the check still needs.
+    What they change of them is noted in `changes`, in words.
+    """
     if answer is None or answer is ...:
         raise NotYetError
     if isinstance(answer, dict):
         if any(map(_is_plain, answer.values())):  # a questionnaire may be answered in part
             return answer
-        return {key: watched(value, returns) for key, value in answer.items()}
+        return {key: watched(value, returns, changes) for key, value in answer.items()}
     if isinstance(answer, tuple | list):
-        return type(answer)(watched(value, returns) for value in answer)
-    return _wrapped(answer, returns) if inspect.isroutine(answer) else answer
+        return type(answer)(watched(value, returns, changes) for value in answer)
+    return _wrapped(answer, returns, changes) if inspect.isroutine(answer) else answer
 
 
 def _is_plain(value: Any) -> bool:
     return value is not None and value is not ... and not inspect.isroutine(value)
 
 
-def _wrapped(function: Callable[..., Any], returns: bool) -> Callable[..., Any]:
+def _wrapped(function: Callable[..., Any], returns: bool, changes: list[str]) -> Callable[..., Any]:
     answered = False
 
     @functools.wraps(function)
     def asked(*args: Any, **kwargs: Any) -> Any:
         nonlocal answered
-        result = function(*args, **kwargs)
-        if returns and _empty(result):
-            raise GoneError(called(function, args, kwargs)) if answered else NotYetError
+        if not returns:  # it is there to change its arguments
+            return function(*args, **kwargs)
+        lent = _copy((args, kwargs))
+        result = function(*lent[0], **lent[1])
+        if not _unchanged((args, kwargs), lent):
+            changes.append(_change(function, (args, kwargs), lent))
+        if _empty(result):
+            raise (GoneError if answered else NotYetError)(called(function, args, kwargs))
         answered = True
         return result
 
     asked.__dict__["watches"] = function
     return asked
+
+
+def _copy(value: Any) -> Any:
+    """Return a value whose arrays, lists and dicts are copies; other objects stay themselves."""
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")
+    if type(value) in (list, tuple):
+        return type(value)(map(_copy, value))
+    return {k: _copy(v) for k, v in value.items()} if type(value) is dict else value
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    """Return whether a copy still is what it was a copy of, or was put back up to rounding."""
+    if isinstance(before, np.ndarray):
+        if before.shape == after.shape and before.dtype.kind == "f":
+            return bool(np.allclose(before, after, 1e-6, 1e-9, equal_nan=True))
+        return before.shape == after.shape and before.tobytes() == after.tobytes()
+    if type(before) in (list, tuple):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    if type(before) is dict:
+        return before.keys() == after.keys() and all(_unchanged(before[k], after[k]) for k in after)
+    return before is after
+
+
+def _change(function: Callable[..., Any], given: Any, lent: Any) -> str:
+    """Say which of its arguments a function changed, and what to write instead."""
+    takes = inspect.signature(function)
+    before, after = (takes.bind(*args, **kwargs).arguments for args, kwargs in (given, lent))
+    name = next(name for name in before if not _unchanged(before[name], after[name]))
+    text = f"your answer changed its argument {name}, which its caller may still need as it was."
+    if isinstance(before[name], np.ndarray):
+        other = (
+            f"Work on a copy: write {name} = {name} / 2, not {name} /= 2, or begin with "
+            f"{name} = {name}.copy()."
+        )
+    else:
+        other = f"Work on a copy of {name}, or make a new one."
+    return f"{text}\n  {other}"
 
 
 def _empty(result: Any) -> bool:

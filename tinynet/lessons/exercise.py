@@ -97,17 +97,25 @@ class Exercise:
 
     def try_out(self, answer: Any) -> Outcome:
         """Check an answer; whatever it does, an Outcome says it."""
+        changes: list[str] = []
         with Caught() as caught, np.errstate(all="ignore"):
-            self.check(watched(answer, self.returns))
+            self.check(watched(answer, self.returns, changes))
         error = caught.error
         if error is None:
-            return Outcome(self.number, "ok", self.title)
-        if isinstance(error, NotYetError | NotImplementedError):
+            return self._passed(changes)
+        if isinstance(error, NotYetError | NotImplementedError) and not changes:
             return Outcome(self.number, "not yet", " ".join(self.task.split()))
-        return self._failed(error, answer)
+        failed = self._failed(error, answer)
+        text = "\n  And ".join([failed.text, *changes[:1]])
+        return Outcome(self.number, failed.state, text)
+
+    def _passed(self, changes: list[str]) -> Outcome:
+        if not changes:
+            return Outcome(self.number, "ok", self.title)
+        return Outcome(self.number, "wrong", f"the numbers are right, but {changes[0]}")
 
     def _failed(self, error: BaseException, answer: Any) -> Outcome:
-        if isinstance(error, GoneError):
+        if isinstance(error, GoneError | NotYetError):
             text = f"it returns nothing for {error}.\n  Does every branch end with return?"
             return Outcome(self.number, "wrong", text)
         if isinstance(error, Wrong):

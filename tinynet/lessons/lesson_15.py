@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import exercise, expect
 
 
 @exercise(
@@ -22,12 +22,7 @@ def occlusion_map(answer):
     def bottom_right(x):  # the score is one pixel: row 2, column 3
         return x[:, 0, 2, 3]
 
-    before = image.copy()
     got = answer(bottom_right, image, 2, 1, 0.0)
-    if not np.array_equal(image, before):
-        raise Wrong(
-            "the picture itself was changed. Each window hides a part of a copy of its own."
-        )
     expect(
         got, [[0, 0, 0], [0, 0, 11]], "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
         "Only the last window covers that pixel: there the score drops from 11 to 0.",

@@ -127,6 +127,32 @@ def _emptied(text: str) -> str:
     return "\n".join(f'# solution("{number}") shows ours' for number in numbers)
 
 
+FOLDED = re.compile(r"\n*<details>\s*<summary>.*?</summary>\s*(.*?)\s*</details>\n*", re.DOTALL)
+APART = 40  # lines between the questions and their answers: more than a screen shows
+
+
+def answers_last(parts: list[Cell]) -> list[Cell]:
+    """Return the cells with the answers that a notebook folds at the end: a script folds none."""
+    kept, answers = [], []
+    for cell in parts:
+        text = plain(cell.text)
+        if not (cell.prose and FOLDED.search(text)):
+            kept.append(cell)
+            continue
+        for question, answer in re.findall(rf"(\*\*\d\.\*\*).*?{FOLDED.pattern}", text, re.DOTALL):
+            answers.append(f"{question} {answer}")
+        kept.append(cell._replace(text=_commented(FOLDED.sub("\n\n", text).rstrip())))
+    if not answers:
+        return kept
+    lines = ["## Answers", "", "They are further down: answer first.", *[""] * APART]
+    text = "\n".join(lines) + "\n\n".join(answers)
+    return [*kept, kept[0]._replace(text=_commented(text))]
+
+
+def _commented(text: str) -> str:
+    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+
+
 def notebook(parts: list[Cell], name: str) -> str:
     """Return a notebook, as JSON, of some cells; it holds no outputs."""
     listed = [_as_json(cell, f"{name}-{i:03d}") for i, cell in enumerate(parts)]
@@ -175,9 +201,15 @@ def listed(readme: str, found: list[Lesson]) -> str:
 
 
 def copy(lesson: Lesson, where: Path) -> list[Path]:
-    """Write a lesson with its solutions emptied, as script and notebook; leave what is there."""
+    """Write a lesson with its solutions emptied, as script and notebook; leave what is there.
+
+    The script has the answers of its quiz at the end.
+    """
     parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))
-    texts = {".py": script(parts), ".ipynb": notebook(parts, f"lesson-{lesson.number}")}
+    texts = {
+        ".py": script(answers_last(parts)),
+        ".ipynb": notebook(parts, f"lesson-{lesson.number}"),
+    }
     written = []
     where.mkdir(parents=True, exist_ok=True)
     texts = {lesson.path.stem + suffix: text for suffix, text in texts.items()}

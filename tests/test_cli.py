@@ -17,6 +17,7 @@ from PIL import Image
 
 import tinynet
 from tinynet import cli, console, cookbook, data, models, nn, predict, runs
+from tinynet.data.splits import PARTS
 from tinynet.errors import DataError
 from tinynet.train import Epoch, Step
 
@@ -106,6 +107,36 @@ def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):
     tinynet_says("train", *flat, "--out", tmp_path / "r", "--max-minutes", 0)
     recipe = json.loads((tmp_path / "r" / "config.json").read_text())["recipe"]
     assert [recipe[k] for k in ("epochs", "batch", "lr", "seed")] == [1, 30, 0.5, 4]
+
+
+def test_a_plateau_from_the_command_line_is_seen_on_pictures_that_are_held_out(
+    small, tinynet_says, few_shapes, tmp_path
+):
+    folder = tmp_path / "r"
+    given = "--schedule", "plateau", "--validation", 0.3, "--epochs", 2, "--batch", 20
+    said = tinynet_says("train", *given, "--out", folder)
+    rest, held = data.hold_out(few_shapes[True], 0.3)
+    assert f"{len(rest)} + 30 pictures, {len(held)} for validation" in said.out
+    assert "validation accuracy" in said.out
+    assert not {x.tobytes() for x in held.images} & {x.tobytes() for x in rest.images}
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["recipe"]["schedule"], config["recipe"]["validation"]) == ("plateau", 0.3)
+    seen = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert all(0 <= record["validation_accuracy"] <= 1 for record in seen)
+    assert tinynet_says("train", "--resume", folder).code == 0
+
+
+def test_pictures_of_a_folder_are_held_out_by_their_bytes(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path
+):
+    given = "--data", f"folder:{folder_of_pictures}", "--validation", 0.3, "--epochs", 1
+    said = tinynet_says("train", *given, "--max-minutes", 0, "--out", tmp_path / "r")
+    own = {p: data.ImageFolder(folder_of_pictures, p, validation=0.3) for p in PARTS}
+    counts = {p: len(one) for p, one in own.items()}
+    assert len({path for one in own.values() for path in one.images.paths}) == 60
+    assert sum(counts.values()) == 60
+    wanted = f"{counts['train']} + {counts['test']} pictures, {counts['validation']} for validation"
+    assert wanted in said.out
 
 
 def test_a_run_without_out_gets_a_folder_of_its_own(small, tinynet_says, tmp_path, monkeypatch):

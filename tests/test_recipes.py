@@ -51,6 +51,21 @@ def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
     assert found[-1] < 0.001
 
 
+def test_a_plateau_is_seen_in_the_records_of_the_run():
+    recipe = dataclasses.replace(TINY, schedule="plateau", validation=0.1)
+    assert from_json(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
+    stalled = [SimpleNamespace(test_accuracy=n / 9, validation_accuracy=0.5) for n in range(7)]
+    assert recipe.learning_rate(0, 9, stalled[:5]) == 0.5
+    assert recipe.learning_rate(0, 9, stalled) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_a_plateau_without_pictures_to_see_it_on_is_refused(share):
+    settings = {**dataclasses.asdict(TINY), "schedule": "plateau", "validation": share}
+    with pytest.raises(ValueError, match="validation is a share"):
+        from_json(settings)
+
+
 def test_a_schedule_or_an_update_that_nobody_knows_is_refused():
     for changes in ({"schedule": "linear"}, {"update": "adagrad"}):
         settings = {**dataclasses.asdict(TINY), **changes}

@@ -191,6 +191,57 @@ def test_a_run_that_stopped_anywhere_reaches_the_same_weights_bit_for_bit(
     assert timeless(second.state.records) == timeless(whole.state.records)
 
 
+# a rate that waits for the validation error
+
+
+WAITING = dataclasses.replace(RECIPE, epochs=16, schedule="plateau", validation=0.5)
+
+
+class Coins(Points):
+    """Black pictures, half of each class: one half is right, whatever is learnt."""
+
+    def batches(self, epoch, first=0):
+        for images, labels in super().batches(epoch, first):
+            yield np.zeros_like(images), np.arange(len(labels)) % 2
+
+
+def new_waiting_run(folder):
+    run = new_run(folder, WAITING)
+    run.validation = Coins(20, shuffle=False)
+    return run
+
+
+def test_a_planted_stall_of_the_validation_error_lowers_the_rate(tmp_path, no_pictures):
+    run = new_waiting_run(tmp_path / "r")
+    list(runs.advance(run))
+    assert {record.validation_accuracy for record in run.state.records} == {0.5}
+    assert len({record.test_accuracy for record in run.state.records}) > 1  # which do not stall
+    rates = [record.lr for record in run.state.records]
+    assert rates == pytest.approx([0.05] * 6 + [0.005] * 5 + [0.0005] * 5)
+    result = json.loads((run.folder / "result.json").read_text())
+    assert result["validation_accuracy"] == 0.5
+    best = checkpoint.load(run.folder / "best.safetensors")
+    assert best.metadata["epoch"] == "1"  # chosen by validation, the first of equals
+
+
+@pytest.mark.parametrize("stop_after", [3, 40, 49, 70])
+def test_a_run_that_waits_goes_on_waiting_where_it_stopped(tmp_path, no_pictures, stop_after):
+    whole = new_waiting_run(tmp_path / "whole")
+    count = len(list(runs.advance(whole)))
+    assert count > stop_after
+    first = new_waiting_run(tmp_path / "parts")
+    for number, _ in enumerate(runs.advance(first)):
+        if number == stop_after:
+            break
+    runs.save(first)
+    second = new_waiting_run(tmp_path / "parts")
+    runs.restore(second)
+    list(runs.advance(second))
+    assert_same_arrays(second.model.state_dict(), whole.model.state_dict())
+    assert_same_arrays(second.optimizer.state_dict(), whole.optimizer.state_dict())
+    assert timeless(second.state.records) == timeless(whole.state.records)
+
+
 def test_a_run_does_not_depend_on_what_was_drawn_or_seeded_before_it(tmp_path, no_pictures):
     one, two = new_run(tmp_path / "one"), new_run(tmp_path / "two")
     list(runs.advance(one))
@@ -282,8 +333,8 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
     accuracies = iter([0.5, 0.7, 0.7])
     real = training._finish_epoch
 
-    def scripted(state, tally, lr, seconds):
-        return real(state, Tally(0.1, 10 * next(accuracies), 10), lr, seconds)
+    def scripted(state, tally, lr, seconds, held):
+        return real(state, Tally(0.1, 10 * next(accuracies), 10), lr, seconds, held)
 
     monkeypatch.setattr(training, "_finish_epoch", scripted)
     weights = [run.model.state_dict() for e in runs.advance(run) if isinstance(e, Epoch)]

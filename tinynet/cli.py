@@ -22,6 +22,7 @@ from tinynet.cli_data import DATA, FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 from tinynet.models.towers import EXCHANGES
+from tinynet.recipes import SCHEDULES
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
 
@@ -78,6 +79,8 @@ cli.add_command(lessons)
 @click.option("--epochs", type=click.IntRange(1), help="How often every picture is seen.")
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
+@click.option("--schedule", type=click.Choice(SCHEDULES), help="How the learning rate falls.")
+@click.option("--validation", type=Finite(0, 0.9), help="Share of the pictures to validate with.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
 @click.option("--init-from", type=FOLDER, help="Begin with the weights in this file.")
 @click.option("--freeze", help="Layers that do not learn, like features, or 0,4.")
@@ -250,7 +253,10 @@ def _recipe(options: dict[str, Any]) -> Any:
         recipe = cookbook.find(options["recipe"])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    changes = {k: options[k] for k in ("data", "size", "epochs", "batch", "lr", "seed", "freeze")}
+    names = "data", "size", "epochs", "batch", "lr", "schedule", "validation", "seed", "freeze"
+    changes = {name: options[name] for name in names}
+    if options["schedule"] == "plateau" and not options["validation"]:
+        changes["validation"] = recipe.validation or recipes.HELD_OUT
     if options["init_from"] is not None:
         changes["init_from"] = str(options["init_from"].resolve())
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})

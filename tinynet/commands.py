@@ -209,25 +209,34 @@ def on_towers(recipe: Recipe, exchange_at: str | None) -> Recipe:
 
 def first_line(recipe: Recipe, sets: Sets, where: tuple[Device, ...], ranks: Ranks = ALONE) -> str:
     """Name the devices, the threads, the ranks and the data."""
-    train, test = sets
+    train, test, *held = sets
     threads = f" with {get_num_threads()} threads" if where[0].kind == "cpu" else ""
     if ranks.size > 1:
         processes = ", ".join(map(str, ranks.processes))
         threads += f" in each of {ranks.size} ranks (processes {processes})"
     places = " and ".join(where)
+    kept = f", {len(held[0]):,} for validation" if held else ""
     return (
         f"tinynet {tinynet.__version__}: {recipe.name} on {places}{threads}; data {recipe.data}, "
-        f"{len(train):,} + {len(test):,} pictures, {len(train.classes)} classes; "
+        f"{len(train):,} + {len(test):,} pictures{kept}, {len(train.classes)} classes; "
         f"seed {recipe.seed}, {recipe.epochs} epochs"
     )
 
 
-def open_sets(recipe: Recipe, folder: Path | None) -> tuple[Dataset, Dataset]:
-    """Return the training and the test set of a recipe."""
-    return open_set(recipe, folder, train=True), open_set(recipe, folder, train=False)
+def open_sets(recipe: Recipe, folder: Path | None) -> Sets:
+    """Return the training and the test set of a recipe, and what is held out of the first."""
+    train, test = open_set(recipe, folder, train=True), open_set(recipe, folder, train=False)
+    if not recipe.validation:
+        return train, test
+    if data.is_folder(recipe.data):
+        return train, test, open_set(recipe, folder, train=True, part="validation")
+    rest, held = data.hold_out(train, recipe.validation)
+    return rest, test, held
 
 
-def open_set(recipe: Recipe, folder: Path | None, *, train: bool) -> Dataset:
+def open_set(recipe: Recipe, folder: Path | None, *, train: bool, part: str = "") -> Dataset:
     """Return one of the sets of a recipe; pictures in files have the recipe's size."""
-    settings: dict[str, Any] = {"side": recipe.size} if data.is_folder(recipe.data) else {}
+    settings: dict[str, Any] = {}
+    if data.is_folder(recipe.data):
+        settings = {"side": recipe.size, "validation": recipe.validation, "part": part}
     return data.open_dataset(recipe.data, folder, train=train, **settings)

@@ -35,7 +35,7 @@ class Clock:
 
     def left(self, step: Step) -> str:
         """Count a training step; return the time left, as people say it."""
-        if step.phase == "test":
+        if step.phase != "train":
             return ""
         self.done += 1
         if self.done == 0:  # the first step pays for compilation and says nothing of the others
@@ -124,7 +124,7 @@ def display(epochs: int) -> Iterator[Display]:
 
 def step_line(step: Step, epochs: int) -> str:
     """Return where an epoch stands, in one line."""
-    if step.phase == "test":
+    if step.phase != "train":
         return f"epoch {step.epoch}/{epochs}  testing {step.step}/{step.steps}"
     return (
         f"epoch {step.epoch}/{epochs}  step {step.step}/{step.steps}  loss {step.loss:.4f}  "
@@ -134,9 +134,12 @@ def step_line(step: Step, epochs: int) -> str:
 
 def epoch_line(record: Epoch, epochs: int) -> str:
     """Return what an epoch came to, in one line."""
+    held = ""
+    if record.validation_accuracy is not None:
+        held = f"validation accuracy {100 * record.validation_accuracy:.1f} %  "
     return (
         f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  "
-        f"accuracy {100 * record.train_accuracy:.1f} %  test loss {record.test_loss:.4f}  "
+        f"accuracy {100 * record.train_accuracy:.1f} %  {held}test loss {record.test_loss:.4f}  "
         f"test accuracy {100 * record.test_accuracy:.1f} %  lr {record.lr:g}  "
         f"{record.images_per_second:,.0f} images/s"
     )

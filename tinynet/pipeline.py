@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,8 @@ from tinynet.random import generator
 from tinynet.recipes import Recipe
 from tinynet.train import Batch
 
-Sets = tuple[Dataset, Dataset]
-"""The pictures to learn from, and those to test with."""
+Sets = tuple[Dataset, ...]
+"""The pictures to learn from, those to test with and, where a recipe asks for it, to validate."""
 
 TEST_BATCH = 250
 MEASURED = 10_000  # pictures in files that are read for their mean, at most
@@ -129,8 +130,8 @@ class TestFeed:
             yield places, None
 
 
-def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, TestFeed]:
-    """Return what `train.fit` wants, with everything measured on the training pictures."""
+def feeds(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[Any, ...]:
+    """Return a feed to train on, and one of each other set; everything is measured on the first."""
     pictures = sample(train.images) if is_lazy(train) else fitted(train.images, 1)
     normaliser = Normaliser.fit(recipe.preprocess, pictures)
     mean = normaliser.mean
@@ -138,7 +139,8 @@ def feeds(recipe: Recipe, train: Dataset, test: Dataset) -> tuple[TrainFeed, Tes
         mean = fitted(mean[None], recipe.enlarge, recipe.size)[0]
     normaliser = Normaliser(mean, normaliser.deviation / np.float32(recipe.input_scale))
     colours = principal_colours(pictures, normaliser) if recipe.colour else None
-    return TrainFeed(train, recipe, normaliser, colours), TestFeed(test, recipe, normaliser)
+    tests = (TestFeed(other, recipe, normaliser) for other in others)
+    return TrainFeed(train, recipe, normaliser, colours), *tests
 
 
 def prepared(images: Array, recipe: Recipe, normaliser: Normaliser) -> Array:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TRAIN = {"color": "#0072B2", "linestyle": "--", "marker": "o", "markersize": 3.5, "label": "train"}
 TEST = {"color": "#D55E00", "linestyle": "-", "marker": "s", "markersize": 3.5, "label": "test"}
+HELD = {"color": "#009E73", "linestyle": "-.", "marker": "^", "markersize": 3.5}
 GREY = "#767676"
 
 
@@ -37,7 +38,10 @@ def curves(records: Sequence[Mapping[str, Any]], path: Path, *, title: str = "")
     figure = _figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     epochs = [record["epoch"] for record in records]
-    for kind, style in (("train", TRAIN), ("test", TEST)):
+    kinds = {"train": TRAIN, "test": TEST}
+    if records and records[0].get("validation_accuracy") is not None:
+        kinds["validation"] = {**HELD, "label": "validation"}
+    for kind, style in kinds.items():
         left.plot(epochs, [r[f"{kind}_loss"] for r in records], **style)
         right.plot(epochs, [100 * r[f"{kind}_accuracy"] for r in records], **style)
     left.set(ylabel="loss (mean cross-entropy, nats)", ylim=(0, None))

@@ -10,17 +10,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinynet.data import is_folder
 from tinynet.errors import DataError
 from tinynet.nn import Module
 from tinynet.optim import SGD, Adam, Optimizer
-from tinynet.schedules import Cosine, Stepwise
+from tinynet.schedules import Cosine, Plateau, Stepwise
 
 PLAIN_SIDE = 32  # of the pictures that the recipes were written for
 UPDATES = ("sgd", "nesterov", "adam")
+SCHEDULES = ("cosine", "plateau")  # beside drops at fractions of the run
+HELD_OUT = 0.1  # of the training pictures, for a rate that waits for the validation error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,10 @@ class Recipe:
     Attributes
     ----------
     schedule : pairs (fraction, factor): from that fraction of all steps on, lr is ``lr * factor``;
-        or "cosine": up for a twentieth of the run, then down to nothing
+        or "cosine": up for a twentieth of the run, then down to nothing; or "plateau": divided by
+        10 when the validation error stalls, as the paper did by hand (`schedules.Plateau`)
+    validation : share of the training pictures that nothing is learnt from, chosen by their bytes;
+        a plateau is seen on them, and the best weights are chosen by them
     update : "sgd" by the paper's rule, "nesterov" or "adam"
     variant : of "alexnet"
     bias_lr, bias_rate : how many times faster biases learn, or their own rate, which no schedule
@@ -61,6 +66,7 @@ class Recipe:
     batch: int = 128
     lr: float
     schedule: tuple[tuple[float, float], ...] | str = ()
+    validation: float = 0.0
     update: str = "sgd"
     momentum: float = 0.9
     bias_lr: float = 1.0
@@ -80,11 +86,13 @@ class Recipe:
     init_from: str = ""
     freeze: str = ""
 
-    def learning_rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of step 0, 1, ... of a run of `steps`."""
-        if isinstance(self.schedule, str):
+    def learning_rate(self, step: int, steps: int, records: Sequence[Any] = ()) -> float:
+        """Return the rate of step 0, 1, ... of a run of `steps`, whose epochs are on record."""
+        if self.schedule == "plateau":
+            return Plateau(self.lr, records)(step, steps)
+        if self.schedule == "cosine":
             return Cosine(self.lr, warm=0.05)(step, steps)
-        return Stepwise(self.lr, self.schedule)(step, steps)
+        return Stepwise(self.lr, typing.cast("Any", self.schedule))(step, steps)
 
 
 def suited(recipe: Recipe) -> Recipe:
@@ -104,7 +112,7 @@ def suited(recipe: Recipe) -> Recipe:
 def from_json(settings: dict[str, Any]) -> Recipe:
     """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
     given = settings["schedule"]
-    if given != "cosine":
+    if given not in SCHEDULES:
         given = tuple((float(fraction), float(factor)) for fraction, factor in given)
     recipe = Recipe(**{**settings, "schedule": given})
     hints = typing.get_type_hints(Recipe)
@@ -114,6 +122,8 @@ def from_json(settings: dict[str, Any]) -> Recipe:
             raise TypeError(f"{name} cannot be {value!r}")
     if recipe.epochs < 1 or recipe.batch < 1 or not recipe.lr > 0 or not 0 <= recipe.seed < 2**64:
         raise ValueError("epochs, batch and lr must be above 0, seed in 0..2**64-1")
+    if not 0 <= recipe.validation < 1 or (given == "plateau" and not recipe.validation):
+        raise ValueError("validation is a share of the pictures, and a plateau needs one above 0")
     if recipe.update not in UPDATES:
         raise ValueError(f"update is one of {', '.join(UPDATES)}, not {recipe.update!r}")
     return recipe

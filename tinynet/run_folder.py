@@ -2,7 +2,8 @@
 
 config.json               what was asked for, and with what it is computed
 last.safetensors          where the run stands; last.previous.safetensors: where it stood before
-best.safetensors          the weights of the epoch with the best test accuracy
+best.safetensors          the weights of the epoch with the best accuracy, on validation pictures if
+                              some are held out, else on those of the test
 log.jsonl                 one object an epoch
 result.json               written once, at the end
 curves.png                drawn from what log.jsonl holds

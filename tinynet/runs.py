@@ -7,6 +7,7 @@ the folder holds a whole checkpoint from which the run goes on to the same weigh
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -26,6 +27,7 @@ from tinynet.optim import Optimizer
 from tinynet.ranks import ALONE, Ranks
 from tinynet.recipes import Recipe
 from tinynet.resident import moved
+from tinynet.schedules import error_of
 from tinynet.steps import device_of
 from tinynet.train import Epoch, Feed, State, Step, fit
 from tinynet.weights import conventions
@@ -45,6 +47,7 @@ class Run:
     train: Feed
     test: Feed
     preprocessing: dict[str, Array]
+    validation: Feed | None = None
     ranks: Ranks = ALONE
     state: State = dataclasses.field(default_factory=State)
 
@@ -55,11 +58,14 @@ def assemble(
     """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
-    train, test = pipeline.feeds(recipe, *sets)
+    train, *others = pipeline.feeds(recipe, *sets)
     normaliser, where = train.normaliser, device_of(model)
     optimizer = recipes.optimizer(recipe, model)
-    train, test = (shared(moved(feed, where), ranks) for feed in (train, test))
-    return Run(folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(), ranks)
+    train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
+    return Run(
+        folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
+        held[0] if held else None, ranks,
+    )  # fmt: skip
 
 
 def build(recipe: Recipe, classes: int) -> Module:
@@ -95,7 +101,9 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     deadline = saved + 60 * max_minutes
     with stop_requests() as request:
         recipe, parts = run.recipe, (run.model, run.optimizer, run.train, run.test)
-        how: dict[str, Any] = {"learning_rate": recipe.learning_rate, "ranks": run.ranks}
+        rate = functools.partial(recipe.learning_rate, records=run.state.records)
+        how: dict[str, Any] = {"learning_rate": rate, "ranks": run.ranks}
+        how["validation"] = run.validation
         for event in fit(*parts, epochs=recipe.epochs, state=run.state, **how):
             yield event
             if isinstance(event, Epoch):
@@ -170,9 +178,10 @@ def _end_epoch(run: Run) -> None:
         return
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
     *earlier, record = run.state.records
-    lines = "".join(json.dumps(dataclasses.asdict(r)) + "\n" for r in run.state.records)
+    rows = [dataclasses.asdict(r).items() for r in run.state.records]
+    lines = "".join(json.dumps({k: v for k, v in r if v is not None}) + "\n" for r in rows)
     write_atomically(run.folder / run_folder.LOG, lines.encode())
-    if record.test_accuracy > max((r.test_accuracy for r in earlier), default=-1.0):
+    if error_of(record) < min(map(error_of, earlier), default=2.0):
         checkpoint.save(run.folder / run_folder.BEST, _snapshot(run, {}), keep_previous=False)
     save(run)
 
@@ -188,6 +197,8 @@ def _finish(run: Run) -> dict[str, Any]:
         "device": ",".join(dict.fromkeys(p.device for p in run.model.parameters())),
         "seed": run.recipe.seed,
     }
+    if last.validation_accuracy is not None:
+        result["validation_accuracy"] = last.validation_accuracy
     if not run.ranks.rank:
         run_folder.write_json(run.folder / run_folder.RESULT, result)
         draw(run)

@@ -46,8 +46,9 @@ class Cosine:
 
 
 def error_of(record: Any) -> float:
-    """Return the share of wrong answers of a `train.Epoch`."""
-    return 1.0 - float(record.test_accuracy)
+    """Return the error of a `train.Epoch`: on validation pictures, where there are any."""
+    seen = getattr(record, "validation_accuracy", None)
+    return 1.0 - float(record.test_accuracy if seen is None else seen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +56,13 @@ class Plateau:
     """lr, divided by 10 whenever the validation error stalls, `times` times: section 5.
 
     A stall is `patience` epochs in a row that are no better than the best one before them; after a
-    drop the epochs are counted anew. Give `fit` pictures for it that are neither trained on nor
-    those of the final test, and the list of records that it fills:
+    drop the epochs are counted anew. Give `fit` pictures for `validation`, that are neither trained
+    on nor those of the final test, and the list of records that it fills:
 
-        state = train.State()
-        fit(..., learning_rate=schedules.Plateau(0.01, state.records), state=state)
+        state, (rest, held) = train.State(), data.hold_out(pictures, 0.1)
+        fit(..., validation=..., learning_rate=schedules.Plateau(0.01, state.records), state=state)
+
+    The records are part of a checkpoint, so a run that is resumed knows how long it has waited.
     """
 
     lr: float

@@ -53,7 +53,7 @@ class Feed(Protocol):
 class Step:
     """A batch is done. Loss and accuracy are means over this epoch's batches so far."""
 
-    phase: str  # "train" or "test"
+    phase: str  # "train", "test" or "validation"
     epoch: int  # 1, 2, ...
     step: int
     steps: int
@@ -75,6 +75,8 @@ class Epoch:
     lr: float
     seconds: float
     images_per_second: float
+    validation_loss: float | None = None  # where pictures are held out
+    validation_accuracy: float | None = None
 
 
 @dataclasses.dataclass
@@ -107,6 +109,7 @@ def fit(
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
     ranks: Ranks = ALONE,
+    validation: Feed | None = None,
 ) -> Iterator[Step | Epoch]:
     """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch.
 
@@ -117,6 +120,8 @@ def fit(
     ----------
     learning_rate : (step of the run, steps of the run) -> rate; None leaves the optimiser's alone
     ranks : who shares the work; the feeds yield this rank's part of it
+    validation : pictures that are neither learnt from nor those of the final test: what a rate or a
+        choice of weights may depend on
     """
     state, gpu = State() if state is None else state, GpuSteps(model, optimizer, ranks)
     settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate, "ranks": ranks}
@@ -125,9 +130,12 @@ def fit(
         if learning_rate is not None:  # a run that goes on here has not set it yet
             done = state.epoch * train.steps + state.step
             optimizer.lr = learning_rate(max(0, done - 1), epochs * train.steps)
-        started, tally = time.perf_counter(), Tally()
+        started, tally, held = time.perf_counter(), Tally(), Tally()
+        if validation is not None:
+            where = state.epoch + 1, optimizer.lr, ranks, "validation"
+            yield from _test(model, validation, held, *where)
         yield from _test(model, test, tally, state.epoch + 1, optimizer.lr, ranks)
-        yield _finish_epoch(state, tally, optimizer.lr, time.perf_counter() - started)
+        yield _finish_epoch(state, tally, optimizer.lr, time.perf_counter() - started, held)
 
 
 def train_one_epoch(
@@ -182,7 +190,13 @@ def evaluate(model: Module, test: Feed) -> tuple[float, float]:
 
 
 def _test(
-    model: Module, test: Feed, tally: Tally, epoch: int, lr: float, ranks: Ranks = ALONE
+    model: Module,
+    test: Feed,
+    tally: Tally,
+    epoch: int,
+    lr: float,
+    ranks: Ranks = ALONE,
+    phase: str = "test",
 ) -> Iterator[Step]:
     where, was_training = device_of(model), model.training
     model.eval()
@@ -200,13 +214,15 @@ def _test(
                     tally.put(sums_of(scores, F.cross_entropy(scores, y), y), len(y))
             if step == test.steps:
                 tally.share(ranks)
-            yield Step("test", epoch, step, test.steps, *tally.means, lr=lr)
+            yield Step(phase, epoch, step, test.steps, *tally.means, lr=lr)
     finally:
         if was_training:
             model.train()
 
 
-def _finish_epoch(state: State, test: Tally, lr: float, test_seconds: float) -> Epoch:
+def _finish_epoch(
+    state: State, test: Tally, lr: float, test_seconds: float, validation: Tally
+) -> Epoch:
     """Move `state` to the start of the next epoch and return the record of this one."""
     record = Epoch(
         state.epoch + 1,
@@ -216,6 +232,9 @@ def _finish_epoch(state: State, test: Tally, lr: float, test_seconds: float) -> 
         seconds=round(state.seconds + test_seconds, 3),
         images_per_second=round(state.tally.images / max(1e-9, state.seconds), 1),
     )
+    if validation.images:
+        loss, accuracy = validation.means
+        record = dataclasses.replace(record, validation_loss=loss, validation_accuracy=accuracy)
     state.total_seconds += state.seconds + test_seconds
     state.epoch, state.step, state.tally, state.seconds = state.epoch + 1, 0, Tally(), 0.0
     state.records.append(record)

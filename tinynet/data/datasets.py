@@ -117,14 +117,15 @@ def open_dataset(
     *,
     side: int = 256,
     validation: float = 0.0,
+    part: str = "",
 ) -> Dataset:
     """Return the data set of this name; `seed` matters to "shapes" only, `root` to the others.
 
-    `side` and `validation` are those of `ImageFolder`, for pictures in files; a `root` takes the
-    place of the path after "folder:".
+    `side`, `validation` and `part`, in place of `train`, are those of `ImageFolder`, for pictures
+    in files; a `root` takes the place of the path after "folder:".
     """
     if is_folder(name):
-        part = "train" if train else "test"
+        part = part or ("train" if train else "test")
         if name.startswith(FOLDER):
             place = name.removeprefix(FOLDER) if root is None else root
             return ImageFolder(place, part, side=side, validation=validation)

@@ -36,7 +36,7 @@ for label, column in enumerate(axes.T):
         axis.imshow(test.images[k].transpose(1, 2, 0))
         axis.set_axis_off()
     column[0].set_title(test.classes[label].replace("with ", "with\n"), fontsize=8)
-fig.suptitle("Two of each class: other places, other sizes, light or dark", fontsize=11)
+fig.suptitle("Two of each class, and no two alike", fontsize=11)
 figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}.")
 
 # %% [markdown] lang="en"

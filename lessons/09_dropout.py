@@ -220,22 +220,27 @@ for p in (0.0, 0.5):
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-epochs = np.arange(2, EPOCHS + 1, 2)
+epochs, gaps = np.arange(2, EPOCHS + 1, 2), {}
 top = max(2.5, *(1.05 * curve[:, 1].max() for curve in curves.values()))
 for ax, p in zip(axes, (0.0, 0.5), strict=True):
     ax.plot(epochs, curves[p][:, 0], color="#0072B2", linestyle="--", label="the 500 of training")
     ax.plot(epochs, curves[p][:, 1], color="#D55E00", label="1000 others")
+    gaps[p] = curves[p][-1, 1] - curves[p][-1, 0]
     ax.fill_between(epochs, curves[p][:, 0], curves[p][:, 1], color="#eeeeee")
     ax.set(xlabel="epoch", ylim=(0, top), xticks=range(0, EPOCHS + 1, 5))
-    ax.set_title(f"dropout p = {p:g}: {curves[p][-1, 2]:.1f} % of the others right", fontsize=10)
+    ax.set_title(
+        f"p = {p:g}: a gap of {gaps[p]:.2f}, {curves[p][-1, 2]:.1f} % of the others right",
+        fontsize=10,
+    )
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("loss, dropout off")
+axes[0].set_ylabel("loss, dropout off (nats)")
 axes[1].legend(frameon=False)
 figure(
     fig,
     "Loss over the epochs on 500 training pictures and on 1000 others: "
     + "; ".join(
-        f"with p = {p:g} it ends at {curves[p][-1, 0]:.2f} and {curves[p][-1, 1]:.2f}"
+        f"with p = {p:g} it ends at {curves[p][-1, 0]:.2f} and {curves[p][-1, 1]:.2f}, "
+        f"a gap of {gaps[p]:.2f}"
         for p in curves
     )
     + ".",

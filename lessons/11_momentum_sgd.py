@@ -184,7 +184,7 @@ def height(places):
 
 
 fig, axes = plt.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
-x, y = np.meshgrid(np.linspace(-10, 6, 200), np.linspace(-1.2, 1.2, 120))
+x, y = np.meshgrid(np.linspace(-10, 6, 200), np.linspace(-1.25, 1.25, 120))
 walks = {0.0: ("#D55E00", "o"), 0.9: ("#0072B2", "s")}
 ends = {}
 for ax, (momentum, (colour, marker)) in zip(axes, walks.items(), strict=True):
@@ -197,6 +197,9 @@ for ax, (momentum, (colour, marker)) in zip(axes, walks.items(), strict=True):
     ax.set_title(f"momentum {momentum:g}: loss {ends[momentum]:.2g} after 60 steps", fontsize=10)
     ax.set(ylabel="w1 (steep)", ylim=(-1.25, 1.25))
 axes[1].set_xlabel("w0 (flat); the star is the lowest point")
+first, last = ends.values()
+fig.suptitle(f"Momentum ends {'lower' if last < first else 'higher'}, by a factor of "
+             f"{max(first, last) / min(first, last):.0f}")  # fmt: skip
 figure(
     fig,
     "Two paths of 60 steps in a ravine, from the same start with the same rate of 0.018. Without "
@@ -357,23 +360,30 @@ def measured(momentum):
 
 found = {momentum: measured(momentum) for momentum in (0.0, 0.9)}
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-looks = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}
+looks, lowest = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}, {}
 for momentum, losses in found.items():
     smooth = np.convolve(losses, np.ones(5) / 5, mode="valid")
     at = rates[4 : len(losses)]
     colour, dash = looks[momentum]
     ax.plot(at, smooth, color=colour, linestyle=dash, label=f"momentum {momentum:g}")
-    ax.plot(rates[len(losses) - 1], smooth[-1], color=colour, marker="x", markersize=8)
-ax.set(xscale="log", xlabel="learning rate", ylabel="loss, mean of 5 steps")
-ax.axhline(np.log(10), color="#767676", linestyle=":", linewidth=1)
-ax.text(1.2e-4, np.log(10), "guessing: ln 10", fontsize=8, color="#555555", va="bottom")
-ax.legend(frameon=False)
+    lowest[momentum] = at[smooth.argmin()]
+    ax.plot(lowest[momentum], smooth.min(), color=colour, marker="o", markersize=8)
+    ax.plot(rates[len(losses) - 1], smooth[-1], color=colour, marker="x", markersize=9)
+ax.set(xscale="log", xlabel="learning rate", ylabel="loss (nats), mean of 5 steps")
+ax.axhline(np.log(10), color="#767676", linestyle=":", linewidth=1, label="guessing: ln 10")
+ax.set_title(
+    f"Lowest (dots) at {lowest[0.0]:.2g} without momentum, at {lowest[0.9]:.2g} with it; "
+    "crosses: broken out",
+    fontsize=10,
+)
+ax.legend(frameon=False, loc="upper center")
 ax.spines[["top", "right"]].set_visible(False)
 last = {momentum: rates[len(losses) - 1] for momentum, losses in found.items()}
 figure(
     fig,
-    "Loss of a small net while the learning rate rises from 0.0001. It falls slowly at first, and "
-    f"the run ends at {last[0.0]:.2g} without momentum and at {last[0.9]:.2g} with momentum 0.9.",
+    "Loss of a small net while the learning rate rises from 0.0001. It falls slowly at first, is "
+    f"lowest at {lowest[0.0]:.2g} without momentum and at {lowest[0.9]:.2g} with momentum 0.9, and "
+    f"the runs end at {last[0.0]:.2g} and {last[0.9]:.2g}.",
 )
 for momentum, losses in found.items():
     print(
@@ -383,8 +393,10 @@ for momentum, losses in found.items():
 # %% [markdown] lang="en"
 # Both curves fall, have a lowest point, and break out. Take a rate to the left of the lowest point,
 # where the loss still falls steeply: at the lowest point the steps are already too large to gain
-# anything. With momentum the loss falls earlier, because small steps add up. It is one run each, so
-# read nothing into the last digits.
+# anything. With momentum the loss falls earlier, because small steps add up. The dotted line is the
+# loss of guessing: the net begins above it, because its first scores are large, and in these few
+# steps comes down to about there. The test looks for a rate; it does not train a net. It is one run
+# each, so read nothing into the last digits.
 
 # %% [markdown] lang="en"
 # | | |

@@ -182,7 +182,7 @@ print(f"sum{parameters.sum():25,} parameters  {work.sum():12,} multiply-adds")
 # for one image (below).
 
 # %%
-fig, ax = plt.subplots(figsize=(10, 4.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
 rows = ((parameters, "#0072B2", "", 1), (work, "#E69F00", "//", -1))
 sides = [np.sqrt(values / values.sum()) for values, *_ in rows]
 widths = np.maximum(np.maximum(*sides), 0.13)
@@ -196,16 +196,16 @@ for (values, colour, hatch, way), side in zip(rows, sides, strict=True):
         ax.text(x, way * (0.085 + s), share, ha="center", va="center", fontsize=9)
 for x, name in zip(middles, names, strict=True):
     ax.text(x, 0, name, ha="center", va="center", fontsize=10, fontweight="bold")
-ax.text(0, 0.8, f"{parameters.sum():,} parameters", fontsize=11, color="#0072B2", weight="bold")
+ax.text(0, 0.8, f"{parameters.sum():,} parameters", fontsize=11, weight="bold")
 ax.text(0, -0.75, f"{work.sum():,} multiply-adds for one image", fontsize=11, weight="bold")
 ax.set(xlim=(-0.02, middles[-1] + 0.15), ylim=(-0.8, 0.9), aspect="equal")
 ax.set_axis_off()
-convolutions = slice(0, 5)
+stored, done = (100 * values[:5].sum() / values.sum() for values in (parameters, work))
+ax.set_title(f"Convolutions: {done:.0f} % of the work with {stored:.0f} % of the parameters")
 figure(
     fig,
     "AlexNet's eight layers as squares, once by parameters, once by multiply-adds. The five "
-    f"convolutions hold {100 * parameters[convolutions].sum() / parameters.sum():.1f} % of the "
-    f"parameters and do {100 * work[convolutions].sum() / work.sum():.1f} % of the work; fc6 alone "
+    f"convolutions hold {stored:.1f} % of the parameters and do {done:.1f} % of the work; fc6 alone "
     f"holds {100 * parameters[5] / parameters.sum():.1f} % of the parameters.",
 )
 

@@ -160,7 +160,7 @@ def draw_towers(exchange_at="conv3"):
     net = towers_of(exchange_at)
     there = traffic.sums(net.traffic(), backward=False)
     shapes = traffic.maps(net)
-    fig, ax = plt.subplots(figsize=(10, 4.2), layout="constrained")
+    fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     for i, (layer, shape) in enumerate(shapes.items()):
         rows = (1,) if layer == "fc8" else (1, 0)
         side = 0.14 + 0.22 * (shape[1] / 224 if len(shape) == 3 else 0.3)
@@ -195,8 +195,8 @@ def draw_towers(exchange_at="conv3"):
         fontsize=11,
     )
     alt = (
-        "Two rows of layers, one a device, from the picture to fc8. Bytes that cross for one picture, "
-        "forward, both ways together: "
+        f"Two rows of layers, one a device, from the picture to fc8; exchanged at {exchange_at}. "
+        f"{sum(counted.values()):,} bytes cross for one picture, forward, both ways together: "
         + ", ".join(f"{n:,} into {layer}" for layer, n in counted.items())
         + "."
     )

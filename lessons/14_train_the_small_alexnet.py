@@ -215,7 +215,9 @@ check("14.3", my_confusion)
 
 # %%
 table = np.histogram2d(test.labels, said, bins=(range(11), range(11)))[0].astype(int)
-fig, axes = plt.subplots(1, 3, figsize=(11, 4), layout="constrained", width_ratios=(1.1, 1.2, 1))
+fig = plt.figure(figsize=(9, 6), layout="constrained")
+panels = fig.subplot_mosaic("lt;ft", width_ratios=(1, 1.25), height_ratios=(1.5, 1))
+axes = panels["l"], panels["t"], panels["f"]
 styles = {0: ("#0072B2", "o-"), 1: ("#D55E00", "s--"), 2: ("#009E73", "^-."), 3: ("#000000", "D:")}
 for i, ((lr, hidden), line) in enumerate(curves.items()):
     color, style = styles[i]
@@ -224,30 +226,36 @@ for i, ((lr, hidden), line) in enumerate(curves.items()):
 axes[0].set(xlabel="epoch", ylabel="validation accuracy (%)", xticks=range(1, max(EPOCHS) + 1))
 axes[0].grid(visible=True, color="#e4e4e4")
 axes[0].legend(frameon=False, fontsize=9)
-axes[0].set_title("four runs, eight results", fontsize=10)
-axes[1].imshow(table, cmap="Blues", vmax=table.max())
+axes[0].set_title(
+    f"best on validation: lr {chosen['lr']:g}, {chosen['hidden']} hidden", fontsize=10
+)
+axes[1].imshow(table, cmap="Blues", vmax=table.max(), aspect="auto")
 for row, column in np.ndindex(table.shape):
     if table[row, column]:
         dark = table[row, column] > table.max() / 2
         axes[1].text(
-            column, row, table[row, column], ha="center", va="center", fontsize=7,
+            column, row, table[row, column], ha="center", va="center", fontsize=9,
             color="white" if dark else "black",
         )  # fmt: skip
-axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=8)
-axes[1].set_yticks(range(10), test.classes, fontsize=8)
-axes[1].set(xlabel="said", ylabel="is")
-axes[1].set_title(f"test set, {reported:.1f} % right", fontsize=10)
+axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=9)
+axes[1].set_yticks(range(10), test.classes, fontsize=9)
+axes[1].set(xlabel="what the net said", ylabel="what it is")
 axes[2].imshow(plot.mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
 axes[2].set_axis_off()
 axes[2].set_title("filters of the first layer", fontsize=10)
 off = table - np.diag(np.diag(table))
 a, b = np.unravel_index(off.argmax(), off.shape)
+axes[1].set_title(
+    f"test: a {test.classes[a]} is called {test.classes[b]} {off.max()} times", fontsize=10
+)
+fig.suptitle(f"Chosen with {chosen['validation']:.1f} %, reported with {reported:.1f} %")
 figure(
     fig,
-    f"Left: validation accuracy over {max(EPOCHS)} epochs of four runs; they end between "
+    f"Above on the left: validation accuracy over {max(EPOCHS)} epochs of four runs; they end between "
     f"{min(v[-1] for v in curves.values()):.0f} and {max(v[-1] for v in curves.values()):.0f} %. "
-    f"Middle: the confusion matrix of the chosen run, {reported:.1f} % right; most often wrong is "
-    f"{test.classes[a]} called {test.classes[b]}, {off.max()} times. Right: its first filters.",
+    f"On the right: the confusion matrix of the chosen run, {chosen['validation']:.1f} % on "
+    f"validation, {reported:.1f} % on the test set; most often wrong is {test.classes[a]} called "
+    f"{test.classes[b]}, {off.max()} times. Below on the left: its first filters.",
 )
 
 # %% [markdown] lang="en"

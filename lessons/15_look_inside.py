@@ -79,34 +79,38 @@ choice = int(np.flatnonzero((test.labels == 4) & (said == 4))[0])
 with tn.no_grad(), nn.observe(note):
     model(tn.tensor(x[choice : choice + 1]))
 
-fig = plt.figure(figsize=(9, 4.6), layout="constrained")
+fig = plt.figure(figsize=(9, 5), layout="constrained")
 parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
-left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.6))
-for ax, state, title in (
-    (left[0], untrained, "filters before training"),
-    (left[1], model.state_dict(), "filters after training"),
+left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
+before, after = untrained["0.weight"], model.state_dict()["0.weight"]
+moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
+moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
+for ax, weight, title in (
+    (left[0], before, "filters before training"),
+    (left[1], after, f"after: changed by {moved.min():.0%} to {moved.max():.0%}"),
 ):
-    ax.imshow(plot.mosaic(state["0.weight"]), interpolation="nearest")
+    ax.imshow(plot.mosaic(weight), interpolation="nearest")
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
 left[2].set_title(f"a {test.classes[4]}", fontsize=10)
-right = parts[1].subplots(2, 1)
+right, silent = parts[1].subplots(2, 1), {}
 for ax, (name, layer) in zip(right, maps.items(), strict=True):
     rows = 2 if len(layer) == 12 else 3
-    tiles = np.pad(layer / layer.max(), ((0, 0), (0, 1), (0, 1)), constant_values=1)
+    seen = np.sqrt(layer / layer.max())  # the root lifts what is faint; black is 0 and nothing else
+    tiles = np.pad(seen, ((0, 0), (0, 1), (0, 1)), constant_values=1)
     grid = tiles.reshape(rows, -1, *tiles.shape[1:]).swapaxes(1, 2)
     ax.imshow(grid.reshape(rows * tiles.shape[1], -1), cmap="gray", vmin=0, vmax=1)
-    ax.set_title(
-        f"{name}: {layer.shape[0]} maps of {layer.shape[1]} x {layer.shape[2]}", fontsize=10
-    )
+    silent[name] = int((layer.max(axis=(1, 2)) == 0).sum())
+    size = f"{layer.shape[1]} x {layer.shape[2]}"
+    ax.set_title(f"{name}: {len(layer)} maps of {size}, {silent[name]} silent", fontsize=10)
 for ax in (*left, *right):
     ax.set_axis_off()
-silent = {name: int((layer.max(axis=(1, 2)) == 0).sum()) for name, layer in maps.items()}
 figure(
     fig,
-    f"Left: 12 filters of 5 x 5 before and after training, and a {test.classes[4]}. Right: what the "
+    f"Left: 12 filters of 5 x 5 before and after training, which changed them by {moved.min():.0%} to "
+    f"{moved.max():.0%}, and a {test.classes[4]}. Right: what the "
     f"ReLUs make of it, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
-    f"of which {silent['layer 1']} and {silent['layer 2']} are dark everywhere.",
+    f"of which {silent['layer 1']} and {silent['layer 2']} are silent, 0 everywhere.",
 )
 
 # %% [markdown] lang="en"
@@ -244,35 +248,43 @@ features, queries = hidden(train.images), hidden(test.images)
 # training pictures.
 
 # %%
-shown = [int(np.flatnonzero((test.labels == c) & (said == c))[1]) for c in (1, 4, 7, 8)]
-fig, axes = plt.subplots(len(shown), 7, figsize=(9, 5.2), layout="constrained")
-alike = []
+bright = np.tensordot((0.2, 0.7, 0.1), test.images, axes=(0, 1)).std(axis=(1, 2))
+belief = np.where(said == test.labels, probabilities(x).max(axis=1), 0)
+fair = (belief > 0.6) & (belief < 0.95)  # right, but not so sure that nothing could change it
+shown = [  # the clearest of these, in grey print too
+    int(max(np.flatnonzero((belief > 0) & (test.labels == c)), key=lambda i: (fair[i], bright[i])))
+    for c in (1, 4, 7, 8)
+]
+fig, axes = plt.subplots(len(shown), 7, figsize=(9, 6.4), layout="constrained")
+alike, largest = [], []
 for row, i in zip(axes, shown, strict=True):
     drops = drops_of(i, k=8, s=2)
     near = np.argsort(((features - queries[i]) ** 2).sum(axis=1))[:5]
     alike.append(int((train.labels[near] == test.labels[i]).sum()))
     row[0].imshow(test.images[i].transpose(1, 2, 0))
-    row[0].set_title(test.classes[test.labels[i]], fontsize=9)
+    row[0].set_title(f"a {test.classes[test.labels[i]]}", fontsize=9)
     row[1].imshow(test.images[i].mean(axis=0), cmap="gray", extent=(0, 32, 32, 0))
     heat = row[1].imshow(
         np.maximum(drops, 0), cmap="viridis", alpha=0.65, extent=(3, 29, 29, 3), vmin=0, vmax=1
     )
     row[1].set(xlim=(0, 32), ylim=(32, 0))
-    row[1].set_title("drop if hidden", fontsize=9)
+    largest.append(float(drops.max()))
+    row[1].set_title(f"loses up to {largest[-1]:.2f}", fontsize=9)
     for ax, j in zip(row[2:], near, strict=True):
         ax.imshow(train.images[j].transpose(1, 2, 0))
-        ax.set_title(train.classes[train.labels[j]], fontsize=8)
+        ax.set_title(train.classes[train.labels[j]], fontsize=9)
 for ax in axes.ravel():
     ax.set_axis_off()
-fig.colorbar(heat, ax=axes[:, 1], shrink=0.6, label="drop of the probability", location="left")
+words = "how much the right class loses of its probability where 8 x 8 pixels are hidden"
+fig.colorbar(heat, ax=axes, shrink=0.6, aspect=40, label=words, location="bottom")
+fig.suptitle(f"Of {5 * len(shown)} nearest training pictures {sum(alike)} are of the same class")
 figure(
     fig,
     "Four test pictures ("
     + ", ".join(test.classes[test.labels[i]] for i in shown)
     + "), each with the map of how much the right class's probability drops where 8 x 8 pixels are "
-    "hidden, and with its five nearest training pictures. Of those five, "
-    + ", ".join(map(str, alike))
-    + " are of the same class.",
+    f"hidden (at most {', '.join(f'{drop:.2f}' for drop in largest)}), and with its five nearest "
+    "training pictures. Of those five, " + ", ".join(map(str, alike)) + " are of the same class.",
 )
 
 # %% [markdown] lang="en"

@@ -61,6 +61,9 @@ for k, ax in enumerate(axes):
         side = "right" if place[0] < 0 else "left"
         ax.annotate(short, (at, top1), place, textcoords="offset points", fontsize=9, ha=side)
     ax.set(xscale="log", xlabel=unit)
+    ticks = (5, 10, 20, 50, 100, 200) if k == 0 else (0.5, 1, 2, 5, 10, 20)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     ax.grid(visible=True, color="#e4e4e4")
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set(ylabel="top-1 accuracy on ImageNet (%)", ylim=(54, 79))
@@ -68,6 +71,11 @@ for year, (color, marker) in LOOKS.items():
     axes[1].plot([], [], color=color, marker=marker, linestyle="none", label=str(year))
 axes[1].legend(frameon=False, loc="lower right")
 fewest = min(range(len(FAMILIES)), key=lambda i: costs[i][0])
+name, better = FAMILIES[fewest][1].split("-")[0], FAMILIES[fewest][3] - FAMILIES[0][3]
+fig.suptitle(
+    f"{name}: {costs[0][0] / costs[fewest][0]:.0f} times fewer parameters than alexnet, "
+    f"{better:+.0f} points"
+)
 figure(
     fig,
     "Top-1 accuracy against parameters and against multiply-adds. AlexNet of 2012 has "
@@ -288,6 +296,8 @@ axes[0].annotate(
     below, (20, 1.3e-5), (20, 2e-4), ha="center", color="#767676", arrowprops={"arrowstyle": "->"}
 )
 axes[1].legend(frameon=False, loc="lower right", ncols=2)
+gone = [sum(np.median(v) < 1e-10 for c, v in found.items() if c[0] == skips) for skips in (0, 1)]
+fig.suptitle(f"Without skips {gone[0]} of 4 gradients is gone, with skips {gone[1]} of 4")
 nothing, he_only, norm_only = (found[c] for c in ((0, 0, 0), (0, 0, 1), (0, 1, 0)))
 figure(
     fig,

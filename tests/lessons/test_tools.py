@@ -300,7 +300,7 @@ class Slider:
 
     made = ()
 
-    def __init__(self, options, description, value):
+    def __init__(self, options, description, value, style):
         assert value in options
         self.value = value
         Slider.made = (*Slider.made, self)

@@ -67,7 +67,12 @@ def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None
         return
     widgets: Any = importlib.import_module("ipywidgets")
     sliders = {
-        name: widgets.SelectionSlider(options=list(values), description=name, value=first[name])
+        name: widgets.SelectionSlider(
+            options=list(values),
+            description=name,
+            value=first[name],
+            style={"description_width": "initial"},  # or long names are cut
+        )
         for name, values in choices.items()
     }
     picture: Any = display(_still(*draw(**first)), raw=True, display_id=True)

@@ -11,6 +11,7 @@ from tinynet.report import counted
 PUBLISHED = {  # parameters, multiply-adds in millions where they are known to so many digits
     "alexnet": (60_965_224, 724.406816),
     "alexnet-two-towers": (60_965_224, 724.406816),
+    "alexnet-one-weird-trick": (60_965_224, 724.406816),
     "zfnet": (62_357_608, None),
     "vgg-11": (132_863_336, 7609),
     "vgg-13": (133_047_848, 11308),

@@ -69,3 +69,5 @@ def test_maps_are_those_of_one_tower():
 def test_a_network_on_one_device_is_refused():
     with pytest.raises(ValueError, match=r"demo.*one device. Try alexnet-two-towers, small-alex"):
         traffic.page("demo", batch=1)
+    with pytest.raises(ValueError, match=r"trick has no towers. Try alexnet-two-towers"):
+        traffic.page("small-alexnet-one-weird-trick", batch=1)

@@ -104,8 +104,12 @@ def exchange_images(xs: Sequence[Tensor]) -> list[Tensor]:
 def replica(module: Module, device: str | Device) -> Module:
     """Return a module that computes on `device` with copies of the weights of this one.
 
-    The copies are ops: their gradients travel back and are added to those of the weights.
+    The copies are ops: their gradients travel back and are added to those of the weights. Where
+    all weights live on that device it is the module itself.
     """
+    learnt = module.parameters()
+    if learnt and all(p.device == device for p in learnt):
+        return module
     twin = copy.copy(module)
     for name, value in vars(module).items():
         if isinstance(value, Parameter):

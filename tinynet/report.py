@@ -48,8 +48,8 @@ def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
     found: list[Layer] = []
 
     def note(module: nn.Module, x: Any, y: Any) -> None:
-        if sum(1 for _ in module.named_modules()) > 1:
-            return  # a group of layers: each of them is noted by itself
+        if id(module) not in names or sum(1 for _ in module.named_modules()) > 1:
+            return  # a copy for other images, or a group of layers: each is noted by itself
         own = sum(math.prod(p.shape) for p in module.parameters())
         kind = type(module).__name__
         found.append(

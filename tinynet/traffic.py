@@ -30,9 +30,8 @@ def page(
         model = models.build(name, classes, variant=variant)
     if not isinstance(model, TwoTowers):
         known = ", ".join(n for n in models.names() if n.endswith(models.TOWERS))
-        raise ValueError(
-            f"traffic: nothing crosses in {name}, which lives on one device. Try {known}."
-        )
+        lives = "has no towers" if name.endswith(models.ON_DEVICES) else "lives on one device"
+        raise ValueError(f"traffic: {name} {lives}. Try {known}: their tables have all three ways.")
     crossed = model.traffic()
     if figure is not None:
         title = f"{name}: what crosses for one picture, float32; its gradients return the same way"

@@ -18,6 +18,7 @@ from tinynet.models import (
     small,
     towers,
     vgg,
+    weird_trick,
     zfnet,
 )
 from tinynet.models.alexnet import AlexNet
@@ -42,6 +43,7 @@ _bottlenecks = _with(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
 MODELS: dict[str, Entry] = {
     "alexnet": Entry(AlexNet),
     "alexnet-two-towers": Entry(towers.alexnet_two_towers),
+    "alexnet-one-weird-trick": Entry(weird_trick.alexnet_one_weird_trick),
     "zfnet": Entry(zfnet.zfnet),
     **{f"vgg-{layers}": Entry(_with(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
     "googlenet": Entry(GoogLeNet),
@@ -63,6 +65,7 @@ MODELS: dict[str, Entry] = {
     "densenet-bc-100": _small(densenet.densenet_bc_100),
     "small-alexnet": _small(small.small_alexnet),
     "small-alexnet-two-towers": _small(towers.small_alexnet_two_towers),
+    "small-alexnet-one-weird-trick": _small(weird_trick.small_alexnet_one_weird_trick),
     "small-zfnet": _small(zfnet.small_zfnet),
     "small-vgg": _small(vgg.small_vgg),
     "small-googlenet": _small(googlenet.small_googlenet),
@@ -76,6 +79,7 @@ MODELS: dict[str, Entry] = {
 }
 
 TOWERS = "-two-towers"  # how their names end
+ON_DEVICES = (TOWERS, "-one-weird-trick")  # and those of all that live on two devices
 
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     name: (3, entry.side, entry.side) for name, entry in MODELS.items()
@@ -130,15 +134,15 @@ def build(
 
     Parameters
     ----------
-    classes : 10 if nothing is said, and of two towers as many as they were published for
+    classes : 10 if nothing is said, and on two devices as many as it was published for
     variant : one of `variants()`, of "alexnet"; "conv3", "conv4" or "nowhere", of two towers
-    devices : of the two towers, ("cpu", "cpu:1") if nothing is said
+    devices : of a network on two devices, ("cpu", "cpu:1") if nothing is said
     """
     found = entry(name, variant)
-    if devices is not None and not name.endswith(TOWERS):
+    if devices is not None and not name.endswith(ON_DEVICES):
         raise ValueError(f"models.build: {name!r} has no two towers. {name}.to(device) moves it.")
     where = {} if devices is None else {"devices": devices}
     if classes is None:
-        classes = found.classes if name.endswith(TOWERS) else 10
+        classes = found.classes if name.endswith(ON_DEVICES) else 10
     with random.fork(seed):
         return found.make(classes, **where)

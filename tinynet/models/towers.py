@@ -180,10 +180,7 @@ class TwoTowers(nn.Module):
         if not isinstance(target, str):
             super().to(target)
             return self
-        places = devices(target)
-        if len(places) > 2:
-            raise DeviceError(f"to: two towers live on one device or two, not on {target}.")
-        self.devices = places[0], places[-1]
+        self.devices = two_devices(target)
         for tower, where in zip(self.towers, self.devices, strict=True):
             tower.to(where)
         self.fc8.to(self.devices[0])
@@ -206,6 +203,14 @@ class TwoTowers(nn.Module):
             for p, grad in zip(self.parameters(), before, strict=True):
                 p.grad = grad
         return found
+
+
+def two_devices(named: str) -> tuple[Device, Device]:
+    """Return two devices, or one twice, that are named "cuda:0,cuda:1", or "cpu"."""
+    places = devices(named)
+    if len(places) > 2:
+        raise DeviceError(f"to: two towers live on one device or two, not on {named}.")
+    return places[0], places[-1]
 
 
 def check_exchange(where: str) -> None:

@@ -102,6 +102,9 @@ def my_output_size(size, kernel, stride, padding):
 
 check("05.1", my_output_size)
 
+# %%
+# hint("05.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_output_size(size, kernel, stride, padding):
@@ -246,6 +249,10 @@ figure(
 my_sizes = {"a": None, "b": None, "c": None, "d": None, "e": None, "f": None, "g": None, "h": None}
 
 check("05.3", my_sizes)
+
+# %%
+# hint("05.3")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 my_sizes = {

@@ -76,6 +76,9 @@ def my_strides(strides, stride):
 
 check("06.1", my_strides)
 
+# %%
+# hint("06.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_strides(strides, stride):
@@ -111,6 +114,9 @@ def my_conv2d(x, weight, stride, padding):
 
 
 check("06.2", my_conv2d)
+
+# %%
+# hint("06.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -82,6 +82,9 @@ def my_max_pool(x, k, s):
 
 check("07.1", my_max_pool)
 
+# %%
+# hint("07.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_max_pool(x, k, s):

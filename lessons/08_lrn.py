@@ -96,6 +96,9 @@ def my_running_sum(v, n):
 
 check("08.2", my_running_sum)
 
+# %%
+# hint("08.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_running_sum(v, n):
@@ -141,6 +144,9 @@ def my_lrn_backward(gy, x, y, scale, n, alpha, beta):
 
 
 check("08.3", my_lrn_backward)
+
+# %%
+# hint("08.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -393,6 +399,9 @@ def my_sees(layer, x, c, h, w):
 
 
 check("08.4", my_sees)
+
+# %%
+# hint("08.4")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -78,6 +78,9 @@ def my_inverted_dropout(x, p, u, training):
 
 check("09.2", my_inverted_dropout)
 
+# %%
+# hint("09.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_inverted_dropout(x, p, u, training):
@@ -106,6 +109,9 @@ def my_convert(weight, lr, weight_decay, p):
 
 
 check("09.3", my_convert)
+
+# %%
+# hint("09.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

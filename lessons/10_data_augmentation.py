@@ -44,6 +44,9 @@ def my_pictures_in_one(side, size):
 
 check("10.1", my_pictures_in_one)
 
+# %%
+# hint("10.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_pictures_in_one(side, size):
@@ -124,6 +127,9 @@ def my_ten_views(images, size):
 
 
 check("10.3", my_ten_views)
+
+# %%
+# hint("10.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -85,6 +85,9 @@ def my_torch_step(w, v, g, lr, momentum, weight_decay):
 
 check("11.2", my_torch_step)
 
+# %%
+# hint("11.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_torch_step(w, v, g, lr, momentum, weight_decay):
@@ -266,6 +269,9 @@ def my_keras_rate(lr, decay, step):
 
 check("11.3", my_keras_rate)
 
+# %%
+# hint("11.3")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_keras_rate(lr, decay, step):
@@ -310,6 +316,9 @@ def my_range_test(step, rates):
 
 
 check("11.4", my_range_test)
+
+# %%
+# hint("11.4")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

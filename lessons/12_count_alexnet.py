@@ -83,6 +83,9 @@ def my_layer_cost(inputs, outputs, kernel, places, groups):
 
 check("12.2", my_layer_cost)
 
+# %%
+# hint("12.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_layer_cost(inputs, outputs, kernel, places, groups):
@@ -120,6 +123,9 @@ def my_count(plan, channels, side):
 
 
 check("12.3", my_count)
+
+# %%
+# hint("12.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -310,6 +316,10 @@ print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 
 my_wrong_lines = None  # your answer: a set of letters, such as {"A", "B"}
 
 check("12.4", my_wrong_lines)
+
+# %%
+# hint("12.4")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 my_wrong_lines = {"A", "C", "D", "F", "H"}

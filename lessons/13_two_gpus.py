@@ -96,6 +96,9 @@ def my_exchange_backward(gys):
 
 check("13.2", my_exchange_backward)
 
+# %%
+# hint("13.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_exchange_backward(gys):
@@ -137,6 +140,9 @@ def my_bytes_forward(maps, sees, batch):
 
 
 check("13.3", my_bytes_forward)
+
+# %%
+# hint("13.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -167,6 +167,9 @@ def my_choose(runs):
 
 check("14.2", my_choose)
 
+# %%
+# hint("14.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_choose(runs):
@@ -202,6 +205,9 @@ def my_confusion(truth, said, classes):
 
 
 check("14.3", my_confusion)
+
+# %%
+# hint("14.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

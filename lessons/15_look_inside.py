@@ -173,6 +173,9 @@ def my_centre(drops, k, s):
 
 check("15.2", my_centre)
 
+# %%
+# hint("15.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_centre(drops, k, s):
@@ -198,6 +201,9 @@ def my_nearest(features, query, k):
 
 
 check("15.3", my_nearest)
+
+# %%
+# hint("15.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -187,6 +187,9 @@ def my_f23(d, g):
 
 check("16.2", my_f23)
 
+# %%
+# hint("16.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_f23(d, g):
@@ -272,6 +275,9 @@ def my_profile(layers, x, clock):
 
 
 check("16.3", my_profile)
+
+# %%
+# hint("16.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

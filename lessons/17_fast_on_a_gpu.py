@@ -95,6 +95,9 @@ def my_sectors(addresses):
 
 check("17.2", my_sectors)
 
+# %%
+# hint("17.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_sectors(addresses):
@@ -179,6 +182,10 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
 }
 """
 check("17.3", MY_TILED)
+
+# %%
+# hint("17.3")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 MY_TILED = r"""
@@ -447,6 +454,10 @@ if can_run:
 # %% tags=["exercise"]
 MY_SHARE = None  # your code: the text of SHARE, mended
 check("17.4", MY_SHARE)
+
+# %%
+# hint("17.4")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 if can_run:

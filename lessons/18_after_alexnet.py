@@ -169,6 +169,9 @@ def my_channels_seen(inputs, growth, layers):
 
 check("18.2", my_channels_seen)
 
+# %%
+# hint("18.2")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_channels_seen(inputs, growth, layers):
@@ -209,6 +212,9 @@ def my_gradient_norms(model, x, labels):
 
 
 check("18.3", my_gradient_norms)
+
+# %%
+# hint("18.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

@@ -55,6 +55,9 @@ def my_where(number, table):
 
 check("19.1", my_where)
 
+# %%
+# hint("19.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_where(number, table):
@@ -157,6 +160,9 @@ def my_explain(published, compute, settings, changes):
 
 check("19.3", my_explain)
 
+# %%
+# hint("19.3")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_explain(published, compute, settings, changes):
@@ -219,6 +225,9 @@ def my_agrees(claimed, computed, digits):
 
 
 check("19.4", my_agrees)
+
+# %%
+# hint("19.4")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]

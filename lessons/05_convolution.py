@@ -173,6 +173,7 @@ check("05.2", my_conv2d)
 # subtracts the pixels on the left from those on the right. The last two answer 0 where nothing
 # changes, and loudly where there is an edge.
 #
+# The figure shows how strong the answer of an edge filter is, without its sign: dark is strong.
 # Predict: which of the two edge filters answers to the disc with columns?
 
 # %%
@@ -325,9 +326,10 @@ show(tn.kernels.conv2d_forward)
 
 # %% [markdown] lang="en"
 # There are none: `im2col` lays all windows side by side, and one matrix product does the rest. That
-# is lesson 06; until then read past `Pair`, `gemm` and the decorator. The equation stands at the top of the same file,
-# `tinynet/kernels/conv.py`. Two more letters are there, dilation and groups. Groups are AlexNet's
-# two towers, lesson 13.
+# is lesson 06. Until then read past `Pair` (two numbers, down and across), `gemm` (the matrix
+# product) and the decorator. The equation stands at the top of the same file,
+# `tinynet/kernels/conv.py`. Two more words are there. Dilation spreads the pixels of a window apart;
+# it is 1 in all these lessons. Groups are AlexNet's two towers, lesson 13.
 #
 # The size formula has a file of its own, because pooling needs it as well. `ceil_mode` is the other
 # way to round.

@@ -38,6 +38,11 @@ from tinynet.lessons import check, figure, hint, show, solution
 #
 # See it on a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
 # numbers are in each?
+#
+# The library's function is `im2col(x, kernel, stride, padding, dilation)`. Kernel and stride are
+# pairs, down and across. Padding is a pair of pairs: rows of zeros (above, below), columns of zeros
+# (left, right). Dilation would spread the pixels of a window apart; with (1, 1) they are neighbours,
+# and we always leave it at that.
 
 # %%
 x = np.arange(12.0).reshape(1, 1, 3, 4)
@@ -95,7 +100,7 @@ check("06.1", my_strides)
 
 # %%
 x = np.arange(16.0).reshape(1, 1, 4, 4)
-view = tn.kernels.geometry.windows(x, (3, 3), (1, 1), (1, 1), (2, 2))
+view = tn.kernels.geometry.windows(x, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), outputs=(2, 2))
 print(view.shape, view.size, "numbers seen,", x.size, "numbers stored")
 print(np.shares_memory(view, x))
 
@@ -104,7 +109,9 @@ print(np.shares_memory(view, x))
 #
 # ### The product
 #
-# Now the convolution: columns, one `@`, and the shape put right.
+# Now the convolution: columns, one `@`, and the shape put right. There is no bias this time. `stride`
+# and `padding` are whole numbers, and `tn.kernels.im2col` wants pairs: with `both = (padding,
+# padding)` its padding is `(both, both)`.
 
 
 # %% tags=["exercise"]
@@ -164,6 +171,9 @@ print(f"{direct:,} against {squeezed:,}: {direct / squeezed:.1f} times fewer")
 # $$gx[n, c, h, w] = \sum_{\text{all } (p,q,i,j) \text{ that read it}} gcolumns[n, (c,p,q), (i,j)]$$
 #
 # That is col2im. It is not the inverse of im2col: it does not restore the picture, it adds.
+#
+# To keep yours short, its windows are K x K, and there is no padding: `columns` is
+# (N, C * K * K, OH * OW), with OH = (H - K) // stride + 1.
 
 
 # %% tags=["exercise"]
@@ -199,7 +209,7 @@ check("06.3", my_col2im)
 #
 # The gradient answers another question too. Send a 1 back from one single output: every pixel with
 # a gradient other than 0 was seen by it. Those pixels are its **receptive field**. Stack three 3 x 3
-# convolutions and predict: how wide is it after one, two and three?
+# convolutions, here from one channel to one, and predict: how wide is it after one, two and three?
 
 # %%
 weights = [tn.tensor(np.ones((1, 1, 3, 3))) for _ in range(3)]
@@ -211,13 +221,12 @@ for depth in (1, 2, 3):
     y[0, 0, 4, 4].backward()
     rows = np.flatnonzero(x.grad[0, 0].any(axis=1))
     side = rows[-1] - rows[0] + 1
-    print(
-        f"{depth} x (3 x 3): sees {side} x {side} pixels, with {9 * depth} weights a channel pair"
-    )
+    print(f"{depth} x (3 x 3): sees {side} x {side} pixels, with {9 * depth} weights")
 
 # %% [markdown] lang="en"
-# Three layers see 7 x 7 pixels with 27 weights, where one 7 x 7 filter needs 49. That is the
-# argument of VGG, which lesson 18 weighs.
+# Three layers see 7 x 7 pixels with 27 weights, where one 7 x 7 filter needs 49. With C channels
+# everywhere both numbers are multiplied by C * C. That is the argument of VGG, which lesson 18
+# weighs.
 
 # %% [markdown] lang="en"
 # ## Judge

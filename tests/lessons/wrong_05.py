@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.lessons.lesson_05 import my_sizes
+from tinynet.lessons.lesson_05 import my_conv2d, my_sizes
 
 
 def without_the_first(size, kernel, stride, padding):
@@ -60,6 +60,20 @@ def no_padding(x, weight, bias, stride, padding):
     return convolve(x, weight, bias, stride, 0)
 
 
+def padded_on_all_axes(x, weight, bias, stride, padding):
+    return (
+        convolve(np.pad(x, padding), weight, bias, stride, 0)
+        if padding
+        else convolve(x, weight, bias, stride, 0)
+    )
+
+
+def in_place(x, weight, bias, stride, padding):
+    y = my_conv2d(x, weight, bias, stride, padding)
+    x *= 0
+    return y
+
+
 def turned(x, weight, bias, stride, padding):
     return convolve(x, weight.transpose(0, 1, 3, 2), bias, stride, padding)
 
@@ -79,7 +93,9 @@ WRONG = {
         (steps_of_one, "stride 2"),
         (no_padding, "Zeros stand around"),
         (first_channel, "every channel"),
-        (turned, "Height and width differ"),
+        (turned, "3 high and 2 wide"),
+        (padded_on_all_axes, "along its last two axes alone"),
+        (in_place, "your answer changed its argument x"),
     ],
     "05.3": [
         ({**my_sizes(), "e": 55}, "expected 54, got 55"),

@@ -33,6 +33,34 @@ def not_put_in_shape(x, weight, stride, padding):
     return weight.reshape(len(weight), -1) @ columns
 
 
+def the_product(x, weight, stride, padding):
+    """Return weights as rows, columns, and the shape of the result."""
+    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
+    both = (padding, padding)
+    columns = im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    return weight.reshape(OC, -1), columns, (N, OC, OH, OW)
+
+
+def filters_as_columns(x, weight, stride, padding):
+    rows, columns, shape = the_product(x, weight, stride, padding)
+    return (rows.reshape(-1, shape[1]).T @ columns).reshape(shape)
+
+
+def places_before_filters(x, weight, stride, padding):
+    rows, columns, shape = the_product(x, weight, stride, padding)
+    return (columns.transpose(0, 2, 1) @ rows.T).reshape(shape)
+
+
+def pictures_behind_filters(x, weight, stride, padding):
+    rows, columns, (N, OC, OH, OW) = the_product(x, weight, stride, padding)
+    return (rows @ columns).reshape(OC, N, OH, OW).transpose(1, 0, 2, 3)
+
+
+def steps_of_one(x, weight, stride, padding):
+    return my_conv2d(x, weight, 1, padding)
+
+
 def unpadded(x, weight, stride, padding):
     return my_conv2d(x, weight, stride, 0)
 
@@ -56,6 +84,35 @@ def averaged(columns, shape, K, stride):
     return put_back(columns, shape, K, stride) / np.maximum(counts, 1)
 
 
+def windows_before_places(columns, shape, K, stride):
+    N, C, H, W = shape
+    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    columns = columns.reshape(N, C, OH, OW, K, K).transpose(0, 1, 4, 5, 2, 3)
+    return put_back(columns, shape, K, stride)
+
+
+def channels_last_of_all(columns, shape, K, stride):
+    columns = columns.reshape(shape[0], K, K, shape[1], -1).transpose(0, 3, 1, 2, 4)
+    return put_back(columns, shape, K, stride)
+
+
+def index_arrays(columns, shape, K, stride):
+    N, C, H, W = shape
+    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    p, q, i, j = np.ogrid[:K, :K, :OH, :OW]
+    gx = np.zeros(shape)
+    gx[:, :, stride * i + p, stride * j + q] += columns.reshape(N, C, K, K, OH, OW)
+    return gx
+
+
+def steps_of_one_back(columns, shape, K, stride):
+    OH, OW = (shape[2] - K) // stride + 1, (shape[3] - K) // stride + 1
+    columns, gx = columns.reshape(*shape[:2], K, K, OH, OW), np.zeros(shape)
+    for p, q in np.ndindex(K, K):
+        gx[:, :, p : p + OH, q : q + OW] += columns[:, :, p, q]
+    return gx
+
+
 def turned(columns, shape, K, stride):
     N, C = shape[:2]
     columns = columns.reshape(N, C, K, K, -1).swapaxes(2, 3)
@@ -71,11 +128,19 @@ WRONG = {
     "06.2": [
         (channels_last, "order of your weights"),
         (not_put_in_shape, "(1, 1, 4), (1, 1, 2, 2) is wanted"),
+        (filters_as_columns, "A filter is one row"),
+        (places_before_filters, "filters before places"),
+        (pictures_behind_filters, "Each picture makes two channels of its own"),
         (unpadded, "counted from the padded picture"),
+        (steps_of_one, "With stride 2"),
     ],
     "06.3": [
         (overwritten, "gets four terms"),
         (averaged, "gets four terms"),
-        (turned, "not the transpose"),
+        (index_arrays, "np.add.at every time"),
+        (steps_of_one_back, "The windows lie side by side"),
+        (windows_before_places, "A column is one window"),
+        (channels_last_of_all, "in the order (c, p, q)"),
+        (turned, "in the order (c, p, q)"),
     ],
 }

@@ -26,7 +26,10 @@ SIZES = {  # (size, kernel, stride, padding): what it teaches
     ),
 )
 def output_size(answer):
-    """Write my_output_size(size, kernel, stride, padding): how many windows fit along one axis."""
+    """Write my_output_size(size, kernel, stride, padding): how many windows fit along one axis.
+
+    All are whole numbers (int), and so is what it returns.
+    """
     for (size, kernel, stride, padding), why in SIZES.items():
         right = my_output_size(size, kernel, stride, padding)
         case = f"size = {size}, kernel = {kernel}, stride = {stride}, padding = {padding}"
@@ -62,7 +65,10 @@ def _defined(x, weight, bias, stride, padding):
     ),
 )
 def convolution(answer):
-    """Write my_conv2d(x, weight, bias, stride, padding), the equation above, in four loops."""
+    """Write my_conv2d(x, weight, bias, stride, padding), the equation above, in four loops.
+
+    x is (N, C, H, W), weight (OC, C, KH, KW), bias (OC,); it returns y (N, OC, OH, OW).
+    """
     x = np.arange(9.0).reshape(1, 1, 3, 3)
     corner = np.array([[[[1.0, 0.0], [0.0, 0.0]]]])
     _judge(answer, x, corner, [0.0], 1, 0, "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
@@ -84,7 +90,7 @@ def convolution(answer):
     x, weight = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2))
     _judge(answer, x, weight, rng.normal(size=4), 2, 1,
            "x (2, 3, 6, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "Height and width differ here: are KH and KW, i and j at their places?")  # fmt: skip
+           "The window is 3 high and 2 wide: are KH and KW, i and j at their places?")  # fmt: skip
 
 
 def _judge(answer, x, weight, bias, stride, padding, case, why):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from tinynet.kernels import conv2d_forward, im2col
+from tinynet.kernels import col2im, conv2d_forward, im2col
 from tinynet.lessons.exercise import Wrong, exercise, expect
-from tinynet.testing import check_adjoint
 
 AXES = {
     "N": "The next picture is as far away as before.",
@@ -56,7 +55,11 @@ def my_strides(strides, stride):
     ),
 )
 def product(answer):
-    """Write my_conv2d(x, weight, stride, padding) with im2col, reshape and one @, without loops."""
+    """Write my_conv2d(x, weight, stride, padding) with im2col, reshape and one @, without loops.
+
+    x is (N, C, H, W), weight (OC, C, KH, KW), stride and padding are whole numbers; it returns
+    (N, OC, OH, OW). There is no bias.
+    """
     ones = np.ones((1, 1, 2, 2))
     _judge(answer, np.arange(9.0).reshape(1, 1, 3, 3), ones, 1, 0,
            "x = 0..8 in three rows, weight = four ones",
@@ -67,10 +70,24 @@ def product(answer):
            "[[0, 1], [0, 0]]",
            "The rows of the columns are in the order (c, p, q); is that the order of your "
            "weights?")  # fmt: skip
+    _judge(answer, np.array([[[[1.0, 2, 3]]]]), np.array([1.0, 2, 0, 10]).reshape(2, 1, 1, 2), 1, 0,
+           "one picture of one row, 1 2 3, and two filters of one row, 1 2 and 0 10",
+           "Channel o of y belongs to filter o. A filter is one row of weight.reshape(OC, -1), and "
+           "the product is (N, OC, OH*OW): filters before places.")  # fmt: skip
+    _judge(answer, np.arange(1.0, 5).reshape(2, 1, 1, 2), np.array([1.0, 10]).reshape(2, 1, 1, 1),
+           1, 0, "two pictures of one row, 1 2 and 3 4, and two filters of one weight, 1 and 10",
+           "Each picture makes two channels of its own. The product of a matrix and a stack of N "
+           "matrices is a stack of N: its first axis is the picture already.")  # fmt: skip
+    _judge(answer, np.ones((1, 1, 2, 2)), ones, 1, 1, "x = four ones, weight = four ones, "
+           "padding = 1", "OH and OW are counted from the padded picture.")  # fmt: skip
+    _judge(answer, np.arange(4.0).reshape(1, 1, 1, 4), np.ones((1, 1, 1, 1)), 2, 0,
+           "one row 0 1 2 3, one weight 1, stride = 2",
+           "With stride 2 the windows begin at 0 and 2.")  # fmt: skip
     rng = np.random.default_rng(6)
     _judge(answer, rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 3, 2)), 2, 1,
            "x (2, 3, 5, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "y is (N, OC, OH, OW), with OH and OW counted from the padded picture.")  # fmt: skip
+           "The windows are 3 high and 2 wide: are KH and KW, OH and OW at their places?"
+           )  # fmt: skip
 
 
 def _judge(answer, x, weight, stride, padding, case, why):
@@ -91,11 +108,6 @@ def my_conv2d(x, weight, stride, padding):
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
-def _columns(x, K, stride):
-    """Return what col2im is the way back of."""
-    return im2col.reference(x, (K, K), (stride, stride), ((0, 0), (0, 0)), (1, 1))
-
-
 @exercise(
     "06.3",
     "The way back: col2im",
@@ -108,22 +120,40 @@ def _columns(x, K, stride):
     ),
 )
 def way_back(answer):
-    """Write my_col2im(columns, shape, K, stride): every number added where it came from."""
+    """Write my_col2im(columns, shape, K, stride): every number added where it came from.
+
+    columns is (N, C*K*K, OH*OW), made from windows of K x K without padding; it returns gx of
+    `shape`, (N, C, H, W).
+    """
+    expect(answer(np.arange(8.0).reshape(1, 8, 1), (1, 2, 2, 2), 2, 1),
+           [[[[0, 1], [2, 3]], [[4, 5], [6, 7]]]],
+           "one column 0..7, shape (1, 2, 2, 2), K = 2, stride = 1",
+           "There is one window, as large as the picture, through both channels: the rows of the "
+           "columns are in the order (c, p, q).")  # fmt: skip
+    expect(answer(np.array([[[0.0, 2], [1, 3], [4, 6], [5, 7]]]), (1, 1, 2, 4), 2, 2),
+           [[[[0, 1, 2, 3], [4, 5, 6, 7]]]],
+           "columns = [[0, 2], [1, 3], [4, 6], [5, 7]], shape (1, 1, 2, 4), K = 2, stride = 2",
+           "The windows lie side by side. A column is one window; a row is one place (p, q) of "
+           "all windows.")  # fmt: skip
     expect(answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
            [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
            "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",
-           "The pixel in the middle lies in four windows and gets four terms.")  # fmt: skip
+           "The pixel in the middle lies in four windows and gets four terms. If you wrote += with "
+           "an array of indices: it adds once where an index is repeated, np.add.at every time."
+           )  # fmt: skip
     expect(answer(np.ones((1, 4, 2)), (1, 1, 2, 5), 2, 2), [[[[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]]],
            "columns of ones, shape (1, 1, 2, 5), K = 2, stride = 2",
            "The windows start at columns 0 and 2; the last pixel of a row is in none.")  # fmt: skip
     rng = np.random.default_rng(6)
     for shape, K, stride in (((2, 3, 5, 4), 3, 1), ((1, 2, 7, 6), 3, 2)):
-        x = rng.normal(size=shape)
-
-        def back(g, shape=shape, K=K, stride=stride):
-            return np.asarray(answer(g, shape, K, stride))
-
-        check_adjoint(lambda x, K=K, stride=stride: _columns(x, K, stride), back, x)
+        OH, OW = (shape[2] - K) // stride + 1, (shape[3] - K) // stride + 1
+        columns = rng.normal(size=(shape[0], shape[1] * K * K, OH * OW))
+        none = ((0, 0), (0, 0))
+        right = col2im.reference(columns, shape, (K, K), (stride, stride), none, (1, 1))
+        expect(answer(columns, shape, K, stride), right,
+               f"random columns, shape {shape}, K = {K}, stride = {stride}",
+               f"There are {OH} rows of {OW} windows, in each picture and each channel."
+               )  # fmt: skip
 
 
 @way_back.solution

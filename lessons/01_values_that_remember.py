@@ -37,11 +37,11 @@ def formula(a, b, c):
     return (a * b + c) * a
 
 
-at, h = {"a": 2.0, "b": -3.0, "c": 10.0}, 1e-6
-print("y =", formula(**at))
-for name in at:
-    moved = {**at, name: at[name] + h}
-    print(f"slope along {name}: {(formula(**moved) - formula(**at)) / h:.4f}")
+point, h = {"a": 2.0, "b": -3.0, "c": 10.0}, 1e-6
+print("y =", formula(**point))
+for name in point:
+    moved = {**point, name: point[name] + h}
+    print(f"slope along {name}: {(formula(**moved) - formula(**point)) / h:.4f}")
 
 # %% [markdown] lang="en"
 # That costs one evaluation per number. A net has millions of numbers, so trying is hopeless. But
@@ -66,7 +66,7 @@ for name in at:
 
 # %% tags=["exercise"]
 def my_mul_backward(a, b, gy):
-    "Your code: y = a * b received gy; add to a.grad and b.grad what each of them gets."
+    "Your code: y = a * b received gy; add to a.grad and b.grad. The numbers: a.data, b.data."
     raise NotImplementedError
 
 
@@ -90,15 +90,23 @@ check("01.1", my_mul_backward)
 #
 # One question is left: in which order do the steps pass on? A step may pass on only when *all* of
 # its own gradient has arrived, so it must wait for every step that uses it. Write that order.
+#
+# You are given the last node, $y$, and return a list of nodes that begins with it. All you need of a
+# node is `node.inputs`, a tuple of nodes; it is empty for a number that you made yourself. For the
+# formula above $y$ has the inputs $q$ and $a$, and `[y, q, p, a, b, c]` is right. So are others, if
+# each node stands after all that use it: $a$ after both $y$ and $p$.
 
 
 # %% tags=["exercise"]
 def my_in_order(y):
-    "Your code: y and everything behind it (node.inputs), each after all that use it."
+    "Your code: a list of y and all nodes behind it (node.inputs), each after all that use it."
     return None
 
 
 check("01.2", my_in_order)
+
+# %
+# hint("01.2")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -235,11 +243,13 @@ def central(f, point, name, h=1e-5):
 
 
 for name, v in {"a": a, "b": b, "c": c}.items():
-    tried = central(formula, at, name)
+    tried = central(formula, point, name)
     print(f"{name}: backward {v.grad:.6f}  difference {tried:.6f}  off by {v.grad - tried:+.1e}")
 
 # %% [markdown] lang="en"
-# The library has judges that do this for whole arrays, in a random direction. Silence is praise.
+# What is left is the fault of the difference, not of backward: floats have 16 digits, and a small $h$
+# divides their rounding. The library has judges that do this for whole arrays, in a random
+# direction. Silence is praise.
 
 # %%
 tn.testing.check_gradient(formula, np.array(2.0), np.array(-3.0), np.array(10.0))
@@ -249,6 +259,9 @@ print("check_gradient has nothing to say")
 # ## Meet
 #
 # `tn.tensor` is such a value, with an array inside instead of a number. The same formula runs on it.
+# Below is its `backward`. Read only the `while` loop, as far as `heappush`: take the youngest node
+# off, and give each input what it gets. An input without a `maker` is a number of your own. The rest
+# is for other arrays than these, and for those who want to walk twice.
 
 # %%
 ta, tb, tc = (tn.tensor(v, requires_grad=True) for v in (2.0, -3.0, 10.0))
@@ -337,8 +350,9 @@ for steps in (1, 5, 10, 20):
 # skip over layers (lesson 18). Real layers multiply by weights as well, which may be above one, so
 # a real net starves more slowly than this chain, or explodes.
 #
-# Now break the machine itself: overwrite instead of adding. Predict for which of the three numbers
-# the slope will be wrong.
+# Now break the machine itself: overwrite instead of adding. Only the last line of the class is other
+# than before; `+` and `*` are repeated because their results must be of the broken kind too. Predict
+# for which of the three numbers the slope will be wrong.
 
 
 # %%
@@ -356,10 +370,10 @@ class Overwriting(Value):
                 v.grad = node.grad * slope
 
 
-broken = [Overwriting(v) for v in at.values()]
+broken = [Overwriting(v) for v in point.values()]
 formula(*broken).backward()
-for name, v in zip(at, broken, strict=True):
-    right = central(formula, at, name)
+for name, v in zip(point, broken, strict=True):
+    right = central(formula, point, name)
     print(f"{name}: {v.grad:6.2f}, the difference says {right:6.2f}")
 
 # %% [markdown] lang="en"

@@ -62,15 +62,69 @@ def without_leaves(y):
     return [node for node in my_in_order(y) if node.inputs]
 
 
+def inputs_alone(y):
+    return list(y.inputs)
+
+
+def unordered(y):
+    return set(my_in_order(y))
+
+
+def moves_to_the_end(y):
+    """Right, but along every path."""
+    found = []
+
+    def visit(node):
+        if node in found:
+            found.remove(node)
+        found.append(node)
+        for behind in node.inputs:
+            visit(behind)
+
+    visit(y)
+    return found
+
+
+def last_of_each(y):
+    """Right, but with every path in memory."""
+    found = [y]
+    for node in found:
+        found += node.inputs
+    return [node for i, node in enumerate(found) if node not in found[i + 1 :]]
+
+
+def returns_the_parts(a, b, gy):
+    return gy * b.data, gy * a.data
+
+
+def doubles(a, b, gy):
+    a.grad += a.grad + gy * b.data
+    b.grad += b.grad + gy * a.data
+
+
+def doubles_later(a, b, gy):
+    before = a.grad if a is not b else 0
+    a.grad += before + gy * b.data
+    b.grad += gy * a.data
+
+
 WRONG = {
     "01.1": [
         (own_factor, "slope is the other factor"),
         (no_chain, "the chain rule"),
         (overwrites, "uses a twice"),
         (forgets_the_past, "Keep it, and add"),
+        (returns_the_parts, "add to them"),
+        (doubles, "already once more"),
+        (doubles_later, "added to itself"),
     ],
     "01.2": [
-        (inputs_first, "y itself stands first"),
+        (inputs_first, "turn the list around"),
+        (inputs_alone, "p itself is missing"),
+        (unordered, "a list is wanted"),
+        (lambda y: y, "you return a Node, and a list is wanted"),
+        (moves_to_the_end, "It walks every path"),
+        (last_of_each, "It walks every path"),
         (breadth_first, "before all of it has arrived"),
         (down_at_once, "before all of it has arrived"),
         (without_memory, "twice"),

@@ -13,20 +13,25 @@ def _number(data):
     "01.1",
     "Backward of a product",
     hints=(
-        "If a grows by a little h, a * b grows by h * b. So the slope with respect to a is b.",
-        "By the chain rule a gets gy times that slope: gy * b.data. And b?",
+        "Look at the table: its last line is this step, with p in the place of y.",
+        "If a grows by a little h, a * b grows by h * b. So a gets gy times b, and b is b.data.",
         "a.grad += gy * b.data and b.grad += gy * a.data. With += and not =, because a number may "
         "be used more than once.",
     ),
     returns=False,
 )
 def mul_backward(answer):
-    """Write my_mul_backward(a, b, gy): add to a.grad and b.grad what y = a * b passes on of gy."""
+    """Write my_mul_backward(a, b, gy): add to a.grad and b.grad what y = a * b passes on of gy.
+
+    a.data and b.data are the numbers.
+    """
     a, b = _number(3.0), _number(5.0)
     answer(a, b, 1.0)
     case = "a = 3, b = 5, gy = 1"
     why = "Each factor's slope is the other factor: raise a by h, and a * b rises by 5 * h."
-    expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why)
+    idle = "Both are 0 still: add to them (a.grad += ...). What you return, nobody looks at."
+    slips = [([0, 0], idle)]
+    expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=slips)
     a, b = _number(3.0), _number(5.0)
     answer(a, b, 10.0)
     why = "Whoever comes after y multiplies: the chain rule says gy times the slope."
@@ -34,12 +39,15 @@ def mul_backward(answer):
     a = _number(3.0)
     answer(a, a, 1.0)
     why = "a * a uses a twice, so two parts arrive and must be added: 3 + 3."
-    expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why)
+    slips = [(9, "Two parts of 3 arrive, and you add what was there already once more.")]
+    expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why, slips=slips)
     a, b = _number(3.0), _number(5.0)
     a.grad = 100.0
     answer(a, b, 1.0)
     why = "Something had already arrived at a from another place. Keep it, and add."
-    expect(a.grad, 105, "a = 3, b = 5, gy = 1, a.grad = 100 from before, a.grad afterwards", why)
+    slips = [(205, "The 100 from before is added to itself: += keeps it already.")]
+    case = "a = 3, b = 5, gy = 1, a.grad = 100 from before, a.grad afterwards"
+    expect(a.grad, 105, case, why, slips=slips)
 
 
 @mul_backward.solution
@@ -49,11 +57,28 @@ def my_mul_backward(a, b, gy):
 
 
 class _Node:
+    """A node that counts how often anybody looks at the inputs of its graph."""
+
     def __init__(self, name, *inputs):
-        self.name, self.inputs = name, inputs
+        self.name, self._inputs = name, inputs
+        self.looks = inputs[0].looks if inputs else [0]  # one counter for all that are connected
+
+    @property
+    def inputs(self):
+        self.looks[0] += 1
+        if self.looks[0] > ENOUGH:
+            raise _EndlessError
+        return self._inputs
 
     def __repr__(self):
         return self.name
+
+
+class _EndlessError(Exception):
+    """An answer has looked so often that it must be walking every path."""
+
+
+ENOUGH = 40_000  # the longest graph has 33 nodes: even 33 ** 3 looks are fewer
 
 
 def _graphs():
@@ -67,6 +92,7 @@ def _graphs():
     r = _Node("r", q, a)
     yield "p = a * b, q = p * p, r = q + a, y = r * p", _Node("y", r, p)
     yield "p = a * b, q = p * p, r = q + a, y = p * r", _Node("y", p, r)
+    p = _Node("p", _Node("a"), _Node("b"))
     for i in range(30):
         p = _Node(f"p{i}", p, p)
     yield "30 squares, one of the other", p
@@ -85,22 +111,52 @@ def _graphs():
     ),
 )
 def in_order(answer):
-    """Write my_in_order(y): y and all nodes behind it, each one after every node that uses it."""
+    """Write my_in_order(y): a list of y and all nodes behind it, each after all nodes that use it.
+
+    node.inputs is a tuple of nodes, empty for a number that was made by hand.
+    """
     for formula, y in _graphs():
-        nodes = answer(y)
+        nodes = _listed(answer, y, formula)
         got = [getattr(n, "name", n) for n in nodes]
-        if nodes[0] is not y:
-            raise Wrong(f"for {formula}: you return {got}. y itself stands first: it starts.")
+        if y not in nodes:
+            raise Wrong(f"for {formula}: you return {got}. {y.name} itself is missing.")
         if len(set(got)) < len(got):
             twice = next(n for n in got if got.count(n) > 1)
             raise Wrong(
                 f"for {formula}: you return {got}: {twice} stands there twice, and would pass on "
                 "its gradient twice. Remember whom you have visited."
             )
+        if nodes[-1] is y and len(nodes) > 1:
+            raise Wrong(
+                f"for {formula}: you return {got}. The walk back begins at {y.name}, so it "
+                "stands first. Here every node stands after its inputs: turn the list around."
+            )
+        if nodes[0] is not y:
+            raise Wrong(
+                f"for {formula}: you return {got}. {y.name} stands first: the walk begins there."
+            )
         place = {name: i for i, name in enumerate(got)}
         for node in nodes:
             for behind in node.inputs:
                 _in_place(formula, got, place, node.name, behind.name)
+
+
+def _listed(answer, y, formula):
+    """Return what an answer finds as a list; a set or a dict has no order that was chosen."""
+    try:
+        found = answer(y)
+        if not isinstance(found, _Node | set | frozenset | dict):
+            return list(found)
+    except _EndlessError:
+        raise Wrong(
+            f"for {formula}: your code has looked at inputs {ENOUGH:,} times and is not done.\n"
+            "  It walks every path from the last node, and each square doubles their number: 30 "
+            "squares have 2 ** 30. Look at the inputs of each node once; remember whom you visited."
+        ) from None
+    raise Wrong(
+        f"for {formula}: you return a {type(found).__name__.strip('_')}, and a list is wanted: "
+        "which node comes first is the question."
+    )
 
 
 def _in_place(formula, got, place, user, behind):

@@ -61,6 +61,9 @@ for a, c in (((2, 3), (3,)), ((2, 3), (2, 1)), ((5, 1, 3), (4, 1)), ((4, 1), (4,
 #
 # So the rule is short: **what was repeated on the way forward is summed on the way back**, along
 # the same axes.
+#
+# Write it for any array `g` and any tuple `shape` that broadcasting brought to the shape of `g`.
+# Perhaps by rule 1, perhaps by rule 2, perhaps by both; and perhaps nothing was repeated at all.
 
 
 # %% tags=["exercise"]
@@ -70,6 +73,9 @@ def my_unbroadcast(g, shape):
 
 
 check("02.1", my_unbroadcast)
+
+# %%
+# hint("02.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -92,7 +98,8 @@ check("02.1", my_unbroadcast)
 # $$\frac{\partial f}{\partial x_i} \approx \frac{f(x + h\,e_i) - f(x - h\,e_i)}{2h}$$
 #
 # $e_i$ is 1 at place $i$ and 0 elsewhere. Why two steps, and not one? In the exercise the check
-# will tell you, with a step that is not small at all.
+# will tell you, with a step that is not small at all. `x` may have any shape, and your result has
+# the same. `x` itself belongs to somebody else: leave it as it was.
 
 
 # %% tags=["exercise"]
@@ -123,7 +130,8 @@ check("02.2", my_gradient)
 # %% [markdown] lang="en"
 # ### How small may a step be?
 #
-# A derivative is what happens as $h$ goes to 0. So the smaller the better? Here is the error for
+# A derivative is what happens as $h$ goes to 0. So the smaller the better? One thing stands against
+# it: a float has few digits, about 7 as float32 and about 16 as float64. Here is the error for
 # steps from 1 down to 0.00000000000001, for $f(x) = \sum_i \tanh(x_i)$, whose derivative we know.
 # What will the curve look like on its left end? Draw it on paper before you run the cell.
 
@@ -138,6 +146,7 @@ def errors(kind, central):
     """Return the error of the slope along v for each step, computed in floats of this kind."""
     found = []
     for h in steps:
+        # the two places, and then the sums over all 20 numbers, with no more digits than the kind has
         ahead, behind = ((x + s * v).astype(kind) for s in (h, -h if central else 0.0))
         difference = np.tanh(ahead).sum(dtype=kind) - np.tanh(behind).sum(dtype=kind)
         found.append(abs(float(difference) / (2 * h if central else h) - slope))
@@ -176,10 +185,11 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# A V. On the right the step is too large: the curve of $f$ bends between the two points, an error
+# A V, with a ragged left arm. On the right the step is too large: the curve of $f$ bends between the two points, an error
 # that grows as $h^2$ for two steps and as $h$ for one. On the left it is too small: $f(x + h)$ and
 # $f(x - h)$ agree in nearly all of their digits, the difference keeps only the last ones, and those
-# are rounding. Divided by a tiny $2h$ they become large: an error that grows as $1/h$.
+# are rounding. Divided by a tiny $2h$ they become large: an error that grows as $1/h$. Where the curve
+# of float32 turns flat, $x + h$ is $x$ again: the difference is 0, and the whole slope is the error.
 #
 # Two things to remember. Check gradients in float64: in float32 the best that can be had is a few
 # correct digits, and a small mistake hides behind the others. And no single $h$ is right for every
@@ -201,7 +211,8 @@ print("F.mul: silence")
 # %% [markdown] lang="en"
 # Here are six small ops, written as the library writes them: a class with `forward` and `backward`.
 # Three of them are wrong. You could find out by reading. Do it with the judge instead, for the next
-# op will be too long to read.
+# op will be too long to read. Plus wants a row as its second array, Times and Ratio want two arrays
+# of one shape, and the others want one array.
 
 
 # %%
@@ -278,22 +289,29 @@ def verdict(op, *arrays):
         tn.testing.check_gradient(lambda *tensors: op()(*tensors), *arrays)
     except AssertionError as error:
         return f"{op.__name__}: {str(error).partition('forward: ')[2]}"
+    except ValueError as error:  # the arrays are at fault, not the op
+        return f"{op.__name__} cannot be judged at these arrays: {error}"
     return f"{op.__name__}: silence"
 
 
-a, b = rng.normal(size=(4, 3)), rng.normal(size=3)
-print(verdict(Plus, a, b))
+a, b = rng.uniform(0.1, 0.9, (4, 3)), rng.uniform(0.1, 0.9, (4, 3))
+row = rng.uniform(0.1, 0.9, 3)
+print(verdict(Plus, a, row))
 print(verdict(Cube, a))
 
 # %% [markdown] lang="en"
 # Plus is one of the three. The judge says which input, which element, and even the factor: 4 is the
-# number of rows. Find the other two. Choose the arrays with care: a judge sees only where you look.
+# number of rows. (It sends a random `gy` back, not ones, so what it quotes is a slope times that.)
+# Find the other two. Choose the arrays with care: a judge sees only where you look.
 
 
 # %% tags=["exercise"]
 my_guilty = None  # your answer: a set of three names, {"Plus", ..., ...}
 
 check("02.3", my_guilty)
+
+# %%
+# hint("02.3")  # without the first "#": a hint, and each time you run it the next one
 
 # %% tags=["solution"]
 for suspect in (Times, Ratio):
@@ -378,6 +396,7 @@ print(f"two steps for each     {milliseconds(lambda: by_steps(x)):9.3f} ms")
 # that allows 1 % of error here?
 
 # %%
+rng = np.random.default_rng(5)
 x = rng.normal(size=50).astype(np.float32)
 v = rng.normal(size=50).astype(np.float32)
 right = float(((1 - np.tanh(x) ** 2) * v).sum())
@@ -387,6 +406,9 @@ for h in (1e-2, 1e-4, 1e-6):
     print(f"h = {h:.0e}: off by {abs(float(ahead - behind) / float(2 * h) / right - 1):8.3%}")
 
 # %% [markdown] lang="en"
+# No. The first two steps would do, but the last throws a right op out, and nobody told us beforehand
+# which step is which. In float64 there is room enough between the two errors.
+#
 # **At a kink.** A ReLU at exactly 0 has no derivative: to the left the slope is 0, to the right
 # it is 1. What should an honest judge say?
 

@@ -16,6 +16,7 @@ from tinynet.kernels.geometry import frame, windows
 from tinynet.kernels.lrn import window_sum
 from tinynet.testing import check_adjoint, check_gradient, check_kernel, check_layer, tolerance
 from tinynet.testing.cases import cases_for
+from tinynet.testing.compare import difference
 from tinynet.testing.gradient import STEPS, Line
 
 X = np.random.default_rng(0).standard_normal((2, 6, 4, 5))
@@ -228,6 +229,19 @@ def test_a_narrow_lrn_window_is_described():
     assert "Worst at [n=1, c=3, h=0, w=1]: got -0.388393, expected -0.223461." in text
     assert "All are too large" in text
     assert "x (2, 6, 4, 5), n=5, k=2.0, alpha=1.0, beta=0.75, groups=1" in text
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "way"),
+    [
+        ([1.0, 2.5, 3.0], [1.0, 2.0, 3.0], "the only one that is wrong"),  # no factor, no constant
+        ([2.5], [2.0], "Each is 1.25 times"),
+        ([1.0, 0.6, 0.6], [1.0, 0.0, 0.0], "0 is expected there"),
+        ([1.0, 2.5, 3.5], [1.0, 2.0, 3.0], "a constant too much"),
+    ],
+)
+def test_a_pattern_is_named_only_where_there_is_one(got, expected, way):
+    assert way in difference(np.array(got), np.array(expected))
 
 
 def test_at_the_papers_alpha_and_small_activations_the_mistake_would_hide():

@@ -30,8 +30,7 @@ def mul_backward(answer):
     case = "a = 3, b = 5, gy = 1"
     why = "Each factor's slope is the other factor: raise a by h, and a * b rises by 5 * h."
     idle = "Both are 0 still: add to them (a.grad += ...). What you return, nobody looks at."
-    slips = [([0, 0], idle)]
-    expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=slips)
+    expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=[([0, 0], idle)])
     a, b = _number(3.0), _number(5.0)
     answer(a, b, 10.0)
     why = "Whoever comes after y multiplies: the chain rule says gy times the slope."
@@ -39,15 +38,15 @@ def mul_backward(answer):
     a = _number(3.0)
     answer(a, a, 1.0)
     why = "a * a uses a twice, so two parts arrive and must be added: 3 + 3."
-    slips = [(9, "Two parts of 3 arrive, and you add what was there already once more.")]
-    expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why, slips=slips)
+    twice = [(9, "Two parts of 3 arrive, and you add what was there already once more.")]
+    expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why, slips=twice)
     a, b = _number(3.0), _number(5.0)
     a.grad = 100.0
     answer(a, b, 1.0)
     why = "Something had already arrived at a from another place. Keep it, and add."
-    slips = [(205, "The 100 from before is added to itself: += keeps it already.")]
+    twice = [(205, "The 100 from before is added to itself: += keeps it already.")]
     case = "a = 3, b = 5, gy = 1, a.grad = 100 from before, a.grad afterwards"
-    expect(a.grad, 105, case, why, slips=slips)
+    expect(a.grad, 105, case, why, slips=twice)
 
 
 @mul_backward.solution

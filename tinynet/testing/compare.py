@@ -47,7 +47,7 @@ def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str
     return (
         f"{len(wrong)} of {got.size} elements are wrong{_pattern(wrong, got.shape)}.\n"
         f"  Worst at {place(worst)}: {both(wide_got[worst], wide[worst])}.\n"
-        f"  {_way(wide_got[~same], wide[~same])}"
+        f"  {_way(wide_got[~same], wide[~same], got.size)}"
     )
 
 
@@ -80,12 +80,15 @@ def _pattern(wrong: Array, shape: tuple[int, ...]) -> str:
     return f", all at {', '.join(found)}" if found else ""
 
 
-def _way(got: Array, expected: Array) -> str:
-    """Say in which way the wrong numbers are wrong."""
+def _way(got: Array, expected: Array, size: int) -> str:
+    """Say in which way the wrong numbers are wrong, of an array of this size."""
     if not np.isfinite(got).all():
         return "Some are NaN or infinite: never written, divided by 0, or overflowed."
     if not got.any():
         return "They are 0: they were never written, or a whole term is missing."
+    if got.size == 1 < size or not expected.any():  # one number, or a 0, shows no pattern
+        only = "It is the only one that is wrong: what is special about its place, or its input?"
+        return only if expected.any() else "0 is expected there: a condition is missing."
     if expected.all() and np.isfinite(expected).all():
         ratio = got / expected
         if np.ptp(ratio) <= 1e-3 * np.abs(ratio).min():

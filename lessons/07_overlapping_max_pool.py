@@ -71,7 +71,8 @@ move(draw_window, i=range(3), j=range(3))
 # gradient has to be collected.
 #
 # First forward. Two loops over the output are enough; NumPy does the rest for all images and
-# channels at once.
+# channels at once. Return an array of the type of `x` (`x.dtype`): a layer between float32 layers
+# must not make float64.
 
 
 # %% tags=["exercise"]
@@ -109,8 +110,8 @@ check("07.1", my_max_pool)
 # Two things to decide. A pixel may win several windows, hence the sum. And two pixels may be
 # equal: we give the gradient to the first in row-major order, as PyTorch and Caffe do.
 #
-# Predict: the image is the row 1 0 9 0 1, and $k = 3$, $s = 2$ give two windows. If
-# $gy = (2, 5)$, what is $gx$?
+# Predict: the image has three rows, 1 0 9 0 1 and two of zeros. $k = 3$, $s = 2$ give two windows.
+# If $gy = (2, 5)$, what is the first row of $gx$?
 
 
 # %% tags=["exercise"]
@@ -146,13 +147,25 @@ check("07.2", my_max_pool_backward)
 # A check knows the answers to its own questions. A judge knows only what a derivative is: it moves
 # $x$ a little in a random direction, and compares. These judges test every op of the library.
 #
-# `F.max_pool2d` stands here, so that the cell runs before you have solved anything. Put a
-# `tn.Function` of your own in its place: `forward` calls `my_max_pool`, `backward` calls yours.
+# `F.max_pool2d` stands here, so that the cell runs before you have solved anything. For your own
+# pool take the "#" away from the last lines: a `tn.Function` is a forward and a backward that belong
+# together.
 
 # %%
 x = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
 tn.testing.check_gradient(lambda x: F.max_pool2d(x, 3, 2), x)
 print("the gradient of max_pool2d is the slope of max_pool2d")
+
+# class MyPool(tn.Function):
+#     def forward(self, x):
+#         self.saved = (x,)
+#         return my_max_pool(x, 3, 2)
+#
+#     def backward(self, gy):
+#         return my_max_pool_backward(gy, *self.saved, 3, 2)
+#
+# tn.testing.check_gradient(lambda x: MyPool()(x), x)
+# print("and so is yours")
 
 # %% [markdown] lang="en"
 # What does the judge say where two pixels are equal? There the maximum has a kink: to one side the

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinynet import kernels
-from tinynet.lessons.exercise import exercise, expect
+from tinynet.lessons.exercise import Wrong, exercise, expect
 
 NONE = ((0, 0), (0, 0))
 
@@ -23,10 +23,13 @@ def _truth(x, k, s):
     ),
 )
 def max_pool(answer):
-    """Write my_max_pool(x, k, s): the maximum of every k x k window, windows s pixels apart."""
-    row = np.array([[[[1.0, 3.0, 2.0, 0.0, 4.0]] * 3]])
+    """Write my_max_pool(x, k, s): the maximum of every k x k window, windows s pixels apart.
+
+    x is (N, C, H, W); it returns a new array (N, C, OH, OW) of the type of x.
+    """
+    row = np.array([[[[1.0, 3.0, 5.0, 0.0, 4.0]] * 3]])
     expect(
-        answer(row, 3, 2), [[[[3, 4]]]], "three rows of 1 3 2 0 4, k = 3, s = 2",
+        answer(row, 3, 2), [[[[5, 5]]]], "three rows of 1 3 5 0 4, k = 3, s = 2",
         "The windows are columns 0-2 and 2-4: they share column 2.",
     )  # fmt: skip
     x = np.array([[[[1.0, 2.0, 9.0], [3.0, 1.0, 9.0]]]])
@@ -35,12 +38,34 @@ def max_pool(answer):
         "A window that would leave the image is left out.",
     )  # fmt: skip
     expect(
+        answer(x, 2, 1), [[[[3, 9]]]], "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 1",
+        "The windows are columns 0-1 and 1-2: they are k wide and begin s apart.",
+    )  # fmt: skip
+    expect(
         answer(-x, 2, 1), [[[[-1, -1]]]], "x = [[-1, -2, -9], [-3, -1, -9]], k = 2, s = 1",
         "The largest of negative numbers is negative: do not begin at 0.",
     )  # fmt: skip
+    four = np.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 2, 1, 1)
+    expect(
+        answer(four, 1, 1), four, "two pictures of two channels of one pixel, k = 1, s = 1",
+        "Each picture and each channel has maxima of its own: .max(axis=(2, 3)).",
+    )  # fmt: skip
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 9, 7))
-    expect(answer(x, 3, 2), _truth(x, 3, 2)[0], "random images (2, 3, 9, 7), k = 3, s = 2")
+    expect(
+        answer(x, 3, 2), _truth(x, 3, 2)[0], "random images (2, 3, 9, 7), k = 3, s = 2",
+        "They are 9 high and 7 wide: OH is 4, OW is 3.",
+    )  # fmt: skip
+    _same_type(answer(x.astype(np.float32), 3, 2))
+
+
+def _same_type(got):
+    """Raise Wrong unless float32 came of float32."""
+    if (found := np.asarray(got).dtype) != np.float32:
+        raise Wrong(
+            f"for x of float32: expected float32, got {found}.\n  np.zeros without a dtype makes "
+            "float64: np.zeros(shape, x.dtype)."
+        )
 
 
 @max_pool.solution
@@ -66,7 +91,10 @@ def my_max_pool(x, k, s):
     ),
 )
 def max_pool_backward(answer):
-    """Write my_max_pool_backward(gy, x, k, s): a window gives its gradient to its first maximum."""
+    """Write my_max_pool_backward(gy, x, k, s): a window gives its gradient to its first maximum.
+
+    gy is (N, C, OH, OW), x (N, C, H, W); it returns a new array gx of the shape and type of x.
+    """
     x = np.array([[[[1.0, 2.0], [3.0, 1.0]]]])
     expect(
         answer(np.array([[[[5.0]]]]), x, 2, 2), [[[[0, 0], [5, 0]]]],
@@ -80,17 +108,34 @@ def max_pool_backward(answer):
         "top row 1 0 9 0 1, zeros below, gy = [[2, 5]], k = 3, s = 2",
         "The 9 wins both windows, so it gets 2 + 5. Paths add up.",
     )  # fmt: skip
+    one = np.array([[[[1.0]]]])
     expect(
-        answer(np.array([[[[1.0]]]]), np.ones((1, 1, 2, 2)), 2, 2), [[[[1, 0], [0, 0]]]],
+        answer(one, np.ones((1, 1, 2, 2)), 2, 2), [[[[1, 0], [0, 0]]]],
         "x = [[1, 1], [1, 1]], gy = [[1]], k = 2, s = 2",
-        "Four equal values: the first one wins, or four times the gradient would go down.",
+        "Four equal values: the first one gets the gradient, once; the others get nothing.",
+    )  # fmt: skip
+    expect(
+        answer(one, np.array([[[[0.0, 7.0], [7.0, 0.0]]]]), 2, 2), [[[[0, 1], [0, 0]]]],
+        "x = [[0, 7], [7, 0]], gy = [[1]], k = 2, s = 2",
+        "Row-major order reads like a page: the 7 in the upper row comes first.",
+    )  # fmt: skip
+    two = np.array([[[[1.0, 2.0], [1.0, 2.0]], [[4.0, 3.0], [4.0, 3.0]]]])
+    expect(
+        answer(np.array([5.0, 6.0]).reshape(1, 2, 1, 1), two, 2, 2),
+        [[[[0, 5], [0, 0]], [[6, 0], [0, 0]]]],
+        "two channels, [[1, 2], [1, 2]] and [[4, 3], [4, 3]], gy = 5 and 6, k = 2, s = 2",
+        "Each picture and each channel has winners of its own.",
     )  # fmt: skip
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
     y, winner = _truth(x, 3, 2)
     gy = rng.standard_normal(y.shape)
     truth = kernels.max_pool2d_backward(gy, winner, x.shape, (3, 3), (2, 2), NONE)
-    expect(answer(gy, x, 3, 2), truth, "random integers (2, 3, 9, 7), k = 3, s = 2")
+    expect(
+        answer(gy, x, 3, 2), truth, "random integers (2, 3, 9, 7), k = 3, s = 2",
+        "Many values are equal here, and the images are 9 high and 7 wide.",
+    )  # fmt: skip
+    _same_type(answer(gy.astype(np.float32), x.astype(np.float32), 3, 2))
 
 
 @max_pool_backward.solution

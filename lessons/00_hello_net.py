@@ -205,7 +205,7 @@ check("00.2", my_top_error)
 
 # %% tags=["solution"]
 def my_top_error(scores, labels, k):
-    best = my_topk(scores, k)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return 1 - (best == labels[:, None]).any(axis=1).mean()
 
 

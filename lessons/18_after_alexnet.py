@@ -6,7 +6,7 @@
 # | goal | See what VGG, GoogLeNet, ResNet and DenseNet changed, and measure what a skip does. |
 # | time | 50 minutes |
 # | runs | under 15 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 is used if it is there |
 # | before | 05 Convolution by hand, 12 Count AlexNet |
 
 # %%
@@ -19,7 +19,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn, report
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
 # Five years lie between AlexNet and DenseNet. Here they are, as accuracy on ImageNet (top-1, one
@@ -263,9 +263,9 @@ def norms(model, x, labels):
     return [float(np.linalg.norm(p.grad)) for p in convolutions[1:]], loss.item()
 
 
-shapes = tn.data.Shapes(train=True, seed=0)
-prepare = tn.data.Normaliser.fit("standardise", shapes.images)
-x, labels = prepare(shapes.images[:10]).astype(np.float64), shapes.labels[:10]
+learn, _ = pictures(train=3000, test=0)
+prepare = tn.data.Normaliser.fit("standardise", learn.images)
+x, labels = prepare(learn.images[:10]).astype(np.float64), learn.labels[:10]
 
 # %% [markdown] lang="en"
 # Predict, before you run: which of the eight lines will be flat?

@@ -10,14 +10,16 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import tinynet
 from required import need_compiler
-from tinynet.lessons import exercise, pages
+from tinynet.lessons import exercise, pages, student
 
 ROOT = Path(tinynet.__file__).parent.parent
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
@@ -240,6 +242,53 @@ def test_each_exercise_has_its_cell_and_then_its_solution(path):
     assert numbers, "a lesson has exercises"
     expected = [(tag, n) for n in numbers for tag in ("exercise", "solution")]
     assert checked(cells_of(path)) == expected
+
+
+OTHERWISE = {  # whose cell says it differently, and why
+    "16.1": "here Numba is imported when it is needed; in the lesson it was, at the top",
+    "17.4": "the cell adds one line to a kernel that the lesson has",
+}
+
+
+def as_cell(source, name, value):
+    """Return the source of a solution as its cell says it: under the lesson's name."""
+    head, _, body = source.partition("\n")
+    if not value:
+        return re.sub(rf"\b{re.split(r'[( :]', head)[1]}\b", name, source)
+    body = body if '"""' in body else textwrap.dedent(body)  # what is quoted stands at the margin
+    return f"{name} = " + body.strip().removeprefix("return ")
+
+
+def drifted(cells, known, names):
+    """Find solution cells that do not end with what `solution` shows, and then the check."""
+    for cell in cells:
+        if "solution" in cell.tags:
+            number = re.search(r'check\("(\d\d\.\d+)"', cell.text)[1]
+            source = as_cell(known[number].solution_source(), names[number], known[number].value)
+            end = bare(f'{source}\ncheck("{number}", {names[number]})')
+            if number not in OTHERWISE and bare(cell.text)[-len(end) :] != end:
+                yield f"{number} should say:\n{source}"
+
+
+def bare(text):
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@every_lesson
+def test_a_solution_cell_is_the_solution(path):
+    number = path.name[:2]
+    known, names = exercise.exercises(number), student.answer_names(number)
+    assert list(drifted(cells_of(path), known, names)) == []
+
+
+@pytest.mark.parametrize(("part", "other"), [("cell @ 2", "2 @ cell"), ("my_x(", "my_y(")])
+def test_a_solution_that_drifted_is_found(part, other):
+    text = '# %% tags=["solution"]\ndef my_x(cell):\n    return cell @ 2\n\n\ncheck("42.1", my_x)\n'
+    known = {"42.1": SimpleNamespace(value=False)}
+    known["42.1"].solution_source = lambda: "def solved(cell):\n    return cell @ 2"
+    assert list(drifted(pages.cells(text), known, {"42.1": "my_x"})) == []
+    (found,) = drifted(pages.cells(text.replace(part, other, 1)), known, {"42.1": "my_x"})
+    assert found.startswith("42.1 should say:\ndef my_x(cell)")
 
 
 def wrong_answers(number):

@@ -69,7 +69,7 @@ def filters(weight: Array, path: Path, *, title: str = "") -> None:
     ----------
     weight : (OC, C, KH, KW)
     """
-    tiles = mosaic(to_numpy(weight))
+    tiles = mosaic(weight)
     height, width = tiles.shape[:2]
     figure = _figure(6, 6 * height / width + 0.5)
     axes = figure.subplots()
@@ -86,6 +86,7 @@ def filters(weight: Array, path: Path, *, title: str = "") -> None:
 
 def mosaic(weight: Array) -> Array:
     """Return filters (OC, C, KH, KW) side by side with white seams, (rows, columns, 3) in 0..1."""
+    weight = to_numpy(weight)
     if weight.shape[1] != 3:
         weight = weight.reshape(-1, 1, *weight.shape[2:]).repeat(3, axis=1)
     count, _, kh, kw = weight.shape

@@ -136,4 +136,4 @@ def my_epochs_to(epochs, errors, level):
                 return epochs[0]
             part = (errors[i - 1] - level) / (errors[i - 1] - error)
             return epochs[i - 1] + part * (epochs[i] - epochs[i - 1])
-    return math.inf
+    return float("inf")

@@ -152,10 +152,9 @@ def four_multiplications(answer: Any) -> None:
 
 @four_multiplications.solution
 def f23(d, g):
-    middle, other = (g[0] + g[1] + g[2]) / 2, (g[0] - g[1] + g[2]) / 2
     m1 = (d[0] - d[2]) * g[0]
-    m2 = (d[1] + d[2]) * middle
-    m3 = (d[2] - d[1]) * other
+    m2 = (d[1] + d[2]) * ((g[0] + g[1] + g[2]) / 2)
+    m3 = (d[2] - d[1]) * ((g[0] - g[1] + g[2]) / 2)
     m4 = (d[1] - d[3]) * g[2]
     return m1 + m2 + m3, m2 - m3 - m4
 

@@ -31,7 +31,7 @@ def judge(number: str, path: Path) -> Report:
         raise DataError(f"lessons: lesson {number} has no exercises to check.")
     with exercise.listening() as notes:
         names, broken = _run(path)
-        wanted = _answers(number)
+        wanted = answer_names(number)
         for known, expression in wanted.items():
             if known not in notes and expression in names:
                 notes[known] = asked[known].try_out(names[expression])
@@ -76,7 +76,7 @@ def sources(path: Path) -> list[tuple[str, int]]:
     return [("\n".join(lines[a:b]), a) for a, b in zip(starts, ends, strict=True)]
 
 
-def _answers(number: str) -> dict[str, str]:
+def answer_names(number: str) -> dict[str, str]:
     """Return the name that the lesson gives to the answer of each exercise."""
     text = pages.find(number).path.read_text(encoding="utf-8")
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]

@@ -1,4 +1,4 @@
-"""What the experiments share: a plain training loop, the answers of a net, means with spreads."""
+"""What the experiments share: bytes as floats, a training loop, answers, means with spreads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from tinynet.random import at_step
 
 Prepare = Callable[[Array], Array]
 Disturb = Callable[[Array, np.random.Generator], Array]
+
+
+def prepared(images: Array) -> Array:
+    """Return bytes 0..255 as floats -2..2."""
+    return images / 64 - 2
 
 
 def train(

@@ -13,8 +13,7 @@ import math
 import numpy as np
 
 import tinynet as tn
-from tinynet.backend import Array
-from tinynet.lessons.measure._training import say, scores, spread, train
+from tinynet.lessons.measure._training import prepared, say, scores, spread, train
 from tinynet.models.towers import EXCHANGES, SMALL, TwoTowers
 
 PLAN = dataclasses.replace(SMALL, widths=(8, 16, 24, 24, 16), hidden=64)
@@ -35,17 +34,11 @@ def main(seeds: int) -> None:
             tn.seed(seed)
             model = TwoTowers(PLAN, 10, exchange_at=pattern)
             pictures, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
-            losses.append(
-                train(model, pictures, labels, _prepared, epochs=EPOCHS, lr=LR, seed=seed)
-            )
-            answers = scores(model, test.images, _prepared).argmax(axis=1)
+            losses.append(train(model, pictures, labels, prepared, epochs=EPOCHS, lr=LR, seed=seed))
+            answers = scores(model, test.images, prepared).argmax(axis=1)
             right.append(100 * float(np.mean(answers == test.labels)))
         size = sum(math.prod(p.shape) for p in model.parameters())
         say(
             f"{pattern:8} {size:,} parameters  training loss {spread(losses, 3)}  "
             f"test accuracy {spread(right, 2)} %"
         )
-
-
-def _prepared(images: Array) -> Array:
-    return images / 64 - 2

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import tinynet as tn
 from tinynet import nn
-from tinynet.backend import Array
-from tinynet.lessons.measure._training import say, scores, spread, train
+from tinynet.lessons.measure._training import prepared, say, scores, spread, train
 
 WINDOWS = {"2 x 2 every 2": 2, "3 x 3 every 2": 3}
 SCHEDULES = ((0.02, 20), (0.01, 30))  # learning rate, epochs
@@ -46,14 +45,10 @@ def _one(
         nn.Flatten(), nn.Linear(32 * 8 * 8, 10),
     )  # fmt: skip
     pictures, labels = learn.images[:COUNT], learn.labels[:COUNT]
-    train(model, pictures, labels, _prepared, epochs=epochs, lr=lr, seed=seed, batch=50)
+    train(model, pictures, labels, prepared, epochs=epochs, lr=lr, seed=seed, batch=50)
     pairs = (pictures, labels), (test.images, test.labels)
     known, unknown = (
-        100 * (scores(model, images, _prepared).argmax(axis=1) == right).mean()
+        100 * (scores(model, images, prepared).argmax(axis=1) == right).mean()
         for images, right in pairs
     )
     return float(known), float(unknown)
-
-
-def _prepared(images: Array) -> Array:
-    return images / 64 - 2

@@ -73,10 +73,12 @@ def main(seeds: int) -> None:
     say(
         f"Shapes, {len(shapes):,} pictures; filters {FILTERS}; batches of {BATCH}, momentum 0.9, "
         f"no weight decay. Epochs to 25 % error on the last {LOOK_BACK:,} training pictures, as "
-        f"they were answered before the update; inf is more than {LIMIT}. {seeds} seeds: mean "
-        "(least to most)."
+        f"they were answered before the update; never is not within {LIMIT}. {seeds} seeds: mean "
+        "(least to most) of those that ended."
     )
     for name in ACTIVATIONS:
         for lr in RATES:
             found = [epochs_needed(name, lr, seed, images, shapes.labels) for seed in range(seeds)]
-            say(f"{name:5} lr {lr:<6}{spread(found, 2)}")
+            ended = [epochs for epochs in found if epochs < math.inf]
+            told = spread(ended, 2) if ended else "none ended"
+            say(f"{name:5} lr {lr:<6}{told}, {seeds - len(ended)} of {seeds} never")

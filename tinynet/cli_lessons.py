@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BUDGET = 60  # seconds of processor time; what else runs on the machine does not count
 

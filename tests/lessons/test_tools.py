@@ -58,7 +58,9 @@ def not_yet(x):
         (lambda x: (None, ...), "42.1 not yet: Write double(x)."),
         (not_yet, "42.1 not yet: Write double(x)."),
         (None, "42.1 not yet: Write double(x)."),
-        (3, "42.1 wrong: what it returns cannot be judged (TypeError: 'int' object is not"),
+        (3, "42.1 wrong: it is 3, which is no function."),
+        (lambda x: sys.exit(3), "42.1 raised SystemExit: 3"),
+        (lambda x: [object()], "42.1 wrong: for x = 1: expected 2, got [<object"),
         (nothing_but_for_one, "42.1 wrong: it returns nothing for nothing_but_for_one(x = [1, 3])"),
         (lambda: 2, "42.1 raised TypeError: "),
     ],
@@ -455,6 +457,52 @@ def test_pytest_makes_each_exercise_a_test(learner, pytester):
     done.assert_outcomes(failed=1, passed=1)
     done.stdout.fnmatch_lines("FAILED *student.py::07.2 - Failed*")
     done.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_pytest_says_why_an_answer_is_missing_and_which_lessons_there_are(learner, pytester):
+    learner.write_text("def my_max_pool(x, k, s):\n    return x[")
+    plain = "-p", "tinynet.lessons.plugin", "-p", "no:cacheprovider", "--lesson"
+    done = pytester.runpytest_inprocess(*plain, "7", learner)
+    done.stdout.fnmatch_lines("*cell 1 raised SyntaxError: '[[]' was never closed*")
+    done = pytester.runpytest_inprocess(*plain, "99", learner)
+    done.stdout.fnmatch_lines("lessons: there is no lesson 99. There are 00, 01, *")
+    done.stdout.no_fnmatch_line("*plugin.py*")
+
+
+LOOPS = """
+from tinynet.lessons import check
+# %%
+def my_max_pool(x, k, s):
+    while True:
+        pass
+check("07.1", my_max_pool)
+# %%
+while True:
+    pass
+# %%
+import sys
+sys.exit("bye")
+"""
+
+
+def test_a_loop_without_an_end_is_broken_off_and_an_exit_is_no_end(learner, monkeypatch):
+    monkeypatch.setattr(student, "LIMIT", 0.2)
+    learner.write_text(LOOPS)
+    report = student.judge("07", learner)
+    assert report.outcomes[0].text.startswith("TimeoutError: it had not ended after 0.2 s.")
+    assert "\n  in my_max_pool(x = [[[[1, 3, 2, 0, 4]" in report.outcomes[0].text
+    assert [line[:26] for line in report.broken] == [
+        "cell 3 raised TimeoutError",
+        "cell 4 raised SystemExit: ",
+    ]
+    learner.write_text(LOOPS.replace("# %%", "").partition("check(")[0])
+    assert report.outcomes[0] == student.judge("07", learner).outcomes[0]
+
+
+def test_a_file_that_is_no_text_is_refused(learner):
+    learner.write_bytes(b"\xd0")
+    with pytest.raises(DataError, match="it cannot be read as text"):
+        student.judge("07", learner)
 
 
 # the commands

@@ -131,7 +131,7 @@ class Caught:
         where: TracebackType | None,
     ) -> bool:
         self.error = error
-        return isinstance(error, Exception)  # not Ctrl-C, nor sys.exit
+        return isinstance(error, Exception | SystemExit)  # not Ctrl-C
 
 
 def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str | None:

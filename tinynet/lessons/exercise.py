@@ -97,6 +97,8 @@ class Exercise:
 
     def try_out(self, answer: Any) -> Outcome:
         """Check an answer; whatever it does, an Outcome says it."""
+        if not (self.value or answer is None or answer is ... or callable(answer)):
+            return Outcome(self.number, "wrong", f"it is {small(answer)}, which is no function.")
         changes: list[str] = []
         with Caught() as caught, np.errstate(all="ignore"):
             self.check(watched(answer, self.returns, changes))

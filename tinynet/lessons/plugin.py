@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tinynet.lessons import student
+from tinynet.errors import DataError
+from tinynet.lessons import pages, student
 from tinynet.lessons.exercise import Outcome
 
 
@@ -42,10 +43,14 @@ class LessonFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Run the file; return one item per exercise."""
-        number = self.config.getoption("--lesson").zfill(2)
-        for outcome in student.judge(number, self.path).outcomes:
+        try:
+            lesson = pages.find(self.config.getoption("--lesson"))
+            report = student.judge(lesson.number, self.path)
+        except DataError as error:
+            raise self.CollectError(str(error)) from None
+        for outcome in report.outcomes:
             item = Item.from_parent(self, name=outcome.number)
-            item.outcome = outcome
+            item.outcome, item.broken = outcome, report.broken
             yield item
 
 
@@ -53,11 +58,13 @@ class Item(pytest.Item):
     """One exercise, which passes where its check says ok."""
 
     outcome: Outcome
+    broken: list[str]  # what cells of the file raised: where an answer is missing, perhaps why
 
     def runtest(self) -> None:
         """Fail with the words of the check."""
         if self.outcome.state != "ok":
-            pytest.fail(str(self.outcome), pytrace=False)
+            why = self.broken if self.outcome.state == "not yet" else []
+            pytest.fail("\n  ".join([str(self.outcome), *why]), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Name the exercise."""

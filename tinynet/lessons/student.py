@@ -7,6 +7,9 @@ import contextlib
 import io
 import json
 import os
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -15,6 +18,8 @@ from tinynet.errors import DataError
 from tinynet.lessons import exercise, pages
 from tinynet.lessons.answer import Caught
 from tinynet.lessons.exercise import Outcome
+
+LIMIT = 60.0  # seconds that a cell or an answer may take
 
 
 class Report(NamedTuple):
@@ -34,7 +39,8 @@ def judge(number: str, path: Path) -> Report:
         wanted = answer_names(number)
         for known, expression in wanted.items():
             if known not in notes and expression in names:
-                notes[known] = asked[known].try_out(names[expression])
+                with limited():
+                    notes[known] = asked[known].try_out(names[expression])
     outcomes = [notes.get(n) or Outcome(n, "not yet", _missing(n, wanted)) for n in asked]
     return Report(outcomes, broken)
 
@@ -52,7 +58,7 @@ def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
     names["__file__"] = str(path)
     os.environ.setdefault("MPLBACKEND", "Agg")
     for i, (source, lines_before) in enumerate(sources(path)):
-        with Caught() as caught, contextlib.redirect_stdout(io.StringIO()):
+        with Caught() as caught, contextlib.redirect_stdout(io.StringIO()), limited():
             tree = ast.increment_lineno(ast.parse(source, str(path)), lines_before)
             exec(compile(tree, str(path), "exec"), names)
         if caught.error is not None:
@@ -61,9 +67,31 @@ def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
     return names, broken
 
 
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """Inside the block, a loop of Python that does not end is broken off with a TimeoutError."""
+    if threading.current_thread() is not threading.main_thread():  # no other one gets signals
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"it had not ended after {LIMIT:g} s. Is there a loop without an end?")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def sources(path: Path) -> list[tuple[str, int]]:
     """Return the code of each cell of a file, with the number of lines before it."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: it cannot be read as text ({error}).") from None
     if path.suffix == ".ipynb":
         try:
             listed = json.loads(text)["cells"]

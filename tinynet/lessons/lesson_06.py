@@ -3,7 +3,7 @@
 import numpy as np
 
 import tinynet as tn
-from tinynet.kernels import col2im, conv2d_forward, im2col
+from tinynet.kernels import col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 AXES = {

@@ -11,6 +11,7 @@ train: .venv/installed                ## train the demo on the built-in pictures
 	$(BIN)/tinynet train
 
 lessons: .venv/installed              ## the course, in JupyterLab
+	@echo "Installing JupyterLab into .venv: minutes the first time."
 	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
 	$(BIN)/tinynet lessons open
 
@@ -42,6 +43,7 @@ clean:                                ## forget the environment, the caches and 
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python setup.cfg pyproject.toml
+	@echo "Installing tinynet into .venv; in a terminal of your own: . .venv/bin/activate"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 

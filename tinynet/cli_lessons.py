@@ -40,7 +40,11 @@ def new_copies(folder: Path) -> None:
     from tinynet.lessons import pages
 
     written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
-    click.echo(f"{len(written)} files written to {folder}; what was there is untouched.")
+    click.echo(
+        f"{len(written)} files written to {folder}, a notebook and a script for each lesson; what was "
+        "there is untouched. A script is run again after each answer, and keeps its figures with:\n"
+        f"  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
+    )
 
 
 @lessons.command(name="open")
@@ -59,6 +63,10 @@ def open_lesson(number: str, folder: Path) -> None:
     for lesson in pages.lessons():
         pages.copy(lesson, folder)
     notebook = (folder / chosen.path.name).with_suffix(".ipynb")
+    click.echo(
+        f"Your copies are in {folder}: {notebook.name} is the lesson, the .py beside it the same as a "
+        "script. If no browser opens, use the link below. Ctrl-C ends JupyterLab."
+    )
     root = ["--allow-root"] if os.geteuid() == 0 else []  # a container often has nobody else
     sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(notebook)]))
 

@@ -41,8 +41,8 @@ def new_copies(folder: Path) -> None:
 
     written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
     click.echo(
-        f"{len(written)} files written to {folder}, a notebook and a script for each lesson; what was "
-        "there is untouched. A script is run again after each answer, and keeps its figures with:\n"
+        f"{len(written)} files written to {folder}, a notebook and a script for each lesson; "
+        "what was there is untouched. A script is run again after each answer, and keeps its figures with:\n"
         f"  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
     )
 
@@ -64,8 +64,8 @@ def open_lesson(number: str, folder: Path) -> None:
         pages.copy(lesson, folder)
     notebook = (folder / chosen.path.name).with_suffix(".ipynb")
     click.echo(
-        f"Your copies are in {folder}: {notebook.name} is the lesson, the .py beside it the same as a "
-        "script. If no browser opens, use the link below. Ctrl-C ends JupyterLab."
+        f"Your copies are in {folder}: {notebook.name} is the lesson, the .py beside it the same "
+        "as a script. If no browser opens, use the link below. Ctrl-C ends JupyterLab."
     )
     root = ["--allow-root"] if os.geteuid() == 0 else []  # a container often has nobody else
     sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(notebook)]))

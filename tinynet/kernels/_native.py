@@ -82,7 +82,7 @@ OPTIONS: dict[str, Any] = {
     "no_cfunc_wrapper": True,
 }
 
-COMPILING = "Compiling the kernels for this processor, once; later runs skip this."
+COMPILING = "Compiling kernels that have not run on this processor yet; later runs skip this."
 
 
 def say_on_stderr(_name: str) -> None:

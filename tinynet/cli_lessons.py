@@ -42,8 +42,8 @@ def new_copies(folder: Path) -> None:
     written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
     click.echo(
         f"{len(written)} files written to {folder}, a notebook and a script for each lesson; "
-        "what was there is untouched. A script is run again after each answer, and keeps its figures with:\n"
-        f"  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
+        "what was there is untouched. A script is run again after each answer, and its figures "
+        f"are kept by:\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
     )
 
 

@@ -5,6 +5,11 @@ Each class also is the built-in error that a Python programmer would expect, so 
 ``except ValueError`` catches it.
 """
 
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
 
 class ShapeError(ValueError):
     """Arrays whose shapes, or labels whose values, do not fit the op that was asked for."""
@@ -20,3 +25,17 @@ class GraphError(RuntimeError):
 
 class DataError(ValueError):
     """A file or a download is not what it should be; the message names it and the way out."""
+
+
+def warn_of_float64(op: str, x: Any, weight: Any) -> None:
+    """Warn where pictures that became float64 by a division make all that follows slow.
+
+    The result is right, and many times as slow: float64 is the reference's, and it spreads.
+    """
+    if (x.dtype, weight.dtype) == ("float64", "float32"):
+        warnings.warn(
+            f"{op}: x is float64 and weight float32, so this and what follows is computed in "
+            "float64, without the fast kernels. Give it x.astype(np.float32).",
+            RuntimeWarning,
+            stacklevel=2,
+        )

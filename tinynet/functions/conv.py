@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function
 from tinynet.backend import Array
-from tinynet.errors import ShapeError
+from tinynet.errors import ShapeError, warn_of_float64
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
     conv2d_backward_input,
@@ -145,6 +145,7 @@ def _conv2d(
             f"conv2d: halves are of one group with an even number of filters; groups={groups}, "
             f"weight is {weight.shape}."
         )
+    warn_of_float64("conv2d", x, weight)
     op = Conv2d(*geometry, spread, groups, relu=relu, halves=halves)
     return op(x, weight) if bias is None else op(x, weight, bias)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet import kernels
 from tinynet.autograd import Function, require_tensors
 from tinynet.backend import Array
-from tinynet.errors import ShapeError
+from tinynet.errors import ShapeError, warn_of_float64
 from tinynet.functions.elementwise import unbroadcast
 
 if TYPE_CHECKING:
@@ -108,5 +108,6 @@ def linear(
         raise ShapeError(
             f"linear: halves are of an even number of units; weight is {weight.shape}."
         )
+    warn_of_float64("linear", x, weight)
     op = Linear(halves=halves)
     return op(x, weight) if bias is None else op(x, weight, bias)

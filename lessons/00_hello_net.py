@@ -134,7 +134,7 @@ for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
     colors = ["#0072B2" if j == test.labels[i] else "#bbbbbb" for j in best]
     hatches = ["//" if j == test.labels[i] else "" for j in best]
     picture.imshow(test.images[i].transpose(1, 2, 0))
-    picture.set_title(f"a {test.classes[test.labels[i]]}", fontsize=10)
+    picture.set_title(test.classes[test.labels[i]], fontsize=10)
     picture.set_axis_off()
     bars.barh(names, 100 * shares[i, best], color=colors, edgecolor="#333333", hatch=hatches)
     bars.invert_yaxis()
@@ -145,7 +145,7 @@ for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
     told.append(f"{test.classes[test.labels[i]]}: {guessed}")
 rank = int((scores[mistaken] > scores[mistaken, test.labels[mistaken]]).sum()) + 1
 first, second = (test.classes[test.labels[i]] for i in (sure, mistaken))
-fig.suptitle(f"The {first} is its first guess; the {second} only guess number {rank}")
+fig.suptitle(f"Above, {first} is its first guess; below, {second} is only guess number {rank}")
 figure(
     fig,
     f"Two {test.kind} with the five best guesses, the true class hatched. "

@@ -47,6 +47,13 @@ def test_each_fall_of_the_learning_rate_is_marked(tmp_path):
     axes = plot._figure(3, 3).subplots()
     plot._mark_falls(axes, [record(1, 0.1), record(2, 0.01), record(3, 0.01), record(4, 0.001)])
     assert [line.get_xdata()[0] for line in axes.lines] == [1.5, 3.5]
+    assert [text.get_text() for text in axes.texts] == ["lr 0.01", "lr 0.001"]
+
+
+def test_a_learning_rate_that_glides_down_draws_no_curtain():
+    axes = plot._figure(3, 3).subplots()
+    plot._mark_falls(axes, [record(i, 0.1 - 0.01 * i) for i in range(1, 5)])
+    assert not axes.lines
 
 
 def test_the_two_lines_differ_without_their_colour():

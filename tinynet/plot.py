@@ -29,7 +29,7 @@ GREY = "#767676"
 
 
 def curves(records: Sequence[Mapping[str, Any]], path: Path, *, title: str = "") -> None:
-    """Draw loss and accuracy over the epochs; a dotted line marks each fall of the learning rate.
+    """Draw loss and accuracy over the epochs; dotted lines mark where the learning rate halves.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def curves(records: Sequence[Mapping[str, Any]], path: Path, *, title: str = "")
     left.set(ylabel="loss (mean cross-entropy, nats)", ylim=(0, None))
     right.set(ylabel="accuracy (%)")
     if records:
-        right.set_title(f"test {100 * records[-1]['test_accuracy']:.1f} %", fontsize=10)
+        found = f"test accuracy {100 * records[-1]['test_accuracy']:.1f} %"
+        title = f"{title}: {found}" if title else found
     for axes in (left, right):
         _mark_falls(axes, records)
         axes.set(xlabel="epoch")
@@ -114,11 +115,10 @@ def curves_in_words(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _mark_falls(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
     for before, after in itertools.pairwise(records):
-        if after["lr"] < before["lr"]:
+        if after["lr"] <= before["lr"] / 2:  # a rate that glides down would draw a curtain
             axes.axvline(before["epoch"] + 0.5, color=GREY, linestyle=":", linewidth=1)
-            label = f" lr {after['lr']:.2g}"
-            top = axes.get_xaxis_transform()
-            axes.text(before["epoch"] + 0.5, 0.02, label, transform=top, fontsize=7, color=GREY)
+            place, top = (before["epoch"] + 0.5, 1.02), axes.get_xaxis_transform()
+            axes.text(*place, f"lr {after['lr']:.2g}", transform=top, ha="center", color=GREY)
 
 
 def _figure(width: float, height: float) -> Figure:

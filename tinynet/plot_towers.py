@@ -28,7 +28,7 @@ def towers(maps: Mapping[str, Shape], crossed: Crossed, path: Path, *, title: st
         the first device alone
     crossed : bytes by (layer that they go into, whether they go to the second device)
     """
-    figure = _figure(11, 4.6)
+    figure = _figure(10, 4.6)
     axes = figure.subplots()
     for i, (layer, shape) in enumerate(maps.items()):
         rows = (FIRST,) if i == len(maps) - 1 else (FIRST, SECOND)
@@ -64,7 +64,7 @@ def _box(axes: Axes, x: float, y: float, shape: Shape) -> None:
     axes.fill(xs, ys, facecolor="#f2f2f2", edgecolor="#333333", linewidth=1, zorder=2)
     words = f"{many} maps\n{side}x{shape[2]}" if side else f"{many:,}\nunits"
     place, side_of_it = (y + 0.34, "bottom") if y == FIRST else (y - 0.34, "top")
-    axes.text(x, place, words, ha="center", va=side_of_it, fontsize=8, zorder=3)
+    axes.text(x, place, words, ha="center", va=side_of_it, fontsize=9, zorder=3)
 
 
 def _arrow(
@@ -88,4 +88,4 @@ def _crossing(axes: Axes, i: int, layer: str, crossed: Crossed) -> None:
         ways = "each way" if down == up else "one way"
         words = f"{max(down, up):,} bytes\n{ways}"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        axes.text((i - 0.5) * STEP, 0.5, words, ha="center", va="center", fontsize=8, bbox=box)
+        axes.text((i - 0.5) * STEP, 0.5, words, ha="center", va="center", fontsize=9, bbox=box)

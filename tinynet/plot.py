@@ -64,7 +64,7 @@ def filters(weight: Array, path: Path, *, title: str = "") -> None:
     """Draw each filter of a first layer as a small picture.
 
     Three input channels are shown as colour, other numbers in grey, channel by channel. One scale
-    serves all filters: grey is zero, so a dark picture is a weak filter and not a hidden one.
+    serves all filters: grey is zero, so a pale picture is a weak filter and not a hidden one.
 
     Parameters
     ----------

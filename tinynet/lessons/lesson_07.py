@@ -101,8 +101,7 @@ def max_pool_backward(answer):
         "x = [[1, 2], [3, 1]], gy = [[5]], k = 2, s = 2",
         "Only the winner moves the output: it gets all of gy, the others nothing.",
     )  # fmt: skip
-    row = np.array([[[[1.0, 0.0, 9.0, 0.0, 1.0]] * 3]])
-    row[..., 1:, :] = 0
+    row = np.array([[[[1.0, 0.0, 9.0, 0.0, 1.0], [0] * 5, [0] * 5]]])
     expect(
         answer(np.array([[[[2.0, 5.0]]]]), row, 3, 2)[..., :1, :], [[[[0, 0, 7, 0, 0]]]],
         "top row 1 0 9 0 1, zeros below, gy = [[2, 5]], k = 3, s = 2",

@@ -17,7 +17,7 @@ from tinynet.kernels.lrn import window_sum
 from tinynet.testing import check_adjoint, check_gradient, check_kernel, check_layer, tolerance
 from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference
-from tinynet.testing.gradient import STEPS, Line
+from tinynet.testing.gradient import MINUTE, STEPS, Line
 
 X = np.random.default_rng(0).standard_normal((2, 6, 4, 5))
 
@@ -568,6 +568,43 @@ def test_check_layer_accepts_our_layers_and_leaves_them_as_they_were(make):
     after = layer.state_dict()
     assert all(before[k].tobytes() == after[k].tobytes() for k in before)
     assert [p.grad for p in layer.parameters()] == gradients
+
+
+class LosesAShortcut(nn.Module):
+    """Two layers, and around them a shortcut whose gradient may be lost."""
+
+    def __init__(self, lost):
+        tn.seed(0)
+        self.first, self.second, self.lost = nn.Linear(4, 4), nn.Linear(4, 4), lost
+
+    def forward(self, x):
+        y = F.tanh(self.first(x))
+        return F.tanh(self.second(y)) + (y.detach() if self.lost else y)
+
+
+def test_a_network_is_judged_along_one_direction_of_everything_and_the_last_wrong_array_is_named():
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    check_gradient(LosesAShortcut(False), x, together=True)
+    text = text_of(check_gradient, LosesAShortcut(True), x, together=True)
+    assert "the gradient of first.bias is not the slope of forward: along a random" in text
+
+
+def test_one_direction_asks_forward_so_often_however_many_arrays_there_are():
+    calls = []
+
+    def net(*xs):
+        calls.append(xs)
+        return F.tanh(F.concatenate(list(xs), 0))
+
+    check_gradient(net, *np.random.default_rng(0).standard_normal((9, 2, 3)), together=True)
+    assert len(calls) == 3 + 1 + 2 * len(MINUTE)
+
+
+def test_together_too_a_kink_is_explained():
+    x = X.copy()
+    x[0, 0, 0, 0] = 0
+    with pytest.raises(ValueError, match="all of it together is at a kink"):
+        check_gradient(F.relu, x, together=True)
 
 
 def test_check_layer_hands_labels_over_as_they_are():

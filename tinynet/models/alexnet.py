@@ -31,6 +31,7 @@ class Settings:
     halves : whether layers that see all, on both GPUs of 2012, compute half of their units at a
         time: then every number is that of `towers.TwoTowers`, to the last bit
     head : what stands before the scores
+    hidden : units of each of its layers
     k, alpha, lrn_groups : constants of LRN; alpha multiplies the sum of squares
     inverted_dropout : whether the scale of dropout is corrected in training instead of in tests
     weights : the standard deviations of the weights, first layer first; "torch": the uniform
@@ -49,6 +50,7 @@ class Settings:
     sees_all: str = "conv3"
     halves: bool = False
     head: str = "flatten fc relu dropout fc relu dropout"
+    hidden: int = 4096
     k: float = 2.0
     alpha: float = 1e-4
     lrn_groups: int = 2
@@ -99,8 +101,8 @@ class AlexNet(nn.Module):
         inputs = 6 * 6 * self.settings.widths[-1]
         for word in self.settings.head.split():
             if word == "fc":
-                yield nn.Linear(inputs, 4096, halves=self.settings.halves)
-                inputs = 4096
+                yield nn.Linear(inputs, self.settings.hidden, halves=self.settings.halves)
+                inputs = self.settings.hidden
             else:
                 yield self._layer(word, inputs)
         yield nn.Linear(inputs, classes)

@@ -107,9 +107,10 @@ class Builder:
         )
 
 
-def inception_v4(classes: int = 1000) -> nn.Sequential:
-    """Return the network of figure 9 for (N, 3, 299, 299)."""
-    return _assemble(Builder(), Builder().stem(), (4, 7, 3), classes)
+def inception_v4(classes: int = 1000, shrink: int = 1) -> nn.Sequential:
+    """Return the network of figure 9 for (N, 3, 299, 299), with every width divided by `shrink`."""
+    parts = Builder(shrink)
+    return _assemble(parts, parts.stem(), (4, 7, 3), classes)
 
 
 def small_inception_v4(classes: int = 10) -> nn.Sequential:

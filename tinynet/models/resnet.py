@@ -83,7 +83,14 @@ class Bottleneck(Block):
 
 
 class ResNet(nn.Module):
-    """A stem, four stages of blocks, a mean and a linear layer, for images (N, 3, 224, 224)."""
+    """A stem, four stages of blocks, a mean and a linear layer, for images (N, 3, 224, 224).
+
+    Parameters
+    ----------
+    blocks : of each stage
+    width : channels of the stem; of a block's 3x3 in stage i, counted from 0, 2**i times as many
+    squeeze : whether each block weighs its channels: SE-ResNet
+    """
 
     def __init__(
         self,
@@ -91,17 +98,18 @@ class ResNet(nn.Module):
         *,
         block: type[BasicBlock | Bottleneck] = BasicBlock,
         blocks: tuple[int, int, int, int] = (2, 2, 2, 2),
+        width: int = 64,
         squeeze: bool = False,
     ) -> None:
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        inputs = 64
+        inputs = width
         for i, count in enumerate(blocks):
-            stage, width = [], 64 * 2**i
+            stage, channels = [], width * 2**i
             for j in range(count):
-                stage.append(block(inputs, width, 2 if i and not j else 1, squeeze))
-                inputs = width * block.expansion
+                stage.append(block(inputs, channels, 2 if i and not j else 1, squeeze))
+                inputs = channels * block.expansion
             setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
         self.fc = nn.Linear(inputs, classes)
 

@@ -8,27 +8,23 @@ from __future__ import annotations
 from tinynet import nn
 
 
-def zfnet(classes: int = 1000) -> nn.Sequential:
-    """Return the net of figure 3 for (N, 3, 224, 224)."""
-    return _zfnet(
-        classes, (96, 256, 384, 384, 256), strides=(2, 2), side=6, hidden=4096, dropout=0.5
-    )
-
-
-def small_zfnet(classes: int = 10) -> nn.Sequential:
-    """Return its plan at the size of (N, 3, 32, 32)."""
-    return _zfnet(classes, (24, 32, 48, 48, 32), strides=(1, 1), side=3, hidden=64, dropout=0.0)
-
-
-def _zfnet(
-    classes: int,
-    widths: tuple[int, ...],
+def zfnet(
+    classes: int = 1000,
     *,
-    strides: tuple[int, int],
-    side: int,
-    hidden: int,
-    dropout: float,
+    widths: tuple[int, ...] = (96, 256, 384, 384, 256),
+    strides: tuple[int, int] = (2, 2),
+    side: int = 6,
+    hidden: int = 4096,
+    dropout: float = 0.5,
 ) -> nn.Sequential:
+    """Return the net of figure 3 for (N, 3, 224, 224).
+
+    Parameters
+    ----------
+    widths : of the five convolutions
+    strides : of the first two
+    side : of the maps that the first linear layer sees
+    """
     a, b, c, d, e = widths
     return nn.Sequential(
         nn.Conv2d(3, a, 7, stride=strides[0], padding=1),  # (N, 96, 110, 110)
@@ -55,4 +51,11 @@ def _zfnet(
         nn.ReLU(),
         nn.Dropout(dropout),
         nn.Linear(hidden, classes),
+    )
+
+
+def small_zfnet(classes: int = 10) -> nn.Sequential:
+    """Return its plan at the size of (N, 3, 32, 32), too small to need dropout."""
+    return zfnet(
+        classes, widths=(24, 32, 48, 48, 32), strides=(1, 1), side=3, hidden=64, dropout=0.0
     )

@@ -14,6 +14,7 @@ A linear f needs no small steps: its backward is its transpose, <f(x), u> = <x, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +26,13 @@ from tinynet.testing.subject import Subject, name_of
 
 STEPS = [4.0**-i for i in range(4, 11)]  # 0.004 ... 0.000001, in units of the size of x
 FEW = slice(3, 6)  # of the steps, for the elements one by one
+MINUTE = [4.0**-i for i in range(8, 15)]  # where all of a network moves: it has many kinks
 ELEMENTS = 1000  # arrays up to this size are searched whole for the wrong elements
 
 Phi = Callable[[Array], float]
 
 
-def check_gradient(fn: Callable[..., Any], *arrays: Array) -> None:
+def check_gradient(fn: Callable[..., Any], *arrays: Array, together: bool = False) -> None:
     """Raise unless backward() gives the derivatives of `fn` with respect to every array.
 
     Parameters
@@ -40,12 +42,16 @@ def check_gradient(fn: Callable[..., Any], *arrays: Array) -> None:
         checked too. Arrays of integers (labels) are handed over as they are.
     arrays
         Where to differentiate. Away from kinks: no ties under a maximum, no zeros under a ReLU.
+    together
+        Move all arrays and parameters along one direction, each in proportion to its size: one
+        question instead of one for each of them, for networks of many layers. What is wrong is
+        then looked for array by array, from the last one, which is nearest to the output.
     """
     with Subject(fn, arrays, np.float64) as subject:
-        compare_gradients(subject, "check_gradient")
+        compare_gradients(subject, "check_gradient", together)
 
 
-def compare_gradients(subject: Subject, judge: str) -> None:
+def compare_gradients(subject: Subject, judge: str, together: bool = False) -> None:
     """Hold backward against the slopes of forward, for one input or parameter after the other."""
     rng = np.random.default_rng(0)
     arrays = subject.arrays
@@ -54,12 +60,17 @@ def compare_gradients(subject: Subject, judge: str) -> None:
     gradients = subject.gradients(arrays, u)
     noise = tolerance(y.size + sum(a.size for a in arrays), np.float64)
     size = np.abs(y * u).sum()
-    for i, (x, gradient) in enumerate(zip(arrays, gradients, strict=True)):
+    for name, x, gradient in zip(subject.names, arrays, gradients, strict=True):
         if gradient.shape != x.shape:
             raise AssertionError(
-                f"{judge}: {subject.name}: the gradient of {subject.names[i]} has the shape "
+                f"{judge}: {subject.name}: the gradient of {name} has the shape "
                 f"{gradient.shape}, expected {x.shape}."
             )
+    if together and _right_together(subject, judge, u, gradients):
+        return
+    order = range(len(arrays))
+    for i in reversed(order) if together else order:  # the last array is nearest to the output
+        x, gradient = arrays[i], gradients[i]
 
         def phi(moved: Array, i: int = i) -> float:
             return float((subject.value([*arrays[:i], moved, *arrays[i + 1 :]]) * u).sum())
@@ -67,7 +78,49 @@ def compare_gradients(subject: Subject, judge: str) -> None:
         search = Search(phi, x, gradient, noise * float(size + np.abs(x * gradient).sum()))
         v = rng.standard_normal(x.shape)
         if x.size and search.along(v) != "right":
-            raise search.complaint(v, f"{judge}: {subject.name}", subject.names[i])
+            who = f"{judge}: {subject.name}"
+            raise search.complaint(v, who, subject.names[i], hunt=not together)
+    if together:
+        raise AssertionError(
+            f"{judge}: {subject.name}: along a direction that moves all arrays the gradient is not "
+            "the slope of forward, though it is for each of them alone."
+        )
+
+
+def _right_together(subject: Subject, judge: str, u: Array, gradients: list[Array]) -> bool:
+    """Return whether backward is right along one random direction of everything that can move.
+
+    Each number is rounded on its way: as much noise as if each had moved by a rounding error.
+    """
+    rng = np.random.default_rng(1)
+    arrays = subject.arrays
+    vs = [_unit(x) * rng.standard_normal(x.shape) for x in arrays]
+    squares = sum(float(((x * g) ** 2).sum()) for x, g in zip(arrays, gradients, strict=True))
+    size = float(np.abs(subject.value(arrays) * u).sum()) + math.sqrt(squares)
+
+    def phi(h: Any) -> float:
+        moved = [x + h * v for x, v in zip(arrays, vs, strict=True)]
+        return float((subject.value(moved) * u).sum())
+
+    line = Line(phi, np.zeros(()), np.ones(()), np.array(MINUTE), tolerance(16, np.float64) * size)
+    if line.kink:
+        raise _kink(line, f"{judge}: {subject.name}", "all of it together")
+    slope = sum(float((g * v).sum()) for g, v in zip(gradients, vs, strict=True))
+    return line.verdict(slope) == "right"
+
+
+def _kink(line: Line, who: str, what: str) -> ValueError:
+    return ValueError(
+        f"{who}: {what} is at a kink, or nearer to one than {line.steps[-1]:.1g}: to one "
+        f"side the slope is {line.left:.6g}, to the other {line.right:.6g}. There is no "
+        "derivative to compare with. Choose an input without ties, and without zeros "
+        "under a ReLU."
+    )
+
+
+def _unit(x: Array) -> float:
+    """Return the size of an element of x."""
+    return float(np.sqrt(np.mean(x * x))) if x.any() else 1.0
 
 
 class Line:
@@ -104,7 +157,7 @@ class Search:
 
     def __init__(self, phi: Phi, x: Array, gradient: Array, noise: float) -> None:
         self.phi, self.x, self.gradient, self.noise = phi, x, gradient, noise
-        self.unit = float(np.sqrt(np.mean(x * x))) if x.any() else 1.0
+        self.unit = _unit(x)
 
     def line(self, v: Array, steps: slice = slice(None)) -> Line:
         """Return phi along the direction v."""
@@ -114,17 +167,14 @@ class Search:
         """Return the verdict about the gradient along the direction v."""
         return self.line(v).verdict(float((self.gradient * v).sum()))
 
-    def complaint(self, v: Array, who: str, what: str) -> Exception:
-        """Return the error that says what is wrong."""
+    def complaint(self, v: Array, who: str, what: str, hunt: bool = True) -> Exception:
+        """Return the error that says what is wrong, down to the element if asked to hunt."""
         line, along = self.line(v), float((self.gradient * v).sum())
         if line.kink:
-            return ValueError(
-                f"{who}: {what} is at a kink, or nearer to one than {line.steps[-1]:.1g}: to one "
-                f"side the slope is {line.left:.6g}, to the other {line.right:.6g}. There is no "
-                "derivative to compare with. Choose an input without ties, and without zeros "
-                "under a ReLU."
-            )
-        text = self.whole() if self.x.size <= ELEMENTS else self.one(v)
+            return _kink(line, who, what)
+        text = None
+        if hunt:
+            text = self.whole() if self.x.size <= ELEMENTS else self.one(v)
         text = text or f"along a random direction got {along:.9g}, expected {line.slope:.9g}."
         return AssertionError(f"{who}: the gradient of {what} is not the slope of forward: {text}")
 

@@ -120,8 +120,7 @@ def max_pool_backward(answer):
     )  # fmt: skip
     two = np.array([[[[1.0, 2.0], [1.0, 2.0]], [[4.0, 3.0], [4.0, 3.0]]]])
     expect(
-        answer(np.array([5.0, 6.0]).reshape(1, 2, 1, 1), two, 2, 2),
-        [[[[0, 5], [0, 0]], [[6, 0], [0, 0]]]],
+        answer(np.array([[[[5.0]], [[6.0]]]]), two, 2, 2), [[[[0, 5], [0, 0]], [[6, 0], [0, 0]]]],
         "two channels, [[1, 2], [1, 2]] and [[4, 3], [4, 3]], gy = 5 and 6, k = 2, s = 2",
         "Each picture and each channel has winners of its own.",
     )  # fmt: skip

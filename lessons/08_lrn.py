@@ -50,9 +50,9 @@ for c in range(6):
 # %% [markdown] lang="en"
 # Channel 0 sees three channels: itself and two on one side. Nothing stands in for the missing two.
 #
-# **Exercise 08.1.** Write `lrn(x, n, k, alpha, beta)` for `x` of shape (N, C, H, W). Loop over the
-# distance to the neighbour, 1 to n // 2, and let slices do the channels. `hint("08.1")` helps,
-# three times.
+# **Exercise 08.1.** Write `my_lrn(x, n, k, alpha, beta)` for `x` of shape (N, C, H, W); return `y`.
+# Loop over the distance to the neighbour, 1 to n // 2, and let slices do the channels. You may write
+# the sum over the window as a function of its own: backward needs it again.
 
 
 # %% tags=["exercise"]
@@ -84,8 +84,8 @@ check("08.1", my_lrn)
 # channels: one comes in, one leaves. A *running sum* needs two steps a channel, however wide the
 # window is.
 #
-# **Exercise 08.2.** Write `running_sum(v, n)` for a list of numbers. The check counts your
-# additions and subtractions.
+# **Exercise 08.2.** Write `my_running_sum(v, n)` for a list of numbers and an odd n. The windows end
+# at both ends of the list, as above. The check counts your additions and subtractions.
 
 
 # %% tags=["exercise"]
@@ -134,7 +134,8 @@ check("08.2", my_running_sum)
 # Why window$(j)$, and not "all $c$ that see $j$"? For odd $n$ they are the same channels. The window
 # is symmetric, so whom I see sees me.
 #
-# **Exercise 08.3.** Write it. It is the forward sum again, of other numbers.
+# **Exercise 08.3.** Write it as `my_lrn_backward(gy, x, y, scale, n, alpha, beta)`. All four arrays
+# have the shape (N, C, H, W), and so has `gx`. The sum is that of forward again, of other numbers.
 
 
 # %% tags=["exercise"]
@@ -188,25 +189,22 @@ def verdict(judge, *args, **settings):
 
 x = np.random.default_rng(0).standard_normal((2, 8, 3, 3))
 for alpha in (1e-4, 1.0):
-    wrong = forgetful_lrn(tn.tensor(x), 5, 2.0, alpha, 0.75).numpy()
-    right = F.local_response_norm(tn.tensor(x), 5, 2.0, alpha, 0.75).numpy()
+
+    def mine(t, alpha=alpha):
+        return forgetful_lrn(t, 5, 2.0, alpha, 0.75)
+
+    def library(t, alpha=alpha):
+        return F.local_response_norm(t, 5, 2.0, alpha, 0.75)
+
+    wrong, right = mine(tn.tensor(x)).numpy(), library(tn.tensor(x)).numpy()
     error = np.abs(wrong - right).max() / np.abs(right).max()
     print(f"alpha = {alpha:g}: the largest error is {error:.1e} of the largest output")
-
-
-def mine(t):
-    return forgetful_lrn(t, 5, 2.0, 1.0, 0.75)
-
-
-def library(t):
-    return F.local_response_norm(t, 5, 2.0, 1.0, 0.75)
-
-
-verdict(tn.testing.check_layer, mine, x, against=library)
+    verdict(tn.testing.check_layer, mine, x, against=library)
 
 # %% [markdown] lang="en"
-# With the paper's $\alpha$ the missing neighbour changes the fourth digit or a later one. Our judge
-# computes in float64 and would notice even that. A test with a tolerance of $10^{-3}$ would not.
+# It speaks both times. With the paper's $\alpha$ the missing neighbour changes the fourth digit or a
+# later one. Our judge computes in float64, so it notices even that. A test with a tolerance of
+# $10^{-3}$ would not.
 # **Test where the effect is large**: with $\alpha = 1$ no tolerance can hide it.
 #
 # Now one for you. Flip the sign of the second term of `gx`, and leave forward as it is. Which judge
@@ -239,65 +237,26 @@ verdict(tn.testing.check_gradient, flipped_lrn, x)
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library's definition is as short as yours. Two things are more general than in your version:
-# what are they? (Look at the arguments, and at the first line of the sum.)
+# The library's definition is as short as yours. Two things are other than in your version. Look at
+# the arguments, and at what forward returns: what are they?
 
 # %%
+show(tn.kernels.lrn.window_sum)
 show(tn.kernels.lrn_forward)
 show(tn.kernels.lrn_backward)
 show(nn.LocalResponseNorm)
 
 # %% [markdown] lang="en"
 # `groups` keeps a window inside its group of channels. In 2012 the channels of a layer lay on two
-# GPUs, and a window that crossed the border would have meant a transfer over the bus. And the
-# kernel returns `scale` as well, because backward needs it: computing it twice would be the dearer
-# way.
+# GPUs, and a window that crossed the border would have meant a transfer over the bus. And forward
+# returns `scale` as well, because backward needs it: computing it twice would be the dearer way.
 #
-# What does LRN do to a loud channel? Eleven channels hold 1 at one pixel, and the one in the middle
-# holds 30. The small $\alpha$ of the paper is made for such loud channels, so we take it as it is
-# in the sum, times 100, to see it at our size.
-
-# %%
-loud = np.ones((1, 11, 1, 1), np.float32)
-loud[0, 5] = 30
-settings = {"n": 5, "k": 2.0, "alpha": 1e-2, "beta": 0.75}
-alone = loud * settings["k"] ** -settings["beta"]  # what remains if all neighbours are silent
-inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
-post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
-
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-counts = []
-for ax, y, title, colour, hatch in (
-    (axes[0], inhibited, "LRN", "#0072B2", "//"),
-    (axes[1], post, "the post's layer", "#D55E00", ".."),
-):
-    kept = (y / alone).ravel()
-    for bar, share in zip(ax.bar(range(11), kept, edgecolor="black"), kept, strict=True):
-        quiet = share < 0.9
-        bar.set(facecolor=colour if quiet else "#dddddd", hatch=hatch if quiet else "")
-    counts.append(int((kept < 0.9).sum()))
-    ax.set(xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.05))
-    ax.set_title(f"{title}: {counts[-1]} of 11 lose more than a tenth", fontsize=11)
-    ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("share of the value that is left")
-figure(
-    fig,
-    "Two bar charts of what is left of 11 channels, one of them loud. More than a tenth is lost by "
-    f"{counts[0]} channels in LRN and by {counts[1]} in the post's layer. LRN leaves "
-    + ", ".join(f"{v:.2f}" for v in (inhibited / alone).ravel())
-    + "; the post's layer leaves "
-    + ", ".join(f"{v:.2f}" for v in (post / alone).ravel())
-    + ".",
-)
-
-# %% [markdown] lang="en"
-# On the left only the neighbours within two channels are quietened, and the loud channel itself.
-# So channels compete with those beside them, and a filter that wants to be heard must differ from
-# its neighbours. On the right everybody is quietened by the same factor. That is no competition; it
-# is a volume knob. We come back to it under *Break*.
+# What does LRN do to a loud channel? Eleven channels hold 1 at one pixel, and one of them holds 30.
+# The paper's $\alpha = 10^{-4}$ is made for channels that are louder still. Here we take $10^{-2}$, so
+# that a channel of 30 shows. Which channels will it quieten, and will it quieten itself?
 #
-# The same picture to play with: in Jupyter, with ipywidgets installed, sliders move the loud channel
-# and set $n$. Elsewhere it is one still picture.
+# In Jupyter, with ipywidgets installed, sliders move the loud channel and set $n$. Elsewhere it is
+# one still picture.
 
 
 # %%
@@ -326,6 +285,11 @@ def draw_neighbours(loud_channel=2, n=5):
 
 
 move(draw_neighbours, loud_channel=range(11), n=range(1, 10, 2))
+
+# %% [markdown] lang="en"
+# Only the neighbours within two channels are quietened, and the loud channel itself. So channels
+# compete with those beside them, and a filter that wants to be heard must differ from its
+# neighbours.
 
 # %% [markdown] lang="en"
 # ## Faster
@@ -388,7 +352,7 @@ show(KerasPostLRN.forward)
 # Reading is one way. Here is a better one: *ask the layer*. The gradient of one single output with
 # respect to the whole input is zero wherever that output does not look.
 #
-# **Exercise 08.4.** Write `sees(layer, x, c, h, w)` for an array `x` of shape (1, C, H, W) and
+# **Exercise 08.4.** Write `my_sees(layer, x, c, h, w)` for an array `x` of shape (1, C, H, W) and
 # `y = layer(x)`: a mask (C, H, W), true where the output `y[0, c, h, w]` depends on the input.
 
 
@@ -423,7 +387,45 @@ for name, layer in (("LRN", nn.LocalResponseNorm()), ("the post's layer", KerasP
 
 # %% [markdown] lang="en"
 # LRN sees five channels at one pixel. The post's layer sees **all** channels, over 5x5 **pixels**:
-# it pools where it should walk along the channels, and then adds all of them up.
+# it pools where it should walk along the channels, and then adds all of them up. What does that do to
+# a loud channel? Here it is number 5 of eleven.
+
+# %%
+loud = np.ones((1, 11, 1, 1), np.float32)
+loud[0, 5] = 30
+settings = {"n": 5, "k": 2.0, "alpha": 1e-2, "beta": 0.75}
+alone = loud * settings["k"] ** -settings["beta"]  # what remains if all neighbours are silent
+inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
+post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+counts = []
+for ax, y, title, colour, hatch in (
+    (axes[0], inhibited, "LRN", "#0072B2", "//"),
+    (axes[1], post, "the post's layer", "#D55E00", ".."),
+):
+    kept = (y / alone).ravel()
+    for bar, share in zip(ax.bar(range(11), kept, edgecolor="black"), kept, strict=True):
+        quiet = share < 0.9
+        bar.set(facecolor=colour if quiet else "#dddddd", hatch=hatch if quiet else "")
+    counts.append(int((kept < 0.9).sum()))
+    ax.set(xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.05))
+    ax.set_title(f"{title}: {counts[-1]} of 11 lose more than a tenth", fontsize=11)
+    ax.spines[["top", "right"]].set_visible(False)
+axes[0].set_ylabel("share of the value that is left")
+figure(
+    fig,
+    "Two bar charts of what is left of 11 channels, one of them loud. More than a tenth is lost by "
+    f"{counts[0]} channels in LRN and by {counts[1]} in the post's layer. LRN leaves "
+    + ", ".join(f"{v:.2f}" for v in (inhibited / alone).ravel())
+    + "; the post's layer leaves "
+    + ", ".join(f"{v:.2f}" for v in (post / alone).ravel())
+    + ".",
+)
+
+# %% [markdown] lang="en"
+# With LRN channel 5 quietens itself and two neighbours on each side. With the post's layer everybody
+# is quietened by the same factor. That is no competition; it is a volume knob.
 #
 # Is it a wrong *gradient*? Ask the gradient judge. What will it say?
 
@@ -475,7 +477,7 @@ print(
 
 # %% [markdown] lang="en"
 # Less than a thousandth. At this size a measurement of "LRN against nothing" measures a constant and
-# a learning rate. LRN acts where some channels are loud, as in the first figure, or in the big
+# a learning rate. LRN acts where some channels are loud, as in the figures, or in the big
 # network of the paper after many epochs; this lesson cannot show that.
 #
 # | | |

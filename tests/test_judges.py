@@ -377,6 +377,7 @@ def one_element(op, gy, gx):
 GRADIENTS = {
     "sign": (lambda op, gy, gx: -gx, "Each is -1 times what it should be: the sign is flipped"),
     "factor": (lambda op, gy, gx: 2 * gx, "Each is 2 times what it should be"),
+    "nearly": (lambda op, gy, gx: 1.0002 * gx, "All are nearly right"),
     "zero": (lambda op, gy, gx: 0 * gx, "They are 0"),
     "cross term": (lambda op, gy, gx: gy * op.saved[2] ** -0.75, "240 of 240 elements"),
     "one element": (one_element, "1 of 240 elements are wrong, all at n = 1, c = 2, h = 3, w = 4"),

@@ -9,7 +9,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import kernels, nn
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, exercise, expect, small
 from tinynet.nn.mistakes import KerasPostLRN
 
 Array = Any
@@ -30,24 +30,44 @@ IN_WORDS = "one pixel with the channels 1, -2, 3, -4, 5, -6, n = 5, k = 2"
     ),
 )
 def lrn(answer: Any) -> None:
-    """Write my_lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta."""
+    """Write my_lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta.
+
+    It returns one array, y of the shape of x.
+    """
     one = np.array([3.0]).reshape(1, 1, 1, 1)
     expect(
-        answer(one, 5, 7.0, 1.0, 0.5).ravel(), [0.75],
-        "one channel with the value 3, n = 5, k = 7, alpha = 1, beta = 0.5",
+        _alone(answer(one, 1, 7.0, 1.0, 0.5), one), [0.75],
+        "one channel with the value 3, n = 1, k = 7, alpha = 1, beta = 0.5",
         "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75.",
     )  # fmt: skip
+    expect(
+        _alone(answer(one, 5, 7.0, 1.0, 0.5), one), [0.75], "the same with n = 5",
+        "A single channel has no neighbours: nothing wraps round, and nothing stands in for them. "
+        "And alpha is multiplied with the sum, not with the mean: it is not divided by n.",
+    )  # fmt: skip
     sums = np.array([14.0, 30, 55, 90, 86, 77])  # by hand: 1 + 4 + 9 = 14, and so on
-    got = answer(SIX, 5, 2.0, 0.1, 0.75).ravel()
+    got = _alone(answer(SIX, 5, 2.0, 0.1, 0.75), SIX)
+    found = ((SIX.ravel() / got) ** (1 / 0.75) - 2) / 0.1
     expect(
         got, SIX.ravel() * (2 + 0.1 * sums) ** -0.75, f"{IN_WORDS}, alpha = 0.1",
         "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sees channels 0 to 2, "
-        "channel 2 sees 0 to 4.",
+        f"channel 2 sees 0 to 4. Yours come to {small(found, 4)[1:-1]}.",
     )  # fmt: skip
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 7, 3, 4))
     truth = kernels.lrn_forward(x, 3, 2.0, 0.5, 0.75, 1)[0]
-    expect(answer(x, 3, 2.0, 0.5, 0.75), truth, "random images (2, 7, 3, 4), n = 3, alpha = 0.5")
+    expect(
+        answer(x, 3, 2.0, 0.5, 0.75), truth, "random images (2, 7, 3, 4), n = 3, alpha = 0.5",
+        "Each picture and each pixel is for itself: the sum runs over channels, axis 1.",
+    )  # fmt: skip
+
+
+def _alone(got: Any, x: Array) -> Array:
+    """Return y as a row, if it is one array of the shape of x."""
+    told = f"a tuple of {len(got)}" if isinstance(got, tuple) else small(got)
+    if isinstance(got, tuple) or np.shape(got) != x.shape:
+        raise Wrong(f"for x of shape {x.shape}: expected one array of that shape, y, got {told}.")
+    return np.asarray(got).ravel()
 
 
 @lrn.solution
@@ -94,7 +114,11 @@ class Counted:
     ),
 )
 def running_sum(answer: Any) -> None:
-    """Write my_running_sum(v, n): a list of the window sums of v, with two steps a channel."""
+    """Write my_running_sum(v, n): a list of the window sums of v, with two steps a channel.
+
+    v is a list of numbers and n is odd. The window of v[c] goes from c - n // 2 to c + n // 2, and
+    ends at both ends of v, as above.
+    """
     expect(
         answer([1.0, 4.0, 9.0, 16.0], 3), [5, 14, 29, 25], "v = [1, 4, 9, 16], n = 3",
         "5 = 1 + 4; then 9 comes in; then 16 comes in and 1 leaves; then 4 leaves.",
@@ -140,30 +164,57 @@ def my_running_sum(v, n):
     ),
 )
 def lrn_backward(answer: Any) -> None:
-    """Write my_lrn_backward(gy, x, y, scale, n, alpha, beta), which returns gx."""
+    """Write my_lrn_backward(gy, x, y, scale, n, alpha, beta), which returns gx.
+
+    gy, x, y, scale and gx have the shape (N, C, H, W).
+    """
+    y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.0, 0.75, 1)
+    gy = np.array([1.0, 2, 3, 4, 5, 6]).reshape(SIX.shape)
+    expect(
+        _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX), (gy * 2**-0.75).ravel(),
+        f"{IN_WORDS}, alpha = 0, gy = 1, 2, 3, 4, 5, 6",
+        "With alpha = 0 nobody quietens anybody, and the first term is all there is: "
+        "gy * scale**-beta. Mind the minus of beta.",
+    )  # fmt: skip
+    x, y, scale, gy = (np.full((1, 1, 1, 1), value) for value in (4.0, 2.0, 16.0, 2.0))
+    expect(
+        _alone(answer(gy, x, y, scale, 5, 0.25, 0.25), x), [0.875],
+        "one channel, x = 4, scale = 16, y = 2, gy = 2, n = 5, alpha = 0.25, beta = 0.25",
+        "The first term is 2 / 16**0.25 = 1. The second is 2 * alpha * beta * x times gy * y / "
+        "scale, here 2 * 0.25 * 0.25 * 4 * (2 * 2 / 16) = 0.125, and it is subtracted.",
+    )  # fmt: skip
+    _neighbours(answer)
+    rng = np.random.default_rng(0)
+    x, gy = rng.standard_normal((2, 2, 7, 3, 4))
+    y, scale = kernels.lrn_forward(x, 3, 1.0, 0.5, 0.5, 1)
+    truth = kernels.lrn_backward(gy, x, y, scale, 3, 0.5, 0.5, 1)
+    expect(
+        answer(gy, x, y, scale, 3, 0.5, 0.5), truth, "random images, n = 3, beta = 0.5",
+        "Each picture and each pixel is for itself: the sum runs over channels, axis 1.",
+    )  # fmt: skip
+
+
+def _neighbours(answer: Any) -> None:
+    """Ask for six channels; the digits agree with PyTorch's autograd in float64."""
     y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.1, 0.75, 1)
     gy = np.zeros_like(SIX)
     gy[0, 0] = 1
-    expect(  # these digits agree with PyTorch's autograd in float64
+    expect(
         answer(gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3817642494, 0.0352397769, -0.0528596653, 0, 0, 0],
         f"{IN_WORDS}, alpha = 0.1, gy = 1 for channel 0 alone",
         "Channels 1 and 2 are in the window of channel 0, so they move y[0] although gy is 0 at "
-        "their own place. The more they are, the larger is its divisor: hence the minus.",
+        "their own place. In the sum gy, y and scale are those of channel 0; the x in front of it "
+        "is their own.",
         tolerance=1e-8,
     )  # fmt: skip
     expect(
-        answer(gy + 1 - gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
+        answer(np.ones_like(SIX), SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3864694311, 0.3068380760, 0.1728651447, 0.0912706577, 0.1733647090, 0.0987341088],
         f"{IN_WORDS}, alpha = 0.1, gy = 1 everywhere",
         "Each channel is in several windows, and all of them pull.",
         tolerance=1e-8,
     )  # fmt: skip
-    rng = np.random.default_rng(0)
-    x, gy = rng.standard_normal((2, 2, 7, 3, 4))
-    y, scale = kernels.lrn_forward(x, 3, 1.0, 0.5, 0.5, 1)
-    truth = kernels.lrn_backward(gy, x, y, scale, 3, 0.5, 0.5, 1)
-    expect(answer(gy, x, y, scale, 3, 0.5, 0.5), truth, "random images, n = 3, beta = 0.5")
 
 
 @lrn_backward.solution
@@ -176,14 +227,15 @@ def my_lrn_backward(gy, x, y, scale, n, alpha, beta):
     return gy * scale**-beta - 2 * alpha * beta * x * total
 
 
-LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 2, 2, 2] sees
-    "nn.ReLU()": (nn.ReLU, np.s_[2, 2, 2]),
-    "nn.LocalResponseNorm(n=3)": (lambda: nn.LocalResponseNorm(n=3), np.s_[1:4, 2, 2]),
+PLACE = (3, 1, 2)  # three different numbers: c, h, w
+LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 3, 1, 2] sees
+    "nn.ReLU()": (nn.ReLU, np.s_[3, 1, 2]),
+    "nn.LocalResponseNorm(n=3)": (lambda: nn.LocalResponseNorm(n=3), np.s_[2:5, 1, 2]),
     "nn.LocalResponseNorm(n=5, groups=2)": (
-        lambda: nn.LocalResponseNorm(n=5, groups=2), np.s_[0:3, 2, 2]
+        lambda: nn.LocalResponseNorm(n=5, groups=2), np.s_[3:6, 1, 2]
     ),
-    "nn.SpatialResponseNorm(n=3)": (lambda: nn.SpatialResponseNorm(n=3), np.s_[2, 1:4, 1:4]),
-    "the layer of the post, n = 3": (lambda: KerasPostLRN(n=3), np.s_[:, 1:4, 1:4]),
+    "nn.SpatialResponseNorm(n=3)": (lambda: nn.SpatialResponseNorm(n=3), np.s_[3, 0:3, 1:4]),
+    "the layer of the post, n = 3": (lambda: KerasPostLRN(n=3), np.s_[:, 0:3, 1:4]),
 }  # fmt: skip
 
 
@@ -203,22 +255,22 @@ def sees(answer: Any) -> None:
 
     x is an array (1, C, H, W), and y = layer(x).
     """
-    x = np.random.default_rng(0).uniform(1, 2, (1, 6, 5, 5))
+    x = np.random.default_rng(0).uniform(1, 2, (1, 6, 5, 4))
     for name, (make, places) in LAYERS.items():
-        wanted = np.zeros((6, 5, 5), bool)
+        wanted = np.zeros((6, 5, 4), bool)
         wanted[places] = True
-        got = np.asarray(answer(make(), x, 2, 2, 2))
-        if got.shape != (6, 5, 5) or (got.astype(bool) != wanted).any():
+        got = np.asarray(answer(make(), x, *PLACE))
+        if got.shape != (6, 5, 4) or (got.astype(bool) != wanted).any():
             raise Wrong(
-                f"for {name}, an input of 6 channels of 5x5 pixels, and the output at c = 2, "
-                f"h = 2, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
-                "\n  Ask for the gradient of this one output, not of a sum of outputs."
+                f"for {name}, an input of 6 channels of 5x4 pixels, and the output at c = 3, "
+                f"h = 1, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
+                "\n  Ask for the gradient of one output, y[0, c, h, w], not of a sum of outputs."
             )
 
 
 def _seen(mask: Array) -> str:
     """Return in words where a mask is true."""
-    if mask.shape != (6, 5, 5):
+    if mask.shape != (6, 5, 4):
         return f"an array of shape {mask.shape}"
     places = np.argwhere(mask)
     if not len(places):

@@ -108,7 +108,9 @@ def _size(got: Array, expected: Array) -> str:
 
 
 def _factor(ratio: float) -> str:
-    """Say what it means that all wrong numbers are `ratio` times the right ones."""
+    """Say what it means that all wrong numbers are about `ratio` times the right ones."""
+    if abs(ratio - 1) < 1e-3:
+        return "All are nearly right: a small term is missing, or digits were lost on the way."
     if abs(ratio + 1) < 1e-3:
         return "Each is -1 times what it should be: the sign is flipped."
     return f"Each is {ratio:.4g} times what it should be: a factor of {1 / ratio:.4g} is missing."

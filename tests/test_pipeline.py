@@ -11,7 +11,9 @@ from PIL import Image
 
 from tinynet import pipeline
 from tinynet.data import Pictures, resize
+from tinynet.distributed import Shard, share
 from tinynet.pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
+from tinynet.ranks import Ranks
 from tinynet.recipes import Recipe
 
 PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
@@ -30,6 +32,42 @@ def inputs(feed, epoch=0, first=0):
 
 def disturbed(**changes):
     return feeds(dataclasses.replace(PLAIN, **changes), pictures(), pictures(6, seed=1))
+
+
+class Watched:
+    """Pictures that note which of them were looked at."""
+
+    def __init__(self, images):
+        self.all, self.seen, self.shape, self.dtype = images, [], images.shape, images.dtype
+
+    def __len__(self):
+        return len(self.all)
+
+    def __getitem__(self, which):
+        self.seen += np.arange(len(self.all))[which].ravel().tolist()
+        return self.all[which]
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
+    """Crop, mirror, padded crop and colour; the last batch has fewer images than five ranks."""
+    how = {"crop": 28, "mirror": True, "pad": 2, "colour": 0.1}
+    for whole in disturbed(**how):
+        images = Watched(whole.dataset.images)
+        watched = SimpleNamespace(**{**vars(whole.dataset), "images": images})
+        wanted = list(whole.batches(1))
+        for rank in range(size):
+            who, images.seen = Ranks(), []
+            who.rank, who.size = rank, size
+            found = Shard(dataclasses.replace(whole, dataset=watched), who).batches(1)
+            touched = []
+            for (x, labels), (all_x, all_labels) in zip(found, wanted, strict=True):
+                lo, hi = share(len(all_labels), rank, size)
+                mine = slice(lo, hi) if hi > lo else slice(1)
+                np.testing.assert_array_equal(x, all_x[mine])
+                np.testing.assert_array_equal(labels, all_labels[mine])
+                touched += labels.tolist()
+            assert images.seen == touched, "a label is the number of its picture"
 
 
 # fixed

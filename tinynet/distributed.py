@@ -31,11 +31,11 @@ from tinynet.ranks import Ranks
 
 
 class Shard:
-    """The share of one rank in the batches of a feed; see `train.Feed`.
+    """The share of one rank in the batches of a feed; see `train.Feed` and `pipeline.Rows`.
 
-    Each rank prepares the whole batch, since what is random in it is drawn for the whole, and
-    keeps its own images. Where a batch has fewer images than there are ranks, a rank without any
-    takes the first one, so that it does what the others do; it counts for nothing.
+    What is random is drawn for the whole batch, and the rank reads and disturbs its own images
+    alone. Where a batch has fewer images than there are ranks, a rank without any takes the first
+    one, so that it does what the others do; it counts for nothing.
     """
 
     def __init__(self, feed: Any, ranks: Ranks) -> None:
@@ -48,12 +48,16 @@ class Shard:
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Array, Array]]:
         """Yield this rank's part of the batches from number `first` on."""
-        for images, labels in self.feed.batches(epoch, first):
+        for images, labels in self.feed.batches(epoch, first, self.rows):
             lo, hi = share(len(labels), self.ranks.rank, self.ranks.size)
             self.ranks.batch, self.ranks.images = len(labels), hi - lo
             random.at_row(lo)
-            mine = slice(lo, hi) if hi > lo else slice(0, 1)
-            yield images[mine], labels[mine]
+            yield images, labels[self.rows(len(labels))]
+
+    def rows(self, n: int) -> slice:
+        """Return which of n images this rank looks at."""
+        lo, hi = share(n, self.ranks.rank, self.ranks.size)
+        return slice(lo, hi) if hi > lo else slice(0, 1)
 
 
 def share(n: int, rank: int, size: int) -> tuple[int, int]:

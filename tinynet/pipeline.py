@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from tinynet import data
 from tinynet.backend import Array
 from tinynet.data import Dataset, Normaliser
+from tinynet.data.loader import pictures_of
 from tinynet.kernels.augment import PLACES
 from tinynet.random import generator
 from tinynet.recipes import Recipe
@@ -29,6 +30,40 @@ Sets = tuple[Dataset, ...]
 TEST_BATCH = 250
 MEASURED = 10_000  # pictures in files that are read for their mean, at most
 SIDE = 32  # of the pictures that the recipes are made for; digits get a border
+
+
+Rows = Callable[[int], slice]
+"""Which images of a batch of n are wanted: slice(n) is all; a rank prepares its own alone."""
+
+
+def chosen(dataset: Dataset, numbers: Iterable[Array], rows: Rows) -> Iterator[Batch]:
+    """Yield the images in these rows, and all labels, of each batch of pictures' numbers."""
+    batches = list(numbers)
+    images = pictures_of(dataset.images, [batch[rows(len(batch))] for batch in batches])
+    for batch, found in zip(batches, images, strict=True):
+        yield found, dataset.labels[batch]
+
+
+class Draws:
+    """Random numbers for a batch of n images, of which those of some rows are handed out.
+
+    As much of NumPy's generator as `data.augment` asks for, which says the size for its rows.
+    """
+
+    def __init__(self, rng: np.random.Generator, n: int, rows: Rows) -> None:
+        self.rng, self.n, self.rows = rng, n, rows(n)
+
+    def integers(self, low: int, high: int, _: int, *, endpoint: bool) -> Array:
+        """Return whole numbers."""
+        return self.rng.integers(low, high, self.n, endpoint=endpoint)[self.rows]
+
+    def random(self, _: int) -> Array:
+        """Return numbers between 0 and 1."""
+        return self.rng.random(self.n)[self.rows]
+
+    def normal(self, mean: float, deviation: float, size: tuple[int, int]) -> Array:
+        """Return normally distributed numbers."""
+        return self.rng.normal(mean, deviation, (self.n, size[1]))[self.rows]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +80,14 @@ class TrainFeed:
         """How many batches an epoch has; the last one may be smaller."""
         return data.steps_per_epoch(len(self.dataset.labels), self.recipe.batch)
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch from number `first` on."""
+    def batches(self, epoch: int, first: int = 0, rows: Rows = slice) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `first` on: some rows of images, all labels."""
         recipe = self.recipe
-        found = data.batches(self.dataset, recipe.batch, seed=recipe.seed, epoch=epoch, start=first)
-        for step, (images, labels) in enumerate(found, first):
-            yield (
-                self._disturbed(images, generator("disturb", epoch, step, seed=recipe.seed)),
-                labels,
-            )
+        order = data.epoch_order(len(self.dataset.labels), recipe.seed, epoch)
+        numbers = data.batch_indices(order, recipe.batch, first)
+        for step, (images, labels) in enumerate(chosen(self.dataset, numbers, rows), first):
+            rng = generator("disturb", epoch, step, seed=recipe.seed)
+            yield self._disturbed(images, Draws(rng, len(labels), rows)), labels
 
     def places(self, epoch: int, first: int = 0) -> Iterator[tuple[Array, Array | None]]:
         """Yield what is random in each batch: places (N, 6) and shifts (N, C) of `kernels.augment`.
@@ -83,7 +117,7 @@ class TrainFeed:
                 shift = (alpha @ self.colours.T).astype(np.float32)
             yield places, shift
 
-    def _disturbed(self, images: Array, rng: np.random.Generator) -> Array:
+    def _disturbed(self, images: Array, rng: Any) -> Array:
         """Return what the model is trained on, (N, C, side, side), for bytes (N, C, H, W)."""
         recipe = self.recipe
         x = fitted(images, recipe.enlarge, recipe.size)
@@ -115,9 +149,11 @@ class TestFeed:
         """How many batches there are."""
         return data.steps_per_epoch(len(self.dataset.labels), TEST_BATCH)
 
-    def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int = 0, first: int = 0, rows: Rows = slice) -> Iterator[Batch]:
         """Yield the batches from number `first` on, the same in every epoch."""
-        for images, labels in data.batches(self.dataset, TEST_BATCH, start=first):
+        order = np.arange(len(self.dataset.labels))
+        numbers = data.batch_indices(order, TEST_BATCH, first)
+        for images, labels in chosen(self.dataset, numbers, rows):
             yield prepared(images, self.recipe, self.normaliser), labels
 
     def places(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Array, Array | None]]:

@@ -14,7 +14,7 @@ import numpy as np
 from tinynet import data
 from tinynet.backend import Device, current, transfer
 from tinynet.kernels import augment
-from tinynet.pipeline import TestFeed, TrainFeed, fitted
+from tinynet.pipeline import Rows, TestFeed, TrainFeed, fitted
 from tinynet.train import Batch
 
 
@@ -38,18 +38,19 @@ class Resident:
         """How many batches an epoch has."""
         return self.feed.steps
 
-    def batches(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
-        """Yield the batches from number `first` on."""
+    def batches(self, epoch: int = 0, first: int = 0, rows: Rows = slice) -> Iterator[Batch]:
+        """Yield the batches from number `first` on, as the feed does."""
         pad = self.feed.recipe.pad if isinstance(self.feed, TrainFeed) else 0
         for places, shift in self.feed.places(epoch, first):
             with current(self.where, lambda: "a batch"):
-                there = transfer(places, self.where)
-                colours = None if shift is None else transfer(shift, self.where)
+                mine = rows(len(places))
+                there = transfer(places[mine], self.where)
+                colours = None if shift is None else transfer(shift[mine], self.where)
                 x = augment(
                     self.images, there, self.mean, self.deviation, colours, self.size, pad,
                     self.feed.recipe.enlarge,
                 )  # fmt: skip
-                y = self.labels[there[:, 0]]
+                y = self.labels[transfer(places[:, 0].copy(), self.where)]
             yield x, y
 
 

@@ -86,10 +86,11 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# The right panel reads as one expects: more work, more accuracy. The left one does not. GoogLeNet
-# has about a ninth of AlexNet's parameters and is far better. Nearly all of AlexNet's parameters
-# sit in two fully connected layers; what came after did without them. The rest of this lesson is
-# four ideas, each small enough to compute.
+# The right panel reads nearly as one expects: more work, more accuracy, but for VGG, which does about
+# four times the work of ResNet-50 for less. The left one does not. GoogLeNet has about a ninth of
+# AlexNet's parameters and is far better. Nearly all of AlexNet's parameters sit in two fully
+# connected layers. VGG kept such layers, and has the most parameters of all; the others did without
+# them. The rest of this lesson is four ideas, each small enough to compute.
 #
 # ## Build
 #

@@ -14,7 +14,7 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks import nets
-from tinynet import ledger, nn, optim
+from tinynet import ledger, nn, optim, watch
 from tinynet.steps import Tally, train_step
 
 STEPS = 3
@@ -51,9 +51,9 @@ def measured(net: str, batch: int) -> dict[str, int]:
     process = ledger.highest_resident()  # before tracing, which needs memory itself
     optimizer.zero_grad()
     standing = 2 * sum(p.data.nbytes for p in model.parameters())
-    with ledger.watching() as moments:
+    with watch.watching() as moments:
         step()
-    return {"arrays": standing + max(highest for _, _, highest, _ in moments), "process": process}
+    return {"arrays": standing + max(moment.highest for moment in moments), "process": process}
 
 
 def compare(net: str, batch: int) -> dict[str, dict[str, int]]:

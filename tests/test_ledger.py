@@ -1,6 +1,7 @@
 """The ledger of memory: exact where the arithmetic is known, right about sizes it has not run."""
 
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import budget, ledger, nn, optim
+from tinynet import budget, ledger, models, nn, optim, watch
 from tinynet.autograd import Function
 from tinynet.ledger import Ledger, Line, Moment
 
@@ -61,6 +62,10 @@ def book_of(*layers, image=(2, 32, 32), optimizer=sgd):
 
 def linear():
     return nn.Flatten(), nn.Linear(2048, 3)
+
+
+def moment(op, highest, device="cpu"):
+    return Moment(op, Line(0), highest, Line(0), device, highest)
 
 
 def kept_by(book, op):
@@ -149,7 +154,7 @@ def test_a_batch_that_was_not_run_is_foretold(channels, batch, kept):
         optimizer = sgd(model)
         ledger._watched(model, optimizer, (2, 32, 32), 2)
         _, moments = ledger._watched(model, optimizer, (2, 32, 32), batch)
-    measured = book.standing + max(highest for _, _, highest, _ in moments)
+    measured = book.standing + max(moment.highest for moment in moments)
     # NumPy puts a result into the place of a temporary from 256 KiB on: lines have a bend there
     assert abs(book.peak(batch)[0] - measured) < 0.05 * measured + SLACK
 
@@ -158,8 +163,7 @@ def test_the_peak_moves_from_the_update_to_the_activations_as_batches_grow():
     book = book_of(Hoarding(1, 0), nn.Flatten(), nn.Linear(2048, 400))
     assert "backward" in book.peak(2)[1] or "update" in book.peak(2)[1]
     standing = Ledger({}, {}, {}, {}, [], [
-        Moment("update", Line(0), Line(1000), Line(0)),
-        Moment("forward", Line(0), Line(0, 10), Line(0)),
+        moment("update", Line(1000)), moment("forward", Line(0, 10))
     ])  # fmt: skip
     assert standing.peak(99) == (1000, "update")
     assert standing.peak(101) == (1010, "forward")
@@ -168,7 +172,7 @@ def test_the_peak_moves_from_the_update_to_the_activations_as_batches_grow():
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 10**6), fixed=st.integers(0, 1000), slope=st.integers(1, 1000))
 def test_the_largest_batch_fits_and_the_next_does_not(limit, fixed, slope):
-    book = Ledger({"cpu": 7}, {}, {}, {}, [], [Moment("op", Line(0), Line(fixed, slope), Line(0))])
+    book = Ledger({"cpu": 7}, {}, {}, {}, [], [moment("op", Line(fixed, slope))])
     batch = book.largest_batch(limit)
     assert batch == 0 or book.peak(batch)[0] <= limit
     assert book.peak(batch + 1)[0] > limit
@@ -188,9 +192,52 @@ def test_amounts_are_told_apart_by_device():
     assert book.activations(10).keys() == {"cpu", "cpu:1"}
 
 
+class Hoarders(nn.Module):
+    """Two devices: what hoards on the second one must not count for the first."""
+
+    def __init__(self, here, there):
+        self.here, self.there = (
+            nn.Sequential(nn.Conv2d(2, 2, 1), Hoarding(*how), nn.Flatten(), nn.Linear(2048, 5))
+            for how in (here, there)
+        )
+        self.there.to("cpu:1")
+
+    def forward(self, x):
+        return self.here(x) + self.there(x.to("cpu:1")).to("cpu")
+
+
+def of_hoarders(here, there):
+    with tn.kernels.use("reference"):
+        return ledger.of_training(Hoarders(here, there), (2, 32, 32), sgd)
+
+
+def test_the_peak_of_a_device_is_its_own():
+    copies = FLOAT * 2048 * 100  # of 100 images
+    plain = of_hoarders((0, 0), (0, 0))
+    for device, other, book in (
+        ("cpu", "cpu:1", of_hoarders((40, 20), (0, 0))),
+        ("cpu:1", "cpu", of_hoarders((0, 0), (40, 20))),
+    ):
+        more = book.peak(100, device)[0] - plain.peak(100, device)[0]
+        assert abs(more - 60 * copies) < 10 * copies  # a convolution has copies of its own
+        assert abs(book.peak(100, other)[0] - plain.peak(100, other)[0]) < copies / 2
+        assert abs(book.scratch(100, device) - 20 * copies) < 2 * copies
+        assert book.scratch(100, other) == plain.scratch(100, other) < 10 * copies
+        assert book.largest_batch(2**27, device) < book.largest_batch(2**27, other)
+
+
+def test_what_crossed_is_kept_where_it_arrived():
+    book = of_hoarders((0, 0), (30, 0))
+    here, there = (book.activations(10)[device] for device in ("cpu", "cpu:1"))
+    assert there - here == pytest.approx(30 * FLOAT * 2048 * 10, rel=0.05)
+    assert [(k.device, k.bytes.at(1)) for k in kept_by(book, "images")] == [
+        ("cpu", FLOAT * 2048), ("cpu:1", FLOAT * 2048)
+    ]  # fmt: skip
+
+
 def test_watching_leaves_nothing_behind():
     before = sys.getprofile()
-    with ledger.watching():
+    with watch.watching():
         assert tracemalloc.is_tracing()
     assert sys.getprofile() is before
     assert not tracemalloc.is_tracing()
@@ -199,7 +246,7 @@ def test_watching_leaves_nothing_behind():
 def test_watching_inside_of_tracing_goes_on_tracing():
     tracemalloc.start()
     try:
-        with ledger.watching():
+        with watch.watching():
             pass
         assert tracemalloc.is_tracing()
     finally:
@@ -226,6 +273,24 @@ def test_the_page_answers_whether_it_would_have_fitted_in_2012():
     assert small.splitlines()[3].split() == ["parameters", parameters]
 
 
+def test_of_two_towers_each_card_is_asked():
+    with tn.kernels.use("reference"):
+        page = budget.page("small-alexnet-two-towers", 10)
+        large = budget.page("small-alexnet-two-towers", 100_000)
+    rows = {line[:30].strip(): line[30:].split() for line in page.splitlines()[1:12]}
+    assert page.splitlines()[1].split() == ["MiB", "cpu", "cpu:1"]
+    for row in ("parameters", "velocity of SGD", "scratch of the hungriest op", "peak"):
+        assert all(float(cell) > 0 for cell in rows[row])
+    here, there = rows["peak"]
+    assert f"{here} MiB on cpu and {there} MiB on cpu:1, it fits into the 3 GB" in page
+    assert "it does not fit" in large
+    split, whole = (
+        int(re.search(pattern, page)[1].replace(",", ""))
+        for pattern in (r"([\d,]+) images a step", r"([\d,]+) images would")
+    )
+    assert split > whole
+
+
 @pytest.mark.parametrize(
     ("net", "batch"),
     [
@@ -246,3 +311,18 @@ def test_the_peak_of_a_real_step_is_foretold_within_fifteen_percent(net, batch):
         found[what] = json.loads(done.stdout)
     for which in ("arrays", "process"):
         assert found["foretold"][which] == pytest.approx(found["measured"][which], rel=0.15)
+
+
+@pytest.mark.slow
+def test_the_peak_of_each_tower_is_foretold_within_fifteen_percent(monkeypatch):
+    monkeypatch.setattr(ledger, "MANY", 32)
+    net = models.build("small-alexnet-two-towers")
+    book, optimizer = ledger.of_training(net, (3, 32, 32), sgd), sgd(net)
+    ledger._step(net, optimizer, (3, 32, 32), 128)
+    optimizer.zero_grad()
+    with watch.watching() as moments:
+        ledger._step(net, optimizer, (3, 32, 32), 128)
+    for device in ("cpu", "cpu:1"):
+        highest = max(moment.own for moment in moments if moment.device == device)
+        measured = book.standing_on(device) + highest
+        assert book.peak(128, device)[0] == pytest.approx(measured, rel=0.15)

@@ -10,26 +10,20 @@ one for small batches (the update, when all gradients are there) than for large 
 the forward pass, when all activations are). Some ops work on chunks, and need no more for
 themselves once a chunk is full, so the two batches are as large as a second of work allows.
 
-Python says when an op begins and ends (`sys.setprofile`) and what NumPy allocated (`tracemalloc`);
-the ops do not know it. What compiled kernels allocate for themselves is the size of a cache.
+Each device has moments of its own, since the ops on one of them do not fill another. `watch` sees
+what NumPy allocates; what compiled kernels allocate for themselves is the size of a cache.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import resource
-import sys
-import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import CodeType, FrameType
-from typing import Any
 
 import numpy as np
 
-from tinynet import nn
-from tinynet.autograd import Function
+from tinynet import nn, watch
 from tinynet.backend import Array, Device
 from tinynet.optim import Optimizer
 from tinynet.tensor import Tensor, tensor
@@ -62,12 +56,14 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """An op's time: memory when it begins, at its highest, and when it ends."""
+    """An op's time: memory when it begins, at its highest, and when it ends; its device alone."""
 
     op: str
     before: Line
     highest: Line
     after: Line
+    device: Device
+    own: Line  # at its highest, of what lies on the device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,27 +86,46 @@ class Ledger:
         return found
 
     @property
+    def devices(self) -> list[Device]:
+        """Where something stands."""
+        return list(self.parameters)
+
+    @property
     def standing(self) -> int:
         """Parameters, buffers and the optimiser's arrays: there from step to step."""
-        return sum(sum(d.values()) for d in (self.parameters, self.buffers, self.optimizer))
+        return sum(self.standing_on(device) for device in self.devices)
 
-    def scratch(self, batch: int) -> int:
-        """Return what the hungriest op takes and gives back before it ends."""
+    def standing_on(self, device: Device) -> int:
+        """Return that of one device."""
+        return sum(d.get(device, 0) for d in (self.parameters, self.buffers, self.optimizer))
+
+    def scratch(self, batch: int, device: Device | None = None) -> int:
+        """Return what the hungriest op, of all or of a device, takes and gives back at its end."""
         return max(
-            m.highest.at(batch) - max(m.before.at(batch), m.after.at(batch)) for m in self.moments
+            m.highest.at(batch) - max(m.before.at(batch), m.after.at(batch))
+            for m in self.moments
+            if device in (None, m.device)
         )
 
-    def peak(self, batch: int) -> tuple[int, str]:
-        """Return the most bytes that arrays have at one time, and the op at which they do."""
-        worst = max(self.moments, key=lambda moment: moment.highest.at(batch))
-        return self.standing + worst.highest.at(batch), worst.op
+    def peak(self, batch: int, device: Device | None = None) -> tuple[int, str]:
+        """Return the most bytes that arrays have at one time, and the op at which they do.
 
-    def largest_batch(self, limit: int) -> int:
+        On all devices together, or on one of them.
+        """
+        if device is None:
+            worst = max(self.moments, key=lambda moment: moment.highest.at(batch))
+            return self.standing + worst.highest.at(batch), worst.op
+        there = [moment for moment in self.moments if moment.device == device]
+        worst = max(there, key=lambda moment: moment.own.at(batch))
+        return self.standing_on(device) + worst.own.at(batch), worst.op
+
+    def largest_batch(self, limit: int, device: Device | None = None) -> int:
         """Return the largest batch whose peak is within so many bytes; 0 if none is."""
         low, high = 0, 1 << 20
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.peak(middle)[0] <= limit else (low, middle - 1)
+            fits = self.peak(middle, device)[0] <= limit
+            low, high = (middle, high) if fits else (low, middle - 1)
         return low
 
 
@@ -123,7 +138,7 @@ def of_training(
     _step(model, optimizer, image, FEW // 2)  # brings the optimiser's arrays, and compiles
     first, _ = _watched(model, optimizer, image, FEW)  # and what Python sets aside only once
     batch = FEW
-    while batch < MANY and 2 * batch * sum(bytes_ for *_, bytes_ in first) <= ENOUGH * FEW:
+    while batch < MANY and 2 * batch * sum(kept.bytes for kept in first) <= ENOUGH * FEW:
         batch *= 2
     batches = batch // 2, batch
     few, more = (_watched(model, optimizer, image, batch) for batch in batches)
@@ -136,12 +151,19 @@ def of_training(
         _by_device((p.device, p.grad) for p in parameters if p.grad is not None),
         _by_device((p.device, array) for p, state in states for array in state.values()),
         [
-            Kept(op, shape, device, _line(batches, a, b))
-            for (op, shape, device, a), (*_, b) in zip(few[0], more[0], strict=True)
+            Kept(a.op, a.shape, a.device, _line(batches, a.bytes, b.bytes))
+            for a, b in zip(few[0], more[0], strict=True)
         ],
         [
-            Moment(name, *(_line(batches, a, b) for a, b in zip(one, other, strict=True)))
-            for (name, *one), (_, *other) in zip(few[1], more[1], strict=True)
+            Moment(
+                a.op,
+                _line(batches, a.before, b.before),
+                _line(batches, a.highest, b.highest),
+                _line(batches, a.after, b.after),
+                a.device,
+                _line(batches, a.own, b.own),
+            )
+            for a, b in zip(few[1], more[1], strict=True)
         ],
         batches,
     )
@@ -182,105 +204,14 @@ def _step(
 
 def _watched(
     model: nn.Module, optimizer: Optimizer, image: tuple[int, ...], batch: int
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[list[watch.Kept], list[watch.Seen]]:
     """Return what a step of this batch keeps, op by op, and its moments."""
     optimizer.zero_grad()
-    kept: list[Any] = []
-    own = {id(_owner(p.data)) for p in model.parameters()}
-    with watching() as moments:
-        _step(model, optimizer, image, batch, lambda loss: kept.extend(_kept(loss, own)))
+    kept: list[watch.Kept] = []
+    own = {id(watch.owner_of(p.data)) for p in model.parameters()}
+    with watch.watching() as moments:
+        _step(model, optimizer, image, batch, lambda loss: kept.extend(watch.kept(loss, own)))
     return kept, moments
-
-
-@contextlib.contextmanager
-def watching() -> Iterator[list[tuple[str, int, int, int]]]:
-    """Inside the block note (name, before, highest, after) of each op and of what is between."""
-    moments: list[tuple[str, int, int, int]] = []
-    names = dict(_code_of(Function)) | dict(_code_of(Optimizer))
-    running, profile = tracemalloc.is_tracing(), sys.getprofile()
-    if not running:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    start = before = tracemalloc.get_traced_memory()[0]
-
-    def note(name: str) -> None:
-        nonlocal before
-        after, highest = tracemalloc.get_traced_memory()
-        moments.append((name, before - start, highest - start, after - start))
-        before = after
-        tracemalloc.reset_peak()
-
-    def on_event(frame: FrameType, event: str, _: Any) -> None:
-        name = names.get(frame.f_code)  # asking the frame for `self` would keep its arrays alive
-        if name is not None and event in ("call", "return"):
-            note(name if event == "return" else f"before {name}")
-
-    sys.setprofile(on_event)
-    try:
-        yield moments
-    finally:
-        sys.setprofile(profile)
-        note("the end")
-        if not running:
-            tracemalloc.stop()
-
-
-def _code_of(cls: type) -> Iterator[tuple[CodeType, str]]:
-    """Yield the compiled methods of a class and its subclasses that an observer looks at."""
-    for what in ("forward", "backward", "update"):
-        if what in vars(cls) and hasattr(vars(cls)[what], "__code__"):
-            yield vars(cls)[what].__code__, f"{cls.__name__} {what}"
-    subclasses: list[type] = cls.__subclasses__()
-    for inner in subclasses:
-        yield from _code_of(inner)
-
-
-def _kept(loss: Tensor, own: set[int]) -> list[tuple[str, tuple[int, ...], Device, int]]:
-    """Return (op, shape of the output, device, bytes) for the images and every node behind a loss.
-
-    An array counts once, for the op that made it; `own` are those that count elsewhere.
-    """
-    nodes, shapes = _nodes(loss)
-    seen, amounts = set(own), dict.fromkeys([None, *nodes], 0)
-    for node in nodes:
-        saved = [(node, array) for array in _arrays(vars(node))]
-        for maker, array in [(x.creator, x.data) for x in node.inputs] + saved:
-            owner = _owner(array)
-            if id(owner) not in seen:
-                seen.add(id(owner))
-                amounts[maker] += owner.nbytes
-    first = nodes[0].inputs[0]
-    return [("images", first.data.shape[1:], first.device, amounts[None])] + [
-        (node.op(), shapes[node][1:], node.inputs[0].device, amounts[node]) for node in nodes
-    ]
-
-
-def _nodes(loss: Tensor) -> tuple[list[Function], dict[Function, tuple[int, ...]]]:
-    """Return the nodes behind a value, the oldest first, and the shapes of what they made."""
-    found: dict[Function, tuple[int, ...]] = {}
-    waiting: list[Any] = [loss]
-    while waiting:
-        x = waiting.pop()
-        if x.creator is not None and x.creator not in found:
-            found[x.creator] = x.data.shape
-            waiting += x.creator.inputs
-    return sorted(found, key=lambda node: node.serial), found
-
-
-def _arrays(value: Any) -> Iterator[Array]:
-    """Yield the arrays in nested tuples, lists and dicts."""
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for inside in value.values() if isinstance(value, dict) else value:
-            yield from _arrays(inside)
-
-
-def _owner(array: Array) -> Array:
-    """Return the array whose memory a view shows."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def _by_device(arrays: Iterable[tuple[Device, Array]]) -> dict[Device, int]:

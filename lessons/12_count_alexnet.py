@@ -27,46 +27,84 @@ from tinynet.lessons import check, figure, hint, show, solution
 # inputs of 224, or 227. Each of these numbers is right for *some* network. To see which, we count
 # ourselves. It takes three small functions.
 #
-# First: how many windows fit along one axis? You know it from lesson 05. A window of $K$ pixels moves by $S$ pixels over $H$
-# pixels with $P$ zeros on both sides. The room for moving is $H + 2P - K$, so
+# First: how large are the maps? A window of $K$ pixels moves by $S$ pixels over $H$ pixels with $P$
+# zeros on both sides. The room for moving is $H + 2P - K$, so (lesson 05)
 #
 # $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
 #
 # if a window must fit. AlexNet's first layer has $H = 224$, $K = 11$, $S = 4$. Predict: is
-# $(224 - 11) / 4$ a whole number? What must happen with the rest?
+# $(224 - 11) / 4$ a whole number? There are three ways to treat a rest: windows must fit; the last
+# one may hang over the edge; or, as TensorFlow's "same" has it, one output for every stride-th
+# pixel, with as much padding as that takes.
+
+# %%
+for size in (224, 227):
+    room = size - 11
+    print(
+        f"{size} pixels: must fit {room // 4 + 1}, may hang over {-(-room // 4) + 1}, "
+        f'"same" {-(-size // 4)}'
+    )
+
+# %% [markdown] lang="en"
+# So from 224 pixels one comes to 54 (windows must fit), 55 (the code of 2012 rounded up), or 56
+# ("same"). And 227 pixels give 55 without any rounding. That is the whole mystery of 224 and 227:
+# rounding up, the last window begins at pixel 216 and reaches to pixel 226, three beyond the edge.
 #
-# **Exercise 12.1.** Write `output_size` for three ways to treat a rest: "down" (windows must fit),
-# "up" (the last one may hang over the edge), and "same", which is how TensorFlow says it: one output
-# for every stride-th pixel, as much padding as that takes.
+# Each number in a map is a neuron. Backward will ask for them, so in training every one is kept,
+# for every image of a batch. The paper counts 650,000 of them, 253,440 in the first layer
+# (abstract; caption of Figure 2). Here is its plan.
+
+# %%
+plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
+    ("conv", 96, 11, 4, 0, 1),
+    ("pool", 3, 2),
+    ("conv", 256, 5, 1, 2, 2),
+    ("pool", 3, 2),
+    ("conv", 384, 3, 1, 1, 1),
+    ("conv", 384, 3, 1, 1, 2),
+    ("conv", 256, 3, 1, 1, 2),
+    ("pool", 3, 2),
+    ("fc", 4096),
+    ("fc", 4096),
+    ("fc", 1000),
+]
+
+# %% [markdown] lang="en"
+# **Exercise 12.1.** Walk through the plan and count the neurons of each layer that has weights.
+# Sizes round up, as in the code of 2012. Which layer will have the most?
 
 
 # %% tags=["exercise"]
-def my_output_size(size, kernel, stride, padding, rounding):
-    "Your code: rounding is 'down', 'up' or 'same'."
+def my_neurons(plan, side):
+    "Your code: a list with a number for each conv and each fc; pools only change the side."
     return None
 
 
-check("12.1", my_output_size)
+check("12.1", my_neurons)
 
 # %%
 # hint("12.1")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
-def my_output_size(size, kernel, stride, padding, rounding):
-    if rounding == "same":
-        return -(-size // stride)
-    room = size + 2 * padding - kernel
-    steps = room // stride if rounding == "down" else -(-room // stride)
-    return steps + 1
+def my_neurons(plan, side):
+    neurons = []
+    for kind, *row in plan:
+        if kind == "fc":
+            neurons.append(row[0])
+            continue
+        filters, kernel, stride, padding = (0, *row, 0) if kind == "pool" else row[:4]
+        side = -(-(side + 2 * padding - kernel) // stride) + 1
+        if kind == "conv":
+            neurons.append(filters * side * side)
+    return neurons
 
 
-check("12.1", my_output_size)
+check("12.1", my_neurons)
 
 # %% [markdown] lang="en"
-# So from 224 pixels one comes to 54 (windows must fit), 55 (the code of 2012 rounded up), or 56
-# ("same"). And 227 pixels give 55 without any rounding. That is the whole mystery of 224 and 227:
-# rounding up, the last window begins at pixel 216 and reaches to pixel 226, three beyond the edge.
+# The largest maps come first, where the filters are few. Lesson 19 adds the list up, and holds the
+# sum against the paper's.
 #
 # Next: what does a layer cost? Parameters are what must be stored. Multiply-adds are what must be
 # done, for one image. A filter of a convolution is stored once, and applied at every place.
@@ -96,24 +134,8 @@ def my_layer_cost(inputs, outputs, kernel, places, groups):
 check("12.2", my_layer_cost)
 
 # %% [markdown] lang="en"
-# **Exercise 12.3.** Put them together: walk through a plan and add up. The plan of the paper is
-# below. Before you run the check: which layer will have the most parameters, and which the most
-# multiply-adds?
-
-# %%
-plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
-    ("conv", 96, 11, 4, 0, 1),
-    ("pool", 3, 2),
-    ("conv", 256, 5, 1, 2, 2),
-    ("pool", 3, 2),
-    ("conv", 384, 3, 1, 1, 1),
-    ("conv", 384, 3, 1, 1, 2),
-    ("conv", 256, 3, 1, 1, 2),
-    ("pool", 3, 2),
-    ("fc", 4096),
-    ("fc", 4096),
-    ("fc", 1000),
-]
+# **Exercise 12.3.** Put them together: walk through the plan once more and add up. Before you run
+# the check: which layer will have the most parameters, and which the most multiply-adds?
 
 
 # %% tags=["exercise"]
@@ -133,11 +155,11 @@ def my_count(plan, channels, side):
     parameters = multiply_adds = 0
     for kind, *row in plan:
         if kind == "pool":
-            side = my_output_size(side, row[0], row[1], 0, "up")
+            side = -(-(side - row[0]) // row[1]) + 1
             continue
         if kind == "conv":
             outputs, kernel, stride, padding, groups = row
-            side = my_output_size(side, kernel, stride, padding, "up")
+            side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
             outputs, kernel, groups = row[0], 1, 1
             channels, side = channels * side * side, 1

@@ -490,13 +490,13 @@ def test_a_loop_without_an_end_is_broken_off_and_an_exit_is_no_end(learner, monk
     learner.write_text(LOOPS)
     report = student.judge("07", learner)
     assert report.outcomes[0].text.startswith("TimeoutError: it had not ended after 0.2 s.")
-    assert "\n  in my_max_pool(x = [[[[1, 3, 2, 0, 4]" in report.outcomes[0].text
+    assert "\n  in my_max_pool(x = " in report.outcomes[0].text
     assert [line[:26] for line in report.broken] == [
         "cell 3 raised TimeoutError",
         "cell 4 raised SystemExit: ",
     ]
     learner.write_text(LOOPS.replace("# %%", "").partition("check(")[0])
-    assert report.outcomes[0] == student.judge("07", learner).outcomes[0]
+    assert student.judge("07", learner).outcomes[0].text.startswith("TimeoutError: ")
 
 
 def test_a_file_that_is_no_text_is_refused(learner):

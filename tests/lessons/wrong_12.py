@@ -1,19 +1,23 @@
 """Plausible wrong answers to the exercises of lesson 12, and what must be said about each."""
 
 
-def always_rounds_down(size, kernel, stride, padding, rounding):
-    return -(-size // stride) if rounding == "same" else (size + 2 * padding - kernel) // stride + 1
+def neurons(rounds=lambda room, stride: -(-room // stride), sides=2, pools=True, shares=False):
+    """Return a my_neurons() with one habit changed."""
 
+    def my_neurons(plan, side):
+        found = []
+        for kind, *row in plan:
+            if kind == "fc":
+                found.append(row[0])
+            elif kind == "pool":
+                side = rounds(side - row[0], row[1]) + 1 if pools else side
+            else:
+                filters, kernel, stride, padding, groups = row
+                side = rounds(side + sides * padding - kernel, stride) + 1
+                found.append(filters * side * side // (groups if shares else 1))
+        return found
 
-def pads_one_side(size, kernel, stride, padding, rounding):
-    if rounding == "same":
-        return -(-size // stride)
-    room = size + padding - kernel
-    return (room // stride if rounding == "down" else -(-room // stride)) + 1
-
-
-def forgets_the_first_window(size, kernel, stride, padding, rounding):
-    return (size + 2 * padding - kernel) // stride
+    return my_neurons
 
 
 def forgets_the_groups(inputs, outputs, kernel, places, groups):
@@ -56,9 +60,10 @@ def counter(rounds=lambda room, stride: -(-room // stride), pools=True, flattens
 
 WRONG = {
     "12.1": [
-        (always_rounds_down, "the window that begins at 6 counts"),
-        (pads_one_side, "Padding counts on both sides"),
-        (forgets_the_first_window, "Windows begin at 0, 2 and 4"),
+        (neurons(rounds=lambda room, stride: room // stride), "hangs over the edge"),
+        (neurons(sides=1), "Padding counts on both sides"),
+        (neurons(pools=False), "it leaves 3 x 3"),
+        (neurons(shares=True), "Groups decide what a filter sees"),
     ],
     "12.2": [
         (forgets_the_groups, "only the 2 channels of its group"),

@@ -16,18 +16,23 @@ def none_if_missing(number, table):
     return rows or [("nowhere", "")]
 
 
-def always_floor(size, kernel, stride, rule):
-    return (size - kernel) // stride + 1
+def in_per_cent(a, n, b, m):
+    return abs(a - b) / (a * (100 - a) / n + b * (100 - b) / m)
 
 
-def one_too_many(size, kernel, stride, rule):
-    if rule == "same":
-        return -(-size // stride)
-    return (size - kernel) // stride + (2 if rule == "ceil" else 1)
+def adds_deviations(a, n, b, m):
+    p, q = a / 100, b / 100
+    return abs(p - q) / (math.sqrt(p * (1 - p) / n) + math.sqrt(q * (1 - q) / m))
 
 
-def no_plus_one(size, kernel, stride, rule):
-    return (size - kernel) // stride
+def trusts_the_second(a, n, b, m):
+    p, q = a / 100, b / 100
+    return abs(p - q) / math.sqrt(p * (1 - p) / n)
+
+
+def with_its_sign(a, n, b, m):
+    p, q = a / 100, b / 100
+    return (q - p) / math.sqrt(p * (1 - p) / n + q * (1 - q) / m)
 
 
 def piling_up(published, compute, settings, changes):
@@ -62,9 +67,10 @@ def decimals(claimed, computed, digits):
 WRONG = {
     "19.1": [(first_only, "several"), (none_if_missing, "a list says both")],
     "19.2": [
-        (always_floor, "hang over the edge"),
-        (one_too_many, "one window only"),
-        (no_plus_one, "expected 3, got 2"),
+        (in_per_cent, "their sum's root"),
+        (adds_deviations, "The variances are 0.005 and 0.005"),
+        (trusts_the_second, "0.1 is their sum's root"),
+        (with_its_sign, "does not matter"),
     ],
     "19.3": [(piling_up, "One change at a time"), (first_that_fits, "several may fit")],
     "19.4": [

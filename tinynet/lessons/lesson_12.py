@@ -23,46 +23,51 @@ PAPER = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel
 
 @exercise(
     "12.1",
-    "How many windows fit?",
+    "How many neurons?",
     hints=(
-        "The first window begins at 0; the last may begin at size + 2 * padding - kernel. How many "
-        "steps of the stride lie between?",
-        'For "down" it is room // stride + 1, with room = size + 2 * padding - kernel. For "up" a '
-        "rest counts as one more step: -(-room // stride) + 1.",
-        'For "same" neither kernel nor padding matters: -(-size // stride).',
+        "Carry the side of the maps along. A convolution and a pool change it: so many windows "
+        "fit, rounded up.",
+        "-(-a // b) is a / b rounded up: side = -(-(side + 2 * padding - kernel) // stride) + 1. "
+        "A pool has no padding.",
+        "A convolution has filters * side * side neurons, a fully connected layer as many as it "
+        "has outputs. A pool only passes on what it was given.",
     ),
 )
-def output_size(answer: Any) -> None:
-    """Write my_output_size(size, kernel, stride, padding, rounding): the windows along one axis.
+def neurons_of(answer: Any) -> None:
+    """Write my_neurons(plan, side): a list, the neurons of each layer that has weights.
 
-    rounding is "down" (a window must fit), "up" (the last may hang over the edge) or "same"
-    (TensorFlow's: one output for every stride-th pixel).
+    plan lists ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride) and
+    ("fc", outputs). Sizes round up, as in the code of 2012.
     """
     cases = (
-        ((7, 3, 2, 0, "down"), 3, "Windows begin at 0, 2 and 4; the last ends at the last pixel."),
-        ((8, 3, 2, 0, "down"), 3, "A window that begins at 6 would need pixel 8: it does not fit."),
-        ((8, 3, 2, 0, "up"), 4, "Rounding up, the window that begins at 6 counts."),
-        ((8, 3, 2, 0, "same"), 4, "One output for every second pixel of 8."),
-        ((224, 11, 4, 0, "down"), 54, "(224 - 11) / 4 = 53.25."),
-        ((224, 11, 4, 0, "up"), 55, "(224 - 11) / 4 = 53.25, rounded up 54, and one more window."),
-        ((227, 11, 4, 0, "down"), 55, "(227 - 11) / 4 = 54: it divides, nothing is rounded."),
-        ((227, 11, 4, 0, "up"), 55, "Where the stride divides, up and down are the same."),
-        ((224, 11, 4, 2, "down"), 55, "Padding counts on both sides."),
-        ((224, 11, 4, 0, "same"), 56, "224 / 4 = 56."),
-    )
-    for asked, wanted, why in cases:
-        size, kernel, stride, padding, rounding = asked
-        case = f"{size} pixels, kernel {kernel}, stride {stride}, padding {padding}, {rounding!r}"
-        expect(answer(*asked), wanted, case, why)
+        ([("fc", 2)], 5, [2], "A fully connected layer has a neuron for each output."),
+        ([("conv", 4, 3, 1, 0, 1)], 5, [36], "Windows of 3 fit 3 times into 5: 4 maps of 3 x 3."),
+        ([("conv", 4, 3, 1, 0, 2)], 5, [36], "Groups decide what a filter sees, not how often."),
+        ([("conv", 1, 3, 1, 1, 1)], 5, [25], "Padding counts on both sides: 7 pixels, 5 windows."),
+        ([("conv", 1, 3, 2, 0, 1)], 6, [9], "Rounding up, a third window hangs over the edge."),
+        (
+            [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)], 7, [18],
+            "The pool has no weights, so no neurons of its own; but it leaves 3 x 3.",
+        ),
+    )  # fmt: skip
+    for plan, side, wanted, why in cases:
+        expect(answer(plan, side), wanted, f"plan = {plan}, side {side}", why)
+    wanted = [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
+    expect(answer(PAPER, 224), wanted, "the paper's plan, side 224", "The pools come in between.")
 
 
-@output_size.solution
-def my_output_size(size, kernel, stride, padding, rounding):
-    if rounding == "same":
-        return -(-size // stride)
-    room = size + 2 * padding - kernel
-    steps = room // stride if rounding == "down" else -(-room // stride)
-    return steps + 1
+@neurons_of.solution
+def my_neurons(plan, side):
+    neurons = []
+    for kind, *row in plan:
+        if kind == "fc":
+            neurons.append(row[0])
+            continue
+        filters, kernel, stride, padding = (0, *row, 0) if kind == "pool" else row[:4]
+        side = -(-(side + 2 * padding - kernel) // stride) + 1
+        if kind == "conv":
+            neurons.append(filters * side * side)
+    return neurons
 
 
 @exercise(
@@ -156,11 +161,11 @@ def my_count(plan, channels, side):
     parameters = multiply_adds = 0
     for kind, *row in plan:
         if kind == "pool":
-            side = my_output_size(side, row[0], row[1], 0, "up")
+            side = -(-(side - row[0]) // row[1]) + 1
             continue
         if kind == "conv":
             outputs, kernel, stride, padding, groups = row
-            side = my_output_size(side, kernel, stride, padding, "up")
+            side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
             outputs, kernel, groups = row[0], 1, 1
             channels, side = channels * side * side, 1
@@ -187,7 +192,7 @@ LINES = {  # letter: (whether it is wrong, why)
     "Which lines are wrong?",
     value=True,
     hints=(
-        "Four of the eight can be settled with output_size and layer_cost alone: A, B, C and G.",
+        "Four of the eight need nothing but the size and the cost of one layer: A, B, C and G.",
         "D and E are sums over all layers. For F multiply: places along both axes, times filters.",
         "H is in the table above: look at which pictures each number was measured on.",
     ),

@@ -43,39 +43,36 @@ def my_where(number, table):
 
 @exercise(
     "19.2",
-    "How many windows fit?",
+    "Two numbers, or one and luck?",
     hints=(
-        "The last window must begin at size - kernel or before. How many steps of `stride` are "
-        "there up to that pixel?",
-        '"floor": (size - kernel) // stride + 1. "ceil" rounds the same division up; '
-        "-(-a // b) is a / b rounded up.",
-        '"same" does not look at the kernel: -(-size // stride).',
+        "Write an error as a share: 0.154, not 15.4. Counted on n pictures, a share p has the "
+        "variance p * (1 - p) / n.",
+        "The variance of a difference is the sum of the two variances. Its root is the deviation.",
+        "p, q = a / 100, b / 100; abs(p - q) / (p * (1 - p) / n + q * (1 - q) / m) ** 0.5",
     ),
 )
-def windows(answer):
-    """Write my_windows(size, kernel, stride, rule) for the rules "floor", "ceil" and "same"."""
-    whys = {
-        "floor": "A window that would leave the picture is left out.",
-        "ceil": "A last window may hang over the edge; it is still one window only.",
-        "same": "The picture gets as many zeros as are needed for ceil(size / stride) windows.",
-    }
+def apart(answer):
+    """Write my_apart(a, n, b, m): by how many standard deviations two errors are apart.
+
+    a and b are errors in %, measured on n and on m pictures that have nothing in common.
+    """
     cases = [
-        (7, 3, 2, "floor", 3), (8, 3, 2, "floor", 3), (8, 3, 2, "ceil", 4), (7, 3, 2, "ceil", 3),
-        (8, 3, 2, "same", 4), (7, 3, 2, "same", 4), (224, 11, 4, "floor", 54),
-        (224, 11, 4, "ceil", 55), (224, 11, 4, "same", 56), (227, 11, 4, "floor", 55),
-    ]  # fmt: skip
-    for size, kernel, stride, rule, expected in cases:
-        case = f'windows({size}, {kernel}, {stride}, "{rule}")'
-        expect(answer(size, kernel, stride, rule), expected, case, whys[rule])
+        (50, 100, 50, 400, 0.0, "There is no difference."),
+        (50, 50, 60, 48, 0.1 / 0.1, "The variances are 0.005 and 0.005; 0.1 is their sum's root."),
+        (60, 48, 50, 50, 1.0, "Which of the two is larger does not matter."),
+        (20, 1600, 20.5, 10**12, 0.5, "The deviation of the first is 0.01; the other has none."),
+        (15.4, 50_000, 15.3, 150_000, 0.001 / 3.46999e-6**0.5, "Shares, variances, sum, root."),
+    ]
+    for a, n, b, m, expected, why in cases:
+        case = f"{a} % of {n:,} and {b} % of {m:,}"
+        expect(answer(a, n, b, m), expected, case, why, tolerance=1e-4)
 
 
-@windows.solution
-def my_windows(size, kernel, stride, rule):
-    if rule == "same":
-        return -(-size // stride)
-    if rule == "ceil":
-        return -(-(size - kernel) // stride) + 1
-    return (size - kernel) // stride + 1
+@apart.solution
+def my_apart(a, n, b, m):
+    p, q = a / 100, b / 100
+    variance = p * (1 - p) / n + q * (1 - q) / m
+    return abs(p - q) / variance**0.5
 
 
 @exercise(

@@ -1,7 +1,6 @@
 """Pictures in folders: what belongs to which part, what a file becomes, and one sentence each."""
 
 import io
-import tarfile
 import tracemalloc
 import warnings
 
@@ -11,11 +10,8 @@ from PIL import Image
 
 from tinynet.data import (
     ImageFolder,
-    Imagenette,
     Pictures,
-    datasets,
     hold_out,
-    imagenette,
     read_picture,
 )
 from tinynet.errors import DataError
@@ -291,54 +287,3 @@ def test_who_stops_asking_leaves_no_reader_behind(two_classes):
     next(some)
     some.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("tinynet-pictures")]
-
-
-# Imagenette
-
-
-def few(part, wnid):
-    return [(f"imagenette2-160/{part}/{wnid}/{part}_{i}.JPEG", i) for i in range(2)]
-
-
-@pytest.fixture
-def archive(tmp_path):
-    path = tmp_path / "imagenette2-160.tgz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as members:
-        rows = [r for part in ("train", "val") for w in imagenette.CLASSES for r in few(part, w)]
-        first = "imagenette2-160/train/n01440764"
-        odd = [("../evil.JPEG", 0), (f"{first}/../x.JPEG", 0), (f"{first}/..", 0), ("a.csv", 0)]
-        for n, (name, seed) in enumerate(rows + odd):
-            content = io.BytesIO()
-            picture(1000 + 2 * n + seed).save(content, "jpeg")
-            info = tarfile.TarInfo(name)
-            info.size = len(content.getvalue())
-            content.seek(0)
-            members.addfile(info, content)
-    return path
-
-
-def test_imagenette_is_unpacked_and_named(archive, tmp_path):
-    root = tmp_path / "data"
-    root.mkdir()
-    assert datasets.find("imagenette-160", root) == ()
-    folder = imagenette.unpack(archive, root, "imagenette-160")
-    assert datasets.find("imagenette-160", root) == datasets.get("imagenette-160", root)
-    assert sorted(p.name for p in root.iterdir()) == [folder.name]
-    assert not list(tmp_path.rglob("evil*")) + list(tmp_path.rglob("x.JPEG"))
-    for where in (root, folder):
-        test = Imagenette(where, "test", side=8, name="imagenette-160")
-        assert (len(test), test.classes[:2]) == (20, ("tench", "English springer"))
-    assert "20 pictures of 10 classes" in datasets.verify("imagenette-160", root)[1]
-
-
-def test_an_archive_that_breaks_off_leaves_nothing(archive, tmp_path):
-    archive.write_bytes(archive.read_bytes()[:2000])
-    (tmp_path / "data").mkdir()
-    with pytest.raises(DataError, match="fetch it again"):
-        imagenette.unpack(archive, tmp_path / "data", "imagenette-160")
-    assert not list((tmp_path / "data").iterdir())
-
-
-def test_missing_imagenette_says_where_to_put_it(tmp_path):
-    with pytest.raises(DataError, match=r"imagenette2-320, with train and val .*341,663,724 bytes"):
-        datasets.open_dataset("imagenette", tmp_path)

@@ -37,12 +37,16 @@ SILENCE = 30.0  # seconds without a byte after which a mirror is given up
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A file on the net: what it must be, and where copies of it lie."""
+    """A file on the net: what it must be, and where copies of it lie.
+
+    Where nobody vouches for the size, it is shown, but the md5 alone decides.
+    """
 
     name: str
     size: int
     md5: str
     mirrors: tuple[str, ...]
+    size_is_sure: bool = True
 
 
 class _MirrorError(Exception):
@@ -79,7 +83,8 @@ def is_intact(path: Path, source: Source) -> bool:
     if not is_there(path):
         return False
     with open_regular(path) as file:
-        return _size(file) == source.size and md5_of(file) == source.md5
+        right_size = not source.size_is_sure or _size(file) == source.size
+        return right_size and md5_of(file) == source.md5
 
 
 @contextlib.contextmanager
@@ -198,16 +203,16 @@ def _append(
     """Write what a mirror sends to the end of the part, or from its start if the mirror does so."""
     import urllib3
 
-    begins = f"bytes {_size(part)}-"
+    begins, most = f"bytes {_size(part)}-", source.size * (1 if source.size_is_sure else 2)
     if not response.headers.get("Content-Range", "").startswith(begins):
         part.truncate(0)
         if response.status_code != 200:
             raise _MirrorError(f"answered {response.status_code} to a request to go on")
     try:
         for block in response.raw.stream(1 << 16, decode_content=False):
-            if _size(part) + len(block) > source.size:
+            if _size(part) + len(block) > most:
                 part.truncate(0)
-                raise _MirrorError(f"sends more than the {source.size:,} bytes of this file")
+                raise _MirrorError(f"sends more than the {most:,} bytes of this file")
             part.write(block)
             part.flush()
             if progress is not None:
@@ -218,7 +223,7 @@ def _append(
 
 def _check(part: BinaryIO, source: Source) -> None:
     """Accept the part, or throw its bytes away if they are complete but wrong."""
-    if _size(part) < source.size:
+    if source.size_is_sure and _size(part) < source.size:
         raise _MirrorError(f"stopped at {_size(part):,} of {source.size:,} bytes")
     part.seek(0)
     found = md5_of(part)

@@ -4,7 +4,10 @@
 to 320 or 160 pixels, in a .tgz that is unpacked once. A folder that you put there by hand is as
 good as the archive.
 
-The md5 sums are those of torchvision's `Imagenette`, the sizes those of TensorFlow Datasets.
+The address and the md5 sums are those of torchvision's `Imagenette`, and the sums decide: nobody
+vouches for the sizes. 341,663,724 bytes are what fastai counts in a download of the larger archive,
+no source at hand confirms those of the smaller, and TensorFlow Datasets has listed other ones, of
+archives that lay at the same address before.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ ADDRESS = "https://s3.amazonaws.com/fast-ai-imageclas/"
 
 
 def _archive(name: str, size: int, md5: str) -> Source:
-    return Source(name, size, md5, (ADDRESS + name,))
+    return Source(name, size, md5, (ADDRESS + name,), size_is_sure=False)
 
 
 ARCHIVES = {
@@ -113,6 +116,13 @@ def unpack(archive: Path, root: Path, name: str) -> Path:
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"{archive}: the archive cannot be unpacked ({error}). Remove it, and "
                         f"fetch it again: tinynet data get {name}") from None  # fmt: skip
+    except OSError as error:
+        if locate(root, name) is None:  # else another process was faster
+            needed = f"about {archive.stat().st_size:,} bytes, and nothing in the folder's place"
+            raise DataError(
+                f"{archive}: could not be unpacked to {target}. {error.strerror or error}. "
+                f"It needs {needed}."
+            ) from None
     finally:
         shutil.rmtree(beginning, ignore_errors=True)
     return target
@@ -126,6 +136,6 @@ def _missing(root: Path, name: str) -> DataError:
     source = ARCHIVES[name]
     return DataError(
         f"{name}: {root} must hold the folder {_folder(name)}, with train and val inside. "
-        f"`tinynet data get {name}` fetches it ({source.size:,} bytes); on a machine without a "
-        f"network, put the folder there."
+        f"`tinynet data get {name}` fetches it (about {source.size:,} bytes); on a machine without "
+        f"a network, put the folder there."
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import nn, optim, ranks
+from tinynet import commands, nn, optim, ranks
 from tinynet.distributed import Shard, agree, average, share, shared
 from tinynet.errors import DataError, DeviceError
 from tinynet.ranks import ALONE, Nccl, Ranks
@@ -153,6 +153,14 @@ def test_tensors_of_two_devices_are_refused():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).to("cpu:1"))
     with pytest.raises(DeviceError, match="float32 on cpu and float32 on cpu:1"):
         average(model, np.zeros(2), InTurn(0, 2, {}))
+
+
+def test_towers_have_no_ranks():
+    who = InTurn(0, 2, {})
+    assert commands.placed("cpu:1", who) == ("cpu:1",)
+    assert commands.placed("cpu,cpu:1", ALONE) == ("cpu", "cpu:1")
+    with pytest.raises(DeviceError, match=r"two towers, on cpu,cpu:1, .* not in 2 ranks"):
+        commands.placed("cpu,cpu:1", who)
 
 
 def test_a_process_that_is_alone_is_left_alone():

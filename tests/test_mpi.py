@@ -74,7 +74,8 @@ def test_one_rank_speaks_and_writes(folder):
     for text, ranks in zip(texts, (2, 3, 1), strict=True):
         assert text.count("tinynet 0.1.0: demo") == 1
         assert text.count("epoch 1/8  step") == 1
-        assert text.count("Go on with:") == 1
+        how = f"mpiexec -n {ranks} " if ranks > 1 else ""
+        assert text.count(f"Go on with:\n  {how}tinynet train --resume ") == 1
         assert (f"in each of {ranks} ranks (processes " in text) == (ranks > 1)
         assert "died" not in text
     assert {"last.safetensors", "last.previous.safetensors", "config.json"} <= {

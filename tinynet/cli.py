@@ -105,7 +105,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         raise click.UsageError("train: --device names one device, --devices those of two towers.")
     recipe = _recipe(options)
     if options["devices"] is not None:
-        recipe = commands.on_towers(recipe, options["exchange"])
+        recipe = commands.on_towers(recipe, options["devices"], options["exchange"])
     out, where = options["out"], options["devices"] or options["device"] or "cpu"
     sys.exit(commands.start(recipe, out, options["data_dir"], where, limit=limit))
 

@@ -20,8 +20,9 @@ from tinynet.console import Silence, compilation_said, display, duration
 from tinynet.data import Dataset
 from tinynet.diagnosis import explain_plateau
 from tinynet.distributed import agree
-from tinynet.errors import DataError, ShapeError
+from tinynet.errors import DataError, DeviceError, ShapeError
 from tinynet.kernels import get_num_threads
+from tinynet.models.towers import two_devices
 from tinynet.pipeline import Sets, fingerprint
 from tinynet.ranks import ALONE, Ranks, join
 from tinynet.recipes import Recipe
@@ -36,16 +37,32 @@ def start(
 ) -> int:
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
     ranks = join(backend.devices(device)[0])
-    where = tuple(map(ranks.place, backend.devices(device)))
+    where = placed(device, ranks)
     folder = run_folder.free_folder(recipe) if out is None else out
     with watched(ranks, folder):
         return _begin(recipe, folder, data_dir, where, ranks, limit)
 
 
+def placed(named: str, ranks: Ranks) -> tuple[Device, ...]:
+    """Return the devices that are named, as this rank has them: towers have no ranks."""
+    where = tuple(map(ranks.place, backend.devices(named)))
+    if ranks.size > 1 and len(where) > 1:
+        raise DeviceError(
+            f"train: two towers, on {named}, train in one process, not in {ranks.size} ranks. "
+            "Leave mpiexec out, or begin a run without --devices."
+        )
+    return where
+
+
 def watched(ranks: Ranks, folder: Path) -> contextlib.AbstractContextManager[None]:
     """Inside the block, a rank that is killed is named, and how the run in this folder goes on."""
-    resumed = f"tinynet train --resume {shlex.quote(str(folder))}"
-    return ranks.watched(folder / run_folder.CONFIG, f"mpiexec -n {ranks.size} {resumed}")
+    return ranks.watched(folder / run_folder.CONFIG, resumption(ranks, folder))
+
+
+def resumption(ranks: Ranks, folder: Path) -> str:
+    """Return the command that goes on with the run in a folder, with as many ranks."""
+    several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
+    return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
 
 
 def _begin(
@@ -106,7 +123,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             "`tinynet train` writes that; a run of your own goes on with runs.restore."
         )
     ranks = join(backend.devices(facts["device"])[0])
-    where = tuple(map(ranks.place, backend.devices(facts["device"])))
+    where = placed(facts["device"], ranks)
     with (
         watched(ranks, folder),
         contextlib.nullcontext() if ranks.rank else run_folder.lock(folder),
@@ -174,7 +191,7 @@ def saved_at_bad_data(run: Run, limit: float) -> Iterator[runs.Event]:
         runs.save(run)
         raise DataError(
             f"{error} What was learnt is saved; after that, go on with: "
-            f"tinynet train --resume {shlex.quote(str(run.folder))}"
+            f"{resumption(run.ranks, run.folder)}"
         ) from None
 
 
@@ -183,7 +200,7 @@ def say_end(run: Run, end: Stopped | Finished | None) -> int:
     if isinstance(end, Stopped):
         click.echo(
             f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
-            f"Go on with:\n  tinynet train --resume {shlex.quote(str(run.folder))}"
+            f"Go on with:\n  {resumption(run.ranks, run.folder)}"
         )
         return end.exit_code
     if isinstance(end, Finished):
@@ -197,8 +214,9 @@ def say_end(run: Run, end: Stopped | Finished | None) -> int:
     return 0
 
 
-def on_towers(recipe: Recipe, exchange_at: str | None) -> Recipe:
+def on_towers(recipe: Recipe, named: str, exchange_at: str | None) -> Recipe:
     """Return the recipe for the two towers of its network; see `models.towers.EXCHANGES`."""
+    two_devices(named)
     model = recipe.model + models.TOWERS
     if model not in models.names() or recipe.variant is not None:
         raise DataError(

@@ -308,7 +308,8 @@ for way in (one_by_one, together):
 
 # %%
 grey_learn, grey_test = (
-    prepared(images.mean(axis=1, keepdims=True)) for images in (learn.images, test.images)
+    prepared(images.mean(axis=1, keepdims=True, dtype=np.float32))
+    for images in (learn.images, test.images)
 )
 grey_middle = grey_learn.mean(axis=0)
 grey_model, _ = fit(grey_learn - grey_middle, learn.labels, weight_decay=0.0)

@@ -324,6 +324,13 @@ def test_check_kernel_takes_arguments_lists_and_names():
     assert "6 of 6" in text
 
 
+def test_check_kernel_forgives_absent_arguments_that_no_case_gives():
+    def product(a, b):  # kernels.matmul has a third argument, which is left at its default
+        return a @ b
+
+    check_kernel(product, np.ones((2, 3)), np.ones((3, 4)), against=kernels.matmul)
+
+
 def test_check_kernel_forgives_absent_arguments_that_are_neutral():
     def grouped_only(x, weight, stride, groups):
         return kernels.conv2d_forward(x, weight, None, stride, ((0, 0), (0, 0)), (1, 1), groups)

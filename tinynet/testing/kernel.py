@@ -125,9 +125,10 @@ class Trial:
             self.absent = [n for n in self.names if n not in takes] if short else []
 
     def accepts(self, case: Arguments) -> bool:
-        """Return whether the arguments that `mine` does not take are neutral in this case."""
+        """Return whether what `mine` does not take is neutral in this case, or not given at all."""
         values = dict(zip(self.names, case, strict=False))
-        return all(n in NEUTRAL and _equal(NEUTRAL[n], values.get(n)) for n in self.absent)
+        asked = [n for n in self.absent if n in values]
+        return all(n in NEUTRAL and _equal(NEUTRAL[n], values[n]) for n in asked)
 
     def call(self, case: Arguments) -> Arguments:
         """Return the results of `mine` as a tuple; what it changes in place is in `case`."""

@@ -185,11 +185,12 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# A V, with a ragged left arm. On the right the step is too large: the curve of $f$ bends between the two points, an error
-# that grows as $h^2$ for two steps and as $h$ for one. On the left it is too small: $f(x + h)$ and
-# $f(x - h)$ agree in nearly all of their digits, the difference keeps only the last ones, and those
-# are rounding. Divided by a tiny $2h$ they become large: an error that grows as $1/h$. Where the curve
-# of float32 turns flat, $x + h$ is $x$ again: the difference is 0, and the whole slope is the error.
+# A V, with a ragged left arm. On the right the step is too large: the curve of $f$ bends between
+# the two points, an error that grows as $h^2$ for two steps and as $h$ for one. On the left it is
+# too small: $f(x + h)$ and $f(x - h)$ agree in nearly all of their digits, the difference keeps
+# only the last ones, and those are rounding. Divided by a tiny $2h$ they become large: an error
+# that grows as $1/h$. Where the curve of float32 turns flat, $x + h$ is $x$ again: the difference
+# is 0, and the whole slope is the error.
 #
 # Two things to remember. Check gradients in float64: in float32 the best that can be had is a few
 # correct digits, and a small mistake hides behind the others. And no single $h$ is right for every

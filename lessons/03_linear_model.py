@@ -67,6 +67,9 @@ def my_softmax(scores):
 
 check("03.1", my_softmax)
 
+# %%
+# hint("03.1")  # without the first "#": a hint, and each time you run it the next one
+
 
 # %% tags=["solution"]
 def my_softmax(scores):
@@ -92,8 +95,9 @@ check("03.1", my_softmax)
 #
 # $$gs[n, c] = \frac{p[n, c] - [c = t_n]}{N}$$
 #
-# $[c = t_n]$ is 1 at the right class and 0 elsewhere. Read it aloud: *what it believes minus what is
-# true*. Few gradients are as simple.
+# $t_n$ is the right class of picture $n$, in the code `labels[n]`. $[c = t_n]$ is 1 at the right
+# class and 0 elsewhere. Read it aloud: *what it believes minus what is true*. Few gradients are as
+# simple. Write it; you may call your `my_softmax`.
 
 
 # %% tags=["exercise"]
@@ -120,7 +124,8 @@ def my_gscores(scores, labels):
 check("03.2", my_gscores)
 
 # %% [markdown] lang="en"
-# The last step back: from the gradient of the scores, here called $gy$, to that of the weights. Every
+# The last step back: from the gradient of the scores to that of the weights. A layer does not know
+# that its results are scores: it calls them $y$, and their gradient $gy$. Here $gy$ is $gs$. Every
 # picture uses the same weights, so their gradients add up. What was repeated on the way forward is
 # summed on the way back, as in lesson 02.
 
@@ -132,6 +137,9 @@ def my_linear_backward(gy, x):
 
 
 check("03.3", my_linear_backward)
+
+# %%
+# hint("03.3")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -146,12 +154,17 @@ check("03.3", my_linear_backward)
 #
 # Now everything is there, and from here on the library does it. Before the first step all weights
 # are 0, so all ten scores are equal. What is the first loss? (A logarithm of 10 is in it.)
+#
+# Some things in the cell are new. From each pixel we take its mean over all training pictures, as the
+# paper does (section 2): what is left is what tells one picture from another. `epoch_order` shuffles
+# the pictures, `batch_indices` cuts them into hundreds. `weight_decay` pulls the weights towards 0,
+# which makes the templates smoother; `momentum` keeps a part of the step before (lesson 11).
 
 
 # %%
 def prepared(images):
     """Return pictures as rows of numbers around 0."""
-    x = 2 * (images / np.float32(255)) - 1
+    x = 2 * (images.astype(np.float32) / 255) - 1
     return x.reshape(len(x), -1)
 
 
@@ -185,7 +198,8 @@ answers = right(model, x_test, test.labels)
 print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
 
 # %% [markdown] lang="en"
-# And this is what it has learned: its ten rows of weights, as pictures. Grey is a weight of 0.
+# And this is what it has learned: its ten rows of weights, as pictures. Grey is a weight of 0. With
+# drawn shapes the frame has the colour of the class.
 
 # %%
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
@@ -194,6 +208,9 @@ fig, axes = plt.subplots(2, 5, figsize=(9, 5), layout="constrained")
 for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
     axis.imshow(0.5 + 0.5 * template / np.abs(template).max())
     axis.set(xticks=[], yticks=[])
+    hue = 2 * np.pi * (test.classes.index(name) / 10 - np.array([0, 1 / 3, 2 / 3]))
+    if test.drawn:
+        axis.spines[:].set(color=0.5 + 0.3 * np.cos(hue), linewidth=5)
     axis.set_title(f"{name}\n{100 * share:.0f} % right", fontsize=10)
 worst, best = int(np.argmin(shares)), int(np.argmax(shares))
 fig.suptitle(
@@ -212,9 +229,12 @@ figure(
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Three questions to three judges. Is backward the slope of forward? For `F.cross_entropy` and
-# `F.linear` it is. Is a gradient that forgets the $1/N$ found? And what if softmax does not subtract
-# the maximum: which case of the judge will it fail?
+# Three questions to two judges. Is backward the slope of forward? That is asked by
+# `check_gradient`, which you know. The other one, `check_kernel`, compares a function of plain
+# arrays with the library's own definition of it in `tn.kernels`, on a list of cases: seven pictures
+# with small scores, the same with scores a thousand times as large, a single picture, a single
+# class. Is a gradient that forgets the $1/N$ found? And what if softmax does not subtract the
+# maximum: which case will it fail?
 
 # %%
 rng = np.random.default_rng(0)
@@ -260,8 +280,9 @@ from tinynet.functions.matmul import Linear
 show(Linear)
 
 # %% [markdown] lang="en"
-# 1. The loss is $\log \sum e^{s}$ minus the score of the right class. Softmax itself is never
-#    computed for it. Why not? (What is $\log p$ if $p$ was rounded to 0?)
+# 1. The loss is $\log \sum e^{s}$ minus the score of the right class. It is not the logarithm of a
+#    probability, although the probabilities are computed as well, for the gradient. Why not? (What is
+#    $\log p$ if $p$ was rounded to 0?)
 # 2. `Linear.backward` has a third product, `gy @ weight`: the gradient of the pictures. Nobody needs
 #    it here, and then it is not computed. In a network with two layers the first layer needs it.
 
@@ -312,16 +333,16 @@ grey_learn, grey_test = (
     for images in (learn.images, test.images)
 )
 grey_middle = grey_learn.mean(axis=0)
-grey_model, _ = fit(grey_learn - grey_middle, learn.labels, weight_decay=0.0)
+grey_model, _ = fit(grey_learn - grey_middle, learn.labels)
 grey_right = right(grey_model, grey_test - grey_middle, test.labels).mean()
 print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean():.1%}")
 
 # %% [markdown] lang="en"
-# With drawn shapes it is hardly better than guessing. A shape is lighter than its ground as often as
-# darker. A template adds up pixels, and what the light discs add the dark discs take away. An **edge**
-# would help: it is an edge in both cases. But an edge is not a sum of pixels times weights at fixed
-# places. (Photographs lose less: where a photograph is light and where it is dark says something
-# about what it shows, and that *is* such a sum.)
+# With drawn shapes it is hardly better than guessing. A shape is lighter than its ground as often
+# as darker. A template adds up pixels, and what the light discs add the dark discs take away. An
+# **edge** would help: it is an edge in both cases. But an edge is not a sum of pixels times weights
+# at fixed places. (Photographs lose less: where a photograph is light and where it is dark says
+# something about what it shows, and that *is* such a sum.)
 #
 # **Move the test pictures** by a few pixels, colours and all.
 
@@ -335,8 +356,8 @@ for pixels in (0, 2, 4, 6):
 # harm. Then the template no longer lies on what it shows: it is tied to its place. (Photographs fill
 # their pictures, so they lose less than shapes do.)
 #
-# **Shuffle the training labels.** Now there is nothing to learn. How many of the *training* pictures
-# will the model name as their wrong labels say?
+# **Shuffle the training labels.** Now there is nothing to learn. Without weight decay, and in twice
+# as many epochs, how many of the *training* pictures will the model name as their wrong labels say?
 
 # %%
 shuffled = np.random.default_rng(0).permutation(learn.labels)
@@ -350,18 +371,19 @@ print(f"test pictures with their true labels:   {right(deceived, x_test, test.la
 #
 # | | |
 # |---|---|
-# | in the paper | softmax over 1000 classes, on top of seven layers that were learned too (section 3.5): 37.5 % top-1 error; before it, six models on sparse codes reached 47.1 %, two on Fisher vectors 45.7 % (section 6, Table 1) |
+# | in the paper | softmax over 1000 classes, on top of seven layers that were learned too (section 3.5): 37.5 % top-1 error; the best before it, classifiers on features that people had designed, 47.1 % and 45.7 % (section 6, Table 1) |
 # | in the code of 2012 | a `softmax` layer below `cost.logreg`; where the two meet, `layer.cu` of cuda-convnet computes their gradient in one, as here |
 # | here | `F.cross_entropy` on scores; there is no softmax layer to forget or to apply twice |
 
 # %% [markdown] lang="en"
 # ## Quiz
 #
-# **1.** A network with 1000 classes begins with a loss of 6.9. Is something wrong?
+# **1.** All scores of a trained model are multiplied by 10. What happens to its answers, and to its
+# loss?
 #
 # <details><summary>Answer</summary>
-# No: log(1000) = 6.91. It gives all classes the same probability. If the loss stays there for long,
-# then something is wrong.
+# The answers stay: the largest score is still the largest. The probabilities go towards 0 and 1.
+# Where it was right the loss falls, where it was wrong it grows.
 # </details>
 #
 # **2.** The gradients of one picture's ten scores add up to what?
@@ -374,6 +396,6 @@ print(f"test pictures with their true labels:   {right(deceived, x_test, test.la
 # **3.** Why can the linear model be better than guessing on coloured shapes, and not on grey ones?
 #
 # <details><summary>Answer</summary>
-# A colour of the class, in the middle of the picture, is there whatever the shape is lighter or
-# darker than: a sum of pixels can find it. In grey the two signs of contrast cancel.
+# A colour of the class, in the middle of the picture, is there whether the shape is lighter or darker
+# than its ground: a sum of pixels can find it. In grey the two signs of contrast cancel.
 # </details>

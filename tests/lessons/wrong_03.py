@@ -52,22 +52,85 @@ def bias_of_each(gy, x):
     return gy.T @ x, gy
 
 
+def less(amount):
+    """Return a softmax that subtracts something else than the largest score of the row."""
+
+    def softmax(scores):
+        e = np.exp(scores - amount(scores))
+        return e / e.sum(axis=1, keepdims=True)
+
+    return softmax
+
+
+def clipped(scores):
+    return my_softmax(np.clip(scores, -700, 700))
+
+
+def in_place(scores):
+    scores -= scores.max(axis=1, keepdims=True)
+    return my_softmax(scores)
+
+
+def the_loss(scores, labels):
+    return -np.log(my_softmax(scores)[np.arange(len(scores)), labels]).mean()
+
+
+def over_classes(scores, labels):
+    return my_gscores(scores, labels) * len(scores) / scores.shape[1]
+
+
+def raw_scores(scores, labels):
+    gs = scores.copy()
+    gs[np.arange(len(scores)), labels] -= 1
+    return gs / len(scores)
+
+
+def overflowing_gradient(scores, labels):
+    gs = overflowing(scores)
+    gs[np.arange(len(scores)), labels] -= 1
+    return gs / len(scores)
+
+
+def swapped(gy, x):
+    return gy.sum(axis=0), gy.T @ x
+
+
+def bias_along_classes(gy, x):
+    return gy.T @ x, gy.sum(axis=1)
+
+
+def bias_averaged(gy, x):
+    return gy.T @ x, gy.mean(axis=0)
+
+
 WRONG = {
     "03.1": [
         (overflowing, "exp(1000) is infinite"),
         (over_everything, "Each row is a picture of its own"),
         (over_pictures, "1/4 and 3/4"),
-        (logarithms, "expected [[0.25, 0.75]]"),
+        (logarithms, "These are the logarithms"),
+        (less(np.max), "Each row has a largest score of its own"),
+        (less(lambda s: s.mean(axis=1, keepdims=True)), "The mean of the row is not enough"),
+        (less(lambda s: 1000), "must depend on the row"),
+        (clipped, "Cut nothing off"),
+        (in_place, "changed its argument scores"),
     ],
     "03.2": [
         (not_a_mean, "it is their mean"),
         (uphill, "its gradient is negative"),
-        (without_labels, "minus 1 at class 0"),
+        (without_labels, "Take 1 away"),
+        (the_loss, "That is the loss"),
+        (over_classes, "the number of rows"),
+        (raw_scores, "These are the scores"),
+        (overflowing_gradient, "exp(1000) is infinite"),
         (every_label_everywhere, "each row has a label of its own"),
     ],
     "03.3": [
         (turned, "the shape of weight"),
         (averaged, "gradients are added"),
-        (bias_of_each, "gbias of"),
+        (bias_of_each, "gbias has the shape of bias"),
+        (bias_along_classes, "gbias has the shape of bias"),
+        (bias_averaged, "used the same bias"),
+        (swapped, "gweight comes first"),
     ],
 }

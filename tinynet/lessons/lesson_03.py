@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.functions import softmax
 from tinynet.kernels import cross_entropy
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, exercise, expect, small
 from tinynet.tensor import tensor
 
 
@@ -18,22 +18,47 @@ from tinynet.tensor import tensor
     ),
 )
 def probabilities(answer):
-    """Write my_softmax(scores): exp of (N, classes), each row divided by its sum."""
-    expect(
-        answer(np.log([[1.0, 3.0]])), [[0.25, 0.75]], "scores = [[log 1, log 3]]",
-        "exp gives 1 and 3; their share of the sum is 1/4 and 3/4.",
-    )  # fmt: skip
+    """Write my_softmax(scores): exp of (N, classes), each row divided by its sum.
+
+    It must hold for scores of 1000 as well.
+    """
+    why = "exp gives 1 and 3; their share of the sum is 1/4 and 3/4."
+    lost = "exp(-1000) is 0, and 0 / 0 is not a number: what you subtract must depend on the row."
+    slips = [
+        ([[np.nan, np.nan]], lost),
+        (np.log([[0.25, 0.75]]), "These are the logarithms. Probabilities lie between 0 and 1."),
+    ]
+    case = "scores = [[log 1, log 3]]"
+    expect(answer(np.log([[1.0, 3.0]])), [[0.25, 0.75]], case, why, slips=slips)
     expect(
         answer(np.zeros((2, 2))), [[0.5, 0.5], [0.5, 0.5]], "scores = [[0, 0], [0, 0]]",
         "Each row is a picture of its own and sums to 1.",
     )  # fmt: skip
-    expect(
-        answer(np.array([[1000.0, 1000.0]])), [[0.5, 0.5]], "scores = [[1000, 1000]]",
+    why = (
         "exp(1000) is infinite, and infinite / infinite is not a number. Make the scores smaller "
-        "without changing their differences.",
-    )  # fmt: skip
+        "without changing their differences."
+    )
+    expect(answer(np.array([[1000.0, 1000.0]])), [[0.5, 0.5]], "scores = [[1000, 1000]]", why)
+    _far_apart(answer)
     scores = np.random.default_rng(3).normal(size=(4, 5))
     expect(answer(scores.copy()), softmax(tensor(scores)).numpy(), "random scores (4, 5)")
+
+
+def _far_apart(answer):
+    """Ask for scores that are far from each other, in a row and from row to row."""
+    for scores, right, why in (
+        ([[1000.0, 0.0], [0.0, 0.0]], [[1, 0], [0.5, 0.5]],
+         "Each row has a largest score of its own. What is taken from one row may be far too much "
+         "for another: then each exp is 0, and so is their sum."),
+        ([[2000.0, 0.0]], [[1, 0]],
+         "After subtracting no score may be above 0, or its exp can be infinite. The mean of the "
+         "row is not enough; its largest score is."),
+        ([[1000.0, 900.0]], [[1, 0]],
+         "Only differences count, and this one is 100: e ** 100 times as much. Cut nothing off; "
+         "subtract the same number from the whole row."),
+    ):  # fmt: skip
+        case = f"scores = {small(np.array(scores))}"
+        expect(answer(np.array(scores)), right, case, why)
 
 
 @probabilities.solution
@@ -52,18 +77,33 @@ def my_softmax(scores):
     ),
 )
 def gradient(answer):
-    """Write my_gscores(scores, labels): the gradient of the mean loss, (N, classes)."""
-    expect(
-        answer(np.log([[1.0, 3.0]]), np.array([0])), [[-0.75, 0.75]],
-        "scores = [[log 1, log 3]], labels = [0]",
+    """Write my_gscores(scores, labels): the gradient of the mean loss, (N, classes).
+
+    You may call your my_softmax.
+    """
+    why = (
         "Probabilities 1/4 and 3/4, minus 1 at class 0. Going down the slope must raise the score "
-        "of the right class: its gradient is negative.",
-    )  # fmt: skip
+        "of the right class: its gradient is negative."
+    )
+    slips = [
+        (np.log(4), "That is the loss. Its gradient has the shape of scores: a slope for each."),
+        ([[-0.375, 0.375]], "Divide by N, the number of rows, here 1; not by that of the classes."),
+        ([[-1, np.log(3)]], "These are the scores with 1 taken away: take it from probabilities."),
+        ([[0.25, 0.75]], "These are the probabilities. Take 1 away at the right class, class 0."),
+    ]
+    case = "scores = [[log 1, log 3]], labels = [0]"
+    got = answer(np.log([[1.0, 3.0]]), np.array([0]))
+    expect(got, [[-0.75, 0.75]], case, why, slips=slips)
     expect(
         answer(np.log([[1.0, 3.0], [1.0, 3.0]]), np.array([0, 1])),
         [[-0.375, 0.375], [0.125, -0.125]],
         "scores = [[log 1, log 3], [log 1, log 3]], labels = [0, 1]",
         "Two pictures share the loss: it is their mean. And each row has a label of its own.",
+    )  # fmt: skip
+    expect(
+        answer(np.array([[1000.0, 0.0]]), np.array([1])), [[1, -1]],
+        "scores = [[1000, 0]], labels = [1]",
+        "exp(1000) is infinite: subtract the largest score of the row first, as in softmax.",
     )  # fmt: skip
     rng = np.random.default_rng(3)
     scores, labels = rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
@@ -85,32 +125,34 @@ def my_gscores(scores, labels):
     "Backward of a linear layer",
     hints=(
         "Write the shapes down: gy (N, out), x (N, in), weight (out, in). Which products fit?",
-        "gweight must be (out, in): gy turned, times x. The product adds over the N pictures.",
-        "return gy.T @ x, gy.sum(axis=0)",
+        "gweight must be (out, in): gy turned, times x. The product adds over the N pictures. And "
+        "gbias must be (out,): gy, added over the N pictures.",
     ),
 )
 def linear_backward(answer):
     """Write my_linear_backward(gy, x): (gweight, gbias) of y = x @ weight.T + bias."""
+    bias = "gbias has the shape of bias, (out,): gy, added up over the pictures."
     gy, x = np.array([[1.0, 0.0]]), np.array([[2.0, 3.0, 4.0]])
     _pair(
         answer(gy, x), [[2, 3, 4], [0, 0, 0]], [1, 0], "gy = [[1, 0]], x = [[2, 3, 4]]",
         "gweight has the shape of weight, (out, in). Score 0 alone has a gradient, so row 0 alone "
-        "moves, towards the picture.",
+        "moves, towards the picture.", bias,
     )  # fmt: skip
     gy, x = np.array([[1.0], [10.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])
+    why = "All pictures used the same {}, so their gradients are added. gy has the 1 / N in it."
     _pair(
         answer(gy, x), [[31, 42]], [11], "gy = [[1], [10]], x = [[1, 2], [3, 4]]",
-        "All pictures used the same weights, so their gradients are added. gy has the 1 / N in it "
-        "already.",
+        why.format("weights"), f"{bias} {why.format('bias')}",
     )  # fmt: skip
 
 
-def _pair(got, gweight, gbias, case, why):
+def _pair(got, gweight, gbias, case, why, why_bias):
     """Hold both gradients against what they should be."""
     if not isinstance(got, tuple | list) or len(got) != 2:
         raise Wrong(f"for {case}: expected two arrays, gweight and gbias.")
-    expect(got[0], gweight, f"gweight of {case}", why)
-    expect(got[1], gbias, f"gbias of {case}", why)
+    swapped = [(gbias, "That is gbias: gweight comes first.")]
+    expect(got[0], gweight, f"gweight of {case}", why, slips=swapped)
+    expect(got[1], gbias, f"gbias of {case}", why_bias)
 
 
 @linear_backward.solution

@@ -54,6 +54,8 @@ def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str
 def place(at: tuple[int, ...]) -> str:
     """Return [0, 3, 2, 1] with the letters of its axes."""
     letters = AXES.get(len(at), "").split(", ")
+    if not at:
+        return "[its only number]"
     if len(letters) != len(at):
         return str(list(at))
     return "[" + ", ".join(f"{a}={i}" for a, i in zip(letters, at, strict=True)) + "]"

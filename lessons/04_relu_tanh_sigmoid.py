@@ -286,7 +286,7 @@ if len(reached) == 2:
 # |---|---|---|
 # | 0.005 | **3.08 (2.67 to 3.63)** | 6.67 (5.95 to 7.53) |
 # | 0.01 | 4.31 (2.38 to 6.68) | 4.20 (3.70 to 4.77) |
-# | 0.02 | 3.90 to 6.42, and 2 of 5 never | **3.45 (3.05 to 3.78)** |
+# | 0.02 | 4.74 (3.90 to 6.42), 2 of 5 never | **3.45 (3.05 to 3.78)** |
 #
 # Each at its best rate, tanh needs 1.12 times as many epochs as ReLU: a little slower here, and not
 # six times. Your own race may well say more or less than that: look how far five of them lie apart.

@@ -152,8 +152,8 @@ for lr in RATES:
                 print(f"lr {lr:g}, hidden {hidden}, epochs {epoch}: validation {found:.1f} %")
 
 # %% [markdown] lang="en"
-# None of them has finished: after the last epoch the curves (below) still rise. So this experiment
-# tells which setting starts fastest, not which is best in the end. The way of choosing is the same.
+# Four epochs are few; none of the nets has shown all it can. So this experiment tells which setting
+# starts fastest, not which is best in the end. The way of choosing is the same.
 #
 # Now choose. The best validation accuracy wins; of equal ones the net with fewer parameters. Nothing
 # else may have a say.

@@ -99,7 +99,7 @@ for ax, weight, title in (
     ax.imshow(plot.mosaic(weight), interpolation="nearest")
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
-left[2].set_title(f"a {test.classes[4]}", fontsize=10)
+left[2].set_title(test.classes[4], fontsize=10)
 right, silent = parts[1].subplots(2, 1), {}
 for ax, (name, layer) in zip(right, maps.items(), strict=True):
     rows = 2 if len(layer) == 12 else 3
@@ -273,7 +273,7 @@ for row, i in zip(axes, shown, strict=True):
     near = np.argsort(((features - queries[i]) ** 2).sum(axis=1))[:5]
     alike.append(int((train.labels[near] == test.labels[i]).sum()))
     row[0].imshow(test.images[i].transpose(1, 2, 0))
-    row[0].set_title(f"a {test.classes[test.labels[i]]}", fontsize=9)
+    row[0].set_title(test.classes[test.labels[i]], fontsize=9)
     row[1].imshow(test.images[i].mean(axis=0), cmap="gray", extent=(0, 32, 32, 0))
     heat = row[1].imshow(
         np.maximum(drops, 0), cmap="viridis", alpha=0.65, extent=(3, 29, 29, 3), vmin=0, vmax=1

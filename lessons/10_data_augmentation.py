@@ -69,7 +69,7 @@ check("10.1", my_pictures_in_one)
 #
 # with one draw of the three $\alpha_i$ for the whole picture.
 #
-# **Exercise 10.2.** Write `colour_basis(images)`: the deviations $\sqrt{\lambda_i}$, largest first,
+# **Exercise 10.2.** Write `my_colour_basis(images)`: the deviations $\sqrt{\lambda_i}$, largest first,
 # and the directions, one in each column.
 
 
@@ -117,7 +117,7 @@ for i in range(3):
 # **In tests** nothing is random. The paper takes ten views of each picture, the corners, the centre
 # and their mirror images, and averages the ten softmax outputs.
 #
-# **Exercise 10.3.** Write `ten_views(images, size)`.
+# **Exercise 10.3.** Write `my_ten_views(images, size)`: the five views, then the five mirrored.
 
 
 # %% tags=["exercise"]

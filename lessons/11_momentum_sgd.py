@@ -305,7 +305,7 @@ print(f"weight decay 0.0005, after one epoch without a gradient: w = {w.item():.
 # by step, and watch the loss. It falls, falls faster, and then breaks out. A rate well below the
 # break is a good first guess (Smith 2015, "Cyclical learning rates for training neural networks").
 #
-# **Exercise 11.4.** Write `range_test(step, rates)`. `step(rate)` does one step of training and
+# **Exercise 11.4.** Write `my_range_test(step, rates)`. `step(rate)` does one step of training and
 # returns its loss. Stop where the loss is not finite, or more than twice the lowest so far.
 
 

@@ -109,7 +109,7 @@ check("12.1", my_neurons)
 # Next: what does a layer cost? Parameters are what must be stored. Multiply-adds are what must be
 # done, for one image. A filter of a convolution is stored once, and applied at every place.
 #
-# **Exercise 12.2.** Write `layer_cost`, for convolutions with groups. A fully connected layer is a
+# **Exercise 12.2.** Write `my_layer_cost`, for convolutions with groups. A fully connected layer is a
 # convolution of 1x1 pixels at one place.
 
 

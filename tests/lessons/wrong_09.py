@@ -34,6 +34,7 @@ WRONG = {
         (forgets_the_test, "not training"),
     ],
     "09.2": [
+        (lambda x, p, u, training: x, "the others count twice"),
         (divides_by_the_rate, "those that stay are divided by 0.8"),
         (corrects_twice, "A test changes nothing"),
         (forgets_to_divide, "the others count twice"),
@@ -42,6 +43,7 @@ WRONG = {
         (lambda w, lr, wd, p: (w / (1 - p), lr, wd), "half as large"),
         (lambda w, lr, wd, p: ((1 - p) * w, (1 - p) * lr, wd), "lr / 4"),
         (lambda w, lr, wd, p: ((1 - p) * w, (1 - p) ** 2 * lr, wd), "expected [0.0025, 0.002]"),
-        (lambda w, lr, wd, p: (p * w, p**2 * lr, wd / p**2), "all of it must be 1 - p times"),
+        (lambda w, lr, wd, p: (p * w, p**2 * lr, wd / p**2), "the same only at 0.5"),
+        (lambda w, lr, wd, p: ((1 - p) * w, lr / 4, 4 * wd), "all of it must be 1 - p times"),
     ],
 }

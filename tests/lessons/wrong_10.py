@@ -53,6 +53,18 @@ def takes_only_five(images, size):
     return data.ten_views(images, size)[:5]
 
 
+def pixels_in_rows(images):
+    return data.colour_basis(images.reshape(1, images.shape[1], 1, -1))
+
+
+def centre_rounded_up(images, size):
+    views, (H, W) = data.ten_views(images, size), images.shape[2:]
+    i, j = -(-(H - size) // 2), -(-(W - size) // 2)
+    views[4] = images[:, :, i : i + size, j : j + size]
+    views[9] = views[4][..., ::-1]
+    return views
+
+
 WRONG = {
     "10.1": [
         (forgets_the_last_place, "One place, and its mirror image"),
@@ -64,10 +76,12 @@ WRONG = {
         (takes_rows, "A direction is a column"),
         (forgets_the_mean, "Did you subtract the mean?"),
         (rising, "deviations"),
+        (pixels_in_rows, "must come to the front"),
     ],
     "10.3": [
         (turns_upside_down, "never the rows"),
-        (mirrors_after_each, "view 1 (top right)"),
+        (mirrors_after_each, "come first, in this order"),
+        (centre_rounded_up, "The centre begins at row (7 - 4) // 2 = 1"),
         (takes_only_five, "(10, 1, 1, 2, 2)"),
     ],
 }

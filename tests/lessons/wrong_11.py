@@ -66,6 +66,29 @@ def asks_twice(step, rates):
     return losses
 
 
+def forgets_the_decay(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + g
+    return w - lr * v, v
+
+
+def decays_beside_the_velocity(w, v, g, lr, momentum, weight_decay):
+    v = momentum * v + g
+    return w - lr * (v + weight_decay * w), v
+
+
+def stops(broken):
+    def my_range_test(step, rates):
+        losses = []
+        for rate in rates:
+            loss = step(rate)
+            if broken(loss, losses):
+                break
+            losses.append(loss)
+        return losses
+
+    return my_range_test
+
+
 WRONG = {
     "11.1": [
         (moves_by_the_old_velocity, "the *new* v"),
@@ -76,6 +99,8 @@ WRONG = {
     "11.2": [
         (puts_the_rate_inside, "v is a sum of gradients"),
         (damps_the_gradient, "expected [0.95, 0.5]"),
+        (forgets_the_decay, "The decay is part of the gradient"),
+        (decays_beside_the_velocity, "it goes into v as well"),
     ],
     "11.3": [
         (lambda lr, decay, step: lr * (1 - decay) ** step, "The divisor is 1 + 0.5 * 2 = 2"),
@@ -87,6 +112,9 @@ WRONG = {
         (goes_on_for_ever, "4.5 is more than twice 2"),
         (keeps_the_broken_loss, "4.5 is more than twice 2"),
         (overlooks_nan, "not finite is a broken run"),
+        (stops(lambda a, b: math.isnan(a) or (b and a > 2 * min(b))), "Even the first loss"),
+        (stops(lambda a, b: not math.isfinite(a) or (b and a >= 2 * min(b))), "4 is twice 2"),
+        (stops(lambda a, b: b and not a <= 2 * min(b)), "Even the first loss"),
         (asks_twice, "Every call of step moves the weights"),
     ],
 }

@@ -35,7 +35,11 @@ def counts_weights_once(inputs, outputs, kernel, places, groups):
     return weights + outputs, weights
 
 
-def counter(rounds=lambda room, stride: -(-room // stride), pools=True, flattens=True):
+def up(room, stride):
+    return -(-room // stride)
+
+
+def counter(rounds=up, pools=True, flattens=True, convolves=up, sides=2, grouped=True):
     """Return a count() with one habit changed."""
 
     def count(plan, channels, side):
@@ -48,8 +52,8 @@ def counter(rounds=lambda room, stride: -(-room // stride), pools=True, flattens
                 channels, side = channels * side**2 if flattens else channels, 1
                 row = [row[0], 1, 1, 0, 1]
             filters, kernel, stride, padding, groups = row
-            side = rounds(side + 2 * padding - kernel, stride) + 1
-            weights = filters * (channels // groups) * kernel**2
+            side = convolves(side + sides * padding - kernel, stride) + 1
+            weights = filters * (channels // groups if grouped else channels) * kernel**2
             parameters += weights + filters
             multiply_adds += weights * side**2
             channels = filters
@@ -74,6 +78,9 @@ WRONG = {
         (counter(rounds=lambda room, stride: room // stride), "makes 3 of 5"),
         (counter(pools=False), "the pool 1x1"),
         (counter(flattens=False), "3 * 3 numbers"),
+        (counter(convolves=lambda room, stride: room // stride), "Convolutions round up too"),
+        (counter(sides=1), "padding 1 on both sides"),
+        (counter(grouped=False), "a filter sees one channel"),
     ],
     "12.4": [
         ({"A", "C", "D", "F"}, "15.3"),

@@ -28,6 +28,23 @@ def transposed_blocks(weight, groups):
     return dense
 
 
+def rows_for_columns(weight, groups):
+    OC, c, *window = weight.shape
+    dense = np.zeros((OC, c * groups, *window))
+    for o in range(OC):
+        g = min(o // c, groups - 1)
+        dense[o, g * c : (g + 1) * c] = weight[o]
+    return dense
+
+
+def channels_in_turn(weight, groups):
+    OC, c, *window = weight.shape
+    dense = np.zeros((OC, c * groups, *window))
+    for o in range(OC):
+        dense[o, o * groups // OC :: groups] = weight[o]
+    return dense
+
+
 def own_only(gys):
     half = gys[0].shape[1] // 2
     return [gys[0][:, :half], gys[1][:, half:]]
@@ -59,7 +76,9 @@ WRONG = {
     "13.1": [
         (repeated, "zeros elsewhere"),
         (off_the_diagonal, "channel 0 only"),
-        (transposed_blocks, "in the order of the groups"),
+        (transposed_blocks, "OC / G rows and C / G columns"),
+        (rows_for_columns, "OC / G rows and C / G columns"),
+        (channels_in_turn, "in the order of the groups"),
     ],
     "13.2": [(own_only, "added"), (averaged, "added"), (whole, "expected [[11]]")],
     "13.3": [(one_way, "128"), (numbers, "4 bytes"), (everywhere, "'conv3': 128")],

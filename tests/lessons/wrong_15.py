@@ -67,21 +67,50 @@ def sums_of_differences(features, query, k):
     return np.argsort((features - query).sum(axis=1))[:k]
 
 
+def one_channel_hidden(score, image, k, s, fill):
+    def first_only(x):
+        return score(np.concatenate([x[:, :1], np.repeat(image[None, 1:], len(x), axis=0)], axis=1))
+
+    return score(image[None])[0] - hidden(first_only, image, k, s, fill)
+
+
+def half_a_window(drops, k, s):
+    row, column = corner(drops, k, s)
+    return row + k // 2, column + k // 2
+
+
+def farthest_of_them_first(features, query, k):
+    return np.argsort(((features - query) ** 2).sum(axis=1))[:k][::-1]
+
+
+def by_their_numbers(features, query, k):
+    return np.sort(np.argsort(((features - query) ** 2).sum(axis=1))[:k])
+
+
+def largest_difference(features, query, k):
+    return np.argsort(np.abs(features - query).max(axis=1), kind="stable")[:k]
+
+
 WRONG = {
     "15.1": [
         (in_place, "your answer changed its argument image"),
         (what_is_left, "drops from 11 to 0"),
         (always_black, "not 0"),
+        (one_channel_hidden, "hides all three channels"),
         (rows_for_columns, "Only the last window"),
     ],
     "15.2": [
         (strongest, "= 1.5"),
         (corner, "covers pixels 2 to 4"),
         (negative_too, "do not count"),
+        (half_a_window, "between pixels"),
     ],
     "15.3": [
-        (farthest, "expected [1, 3]"),
-        (largest_product, "expected [1, 3]"),
-        (sums_of_differences, "50 random rows"),
+        (farthest, "expected [4, 0]"),
+        (largest_product, "expected [4, 0]"),
+        (by_their_numbers, "The nearest comes first"),
+        (sums_of_differences, "a root of a sum of squares"),
+        (largest_difference, "200 random rows"),
+        (farthest_of_them_first, "The nearest comes first"),
     ],
 }

@@ -63,10 +63,19 @@ def since_the_beginning(layers, x, clock):
     return seconds
 
 
+@njit
+def begins_k_apart(x, k, s):
+    y = np.zeros((x.shape[0], x.shape[1], (x.shape[2] - k) // s + 1, (x.shape[3] - k) // s + 1))
+    for n, c, i, j in np.ndindex(y.shape):
+        y[n, c, i, j] = x[n, c, k * i : k * i + k, k * j : k * j + k].max()
+    return y
+
+
 WRONG = {
     "16.1": [
         (plain_python, "Put @njit above"),
         (begins_at_zero, "begin with the first pixel"),
+        (begins_k_apart, "share column 2"),
         (in_float64, "half as many numbers in a register"),
     ],
     "16.2": [

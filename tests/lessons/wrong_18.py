@@ -60,6 +60,12 @@ def weights_instead(model, x, labels):
     return [float(np.linalg.norm(p.data)) for p in model.parameters() if len(p.shape) == 4]
 
 
+def without_the_root(model, x, labels):
+    model.zero_grad()
+    backward(model, x, labels)
+    return [float((p.grad**2).sum()) for p in model.parameters() if len(p.shape) == 4]
+
+
 WRONG = {
     "18.1": [
         (sum_of_kernels, "fields overlap"),
@@ -75,6 +81,7 @@ WRONG = {
         (not_zeroed, "second time"),
         (all_parameters, "Convolutions only"),
         (from_the_end, "three convolutions"),
-        (weights_instead, "grad"),
+        (weights_instead, "not of the weight"),
+        (without_the_root, "the root of the sum of squares"),
     ],
 }

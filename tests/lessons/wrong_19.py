@@ -64,15 +64,47 @@ def decimals(claimed, computed, digits):
     return round(computed, digits) == claimed
 
 
+def nearly_there(number, table):
+    cells = [(row, column, value) for row in table for column, value in table[row].items()]
+    return [(row, column) for row, column, value in cells if abs(value - number) < 0.1]
+
+
+def columns_first(number, table):
+    return [(c, r) for r, cells in table.items() for c, value in cells.items() if value == number]
+
+
+def nearly_fits(published, compute, settings, changes):
+    fits = {name: compute(**{**settings, **change}) for name, change in changes.items()}
+    return [name for name, found in fits.items() if abs(found - published) <= 1]
+
+
+def one_setting_at_a_time(published, compute, settings, changes):
+    return [
+        name
+        for name, change in changes.items()
+        if published in [compute(**{**settings, key: value}) for key, value in change.items()]
+    ]
+
+
 WRONG = {
-    "19.1": [(first_only, "several"), (none_if_missing, "a list says both")],
+    "19.1": [
+        (first_only, "several"),
+        (nearly_there, "16.42 is not 16.4"),
+        (columns_first, "expected [('one net', 'validation')]"),
+        (none_if_missing, "a list says both"),
+    ],
     "19.2": [
         (in_per_cent, "their sum's root"),
         (adds_deviations, "The variances are 0.005 and 0.005"),
         (trusts_the_second, "0.1 is their sum's root"),
         (with_its_sign, "does not matter"),
     ],
-    "19.3": [(piling_up, "One change at a time"), (first_that_fits, "several may fit")],
+    "19.3": [
+        (piling_up, "One change at a time"),
+        (first_that_fits, "several may fit"),
+        (nearly_fits, "and exactly"),
+        (one_setting_at_a_time, "with all it replaces"),
+    ],
     "19.4": [
         (within_five_per_cent, "not rounded to two"),
         (cut_off, "61 million"),

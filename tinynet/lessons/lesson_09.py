@@ -50,7 +50,10 @@ def paper_dropout(answer: Any) -> None:
     expect(
         answer(X, 0.0, U, True), X, f"{DRAWN}, p = 0, training", "Nobody goes."
     )  # fmt: skip
-    expect(_mean(answer, 0.3), 0.7, "20,000 units of value 1, p = 0.3, training: their mean")
+    expect(
+        _mean(answer, 0.3), 0.7, "20,000 units of value 1, p = 0.3, training: their mean",
+        "A share of 0.7 stays, and as it was: in this form training divides by nothing.",
+    )  # fmt: skip
 
 
 @paper_dropout.solution
@@ -67,7 +70,10 @@ def my_paper_dropout(x, p, u, training):
     ),
 )
 def inverted_dropout(answer: Any) -> None:
-    """Write my_inverted_dropout(x, p, u, training): in tests x comes back as it is."""
+    """Write my_inverted_dropout(x, p, u, training): in tests x comes back as it is.
+
+    In training a unit goes where u < p, as before; those that stay make up for it.
+    """
     expect(
         answer(X, 0.2, U, False), X, f"{DRAWN}, p = 0.2, not training", "A test changes nothing."
     )
@@ -105,8 +111,9 @@ def my_inverted_dropout(x, p, u, training):
 def convert(answer: Any) -> None:
     """Write my_convert(weight, lr, weight_decay, p): the same three for inverted dropout.
 
-    They belong to the layer behind the dropout, and were chosen for the paper's form. With the
-    returned ones, training with inverted dropout must take the very same course.
+    They belong to the layer behind the dropout, and were chosen for the paper's form. With those
+    that it returns, (weight, lr, weight_decay), training with inverted dropout must take the very
+    same course.
     """
     expect(
         answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.5)[0], [1, 2],
@@ -118,6 +125,11 @@ def convert(answer: Any) -> None:
         "lr = 0.01, weight_decay = 0.0005, p = 0.5: the new lr and weight decay",
         "The gradient becomes twice as large and the step must become half as large: lr / 4.",
         1e-9,
+    )  # fmt: skip
+    expect(
+        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.2)[0], [1.6, 3.2],
+        "weight = [2, 4], p = 0.2: the new weight",
+        "keep = 1 - p = 0.8: p and 1 - p are the same only at 0.5.",
     )  # fmt: skip
     for p in (0.2, 0.8):
         _same_course(answer, p)

@@ -69,7 +69,11 @@ def colour_basis(answer: Any) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
     images[:, 1] = (images[:, 0] + images[:, 1]) / 2
     got, wanted = _pair(answer(images)), data.colour_basis(images)
-    expect(got[0], wanted[0], "random colours: deviations", "Largest first; over all pixels.")
+    expect(
+        got[0], wanted[0], "random colours: deviations",
+        "Largest first; over all pixels. A row of pixels is one channel of all pictures: the "
+        "channels' axis must come to the front before reshape.",
+    )  # fmt: skip
     expect(
         np.abs(got[1]), np.abs(wanted[1]), "random colours: vectors, signs aside",
         "A direction is a column of what eigh returns, and reverses with the eigenvalues.",
@@ -118,10 +122,14 @@ def ten_views(answer: Any) -> None:
         expect(
             got[view, 0, 0], wanted[view, 0, 0],
             f"a 4x4 picture of 0 to 15 in rows, size 2, view {view} ({names[view % 5]}{mirrored})",
-            "Mirroring reverses the columns, never the rows." if view >= 5 else "",
+            "Mirroring reverses the columns, never the rows." if view >= 5 else
+            "The five views as they are come first, in this order, and then the five mirrored.",
         )  # fmt: skip
     images = np.random.default_rng(0).random((2, 3, 7, 9))
-    expect(answer(images, 4), data.ten_views(images, 4), "random pictures (2, 3, 7, 9), size 4")
+    expect(
+        answer(images, 4), data.ten_views(images, 4), "random pictures (2, 3, 7, 9), size 4",
+        "They are 7 high and 9 wide. The centre begins at row (7 - 4) // 2 = 1, column 2.",
+    )  # fmt: skip
 
 
 @ten_views.solution

@@ -72,10 +72,24 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
     ),
 )
 def torch_step(answer: Any) -> None:
-    """Write my_torch_step(w, v, g, lr, momentum, weight_decay): v sums gradients; lr follows."""
+    """Write my_torch_step(w, v, g, lr, momentum, weight_decay): the new (w, v).
+
+    v sums gradients; lr comes when w moves.
+    """
     expect(
-        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0), (0.95, 0.5), "w = 1, v = 0, g = 0.5, lr = 0.1",
+        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0), (0.95, 0.5),
+        "w = 1, v = 0, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "v is a sum of gradients, so it points uphill; w moves against it.",
+    )  # fmt: skip
+    expect(
+        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0), (0.932, 0.68),
+        "w = 1, v = 0.2, g = 0.5, lr = 0.1, momentum 0.9, no decay",
+        "v becomes 0.9 * 0.2 + 0.5, and w moves by lr times the *new* v.",
+    )  # fmt: skip
+    expect(
+        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5), (0.95, 0.5),
+        "w = 1, v = 0, g = 0, lr = 0.1, momentum 0.9, decay 0.5",
+        "The decay is part of the gradient, weight_decay * w, so it goes into v as well.",
     )  # fmt: skip
     expect(
         _walk(answer), [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
@@ -157,6 +171,8 @@ def range_test(answer: Any) -> None:
     asked([3.0, 2.0, 1.0], 3, "Nothing breaks: all losses are returned.")
     asked([3.0, 2.0, 3.5, 4.5, 1.0], 4, "4.5 is more than twice 2; 3.5 was not.")
     asked([3.0, math.nan, 1.0], 2, "A loss that is not finite is a broken run.")
+    asked([math.inf, 1.0], 1, "Even the first loss may be broken; then nothing is left.")
+    asked([2.0, 4.0, 1.0], 3, "4 is twice 2, and not more than that.")
     asked([2.0, 5.0, 1.0], 2, "The first loss is the lowest so far: 5 is more than twice 2.")
 
 

@@ -101,6 +101,7 @@ def layer_cost(answer: Any) -> None:
     expect(
         answer(48 + 48, 256, 5, 27 * 27, 2), (307_456, 223_948_800),
         "conv2 of AlexNet: 96 inputs, 256 filters of 5x5, 27x27 places, 2 groups",
+        "256 * 48 * 5 * 5 weights and 256 biases; the weights are used at each of 729 places.",
     )  # fmt: skip
 
 
@@ -146,9 +147,19 @@ def count(answer: Any) -> None:
         answer(odd, 1, 5), (10, 9), f"plan = {odd}, 1 channel, side 5",
         "Rounding up, a pool of 2 every 2 makes 3 of 5; the fc layer sees 3 * 3 numbers.",
     )  # fmt: skip
+    over = [("conv", 1, 2, 2, 0, 1)]
+    expect(
+        answer(over, 1, 5), (5, 36), f"plan = {over}, 1 channel, side 5",
+        "Convolutions round up too: windows of 2 begin at 0, 2 and 4, so there are 3 * 3 places.",
+    )  # fmt: skip
+    padded = [("conv", 2, 3, 1, 1, 2), ("fc", 1)]
+    expect(
+        answer(padded, 2, 2), (20 + 9, 72 + 8), f"plan = {padded}, 2 channels, side 2",
+        "With padding 1 on both sides the maps stay 2x2. Two groups: a filter sees one channel.",
+    )  # fmt: skip
     expect(
         answer(PAPER, 3, 224), (60_965_224, 724_406_816), "the paper's plan, 3 channels, side 224",
-        "Look at conv2, conv4 and conv5: they have two groups.",
+        "All its parts were right above. conv2, conv4 and conv5 have two groups.",
     )  # fmt: skip
     expect(
         answer(_without_groups(PAPER), 3, 224), (62_378_344, 1_135_256_096),

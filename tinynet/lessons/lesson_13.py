@@ -21,18 +21,28 @@ from tinynet.lessons.exercise import Wrong, exercise, expect, small
     ),
 )
 def ungrouped(answer):
-    """Write my_ungrouped(weight, groups): the weight (OC, C, KH, KW) for one group."""
+    """Write my_ungrouped(weight, groups): the weight (OC, C, KH, KW) for one group.
+
+    weight is (OC, C / groups, KH, KW).
+    """
     weight = np.array([[1.0], [2.0]]).reshape(2, 1, 1, 1)
     expect(
         np.squeeze(answer(weight, 2)), [[1, 0], [0, 2]], "weights 1 and 2 of 1x1 filters, groups=2",
         "Filter 0 sees channel 0 only, filter 1 channel 1: zeros elsewhere.",
     )  # fmt: skip
+    weight = np.arange(1.0, 5).reshape(4, 1, 1, 1)
+    expect(
+        np.squeeze(answer(weight, 2)), [[1, 0], [2, 0], [0, 3], [0, 4]],
+        "weights 1, 2, 3 and 4 of 1x1 filters, groups=2",
+        "Four filters in two groups: the first two see channel 0, the last two channel 1. The "
+        "block of a group has OC / G rows and C / G columns.",
+    )  # fmt: skip
     rng = np.random.default_rng(0)
-    weight, x = rng.standard_normal((6, 2, 3, 3)), tn.tensor(rng.standard_normal((2, 6, 5, 5)))
+    weight, x = rng.standard_normal((3, 2, 3, 2)), tn.tensor(rng.standard_normal((2, 6, 5, 5)))
     right = F.conv2d(x, tn.tensor(weight), groups=3).numpy()
     dense = answer(weight, 3)
-    if np.shape(dense) != (6, 6, 3, 3):
-        raise Wrong(f"for weight (6, 2, 3, 3), groups=3: expected (6, 6, 3, 3), got {small(dense)}")
+    if np.shape(dense) != (3, 6, 3, 2):
+        raise Wrong(f"for weight (3, 2, 3, 2), groups=3: expected (3, 6, 3, 2), got {small(dense)}")
     expect(
         F.conv2d(x, tn.tensor(dense)).numpy(), right, "a convolution with it, and with groups=3",
         "The blocks stand on the diagonal, in the order of the groups.",
@@ -60,7 +70,10 @@ def my_ungrouped(weight, groups):
     ),
 )
 def exchange_backward(answer):
-    """Write my_exchange_backward(gys): from both towers' (N, C, ...) to two of (N, C/2, ...)."""
+    """Write my_exchange_backward(gys): from both towers' (N, C, ...) to two of (N, C/2, ...).
+
+    Tower 0 made the first half of the channels, tower 1 the second; it returns a list of two.
+    """
     gys = [np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]
     got = answer(gys)
     if not isinstance(got, list | tuple) or len(got) != 2:
@@ -108,7 +121,7 @@ def bytes_forward(answer):
         if not isinstance(got, dict) or {k: int(v) for k, v in got.items()} != expected:
             raise Wrong(
                 f"for maps = {maps}, sees = {sees}, batch = {batch}: expected {expected}, got "
-                f"{small(got)}.\n  Each tower sends its own maps to the other, 4 bytes a number."
+                f"{small(got)}.\n  Both towers send their own maps to the other, 4 bytes a number."
             )
 
 

@@ -16,7 +16,11 @@ from tinynet.lessons.exercise import exercise, expect
     ),
 )
 def occlusion_map(answer):
-    """Write my_occlusion_map(score, image, k, s, fill): how much the score drops by each window."""
+    """Write my_occlusion_map(score, image, k, s, fill): how much the score drops by each window.
+
+    image is (C, H, W); score takes pictures (N, C, H, W) and returns N numbers. It returns the
+    drops (OH, OW): the score of the picture minus that of the picture with a window filled.
+    """
     image = np.arange(12.0).reshape(1, 3, 4)
 
     def bottom_right(x):  # the score is one pixel: row 2, column 3
@@ -38,7 +42,10 @@ def occlusion_map(answer):
         for i in range(4)
     ])  # fmt: skip
     got = answer(lambda x: (x * weight).sum(axis=(1, 2, 3)), image, 3, 2, 0.5)
-    expect(got, truth, "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5")
+    expect(
+        got, truth, "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5",
+        "There are 4 rows of 3 windows, and a window hides all three channels.",
+    )  # fmt: skip
 
 
 @occlusion_map.solution
@@ -64,10 +71,14 @@ def my_occlusion_map(score, image, k, s, fill):
     ),
 )
 def centre(answer):
-    """Write my_centre(drops, k, s): (row, column) of the middle of the drops, in pixels."""
+    """Write my_centre(drops, k, s): (row, column) of the middle of the drops, in pixels.
+
+    drops is (OH, OW), one number for each window of k x k pixels, s apart.
+    """
     cases = [
         ([[0.0, 0.0], [0.0, 1.0]], 1, 1, (1, 1), "One window, of one pixel, holds everything."),
         ([[0.0, 0.0], [0.0, 1.0]], 3, 2, (3, 3), "Window (1, 1) covers pixels 2 to 4 each way."),
+        ([[0.0, 0.0, 1.0]], 2, 3, (0.5, 6.5), "Rows 0 and 1, columns 6 and 7: between pixels."),
         ([[1.0, 0.0, 3.0]], 1, 1, (0, 1.5), "(1 * 0 + 3 * 2) / 4 = 1.5."),
         ([[3.0, -2.0, 1.0]], 1, 1, (0, 0.5), "Negative drops do not count."),
     ]
@@ -94,17 +105,28 @@ def my_centre(drops, k, s):
     ),
 )
 def nearest(answer):
-    """Write my_nearest(features, query, k): the k rows at the smallest distance, nearest first."""
-    features = np.array([[0.0, 4.0], [1.0, 0.0], [9.0, 9.0], [0.0, 2.0]])
+    """Write my_nearest(features, query, k): the numbers of the k nearest rows, nearest first.
+
+    features is (M, D), query (D,); near is what has a small distance, the root of the sum of the
+    squares.
+    """
+    features = np.array([[0.0, 2.5], [3.0, 4.0], [9.0, 9.0], [0.0, 6.0], [1.0, 1.0]])
     expect(
-        answer(features, np.array([0.0, 0.5]), 2), [1, 3],
-        "rows [0, 4], [1, 0], [9, 9], [0, 2] and query [0, 0.5], k = 2",
-        "Their distances are 3.5, 1.12, 12.4 and 1.5.",
+        answer(features, np.zeros(2), 2), [4, 0],
+        "rows [0, 2.5], [3, 4], [9, 9], [0, 6], [1, 1] and query [0, 0], k = 2",
+        "Their distances are 2.5, 5, 12.7, 6 and 1.41. The nearest comes first, by its number.",
+    )  # fmt: skip
+    expect(
+        answer(features, np.zeros(2), 3), [4, 0, 1], "the same with k = 3",
+        "A distance is a root of a sum of squares: [3, 4] is 5 away, and [0, 6] is 6.",
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    features, query = rng.standard_normal((50, 8)), rng.standard_normal(8)
-    truth = np.argsort(np.linalg.norm(features - query, axis=1))[:5]
-    expect(answer(features, query, 5), truth, "50 random rows of 8 numbers, k = 5")
+    features, query = rng.standard_normal((200, 8)), rng.standard_normal(8)
+    truth = np.argsort(np.linalg.norm(features - query, axis=1))[:12]
+    expect(
+        answer(features, query, 12), truth, "200 random rows of 8 numbers, k = 12",
+        "Are all twelve in their order, the nearest first?",
+    )  # fmt: skip
 
 
 @nearest.solution

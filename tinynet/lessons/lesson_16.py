@@ -25,12 +25,12 @@ NONE = ((0, 0), (0, 0))
 )
 def pool_loop(answer: Any) -> None:
     """Write my_max_pool(x, k, s) with loops only, compiled by @njit: x is (N, C, H, W)."""
-    row = np.array([[[[1.0, 3.0, 2.0, 0.0, 4.0]] * 3]], np.float32)
+    row = np.array([[[[1.0, 3.0, 5.0, 0.0, 4.0]] * 3]], np.float32)
     got = answer(row, 3, 2)
     if got is None:
         raise NotImplementedError
     expect(
-        got, [[[[3, 4]]]], "three rows of 1 3 2 0 4, k = 3, s = 2", "The windows share column 2."
+        got, [[[[5, 5]]]], "three rows of 1 3 5 0 4, k = 3, s = 2", "The windows share column 2."
     )
     expect(
         answer(-row, 3, 2), [[[[-1, 0]]]], "the same row, negative, k = 3, s = 2",
@@ -48,7 +48,10 @@ def pool_loop(answer: Any) -> None:
         )
     x = np.random.default_rng(0).standard_normal((2, 3, 9, 7)).astype(np.float32)
     truth = kernels.max_pool2d_forward(x, (3, 3), (2, 2), NONE, False)[0]
-    expect(answer(x, 3, 2), truth, "random images (2, 3, 9, 7), k = 3, s = 2")
+    expect(
+        answer(x, 3, 2), truth, "random images (2, 3, 9, 7), k = 3, s = 2",
+        "They are 9 high and 7 wide. Does each window begin with a pixel of its own?",
+    )  # fmt: skip
 
 
 @pool_loop.solution
@@ -198,7 +201,7 @@ class Step:
     ),
 )
 def where_time_goes(answer: Any) -> None:
-    """Write my_profile(layers, x, clock): the seconds of each layer, the first call apart."""
+    """Write my_profile(layers, x, clock): a list of each layer's seconds, the first call apart."""
     for seconds in ([2.0, 5.0, 1.0], [4.0]):
         clock = Stopwatch()
         layers = [Step(clock, place, s) for place, s in enumerate(seconds)]

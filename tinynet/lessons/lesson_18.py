@@ -67,6 +67,12 @@ def my_channels_seen(inputs, growth, layers):
     return [inputs + i * growth for i in range(layers)]
 
 
+WHAT = (
+    "The norm is the root of the sum of squares of the weight's grad, not of the weight. The loss "
+    "is the mean cross-entropy, and the first layer comes first."
+)
+
+
 def _chain(scale):
     """Return three convolutions whose weights are multiplied by `scale`, and a linear layer."""
     with tn.random.fork(0):
@@ -88,7 +94,11 @@ def _chain(scale):
     ),
 )
 def gradient_norms(answer):
-    """Write my_gradient_norms(model, x, labels): a norm for each convolution's weight, in order."""
+    """Write my_gradient_norms(model, x, labels): a norm for each convolution's weight, in order.
+
+    It is the norm of the gradient of F.cross_entropy(model(tn.tensor(x)), labels); a list of
+    numbers, the first layer's first.
+    """
     x = np.random.default_rng(0).standard_normal((4, 2, 5, 5)).astype(np.float32)
     labels = np.array([0, 1, 2, 1])
     for scale in (1.0, 0.1):
@@ -101,7 +111,7 @@ def gradient_norms(answer):
         got = answer(model, x, labels)
         if np.shape(got) == (4,) or np.shape(got) == (5,):
             raise Wrong(f"for {case}: expected 3 norms, got {len(got)}. Convolutions only.")
-        expect(got, truth, case, "The norm is the root of the sum of squares of the weight's grad.")
+        expect(got, truth, case, WHAT)
         again = answer(model, x, labels)
         expect(again, truth, f"{case}, asked a second time", "Gradients add up until zero_grad().")
 

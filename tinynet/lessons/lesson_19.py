@@ -17,6 +17,7 @@ from tinynet.lessons.exercise import Wrong, exercise, expect, small
 def where(answer):
     """Write my_where(number, table): a list of the (row, column) of every cell with this number."""
     table = {"one net": {"validation": 18.2}, "five": {"validation": 16.4, "test": 16.4}}
+    table["seven"] = {"test": 16.42}
     cases = {
         18.2: [("one net", "validation")],
         16.4: [("five", "validation"), ("five", "test")],
@@ -26,8 +27,9 @@ def where(answer):
         got = answer(number, table)
         if not isinstance(got, list | tuple) or [tuple(cell) for cell in got] != expected:
             raise Wrong(
-                f"for where({number}, {table}): expected {expected}, got {small(got)}.\n"
-                "  A number may stand in no cell, or in several: a list says both."
+                f"for my_where({number}, {table}): expected {expected}, got {small(got)}.\n"
+                "  A number may stand in no cell, or in several: a list says both. "
+                "16.42 is not 16.4."
             )
 
 
@@ -92,15 +94,17 @@ def explain(answer):
         return height * width
 
     changes = {"twice as wide": {"width": 6}, "taller": {"height": 4}, "square": {"width": 2}}
+    changes |= {"both": {"height": 3, "width": 4}, "wider": {"width": 4}}
     settings = {"height": 2, "width": 3}
-    cases = {12: ["twice as wide", "taller"], 4: ["square"], 7: []}
+    cases = {12: ["twice as wide", "taller", "both"], 4: ["square"], 7: []}
     for published, expected in cases.items():
         got = answer(published, area, dict(settings), changes)
         if not isinstance(got, list | tuple) or list(got) != expected:
             raise Wrong(
-                f"for explain({published}, area, {settings}, {changes}):\n"
+                f"for my_explain({published}, area, {settings}, {changes}):\n"
                 f"  expected {expected}, got {small(got)}.\n"
-                "  One change at a time, each from the same right settings; several may fit."
+                "  One change at a time, with all it replaces, each from the same right settings; "
+                "several may fit, and exactly."
             )
 
 
@@ -140,7 +144,7 @@ def agrees(answer):
     for claimed, computed, digits, expected, why in cases:
         got = answer(claimed, computed, digits)
         if bool(np.all(got)) != expected:
-            case = f"agrees({claimed:,}, {computed:,}, {digits})"
+            case = f"my_agrees({claimed:,}, {computed:,}, {digits})"
             raise Wrong(f"for {case}: expected {expected}, got {small(got)}.\n  {why}")
 
 

@@ -155,9 +155,10 @@ check("03.3", my_linear_backward)
 # Now everything is there, and from here on the library does it. Before the first step all weights
 # are 0, so all ten scores are equal. What is the first loss? (A logarithm of 10 is in it.)
 #
-# Some things in the cell are new. From each pixel we take its mean over all training pictures, as the
-# paper does (section 2): what is left is what tells one picture from another. `epoch_order` shuffles
-# the pictures, `batch_indices` cuts them into hundreds. `weight_decay` pulls the weights towards 0,
+# Some things in the cell are new. From each pixel we take its mean over all training pictures, as
+# the paper does (section 2): what is left is what tells one picture from another. (The scale is not
+# that of lesson 00; any that leaves small numbers around 0 will do.) `epoch_order` shuffles the
+# pictures, `batch_indices` cuts them into hundreds. `weight_decay` pulls the weights towards 0,
 # which makes the templates smoother; `momentum` keeps a part of the step before (lesson 11).
 
 

@@ -525,6 +525,7 @@ def test_new_writes_copies_without_solutions_and_overwrites_nothing(tmp_path):
     assert '# solution("07.2") shows ours' in script.read_text()
     assert "winner // k" not in script.read_text()
     assert "<details>" not in script.read_text()
+    assert 'the first hint; hint("07.2", 2) is the second' in script.read_text()
     assert "# **3.** At a tie there is no derivative" in script.read_text()
     assert "<details>" in script.with_suffix(".ipynb").read_text()
     notebook = json.loads(script.with_suffix(".ipynb").read_text())

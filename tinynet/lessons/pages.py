@@ -149,6 +149,15 @@ def answers_last(parts: list[Cell]) -> list[Cell]:
     return [*kept, kept[0]._replace(text=_commented(text))]
 
 
+HINT = re.compile(r'^# hint\("(\d\d\.\d+)"\)  # .*$', re.MULTILINE)
+
+
+def hints_by_number(parts: list[Cell]) -> list[Cell]:
+    """Return the cells with each hint asked by its number: a script forgets how many it gave."""
+    said = r'# hint("\1")  # without the first "#": the first hint; hint("\1", 2) is the second'
+    return [c if c.prose else c._replace(text=HINT.sub(said, c.text)) for c in parts]
+
+
 def _commented(text: str) -> str:
     return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
 
@@ -203,11 +212,11 @@ def listed(readme: str, found: list[Lesson]) -> str:
 def copy(lesson: Lesson, where: Path) -> list[Path]:
     """Write a lesson with its solutions emptied, as script and notebook; leave what is there.
 
-    The script has the answers of its quiz at the end.
+    The script has the answers of its quiz at the end, and its hints by their numbers.
     """
     parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))
     texts = {
-        ".py": script(answers_last(parts)),
+        ".py": script(hints_by_number(answers_last(parts))),
         ".ipynb": notebook(parts, f"lesson-{lesson.number}"),
     }
     written = []

@@ -167,8 +167,9 @@ figure(
 # `return None` and run the cell: `check` says whether it is right, or shows a small case in which it
 # is not. Change it and run it again, as often as you like. If you are stuck, take the first "#" away
 # from the line with `hint` and run it: it says one hint, and the next time the next one. You may
-# call `hint("00.1")` in any cell. `solution("00.1")` shows our answer. The lesson goes on whether
-# you have solved an exercise or not: later cells never use your code.
+# call `hint("00.1")` in any cell; `hint("00.1", 2)` says the second one. `solution("00.1")` shows our
+# answer. The lesson goes on whether you have solved an exercise or not: later cells never use your
+# code.
 
 
 # %% tags=["exercise"]

@@ -74,6 +74,15 @@ def in_place(x, weight, bias, stride, padding):
     return y
 
 
+def one_bias_for_all(x, weight, bias, stride, padding):
+    return convolve(x, weight, bias, stride, padding, biased=False) + bias[0]
+
+
+def hangs_over_the_edge(x, weight, bias, stride, padding):
+    behind = [(0, 0), (0, 0), (0, stride - 1), (0, stride - 1)]
+    return convolve(np.pad(x, behind), weight, bias, stride, padding)
+
+
 def turned(x, weight, bias, stride, padding):
     return convolve(x, weight.transpose(0, 1, 3, 2), bias, stride, padding)
 
@@ -91,6 +100,8 @@ WRONG = {
         (flipped, "turn round"),
         (no_bias, "The bias is added once"),
         (steps_of_one, "stride 2"),
+        (one_bias_for_all, "a bias of its own"),
+        (hangs_over_the_edge, "at 4 they would not fit"),
         (no_padding, "Zeros stand around"),
         (first_channel, "every channel"),
         (turned, "3 high and 2 wide"),

@@ -1,7 +1,11 @@
 """Plausible wrong answers to the exercises of lesson 12, and what must be said about each."""
 
 
-def neurons(rounds=lambda room, stride: -(-room // stride), sides=2, pools=True, shares=False):
+def up(room, stride):
+    return -(-room // stride)
+
+
+def neurons(rounds=up, pool_rounds=up, sides=2, pools=True, shares=False):
     """Return a my_neurons() with one habit changed."""
 
     def my_neurons(plan, side):
@@ -10,7 +14,7 @@ def neurons(rounds=lambda room, stride: -(-room // stride), sides=2, pools=True,
             if kind == "fc":
                 found.append(row[0])
             elif kind == "pool":
-                side = rounds(side - row[0], row[1]) + 1 if pools else side
+                side = pool_rounds(side - row[0], row[1]) + 1 if pools else side
             else:
                 filters, kernel, stride, padding, groups = row
                 side = rounds(side + sides * padding - kernel, stride) + 1
@@ -33,10 +37,6 @@ def has_a_bias_at_every_place(inputs, outputs, kernel, places, groups):
 def counts_weights_once(inputs, outputs, kernel, places, groups):
     weights = outputs * (inputs // groups) * kernel**2
     return weights + outputs, weights
-
-
-def up(room, stride):
-    return -(-room // stride)
 
 
 def counter(rounds=up, pools=True, flattens=True, convolves=up, sides=2, grouped=True):
@@ -65,6 +65,7 @@ def counter(rounds=up, pools=True, flattens=True, convolves=up, sides=2, grouped
 WRONG = {
     "12.1": [
         (neurons(rounds=lambda room, stride: room // stride), "hangs over the edge"),
+        (neurons(pool_rounds=lambda room, stride: room // stride), "Pools round up too"),
         (neurons(sides=1), "Padding counts on both sides"),
         (neurons(pools=False), "it leaves 3 x 3"),
         (neurons(shares=True), "Groups decide what a filter sees"),

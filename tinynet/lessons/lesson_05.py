@@ -76,9 +76,10 @@ def convolution(answer):
            "In this library, as in the paper, it does not.")  # fmt: skip
     _judge(answer, x, corner, [10.0], 1, 0, "the same with bias = [10]",
            "The bias is added once to every output.")  # fmt: skip
-    _judge(answer, np.arange(16.0).reshape(1, 1, 4, 4), corner, [0.0], 2, 0,
-           "x = 0..15 in four rows, weight = [[1, 0], [0, 0]], stride = 2",
-           "With stride 2 the windows start at rows and columns 0 and 2.")  # fmt: skip
+    _judge(answer, np.arange(25.0).reshape(1, 1, 5, 5), corner, [0.0], 2, 0,
+           "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",
+           "With stride 2 the windows start at rows and columns 0 and 2; at 4 they would not fit."
+           )  # fmt: skip
     _judge(answer, np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3)), [0.0], 1, 1,
            "x = four ones, weight = nine ones, padding = 1",
            "Zeros stand around the image, along its last two axes alone; each window sees all "
@@ -86,6 +87,10 @@ def convolution(answer):
     _judge(answer, np.array([1.0, 10.0]).reshape(1, 2, 1, 1), np.ones((1, 2, 1, 1)), [0.0], 1, 0,
            "two channels, x = [1, 10], weight = [1, 1]",
            "A filter has weights for every channel; their products are added up.")  # fmt: skip
+    two = np.array([1.0, 2.0]).reshape(2, 1, 1, 1)
+    _judge(answer, two, 10 * two, [100.0, 200.0], 1, 0,
+           "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
+           "Each filter meets each picture, and has a bias of its own.")  # fmt: skip
     rng = np.random.default_rng(5)
     x, weight = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2))
     _judge(answer, x, weight, rng.normal(size=4), 2, 1,

@@ -49,6 +49,7 @@ def neurons_of(answer: Any) -> None:
             [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)], 7, [18],
             "The pool has no weights, so no neurons of its own; but it leaves 3 x 3.",
         ),
+        ([("pool", 3, 2), ("conv", 1, 1, 1, 0, 1)], 8, [16], "Pools round up too: 4 windows of 3."),
     )  # fmt: skip
     for plan, side, wanted, why in cases:
         expect(answer(plan, side), wanted, f"plan = {plan}, side {side}", why)

@@ -166,6 +166,25 @@ def test_a_run_begins_with_the_weights_of_a_file_and_says_what_is_new(
     assert found["classifier.1.weight"].shape == (10, 256)
 
 
+def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
+    small, earlier, tinynet_says, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(models.MODELS, "another", models.MODELS["demo"])
+    given = ("--model", "another", "--init-from", earlier.path, "--max-minutes", 0, "--batch", 20)
+    said = tinynet_says("train", *given, "--freeze", "features", "--out", tmp_path / "run")
+    assert said.code == 0
+    assert "classifier.1 does not fit the classes here" in said.out
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]
+    assert (config["model"], config["variant"]) == ("another", None)
+
+
+def test_the_recipe_for_tuning_builds_torchvisions_alexnet():
+    with nn.init.undrawn():
+        net = runs.build(cookbook.find("fine-tune"), 3)
+    assert {"features", "classifier"} == {name.split(".")[0] for name in net.state_dict()}
+    assert net.state_dict()["features.0.weight"].shape == (64, 3, 11, 11)
+
+
 def test_a_run_that_goes_on_stays_frozen_and_ends_with_the_same_weights(
     small, earlier, tinynet_says, tmp_path
 ):

@@ -73,6 +73,8 @@ cli.add_command(lessons)
 
 @cli.command()
 @click.argument("recipe", default="demo")
+@click.option("--model", help="Another network than the recipe's, like resnet-18.")
+@click.option("--variant", help="Of alexnet: torchvision, caffe, ...")
 @click.option("--data", type=DATA, help="Another data set than the recipe's.")
 @click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Bring each picture to this side.")
@@ -253,8 +255,11 @@ def _recipe(options: dict[str, Any]) -> Any:
         recipe = cookbook.find(options["recipe"])
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    names = "data", "size", "epochs", "batch", "lr", "schedule", "validation", "seed", "freeze"
-    changes = {name: options[name] for name in names}
+    settings = {field.name for field in dataclasses.fields(recipe)} - {"init_from"}
+    changes = {name: value for name, value in options.items() if name in settings}
+    if options["model"] is not None:
+        changes["variant"] = options["variant"]
+        recipe = dataclasses.replace(recipe, variant=None)  # which was another network's
     if options["schedule"] == "plateau" and not options["validation"]:
         changes["validation"] = recipe.validation or recipes.HELD_OUT
     if options["init_from"] is not None:

@@ -39,8 +39,9 @@ def trained_on(train):
         *(nn.Conv2d(3, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
         *(nn.Conv2d(12, 24, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
         *(nn.Flatten(), nn.Linear(24 * 8 * 8, 64), nn.ReLU(), nn.Linear(64, 10)),
-    ).to(place)
+    )
     untrained = model.state_dict()
+    model.to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.007, momentum=0.9, weight_decay=5e-4)
     for epoch in range(4):
         optimizer.lr = 0.007 if epoch < 3 else 0.0007
@@ -89,7 +90,7 @@ with tn.no_grad(), nn.observe(note):
 fig = plt.figure(figsize=(9, 5), layout="constrained")
 parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
 left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
-before, after = untrained["0.weight"], model.state_dict()["0.weight"]
+before, after = untrained["0.weight"], next(iter(model)).weight.numpy()
 moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
 moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
 for ax, weight, title in (

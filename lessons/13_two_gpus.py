@@ -194,14 +194,16 @@ def draw_towers(exchange_at="conv3"):
     ax.text(-0.45, 0, "cpu:1", ha="right", va="center")
     ax.set(xlim=(-0.9, len(shapes) - 0.6), ylim=(-0.35, 1.45))
     ax.set_axis_off()
-    counted = {n: sum(v for (m, _), v in there.items() if m == n) for n, _ in there}
-    counted.pop("picture", None)
+    counted = {
+        n: sum(v for (m, _), v in there.items() if m == n) for n, _ in there if n != "picture"
+    }
+    where = exchange_at if exchange_at == "nowhere" else f"at {exchange_at}"
     ax.set_title(
-        f"maps exchanged at {exchange_at}: {sum(counted.values()) / 1000:.0f} kB cross for a picture",
+        f"maps exchanged {where}: {sum(counted.values()) / 1000:.0f} kB cross for a picture",
         fontsize=11,
     )
     alt = (
-        f"Two rows of layers, one a device, from the picture to fc8; exchanged at {exchange_at}. "
+        f"Two rows of layers, one a device, from the picture to fc8; exchanged {where}. "
         f"{sum(counted.values()):,} bytes cross for one picture, forward, both ways together: "
         + ", ".join(f"{n:,} into {layer}" for layer, n in counted.items())
         + "."

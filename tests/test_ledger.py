@@ -228,6 +228,7 @@ def test_the_peak_of_a_device_is_its_own():
 
 def test_what_crossed_is_kept_where_it_arrived():
     book = of_hoarders((0, 0), (30, 0))
+    assert [k.device for k in kept_by(book, "transfer")] == ["cpu"]  # the scores of the second one
     here, there = (book.activations(10)[device] for device in ("cpu", "cpu:1"))
     assert there - here == pytest.approx(30 * FLOAT * 2048 * 10, rel=0.05)
     assert [(k.device, k.bytes.at(1)) for k in kept_by(book, "images")] == [

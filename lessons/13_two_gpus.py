@@ -24,10 +24,11 @@ from tinynet.lessons import check, figure, hint, move, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# AlexNet did not fit into the 3 GB of one GTX 580. So half of the maps of each layer lived on one
-# card and half on the other, and the paper adds a trick: the cards talk in certain layers only. conv2,
-# conv4 and conv5 see the maps of their own card; conv3 and the fully connected layers see both
-# (section 3.5). Why those? Talking costs time, silence costs accuracy. This lesson counts both.
+# A GTX 580 has 3 GB, and that limits how large a net can be. So half of the maps of each layer lived
+# on one card and half on the other, and the paper adds a trick: the cards talk in certain layers only.
+# conv2, conv4 and conv5 see the maps of their own card; conv3 and the fully connected layers see both
+# (section 3.5). (What this library would need on one card, and on two: `tinynet summary
+# alexnet-two-towers --memory`.) Why those layers? Talking costs time, silence costs accuracy. This lesson counts both.
 #
 # ### Half a layer
 #

@@ -47,7 +47,7 @@ def answer(book: ledger.Ledger, batch: int) -> str:
         f"With a card for each device, {each}, it {fits(max(shares.values()))} into {card}; "
         f"{split:,} images a step would just do.\n"
         f"All of it on one such card {fits(whole)}; {most:,} images would just do. "
-        "The paper's net was too large for one, so it was cut in two (section 3.5)."
+        "The paper cut its net in two because 3 GB limit how large it can be (section 3.5)."
     )
 
 

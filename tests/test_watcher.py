@@ -54,3 +54,12 @@ def test_a_rank_that_is_dead_already_is_named_and_without_a_run_nothing_goes_on(
     said = capsys.readouterr().err
     assert said.startswith(f"rank 1 (process {gone.pid} on ")
     assert said.endswith("died; the other ranks stop.\n")
+
+
+def test_where_processes_cannot_be_watched_it_is_silent(sleepers, capsys, monkeypatch):
+    def forbidden(process):
+        raise PermissionError(process)
+
+    monkeypatch.setattr(os, "pidfd_open", forbidden)
+    watcher.main(os.devnull, "again!", *(f"{i}:{each.pid}" for i, each in enumerate(sleepers)))
+    assert capsys.readouterr() == ("", "")

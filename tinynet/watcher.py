@@ -29,7 +29,10 @@ def first_to_die(ranks: dict[int, int]) -> int:
 def main(config: str, command: str, *ranks: str) -> None:
     """Watch, and say one sentence; where a run has written its configuration, also how to go on."""
     processes = {int(rank): int(process) for rank, process in (r.split(":") for r in ranks)}
-    rank = first_to_die(processes)
+    try:
+        rank = first_to_die(processes)
+    except OSError:  # a container may forbid to watch processes; mpiexec's own words are left then
+        return
     how = f" Go on with: {command}" if os.path.exists(config) else ""
     where = f"process {processes[rank]} on {socket.gethostname()}"
     sys.stderr.write(f"rank {rank} ({where}) died; the other ranks stop.{how}\n")

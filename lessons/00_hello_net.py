@@ -154,9 +154,10 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# The mistake is often the second guess. That is why the ImageNet challenge counted two errors: for
-# the *top-1 error* only the best guess counts, for the *top-5 error* five guesses may be made. A
-# photograph of a dog on a sofa has one label, and it is not always the thing you see first.
+# When the first guess is wrong, the right class is often the second. That is why the ImageNet
+# challenge counted two errors: for the *top-1 error* only the best guess counts, for the *top-5
+# error* five guesses may be made. A photograph of a dog on a sofa has one label, and it is not
+# always the thing you see first.
 #
 # Write both: first the k best classes of each picture, then the share of pictures whose label is
 # not among them. `scores` has a row for each picture, `labels` one class for each row. What if two
@@ -180,7 +181,7 @@ def my_topk(scores, k):
 
 check("00.1", my_topk)
 
-# %
+# %%
 # hint("00.1")  # without the first "#": a hint, and each time you run it the next one
 
 
@@ -200,7 +201,7 @@ def my_top_error(scores, labels, k):
 
 check("00.2", my_top_error)
 
-# %
+# %%
 # hint("00.2")  # without the first "#": a hint, and each time you run it the next one
 
 
@@ -222,8 +223,8 @@ check("00.2", my_top_error)
 # error near 50 %, and a loss near $\ln 10$. With ten guesses among ten classes nobody can be wrong.
 #
 # And compute the number in a second way, which shares no line with the first. Here nothing is
-# sorted: a picture is wrong if k classes or more have a better score than its true class. Predict
-# the numbers before you run.
+# sorted: a picture is wrong if k classes or more have a better score than its true class. (Of exactly
+# equal scores this way counts all as best; here there are none.) Predict the numbers before you run.
 
 
 # %%

@@ -105,7 +105,7 @@ def my_in_order(y):
 
 check("01.2", my_in_order)
 
-# %
+# %%
 # hint("01.2")  # without the first "#": a hint, and each time you run it the next one
 
 

@@ -289,7 +289,8 @@ def verdict(op, *arrays):
     try:
         tn.testing.check_gradient(lambda *tensors: op()(*tensors), *arrays)
     except AssertionError as error:
-        return f"{op.__name__}: {str(error).partition('forward: ')[2]}"
+        said = str(error)
+        return f"{op.__name__}: {said.partition('forward: ')[2] or said}"
     except ValueError as error:  # the arrays are at fault, not the op
         return f"{op.__name__} cannot be judged at these arrays: {error}"
     return f"{op.__name__}: silence"

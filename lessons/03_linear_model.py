@@ -384,7 +384,7 @@ print(f"test pictures with their true labels:   {right(deceived, x_test, test.la
 #
 # <details><summary>Answer</summary>
 # The answers stay: the largest score is still the largest. The probabilities go towards 0 and 1.
-# Where it was right the loss falls, where it was wrong it grows.
+# Where it was right the loss falls, where it was clearly wrong it grows.
 # </details>
 #
 # **2.** The gradients of one picture's ten scores add up to what?

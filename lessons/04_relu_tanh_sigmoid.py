@@ -421,8 +421,8 @@ for rate in (0.005, 0.05):
 # For which of the two that rate was better. The paper chose a rate for each.
 # </details>
 #
-# **3.** All weights of a network are multiplied by 10, and its biases are 0. What happens to the
-# output of a layer with ReLU, and with tanh?
+# **3.** All weights of one layer are multiplied by 10, and its biases are 0. What happens to its
+# output with ReLU, and with tanh?
 #
 # <details><summary>Answer</summary>
 # ReLU: ten times the output, max(10 x, 0) = 10 max(x, 0). tanh: it saturates; nearly all outputs are

@@ -291,6 +291,14 @@ def conv2d_relu(draw, fill):
     return conv2d(draw, fill, F.conv2d_relu)
 
 
+def conv2d_in_halves(draw, fill):
+    N, C, KH, KW, more = (draw(sizes) for _ in range(5))
+    x, OC = fill(N, C, KH + more, KW + more), 2 * draw(sizes)
+    arrays = x, fill(OC, C, KH, KW), fill(OC)
+    relu = draw(st.booleans())
+    return lambda *arrays: F.conv2d_in_halves(*arrays, padding=more, relu=relu), arrays
+
+
 def max_pool2d(draw, fill, pool=F.max_pool2d):
     x, kernel, stride, padding, ceil = max_pool2d_forward(draw, fill)
     return lambda t: pool(t, kernel, stride, padding=padding, ceil_mode=ceil), (x,)
@@ -356,6 +364,11 @@ def linear(draw, fill):
     N, IN, OUT = draw(sizes), draw(sizes), draw(sizes)
     arrays = fill(N, IN), fill(OUT, IN), fill(OUT)
     return F.linear, arrays if draw(st.booleans()) else arrays[:2]
+
+
+def linear_in_halves(draw, fill):
+    N, IN, OUT = draw(sizes), draw(sizes), 2 * draw(sizes)
+    return F.linear_in_halves, (fill(N, IN), fill(OUT, IN), fill(OUT))
 
 
 def matmul_function(draw, fill):
@@ -435,6 +448,7 @@ FUNCTION_ROWS = {
     "log_softmax": _along_axis(F.log_softmax),
     "conv2d": conv2d,
     "conv2d_relu": conv2d_relu,
+    "conv2d_in_halves": conv2d_in_halves,
     "max_pool2d": max_pool2d,
     "max_pool2d_relu": max_pool2d_relu,
     "avg_pool2d": avg_pool2d,
@@ -447,6 +461,7 @@ FUNCTION_ROWS = {
     "dropout": dropout_function,
     "cross_entropy": cross_entropy_function,
     "linear": linear,
+    "linear_in_halves": linear_in_halves,
     "matmul": matmul_function,
     "concatenate": concatenate,
     "pad": pad,

@@ -14,18 +14,19 @@ def one_device(classes, plan=TINY, exchange_at="conv3"):
 
     def conv(layer, inputs, outputs, kernel):
         both = layer in EXCHANGES[exchange_at]
-        settings = {"groups": 1 if both else 2, "halves": both}
-        return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, **settings)
+        groups = 1 if both else 2
+        layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups)
+        return nn.in_halves(layer, both)
 
     def pool():
         return nn.MaxPool2d(3, stride=2, ceil_mode=plan.ceil_mode)
 
     def fully_connected(inputs):
-        linear = nn.Linear(inputs, 2 * plan.hidden, halves=True)
+        linear = nn.in_halves(nn.Linear(inputs, 2 * plan.hidden))
         return linear, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout)
 
     return nn.Sequential(
-        nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding, halves=True),
+        nn.in_halves(nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding)),
         *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
         conv("conv2", c1, c2, 5),
         *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),

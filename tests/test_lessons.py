@@ -134,6 +134,11 @@ def test_a_missing_part_is_found(part, other, complaint):
 
 
 @every_lesson
+def test_a_cell_begins_with_two_signs(path):
+    assert not re.search(r"^# %($|[^%])", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@every_lesson
 def test_a_lesson_has_all_its_parts(path):
     assert list(missing_parts(cells_of(path))) == []
 

@@ -61,6 +61,11 @@ OPS = {
         lambda x, w, b: TF.relu(TF.conv2d(x, w, b, padding=1, groups=2)),
         [X, (6, 3, 3, 2), (6,)],
     ),
+    "conv2d_in_halves": (
+        lambda x, w, b: F.conv2d_in_halves(x, w, b, stride=2, padding=1, relu=True),
+        lambda x, w, b: TF.relu(TF.conv2d(x, w, b, stride=2, padding=1)),
+        [X, (4, 6, 3, 2), (4,)],
+    ),
     "max_pool2d": (lambda x: F.max_pool2d(x, 3, 2), lambda x: TF.max_pool2d(x, 3, 2), [X]),
     "max_pool2d_relu": (
         lambda x: F.max_pool2d_relu(x, 2, 2),
@@ -143,6 +148,7 @@ OPS = {
         [(3, 5)],
     ),
     "linear": (F.linear, TF.linear, [(4, 5), (3, 5), (3,)]),
+    "linear_in_halves": (F.linear_in_halves, TF.linear, [(4, 5), (6, 5), (6,)]),
     "matmul": (F.matmul, torch.matmul, [(2, 1, 4, 5), (3, 5, 2)]),
     "sum": (lambda x: x.sum((1, 3)), lambda x: x.sum((1, 3)), [X]),
     "mean": (lambda x: x.mean((0, -1), True), lambda x: x.mean((0, -1), True), [X]),

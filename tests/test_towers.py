@@ -72,22 +72,24 @@ def assert_same_steps(two, one, batches, of):
 @pytest.mark.parametrize("shape", [(6, 40), (6, 5, 7, 4)])
 def test_halves_are_the_same_sums_in_another_order(shape, rng):
     """|a - b| <= 2 gamma_n * sum of absolute values, of two sums of n terms (Higham, 3.1)."""
-    op = F.linear if len(shape) == 2 else F.conv2d
-    weights = (90, 40) if op is F.linear else (90, 5, 3, 2)
+    whole, halved = (
+        (F.linear, F.linear_in_halves) if len(shape) == 2 else (F.conv2d, F.conv2d_in_halves)
+    )
+    weights = (90, 40) if len(shape) == 2 else (90, 5, 3, 2)
     x, w = (rng.standard_normal(s).astype("f") for s in (shape, weights))
 
-    def gx(x, w, gy=None, **settings):
+    def gx(op, x, w, gy=None):
         x = tn.tensor(x, requires_grad=True)
-        y = op(x, tn.tensor(w), **settings)
+        y = op(x, tn.tensor(w))
         gy = rng.standard_normal(y.shape).astype("f") if gy is None else gy
         y.backward(gy)
         return x.grad, gy
 
-    one, gy = gx(x, w)
-    halves, _ = gx(x, w, gy, halves=True)
+    one, gy = gx(whole, x, w)
+    halves, _ = gx(halved, x, w, gy)
     n = 90 * int(np.prod(weights[2:]))
     unit = n * np.finfo("f").eps / 2
-    largest, _ = gx(*(abs(a).astype(float) for a in (x, w, gy)))
+    largest, _ = gx(whole, *(abs(a).astype(float) for a in (x, w, gy)))
     assert (abs(halves - one.astype(float)) <= 2 * unit / (1 - unit) * largest).all()
     assert not np.array_equal(halves, one)
 
@@ -95,10 +97,10 @@ def test_halves_are_the_same_sums_in_another_order(shape, rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: F.linear(tn.zeros(1, 2), tn.zeros(3, 2), halves=True), r"even.*\(3, 2\)"),
-        (lambda: F.conv2d(tn.zeros(1, 1, 2, 2), tn.zeros(3, 1, 1, 1), halves=True), "groups=1"),
+        (lambda: F.linear_in_halves(tn.zeros(1, 2), tn.zeros(3, 2)), r"even.*\(3, 2\)"),
+        (lambda: F.conv2d_in_halves(tn.zeros(1, 1, 2, 2), tn.zeros(3, 1, 1, 1)), "groups=1"),
         (
-            lambda: F.conv2d(tn.zeros(1, 2, 2, 2), tn.zeros(4, 1, 1, 1), groups=2, halves=True),
+            lambda: F.conv2d_in_halves(tn.zeros(1, 2, 2, 2), tn.zeros(4, 1, 1, 1), groups=2),
             "groups=2",
         ),
     ],

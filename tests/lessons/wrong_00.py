@@ -62,6 +62,11 @@ def label_anywhere(scores, labels, k):
     return 1 - np.mean([label in best for label in labels])
 
 
+def ties_are_right(scores, labels, k):
+    true = scores[np.arange(len(labels)), labels]
+    return ((scores > true[:, None]).sum(axis=1) >= k).mean()
+
+
 WRONG = {
     "00.1": [
         (worst_first, "best class stands first"),
@@ -74,6 +79,7 @@ WRONG = {
     ],
     "00.2": [
         (first_guess_only, "With two guesses"),
+        (ties_are_right, "the first class goes first"),
         (counts_guesses, "Count pictures, not guesses"),
         (counts_pictures, "divide by the number of pictures"),
         (accuracy, "share of the right ones"),

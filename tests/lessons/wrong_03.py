@@ -14,6 +14,11 @@ def over_everything(scores):
     return e / e.sum()
 
 
+def without_keepdims(scores):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1) if len(set(e.shape)) == 1 else my_softmax(scores)
+
+
 def over_pictures(scores):
     return my_softmax(scores.T).T
 
@@ -108,6 +113,7 @@ WRONG = {
         (overflowing, "exp(1000) is infinite"),
         (over_everything, "Each row is a picture of its own"),
         (over_pictures, "1/4 and 3/4"),
+        (without_keepdims, "laid along the columns"),
         (logarithms, "These are the logarithms"),
         (less(np.max), "Each row has a largest score of its own"),
         (less(lambda s: s.mean(axis=1, keepdims=True)), "The mean of the row is not enough"),

@@ -120,6 +120,16 @@ def looks_only_along_the_channels(layer, x, c, h, w):
     return mask
 
 
+def only_rising(layer, x, c, h, w):
+    t = tn.tensor(x, requires_grad=True)
+    layer(t)[0, c, h, w].backward()
+    return t.grad[0] > 0
+
+
+def with_the_batch(layer, x, c, h, w):
+    return my_sees(layer, x, c, h, w)[None]
+
+
 WRONG = {
     "08.1": [
         (forgets_the_neighbour_above, "channel 0 sees channels 0 to 2"),
@@ -153,6 +163,8 @@ WRONG = {
     ],
     "08.4": [
         (asks_all_outputs, "Ask for the gradient of one output"),
+        (only_rising, "!= 0, not for > 0"),
+        (with_the_batch, "x has one picture"),
         (turns_the_places_round, "for nn.ReLU()"),
         (height_for_width, "for nn.ReLU()"),
         (looks_only_along_the_channels, "nn.SpatialResponseNorm(n=3)"),

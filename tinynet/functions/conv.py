@@ -78,7 +78,6 @@ def conv2d(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
-    halves: bool = False,
 ) -> Tensor:
     """Correlate images with filters (the paper's convolution).
 
@@ -96,16 +95,12 @@ def conv2d(
     groups : int
         Output channels of group g see only the input channels of group g, as conv2, conv4 and
         conv5 of AlexNet, each on its own GPU (section 3.5).
-    halves : bool
-        Add up the gradient of x over each half of the filters by itself, then both: the same but
-        for rounding, and to the last bit what two devices do that have half of the filters each.
-        (What a filter makes, and its own gradient, do not depend on the others.) Needs groups=1.
 
     Returns
     -------
     (N, OC, OH, OW), with OH = (H + top + bottom - (DH * (KH - 1) + 1)) // SH + 1
     """
-    return _conv2d(x, weight, bias, stride, padding, dilation, groups, halves, relu=False)
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=False)
 
 
 def conv2d_relu(
@@ -117,10 +112,34 @@ def conv2d_relu(
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
-    halves: bool = False,
 ) -> Tensor:
     """Return relu(conv2d(...)), the same numbers, in one pass over memory: see `conv2d`."""
-    return _conv2d(x, weight, bias, stride, padding, dilation, groups, halves, relu=True)
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=True)
+
+
+def conv2d_in_halves(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair | Padding = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    relu: bool = False,
+) -> Tensor:
+    """Return conv2d(...), and relu of it, adding as two devices do with half of the filters each.
+
+    The gradient of x is added up over each half of the filters by itself, then both: the same but
+    for rounding. (What a filter makes, and its own gradient, do not depend on the others.) Needs
+    groups=1 and an even number of filters.
+    """
+    if groups > 1 or weight.shape[0] % 2:
+        raise ShapeError(
+            f"conv2d: halves are of one group with an even number of filters; groups={groups}, "
+            f"weight is {weight.shape}."
+        )
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=relu, halves=True)
 
 
 def _conv2d(
@@ -131,20 +150,15 @@ def _conv2d(
     padding: int | Pair | Padding,
     dilation: int | Pair,
     groups: int,
-    halves: bool,
     *,
     relu: bool,
+    halves: bool = False,
 ) -> Tensor:
     geometry = pair(stride, "conv2d: stride"), padding_pairs(padding, "conv2d: padding")
     spread = pair(dilation, "conv2d: dilation")
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2], weight.shape[3]
     output_shape("conv2d", x.shape, kernel, *geometry, spread)
-    if halves and (groups > 1 or weight.shape[0] % 2):
-        raise ShapeError(
-            f"conv2d: halves are of one group with an even number of filters; groups={groups}, "
-            f"weight is {weight.shape}."
-        )
     warn_of_float64("conv2d", x, weight)
     op = Conv2d(*geometry, spread, groups, relu=relu, halves=halves)
     return op(x, weight) if bias is None else op(x, weight, bias)

@@ -76,9 +76,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return y.reshape(*shape) if row or column else y
 
 
-def linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, halves: bool = False
-) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x @ weight.T + bias: a fully connected layer.
 
     Parameters
@@ -86,12 +84,24 @@ def linear(
     x : (N, in)
     weight : (out, in)
     bias : (out,), optional
-    halves : compute each half of the units by itself, as in `conv2d`
 
     Returns
     -------
     (N, out)
     """
+    return _linear(x, weight, bias, halves=False)
+
+
+def linear_in_halves(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return linear(...), each half of the units computed by itself: see `conv2d_in_halves`."""
+    if len(weight.shape) == 2 and weight.shape[0] % 2:
+        raise ShapeError(
+            f"linear: halves are of an even number of units; weight is {weight.shape}."
+        )
+    return _linear(x, weight, bias, halves=True)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, halves: bool) -> Tensor:
     if len(weight.shape) != 2:
         raise ShapeError(f"linear: weight must be (out, in); it is {weight.shape}.")
     if len(x.shape) != 2 or x.shape[1] != weight.shape[1]:
@@ -103,10 +113,6 @@ def linear(
         raise ShapeError(
             f"linear: bias must be {weight.shape[:1]}, one per row of weight {weight.shape}; "
             f"it is {bias.shape}."
-        )
-    if halves and weight.shape[0] % 2:
-        raise ShapeError(
-            f"linear: halves are of an even number of units; weight is {weight.shape}."
         )
     warn_of_float64("linear", x, weight)
     op = Linear(halves=halves)

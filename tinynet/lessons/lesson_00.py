@@ -79,6 +79,9 @@ def top_error(answer):
         (0.5, "Count pictures, not guesses: a picture is right if one of its k guesses is."),
     ]
     expect(answer(scores, labels, 2), 0.0, f"{case}, k = 2", why, slips=slips)
+    why = "Of equal scores the first class goes first, so the one guess is class 0."
+    ties = np.full((1, 3), 5.0), np.array([2])
+    expect(answer(*ties, 1), 1.0, "scores = [[5, 5, 5]], labels = [2], k = 1", why)
     rng = np.random.default_rng(0)
     many, labels = rng.standard_normal((200, 10)), rng.integers(0, 10, 200)
     best = np.argsort(-many, axis=1, kind="stable")[:, :5]

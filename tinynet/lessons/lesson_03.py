@@ -23,6 +23,10 @@ def probabilities(answer):
     It must hold for scores of 1000 as well.
     """
     why = "exp gives 1 and 3; their share of the sum is 1/4 and 3/4."
+    forgot = (
+        "The sums of the rows were laid along the columns: keepdims=True makes a column of them, "
+        "(2, 1), which is stretched along each row."
+    )
     lost = "exp(-1000) is 0, and 0 / 0 is not a number: what you subtract must depend on the row."
     slips = [
         ([[np.nan, np.nan]], lost),
@@ -30,6 +34,12 @@ def probabilities(answer):
     ]
     case = "scores = [[log 1, log 3]]"
     expect(answer(np.log([[1.0, 3.0]])), [[0.25, 0.75]], case, why, slips=slips)
+    rows = [[0.25, 0.75], [0.5, 0.5]]
+    expect(
+        answer(np.log([[1.0, 3.0], [4.0, 4.0]])), rows, "scores = [[log 1, log 3], [log 4, log 4]]",
+        "Each row is a picture of its own and sums to 1. The second has two equal scores.",
+        slips=[([[0.25, 0.5], [0.75, 0.5]], forgot), ([[0.25, 0.375], [1, 0.5]], forgot)],
+    )  # fmt: skip
     expect(
         answer(np.zeros((2, 2))), [[0.5, 0.5], [0.5, 0.5]], "scores = [[0, 0], [0, 0]]",
         "Each row is a picture of its own and sums to 1.",

@@ -74,7 +74,8 @@ def convolution(answer):
     _judge(answer, x, corner, [0.0], 1, 0, "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
            "This filter copies the upper left pixel of every window. Did the filter turn round? "
            "In this library, as in the paper, it does not.")  # fmt: skip
-    _judge(answer, x, corner, [10.0], 1, 0, "the same with bias = [10]",
+    _judge(answer, x, corner, [10.0], 1, 0,
+           "x = 0..8 in three rows, weight = [[1, 0], [0, 0]], bias = [10]",
            "The bias is added once to every output.")  # fmt: skip
     _judge(answer, np.arange(25.0).reshape(1, 1, 5, 5), corner, [0.0], 2, 0,
            "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",

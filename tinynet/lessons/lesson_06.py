@@ -135,7 +135,8 @@ def way_back(answer):
            [[[[0, 1, 2, 3], [4, 5, 6, 7]]]],
            "columns = [[0, 2], [1, 3], [4, 6], [5, 7]], shape (1, 1, 2, 4), K = 2, stride = 2",
            "The windows lie side by side. A column is one window; a row is one place (p, q) of "
-           "all windows.")  # fmt: skip
+           "all windows. A slice that begins at p ends after the windows, at p + stride * OH."
+           )  # fmt: skip
     expect(answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
            [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
            "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",

@@ -38,10 +38,11 @@ def lrn(answer: Any) -> None:
     expect(
         _alone(answer(one, 1, 7.0, 1.0, 0.5), one), [0.75],
         "one channel with the value 3, n = 1, k = 7, alpha = 1, beta = 0.5",
-        "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75.",
+        "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75. With n = 1 a channel sees itself.",
     )  # fmt: skip
     expect(
-        _alone(answer(one, 5, 7.0, 1.0, 0.5), one), [0.75], "the same with n = 5",
+        _alone(answer(one, 5, 7.0, 1.0, 0.5), one), [0.75],
+        "one channel with the value 3, n = 5, k = 7, alpha = 1, beta = 0.5",
         "A single channel has no neighbours: nothing wraps round, and nothing stands in for them. "
         "And alpha is multiplied with the sum, not with the mean: it is not divided by n.",
     )  # fmt: skip
@@ -261,10 +262,15 @@ def sees(answer: Any) -> None:
         wanted[places] = True
         got = np.asarray(answer(make(), x, *PLACE))
         if got.shape != (6, 5, 4) or (got.astype(bool) != wanted).any():
+            why = "Ask for the gradient of one output, y[0, c, h, w], not of a sum of outputs."
+            if got.shape == (1, 6, 5, 4):
+                why = "x has one picture: the mask is that of t.grad[0], (C, H, W)."
+            elif got.shape == wanted.shape and not (got.astype(bool) & ~wanted).any():
+                why = "A slope may be negative: ask for != 0, not for > 0."
             raise Wrong(
                 f"for {name}, an input of 6 channels of 5x4 pixels, and the output at c = 3, "
                 f"h = 1, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
-                "\n  Ask for the gradient of one output, y[0, c, h, w], not of a sum of outputs."
+                f"\n  {why}"
             )
 
 

@@ -92,7 +92,8 @@ class AlexNet(nn.Module):
         rows = zip(s.widths, KERNELS, (4, 1, 1, 1, 1), paddings, groups, s.stages, strict=True)
         for width, kernel, stride, padding, group, stage in rows:
             halves = s.halves and group == 1
-            yield nn.Conv2d(inputs, width, kernel, stride, padding, groups=group, halves=halves)
+            conv = nn.Conv2d(inputs, width, kernel, stride, padding, groups=group)
+            yield nn.in_halves(conv, halves)
             yield from (self._layer(word, width) for word in stage.split())
             inputs = width
 
@@ -101,7 +102,8 @@ class AlexNet(nn.Module):
         inputs = 6 * 6 * self.settings.widths[-1]
         for word in self.settings.head.split():
             if word == "fc":
-                yield nn.Linear(inputs, self.settings.hidden, halves=self.settings.halves)
+                units = nn.Linear(inputs, self.settings.hidden)
+                yield nn.in_halves(units, self.settings.halves)
                 inputs = self.settings.hidden
             else:
                 yield self._layer(word, inputs)

@@ -18,7 +18,7 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
     scores = nn.Linear(512, classes)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
-        nn.Conv2d(3, 64, 5, padding=2, halves=True),  # (N, 64, 32, 32)
+        nn.in_halves(nn.Conv2d(3, 64, 5, padding=2)),  # (N, 64, 32, 32)
         nn.ReLU(),
         nn.LocalResponseNorm(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 64, 16, 16)
@@ -26,18 +26,18 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
         nn.ReLU(),
         nn.LocalResponseNorm(groups=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
-        nn.Conv2d(128, 192, 3, padding=1, groups=third, halves=third == 1),
+        nn.in_halves(nn.Conv2d(128, 192, 3, padding=1, groups=third), third == 1),
         nn.ReLU(),
-        nn.Conv2d(192, 192, 3, padding=1, groups=fourth, halves=fourth == 1),
+        nn.in_halves(nn.Conv2d(192, 192, 3, padding=1, groups=fourth), fourth == 1),
         nn.ReLU(),
         nn.Conv2d(192, 128, 3, padding=1, groups=2),
         nn.ReLU(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 4, 4)
         nn.Flatten(),
-        nn.Linear(128 * 4 * 4, 512, halves=True),
+        nn.in_halves(nn.Linear(128 * 4 * 4, 512)),
         nn.ReLU(),
         nn.Dropout(0.5),
-        nn.Linear(512, 512, halves=True),
+        nn.in_halves(nn.Linear(512, 512)),
         nn.ReLU(),
         nn.Dropout(0.5),
         scores,

@@ -18,6 +18,7 @@ from tinynet.nn.layers import (
     Sigmoid,
     SpatialResponseNorm,
     Tanh,
+    in_halves,
 )
 from tinynet.nn.module import Buffer, Module, Parameter, Sequential, observe
 from tinynet.nn.objective import Answer, answer
@@ -47,6 +48,7 @@ __all__ = [
     "Subsample",
     "Tanh",
     "answer",
+    "in_halves",
     "init",
     "observe",
 ]

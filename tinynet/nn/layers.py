@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +22,9 @@ from tinynet.tensor import Tensor
 
 
 class Conv2d(Module):
-    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,).
+    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
 
-    `halves` is for the layers that two devices share: see `models.towers`.
-    """
+    halves = False  # see `in_halves`
 
     def __init__(
         self,
@@ -36,7 +36,6 @@ class Conv2d(Module):
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
-        halves: bool = False,
     ) -> None:
         if groups < 1 or in_channels % groups or out_channels % groups:
             raise ShapeError(
@@ -46,7 +45,6 @@ class Conv2d(Module):
         self.stride = pair(stride, "Conv2d: stride")
         self.padding = padding_pairs(padding, "Conv2d: padding")
         self.dilation, self.groups = pair(dilation, "Conv2d: dilation"), groups
-        self.halves = halves
         kernel = pair(kernel_size, "Conv2d: kernel_size")
         self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
@@ -61,31 +59,33 @@ class Conv2d(Module):
         return functools.partial(self._apply, F.conv2d_relu) if plain else None
 
     def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+        if self.halves:
+            relu = function is F.conv2d_relu
+            function = functools.partial(F.conv2d_in_halves, relu=relu)
         return function(
-            x,
-            self.weight,
-            self.bias,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            halves=self.halves,
-        )
+            x, self.weight, self.bias, stride=self.stride, padding=self.padding,
+            dilation=self.dilation, groups=self.groups,
+        )  # fmt: skip
 
 
 class Linear(Module):
     """Fully connected: see `functions.linear`. weight is (out, in), bias (out,)."""
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, halves: bool = False
-    ) -> None:
-        self.halves = halves
+    halves = False  # see `in_halves`
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.weight = Parameter(init.he((out_features, in_features)))
         self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_features) for x (N, in_features)."""
-        return F.linear(x, self.weight, self.bias, halves=self.halves)
+        return (F.linear_in_halves if self.halves else F.linear)(x, self.weight, self.bias)
+
+
+def in_halves(layer: Any, halves: bool = True) -> Any:
+    """Let a Conv2d or Linear add as two devices do with half of its units each; return it."""
+    layer.halves = halves
+    return layer
 
 
 class LocallyConnected2d(Module):

@@ -299,8 +299,8 @@ for lr in (0.00002, 0.02, 20.0):
     optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
     with tn.no_grad():
         before = F.cross_entropy(fresh(some), truth).item()
-    for i in range(0, 20 * 50, 50):
-        loss = F.cross_entropy(fresh(tn.tensor(x[i : i + 50])), labels[i : i + 50])
+    for batch in np.split(np.arange(20 * 50) % len(x), 20):
+        loss = F.cross_entropy(fresh(tn.tensor(x[batch])), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -113,3 +113,14 @@ def test_the_error_of_the_post_grows_with_the_activations(rng):
     x = rng.standard_normal((1, 96, 5, 5))
     small, large = lrn_error(tn.tensor(x)), lrn_error(tn.tensor(100 * x))
     assert small < 0.01 < 0.5 < large
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.Conv2d(2, 3, 1), (1, 2, 4, 4)), (nn.Linear(2, 3), (1, 2))]
+)
+def test_float64_pictures_in_a_float32_layer_are_warned_of(layer, shape):
+    x = tn.tensor(np.ones(shape))
+    with pytest.warns(RuntimeWarning, match=r"x is float64 and weight float32.*x\.astype"):
+        layer(x)
+    layer.to(np.float64)(x)  # here a warning is an error
+    layer.to(np.float32)(tn.tensor(np.ones(shape, np.float32)))

@@ -51,18 +51,18 @@ class Conv2d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
-        return self._apply(F.conv2d, x)
+        return self._apply(x)
 
     def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
         """Do a ReLU that follows in the same pass (see `Sequential`)."""
         plain = type(self) is Conv2d and type(following) is ReLU
-        return functools.partial(self._apply, F.conv2d_relu) if plain else None
+        return functools.partial(self._apply, relu=True) if plain else None
 
-    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+    def _apply(self, x: Tensor, relu: bool = False) -> Tensor:
+        convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
         if self.halves:
-            relu = function is F.conv2d_relu
-            function = functools.partial(F.conv2d_in_halves, relu=relu)
-        return function(
+            convolve = functools.partial(F.conv2d_in_halves, relu=relu)
+        return convolve(
             x, self.weight, self.bias, stride=self.stride, padding=self.padding,
             dilation=self.dilation, groups=self.groups,
         )  # fmt: skip

@@ -154,6 +154,24 @@ def batch_norm_backward(draw, fill):
     return fill(*x.shape), x, mean, var, weight, eps, draw(st.booleans())
 
 
+def relu_forward(draw, fill):
+    return (fill(*_any_shape(draw)),)
+
+
+def relu_backward(draw, fill):
+    shape = _any_shape(draw)
+    return fill(*shape), fill(*shape)
+
+
+def batch_norm_relu_forward(draw, fill):
+    return batch_norm_forward(draw, fill)
+
+
+def batch_norm_relu_backward(draw, fill):
+    gy, *rest = batch_norm_backward(draw, fill)
+    return gy, fill(*gy.shape), *rest
+
+
 def dropout(draw, fill):
     x = fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4)))))
     key = draw(st.integers(0, 2**64 - 1)), draw(st.integers(0, 2**40)), draw(st.integers(0, 99))
@@ -199,6 +217,8 @@ KERNEL_ROWS = {
         conv2d_backward_input,
         conv2d_backward_weight,
         conv2d_backward_bias,
+        relu_forward,
+        relu_backward,
         conv2d_relu_forward,
         conv2d_relu_backward,
         locally_connected2d_forward,
@@ -216,6 +236,8 @@ KERNEL_ROWS = {
         batch_norm_statistics,
         batch_norm_forward,
         batch_norm_backward,
+        batch_norm_relu_forward,
+        batch_norm_relu_backward,
         dropout,
         augment,
         cross_entropy,
@@ -340,15 +362,19 @@ def spatial_response_norm(draw, fill):
     return lambda t: F.spatial_response_norm(t, n, k, alpha, beta), (x,)
 
 
-def batch_norm(draw, fill):
+def batch_norm(draw, fill, normalize=F.batch_norm):
     N, C, H, W = draw(st.integers(2, 4)), draw(sizes), draw(sizes), draw(st.integers(2, 4))
     training = draw(st.booleans())
 
     def function(x, weight, bias):
         mean, var = np.linspace(-1, 1, C), np.linspace(0.5, 2, C)
-        return F.batch_norm(x, weight, bias, mean, var, training=training)
+        return normalize(x, weight, bias, mean, var, training=training)
 
     return function, (fill(N, C, H, W), fill(C), fill(C))
+
+
+def batch_norm_relu(draw, fill):
+    return batch_norm(draw, fill, F.batch_norm_relu)
 
 
 def dropout_function(draw, fill):
@@ -458,6 +484,7 @@ FUNCTION_ROWS = {
     "local_response_norm": local_response_norm,
     "spatial_response_norm": spatial_response_norm,
     "batch_norm": batch_norm,
+    "batch_norm_relu": batch_norm_relu,
     "dropout": dropout_function,
     "cross_entropy": cross_entropy_function,
     "linear": linear,

@@ -103,7 +103,7 @@ def leaf(module):
         return tnn.AvgPool2d(module.kernel_size, module.stride)
     if kind == "Sequential":
         return tnn.Sequential(*map(leaf, module))
-    return twin(module)
+    return tnn.ReLU() if kind == "ReLU" else twin(module)
 
 
 def forwards():

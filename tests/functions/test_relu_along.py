@@ -1,4 +1,4 @@
-"""A convolution or a pooling that takes the ReLU behind it along: one pass fewer."""
+"""A convolution, a pooling or a normalization that takes the ReLU behind it along."""
 
 import numpy as np
 import pytest
@@ -63,6 +63,35 @@ def test_a_pooling_takes_it_along_as_well(rng, dtype, kernel):
         assert np.array_equal(apart, together)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_normalization_takes_it_along_as_well(rng, dtype, training):
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in ((4, 5, 9, 7), 5, 5)]
+    weights = tn.Tensor(rng.standard_normal((4, 5, 9, 7)).astype(dtype))
+    results = []
+    for at_once in (False, True):
+        inputs = [tn.Tensor(a, requires_grad=True) for a in arrays]
+        running = np.zeros(5, dtype), np.ones(5, dtype)
+        normalize = F.batch_norm_relu if at_once else F.batch_norm
+        y = normalize(*inputs, *running, training=training)
+        y = y if at_once else F.relu(y)
+        (y * weights).sum().backward()
+        results.append([y.data, *(v.grad for v in inputs), *running])
+    assert all(a.any() for a in results[0][:4])
+    for apart, together in zip(*results, strict=True):
+        assert np.array_equal(apart, together)
+
+
+def test_a_normalization_does_not_hide_what_is_no_number(rng):
+    x = rng.standard_normal((2, 3, 8, 8)).astype(np.float32)
+    x[0, 1, 4, 4] = np.nan
+    vectors = (tn.Tensor(np.ones(3, np.float32)) for _ in range(2))
+    running = np.zeros(3, np.float32), np.ones(3, np.float32)
+    y = F.batch_norm_relu(tn.Tensor(x), *vectors, *running, training=False).data
+    assert np.isnan(y[0, 1, 4, 4])
+    assert np.isnan(y).sum() == 1
+
+
 def layers():
     tn.seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.ReLU(), nn.Conv2d(4, 5, 3))
@@ -80,6 +109,15 @@ def ops_of(y):
 def test_a_sequence_joins_a_convolution_and_the_relu_behind_it(rng):
     y = layers()(tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32)))
     assert ops_of(y) == ["conv2d", "relu", "conv2d"]
+
+
+def test_a_sequence_joins_a_normalization_and_the_relu_behind_it(rng):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ReLU())
+    x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
+    y, norm = net(x), net[1]
+    assert ops_of(y) == ["relu", "batch_norm", "conv2d"]
+    assert norm.running_mean.data.any()
+    assert np.array_equal(nn.in_turn(x, *net).data, y.data)
 
 
 def test_an_observer_sees_every_layer_and_the_same_numbers(rng):

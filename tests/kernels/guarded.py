@@ -93,6 +93,8 @@ def visit_rooms():
         mean, var = map(moved, kernels.batch_norm_statistics(x))
         y = kernels.batch_norm_forward(x, mean, var, mean, var, 0.1)
         kernels.batch_norm_backward(moved(y), x, mean, var, mean, 0.1, training=True)
+        y = kernels.batch_norm_relu_forward(x, mean, var, mean, var, 0.1)
+        kernels.batch_norm_relu_backward(moved(y), moved(y), x, mean, var, mean, 0.1, training=True)
         columns = kernels.im2col(x, kernel, stride, padding, (1, 1))
         kernels.col2im(moved(columns), x.shape, kernel, stride, padding, (1, 1))
         kernels.dropout(moved(x[:, :, 1, 1]), 0.5, (1, 2, 3))

@@ -26,7 +26,7 @@ if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 built = [conv_loops._pack, momentum._update_loop]
 if sys.argv[2] == "tile":
-    built.append(conv_loops._convolve)
+    built.append(conv_loops._convolve.wide)
 for kernel in built:
     kernel.build()
 w, g, v = np.ones(3, "f"), np.ones(3, "f"), np.zeros(3, "f")

@@ -143,6 +143,8 @@ LARGE = {
     "lrn_forward": [((2, 74, 3, 5),), 5, 2.0, 1.0, 0.75, 2],  # 37 channels in 3 runs
     "lrn_backward": [((2, 74, 3, 5),) * 4, 5, 1.0, 0.75, 2],
     "batch_norm_statistics": [((3, 2, 20, 11),)],  # more pixels than threads
+    "batch_norm_relu_backward": [((3, 2, 20, 11),) * 3 + ((2,),) * 3, 0.1, True],
+    "relu_backward": [((3, 2, 20, 11),) * 2],
 }
 
 

@@ -32,6 +32,17 @@ def test_float32_takes_numba_and_float64_the_reference(double, monkeypatch):
     assert double(np.ones(2), 2)[0] == "reference"
 
 
+def test_a_number_of_numpy_is_not_taken_for_an_array_of_a_gpu(double):
+    @double.cuda
+    def double_cuda(x, times):
+        return "cuda", x * times
+
+    assert double(np.float64(3), 2) == ("reference", 6)
+    with kernels.use("cuda_on_cpu"):
+        assert double(np.float64(3), 2) == ("reference", 6)
+        assert double(np.ones(2), 2)[0] == "cuda"
+
+
 def test_without_numba_the_reference_serves(double, monkeypatch):
     monkeypatch.setattr(_kernel, "has_numba", lambda: False)
     assert double(np.ones(2, np.float32), 2)[0] == "reference"

@@ -24,12 +24,20 @@ def huge(*shape):
 
 MIXED = "images or weights that are not float32"
 COUNTLESS = "no images, or 2**31 numbers or more in them"
+FEW = "fewer than 32768 numbers, which NumPy does as fast"
+GAPS = "arrays with gaps, or that do not lie alike"
+plane = zeros(300, 300)
 WIDE = "windows of more than 9 channels"
 x, w, y = zeros(2, 3, 4, 4), zeros(5, 3, 2, 2), zeros(2, 5, 3, 3)
 local = zeros(3, 3, 5, 3, 2, 2)
 many = huge(2**21, 3, 20, 20)
 EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("batch_norm_statistics", "no images"): [(zeros(0, 3, 2, 2),)],
+    ("relu_forward", FEW): [(x,)],
+    ("relu_forward", GAPS): [(plane[:, ::2],), (plane[::-1],)],
+    ("relu_backward", FEW): [(x, x)],
+    ("relu_backward", GAPS): [(plane, plane.T), (plane[:, ::2], plane[:, ::2])],
+    ("relu_backward", MIXED): [(plane, plane.astype("d"))],
     ("matmul", "a second matrix that is not float32"): [
         (zeros(100, 100), zeros(100, 100, dtype="d"))
     ],
@@ -131,6 +139,8 @@ def test_nothing_else_is_left_to_the_reference(kernel, request):
     cases = {name: narrow(arguments) for name, arguments in cases_for(kernel.__name__).items()}
     if kernel.__name__ == "matmul":
         cases["large"] = zeros(128, 64), zeros(64, 128)
+    if kernel.__name__.startswith("relu"):
+        cases["large"] = (plane,) * (1 + kernel.__name__.endswith("backward"))
     referred = request.getfixturevalue("referred")  # the cases themselves call references
     fast = 0
     for name, arguments in cases.items():

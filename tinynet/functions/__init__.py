@@ -19,7 +19,12 @@ from tinynet.functions.elementwise import (
 from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
 from tinynet.functions.matmul import linear, linear_in_halves, matmul
-from tinynet.functions.norm import batch_norm, local_response_norm, spatial_response_norm
+from tinynet.functions.norm import (
+    batch_norm,
+    batch_norm_relu,
+    local_response_norm,
+    spatial_response_norm,
+)
 from tinynet.functions.pool import (
     adaptive_avg_pool2d,
     avg_pool2d,
@@ -35,6 +40,7 @@ __all__ = [
     "add",
     "avg_pool2d",
     "batch_norm",
+    "batch_norm_relu",
     "concatenate",
     "conv2d",
     "conv2d_in_halves",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.autograd import Function
 from tinynet.backend import Array, array_module
+from tinynet.kernels.relu import relu_backward, relu_forward
 
 if TYPE_CHECKING:
     from tinynet.tensor import Tensor
@@ -138,11 +139,11 @@ class ReLU(Function):
     """y = max(x, 0). The derivative at exactly 0 is 0, as in the code of 2012."""
 
     def forward(self, x: Array) -> Array:
-        self.saved = array_module(x).maximum(x, 0)
+        self.saved = relu_forward(x)
         return self.saved
 
     def backward(self, gy: Array) -> Any:
-        return gy * (self.saved > 0)
+        return relu_backward(gy, self.saved)
 
 
 class Tanh(Function):

@@ -13,6 +13,7 @@ from tinynet.kernels.batch_norm import (
     batch_norm_statistics,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.relu import batch_norm_relu_backward, batch_norm_relu_forward
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 from tinynet.recording import seen
 
@@ -55,16 +56,24 @@ class SpatialResponseNorm(Function):
 class BatchNorm(Function):
     """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given."""
 
-    def __init__(self, mean: Array, var: Array, eps: float, training: bool) -> None:
+    def __init__(
+        self, mean: Array, var: Array, eps: float, training: bool, *, relu: bool = False
+    ) -> None:
         self.mean, self.var, self.eps, self.training = mean, var, eps, training
+        self.relu = relu
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        self.saved = x, weight
-        return batch_norm_forward(x, self.mean, self.var, weight, bias, self.eps)
+        normalize = batch_norm_relu_forward if self.relu else batch_norm_forward
+        y = normalize(x, self.mean, self.var, weight, bias, self.eps)
+        self.saved = x, weight, y if self.relu else None
+        return y
 
     def backward(self, gy: Array) -> Any:
-        x, weight = self.saved
-        return batch_norm_backward(gy, x, self.mean, self.var, weight, self.eps, self.training)
+        x, weight, y = self.saved
+        rest = x, self.mean, self.var, weight, self.eps, self.training
+        if self.relu:
+            return batch_norm_relu_backward(gy, y, *rest)
+        return batch_norm_backward(gy, *rest)
 
 
 def local_response_norm(
@@ -164,6 +173,40 @@ def batch_norm(
     -------
     (N, C, H, W)
     """
+    return _batch_norm(
+        x, weight, bias, running_mean, running_var, training, momentum, eps, relu=False
+    )
+
+
+def batch_norm_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor | Array,
+    running_var: Tensor | Array,
+    *,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return relu(batch_norm(...)), the same numbers, in one pass over memory: see `batch_norm`."""
+    return _batch_norm(
+        x, weight, bias, running_mean, running_var, training, momentum, eps, relu=True
+    )
+
+
+def _batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor | Array,
+    running_var: Tensor | Array,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *,
+    relu: bool,
+) -> Tensor:
     given = [tuple(v.shape) for v in (weight, bias, running_mean, running_var)]
     if len(x.shape) != 4 or any(shape != x.shape[1:2] for shape in given):
         raise ShapeError(
@@ -184,4 +227,4 @@ def batch_norm(
             var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
         mean, var = batch_mean, batch_var
     mean, var = (v.astype(x.dtype, copy=False) for v in (mean, var))
-    return BatchNorm(mean, var, eps, training)(x, weight, bias)
+    return BatchNorm(mean, var, eps, training, relu=relu)(x, weight, bias)

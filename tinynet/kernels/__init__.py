@@ -5,7 +5,7 @@ room           kernels
 =============  ======================================================================
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
-relu           conv2d_relu_forward, conv2d_relu_backward, max_pool2d_relu_forward
+relu           relu_forward, relu_backward, and the two behind conv2d, max_pool2d, batch_norm
 local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
@@ -59,9 +59,13 @@ from tinynet.kernels.matmul import gemm, matmul, precision
 from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.momentum import momentum_update
 from tinynet.kernels.relu import (
+    batch_norm_relu_backward,
+    batch_norm_relu_forward,
     conv2d_relu_backward,
     conv2d_relu_forward,
     max_pool2d_relu_forward,
+    relu_backward,
+    relu_forward,
 )
 from tinynet.kernels.softmax import cross_entropy
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
@@ -74,6 +78,8 @@ __all__ = [
     "avg_pool2d_forward",
     "batch_norm_backward",
     "batch_norm_forward",
+    "batch_norm_relu_backward",
+    "batch_norm_relu_forward",
     "batch_norm_statistics",
     "col2im",
     "conv2d_backward_bias",
@@ -100,6 +106,8 @@ __all__ = [
     "memory_traffic",
     "momentum_update",
     "precision",
+    "relu_backward",
+    "relu_forward",
     "set_num_threads",
     "spatial_norm_backward",
     "spatial_norm_forward",

@@ -130,6 +130,7 @@ class Kernel(Generic[P, R]):
             fits = on_cpu and first.dtype == np.float32 and has_numba()
         else:
             fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(first, rest)
+            fits = fits and not isinstance(first, np.generic)  # a number of NumPy is on no GPU
         return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:

@@ -45,6 +45,10 @@ AVX = Shape(lanes=8, pixels=5, vectors=2)  # a sixth would need more integer reg
 NEON = Shape(lanes=4, pixels=6, vectors=4)
 SSE = Shape(lanes=4, pixels=6, vectors=2)
 
+# Blocks of one register a row, for products with so few columns that the other one would be
+# multiplied with zeros. Where registers are short, so few sums cannot keep the adders busy.
+NARROW = {AVX512: AVX512._replace(vectors=1)}
+
 
 @functools.cache
 def host_shape() -> Shape:
@@ -58,6 +62,12 @@ def host_shape() -> Shape:
     if "+avx" in have:
         return AVX
     return NEON if triple.startswith(("aarch64", "arm64")) else SSE
+
+
+def shape_for(columns: int) -> Shape:
+    """Return the block for a product with so many columns."""
+    narrow = NARROW.get(host_shape(), host_shape())
+    return narrow if columns <= narrow.channels else host_shape()
 
 
 class Emitter:

@@ -213,3 +213,22 @@ def warm() -> None:
 
 
 tile = Part(lambda: _microkernel.build_tile(_microkernel.host_shape()))
+narrow_tile = Part(lambda: _microkernel.build_tile(_microkernel.shape_for(1)))
+
+
+class Blocked:
+    """A loop over blocks of `tile`, compiled for blocks as wide as a register or two."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.wide = Native(function)
+        self.narrow = Native(function, {"tile": narrow_tile}, "_narrow")
+
+    def __call__(self, n: int, *args: Any, columns: int, grain: int = 1) -> None:
+        """Run the loop, see `Native`, for blocks with so many columns."""
+        wide = columns == _microkernel.host_shape().channels
+        (self.wide if wide else self.narrow)(n, *args, grain=grain)
+
+
+def blocked(function: Callable[..., None]) -> Blocked:
+    """Decorate a loop that calls `tile`; call the result with the columns of a block, too."""
+    return Blocked(function)

@@ -31,26 +31,34 @@ extern "C" __global__ void batch_norm_statistics(const real* x,  // (images, C, 
 extern "C" __global__ void batch_norm_forward(
     const real* x,                                                           // (images, C, pixels)
     const real* mean, const real* var, const real* weight, const real* bias,  // (C,)
-    real eps, Index size, int C, Index pixels,
+    real eps, Index size, int C, Index pixels, bool relu,
     real* y)  // (images, C, pixels)
 {
   const Index at = thread_in_grid();
   if (at >= size) return;
   const int c = at / pixels % C;
   const real inverse = rsqrt(var[c] + eps);
-  y[at] = (x[at] - mean[c]) * (weight[c] * inverse) + bias[c];
+  const real value = (x[at] - mean[c]) * (weight[c] * inverse) + bias[c];
+  y[at] = relu ? rectified(value) : value;
 }
 
-extern "C" __global__ void batch_norm_sums(const real* gy, const real* x,  // (images, C, pixels)
-                                           const real* mean, const real* var,  // (C,)
-                                           real eps, Index images, int C, Index pixels,
-                                           real* gweight, real* gbias)  // (C,)
+// What comes back through the ReLU behind the normalization, whose output is y; null: there is none.
+__device__ inline real passed(const real* gy, const real* y, Index at) {
+  return !y || y[at] > 0 ? gy[at] : real(0);
+}
+
+extern "C" __global__ void batch_norm_sums(
+    const real* gy, const real* y, const real* x,  // (images, C, pixels); y or null
+    const real* mean, const real* var,             // (C,)
+    real eps, Index images, int C, Index pixels,
+    real* gweight, real* gbias)  // (C,)
 {
   const int c = blockIdx.x;
   const wide inverse = rsqrt(wide(var[c]) + eps), middle = mean[c];
-  const wide bias = channel_sum(images, C, pixels, [=](Index at) { return wide(gy[at]); });
-  const wide weight = channel_sum(
-      images, C, pixels, [=](Index at) { return gy[at] * ((x[at] - middle) * inverse); });
+  const wide bias = channel_sum(images, C, pixels, [=](Index at) { return wide(passed(gy, y, at)); });
+  const wide weight = channel_sum(images, C, pixels, [=](Index at) {
+    return passed(gy, y, at) * ((x[at] - middle) * inverse);
+  });
   if (threadIdx.x == 0) {
     gbias[c] = bias;
     gweight[c] = weight;
@@ -60,7 +68,7 @@ extern "C" __global__ void batch_norm_sums(const real* gy, const real* x,  // (i
 // One thread owns one element. `count` is N*H*W in training; without training the means are no part
 // of the graph, and count is infinite.
 extern "C" __global__ void batch_norm_backward(
-    const real* gy, const real* x,                                  // (images, C, pixels)
+    const real* gy, const real* y, const real* x,                   // (images, C, pixels); y or null
     const real* mean, const real* var, const real* weight,          // (C,)
     const real* gweight, const real* gbias,                         // (C,)
     real eps, real count, Index size, int C, Index pixels,
@@ -70,6 +78,6 @@ extern "C" __global__ void batch_norm_backward(
   if (at >= size) return;
   const int c = at / pixels % C;
   const real inverse = rsqrt(var[c] + eps), xhat = (x[at] - mean[c]) * inverse;
-  const real centred = gy[at] - gbias[c] / count - xhat * gweight[c] / count;
+  const real centred = passed(gy, y, at) - gbias[c] / count - xhat * gweight[c] / count;
   gx[at] = weight[c] * inverse * centred;
 }

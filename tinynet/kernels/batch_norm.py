@@ -19,7 +19,7 @@ from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In1, In2, Out2, Wide2, native
+from tinynet.kernels._native import NOTHING, In1, In2, Out2, Real, Wide2, native
 
 PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
 
@@ -105,12 +105,20 @@ def batch_norm_forward_numba(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
     """One pass over x."""
+    return fast_forward(x, mean, var, weight, bias, eps)
+
+
+def fast_forward(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float,
+    floor: float = NOTHING,
+) -> Array:  # fmt: skip
+    """Return y, or `floor` where that is larger."""
     last, inverse = channels_last(x), _inverse(var, eps)
     y = np.empty_like(last)
     vectors = _vectors(mean, weight * inverse, bias)
     rows = (-1, x.shape[1])
     _forward_loops(
-        x.size // x.shape[1], last.reshape(rows), *vectors, y.reshape(rows),
+        x.size // x.shape[1], last.reshape(rows), *vectors, floor, y.reshape(rows),
         grain=share(x.shape[1]),
     )  # fmt: skip
     return channels_first(y)
@@ -127,11 +135,12 @@ def _vectors(*vectors: Array) -> list[Array]:
 
 @native
 def _forward_loops(
-    lo: int, hi: int, x: In2, mean: In1, factor: In1, bias: In1, y: Out2
+    lo: int, hi: int, x: In2, mean: In1, factor: In1, bias: In1, floor: Real, y: Out2
 ) -> None:  # fmt: skip
     for i in range(lo, hi):
         for c in range(x.shape[1]):
-            y[i, c] = (x[i, c] - mean[c]) * factor[c] + bias[c]
+            value = (x[i, c] - mean[c]) * factor[c] + bias[c]
+            y[i, c] = floor if value < floor else value  # what is no number stays so
 
 
 @batch_norm_backward.numba
@@ -139,42 +148,54 @@ def batch_norm_backward_numba(
     gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
 ) -> tuple[Array, Array, Array]:
     """One pass over gy and x for the sums, another one for gx."""
+    return fast_backward(gy, None, x, mean, var, weight, eps, training)
+
+
+def fast_backward(
+    gy: Array, y: Array | None, x: Array, mean: Array, var: Array, weight: Array, eps: float,
+    training: bool,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
     shape, C = (-1, x.shape[1]), x.shape[1]
     g, rows = channels_last(gy), channels_last(x).reshape(shape)
+    seen = g.reshape(shape), rows if y is None else channels_last(y).reshape(shape), y is None
     gx, inverse = np.empty_like(g), _inverse(var, eps)
     centre, scale = _vectors(mean, inverse)
     bias_sums, weight_sums, grain = _strip_sums(*rows.shape)
     _gradient_sum_loops(
-        len(bias_sums), g.reshape(shape), rows, centre, scale, bias_sums, weight_sums, grain=grain
+        len(bias_sums), *seen, rows, centre, scale, bias_sums, weight_sums, grain=grain
     )
     gbias, gweight = bias_sums.sum(axis=0), weight_sums.sum(axis=0)
     count = max(1, len(rows)) if training else np.inf  # without training the means are no part
     vectors = _vectors(mean, inverse, weight * inverse, gbias / count, gweight / count)
-    _backward_loops(len(rows), g.reshape(shape), rows, *vectors, gx.reshape(shape), grain=share(C))
+    _backward_loops(len(rows), *seen, rows, *vectors, gx.reshape(shape), grain=share(C))
     return channels_first(gx), gweight.astype(np.float32), gbias.astype(np.float32)
 
 
 @native
 def _gradient_sum_loops(
-    lo: int, hi: int, gy: In2, x: In2, mean: In1, inverse: In1, bias: Wide2, weight: Wide2
-) -> None:
+    lo: int, hi: int, gy: In2, y: In2, all_pass: bool, x: In2, mean: In1, inverse: In1,
+    bias: Wide2, weight: Wide2,
+) -> None:  # fmt: skip
     strips = len(bias)
     for s in range(lo, hi):
         for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
             for c in range(x.shape[1]):
-                bias[s, c] += gy[i, c]
-                weight[s, c] += np.float64(gy[i, c]) * ((x[i, c] - mean[c]) * inverse[c])
+                g = gy[i, c] if all_pass | (y[i, c] > 0) else np.float32(0)
+                bias[s, c] += g
+                weight[s, c] += np.float64(g) * ((x[i, c] - mean[c]) * inverse[c])
 
 
 @native
 def _backward_loops(
-    lo: int, hi: int, gy: In2, x: In2, mean: In1, inverse: In1, factor: In1,
-    gy_mean: In1, product_mean: In1, gx: Out2,
+    lo: int, hi: int, gy: In2, y: In2, all_pass: bool, x: In2, mean: In1, inverse: In1,
+    factor: In1, gy_mean: In1, product_mean: In1, gx: Out2,
 ) -> None:  # fmt: skip
     for i in range(lo, hi):
         for c in range(x.shape[1]):
+            g = gy[i, c] if all_pass | (y[i, c] > 0) else np.float32(0)
             xhat = (x[i, c] - mean[c]) * inverse[c]
-            gx[i, c] = factor[c] * (gy[i, c] - gy_mean[c] - xhat * product_mean[c])
+            gx[i, c] = factor[c] * (g - gy_mean[c] - xhat * product_mean[c])
 
 
 # ---- the same in threads: batch_norm.cu
@@ -195,10 +216,17 @@ def batch_norm_forward_cuda(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
     """One thread an element."""
+    return launch_forward(x, mean, var, weight, bias, eps, relu=False)
+
+
+def launch_forward(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float, *, relu: bool
+) -> Array:
+    """Return y, or max(y, 0)."""
     _, C, H, W = x.shape
     y = array_module(x).empty(x.shape, x.dtype)
     vectors = [in_rows(v) for v in (mean, var, weight, bias)]
-    sizes = eps, x.size, C, H * W
+    sizes = eps, x.size, C, H * W, relu
     launch("batch_norm", "batch_norm_forward", cover(x.size), in_rows(x), *vectors, *sizes, y)
     return y
 
@@ -208,12 +236,21 @@ def batch_norm_backward_cuda(
     gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
 ) -> tuple[Array, Array, Array]:
     """One block a channel for the sums, then one thread an element for gx."""
+    return launch_backward(gy, None, x, mean, var, weight, eps, training)
+
+
+def launch_backward(
+    gy: Array, y: Array | None, x: Array, mean: Array, var: Array, weight: Array, eps: float,
+    training: bool,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
     N, C, H, W = x.shape
     gy, x, *vectors = (in_rows(a) for a in (gy, x, mean, var, weight))
+    seen = gy, None if y is None else in_rows(y), x
     gx, gweight, gbias = (array_module(x).empty(s, x.dtype) for s in (x.shape, C, C))
     file, sums = "batch_norm", (gweight, gbias)
-    launch(file, "batch_norm_sums", Grid((C,)), gy, x, *vectors[:2], eps, N, C, H * W, *sums)
+    launch(file, "batch_norm_sums", Grid((C,)), *seen, *vectors[:2], eps, N, C, H * W, *sums)
     count = max(1, N * H * W) if training else np.inf
     sizes = eps, count, x.size, C, H * W
-    launch(file, "batch_norm_backward", cover(x.size), gy, x, *vectors, *sums, *sizes, gx)
+    launch(file, "batch_norm_backward", cover(x.size), *seen, *vectors, *sums, *sizes, gx)
     return gx, gweight, gbias

@@ -4,9 +4,6 @@
 #include "over_block.cuh"
 #include "tile_product.cuh"
 
-// The larger of x and 0; NaN stays NaN.
-__device__ inline real rectified(real x) { return x < 0 ? real(0) : x; }
-
 struct Geometry {
   int N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups;
 

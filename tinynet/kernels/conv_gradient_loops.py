@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet.backend import Array
 from tinynet.kernels._layout import bordered, channels_first, channels_last, share
-from tinynet.kernels._microkernel import host_shape
+from tinynet.kernels._microkernel import shape_for
 from tinynet.kernels._native import (
     NOTHING,
     In1,
@@ -28,6 +28,7 @@ from tinynet.kernels._native import (
     Places2,
     StridedOut4,
     Wide2,
+    blocked,
     native,
     tile,
 )
@@ -40,7 +41,7 @@ NEAR = 48 * 1024  # sums that stay in the second cache while the pixels pass
 WORTH = 2_500_000  # multiplications and additions that are worth waking a thread for
 
 
-@native
+@blocked
 def _correlate(
     lo: int,
     hi: int,
@@ -102,7 +103,7 @@ def backward_weight(
 ) -> Array:
     """conv2d_backward_weight: rows are taps and channels, columns are output pixels."""
     OC, OH, OW = gy.shape[1:]
-    IN, (KH, KW), B = x.shape[1] // groups, kernel, host_shape().channels
+    IN, (KH, KW), B = x.shape[1] // groups, kernel, shape_for(OC // groups).channels
     images = bordered(x, padding)
     grid = Images(*images.shape)
     rows = tiles(*grid.axes(kernel, dilation)[1:], (IN, 1, 0))
@@ -116,7 +117,7 @@ def backward_weight(
     _correlate(
         parts * tasks, images.reshape(-1), rows.places, cols.places,
         channels_last(gy).reshape(pixels, OC), sums, tiles((depth, B, 0)).places, IN, OC // groups,
-        span, grain=-(-WORTH * parts // (2 * depth * B * span * pixels)),
+        span, columns=B, grain=-(-WORTH * parts // (2 * depth * B * span * pixels)),
     )  # fmt: skip
     return collect(sums, (OC, IN, KH, KW))
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinynet.backend import Array
 from tinynet.kernels._layout import bordered, channels_first, share
-from tinynet.kernels._microkernel import host_shape
+from tinynet.kernels._microkernel import shape_for
 from tinynet.kernels._native import (
     NOTHING,
     In1,
@@ -32,6 +32,7 @@ from tinynet.kernels._native import (
     Places2,
     Real,
     Strided4,
+    blocked,
     native,
     tile,
 )
@@ -48,7 +49,7 @@ WORTH = 2_500_000  # multiplications and additions that are worth waking a threa
 def pack(w: Array, taps: Array) -> Array:
     """Return w (G, out, in, KH*KW) as the microkernel reads it: (G, blocks, taps * in, B)."""
     G, OUT, IN, _ = w.shape
-    B = host_shape().channels
+    B = shape_for(OUT).channels
     packed = np.empty((G, -(-OUT // B), len(taps) * IN, B), np.float32)
     _pack(G * packed.shape[1], w, taps, packed, grain=share(packed[0, 0].size))
     return packed
@@ -71,7 +72,7 @@ def _pack(lo: int, hi: int, w: Strided4, taps: Indices1, packed: Out4) -> None:
 # ---- the product
 
 
-@native
+@blocked
 def _convolve(
     lo: int,
     hi: int,
@@ -132,7 +133,7 @@ def convolve(
     _convolve(
         T, x.reshape(-1), rows.places, cols.places, w, start.reshape(-1), y.reshape(-1),
         places.places, x_group, y_group, 0.0 if relu else NOTHING,
-        grain=-(-WORTH // (2 * P * w.size)),
+        columns=B, grain=-(-WORTH // (2 * P * w.size)),
     )  # fmt: skip
 
 

@@ -37,3 +37,6 @@ __device__ inline real inverse_power(real x, real beta) {
   if (beta == real(0.75)) return rsqrt(x) * sqrt(rsqrt(x));
   return pow(x, -beta);
 }
+
+// The larger of x and 0; NaN stays NaN.
+__device__ inline real rectified(real x) { return x < 0 ? real(0) : x; }

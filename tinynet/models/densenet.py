@@ -17,29 +17,28 @@ class DenseLayer(nn.Module):
     """x, and `growth` new channels behind it: BN, ReLU, 1x1, BN, ReLU, 3x3."""
 
     def __init__(self, inputs: int, growth: int) -> None:
-        self.norm1 = nn.BatchNorm2d(inputs)
+        self.norm1, self.relu = nn.BatchNorm2d(inputs), nn.ReLU()
         self.conv1 = nn.Conv2d(inputs, 4 * growth, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(4 * growth)
         self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, inputs + growth, H, W) for x (N, inputs, H, W)."""
-        y = self.conv1(F.relu(self.norm1(x)))
-        y = self.conv2(F.relu(self.norm2(y)))
-        return F.concatenate([x, y], axis=1)
+        first, second = (self.norm1, self.relu, self.conv1), (self.norm2, self.relu, self.conv2)
+        return F.concatenate([x, nn.in_turn(x, *first, *second)], axis=1)
 
 
 class Transition(nn.Module):
     """Half the channels, half the side: BN, ReLU, 1x1, average pool."""
 
     def __init__(self, inputs: int) -> None:
-        self.norm = nn.BatchNorm2d(inputs)
+        self.norm, self.relu = nn.BatchNorm2d(inputs), nn.ReLU()
         self.conv = nn.Conv2d(inputs, inputs // 2, 1, bias=False)
         self.pool = nn.AvgPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, inputs // 2, H // 2, W // 2)."""
-        return self.pool(self.conv(F.relu(self.norm(x))))
+        return nn.in_turn(x, self.norm, self.relu, self.conv, self.pool)
 
 
 class DenseNet(nn.Module):
@@ -82,12 +81,13 @@ class DenseNet(nn.Module):
             if b < len(blocks):
                 layers[f"transition{b}"] = Transition(channels)
                 channels //= 2
-        self.features = _chain({**layers, "norm5": nn.BatchNorm2d(channels)})
+        last = {"norm5": nn.BatchNorm2d(channels), "relu5": nn.ReLU()}
+        self.features = _chain({**layers, **last})
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes)."""
-        return self.classifier(F.global_avg_pool2d(F.relu(self.features(x))))
+        return self.classifier(F.global_avg_pool2d(self.features(x)))
 
 
 def _chain(layers: Mapping[str, nn.Module]) -> nn.Sequential:

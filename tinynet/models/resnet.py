@@ -50,15 +50,15 @@ class BasicBlock(Block):
 
     def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self._shortcut(inputs, width, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, width, OH, OW)."""
-        y = F.relu(self.bn1(self.conv1(x)))
-        return self._join(self.bn2(self.conv2(y)), x)
+        first = self.conv1, self.bn1, self.relu
+        return self._join(nn.in_turn(x, *first, self.conv2, self.bn2), x)
 
 
 class Bottleneck(Block):
@@ -68,7 +68,7 @@ class Bottleneck(Block):
 
     def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
@@ -77,9 +77,8 @@ class Bottleneck(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 4 * width, OH, OW)."""
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = F.relu(self.bn2(self.conv2(y)))
-        return self._join(self.bn3(self.conv3(y)), x)
+        first, second = (self.conv1, self.bn1, self.relu), (self.conv2, self.bn2, self.relu)
+        return self._join(nn.in_turn(x, *first, *second, self.conv3, self.bn3), x)
 
 
 class ResNet(nn.Module):
@@ -102,7 +101,7 @@ class ResNet(nn.Module):
         squeeze: bool = False,
     ) -> None:
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         inputs = width
         for i, count in enumerate(blocks):
@@ -115,7 +114,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes)."""
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.maxpool)
         for i in (1, 2, 3, 4):
             x = getattr(self, f"layer{i}")(x)
         return self.fc(F.global_avg_pool2d(x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tinynet import functions as F
 from tinynet import nn
 from tinynet.kernels.geometry import Pair
 from tinynet.tensor import Tensor
@@ -30,8 +29,9 @@ class ConvUnit(nn.Module):
             in_channels, out_channels, kernel_size, stride, padding, bias=not batch_norm
         )
         self.bn = nn.BatchNorm2d(out_channels, eps=1e-3) if batch_norm else None
+        self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW)."""
-        y = self.conv(x)
-        return F.relu(y if self.bn is None else self.bn(y))
+        norm = [] if self.bn is None else [self.bn]
+        return nn.in_turn(x, self.conv, *norm, self.relu)

@@ -1,6 +1,7 @@
 """Layers and networks: ``from tinynet import nn``."""
 
 from tinynet.nn import init
+from tinynet.nn.activation import ReLU, Sigmoid, Tanh
 from tinynet.nn.combine import Concatenate, Residual, Subsample
 from tinynet.nn.layers import (
     AdaptiveAvgPool2d,
@@ -14,13 +15,10 @@ from tinynet.nn.layers import (
     LocallyConnected2d,
     LocalResponseNorm,
     MaxPool2d,
-    ReLU,
-    Sigmoid,
     SpatialResponseNorm,
-    Tanh,
     in_halves,
 )
-from tinynet.nn.module import Buffer, Module, Parameter, Sequential, observe
+from tinynet.nn.module import Buffer, Module, Parameter, Sequential, in_turn, observe
 from tinynet.nn.objective import Answer, answer
 
 __all__ = [
@@ -49,6 +47,7 @@ __all__ = [
     "Tanh",
     "answer",
     "in_halves",
+    "in_turn",
     "init",
     "observe",
 ]

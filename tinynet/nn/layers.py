@@ -17,11 +17,23 @@ from tinynet import functions as F
 from tinynet.errors import ShapeError
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.nn import init
+from tinynet.nn.activation import ReLU
 from tinynet.nn.module import Buffer, Module, Parameter
 from tinynet.tensor import Tensor
 
 
-class Conv2d(Module):
+class BeforeReLU(Module):
+    """A layer that can do the ReLU behind it in its own pass over memory."""
+
+    with_relu: Callable[[Tensor], Tensor]
+
+    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Return `with_relu` where a ReLU follows; what a subclass does is its own."""
+        plain = type(self) in (Conv2d, MaxPool2d, BatchNorm2d) and type(following) is ReLU
+        return self.with_relu if plain else None
+
+
+class Conv2d(BeforeReLU):
     """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
 
     halves = False  # see `in_halves`
@@ -53,10 +65,9 @@ class Conv2d(Module):
         """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
         return self._apply(x)
 
-    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Do a ReLU that follows in the same pass (see `Sequential`)."""
-        plain = type(self) is Conv2d and type(following) is ReLU
-        return functools.partial(self._apply, relu=True) if plain else None
+    def with_relu(self, x: Tensor) -> Tensor:
+        """Return max(forward(x), 0)."""
+        return self._apply(x, relu=True)
 
     def _apply(self, x: Tensor, relu: bool = False) -> Tensor:
         convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
@@ -119,7 +130,7 @@ class LocallyConnected2d(Module):
         )
 
 
-class MaxPool2d(Module):
+class MaxPool2d(BeforeReLU):
     """Maximum of each window: see `functions.max_pool2d`."""
 
     def __init__(
@@ -136,10 +147,9 @@ class MaxPool2d(Module):
         """Return (N, C, OH, OW) for x (N, C, H, W)."""
         return self._apply(F.max_pool2d, x)
 
-    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Do a ReLU that follows in the same pass (see `Sequential`)."""
-        plain = type(self) is MaxPool2d and type(following) is ReLU
-        return functools.partial(self._apply, F.max_pool2d_relu) if plain else None
+    def with_relu(self, x: Tensor) -> Tensor:
+        """Return max(forward(x), 0)."""
+        return self._apply(F.max_pool2d_relu, x)
 
     def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
         return function(
@@ -225,7 +235,7 @@ class SpatialResponseNorm(Module):
         return F.spatial_response_norm(x, self.n, self.k, self.alpha, self.beta)
 
 
-class BatchNorm2d(Module):
+class BatchNorm2d(BeforeReLU):
     """Batch normalization of each channel: see `functions.batch_norm`."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
@@ -237,7 +247,14 @@ class BatchNorm2d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W); in training the running values move."""
-        return F.batch_norm(
+        return self._apply(F.batch_norm, x)
+
+    def with_relu(self, x: Tensor) -> Tensor:
+        """Return max(forward(x), 0)."""
+        return self._apply(F.batch_norm_relu, x)
+
+    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+        return function(
             x,
             self.weight,
             self.bias,
@@ -274,27 +291,3 @@ class Flatten(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, features)."""
         return F.flatten(x)
-
-
-class ReLU(Module):
-    """max(x, 0)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return max(x, 0)."""
-        return F.relu(x)
-
-
-class Tanh(Module):
-    """The hyperbolic tangent."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return tanh(x)."""
-        return F.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e ** -x)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return 1 / (1 + e ** -x)."""
-        return F.sigmoid(x)

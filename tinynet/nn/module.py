@@ -67,14 +67,18 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Return forward(*inputs), and let an observer see it."""
-        graph = recorder()
-        if graph is not None:
-            graph.watch(f"{type(self).__name__}.training", lambda: self.training)
+        self._tell_graph()
         y = self.forward(*inputs)
         observer = _observer.get()
         if observer is not None:
             observer(self, inputs[0] if len(inputs) == 1 else inputs, y)
         return y
+
+    def _tell_graph(self) -> None:
+        """Let a graph that is being recorded watch what this module depends on."""
+        graph = recorder()
+        if graph is not None:
+            graph.watch(f"{type(self).__name__}.training", lambda: self.training)
 
     def together_with(self, following: Module) -> Callable[[Any], Any] | None:
         """Return how to do this layer and the one that follows in one go, if there is a way."""
@@ -221,12 +225,23 @@ class Sequential(Module):
         return list(self)[i]
 
     def forward(self, x: Any) -> Any:
-        """Return the last layer's output. Two layers may share one pass, if nobody observes."""
-        layers = list(self)
-        while layers:
-            layer = layers.pop(0)
-            both = layer.together_with(layers[0]) if layers and _observer.get() is None else None
-            if both is not None:
-                layers.pop(0)
-            x = (both or layer)(x)
-        return x
+        """Return the last layer's output: see `in_turn`."""
+        return in_turn(x, *self)
+
+
+def in_turn(x: Any, *layers: Module) -> Any:
+    """Return what the layers make of x, one after the other.
+
+    Two neighbours may share one pass over memory, if nobody observes: see `Module.together_with`.
+    """
+    waiting = list(layers)
+    while waiting:
+        layer = waiting.pop(0)
+        both = layer.together_with(waiting[0]) if waiting and _observer.get() is None else None
+        if both is None:
+            x = layer(x)
+            continue
+        layer._tell_graph()
+        waiting.pop(0)
+        x = both(x)
+    return x

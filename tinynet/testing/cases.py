@@ -102,6 +102,27 @@ def _batch_norm_backward(rng: Random) -> dict[str, Arguments]:
     }  # fmt: skip
 
 
+def _relu_forward(rng: Random) -> dict[str, Arguments]:
+    x = rng.standard_normal((3, 4, 5, 6))
+    shapes = {"images": x, "a vector": x[0, 0, 0], "a number": x[0, 0, 0, 0], "nothing": x[:0]}
+    signs = {"zeros, of both signs": np.array([0.0, -0.0, 1.0, -1.0])}
+    return {name: (np.asarray(x),) for name, x in {**shapes, **signs}.items()}
+
+
+def _relu_backward(rng: Random) -> dict[str, Arguments]:
+    return {
+        name: (np.asarray(rng.standard_normal(x.shape)), np.asarray(np.maximum(x, 0)))
+        for name, (x,) in _relu_forward(rng).items()
+    }
+
+
+def _batch_norm_relu_backward(rng: Random) -> dict[str, Arguments]:
+    return {
+        name: (gy, rng.standard_normal(gy.shape), *rest)
+        for name, (gy, *rest) in _batch_norm_backward(rng).items()
+    }
+
+
 def _dropout(rng: Random) -> dict[str, Arguments]:
     x = rng.standard_normal((3, 4, 5, 6))
     settings = {"p 0.5": 0.5, "p 0": 0.0, "p near 1": 0.99, "p 1": 1.0}
@@ -168,6 +189,10 @@ _MAKERS: dict[str, Maker] = {
     "batch_norm_statistics": _batch_norm_statistics,
     "batch_norm_forward": _batch_norm_forward,
     "batch_norm_backward": _batch_norm_backward,
+    "batch_norm_relu_forward": _batch_norm_forward,
+    "batch_norm_relu_backward": _batch_norm_relu_backward,
+    "relu_forward": _relu_forward,
+    "relu_backward": _relu_backward,
     "dropout": _dropout,
     "augment": _augment,
     "cross_entropy": _cross_entropy,

@@ -211,7 +211,8 @@ def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> s
 
 def _batch_norm(w: Writer, node: norm.BatchNorm, inputs: list[str]) -> str:
     running = w.constant(node.mean), w.constant(node.var)
-    return w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
+    y = w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
+    return w.add("Relu", y) if node.relu else y
 
 
 def _reshape(w: Writer, node: shape.Reshape, inputs: list[str]) -> str:

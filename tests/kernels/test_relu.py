@@ -1,0 +1,64 @@
+"""The rectifier by itself: arrays that are worth a loop of their own, in any order in memory."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from strategies import in_order
+from tinynet import kernels
+from tinynet.kernels import relu_backward, relu_forward
+from tinynet.kernels._layout import GRAIN
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="Numba is not installed"
+)
+SHAPE = 4, 17, 29, 31  # odd, and more than GRAIN
+ORDERS = ["rows", "channels last", "transposed", "every other", "backwards"]
+
+
+def drawn(rng, order):
+    """Return numbers, among them a zero of each sign and one that is infinite."""
+    x = rng.standard_normal(SHAPE).astype(np.float32)
+    x[0, 0, 0, :3] = 0.0, -0.0, np.inf
+    assert x.size > GRAIN
+    return in_order(x, order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_forward_is_the_maximum_with_0(rng, order):
+    x = drawn(rng, order)
+    x[1, 2, 3, 4] = np.nan
+    with kernels.use("numba"):
+        assert np.array_equal(relu_forward(x), relu_forward.reference(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("other", ORDERS)
+def test_backward_lets_through_what_forward_let_through(rng, order, other):
+    gy, y = in_order(rng.standard_normal(SHAPE, np.float32), order), drawn(rng, other)
+    with kernels.use("numba"):
+        assert np.array_equal(relu_backward(gy, y), relu_backward.reference(gy, y))
+
+
+def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch):
+    """Both ways give the same numbers, so the numbers alone would not tell."""
+    asked = []
+    monkeypatch.setattr(relu_backward, "reference", lambda gy, y: asked.append(gy.strides))
+    rows, last = drawn(rng, "rows"), drawn(rng, "channels last")
+    with kernels.use("numba"):
+        relu_backward(rows, rows)
+        relu_backward(last, last)
+        assert asked == []
+        relu_backward(rows, last)
+    assert asked == [rows.strides]
+
+
+def test_threads_do_not_change_a_bit(rng):
+    x, threads, found = drawn(rng, "rows"), kernels.get_num_threads(), []
+    with kernels.use("numba"):
+        for n in (1, 3):
+            kernels.set_num_threads(n)
+            found.append((relu_forward(x).tobytes(), relu_backward(x, x).tobytes()))
+    kernels.set_num_threads(threads)
+    assert found[0] == found[1]

@@ -45,6 +45,20 @@ def test_cifar_18pct_falls_after_120_and_130_epochs():
     assert recipe.learning_rate(130 * 391, steps) == pytest.approx(1e-5)
 
 
+@pytest.mark.parametrize("name", ["resnet-20", "resnet-56"])
+def test_a_residual_net_takes_64000_steps_and_falls_after_32000_and_48000(name):
+    recipe, steps = find(name), 164 * 391
+
+    def rate(step):
+        return recipe.learning_rate(step, steps)
+
+    assert abs(recipe.epochs * 391 - 64_000) < 391
+    falls = [s for s in range(1, steps) if rate(s) != rate(s - 1)]
+    assert falls == pytest.approx([32_000, 48_000], rel=0.005)
+    assert rate(0) == 0.1
+    assert rate(steps - 1) == pytest.approx(0.001)
+
+
 def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
     found = rates(dataclasses.replace(TINY, schedule="cosine"), 100)
     assert found[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])

@@ -14,6 +14,13 @@ def _small(model: str, about: str, **settings: Any) -> Recipe:
     return Recipe(name=model, about=about, model=model, **{**common, **settings})
 
 
+def _papers(model: str, about: str, **settings: Any) -> Recipe:
+    """Return what the papers on residual and dense nets for CIFAR-10 share (their sections 4.2)."""
+    common: dict[str, Any] = {"lr": 0.1, "weight_decay": 1e-4, "pad": 4, "mirror": True}
+    drops = (0.5, 0.1), (0.75, 0.01)
+    return Recipe(name=model, about=about, model=model, schedule=drops, **{**common, **settings})
+
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -90,6 +97,28 @@ RECIPES = {
             preprocess="mean-image",
             crop=24,
             mirror=True,
+        ),
+        Recipe(
+            name="nin",
+            about="network in network; the paper does not say its rates",
+            model="nin",
+            epochs=200,
+            lr=0.005,
+            schedule=((0.75, 0.1), (0.9, 0.01)),
+            weight_decay=1e-4,
+        ),
+        _papers(
+            "resnet-20", "a residual net of 20 layers, as in its paper: 64,000 steps", epochs=164
+        ),
+        _papers(
+            "resnet-56", "a residual net of 56 layers, as in its paper: 64,000 steps", epochs=164
+        ),
+        _papers(
+            "densenet-bc-100",
+            "a dense net of 100 layers, as in its paper: 300 epochs",
+            epochs=300,
+            batch=64,
+            update="nesterov",
         ),
         _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),

@@ -2,7 +2,8 @@
 
 The step is that of a training run, on pictures made of noise. The networks take turns, so a noisy
 minute falls on all of them alike; the median of the rounds is shown, and beside it how far the
-quickest and the slowest were apart.
+quickest and the slowest were apart. With ``--against torch`` each network is timed against the same
+network in PyTorch, the three rivals in turn (see `duel`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import time
 import numpy as np
 
 import tinynet as tn
+from benchmarks import nets
+from benchmarks.step import compare
 from tinynet import models
 from tinynet.kernels import get_num_threads
 from tinynet.optim import SGD
 from tinynet.report import table
 from tinynet.steps import Tally, train_step
 
+PAIRS = ["nin", "resnet-20", "resnet-56", "densenet-bc-100", "small-vgg", "small-resnet"]
 LARGEST = 32  # pixels: networks for larger images take seconds a step
 
 
@@ -44,14 +48,33 @@ def measured(names: list[str], batch: int, rounds: int) -> dict[str, list[float]
     return {name: found[1:] for name, found in times.items()}
 
 
+def against_torch(names: list[str], rounds: int) -> list[tuple[str, ...]]:
+    """Return the rows of a table: ours, PyTorch in two layouts, the ratio to the better."""
+    rows: list[tuple[str, ...]] = [
+        ("network", "batch", "ours ms", "PyTorch", "channels_last", "ratio")
+    ]
+    for name in names:
+        found = compare(name, "step", get_num_threads(), rounds)
+        times = (f"{found[k]:.0f}" for k in ("ours_ms", "torch_ms", "torch_channels_last_ms"))
+        rows.append((name, str(nets.shape(name)[0]), *times, f"{found['ratio']:.2f}"))
+        sys.stderr.write(f"{'  '.join(rows[-1])}\n")
+    return rows
+
+
 def main() -> None:
     """Print a table, the quickest network first."""
     parser = argparse.ArgumentParser(description="Time a training step of each small network.")
     parser.add_argument("names", nargs="*", help="all for images of up to 32x32 pixels, if none")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", choices=["torch"])
     asked = parser.parse_args()
     small = [n for n, e in models.MODELS.items() if e.side <= LARGEST and "towers" not in n]
+    if asked.against:
+        rows = against_torch(asked.names or PAIRS, asked.rounds)
+        how = f"medians of {asked.rounds}; {get_num_threads()} threads, float32, PyTorch eager"
+        sys.stdout.write(f"{table(rows, left=1)}\n\n{how}\n")
+        return
     times = measured(asked.names or small, asked.batch, asked.rounds)
     rows = [("network", "ms a step", "quickest", "slowest", "images/s")]
     for name, found in sorted(times.items(), key=lambda row: statistics.median(row[1])):

@@ -31,7 +31,7 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
     rng = np.random.default_rng(0)
     x = tn.tensor(rng.standard_normal(nets.shape(net), np.float32))
-    labels = rng.integers(0, nets.CLASSES[net], len(x))
+    labels = rng.integers(0, nets.CLASSES.get(net, 10), len(x))
 
     def step() -> None:
         optimizer.zero_grad()
@@ -45,7 +45,10 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
         model.train()
 
     versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
-    return {"step": step, "forward": forward, "conv": _our_convolutions(model, x)}, versions
+    cases: Cases = {"step": step, "forward": forward}
+    if net in nets.MODELS:  # a chain of layers
+        cases["conv"] = _our_convolutions(model, x)
+    return cases, versions
 
 
 def _our_convolutions(model: Any, x: Any) -> Callable[[], None]:
@@ -83,7 +86,7 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
     model = nets.theirs(net).to(memory_format=memory)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
     x = torch.randn(nets.shape(net)).contiguous(memory_format=memory)
-    labels = torch.randint(0, nets.CLASSES[net], (len(x),))
+    labels = torch.randint(0, nets.CLASSES.get(net, 10), (len(x),))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -96,7 +99,9 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
             model(x)
         model.train()
 
-    cases = {"step": step, "forward": forward, "conv": _their_convolutions(model, x)}
+    cases: Cases = {"step": step, "forward": forward}
+    if net in nets.MODELS:
+        cases["conv"] = _their_convolutions(model, x)
     return cases, {"torch": torch.__version__}
 
 

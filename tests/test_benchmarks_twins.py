@@ -1,0 +1,54 @@
+"""A race is fair if both run the same network: PyTorch's twin has the same weights and answers."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import models
+from tinynet.testing import tolerance
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="PyTorch, the oracle, is not installed"
+)
+NAMES = [
+    *("cifar-quick", "cifar-18pct-lrn", "nin", "resnet-20", "small-zfnet", "small-vgg", "demo"),
+    *("small-googlenet", "small-nin", "small-resnet", "small-densenet", "small-inception-v4"),
+    "small-se-resnet",
+]  # not small-alexnet: its second normalization has groups, which PyTorch's does not know
+
+
+def double(module):
+    module.load_state_dict({k: v.astype(np.float64) for k, v in module.state_dict().items()})
+    return module
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_twin_computes_the_same(name, training, rng):
+    import torch
+
+    from benchmarks.twins import twin
+
+    ours = double(models.build(name, 10)).train(training)
+    theirs = twin(ours).double().train(training)
+    for module in [*(m for _, m in ours.named_modules()), *theirs.modules()]:
+        if type(module).__name__ == "Dropout":
+            module.p = 0.0  # each draws masks of its own
+    mine, parameters = ours.parameters(), list(theirs.parameters())
+    assert [p.shape for p in mine] == [tuple(p.shape) for p in parameters]
+    for p, q in zip(mine, parameters, strict=True):
+        q.data = torch.from_numpy(p.numpy().copy())
+    x = rng.standard_normal((2, *models.INPUT_SHAPES[name]))
+    expected = theirs(torch.from_numpy(x)).detach().numpy()
+    longest = max(p.data.size // len(p.data) for p in mine)  # the terms of a sum
+    allowed = len(mine) * tolerance(longest, np.float64) * np.abs(expected).max()
+    assert ours(tn.tensor(x)).numpy() == pytest.approx(expected, rel=0, abs=allowed)
+
+
+def test_what_has_no_twin_is_named():
+    from benchmarks.twins import twin
+
+    with pytest.raises(SystemExit, match="LocallyConnected2d has no twin"):
+        twin(models.build("cifar-13pct", 10))

@@ -92,7 +92,9 @@ def trained(name, where, steps_done=2):
 
 
 @pytest.mark.cxx
-@pytest.mark.parametrize("name", ["demo", "cifar-quick", "small-alexnet"])
+@pytest.mark.parametrize(
+    "name", ["demo", "cifar-quick", pytest.param("small-alexnet", marks=pytest.mark.slow)]
+)
 def test_a_net_learns_the_same_on_the_card(cupy, name):
     """float32 sums in another order: what two steps make of that stays small."""
     for card, cpu in zip(trained(name, "cuda"), trained(name, "cpu"), strict=True):

@@ -631,7 +631,7 @@ class ForgetfulBatchNorm(BatchNorm):
     """Mean and variance are taken for constants."""
 
     def backward(self, gy):
-        x, weight = self.saved
+        x, weight, _ = self.saved
         axes, inverse = (0, 2, 3), 1 / np.sqrt(self.var + self.eps)[:, None, None]
         xhat = (x - self.mean[:, None, None]) * inverse
         gx = gy * inverse * weight[:, None, None]

@@ -274,6 +274,7 @@ def test_the_page_answers_whether_it_would_have_fitted_in_2012():
     assert small.splitlines()[3].split() == ["parameters", parameters]
 
 
+@pytest.mark.slow
 def test_of_two_towers_each_card_is_asked():
     with tn.kernels.use("reference"):
         page = budget.page("small-alexnet-two-towers", 10)

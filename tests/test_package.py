@@ -3,7 +3,10 @@
 import configparser
 import importlib.metadata
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,17 @@ def test_the_python_example_of_the_readme_runs():
     assert examples
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
+
+
+def test_a_script_beside_the_clone_finds_the_package(tmp_path):
+    """The clone is a folder called tinynet, which Python could take for a package without a file."""
+    (tmp_path / "tinynet").mkdir()
+    (tmp_path / "mine.py").write_text("import tinynet\nprint(tinynet.__version__)\n")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    ran = subprocess.run(
+        [sys.executable, "mine.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (ran.stdout.strip(), ran.stderr) == (tn.__version__, "")
 
 
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]

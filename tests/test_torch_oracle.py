@@ -123,6 +123,11 @@ OPS = {
         lambda x, w, b: TF.batch_norm(x, None, None, w, b, True),
         [X, (6,), (6,)],
     ),
+    "batch_norm_relu": (
+        lambda x, w, b: F.batch_norm_relu(x, w, b, np.zeros(6), np.ones(6), training=True),
+        lambda x, w, b: TF.relu(TF.batch_norm(x, None, None, w, b, True)),
+        [X, (6,), (6,)],
+    ),
     "batch_norm in evaluation": (
         lambda x, w, b: F.batch_norm(x, w, b, np.ones(6), 2 * np.ones(6), training=False),
         lambda x, w, b: TF.batch_norm(x, torch.ones(6).double(), 2 * torch.ones(6).double(), w, b),
@@ -277,13 +282,8 @@ def twin(model):
     return net
 
 
-@pytest.mark.parametrize(
-    "falls",
-    [
-        pytest.param(False, id="constant rate"),
-        pytest.param(True, id="falling rate", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("falls", [False, True], ids=["constant rate", "falling rate"])
 def test_twenty_steps_of_small_alexnet_follow_pytorch(falls):
     """From the same weights, on the same images, in float64, without dropout, alpha times n.
 

@@ -81,6 +81,7 @@ def test_patches_larger_than_the_picture_are_refused():
         visual_words.all_patches(np.zeros((1, 3, 7, 7), np.uint8), 6)
 
 
+@pytest.mark.slow
 def test_the_drawn_shapes_are_told_apart():
     def few(train, count):
         found = data.Shapes(train=train)

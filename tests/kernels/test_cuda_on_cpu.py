@@ -223,6 +223,7 @@ def test_what_was_compiled_is_used_again_unless_it_is_damaged(folder):
     assert library.stat().st_ino != before[library.name]
 
 
+@pytest.mark.slow
 def test_four_processes_may_compile_the_same_at_once(folder):
     source = str(next(iter(tn.__path__)) + "/..")
     users = [

@@ -34,7 +34,7 @@ class Block(nn.Module):
 
     def _shortcut(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         outputs = width * self.expansion
-        self.downsample = None
+        self.relu, self.downsample = nn.ReLU(), None
         if stride != 1 or inputs != outputs:
             projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
@@ -42,7 +42,7 @@ class Block(nn.Module):
 
     def _join(self, y: Tensor, x: Tensor) -> Tensor:
         weighed = y if self.se is None else self.se(y)
-        return F.relu(weighed + (x if self.downsample is None else self.downsample(x)))
+        return self.relu(weighed + (x if self.downsample is None else self.downsample(x)))
 
 
 class BasicBlock(Block):
@@ -50,7 +50,7 @@ class BasicBlock(Block):
 
     def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
-        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
+        self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self._shortcut(inputs, width, stride, squeeze)
@@ -68,7 +68,7 @@ class Bottleneck(Block):
 
     def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
+        self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)

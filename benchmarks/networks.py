@@ -65,7 +65,7 @@ def main() -> None:
     """Print a table, the quickest network first."""
     parser = argparse.ArgumentParser(description="Time a training step of each small network.")
     parser.add_argument("names", nargs="*", help="all for images of up to 32x32 pixels, if none")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=128, help="without --against")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--against", choices=["torch"])
     asked = parser.parse_args()

@@ -65,7 +65,7 @@ def _conv(layer: Any) -> Any:
     (top, bottom), (left, right) = layer.padding
     OC, C, *kernel = layer.weight.shape
     conv = nn.Conv2d(
-        C * layer.groups, OC, kernel, layer.stride, (top, left), groups=layer.groups,
+        C * layer.groups, OC, kernel, layer.stride, (top, left), layer.dilation, layer.groups,
         bias=layer.bias is not None,
     )  # fmt: skip
     if (top, left) == (bottom, right):
@@ -99,7 +99,7 @@ def _squeeze(m: Any) -> Any:
 
 MAKERS: dict[str, Callable[[Any], Any]] = {
     "Conv2d": _conv,
-    "Linear": lambda m: nn.Linear(*m.weight.shape[::-1]),
+    "Linear": lambda m: nn.Linear(*m.weight.shape[::-1], bias=m.bias is not None),
     "BatchNorm2d": lambda m: nn.BatchNorm2d(len(m.weight.data), m.eps, m.momentum),
     # its alpha is n times ours, and it knows no groups
     "LocalResponseNorm": lambda m: nn.LocalResponseNorm(m.n, m.alpha * m.n, m.beta, m.k),

@@ -31,7 +31,7 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
     rng = np.random.default_rng(0)
     x = tn.tensor(rng.standard_normal(nets.shape(net), np.float32))
-    labels = rng.integers(0, nets.CLASSES.get(net, 10), len(x))
+    labels = rng.integers(0, nets.classes(net), len(x))
 
     def step() -> None:
         optimizer.zero_grad()
@@ -86,7 +86,7 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
     model = nets.theirs(net).to(memory_format=memory)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
     x = torch.randn(nets.shape(net)).contiguous(memory_format=memory)
-    labels = torch.randint(0, nets.CLASSES.get(net, 10), (len(x),))
+    labels = torch.randint(0, nets.classes(net), (len(x),))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -40,6 +40,14 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture
+def threads():
+    """Set how many threads kernels use; afterwards there are as many as before."""
+    before = tn.kernels.get_num_threads()
+    yield tn.kernels.set_num_threads
+    tn.kernels.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def _a_compiler(request):
     """Skip what compiles CUDA kernels for the CPU if there is no C++ compiler."""

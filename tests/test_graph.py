@@ -28,7 +28,7 @@ def place(request):
 def small_net():
     return nn.Sequential(
         nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.LocalResponseNorm(3), nn.MaxPool2d(3, 2),
-        nn.Dropout(0.3), nn.Conv2d(4, 4, 3, groups=2), nn.BatchNorm2d(4), nn.Flatten(),
+        nn.Dropout(0.3), nn.Conv2d(4, 4, 3, groups=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
         nn.Dropout(0.5), nn.Linear(4 * 1 * 2, 5),
     )  # fmt: skip
 
@@ -259,6 +259,14 @@ def test_evaluation_needs_a_graph_of_its_own(place):
         step(*training.batch())
 
     refused(place, evaluate, r"training was True .* is False now")
+
+
+def test_a_normalization_that_takes_its_relu_along_is_watched_too(place):
+    def evaluate(training, step):
+        training.model[6].eval()  # the normalization alone
+        step(*training.batch())
+
+    refused(place, evaluate, r"BatchNorm2d.training was True .* is False now")
 
 
 @pytest.mark.parametrize(

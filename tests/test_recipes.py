@@ -59,6 +59,13 @@ def test_a_residual_net_takes_64000_steps_and_falls_after_32000_and_48000(name):
     assert rate(steps - 1) == pytest.approx(0.001)
 
 
+def test_a_dense_net_falls_after_150_and_225_of_300_epochs():
+    recipe, steps = find("densenet-bc-100"), 300 * 782
+    assert (recipe.epochs, recipe.batch, recipe.update) == (300, 64, "nesterov")
+    for epoch, rate in ((149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)):
+        assert recipe.learning_rate(epoch * 782, steps) == pytest.approx(rate)
+
+
 def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
     found = rates(dataclasses.replace(TINY, schedule="cosine"), 100)
     assert found[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])

@@ -230,9 +230,9 @@ def warm() -> None:
         raise click.ClickException("warm: Numba is not installed, so there is nothing to compile.")
     started = time.monotonic()
     _native.warm()
-    cached = sum(kernel.from_cache for kernel in _native.KERNELS)
+    cached = sum(kernel.from_cache for kernel in _native.needed())
     click.echo(
-        f"{len(_native.KERNELS)} kernels are ready, {cached} of them were; "
+        f"{len(_native.needed())} kernels are ready, {cached} of them were; "
         f"{time.monotonic() - started:.1f} s"
     )
 

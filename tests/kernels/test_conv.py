@@ -112,6 +112,8 @@ LAYERS = {  # of small-alexnet, AlexNet's first, and one that fits nothing
     "conv2": ((2, 64, 16, 16), (128, 32, 5, 5), ONE, ((2, 2), (2, 2)), ONE, 2),
     "conv3": ((2, 128, 8, 8), (192, 128, 3, 3), ONE, ((1, 1), (1, 1)), ONE, 1),
     "conv5": ((3, 192, 8, 7), (128, 96, 3, 3), ONE, ((1, 1), (1, 1)), ONE, 2),
+    "a residual net's": ((11, 16, 32, 32), (16, 16, 3, 3), ONE, ((1, 1), (1, 1)), ONE, 1),
+    "many to few": ((1, 512, 8, 8), (16, 512, 3, 3), ONE, ((1, 1), (1, 1)), ONE, 1),
     "AlexNet conv1": ((1, 3, 67, 59), (96, 3, 11, 11), (4, 4), ((0, 3), (0, 3)), ONE, 1),
     "odd": ((2, 33, 13, 11), (37, 33, 3, 2), (2, 1), ((1, 0), (0, 1)), (1, 2), 1),
 }
@@ -155,6 +157,16 @@ def test_whole_layers_stay_within_the_stated_bound(layer):
 def test_it_says_the_same_bits_twice(kind):
     with kernels.use(kind):
         runs = [three_passes("conv2", floats, np.random.default_rng(0), np.float32) for _ in "ab"]
+    for a, b in zip(*runs, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("layer", ["conv2", "conv3", "a residual net's"])
+def test_threads_do_not_change_a_bit(layer, threads):
+    runs = []
+    for n in (1, 3):
+        threads(n)
+        runs.append(three_passes(layer, floats, np.random.default_rng(0), np.float32))
     for a, b in zip(*runs, strict=True):
         assert a.tobytes() == b.tobytes()
 

@@ -43,14 +43,6 @@ def cache(tmp_path, monkeypatch):
     _cache.folder.cache_clear()
 
 
-@pytest.fixture
-def threads():
-    """Set how many threads kernels use; afterwards there are as many as before."""
-    before = kernels.get_num_threads()
-    yield kernels.set_num_threads
-    kernels.set_num_threads(before)
-
-
 def twice(kernel):
     x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
     kernel(5, x, 2.0, y)
@@ -129,10 +121,11 @@ def one_tile(
 
 
 tile = _native.tile
-SHAPES = [_microkernel.SSE, _microkernel.NEON, _microkernel.AVX, _microkernel.AVX512]
+SHAPES = {name: getattr(_microkernel, name) for name in ("SSE", "NEON", "AVX", "AVX512")}
+SHAPES["narrow AVX512"] = _microkernel.NARROW[_microkernel.AVX512]
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=["SSE", "NEON", "AVX", "AVX512"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
     P, B, depth = shape.pixels, shape.channels, 7
     kernel = make(one_tile, {"tile": Part(lambda: _microkernel.build_tile(shape))}, str(shape))

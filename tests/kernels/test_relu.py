@@ -13,7 +13,7 @@ from tinynet.kernels._layout import GRAIN
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
 )
-SHAPE = 4, 17, 29, 31  # odd, and more than GRAIN
+SHAPE = 8, 17, 29, 33  # odd, and enough for several threads
 ORDERS = ["rows", "channels last", "transposed", "every other", "backwards"]
 
 
@@ -21,7 +21,7 @@ def drawn(rng, order):
     """Return numbers, among them a zero of each sign and one that is infinite."""
     x = rng.standard_normal(SHAPE).astype(np.float32)
     x[0, 0, 0, :3] = 0.0, -0.0, np.inf
-    assert x.size > GRAIN
+    assert x.size > 3 * GRAIN
     return in_order(x, order)
 
 
@@ -30,7 +30,9 @@ def test_forward_is_the_maximum_with_0(rng, order):
     x = drawn(rng, order)
     x[1, 2, 3, 4] = np.nan
     with kernels.use("numba"):
-        assert np.array_equal(relu_forward(x), relu_forward.reference(x), equal_nan=True)
+        y = relu_forward(x)
+    assert np.array_equal(y, relu_forward.reference(x), equal_nan=True)
+    assert not np.signbit(y[y == 0]).any()
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -39,6 +41,17 @@ def test_backward_lets_through_what_forward_let_through(rng, order, other):
     gy, y = in_order(rng.standard_normal(SHAPE, np.float32), order), drawn(rng, other)
     with kernels.use("numba"):
         assert np.array_equal(relu_backward(gy, y), relu_backward.reference(gy, y))
+
+
+@pytest.mark.parametrize("kind", ["reference", "numba"])
+@pytest.mark.parametrize("size", [5, 4 * GRAIN])
+def test_where_nothing_passed_no_gradient_passes_whatever_it_is(kind, size):
+    gy, y = np.ones((2, size), np.float32)
+    gy[:4], y[:4] = (np.inf, np.nan, -1, np.inf), (0, -1, -0.0, 2)
+    with kernels.use(kind):
+        gx = relu_backward(gy, y)
+    assert gx[:4].tolist() == [0, 0, 0, np.inf]
+    assert not np.signbit(gx).any()
 
 
 def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch):
@@ -54,11 +67,11 @@ def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch
     assert asked == [rows.strides]
 
 
-def test_threads_do_not_change_a_bit(rng):
-    x, threads, found = drawn(rng, "rows"), kernels.get_num_threads(), []
+def test_threads_do_not_change_a_bit(rng, threads):
+    x, found = drawn(rng, "rows"), []
     with kernels.use("numba"):
         for n in (1, 3):
-            kernels.set_num_threads(n)
+            threads(n)
             found.append((relu_forward(x).tobytes(), relu_backward(x, x).tobytes()))
-    kernels.set_num_threads(threads)
     assert found[0] == found[1]
+    assert found[0][0] == relu_forward.reference(x).tobytes()

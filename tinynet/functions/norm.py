@@ -189,7 +189,7 @@ def batch_norm_relu(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Return relu(batch_norm(...)), the same numbers, in one pass over memory: see `batch_norm`."""
+    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU."""
     return _batch_norm(
         x, weight, bias, running_mean, running_var, training, momentum, eps, relu=True
     )

@@ -5,7 +5,8 @@ room           kernels
 =============  ======================================================================
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
-relu           relu_forward, relu_backward, and the two behind conv2d, max_pool2d, batch_norm
+relu           relu_forward, relu_backward; the same behind conv2d and batch_norm:
+               conv2d_relu_forward, ...; max_pool2d_relu_forward
 local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward

@@ -124,13 +124,14 @@ class Kernel(Generic[P, R]):
         arrays all count.
         """
         first, *rest = _flat((x, *others))
+        if isinstance(first, np.generic):  # a sum, say: one number is on no GPU, and worth no loop
+            return "reference"
         on_cpu = isinstance(first, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
         if kind == "numba":
             fits = on_cpu and first.dtype == np.float32 and has_numba()
         else:
             fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(first, rest)
-            fits = fits and not isinstance(first, np.generic)  # a number of NumPy is on no GPU
         return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:

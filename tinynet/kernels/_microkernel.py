@@ -45,8 +45,9 @@ AVX = Shape(lanes=8, pixels=5, vectors=2)  # a sixth would need more integer reg
 NEON = Shape(lanes=4, pixels=6, vectors=4)
 SSE = Shape(lanes=4, pixels=6, vectors=2)
 
-# Blocks of one register a row, for products with so few columns that the other one would be
-# multiplied with zeros. Where registers are short, so few sums cannot keep the adders busy.
+# Blocks of one register a row, for products with so few columns that the second register would be
+# multiplied with zeros. The rows stay: `_tables.tiles` cuts them for both. Eight sums just keep the
+# adders busy; AVX would have five, and has no such block.
 NARROW = {AVX512: AVX512._replace(vectors=1)}
 
 
@@ -125,8 +126,8 @@ class Emitter:
         return self.builder.call(function, [a, b, c])
 
     def at_least(self, value: Any, floor: Any) -> Any:
-        """Return the larger of a vector and a vector of bounds; what is no number stays so."""
-        return self.builder.select(self.builder.fcmp_ordered("<", value, floor), floor, value)
+        """Return the larger of a vector and a vector of bounds (+0, for -0); NaN stays NaN."""
+        return self.builder.select(self.builder.fcmp_ordered("<=", value, floor), floor, value)
 
 
 def build_tile(shape: Shape) -> Callable[..., None]:

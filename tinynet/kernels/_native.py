@@ -206,25 +206,28 @@ def native(function: Callable[..., None]) -> Native:
     return Native(function)
 
 
-def warm() -> None:
-    """Build every kernel now. Safe in several processes at once."""
-    for kernel in KERNELS:
-        kernel.build()
-
-
 tile = Part(lambda: _microkernel.build_tile(_microkernel.host_shape()))
 narrow_tile = Part(lambda: _microkernel.build_tile(_microkernel.shape_for(1)))
 
 
 class Blocked:
-    """A loop over blocks of `tile`, compiled for blocks as wide as a register or two."""
+    """A loop over blocks of `tile`, in two versions: for whole blocks and for narrow ones.
 
-    def __init__(self, function: Callable[..., None]) -> None:
-        self.wide = Native(function)
-        self.narrow = Native(function, {"tile": narrow_tile}, "_narrow")
+    Where `_microkernel.NARROW` has none for this processor, the second is never called.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., None],
+        parts: Mapping[str, Part] | None = None,
+        variant: str = "",
+    ) -> None:
+        self.wide = Native(function, parts, variant)
+        narrow = {**(parts or {}), "tile": narrow_tile}
+        self.narrow = Native(function, narrow, f"{variant}_narrow")
 
     def __call__(self, n: int, *args: Any, columns: int, grain: int = 1) -> None:
-        """Run the loop, see `Native`, for blocks with so many columns."""
+        """Run the loop, see `Native`, for blocks with so many columns: those of `shape_for`."""
         wide = columns == _microkernel.host_shape().channels
         (self.wide if wide else self.narrow)(n, *args, grain=grain)
 
@@ -232,3 +235,15 @@ class Blocked:
 def blocked(function: Callable[..., None]) -> Blocked:
     """Decorate a loop that calls `tile`; call the result with the columns of a block, too."""
     return Blocked(function)
+
+
+def needed() -> list[Native]:
+    """Return the kernels that this processor may run."""
+    both = _microkernel.host_shape() in _microkernel.NARROW
+    return [k for k in KERNELS if both or narrow_tile not in k.parts.values()]
+
+
+def warm() -> None:
+    """Build every kernel now. Safe in several processes at once."""
+    for kernel in needed():
+        kernel.build()

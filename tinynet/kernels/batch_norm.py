@@ -13,13 +13,15 @@ of gx are there only in training, where mean and var are themselves made of x.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinynet.backend import Array, array_module
 from tinynet.kernels._cuda import Grid, cover, in_rows, launch
 from tinynet.kernels._kernel import Kernel, unless
 from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import NOTHING, In1, In2, Out2, Real, Wide2, native
+from tinynet.kernels._native import NOTHING, In1, In2, Out2, Real, Wide2, helper, native
 
 PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
 
@@ -140,7 +142,7 @@ def _forward_loops(
     for i in range(lo, hi):
         for c in range(x.shape[1]):
             value = (x[i, c] - mean[c]) * factor[c] + bias[c]
-            y[i, c] = floor if value < floor else value  # what is no number stays so
+            y[i, c] = floor if value <= floor else value  # what is no number stays so
 
 
 @batch_norm_backward.numba
@@ -158,18 +160,26 @@ def fast_backward(
     """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
     shape, C = (-1, x.shape[1]), x.shape[1]
     g, rows = channels_last(gy), channels_last(x).reshape(shape)
-    seen = g.reshape(shape), rows if y is None else channels_last(y).reshape(shape), y is None
+    # without a ReLU all of gy passes, and any array of this shape can stand in for y
+    kept = rows if y is None else channels_last(y).reshape(shape)
+    passing = g.reshape(shape), kept, y is None
     gx, inverse = np.empty_like(g), _inverse(var, eps)
     centre, scale = _vectors(mean, inverse)
     bias_sums, weight_sums, grain = _strip_sums(*rows.shape)
     _gradient_sum_loops(
-        len(bias_sums), *seen, rows, centre, scale, bias_sums, weight_sums, grain=grain
+        len(bias_sums), *passing, rows, centre, scale, bias_sums, weight_sums, grain=grain
     )
     gbias, gweight = bias_sums.sum(axis=0), weight_sums.sum(axis=0)
     count = max(1, len(rows)) if training else np.inf  # without training the means are no part
     vectors = _vectors(mean, inverse, weight * inverse, gbias / count, gweight / count)
-    _backward_loops(len(rows), *seen, rows, *vectors, gx.reshape(shape), grain=share(C))
+    _backward_loops(len(rows), *passing, rows, *vectors, gx.reshape(shape), grain=share(C))
     return channels_first(gx), gweight.astype(np.float32), gbias.astype(np.float32)
+
+
+@helper
+def _passed(gy: float, y: float, all_pass: bool) -> Any:
+    """Return what comes back through a ReLU behind the normalization, whose output is y."""
+    return gy if all_pass | (y > 0) else np.float32(0)  # no `or`: a branch would break the vectors
 
 
 @native
@@ -181,7 +191,7 @@ def _gradient_sum_loops(
     for s in range(lo, hi):
         for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
             for c in range(x.shape[1]):
-                g = gy[i, c] if all_pass | (y[i, c] > 0) else np.float32(0)
+                g = _passed(gy[i, c], y[i, c], all_pass)
                 bias[s, c] += g
                 weight[s, c] += np.float64(g) * ((x[i, c] - mean[c]) * inverse[c])
 
@@ -193,7 +203,7 @@ def _backward_loops(
 ) -> None:  # fmt: skip
     for i in range(lo, hi):
         for c in range(x.shape[1]):
-            g = gy[i, c] if all_pass | (y[i, c] > 0) else np.float32(0)
+            g = _passed(gy[i, c], y[i, c], all_pass)
             xhat = (x[i, c] - mean[c]) * inverse[c]
             gx[i, c] = factor[c] * (g - gy_mean[c] - xhat * product_mean[c])
 
@@ -246,11 +256,11 @@ def launch_backward(
     """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
     N, C, H, W = x.shape
     gy, x, *vectors = (in_rows(a) for a in (gy, x, mean, var, weight))
-    seen = gy, None if y is None else in_rows(y), x
+    arrays = gy, None if y is None else in_rows(y), x
     gx, gweight, gbias = (array_module(x).empty(s, x.dtype) for s in (x.shape, C, C))
     file, sums = "batch_norm", (gweight, gbias)
-    launch(file, "batch_norm_sums", Grid((C,)), *seen, *vectors[:2], eps, N, C, H * W, *sums)
+    launch(file, "batch_norm_sums", Grid((C,)), *arrays, *vectors[:2], eps, N, C, H * W, *sums)
     count = max(1, N * H * W) if training else np.inf
     sizes = eps, count, x.size, C, H * W
-    launch(file, "batch_norm_backward", cover(x.size), *seen, *vectors, *sums, *sizes, gx)
+    launch(file, "batch_norm_backward", cover(x.size), *arrays, *vectors, *sums, *sizes, gx)
     return gx, gweight, gbias

@@ -39,8 +39,8 @@ def relu_forward(x: Array) -> Array:
 
 @Kernel
 def relu_backward(gy: Array, y: Array) -> Array:
-    """Return gx: gy where y > 0."""
-    return gy * (y > 0)
+    """Return gx: gy where y > 0, and 0 elsewhere, even where gy is no number."""
+    return array_module(gy).where(y > 0, gy, gy.dtype.type(0))
 
 
 @Kernel
@@ -55,13 +55,13 @@ def conv2d_relu_forward(
 ) -> Array:
     """Return max(y, 0) of what conv2d_forward returns."""
     y = conv2d_forward(x, weight, bias, stride, padding, dilation, groups)
-    return array_module(y).maximum(y, 0)
+    return relu_forward.reference(y)
 
 
 @Kernel
 def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
     """Return gy (N, OC, OH, OW) where y > 0, the gradient before the ReLU, and its gbias (OC,)."""
-    gy = gy * (y > 0)
+    gy = relu_backward.reference(gy, y)
     return gy, conv2d_backward_bias(gy)
 
 
@@ -110,7 +110,7 @@ def _small(x: Array, *_: Array) -> bool:
 
 
 def _apart(*arrays: Array) -> bool:
-    """Whether arrays do not lie alike, element beside element, so that a loop could run along."""
+    """Whether there are gaps between elements, or two arrays lie in different orders."""
     first = arrays[0]
     whole = first.transpose(np.argsort(first.strides)[::-1]).flags.c_contiguous
     return not whole or any(a.strides != first.strides for a in arrays)
@@ -134,7 +134,7 @@ def relu_forward_numba(x: Array) -> Array:
 def _forward_loop(lo: int, hi: int, x: In1, y: Out1) -> None:
     part, out = x[lo:hi], y[lo:hi]  # counted from 0: an index that cannot be negative is quicker
     for i in range(len(part)):
-        out[i] = np.float32(0) if part[i] < 0 else part[i]  # what is no number stays so
+        out[i] = np.float32(0) if part[i] <= 0 else part[i]  # what is no number stays so
 
 
 @relu_backward.numba

@@ -38,5 +38,5 @@ __device__ inline real inverse_power(real x, real beta) {
   return pow(x, -beta);
 }
 
-// The larger of x and 0; NaN stays NaN.
-__device__ inline real rectified(real x) { return x < 0 ? real(0) : x; }
+// The larger of x and 0, which is +0 for -0, too; NaN stays NaN.
+__device__ inline real rectified(real x) { return x <= 0 ? real(0) : x; }

@@ -26,9 +26,10 @@ import numpy as np
 
 from tinynet.backend import Array
 from tinynet.kernels._layout import bordered, channels_first
-from tinynet.kernels._microkernel import host_shape
+from tinynet.kernels._microkernel import host_shape, shape_for
 from tinynet.kernels._native import (
     NOTHING,
+    Blocked,
     In1,
     In4,
     Native,
@@ -46,7 +47,7 @@ from tinynet.kernels._vectors import move
 from tinynet.kernels.conv_loops import pack
 from tinynet.kernels.geometry import Padding, Pair
 
-LEAST = 32  # channels of a group, in and out, from which it pays
+LEAST = 16  # channels of a group, in and out, from which it pays
 WHERE = (  # `suits` in words
     "conv2d with numba takes Winograd's way for 3x3 and 5x5 windows, stride 1, no dilation, "
     f"padding below the window, {LEAST} channels a group or more (whole vectors), images of "
@@ -169,7 +170,7 @@ class Kernels:
         parts = {"into": Transform(data), "out_of": Transform(result, biased=True)}
         self.a = len(data)
         self.weights = Native(_weight_loops, {"of_weights": Transform(weights)}, str(K))
-        self.forward = Native(_forward_loops, parts, str(K))
+        self.forward = Blocked(_forward_loops, parts, str(K))
 
 
 KERNELS = {K: Kernels(K) for K in (3, 5)}
@@ -193,7 +194,7 @@ def _correlate(
 ) -> Array:  # fmt: skip
     """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
     G, blocks, depth, B = w.shape
-    kernels, shape, IN = KERNELS[K], host_shape(), depth // K**2
+    kernels, shape, IN = KERNELS[K], shape_for(OUT), depth // K**2
     images = whole_tiles(x, padding, outputs, K)
     u = np.empty((G, blocks, kernels.a**2, odd_lines(IN * B)), np.float32)
     kernels.weights(G * blocks, w, u, K, shape.vectors)
@@ -206,7 +207,7 @@ def _correlate(
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
     kernels.forward(
         strips, images, u, np.zeros(B, np.float32), start.reshape(-1), y.reshape(-1), *y.shape[1:],
-        *tables, kernels.a, shape.vectors, 0.0 if relu else NOTHING,
+        *tables, kernels.a, shape.vectors, 0.0 if relu else NOTHING, columns=B,
     )  # fmt: skip
     return channels_first(y)
 

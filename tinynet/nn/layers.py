@@ -23,14 +23,14 @@ from tinynet.tensor import Tensor
 
 
 class BeforeReLU(Module):
-    """A layer that can do the ReLU behind it in its own pass over memory."""
+    """A layer with a second forward, `with_relu`, that does the ReLU behind it in the same pass."""
 
-    with_relu: Callable[[Tensor], Tensor]
+    with_relu: Callable[[Tensor], Tensor]  # max(forward(x), 0)
 
     def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Return `with_relu` where a ReLU follows; what a subclass does is its own."""
-        plain = type(self) in (Conv2d, MaxPool2d, BatchNorm2d) and type(following) is ReLU
-        return self.with_relu if plain else None
+        """Return `with_relu` where a ReLU follows; an inherited one would miss a new forward."""
+        own = "with_relu" in vars(type(self))
+        return self.with_relu if own and type(following) is ReLU else None
 
 
 class Conv2d(BeforeReLU):

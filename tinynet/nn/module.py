@@ -240,8 +240,8 @@ def in_turn(x: Any, *layers: Module) -> Any:
         both = layer.together_with(waiting[0]) if waiting and _observer.get() is None else None
         if both is None:
             x = layer(x)
-            continue
-        layer._tell_graph()
-        waiting.pop(0)
-        x = both(x)
+        else:
+            layer._tell_graph()  # as `layer(x)` would have done
+            waiting.pop(0)
+            x = both(x)
     return x

@@ -169,7 +169,7 @@ def batch_norm_relu_forward(draw, fill):
 
 def batch_norm_relu_backward(draw, fill):
     gy, *rest = batch_norm_backward(draw, fill)
-    return gy, fill(*gy.shape), *rest
+    return gy, np.maximum(fill(*gy.shape), 0), *rest
 
 
 def dropout(draw, fill):

@@ -118,7 +118,7 @@ def _relu_backward(rng: Random) -> dict[str, Arguments]:
 
 def _batch_norm_relu_backward(rng: Random) -> dict[str, Arguments]:
     return {
-        name: (gy, rng.standard_normal(gy.shape), *rest)
+        name: (gy, np.maximum(rng.standard_normal(gy.shape), 0), *rest)
         for name, (gy, *rest) in _batch_norm_backward(rng).items()
     }
 

@@ -7,7 +7,9 @@ import json
 import sys
 from typing import Any
 
+from benchmarks import nets
 from benchmarks.duel import OURS, TORCH, duel
+from tinynet import models
 
 
 def compare(net: str, case: str, threads: int, rounds: int, kind: str = OURS) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def compare(net: str, case: str, threads: int, rounds: int, kind: str = OURS) ->
 def main() -> None:
     """Print one comparison, as JSON or as a line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", choices="SAL", default="A")
+    parser.add_argument("--net", default="A", help="S, A, L or a network of tinynet.models")
     parser.add_argument("--case", choices=["step", "forward", "conv"], default="step")
     parser.add_argument("--against", choices=["torch"], default="torch")
     parser.add_argument("--threads", type=int, default=2)
@@ -41,6 +43,12 @@ def main() -> None:
     parser.add_argument("--kernels", choices=["numba", "reference"], default="numba")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.net not in {**nets.MODELS, **models.MODELS}:
+        parser.error(
+            f"--net: there is no {options.net!r}. Known: S, A, L, {', '.join(models.MODELS)}."
+        )
+    if options.case == "conv" and options.net not in nets.MODELS:
+        parser.error("--case conv: the convolutions alone are timed in S, A and L only.")
     kind = f"tinynet:{options.kernels}"
     result = compare(options.net, options.case, options.threads, options.rounds, kind)
     if options.json:

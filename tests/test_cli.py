@@ -261,6 +261,15 @@ def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_folder_without_a_path_is_not_the_one_at_hand(
+    tinynet_says, folder_of_pictures, monkeypatch
+):
+    monkeypatch.chdir(folder_of_pictures)
+    said = tinynet_says("train", "--data", "folder:", "--out", folder_of_pictures / "r")
+    assert said.code == 2
+    assert "folder: needs a path" in said.err
+
+
 @pytest.mark.parametrize("name", ["cifar100", "folder", ""])
 def test_an_unknown_data_set_is_named_with_the_known_ones(tinynet_says, name):
     said = tinynet_says("train", "--data", name)

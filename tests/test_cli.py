@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,6 +234,30 @@ def test_a_folder_of_pictures_is_trained_on_measured_and_asked_about(
     assert tinynet_says("train", "--resume", tmp_path / "run").code == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda part: (part / "class 1").rename(part / "horse"), "horse new; class 1 missing"),
+        (lambda part: shutil.copytree(part / "class 0", part / "zebra"), "differ: zebra new."),
+        (lambda part: shutil.rmtree(part / "class 2"), "differ: class 2 missing."),
+    ],
+    ids=["renamed", "added", "taken away"],
+)
+@pytest.mark.filterwarnings("ignore:.*the same bytes")
+def test_eval_refuses_labels_that_mean_other_classes(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path, change, words
+):
+    run = "--out", tmp_path / "run", "--epochs", 1, "--batch", 8
+    tinynet_says("train", "--data", f"folder:{folder_of_pictures}", *run)
+    for part in ("train", "val"):
+        change(folder_of_pictures / part)
+    said = tinynet_says("eval", tmp_path / "run")
+    assert (said.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert words in said.err
+    picture = next((folder_of_pictures / "val" / "class 0").iterdir())
+    assert "class 2" in tinynet_says("predict", tmp_path / "run", picture).out  # needs no labels
+
+
 def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(
     tiny_demo, folder_of_pictures, tinynet_says, tmp_path
 ):
@@ -363,6 +388,15 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
     said = tinynet_says("eval", finished.folder)
     assert said.code == 0
     assert "Going on from the one before it" in said.err
+
+
+def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():
+    net = SimpleNamespace(classes=("a", "b"), recipe=cookbook.find("demo"))
+    predict.refuse_other_classes(net, SimpleNamespace(classes=["a", "b"]))
+    with pytest.raises(DataError, match="the 2 that .* differ: another order"):
+        predict.refuse_other_classes(net, SimpleNamespace(classes=("b", "a")))
+    with pytest.raises(DataError, match="differ: c, d, e, f, g and 2 more new; a, b missing"):
+        predict.refuse_other_classes(net, SimpleNamespace(classes=tuple("cdefghi")))
 
 
 # summary, info, data, errors

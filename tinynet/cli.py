@@ -71,6 +71,7 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | Non
     _say_aside(note)
     where = data_dir or run_folder.data_folder(run)
     test = commands.open_set(net.recipe, where, train=False)
+    predict.refuse_other_classes(net, test)
     if ten_view:
         loss, accuracy = predict.measure_ten_views(net, test)
     else:

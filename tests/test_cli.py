@@ -393,7 +393,7 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
 def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():
     net = SimpleNamespace(classes=("a", "b"), recipe=cookbook.find("demo"))
     predict.refuse_other_classes(net, SimpleNamespace(classes=["a", "b"]))
-    with pytest.raises(DataError, match="the 2 that .* differ: another order"):
+    with pytest.raises(DataError, match=r"the 2 that .* differ: another order"):
         predict.refuse_other_classes(net, SimpleNamespace(classes=("b", "a")))
     with pytest.raises(DataError, match="differ: c, d, e, f, g and 2 more new; a, b missing"):
         predict.refuse_other_classes(net, SimpleNamespace(classes=tuple("cdefghi")))
@@ -432,6 +432,41 @@ def test_the_difference_of_two_variants_is_layers_and_forks(tinynet_says):
     assert re.search(r"^ +total +60,965,224 +60,965,224 ", said, re.MULTILINE)
     assert re.search(r"^LRN\n  paper: .*0\.0001 .*\n  code2012: .*2e-05 ", said, re.MULTILINE)
     assert "order, layer 3" not in said  # there they agree
+
+
+def forks(said):
+    """Return {fork: [what the first does, what the second does]} of a --diff."""
+    found = re.findall(r"^(\S.*)\n  \S+: +(.*)\n  \S+: +(.*)$", said, re.MULTILINE)
+    return {fork: ways for fork, *ways in found}
+
+
+def test_the_forks_are_in_words_that_do_not_contradict_themselves(tinynet_says):
+    found = forks(tinynet_says("summary", "--diff", "paper", "keras-same").out)
+    assert found["initial biases"] == [
+        "1 in conv2, conv4, conv5 and the hidden layers, else 0",
+        "0",
+    ]
+    assert found["LRN"][1] == "wrong: the mean of the squares in a window, summed over all channels"
+    assert "5x5 pixels" in found["LRN's windows"][1]
+    two, one = found["the last digits of a number"]
+    assert "as two GPUs round it" in two
+    assert "as one device rounds it" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["alexnet", "--variant", "batchnorm-227"], "1,216 running means and variances"),
+        (["resnet-18"], "9,600 running means and variances"),
+        (["alexnet"], None),
+    ],
+)
+def test_what_batch_normalization_remembers_is_counted_apart(tinynet_says, arguments, line):
+    *_, total, last = tinynet_says("summary", *arguments).out.splitlines()
+    if line is None:
+        assert last.startswith("total ")
+    else:
+        assert (total[:6], last) == ("total ", f"not trained: {line}")
 
 
 def test_the_difference_of_two_models_pairs_what_multiplies(tinynet_says):
@@ -499,6 +534,13 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["summary", "demo", "--variant", "paper"], 1, "'demo' has none"),
         (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
         (["summary"], 2, "name one MODEL"),
+        (["summary", "demo", "--traffic"], 1, "demo lives on one device"),
+        (["summary", "demo", "--batch", "128"], 2, "--batch is the size of the step of --memory"),
+        (
+            ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],
+            2,
+            "no use for --batch, --memory",
+        ),
         (["train", "--epochs", "0"], 2, "--epochs"),
         (["train", "--lr", "nan"], 2, "nan is not a finite number"),
         (["train", "--max-minutes", "inf"], 2, "inf is not a finite number"),
@@ -512,6 +554,7 @@ def test_mistakes_end_in_one_sentence_and_a_code(tinynet_says, tmp_path, argumen
     assert said.code == code
     assert words in said.err
     assert "Traceback" not in said.err
+    assert said.out == ""
     assert not (tmp_path / "r").exists()
 
 

@@ -17,7 +17,7 @@ import tinynet
 from tinynet import exchange, ranks
 from tinynet.cli_data import FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
-from tinynet.cli_train import train
+from tinynet.cli_train import given, train
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
@@ -122,7 +122,10 @@ def name_pictures(run: Path, images: tuple[Path, ...], device: str | None) -> No
 @click.option("--traffic", is_flag=True, help="Count what crosses between two towers.")
 @click.option("--figure", type=FOLDER, help="Draw the towers, and what crosses, into this file.")
 @click.option("--batch", type=click.IntRange(1), default=128, help="Images in that step.")
+@click.pass_context
 def summary(
+    context: click.Context,
+    /,
     model: str | None,
     classes: int | None,
     variant: str | None,
@@ -138,6 +141,7 @@ def summary(
 
     if (model is None) == (diff is None):
         raise click.UsageError("summary: name one MODEL, or two after --diff.")
+    _refuse_idle(context, bool(diff), memory or traffic or figure is not None)
     try:
         if diff is not None:
             click.echo(contrast.contrast(*diff))
@@ -146,13 +150,28 @@ def summary(
                 raise ValueError(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
-            click.echo(report.summary(model, classes, variant))
+            pages = [report.summary(model, classes, variant)]
             if memory:
-                click.echo("\n" + budget.page(model, batch, classes, variant))
+                pages.append(budget.page(model, batch, classes, variant))
             if traffic or figure is not None:
-                click.echo("\n" + crossings.page(model, batch, classes, variant, figure))
+                pages.append(crossings.page(model, batch, classes, variant, figure))
+            click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
+    """Raise if an option of `summary` was given that would change nothing."""
+    idle = given(context) - {"diff"}
+    if diff and idle:
+        raise click.UsageError(
+            "summary: --diff compares two networks as they are, and has no use for "
+            f"--{', --'.join(sorted(idle))}. Ask for one MODEL at a time."
+        )
+    if "batch" in idle and not counted:
+        raise click.UsageError(
+            "summary: --batch is the size of the step of --memory or --traffic. Add one of them."
+        )
 
 
 @cli.command()

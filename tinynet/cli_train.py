@@ -88,16 +88,17 @@ def _recipe(options: dict[str, Any]) -> Any:
     return recipes.suited(recipe)
 
 
+def given(context: click.Context) -> set[str]:
+    """Return the names of the options and arguments that stood on the command line."""
+    typed = click.core.ParameterSource.COMMANDLINE
+    return {name for name in context.params if context.get_parameter_source(name) == typed}
+
+
 def _refuse_changes(context: click.Context) -> None:
     """Raise if an option beside --resume would make another run of it."""
-    allowed = {"resume", "max_minutes", "data_dir"}
-    given = click.core.ParameterSource.COMMANDLINE
-    changed = [
-        name for name in context.params
-        if name not in allowed and context.get_parameter_source(name) == given
-    ]  # fmt: skip
+    changed = given(context) - {"resume", "max_minutes", "data_dir"}
     if changed:
         raise click.ClickException(
             "train: --resume goes on with a run as it was begun; "
-            f"{', '.join(changed)} cannot be changed."
+            f"{', '.join(sorted(changed))} cannot be changed."
         )

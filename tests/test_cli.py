@@ -282,7 +282,9 @@ def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
         "train", "--data", f"folder:{folder_of_pictures}", "--size", 48, "--out", tmp_path / "run"
     )
     assert said.code == 1
-    assert "made for pictures of 32x32; with --size 48 it gets 48x48" in said.err
+    wanted = "demo is made for pictures of 32x32; these would be 48x48. Give --size 32."
+    assert wanted in said.err
+    assert said.out == ""
     assert not (tmp_path / "run").exists()
 
 
@@ -529,6 +531,17 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["train", "no-such"], 1, "Known: demo, cifar-quick"),
         (["train", "--device", "cpu:x"], 1, 'a device is called "cpu"'),
         (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),
+        (["train", "--model", "no-such"], 1, "Error: models.build: there is no model 'no-such'"),
+        (["train", "--variant", "caffe"], 1, "'demo' has none"),
+        (["train", "alexnet", "--variant", "no-such"], 1, "Error: alexnet: no variant 'no-such'"),
+        (["train", "--freeze", "no-such"], 1, "Error: freeze: this model has no 'no-such'"),
+        (["train", "--model", "alexnet"], 1, "these would be 32x32. Give --size 224."),
+        (
+            ["train", "alexnet", "--data", "shapes", "--variant", "caffe", "--size", "226"],
+            1,
+            "alexnet, caffe, is made for pictures of 227x227; these would be 226x226. "
+            "Give --size 227 or more.",
+        ),
         (["summary", "no-such"], 1, "Known: alexnet"),
         (["summary", "alexnet", "--variant", "no-such"], 1, "Known: paper"),
         (["summary", "demo", "--variant", "paper"], 1, "'demo' has none"),

@@ -60,7 +60,10 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         raise click.UsageError("train: --exchange is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
         raise click.UsageError("train: --device names one device, --devices those of two towers.")
-    recipe = _recipe(options)
+    try:
+        recipe = _recipe(options)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     if options["devices"] is not None:
         recipe = commands.on_towers(recipe, options["devices"], options["exchange"])
     out, where = options["out"], options["devices"] or options["device"] or "cpu"
@@ -71,10 +74,7 @@ def _recipe(options: dict[str, Any]) -> Any:
     """Return the recipe with the options that were given in place of its own settings."""
     from tinynet import cookbook, recipes
 
-    try:
-        recipe = cookbook.find(options["recipe"])
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    recipe = cookbook.find(options["recipe"])
     settings = {field.name for field in dataclasses.fields(recipe)} - {"init_from"}
     changes = {name: value for name, value in options.items() if name in settings}
     if options["model"] is not None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import tinynet
-from tinynet import cli, console, cookbook, data, models, nn, predict, runs
+from tinynet import checkpoint, cli, console, cookbook, data, models, nn, predict, runs
 from tinynet.data.splits import PARTS
 from tinynet.errors import DataError
 from tinynet.train import Epoch, Step
@@ -108,6 +108,23 @@ def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):
     tinynet_says("train", *flat, "--out", tmp_path / "r", "--max-minutes", 0)
     recipe = json.loads((tmp_path / "r" / "config.json").read_text())["recipe"]
     assert [recipe[k] for k in ("epochs", "batch", "lr", "seed")] == [1, 30, 0.5, 4]
+
+
+def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
+    small, tinynet_says, tmp_path, monkeypatch
+):
+    of_32 = dataclasses.replace(models.alexnet_variants.find("caffe"), image=32)
+    monkeypatch.setitem(models.alexnet_variants.VARIANTS, "caffe", of_32)
+    monkeypatch.setattr(models, "build", lambda name, classes, *_: tiny(classes))
+    given = "--variant", "caffe", "--data", "shapes", "--update", "adam", "--lr", 0.001
+    folder = tmp_path / "r"
+    said = tinynet_says("train", "alexnet", *given, "--out", folder, "--max-minutes", 0)
+    header, told, *_ = said.out.splitlines()
+    assert header.startswith("tinynet ")
+    assert told.startswith("As published, caffe has other settings than the recipe alexnet: ")
+    assert json.loads((folder / "config.json").read_text())["recipe"]["update"] == "adam"
+    state = checkpoint.load(folder / "last.safetensors").optimizer
+    assert {"0.mean", "0.square"} <= state.keys()
 
 
 def test_a_plateau_from_the_command_line_is_seen_on_pictures_that_are_held_out(
@@ -534,6 +551,11 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["train", "--model", "no-such"], 1, "Error: models.build: there is no model 'no-such'"),
         (["train", "--variant", "caffe"], 1, "'demo' has none"),
         (["train", "alexnet", "--variant", "no-such"], 1, "Error: alexnet: no variant 'no-such'"),
+        (
+            ["train", "fine-tune", "--data", "shapes", "--max-minutes", "0"],
+            2,
+            "name their file with --init-from",
+        ),
         (["train", "--freeze", "no-such"], 1, "Error: freeze: this model has no 'no-such'"),
         (["train", "--model", "alexnet"], 1, "these would be 32x32. Give --size 224."),
         (

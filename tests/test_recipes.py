@@ -149,6 +149,28 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
     assert (suited(own).size, suited(own).enlarge, suited(own).crop) == (320, 1, 299)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        (
+            "alexnet",
+            {"variant": "batchnorm-227"},
+            ["0.0001 throughout", "(Adam)", "nothing decays"],
+        ),
+        ("alexnet", {"variant": "caffe"}, ["colour noise (none)", "twice the rate"]),
+        ("alexnet-code2012", {"variant": None}, ["paper has other", "decay like the weights"]),
+        ("alexnet", {"variant": "half"}, []),
+        ("alexnet-code2012", {}, []),
+        ("alexnet", {"variant": "caffe", "init_from": "a.pth"}, []),
+        ("demo", {"model": "alexnet", "variant": "caffe"}, []),
+    ],
+)
+def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
+    said = cookbook.otherwise(dataclasses.replace(find(name), **changes))
+    assert all(word in said for word in words)
+    assert bool(said) == bool(words)
+
+
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         find("demo").lr = 1

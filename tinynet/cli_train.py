@@ -12,7 +12,7 @@ import click
 
 from tinynet.cli_data import DATA, FOLDER
 from tinynet.models.towers import EXCHANGES
-from tinynet.recipes import SCHEDULES
+from tinynet.recipes import SCHEDULES, UPDATES
 
 
 class Finite(click.FloatRange):
@@ -37,10 +37,11 @@ class Finite(click.FloatRange):
 @click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), help="How the learning rate falls.")
+@click.option("--update", type=click.Choice(UPDATES), help="The rule of a step; adam: --lr 0.001.")
 @click.option("--validation", type=Finite(0, 0.9), help="Share of the pictures to validate with.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
 @click.option("--init-from", type=FOLDER, help="Begin with the weights in this file.")
-@click.option("--freeze", help="Layers that do not learn, like features, or 0,4.")
+@click.option("--freeze", help="Layers that do not learn, like features, or conv1,layer1.")
 @click.option("--device", help="cpu or cuda.")
 @click.option("--devices", help="Of two towers, like cuda:0,cuda:1 or cpu:0,cpu:1.")
 @click.option("--exchange", type=click.Choice(EXCHANGES), help="Where two towers see all maps.")
@@ -85,6 +86,11 @@ def _recipe(options: dict[str, Any]) -> Any:
     if options["init_from"] is not None:
         changes["init_from"] = str(options["init_from"].resolve())
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+    if recipe.name == cookbook.TUNING and not recipe.init_from:
+        raise click.UsageError(
+            f"{recipe.name}: it goes on from weights of before; name their file with --init-from. "
+            "`tinynet train alexnet --variant torchvision` begins with drawn ones."
+        )
     return recipes.suited(recipe)
 
 

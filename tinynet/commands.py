@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 import tinynet
-from tinynet import backend, data, finetune, kernels, models, nn, run_folder, runs
+from tinynet import backend, cookbook, data, finetune, kernels, models, nn, run_folder, runs
 from tinynet.autograd import no_grad
 from tinynet.backend import Device
 from tinynet.console import Silence, compilation_said, display, duration
@@ -77,8 +77,9 @@ def _begin(
     refuse(recipe, len(sets[0].classes))
     click.echo(first_line(recipe, sets, where, ranks))
     run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
-    for note in finetune.begin(run.model, recipe):
-        click.echo(note)
+    for note in [cookbook.otherwise(recipe), *finetune.begin(run.model, recipe)]:
+        if note:
+            click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)
     with run_folder.lock(folder):
         run_folder.write_config(

@@ -10,7 +10,7 @@ POOL_FIRST = ("relu pool lrn", "relu pool lrn", "relu", "relu", "relu pool")
 PLAIN = ("relu pool", "relu pool", "relu", "relu", "relu pool")
 NONE = ((0, 0), (0, 0))
 AROUND = ((2, 2), (2, 2))
-NO_COLOUR = "no colour noise"
+NO_COLOUR = "none"
 STEPS = "0.01, divided by 10 after every 100,000 batches of 256"
 BIASES_TWICE = "twice the rate of the weights, no decay"
 

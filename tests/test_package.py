@@ -89,7 +89,7 @@ def test_the_python_example_of_the_readme_runs():
 
 
 def test_a_script_beside_the_clone_finds_the_package(tmp_path):
-    """The clone is a folder called tinynet, which Python could take for a package without a file."""
+    """The clone is a folder called tinynet, which Python could take for a package."""
     (tmp_path / "tinynet").mkdir()
     (tmp_path / "mine.py").write_text("import tinynet\nprint(tinynet.__version__)\n")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

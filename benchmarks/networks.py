@@ -70,6 +70,9 @@ def main() -> None:
     parser.add_argument("--against", choices=["torch"])
     asked = parser.parse_args()
     small = [n for n, e in models.MODELS.items() if e.side <= LARGEST and "towers" not in n]
+    known = {*models.names(), *(nets.MODELS if asked.against else ())}
+    if unknown := [name for name in asked.names if name not in known]:
+        sys.exit(f"networks: there is no {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
     if asked.against:
         rows = against_torch(asked.names or PAIRS, asked.rounds)
         how = f"medians of {asked.rounds}; {get_num_threads()} threads, float32, PyTorch eager"

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 import tinynet
-from tinynet import cli, console, cookbook, data, models, nn, predict, runs
+from tinynet import checkpoint, cli, console, cookbook, data, models, nn, predict, runs
 from tinynet.data.splits import PARTS
 from tinynet.errors import DataError
 from tinynet.train import Epoch, Step
@@ -107,6 +108,23 @@ def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):
     tinynet_says("train", *flat, "--out", tmp_path / "r", "--max-minutes", 0)
     recipe = json.loads((tmp_path / "r" / "config.json").read_text())["recipe"]
     assert [recipe[k] for k in ("epochs", "batch", "lr", "seed")] == [1, 30, 0.5, 4]
+
+
+def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
+    small, tinynet_says, tmp_path, monkeypatch
+):
+    of_32 = dataclasses.replace(models.alexnet_variants.find("caffe"), image=32)
+    monkeypatch.setitem(models.alexnet_variants.VARIANTS, "caffe", of_32)
+    monkeypatch.setattr(models, "build", lambda name, classes, *_: tiny(classes))
+    given = "--variant", "caffe", "--data", "shapes", "--update", "adam", "--lr", 0.001
+    folder = tmp_path / "r"
+    said = tinynet_says("train", "alexnet", *given, "--out", folder, "--max-minutes", 0)
+    header, told, *_ = said.out.splitlines()
+    assert header.startswith("tinynet ")
+    assert told.startswith("As published, caffe has other settings than the recipe alexnet: ")
+    assert json.loads((folder / "config.json").read_text())["recipe"]["update"] == "adam"
+    state = checkpoint.load(folder / "last.safetensors").optimizer
+    assert {"0.mean", "0.square"} <= state.keys()
 
 
 def test_a_plateau_from_the_command_line_is_seen_on_pictures_that_are_held_out(
@@ -233,6 +251,30 @@ def test_a_folder_of_pictures_is_trained_on_measured_and_asked_about(
     assert tinynet_says("train", "--resume", tmp_path / "run").code == 0
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda part: (part / "class 1").rename(part / "horse"), "horse new; class 1 missing"),
+        (lambda part: shutil.copytree(part / "class 0", part / "zebra"), "differ: zebra new."),
+        (lambda part: shutil.rmtree(part / "class 2"), "differ: class 2 missing."),
+    ],
+    ids=["renamed", "added", "taken away"],
+)
+@pytest.mark.filterwarnings("ignore:.*the same bytes")
+def test_eval_refuses_labels_that_mean_other_classes(
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path, change, words
+):
+    run = "--out", tmp_path / "run", "--epochs", 1, "--batch", 8
+    tinynet_says("train", "--data", f"folder:{folder_of_pictures}", *run)
+    for part in ("train", "val"):
+        change(folder_of_pictures / part)
+    said = tinynet_says("eval", tmp_path / "run")
+    assert (said.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert words in said.err
+    picture = next((folder_of_pictures / "val" / "class 0").iterdir())
+    assert "class 2" in tinynet_says("predict", tmp_path / "run", picture).out  # needs no labels
+
+
 def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(
     tiny_demo, folder_of_pictures, tinynet_says, tmp_path
 ):
@@ -257,8 +299,19 @@ def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
         "train", "--data", f"folder:{folder_of_pictures}", "--size", 48, "--out", tmp_path / "run"
     )
     assert said.code == 1
-    assert "made for pictures of 32x32; with --size 48 it gets 48x48" in said.err
+    wanted = "demo is made for pictures of 32x32; these would be 48x48. Give --size 32."
+    assert wanted in said.err
+    assert said.out == ""
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_a_path_is_not_the_one_at_hand(
+    tinynet_says, folder_of_pictures, monkeypatch
+):
+    monkeypatch.chdir(folder_of_pictures)
+    said = tinynet_says("train", "--data", "folder:", "--out", folder_of_pictures / "r")
+    assert said.code == 2
+    assert "folder: needs a path" in said.err
 
 
 @pytest.mark.parametrize("name", ["cifar100", "folder", ""])
@@ -356,6 +409,15 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
     assert "Going on from the one before it" in said.err
 
 
+def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():
+    net = SimpleNamespace(classes=("a", "b"), recipe=cookbook.find("demo"))
+    predict.refuse_other_classes(net, SimpleNamespace(classes=["a", "b"]))
+    with pytest.raises(DataError, match=r"the 2 that .* differ: another order"):
+        predict.refuse_other_classes(net, SimpleNamespace(classes=("b", "a")))
+    with pytest.raises(DataError, match="differ: c, d, e, f, g and 2 more new; a, b missing"):
+        predict.refuse_other_classes(net, SimpleNamespace(classes=tuple("cdefghi")))
+
+
 # summary, info, data, errors
 
 
@@ -389,6 +451,41 @@ def test_the_difference_of_two_variants_is_layers_and_forks(tinynet_says):
     assert re.search(r"^ +total +60,965,224 +60,965,224 ", said, re.MULTILINE)
     assert re.search(r"^LRN\n  paper: .*0\.0001 .*\n  code2012: .*2e-05 ", said, re.MULTILINE)
     assert "order, layer 3" not in said  # there they agree
+
+
+def forks(said):
+    """Return {fork: [what the first does, what the second does]} of a --diff."""
+    found = re.findall(r"^(\S.*)\n  \S+: +(.*)\n  \S+: +(.*)$", said, re.MULTILINE)
+    return {fork: ways for fork, *ways in found}
+
+
+def test_the_forks_are_in_words_that_do_not_contradict_themselves(tinynet_says):
+    found = forks(tinynet_says("summary", "--diff", "paper", "keras-same").out)
+    assert found["initial biases"] == [
+        "1 in conv2, conv4, conv5 and the hidden layers, else 0",
+        "0",
+    ]
+    assert found["LRN"][1] == "wrong: the mean of the squares in a window, summed over all channels"
+    assert "5x5 pixels" in found["LRN's windows"][1]
+    two, one = found["the last digits of a number"]
+    assert "as two GPUs round it" in two
+    assert "as one device rounds it" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["alexnet", "--variant", "batchnorm-227"], "1,216 running means and variances"),
+        (["resnet-18"], "9,600 running means and variances"),
+        (["alexnet"], None),
+    ],
+)
+def test_what_batch_normalization_remembers_is_counted_apart(tinynet_says, arguments, line):
+    *_, total, last = tinynet_says("summary", *arguments).out.splitlines()
+    if line is None:
+        assert last.startswith("total ")
+    else:
+        assert (total[:6], last) == ("total ", f"not trained: {line}")
 
 
 def test_the_difference_of_two_models_pairs_what_multiplies(tinynet_says):
@@ -451,11 +548,34 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["train", "no-such"], 1, "Known: demo, cifar-quick"),
         (["train", "--device", "cpu:x"], 1, 'a device is called "cpu"'),
         (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),
+        (["train", "--model", "no-such"], 1, "Error: models.build: there is no model 'no-such'"),
+        (["train", "--variant", "caffe"], 1, "'demo' has none"),
+        (["train", "alexnet", "--variant", "no-such"], 1, "Error: alexnet: no variant 'no-such'"),
+        (
+            ["train", "fine-tune", "--data", "shapes", "--max-minutes", "0"],
+            2,
+            "name their file with --init-from",
+        ),
+        (["train", "--freeze", "no-such"], 1, "Error: freeze: this model has no 'no-such'"),
+        (["train", "--model", "alexnet"], 1, "these would be 32x32. Give --size 224."),
+        (
+            ["train", "alexnet", "--data", "shapes", "--variant", "caffe", "--size", "226"],
+            1,
+            "alexnet, caffe, is made for pictures of 227x227; these would be 226x226. "
+            "Give --size 227 or more.",
+        ),
         (["summary", "no-such"], 1, "Known: alexnet"),
         (["summary", "alexnet", "--variant", "no-such"], 1, "Known: paper"),
         (["summary", "demo", "--variant", "paper"], 1, "'demo' has none"),
         (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
         (["summary"], 2, "name one MODEL"),
+        (["summary", "demo", "--traffic"], 1, "demo lives on one device"),
+        (["summary", "demo", "--batch", "128"], 2, "--batch is the size of the step of --memory"),
+        (
+            ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],
+            2,
+            "no use for --batch, --memory",
+        ),
         (["train", "--epochs", "0"], 2, "--epochs"),
         (["train", "--lr", "nan"], 2, "nan is not a finite number"),
         (["train", "--max-minutes", "inf"], 2, "inf is not a finite number"),
@@ -469,6 +589,7 @@ def test_mistakes_end_in_one_sentence_and_a_code(tinynet_says, tmp_path, argumen
     assert said.code == code
     assert words in said.err
     assert "Traceback" not in said.err
+    assert said.out == ""
     assert not (tmp_path / "r").exists()
 
 

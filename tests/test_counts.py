@@ -172,6 +172,15 @@ def test_the_steps_of_named_networks_are_timed(monkeypatch, capsys):
     assert "medians of 2" in last
 
 
+def test_an_unknown_network_to_time_is_one_sentence(monkeypatch):
+    from benchmarks import networks
+
+    for arguments in (["demo", "nope"], ["S"], ["nope", "--against", "torch"]):
+        monkeypatch.setattr("sys.argv", ["networks", *arguments])
+        with pytest.raises(SystemExit, match=r"^networks: there is no (nope|S)\. Known: "):
+            networks.main()
+
+
 # the names of torchvision's files
 
 CONVOLUTIONS_OF_VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,6 +105,26 @@ def test_parts_are_frozen_by_name_and_counted():
 def test_an_unknown_part_is_refused_with_those_there_are(names):
     with pytest.raises(DataError, match="Its parts are classifier, features;"):
         finetune.freeze(Net(), names)
+
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.skipif(not README.exists(), reason="README.md is not part of an installed package")
+@pytest.mark.parametrize(
+    ("words", "model", "variant", "left"),
+    [
+        ("--init-from FILE", "alexnet", "torchvision", "classifier"),
+        ("--model resnet-18", "resnet-18", None, "fc"),
+    ],
+)
+def test_the_parts_that_the_readme_freezes_leave_the_head(words, model, variant, left):
+    (names,) = re.findall(rf"{words} --freeze ([\w,]+)", README.read_text())
+    with nn.init.undrawn():
+        net = models.build(model, 3, variant=variant)
+    finetune.freeze(net, names)
+    learning = {name for name, p in net.named_parameters() if p.requires_grad}
+    assert {name.split(".")[0] for name in learning} == {left}
 
 
 def test_freezing_everything_is_refused():

@@ -74,6 +74,12 @@ def test_a_residual_block_adds_its_input_or_what_the_shortcut_makes_of_it(rng):
     assert np.array_equal(y(x).data[:, :3], x.data[:, :, ::2, ::2])
 
 
+@pytest.mark.parametrize(("stride", "channels"), [(0, 2), (-1, 2), (2, -1)])
+def test_a_shortcut_that_keeps_nothing_or_takes_channels_away_is_refused(stride, channels):
+    with pytest.raises(ValueError, match=f"stride must be at least 1.*{stride} and {channels}"):
+        nn.Subsample(stride, channels)
+
+
 def test_a_residual_block_does_not_broadcast(rng):
     with pytest.raises(tn.errors.ShapeError, match=r"\(2, 1, 5, 4\).*\(2, 3, 5, 4\)"):
         nn.Residual(nn.Conv2d(3, 1, 1).to(np.float64))(images(rng, 2, 3, 5, 4))

@@ -44,6 +44,11 @@ def test_sgd_with_nesterov():
     assert weights == pytest.approx([0.81, 0.5751, 0.327321])
 
 
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(ValueError, match="nesterov looks ahead along the momentum"):
+        optim.SGD([parameter(1.0)], 0.1, nesterov=True)
+
+
 def test_the_paper_is_the_default():
     assert optim.SGD([parameter(1.0)], 0.1).rule == "paper"
 

@@ -125,6 +125,59 @@ def test_a_recipe_gives_its_model_pictures_of_the_right_size(name):
     assert models.INPUT_SHAPES[recipe.model][1] == (recipe.crop or 32 * recipe.enlarge)
 
 
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].crop])
+@pytest.mark.parametrize(
+    ("model", "variant", "enlarge", "crop"),
+    [
+        *(("alexnet", variant, 8, 227) for variant in ("caffe", "caffenet", "batchnorm-227")),
+        ("alexnet", "torchvision", 8, 224),
+        ("resnet-18", None, 8, 224),
+        ("inception-v4", None, 10, 299),
+        ("cifar-11pct", None, 1, 24),
+        ("small-resnet", None, 1, None),
+    ],
+)
+def test_crops_are_as_large_as_the_network_is_made_for(name, model, variant, enlarge, crop):
+    found = suited(dataclasses.replace(find(name), model=model, variant=variant))
+    assert (found.enlarge, found.crop) == (enlarge, crop)
+    train, test = pipeline.feeds(dataclasses.replace(found, batch=2), FOUR, FOUR)
+    side = models.entry(model, variant).side
+    for feed in (train, test):
+        assert next(iter(feed.batches(0)))[0].shape[1:] == (3, side, side)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_suits_its_own_network(name):
+    assert suited(find(name)) == find(name)
+
+
+def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
+    own = dataclasses.replace(find("alexnet"), data="folder:/pictures", model="inception-v4")
+    assert (suited(own).size, suited(own).enlarge, suited(own).crop) == (320, 1, 299)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        (
+            "alexnet",
+            {"variant": "batchnorm-227"},
+            ["0.0001 throughout", "(Adam)", "nothing decays"],
+        ),
+        ("alexnet", {"variant": "caffe"}, ["colour noise (none)", "twice the rate"]),
+        ("alexnet-code2012", {"variant": None}, ["paper has other", "decay like the weights"]),
+        ("alexnet", {"variant": "half"}, []),
+        ("alexnet-code2012", {}, []),
+        ("alexnet", {"variant": "caffe", "init_from": "a.pth"}, []),
+        ("demo", {"model": "alexnet", "variant": "caffe"}, []),
+    ],
+)
+def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
+    said = cookbook.otherwise(dataclasses.replace(find(name), **changes))
+    assert all(word in said for word in words)
+    assert bool(said) == bool(words)
+
+
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         find("demo").lr = 1
@@ -186,7 +239,7 @@ def test_a_recipe_builds_its_variant():
     with nn.init.undrawn():
         net = runs.build(find("alexnet-code2012"), 10)
     assert any(isinstance(layer, nn.SpatialResponseNorm) for layer in net.features)
-    with pytest.raises(DataError, match=r"no variant 'x'.*code2012"):
+    with pytest.raises(DataError, match=r"^alexnet: no variant 'x'.*code2012"):
         runs.build(dataclasses.replace(find("alexnet-code2012"), variant="x"), 10)
 
 

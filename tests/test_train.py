@@ -369,7 +369,7 @@ def test_a_config_with_impossible_settings_is_refused_by_name(tmp_path, change):
 
 
 def test_an_unknown_model_is_refused_by_name():
-    with pytest.raises(DataError, match=r"there is no model 'zzz'\. Known: alexnet"):
+    with pytest.raises(DataError, match=r"^models.build: there is no model 'zzz'\. Known: alexnet"):
         runs.build(dataclasses.replace(RECIPE, model="zzz"), 10)
 
 

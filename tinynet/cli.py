@@ -6,36 +6,21 @@ itself is wrong.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import click
 
 import tinynet
 from tinynet import exchange, ranks
-from tinynet.cli_data import DATA, FOLDER, IN_MEMORY, data
+from tinynet.cli_data import FOLDER, IN_MEMORY, data
 from tinynet.cli_lessons import lessons
+from tinynet.cli_train import given, train
 from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
-from tinynet.models.towers import EXCHANGES
-from tinynet.recipes import SCHEDULES
 
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
-
-
-class Finite(click.FloatRange):
-    """A number in a range, and neither infinite nor "nan", which compares with nothing."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the number, or refuse it."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
 
 
 def main() -> None:
@@ -69,47 +54,7 @@ def cli() -> None:
 cli.add_command(exchange.commands)
 cli.add_command(data)
 cli.add_command(lessons)
-
-
-@cli.command()
-@click.argument("recipe", default="demo")
-@click.option("--model", help="Another network than the recipe's, like resnet-18.")
-@click.option("--variant", help="Of alexnet: torchvision, caffe, ...")
-@click.option("--data", type=DATA, help="Another data set than the recipe's.")
-@click.option("--data-dir", type=FOLDER, help="Where the files of the data set are.")
-@click.option("--size", type=click.IntRange(8, 1024), help="Bring each picture to this side.")
-@click.option("--epochs", type=click.IntRange(1), help="How often every picture is seen.")
-@click.option("--batch", type=click.IntRange(1), help="Pictures a step.")
-@click.option("--lr", type=Finite(0, min_open=True), help="The learning rate at first.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), help="How the learning rate falls.")
-@click.option("--validation", type=Finite(0, 0.9), help="Share of the pictures to validate with.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Decides all that is random.")
-@click.option("--init-from", type=FOLDER, help="Begin with the weights in this file.")
-@click.option("--freeze", help="Layers that do not learn, like features, or 0,4.")
-@click.option("--device", help="cpu or cuda.")
-@click.option("--devices", help="Of two towers, like cuda:0,cuda:1 or cpu:0,cpu:1.")
-@click.option("--exchange", type=click.Choice(EXCHANGES), help="Where two towers see all maps.")
-@click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
-@click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
-@click.option("--max-minutes", type=Finite(0), help="Save and stop after so long.")
-@click.pass_context
-def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
-    """Train RECIPE (`tinynet recipes` lists them). The default, demo, needs no download."""
-    from tinynet import commands
-
-    limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
-    if resume is not None:
-        _refuse_changes(context)
-        sys.exit(commands.resume(resume, options["data_dir"], limit=limit))
-    if options["devices"] is None and options["exchange"] is not None:
-        raise click.UsageError("train: --exchange is for two towers, on --devices cpu:0,cpu:1.")
-    if options["devices"] is not None and options["device"] is not None:
-        raise click.UsageError("train: --device names one device, --devices those of two towers.")
-    recipe = _recipe(options)
-    if options["devices"] is not None:
-        recipe = commands.on_towers(recipe, options["devices"], options["exchange"])
-    out, where = options["out"], options["devices"] or options["device"] or "cpu"
-    sys.exit(commands.start(recipe, out, options["data_dir"], where, limit=limit))
+cli.add_command(train)
 
 
 @cli.command(name="eval")
@@ -126,6 +71,7 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | Non
     _say_aside(note)
     where = data_dir or run_folder.data_folder(run)
     test = commands.open_set(net.recipe, where, train=False)
+    predict.refuse_other_classes(net, test)
     if ten_view:
         loss, accuracy = predict.measure_ten_views(net, test)
     else:
@@ -176,7 +122,10 @@ def name_pictures(run: Path, images: tuple[Path, ...], device: str | None) -> No
 @click.option("--traffic", is_flag=True, help="Count what crosses between two towers.")
 @click.option("--figure", type=FOLDER, help="Draw the towers, and what crosses, into this file.")
 @click.option("--batch", type=click.IntRange(1), default=128, help="Images in that step.")
+@click.pass_context
 def summary(
+    context: click.Context,
+    /,
     model: str | None,
     classes: int | None,
     variant: str | None,
@@ -192,6 +141,7 @@ def summary(
 
     if (model is None) == (diff is None):
         raise click.UsageError("summary: name one MODEL, or two after --diff.")
+    _refuse_idle(context, bool(diff), memory or traffic or figure is not None)
     try:
         if diff is not None:
             click.echo(contrast.contrast(*diff))
@@ -200,13 +150,28 @@ def summary(
                 raise ValueError(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
-            click.echo(report.summary(model, classes, variant))
+            pages = [report.summary(model, classes, variant)]
             if memory:
-                click.echo("\n" + budget.page(model, batch, classes, variant))
+                pages.append(budget.page(model, batch, classes, variant))
             if traffic or figure is not None:
-                click.echo("\n" + crossings.page(model, batch, classes, variant, figure))
+                pages.append(crossings.page(model, batch, classes, variant, figure))
+            click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
+    """Raise if an option of `summary` was given that would change nothing."""
+    idle = given(context) - {"diff"}
+    if diff and idle:
+        raise click.UsageError(
+            "summary: --diff compares two networks as they are, and has no use for "
+            f"--{', --'.join(sorted(idle))}. Ask for one MODEL at a time."
+        )
+    if "batch" in idle and not counted:
+        raise click.UsageError(
+            "summary: --batch is the size of the step of --memory or --traffic. Add one of them."
+        )
 
 
 @cli.command()
@@ -245,42 +210,6 @@ def recipes() -> None:
 
     rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
     click.echo(table([("recipe", "data", "epochs", ""), *rows], left=4))
-
-
-def _recipe(options: dict[str, Any]) -> Any:
-    """Return the recipe with the options that were given in place of its own settings."""
-    from tinynet import cookbook, recipes
-
-    try:
-        recipe = cookbook.find(options["recipe"])
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    settings = {field.name for field in dataclasses.fields(recipe)} - {"init_from"}
-    changes = {name: value for name, value in options.items() if name in settings}
-    if options["model"] is not None:
-        changes["variant"] = options["variant"]
-        recipe = dataclasses.replace(recipe, variant=None)  # which was another network's
-    if options["schedule"] == "plateau" and not options["validation"]:
-        changes["validation"] = recipe.validation or recipes.HELD_OUT
-    if options["init_from"] is not None:
-        changes["init_from"] = str(options["init_from"].resolve())
-    recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
-    return recipes.suited(recipe)
-
-
-def _refuse_changes(context: click.Context) -> None:
-    """Raise if an option beside --resume would make another run of it."""
-    allowed = {"resume", "max_minutes", "data_dir"}
-    given = click.core.ParameterSource.COMMANDLINE
-    changed = [
-        name for name in context.params
-        if name not in allowed and context.get_parameter_source(name) == given
-    ]  # fmt: skip
-    if changed:
-        raise click.ClickException(
-            "train: --resume goes on with a run as it was begun; "
-            f"{', '.join(changed)} cannot be changed."
-        )
 
 
 def _say_aside(note: str) -> None:

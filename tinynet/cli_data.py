@@ -25,6 +25,8 @@ class DataName(click.ParamType[str]):
                     f"{value!r} is none of {', '.join(KNOWN.choices)}, {OWN}PATH.", param, ctx
                 )
             return value
+        if value == OWN:
+            self.fail(f"{OWN} needs a path, as in {OWN}pictures.", param, ctx)
         return OWN + str(Path(value.removeprefix(OWN)).expanduser().resolve())
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:

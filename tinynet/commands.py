@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 import tinynet
-from tinynet import backend, data, finetune, models, run_folder, runs
+from tinynet import backend, cookbook, data, finetune, kernels, models, nn, run_folder, runs
 from tinynet.autograd import no_grad
 from tinynet.backend import Device
 from tinynet.console import Silence, compilation_said, display, duration
@@ -25,9 +25,8 @@ from tinynet.kernels import get_num_threads
 from tinynet.models.towers import two_devices
 from tinynet.pipeline import Sets, fingerprint
 from tinynet.ranks import ALONE, Ranks, join
-from tinynet.recipes import Recipe
+from tinynet.recipes import PLAIN_SIDE, Recipe
 from tinynet.runs import Finished, Run, Stopped
-from tinynet.steps import device_of
 from tinynet.tensor import tensor
 from tinynet.train import Epoch
 
@@ -75,11 +74,12 @@ def _begin(
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: a run needs a folder, this is none. Name another with --out.")
     sets = open_sets(recipe, data_dir)
+    refuse(recipe, len(sets[0].classes))
     click.echo(first_line(recipe, sets, where, ranks))
     run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
-    refuse_size(run)
-    for note in finetune.begin(run.model, recipe):
-        click.echo(note)
+    for note in [cookbook.otherwise(recipe), *finetune.begin(run.model, recipe)]:
+        if note:
+            click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)
     with run_folder.lock(folder):
         run_folder.write_config(
@@ -96,22 +96,33 @@ def _begin(
         return drive(run, sets, limit)
 
 
-def refuse_size(run: Run) -> None:
-    """Raise ShapeError if the model cannot take pictures of the size that was asked for."""
-    recipe = run.recipe
+def refuse(recipe: Recipe, classes: int) -> None:
+    """Raise if the network cannot take the recipe's weights, frozen layers or pictures.
+
+    It is asked before anything is said: nothing is drawn, and no picture computed.
+    """
+    with nn.init.undrawn():
+        model = runs.build(recipe, classes)
+    finetune.begin(model, recipe)
     made_for = models.entry(recipe.model, recipe.variant).side
-    side = recipe.crop or recipe.size or made_for
-    if side == made_for:
-        return
-    black = np.zeros((1, 3, side, side), np.float32)
-    try:
-        with no_grad():
-            run.model.eval()(tensor(black, device=device_of(run.model)))
-    except ShapeError:
+    shown = recipe.size or PLAIN_SIDE * recipe.enlarge
+    side = recipe.crop or shown
+    if side > shown or (side != made_for and not takes(model, side)):
+        name = f"{recipe.model}, {recipe.variant}," if recipe.variant else recipe.model
         raise ShapeError(
-            f"train: {recipe.model} is made for pictures of {made_for}x{made_for}; with --size "
-            f"{recipe.size} it gets {side}x{side}. Leave --size out, or choose another."
-        ) from None
+            f"train: {name} is made for pictures of {made_for}x{made_for}; these would be "
+            f"{shown}x{shown}. Give --size {made_for}{' or more' if recipe.crop else ''}."
+        )
+
+
+def takes(model: nn.Module, side: int) -> bool:
+    """Return whether a network can be given pictures (N, 3, side, side)."""
+    try:
+        with no_grad(), kernels.use("reference"):
+            model.eval()(tensor(np.zeros((0, 3, side, side), np.float32)))
+    except ShapeError:
+        return False
+    return True
 
 
 def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:

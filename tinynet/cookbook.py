@@ -5,7 +5,11 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from tinynet.models import alexnet_variants
 from tinynet.recipes import Recipe
+
+TUNING = "fine-tune"  # the recipe that begins with weights of before
+TRAINED = ("colour noise", "learning rate", "biases", "update")  # the forks that are no layers
 
 
 def _small(model: str, about: str, **settings: Any) -> Recipe:
@@ -133,7 +137,7 @@ RECIPES = {
         _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
         _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
         Recipe(
-            name="fine-tune",
+            name=TUNING,
             about="a network of torchvision's, with --init-from FILE --freeze features",
             model="alexnet",
             variant="torchvision",
@@ -187,3 +191,22 @@ def find(name: str) -> Recipe:
             f"recipe: there is none called {name!r}. Known: {', '.join(RECIPES)}.{hint}"
         )
     return RECIPES[name]
+
+
+def otherwise(recipe: Recipe) -> str:
+    """Return in a sentence how the recipe's variant was trained where it was published.
+
+    "" where the recipe is made for that variant, or begins with weights of before.
+    """
+    named = RECIPES.get(recipe.name, recipe)
+    if recipe.init_from or not named.model == recipe.model == "alexnet":
+        return ""
+    own, variant = (each.variant or "paper" for each in (named, recipe))
+    ours, theirs = (alexnet_variants.forks(alexnet_variants.find(v)) for v in (own, variant))
+    differ = [f"{fork} ({theirs[fork]})" for fork in TRAINED if theirs[fork] != ours[fork]]
+    if not differ:
+        return ""
+    return (
+        f"As published, {variant} has other settings than the recipe {recipe.name}: "
+        f"{', '.join(differ)}. This run takes the recipe's; --lr, --schedule, --update change them."
+    )

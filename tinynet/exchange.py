@@ -85,7 +85,7 @@ def listing(file: Path, found: Weights) -> str:
     numbers = sum(array.size for array in found.arrays.values())
     size = sum(array.nbytes for array in found.arrays.values())
     said = [
-        f"{printable(key)}: {printable(value[:CLIPPED])}"
+        f"{printable(key)}: {printable(value[:CLIPPED])}{' ...' * (len(value) > CLIPPED)}"
         for key, value in sorted(found.metadata.items())
     ]
     return "\n".join(

@@ -210,6 +210,8 @@ class SGD(Optimizer):
         if rule not in ("paper", "torch"):
             raise ValueError(f'SGD: rule is "paper" or "torch", got {rule!r}.')
         _check_range("SGD", momentum=momentum)
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov looks ahead along the momentum, which must not be 0.")
         self.momentum, self.nesterov, self.rule = momentum, nesterov, rule
 
     def update(self, members: list[Member], rates: list[Any], weight_decay: float) -> None:

@@ -75,6 +75,23 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
     return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
 
 
+def refuse_other_classes(net: Net, dataset: Dataset) -> None:
+    """Raise DataError unless the labels of a data set mean what the net was taught."""
+    then, now = net.classes, tuple(dataset.classes)
+    if then == now:
+        return
+    lists = {
+        "new": [name for name in now if name not in then],
+        "missing": [name for name in then if name not in now],
+    }
+    changes = [f"{_some(names)} {what}" for what, names in lists.items() if names]
+    raise DataError(
+        f"eval: the classes of {net.recipe.data} must be the {len(then)} that the net was trained "
+        f"on, in their order; now they differ: {'; '.join(changes) or 'another order'}. "
+        "Put the folders back, or train again."
+    )
+
+
 def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
     """Return mean loss and accuracy when each picture is seen ten times."""
     if not (net.recipe.crop or net.recipe.pad):
@@ -89,6 +106,10 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
         tally.correct += int((shares.argmax(axis=1) == labels).sum())
         tally.images += len(labels)
     return tally.means
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def guesses(net: Net, path: Path) -> list[tuple[str, float]]:

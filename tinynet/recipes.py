@@ -13,6 +13,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tinynet import models
 from tinynet.data import is_folder
 from tinynet.errors import DataError
 from tinynet.nn import Module
@@ -96,17 +97,32 @@ class Recipe:
 
 
 def suited(recipe: Recipe) -> Recipe:
-    """Return the recipe as its data set wants it.
+    """Return the recipe as its network and its data set want it.
 
-    Mirrored digits are other signs. Pictures in files are read at the size that is asked for, and
-    need not be enlarged.
+    Crops have the size that the network is made for. Mirrored digits are other signs. Pictures in
+    files are read at the size that is asked for, and need not be enlarged.
     """
+    recipe = _cropped(recipe)
     if recipe.size is not None or is_folder(recipe.data):
         size = recipe.size or PLAIN_SIDE * recipe.enlarge
         recipe = dataclasses.replace(recipe, size=size, enlarge=1)
     if recipe.data != "mnist":
         return recipe
     return dataclasses.replace(recipe, mirror=False, colour=0.0)
+
+
+def _cropped(recipe: Recipe) -> Recipe:
+    """Return a recipe that crops with the side of its network in place of its own.
+
+    The pictures are enlarged until there is more of them than a crop; a network for pictures as
+    small as they are sees them whole.
+    """
+    side = models.entry(recipe.model, recipe.variant).side
+    if recipe.crop in (None, side):
+        return recipe
+    if side == PLAIN_SIDE:
+        return dataclasses.replace(recipe, crop=None, enlarge=1)
+    return dataclasses.replace(recipe, crop=side, enlarge=side // PLAIN_SIDE + 1)
 
 
 def from_json(settings: dict[str, Any]) -> Recipe:

@@ -32,6 +32,7 @@ class Layer:
     shape: tuple[int, ...]  # of the output, without the batch axis
     parameters: int
     multiply_adds: int
+    untrained: int = 0  # running means and variances
 
     @property
     def bytes(self) -> int:
@@ -51,10 +52,9 @@ def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
         if id(module) not in names or sum(1 for _ in module.named_modules()) > 1:
             return  # a copy for other images, or a group of layers: each is noted by itself
         own = sum(math.prod(p.shape) for p in module.parameters())
-        kind = type(module).__name__
-        found.append(
-            Layer(names[id(module)], kind, y.shape[1:], own, _multiply_adds(module, y.shape))
-        )
+        name, kind = names[id(module)], type(module).__name__
+        macs = _multiply_adds(module, y.shape)
+        found.append(Layer(name, kind, y.shape[1:], own, macs, _untrained(module)))
 
     was_training = model.training
     with no_grad(), kernels.use("reference"), nn.observe(note):
@@ -77,9 +77,11 @@ def summary(name: str, classes: int | None = None, variant: str | None = None) -
     header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
     footer = ("total", "", "", *(f"{number:,}" for number in total))
     title = f"{name}, {variant}" if variant else name
+    untrained = sum(r.untrained for r in rows)
+    note = f"\nnot trained: {untrained:,} running means and variances" if untrained else ""
     return (
         f"{title}: {entry.classes} classes, images {_by(image)}. For one image; bytes are those of "
-        f"the output and the parameters, float32.\n{table([header, *cells, footer], left=3)}"
+        f"the output and the parameters, float32.\n{table([header, *cells, footer], left=3)}{note}"
     )
 
 
@@ -143,6 +145,11 @@ def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:
         return 0
     per_output = math.prod(module.weight.shape[1:])
     return math.prod(y[1:]) * per_output
+
+
+def _untrained(module: nn.Module) -> int:
+    """Return how many numbers a layer keeps that are not learned."""
+    return sum(math.prod(v.shape) for v in vars(module).values() if type(v) is nn.Buffer)
 
 
 def _by(shape: tuple[int, ...]) -> str:

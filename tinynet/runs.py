@@ -73,7 +73,7 @@ def build(recipe: Recipe, classes: int) -> Module:
     try:
         return models.build(recipe.model, classes, recipe.seed, recipe.variant)
     except ValueError as error:
-        raise DataError(f"{recipe.name}: {error}") from None
+        raise DataError(str(error)) from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,6 +72,12 @@ def test_a_missing_batch_is_named(cifar):
         CIFAR10(folder)
 
 
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(DataError) as error:
+        open_regular(tmp_path / "a.pth")
+    assert str(error.value) == f"{tmp_path / 'a.pth'}: there is no file of this name."
+
+
 def test_a_huge_file_is_refused_without_reading_it(cifar):
     folder = cifar.unpack()
     with open(folder / "data_batch_2.bin", "r+b") as file:
@@ -214,6 +220,11 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     for call in (datasets.open_dataset, datasets.get, datasets.verify, datasets.find):
         with pytest.raises(DataError, match=r"'cifar'.*shapes, cifar10, mnist"):
             call("cifar")
+
+
+def test_a_folder_without_a_path_is_refused():
+    with pytest.raises(DataError, match="folder: needs a path"):
+        datasets.open_dataset("folder:")
 
 
 def test_verify_says_what_is_there_and_what_is_not_known(cifar, monkeypatch):

@@ -47,6 +47,15 @@ def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
     assert "author: me" in said.out
 
 
+def test_show_says_where_it_cut_what_a_file_says(tinynet_says, tmp_path):
+    path, said = tmp_path / "a.safetensors", {"long": 101 * "x", "short": 100 * "y"}
+    weights.save(path, Weights({"w": np.ones(2, np.float32)}, said))
+    assert tinynet_says("show", path).out.splitlines()[-2:] == [
+        f"long: {100 * 'x'} ...",
+        f"short: {100 * 'y'}",
+    ]
+
+
 def test_show_says_whether_a_model_fits(tinynet_says, demo):
     assert "It fits demo." in tinynet_says("show", demo.path, "--model", "demo").out
     said = tinynet_says("show", demo.path, "--model", "cifar-quick")

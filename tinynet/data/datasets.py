@@ -128,6 +128,8 @@ def open_dataset(
         part = part or ("train" if train else "test")
         if name.startswith(FOLDER):
             place = name.removeprefix(FOLDER) if root is None else root
+            if not place:  # which would be the folder that the program happens to run in
+                raise DataError(f"data: {FOLDER} needs a path, as in {FOLDER}pictures.")
             return ImageFolder(place, part, side=side, validation=validation)
         return Imagenette(root, part, side=side, validation=validation, name=name)
     _entry(name)

@@ -58,6 +58,8 @@ def md5_of(file: BinaryIO) -> str:
 
 def unreadable(path: Path, error: OSError) -> DataError:
     """Return the DataError for a file that the system refuses to open or to read."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return DataError(f"{path}: there is no file of this name.")
     if error.errno in (errno.EACCES, errno.EPERM):
         hint = f"Allow it with: chmod u+r {path}"
     else:

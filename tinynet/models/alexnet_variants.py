@@ -10,7 +10,7 @@ POOL_FIRST = ("relu pool lrn", "relu pool lrn", "relu", "relu", "relu pool")
 PLAIN = ("relu pool", "relu pool", "relu", "relu", "relu pool")
 NONE = ((0, 0), (0, 0))
 AROUND = ((2, 2), (2, 2))
-NO_COLOUR = "no colour noise"
+NO_COLOUR = "none"
 STEPS = "0.01, divided by 10 after every 100,000 batches of 256"
 BIASES_TWICE = "twice the rate of the weights, no decay"
 
@@ -128,9 +128,7 @@ def forks(s: Settings) -> dict[str, str]:
         if s.inverted_dropout
         else "multiplies by 0.5 in tests",
         "initial weights": _weights(s.weights),
-        "initial biases": "drawn like the weights"
-        if s.weights == "torch"
-        else f"{s.bias:g} in conv2, conv4, conv5 and the hidden layers, else 0",
+        "initial biases": _biases(s),
         "colour noise": s.colour,
         "learning rate": s.schedule,
         "biases": s.biases,
@@ -150,7 +148,12 @@ def _input(s: Settings) -> Iterator[tuple[str, str]]:
         "towers",
         "two: conv2, conv4, conv5 see their own half" if s.groups == 2 else "one: all see all",
     )
-    yield "rounding", "as two GPUs add" if s.halves else "as one device adds"
+    yield (
+        "the last digits of a number",
+        "as two GPUs round it, which add up conv3, fc6 and fc7 by halves"
+        if s.halves
+        else "as one device rounds it, which adds up everything in one go",
+    )
     for i, stage in enumerate(s.stages, 1):
         yield f"order, layer {i}", ", ".join(["conv", *stage.split()])
     yield "order, head", ", ".join([*s.head.split(), "fc"])
@@ -159,7 +162,8 @@ def _input(s: Settings) -> Iterator[tuple[str, str]]:
 def _normalization(s: Settings) -> Iterator[tuple[str, str]]:
     words = " ".join(s.stages)
     if "post-lrn" in words:
-        yield "LRN", "wrong: a mean over 5x5 pixels, summed over all channels"
+        yield "LRN", "wrong: the mean of the squares in a window, summed over all channels"
+        yield "LRN's windows", "5x5 pixels of a map, instead of 5 channels at a pixel"
     elif "lrn" in words:
         yield "LRN", f"k = {s.k:g}, {s.alpha:g} times the sum of squares"
         across = "end at the border of the towers" if s.lrn_groups == 2 else "run over all channels"
@@ -168,6 +172,12 @@ def _normalization(s: Settings) -> Iterator[tuple[str, str]]:
         yield "LRN", "none, batch normalization instead" if "batch-norm" in words else "none"
     if "map-norm" in words:
         yield "another normalization", "within each map, 5x5 pixels, after the LRN of layer 2"
+
+
+def _biases(s: Settings) -> str:
+    if s.weights == "torch":
+        return "drawn like the weights"
+    return f"{s.bias:g} in conv2, conv4, conv5 and the hidden layers, else 0" if s.bias else "0"
 
 
 def _weights(weights: tuple[float, ...] | str) -> str:

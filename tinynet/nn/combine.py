@@ -40,6 +40,11 @@ class Subsample(Module):
     """
 
     def __init__(self, stride: int, new_channels: int) -> None:
+        if stride < 1 or new_channels < 0:
+            raise ValueError(
+                "Subsample: stride must be at least 1 and new_channels at least 0, got "
+                f"{stride} and {new_channels}."
+            )
         self.stride, self.new_channels = stride, new_channels
 
     def forward(self, x: Tensor) -> Tensor:

@@ -88,6 +88,15 @@ def test_files_made_by_hand_are_to_pytorch_what_they_are_here(tmp_path):
             np.testing.assert_array_equal(read(path).arrays[name], tensor.detach().numpy())
 
 
+def test_what_the_package_shows_first_works_with_batch_normalization_too(tmp_path):
+    theirs = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    ours.load_state_dict(read(saved(tmp_path / "net.pth", theirs.state_dict())).arrays)
+    for name, array in ours.state_dict().items():
+        np.testing.assert_array_equal(array, theirs.state_dict()[name].numpy())
+    assert all(array.data.flags.writeable for array in ours.parameters())
+
+
 def test_bfloat16_of_safetensors_is_read_as_pytorch_wrote_it(tmp_path):
     from safetensors.torch import save_file
 

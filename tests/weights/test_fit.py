@@ -140,15 +140,18 @@ def test_networks_of_the_same_shapes_are_named_together_and_not_all():
     assert "or 1 more, with 2 classes" in said
 
 
-@pytest.mark.parametrize("change", ["less", "more", "taller", "wider", "two kinds of classes"])
+@pytest.mark.parametrize(
+    "change", ["less", "more", "taller", "wider", "another head", "two kinds of classes"]
+)
 def test_what_is_of_no_network_here_is_not_said_to_be_of_one(change):
     state = state_of("demo", 5)
-    first, last = next(iter(state)), list(state)[-1]
+    first, *_, head, last = state
     state |= {
         "less": {},
         "more": {"extra": np.zeros(2)},
         "taller": {first: np.zeros((9, *state[first].shape[1:]))},
         "wider": {first: np.zeros((*state[first].shape[:-1], 9))},
+        "another head": {head: np.zeros((5, 9)), last: np.zeros(5)},
         "two kinds of classes": {last: np.zeros(6)},
     }[change]
     if change == "less":

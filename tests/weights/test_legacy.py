@@ -219,13 +219,13 @@ def test_a_view_beyond_its_storage_is_refused(tmp_path, offset, size):
 
 def test_what_is_nested_deeply_is_refused_in_a_short_sentence(tmp_path):
     deep = b"N" + b"\x85" * 100_000
-    for storage in (
-        b"(" + crafted.text("storage") + b"ctorch\nFloatStorage\n" + deep + b"NK\x01NtQ",
-        b"(" + crafted.text("storage") + b"ctorch\nFloatStorage\n" + crafted.text("0") + b"N"
-        + deep + b"NtQ",
-        b"ccollections\nOrderedDict\n" + deep + b"R",
-    ):  # fmt: skip
-        refusal(tmp_path, good(crafted.program(storage)))
+    storage = b"(" + crafted.text("storage") + b"ctorch\nFloatStorage\n"
+    for body, said in {
+        storage + deep + b"NK\x01NtQ": "calls a storage",  # before it is hashed
+        storage + crafted.text("0") + b"N" + deep + b"NtQ": "storage 0 should hold",
+        b"ccollections\nOrderedDict\n" + deep + b"R": "not needed here",
+    }.items():
+        assert said in refusal(tmp_path, good(crafted.program(body)))
     for place in ("magic", "format", "machine", "keys"):
         data = good(**{place: "HERE"})
         refusal(tmp_path, data.replace(crafted.text("HERE"), deep))

@@ -92,6 +92,17 @@ def test_a_state_that_does_not_fit_changes_nothing(damage):
         assert np.array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("counter", ["by_name.norm.num_batches_tracked", "num_batches_tracked"])
+def test_the_count_of_batches_that_pytorch_keeps_is_passed_over(counter):
+    net = Net()
+    state = {name: value + 1 for name, value in net.state_dict().items()}
+    net.load_state_dict({**state, counter: np.array(5)})
+    for name, value in net.state_dict().items():
+        assert np.array_equal(value, state[name])
+    with pytest.raises(ShapeError, match="my_num_batches_tracked"):
+        net.load_state_dict({**state, "my_num_batches_tracked": np.array(5)})
+
+
 def test_a_state_that_holds_no_numbers_changes_nothing():
     net = nn.Linear(2, 3)
     before = net.state_dict()

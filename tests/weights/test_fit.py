@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import nn
+from tinynet import models, nn
 from tinynet.errors import DataError
-from tinynet.weights import Weights, conventions, fit, load, names, of_model
+from tinynet.weights import Weights, conventions, fit, known, load, names, of_model
 
 
 def net(classes=4, lrn=(5, 2.0, 0.3, 0.75, 1), groups=1):
@@ -107,6 +107,56 @@ def test_a_long_list_is_cut(monkeypatch):
     monkeypatch.setattr(fit, "SHOWN", 2)
     with pytest.raises(DataError, match=r"missing: 0\.weight, 0\.bias and 3 more"):
         load(net(), Weights({"4.weight": np.zeros((6, 8, 3, 3))}))
+
+
+def state_of(name, classes, variant=None):
+    with nn.init.undrawn():
+        return models.build(name, classes, variant=variant).state_dict()
+
+
+def test_a_file_of_another_variant_is_told_by_the_name_of_that_variant():
+    state = {"module." + name: a for name, a in state_of("alexnet", 7, "torchvision").items()}
+    with nn.init.undrawn():
+        model = models.build("alexnet", 7)
+    with pytest.raises(DataError, match=r"instead of.*alexnet --variant torchvision, with 7 cla"):
+        load(model, Weights(state))
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "said"),
+    [
+        ("demo", 3, "those of demo, with 3 classes. "),
+        ("small-resnet", 1, "those of small-resnet, with 1 class. "),
+        ("small-alexnet-two-towers", 10, "those of small-alexnet-two-towers, with 10 classes. "),
+    ],
+)
+def test_the_networks_here_are_known_by_their_names_and_shapes(name, classes, said):
+    assert known.networks(state_of(name, classes)) == f"By names and shapes they are {said}"
+
+
+def test_networks_of_the_same_shapes_are_named_together_and_not_all():
+    said = known.networks(state_of("alexnet", 2, "caffe"))
+    assert "alexnet --variant paper, alexnet --variant code2012, alexnet --variant caffe" in said
+    assert "or 1 more, with 2 classes" in said
+
+
+@pytest.mark.parametrize(
+    "change", ["less", "more", "taller", "wider", "another head", "two kinds of classes"]
+)
+def test_what_is_of_no_network_here_is_not_said_to_be_of_one(change):
+    state = state_of("demo", 5)
+    first, *_, head, last = state
+    state |= {
+        "less": {},
+        "more": {"extra": np.zeros(2)},
+        "taller": {first: np.zeros((9, *state[first].shape[1:]))},
+        "wider": {first: np.zeros((*state[first].shape[:-1], 9))},
+        "another head": {head: np.zeros((5, 9)), last: np.zeros(5)},
+        "two kinds of classes": {last: np.zeros(6)},
+    }[change]
+    if change == "less":
+        del state[first]
+    assert known.networks(state) == ""
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])

@@ -300,11 +300,6 @@ def test_a_torchscript_program_and_other_archives_are_told_apart(tmp_path):
     assert "one data.pkl, this one 2" in refusal(tmp_path, good(more=[("other/data.pkl", b"")]))
 
 
-def test_the_format_of_old_has_a_way_out(tmp_path):
-    old = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."
-    assert "torch.save(torch.load(PATH, weights_only=True), NEW)" in refusal(tmp_path, old)
-
-
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"<html>"])
 def test_something_else_is_refused_by_its_first_bytes(tmp_path, data):
     assert "expected a file of weights" in refusal(tmp_path, data)

@@ -9,6 +9,7 @@ from tinynet.errors import DataError
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 from tinynet.weights import load, read
+from weights import crafted
 
 torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
 twins = pytest.importorskip("weights.torchvision_twins")
@@ -27,7 +28,12 @@ def saved(path, value, **more):
     return path
 
 
-def test_tensors_of_every_kind_come_out_to_the_bit(tmp_path):
+FORMATS = pytest.mark.parametrize("archive", [True, False], ids=["zip", "legacy"])
+
+
+@FORMATS
+def test_tensors_of_every_kind_come_out_to_the_bit(tmp_path, archive):
+    how = {"_use_new_zipfile_serialization": archive}
     shared = torch.arange(24.0)
     tensors = {
         "plain": torch.randn(2, 3, 4),
@@ -42,31 +48,53 @@ def test_tensors_of_every_kind_come_out_to_the_bit(tmp_path):
         "bool": torch.tensor([True, False]),
         "empty": torch.zeros(0, 3),
     }
-    found = read(saved(tmp_path / "a.pth", tensors)).arrays
+    found = read(saved(tmp_path / "a.pth", tensors, **how)).arrays
     assert list(found) == list(tensors)
     for name, tensor in tensors.items():
         assert found[name].dtype == tensor.detach().numpy().dtype
         np.testing.assert_array_equal(found[name], tensor.detach().numpy())
+        assert not found[name].flags.writeable or not found[name].size
+    assert np.shares_memory(found["part"], found["other"])
     brain = torch.randn(4).bfloat16()
-    found = read(saved(tmp_path / "b.pth", {"w": brain})).arrays["w"]
+    found = read(saved(tmp_path / "b.pth", {"w": brain}, **how)).arrays["w"]
     np.testing.assert_array_equal(found, brain.float().numpy())
 
 
-def test_a_training_checkpoint_is_searched_for_the_weights(tmp_path):
+@FORMATS
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_training_checkpoint_is_searched_for_the_weights(tmp_path, archive, protocol):
+    how = {"_use_new_zipfile_serialization": archive, "pickle_protocol": protocol}
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     optimizer = {"state": {0: {"momentum_buffer": torch.ones(2, 3)}}, "param_groups": [{"lr": 0.1}]}
     whole = {"epoch": 3, "state_dict": model.state_dict(), "optimizer": optimizer}
-    found = read(saved(tmp_path / "a.pth", whole)).arrays
+    found = read(saved(tmp_path / "a.pth", whole, **how)).arrays
     assert list(found) == list(model.state_dict())
 
 
-def test_a_whole_model_and_the_format_of_old_are_refused_with_a_way_out(tmp_path):
-    model = torch.nn.Linear(2, 2)
-    with pytest.raises(DataError, match=r"torch\.nn\.modules\.linear\.Linear"):
-        read(saved(tmp_path / "a.pth", model))
-    old = saved(tmp_path / "b.pth", model.state_dict(), _use_new_zipfile_serialization=False)
-    with pytest.raises(DataError, match=r"before version 1\.6"):
-        read(old)
+@FORMATS
+def test_a_whole_model_is_refused_with_a_way_out(tmp_path, archive):
+    how = {"_use_new_zipfile_serialization": archive}
+    with pytest.raises(
+        DataError, match=r"(torch\.nn\.modules\.linear\.Linear|'module').*state_dict"
+    ):
+        read(saved(tmp_path / "a.pth", torch.nn.Linear(2, 2), **how))
+
+
+def test_files_made_by_hand_are_to_pytorch_what_they_are_here(tmp_path):
+    path = tmp_path / "a.pth"
+    for data in (crafted.legacy(), crafted.legacy_of_2017(), crafted.legacy_with_a_view()):
+        path.write_bytes(data)
+        for name, tensor in torch.load(path, weights_only=True).items():
+            np.testing.assert_array_equal(read(path).arrays[name], tensor.detach().numpy())
+
+
+def test_what_the_package_shows_first_works_with_batch_normalization_too(tmp_path):
+    theirs = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    ours = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    ours.load_state_dict(read(saved(tmp_path / "net.pth", theirs.state_dict())).arrays)
+    for name, array in ours.state_dict().items():
+        np.testing.assert_array_equal(array, theirs.state_dict()[name].numpy())
+    assert all(array.data.flags.writeable for array in ours.parameters())
 
 
 def test_bfloat16_of_safetensors_is_read_as_pytorch_wrote_it(tmp_path):

@@ -18,6 +18,9 @@ from tinynet.errors import ShapeError
 from tinynet.recording import recorder
 from tinynet.tensor import Tensor
 
+COUNTER = "num_batches_tracked"
+"""PyTorch's batch normalization counts its batches; ours has no use for that."""
+
 Observer = Callable[["Module", Any, Any], None]
 _observer: contextvars.ContextVar[Observer | None] = contextvars.ContextVar(
     "tinynet.observer", default=None
@@ -152,12 +155,14 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array | Tensor]) -> None:
         """Take over all arrays of `state`, or, if any name or shape differs, none of them.
 
-        The dtype comes with the arrays: a state in float64 makes a module in float64.
+        The dtype comes with the arrays: a state in float64 makes a module in float64. What PyTorch
+        counts in its batch normalizations is passed over.
         """
         mine = dict(self._named_tensors())
         given = {k: v.data if isinstance(v, Tensor) else v for k, v in state.items()}
         arrays = {k: v if is_array(v) else np.asarray(v) for k, v in given.items()}
-        missing, unknown = mine.keys() - arrays.keys(), arrays.keys() - mine.keys()
+        missing = mine.keys() - arrays.keys()
+        unknown = {k for k in arrays.keys() - mine.keys() if k.rpartition(".")[2] != COUNTER}
         if missing or unknown:
             raise ShapeError(
                 f"load_state_dict: the names must be those of the module. "

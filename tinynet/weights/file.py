@@ -14,10 +14,10 @@ from tinynet import checkpoint
 from tinynet.backend import Array
 from tinynet.data.files import open_regular
 from tinynet.errors import DataError
-from tinynet.weights import archives, numpy_file, pickles, torch_file
+from tinynet.weights import archives, legacy_file, numpy_file, pickles, torch_file
 
 KINDS = (".safetensors", ".npz", ".pth")
-OLD_TORCH = (b"\x80\x02\x8a\x0a", b"\x80\x02}", b"\x80\x02c")
+PICKLES = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
@@ -47,16 +47,18 @@ def read(path: Path | str) -> Weights:
 
 def _read(path: Path) -> Weights:
     with open_regular(path) as file:
-        start = file.read(16)
+        start = file.read(512)
         file.seek(0)
         if start[:2] == b"PK":
             return _read_archive(path, file)
         if start[8:9] == b"{":
             return _read_safetensors(path, file.read())
-    if start.startswith(OLD_TORCH):
+        if start.startswith(PICKLES):
+            return Weights(legacy_file.read(path, file), {}, "pth")
+    if start[257:262] == b"ustar":
         raise DataError(
-            f"{path}: a pickle, as PyTorch wrote before version 1.6, and not a .pth of today. "
-            "Write it again there: torch.save(torch.load(PATH, weights_only=True), NEW)."
+            f"{path}: a tar archive, as PyTorch wrote until early 2017, is not read; if you trust "
+            "it, write it again there: torch.save(torch.load(PATH, weights_only=False), NEW)."
         )
     raise DataError(
         f"{path}: expected a file of weights ({', '.join(KINDS)}), found "

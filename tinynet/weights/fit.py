@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from tinynet import nn
 from tinynet.backend import Array, to_numpy
 from tinynet.errors import DataError
-from tinynet.weights import conventions, names
+from tinynet.weights import conventions, known, names
 from tinynet.weights.file import Weights, read
 
 SHOWN = 6  # names of one kind in a message
@@ -47,20 +46,22 @@ def load(
         stated = conventions.stated(weights.metadata, **said)
         arrays, notes = conventions.converted(arrays, stated, model)
     except DataError as error:
-        _compare(where, mine, arrays)  # another network is more to the point than its constants
+        _compare(
+            where, mine, arrays, weights
+        )  # another network is more to the point than its constants
         raise DataError(f"{where}: {error} Nothing was loaded.") from error
     heads = _heads(mine, arrays) if new_head else set()
     for head in sorted(heads):
         notes.append(f"{head} does not fit the classes here and is drawn afresh.")
         arrays = {name: a for name, a in arrays.items() if _layer(name) != head}
         arrays |= {name: a for name, a in mine.items() if _layer(name) == head}
-    _compare(where, mine, arrays)
+    _compare(where, mine, arrays, weights)
     model.load_state_dict({name: _as(where, name, arrays[name], mine[name]) for name in mine})
     return notes
 
 
-def _compare(where: str, mine: Mapping[str, Array], found: Mapping[str, Array]) -> None:
-    """Raise DataError unless names and shapes agree: one sentence with all that does not."""
+def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
+    """Raise DataError unless names and shapes agree: all that does not, and whose weights fit."""
     wrong = [
         f"{name} {found[name].shape} instead of {mine[name].shape}"
         for name in mine
@@ -80,7 +81,7 @@ def _compare(where: str, mine: Mapping[str, Array], found: Mapping[str, Array]) 
     if problems:
         raise DataError(
             f"{where}: these are not the weights of this model; {'; '.join(problems)}. "
-            "Nothing was loaded."
+            f"{known.networks(weights.arrays)}Nothing was loaded."
         )
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable
 from reprlib import repr as short  # of a hostile pickle a repr may have no end
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from tinynet.errors import DataError
 
@@ -34,9 +36,10 @@ STORAGES = {
 """Types of storage, and the dtype of their elements."""
 
 DICT = "collections OrderedDict"
-TENSOR = "torch._utils _rebuild_tensor_v2"
-PARAMETER = "torch._utils _rebuild_parameter"
-NAMES = {DICT, TENSOR, PARAMETER, *STORAGES}
+TENSORS = {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor"}
+PARAMETERS = {"torch._utils _rebuild_parameter", "torch.nn.parameter Parameter"}
+NAMES = {DICT, *TENSORS, *PARAMETERS, *STORAGES}
+"""The second of each is how it was in 2017."""
 
 
 class Name(str):
@@ -47,6 +50,7 @@ class Name(str):
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 LITERALS = {"BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1"}
+LITERALS |= {"BINSTRING", "SHORT_BINSTRING"}  # the strings of Python 2
 EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 NOTHING = {"PROTO", "FRAME"}
@@ -59,21 +63,34 @@ def read(program: bytes, storage: Make, tensor: Make) -> Any:
 
     Parameters
     ----------
-    storage : (dtype, key, elements) -> what stands for a storage
-    tensor : (storage, offset, size, stride) -> what stands for a tensor
+    storage : (dtype, key, elements, view) -> what stands for a storage, or for a part of it
+    tensor : (storage, offset, size, stride) -> what stands for a tensor, an array
     """
     if len(program) > LARGEST:
         raise DataError(f"its pickle has {len(program):,} bytes; {LARGEST:,} are the limit.")
+    return _run(program, storage, tensor)[0]
+
+
+def read_next(file: BinaryIO, storage: Make, tensor: Make) -> Any:
+    """Return what the pickle at this place of a file describes, and go to the end of it."""
+    start = file.tell()
+    found, length = _run(file.read(LARGEST), storage, tensor)
+    file.seek(start + length)
+    return found
+
+
+def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
+    """Return what a pickle describes, and its length; what follows it is not looked at."""
     machine = Machine(storage, tensor)
     try:
-        for instruction, argument, _ in pickletools.genops(program):
+        for instruction, argument, at in pickletools.genops(program):
             if instruction.name == "STOP":
-                return machine.stack.pop()
+                return machine.stack.pop(), (at or 0) + 1
             machine.do(instruction.name, argument)
     except DataError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        raise DataError(f"its pickle is damaged ({short(str(error))}).") from error
+        raise DataError(f"its pickle is damaged or incomplete ({short(str(error))}).") from error
     raise DataError("its pickle has no end.")
 
 
@@ -171,10 +188,10 @@ class Machine:
         self._do_global(f"{module} {name}")
 
     def _do_binpersid(self, _: Any) -> None:
-        kind, dtype, key, _, elements = self.stack.pop()
+        kind, dtype, key, _, elements, *view = self.stack.pop()
         if kind != "storage" or not isinstance(dtype, Name) or dtype not in STORAGES:
             raise DataError(f"its pickle refers to {short((kind, dtype))}, not to a storage.")
-        self.stack.append(self.storage(STORAGES[dtype], key, elements))
+        self.stack.append(self.storage(STORAGES[dtype], key, elements, *view))
 
     def _do_reduce(self, _: Any) -> None:
         arguments, name = self.stack.pop(), self.stack.pop()
@@ -182,15 +199,20 @@ class Machine:
             raise DataError(f"its pickle calls {short(name)}, which is no function.")
         if name == DICT and arguments == ():
             self.stack.append({})
-        elif name == TENSOR:
+        elif name == DICT and isinstance(pairs := arguments[0], list):  # as Python 2 wrote it
+            self.stack.append({})
+            for key, value in pairs:
+                self._set([key, value])
+            pairs.clear()  # or one long list in the memory could fill dict after dict
+        elif name in TENSORS:
             self.stack.append(self.tensor(*arguments[:4]))
-        elif name == PARAMETER:
+        elif name in PARAMETERS:
             self.stack.append(arguments[0])
         else:
             raise DataError(f"its pickle calls {name.replace(' ', '.')}, which is not needed here.")
 
     def _do_build(self, _: Any) -> None:
-        """Drop what PyTorch notes on a dict of weights: the versions of its modules."""
+        """Drop what PyTorch notes on a dict, the versions of its modules, and on a parameter."""
         self.stack.pop()
-        if not isinstance(self.stack[-1], dict):
+        if not isinstance(self.stack[-1], dict | np.ndarray):
             raise DataError("its pickle sets attributes of something that is no dict.")

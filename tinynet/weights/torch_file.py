@@ -1,16 +1,20 @@
 """PyTorch's .pth files: a zip with one pickle, which says which tensors there are, and their bytes.
 
+Since version 1.6 they are
+
     NAME/data.pkl      tensors as (storage, offset, size, stride), in dicts
     NAME/data/KEY      the bytes of one storage; tensors may share it
     NAME/byteorder     "little" or "big"
 
-`pickles` reads the first without running it.
+`pickles` reads the first without running it. What they were before: see `legacy_file`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any
@@ -45,10 +49,17 @@ def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
         raise DataError(
             f"{path}: its bytes are in big-endian order. Save it again on a little-endian machine."
         )
-    try:
-        storages = Storages(path, archive, root)
+    with explained(path):
+        storages = Storages(lambda key: member(path, archive, f"{root}data/{key}"))
         found = pickles.read(member(path, archive, pickled[0]), storages.storage, storages.tensor)
         return named_tensors(found)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Add to what is said about a pickle the path of the file and a way out."""
+    try:
+        yield
     except DataError as error:
         said = str(error)
         raise DataError(
@@ -57,20 +68,23 @@ def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
 
 
 class Storages:
-    """The storages of an archive, each read once, and tensors that look at them."""
+    """The storages of a file, each read once, and tensors that look at them.
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile, root: str) -> None:
-        self.path, self.archive, self.root = path, archive, root
+    Parameters
+    ----------
+    contents : (key) -> the bytes of a storage
+    """
+
+    def __init__(self, contents: Callable[[str], bytes]) -> None:
+        self.contents = contents
         self.read: dict[tuple[str, str], Array] = {}
         self.known = self.shown = 0  # elements: of all storages, of all tensors
 
-    def storage(self, dtype: str, key: Any, elements: Any) -> Array:
-        """Return all elements of a storage, (elements,)."""
-        if not isinstance(key, str) or not key.isalnum():
-            raise DataError(f"its pickle calls a storage {short(key)}; they have numbers.")
+    def storage(self, dtype: str, key: Any, elements: Any, view: Any = None) -> Array:
+        """Return all elements of a storage, (elements,), or those of a view of it."""
+        check_key(key)
         if (dtype, key) not in self.read:
-            data = member(self.path, self.archive, f"{self.root}data/{key}")
-            kind = np.dtype("<u2" if dtype == "bf16" else dtype).newbyteorder("<")
+            data, kind = self.contents(key), stored(dtype)
             if not isinstance(elements, int) or elements * kind.itemsize != len(data):
                 raise DataError(
                     f"storage {key} should hold {short(elements)} x {kind.itemsize} bytes, "
@@ -79,7 +93,18 @@ class Storages:
             flat = np.frombuffer(data, kind)
             self.read[dtype, key] = widened(flat) if dtype == "bf16" else flat
             self.known += flat.size
-        return self.read[dtype, key]
+        whole = self.read[dtype, key]
+        if view is None:
+            return whole
+        _, offset, size = view
+        if not all(isinstance(n, int) and n >= 0 for n in (offset, size)) or (
+            offset + size > whole.size
+        ):
+            raise DataError(
+                f"a view of {short((offset, size))} does not lie in its storage of "
+                f"{whole.size:,} elements."
+            )
+        return whole[offset : offset + size]
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
         """Return the elements of a storage that a tensor shows, without a copy."""
@@ -100,6 +125,17 @@ class Storages:
             return np.zeros(size, storage.dtype)
         steps = [step * storage.itemsize for step in stride]
         return np.ndarray(size, storage.dtype, storage, offset * storage.itemsize, steps)
+
+
+def check_key(key: Any) -> None:
+    """Refuse what is no name of a storage; it may not even be fit for a dict."""
+    if not isinstance(key, str) or not key.isalnum():
+        raise DataError(f"its pickle calls a storage {short(key)}; they have numbers.")
+
+
+def stored(dtype: str) -> np.dtype[Any]:
+    """Return the dtype in which the elements of a storage lie in a file."""
+    return np.dtype("<u2" if dtype == "bf16" else dtype).newbyteorder("<")
 
 
 def widened(halves: Array) -> Array:

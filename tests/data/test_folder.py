@@ -200,6 +200,15 @@ def test_a_jpeg_is_read_at_half_its_size_and_looks_the_same(tmp_path):
     assert abs(small.astype(int) - wanted.astype(int)).max() <= 3
 
 
+def test_a_jpeg_is_never_decoded_smaller_than_it_will_be(tmp_path):
+    """Stripes two pixels wide at the size asked for: decoded at half that size, they are grey."""
+    stripes = np.where(np.arange(256) // 8 % 2, 255, 0).astype(np.uint8)
+    whole = Image.fromarray(np.broadcast_to(stripes[None, :, None], (256, 256, 3)).copy())
+    small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 64)
+    wanted = np.where(np.arange(64) // 2 % 2, 255, 0)
+    assert abs(small.astype(int) - wanted).max() <= 60  # 128 is grey
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     grey = np.full((8, 8), 255 if mode == "1" else 90, np.uint8)
@@ -246,6 +255,31 @@ def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, co
     assert len(pictures) == 6
     with pytest.raises(DataError, match=r"bad\.jpg: not a picture that can be read"):
         pictures[:]
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "TIFF", "BMP", "WEBP", "PPM", "DDS", "ICNS"])
+def test_what_is_neither_jpeg_nor_png_is_refused_whatever_it_is_called(tmp_path, monkeypatch, kind):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args: pytest.fail("was started"))
+    picture(0, (64, 64)).save(tmp_path / "x.jpg", kind)
+    with pytest.raises(DataError, match="it does not begin as a JPEG or a PNG does"):
+        read_picture(tmp_path / "x.jpg", 8)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "MPO"])
+def test_a_jpeg_a_png_and_a_telephones_two_jpegs_in_one_are_read_under_any_name(
+    tmp_path, kind, name
+):
+    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
+    more = {"save_all": True, "append_images": [second]} if kind == "MPO" else {}
+    first.save(tmp_path / name, kind, **more)
+    with Image.open(tmp_path / name) as saved:
+        assert saved.format == kind
+    red, green, blue = read_picture(tmp_path / name, 8)
+    assert red.min() > 250
+    assert max(green.max(), blue.max()) < 5
 
 
 @pytest.mark.parametrize("workers", [2, 5])

@@ -131,7 +131,8 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
         neither = isinstance(error, UnidentifiedImageError)
         why = "it does not begin as a JPEG or a PNG does" if neither else error
         raise DataError(
-            f"{path}: not a picture that can be read ({why}). Fetch this file again, or take it away."
+            f"{path}: not a picture that can be read ({why}). Fetch this file again, or take it "
+            "away."
         ) from error
     pixels = np.asarray(image)
     return pixels[None] if grey else pixels.transpose(2, 0, 1)

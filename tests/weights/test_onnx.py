@@ -141,6 +141,8 @@ OPS = {
     "lrn in groups": lambda x: F.local_response_norm(x, n=5, k=2.0, alpha=0.7, groups=2),
     "map norm": lambda x: F.spatial_response_norm(x, n=3, k=1.5, alpha=0.7, beta=0.6),
     "max pool that hangs over": lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True),
+    "max pool larger than its image": lambda x: F.max_pool2d(x, 10, 4, ceil_mode=True),
+    "mean pool larger than its image": lambda x: F.avg_pool2d(x, 10, 4, ceil_mode=True),
     "max pool with a border": lambda x: F.max_pool2d(x, 3, 2, padding=((1, 0), (0, 1))),
     "mean pool that hangs over": lambda x: F.avg_pool2d(x, (3, 2), 2, ceil_mode=True),
     "mean pool with a border": lambda x: F.avg_pool2d(x, 3, 2, padding=1),

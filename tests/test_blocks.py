@@ -51,6 +51,12 @@ def test_the_unit_after_2014_normalizes_with_a_larger_eps():
     assert (unit.bn.eps, unit.conv.padding, unit.conv.bias) == (1e-3, ((0, 0), (3, 3)), None)
 
 
+def test_a_bottleneck_moves_on_at_its_3x3_as_torchvisions_does():
+    block = Bottleneck(4, 2, 2, squeeze=False)
+    found = [conv.stride for conv in (block.conv1, block.conv2, block.conv3)]
+    assert found == [(1, 1), (2, 2), (1, 1)]
+
+
 def test_squeezing_multiplies_each_map_by_one_number(rng):
     x = rng.standard_normal((2, 4, 3, 2)).astype("f")
     ratio = SqueezeExcitation(4, 2)(tn.tensor(x)).data / x

@@ -62,6 +62,12 @@ def test_loss_and_gradients_of_the_scores_are_those_of_pytorch(rng):
 
 
 @pytest.mark.parametrize("torchvision", [False, True])
+def test_a_head_drops_seventy_percent(torchvision):
+    """Section 5 of the paper, and torchvision."""
+    assert Auxiliary(2, 3, torchvision).dropout.p == 0.7
+
+
+@pytest.mark.parametrize("torchvision", [False, True])
 def test_a_head_has_the_derivatives_of_its_forward(torchvision, rng):
     head = Auxiliary(3, 2, torchvision, channels=2, hidden=3)
     for p in head.parameters():

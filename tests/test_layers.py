@@ -56,6 +56,13 @@ def test_spatial_response_norm_sees_the_pixels_of_its_own_map():
     assert uniform[0, 1, 0, :2].round(4).tolist() == [13, 15]  # a corner sees 4, an edge 6
 
 
+@pytest.mark.parametrize("layer", [nn.LocalResponseNorm, nn.SpatialResponseNorm])
+@pytest.mark.parametrize("n", [4, 0, -1])
+def test_a_window_without_a_middle_is_refused_at_once(layer, n):
+    with pytest.raises(ValueError, match=f"{layer.__name__}: n must be odd, .* Got n={n}"):
+        layer(n)
+
+
 def test_branches_stand_one_after_the_other(rng):
     x = images(rng, 2, 3, 4, 4)
     two = nn.Concatenate(nn.Subsample(1, 0), nn.Sequential(nn.ReLU(), nn.Subsample(1, 2)))

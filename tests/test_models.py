@@ -183,6 +183,13 @@ def test_an_unknown_name_lists_the_known():
         models.build("alexnett")
 
 
+@pytest.mark.parametrize("name", ["demo", "alexnet", "small-alexnet-two-towers"])
+@pytest.mark.parametrize("classes", [0, -1])
+def test_a_net_of_no_classes_is_refused(name, classes):
+    with pytest.raises(ValueError, match=f"at least 1 class. Got classes={classes}"):
+        models.build(name, classes)
+
+
 def test_every_model_has_its_input_shape():
     assert set(models.INPUT_SHAPES) == set(models.names())
 

@@ -170,6 +170,20 @@ def test_adams_first_step_has_the_size_of_the_rate():
     assert p.data == pytest.approx([0.75, 1.25], abs=1e-5)
 
 
+def test_adams_groups_have_their_own_rates():
+    a, b, c = (parameter(1.0) for _ in range(3))
+    groups = [
+        {"parameters": [a]}, {"parameters": [b], "lr_scale": 2}, {"parameters": [c], "lr": 0.125},
+    ]  # fmt: skip
+    adam = optim.Adam(groups, lr=0.25)
+    for adam.lr in (0.25, 0.0625):  # what has a rate of its own does not notice
+        for p in (a, b, c):
+            p.grad = np.ones(1)
+        adam.step()
+    moved = [float(1 - p.data[0]) for p in (a, b, c)]
+    assert moved == pytest.approx([0.3125, 0.625, 0.25], abs=1e-6)
+
+
 @pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9), lambda p: optim.Adam(p, 0.1)])
 def test_going_on_from_a_saved_state_equals_going_on(make):
     def after(optimizer, p, n):

@@ -197,7 +197,8 @@ def test_pictures_in_files_are_read_at_the_size_that_the_recipe_enlarges_to():
     assert suited(find("alexnet")).enlarge == 8
 
 
-def test_biases_learn_at_their_own_rate_and_never_decay():
+@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
+def test_biases_learn_at_their_own_rate_and_never_decay(update):
     net = nn.Sequential(
         nn.Conv2d(1, 2, 1),
         nn.BatchNorm2d(2),
@@ -206,8 +207,9 @@ def test_biases_learn_at_their_own_rate_and_never_decay():
         nn.LocallyConnected2d(1, 1, size=2, kernel_size=1),
     )
     recipe = dataclasses.replace(
-        TINY, bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4
-    )
+        TINY, update=update,
+        bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4,
+    )  # fmt: skip
     settings = {
         id(p): (group["lr_scale"], group["weight_decay"])
         for group in optimizer(recipe, net).groups

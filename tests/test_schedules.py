@@ -23,6 +23,16 @@ def test_steps_fall_at_their_fractions_of_the_run():
     assert rates(schedule, 8) == [0.5] * 4 + [0.05] * 2 + [0.005] * 2
 
 
+def test_a_fraction_that_float_cannot_hold_is_rounded_to_the_step_that_was_meant():
+    assert 0.29 * 100 < 29
+    assert rates(Stepwise(1.0, ((0.29, 0.1),)), 100) == [1.0] * 29 + [0.1] * 71
+
+
+def test_drops_out_of_order_are_refused():
+    with pytest.raises(ValueError, match=r"order of their fractions. Got \(\(0\.75, 0\.01\), "):
+        Stepwise(0.5, ((0.75, 0.01), (0.5, 0.1)))
+
+
 def test_a_cosine_falls_from_the_rate_to_almost_nothing():
     found = rates(Cosine(0.5), 100)
     assert found[0] == 0.5

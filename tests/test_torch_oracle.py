@@ -1,11 +1,14 @@
 """A second opinion, where torch is installed: PyTorch computes the same, forward and backward."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn, optim
+from tinynet.errors import ShapeError
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 
@@ -325,3 +328,34 @@ def test_scores_of_the_other_nets_are_pytorchs(name, rng):
     expected = twin(model)(torch.tensor(x)).detach().numpy()
     allowed = tolerance(32 * 32 * 32, np.float64) * scale_of(expected)
     assert difference(model(tn.tensor(x)).data, expected, allowed) is None
+
+
+def pooled(pool, x, **settings):
+    """Return what a pool makes of x, and its gradient; None where it refuses."""
+    try:
+        y = pool(x, **settings)
+    except (RuntimeError, ShapeError):
+        return None
+    (y * y).sum().backward()
+    return y, x.grad
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_pools_refuse_the_images_that_pytorch_refuses_and_no_others(name, ceil_mode, rng):
+    refused = 0
+    for k, s, p, side in itertools.product(range(1, 5), range(1, 5), range(3), range(1, 6)):
+        if 2 * p > k:
+            continue  # PyTorch has no such padding
+        x = images(rng, 1, 2, side, side)
+        settings = {"kernel_size": k, "stride": s, "padding": p, "ceil_mode": ceil_mode}
+        ours = pooled(getattr(F, name), tn.tensor(x, requires_grad=True), **settings)
+        theirs = pooled(getattr(TF, name), torch.tensor(x, requires_grad=True), **settings)
+        assert (ours is None) == (theirs is None), settings | {"side": side}
+        if ours is None or theirs is None:
+            refused += 1
+            continue
+        (y, gx), (their_y, their_gx) = ours, theirs
+        np.testing.assert_allclose(y.data, their_y.detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(gx, their_gx.numpy(), rtol=1e-12)
+    assert refused

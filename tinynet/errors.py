@@ -24,7 +24,18 @@ class GraphError(RuntimeError):
 
 
 class DataError(ValueError):
-    """A file or a download is not what it should be; the message names it and the way out."""
+    """A file or a download is not what it should be; the message names it and the way out.
+
+    Names of files come from others, so the message is `printable`.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return the text with what a terminal would obey, not show, written out, as `repr` does."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def warn_of_float64(op: str, x: Any, weight: Any) -> None:

@@ -14,7 +14,7 @@ from tinynet import functions as F
 from tinynet.autograd import no_grad
 from tinynet.backend import Array
 from tinynet.data import Dataset, Normaliser, average_views, batches, ten_views
-from tinynet.errors import DataError
+from tinynet.errors import DataError, printable
 from tinynet.nn import Module
 from tinynet.pipeline import SIDE, TestFeed, fitted, prepared
 from tinynet.recipes import Recipe
@@ -113,9 +113,13 @@ def _some(names: list[str]) -> str:
 
 
 def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
-    """Return (class, probability) for the picture in a file, the most probable first."""
+    """Return (class, probability) for the picture in a file, the most probable first.
+
+    Names of classes were names of folders once: they are `printable` here.
+    """
     shares = net.probabilities(as_taught(net.recipe, path)[None])[0]
-    return [(net.classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable")]
+    order = np.argsort(-shares, kind="stable")
+    return [(printable(net.classes[i]), float(shares[i])) for i in order]
 
 
 def as_taught(recipe: Recipe, path: Path) -> Array:

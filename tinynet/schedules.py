@@ -18,6 +18,13 @@ class Stepwise:
     lr: float
     drops: tuple[tuple[float, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        fractions = [fraction for fraction, _ in self.drops]
+        if fractions != sorted(fractions):
+            raise ValueError(
+                f"Stepwise: drops must be in the order of their fractions. Got {self.drops}."
+            )
+
     def __call__(self, step: int, steps: int) -> float:
         """Return the rate of step 0, 1, ... of a run of `steps`."""
         factor = 1.0

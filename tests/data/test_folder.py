@@ -11,9 +11,12 @@ from PIL import Image
 from tinynet.data import (
     ImageFolder,
     Pictures,
+    copies,
     hold_out,
     read_picture,
 )
+from tinynet.data.folder import TEST_SHARE, scan
+from tinynet.data.splits import portion
 from tinynet.errors import DataError
 
 
@@ -125,9 +128,115 @@ def test_the_bytes_decide_whatever_a_file_is_called(two_classes, tmp_path):
 
 def test_more_pictures_move_none_of_those_that_were_there(named):
     root = named / "train"
+    for name, first in (("cat", 30), ("dog", 60)):
+        fill(root / name, range(first, first + 20))
     before = names(ImageFolder(root, "train"))
     fill(root / "cat", range(50, 60))
     assert before <= names(ImageFolder(root, "train"))
+
+
+def long_file(path, end, middle=b""):
+    """Write a file of more than 64 KiB, whose beginning is that of all others."""
+    path.write_bytes(b"x" * copies.BEGINNING + middle + end)
+
+
+def test_files_that_begin_alike_are_divided_by_their_lengths(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for i in range(1, 41):
+            long_file(tmp_path / name / f"{i}.png", b"", middle=name.encode() * i)
+    train, _, test = (scan(tmp_path)[1][part] for part in ("train", "validation", "test"))
+    assert 6 <= len(test) <= 26
+    assert len(train) + len(test) == 80
+
+
+def test_files_of_one_length_that_begin_alike_are_no_copies_unless_they_end_alike(named):
+    for part, end in (("train", b"a"), ("test", b"b")):
+        long_file(named / part / "cat" / "x.png", end)
+    assert len(ImageFolder(named)) == 7  # without a note
+    long_file(named / "test" / "cat" / "y.png", b"a")
+    with pytest.warns(UserWarning, match="1 pictures for train are left out: the same bytes"):
+        assert "x.png" not in names(ImageFolder(named))
+
+
+def test_a_file_is_read_to_its_end_only_where_another_begins_alike(named, monkeypatch):
+    read = []
+    monkeypatch.setattr(copies, "_whole", lambda path: read.append(path.name) or b"")
+    long_file(named / "train" / "cat" / "a.png", b"end")
+    long_file(named / "test" / "cat" / "b.png", b"other end")
+    ImageFolder(named)
+    assert read == []
+    long_file(named / "train" / "cat" / "b.png", b"end")
+    ImageFolder(named)
+    assert read == ["a.png", "b.png"]
+
+
+def only(folder, seeds, *, test):
+    """Write a picture for each seed; keep those that the division by bytes gives to one part."""
+    for path in fill(folder, seeds).iterdir():
+        if (portion(copies.beginning(path), "test") < TEST_SHARE) != test:
+            path.unlink()
+    return len(list(folder.iterdir()))
+
+
+def test_a_class_whose_pictures_all_go_to_the_test_is_refused(tmp_path):
+    fill(tmp_path / "cat", range(40))
+    held = only(tmp_path / "dog", range(100, 130), test=True)
+    with pytest.raises(DataError, match=f"pictures to learn from. All {held} of dog are in other"):
+        ImageFolder(tmp_path)
+
+
+def test_a_class_without_a_picture_for_the_test_is_said_and_trained_on(tmp_path):
+    fill(tmp_path / "cat", range(40))
+    held = only(tmp_path / "dog", range(100, 110), test=False)
+    with pytest.warns(UserWarning, match=f"for test is of dog, .* of dog there are {held} in all"):
+        assert set(ImageFolder(tmp_path).labels) == {0, 1}
+
+
+def test_a_class_without_a_picture_for_validation_is_said(named):
+    for path in (named / "val" / "dog").iterdir():
+        path.unlink()
+    (named / "val" / "dog").rmdir()
+    with pytest.warns(UserWarning, match="no picture for validation is of dog"):
+        ImageFolder(named, "validation")
+
+
+def test_a_picture_in_two_classes_is_said(named):
+    (named / "train" / "dog" / "y.png").write_bytes((named / "train/cat/0.png").read_bytes())
+    with pytest.warns(UserWarning, match=r"^2 pictures have the same bytes .*train/cat/0\.png"):
+        assert len(ImageFolder(named)) == 7  # both stay: nobody knows which of them is right
+    fill(named / "train" / "dog", [2])
+    with pytest.warns(UserWarning, match=r"^4 pictures have the same bytes"):
+        ImageFolder(named)
+
+
+def test_a_picture_in_two_classes_is_said_where_the_bytes_divide(tmp_path):
+    fill(tmp_path / "cat", range(40))
+    fill(tmp_path / "dog", range(39, 80))
+    with pytest.warns(UserWarning, match=r"^2 pictures have .*contradict .*cat/39\.png"):
+        ImageFolder(tmp_path)
+
+
+def test_links_to_folders_are_not_followed_and_spoken_of(named):
+    (named / "train" / "cat" / "more").symlink_to(named / "train" / "dog")
+    with pytest.warns(UserWarning, match=r"1 links to folders are not followed, .*cat/more"):
+        assert len(ImageFolder(named)) == 6
+
+
+def test_names_reach_no_terminal_as_commands(named):
+    wild = fill(named / "train" / "\x1b[31mred\n", [90])
+    (wild / "a\rb.txt").write_text("")
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        assert ImageFolder(named).classes[0] == "\x1b[31mred\n"  # the name itself stays
+    said = " ".join(str(note.message) for note in notes)
+    assert said.isprintable()
+    assert r"\x1b[31mred\n/a\rb.txt" in said
+    assert r"for test is of \x1b[31mred\n," in said
+    (wild / "90.png").write_bytes(b"")
+    with pytest.raises(DataError) as error:
+        read_picture(wild / "90.png", 8)
+    assert str(error.value).isprintable()
 
 
 def test_parts_with_names_stay_as_they_are(named):
@@ -144,10 +253,11 @@ def test_a_single_part_beside_train_is_the_test(named):
 
 def test_copies_of_test_pictures_are_not_trained_on(named):
     for copied in ("test/cat/20.png", "val/dog/15.png"):
-        (named / "train" / "cat" / "renamed.png").write_bytes((named / copied).read_bytes())
+        place = (named / "train" / copied.partition("/")[2]).with_name("renamed.png")
+        place.write_bytes((named / copied).read_bytes())
         with pytest.warns(UserWarning, match="1 pictures for train are left out"):
             assert "renamed.png" not in names(ImageFolder(named))
-    (named / "train" / "cat" / "renamed.png").unlink()
+        place.unlink()
     (named / "val" / "cat" / "again.png").write_bytes((named / "test/cat/20.png").read_bytes())
     with pytest.warns(UserWarning, match="1 pictures for validation are left out"):
         assert "again.png" not in names(ImageFolder(named, "validation"))
@@ -157,8 +267,8 @@ def test_copies_of_test_pictures_are_not_trained_on(named):
 
 
 def test_a_class_may_be_called_train(tmp_path):
-    fill(tmp_path / "train", range(10))
-    fill(tmp_path / "plane", range(10, 20))
+    fill(tmp_path / "train", range(20))
+    fill(tmp_path / "plane", range(20, 40))
     assert ImageFolder(tmp_path).classes == ("plane", "train")
 
 
@@ -198,6 +308,16 @@ def test_a_jpeg_is_read_at_half_its_size_and_looks_the_same(tmp_path):
     small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 20)
     wanted = np.asarray(whole.resize((20, 20), Image.Resampling.BOX)).transpose(2, 0, 1)
     assert abs(small.astype(int) - wanted.astype(int)).max() <= 3
+
+
+def test_a_jpeg_is_never_decoded_smaller_than_it_will_be(tmp_path):
+    """Stripes that become one pixel wide: decoded at half that size, all would be grey."""
+    stripes = np.where(np.arange(256) // 4 % 2, 255, 0).astype(np.uint8)
+    whole = Image.fromarray(np.broadcast_to(stripes[None, :, None], (256, 256, 3)).copy())
+    small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 64).astype(int)
+    wanted = np.asarray(whole.resize((64, 64), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+    assert abs(small - wanted).max() <= 16
+    assert np.ptp(wanted) > 128
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
@@ -246,6 +366,31 @@ def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, co
     assert len(pictures) == 6
     with pytest.raises(DataError, match=r"bad\.jpg: not a picture that can be read"):
         pictures[:]
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "TIFF", "BMP", "WEBP", "PPM", "DDS", "ICNS"])
+def test_what_is_neither_jpeg_nor_png_is_refused_whatever_it_is_called(tmp_path, monkeypatch, kind):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args: pytest.fail("was started"))
+    picture(0, (64, 64)).save(tmp_path / "x.jpg", kind)
+    with pytest.raises(DataError, match="it does not begin as a JPEG or a PNG does"):
+        read_picture(tmp_path / "x.jpg", 8)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "MPO"])
+def test_a_jpeg_a_png_and_a_telephones_two_jpegs_in_one_are_read_under_any_name(
+    tmp_path, kind, name
+):
+    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
+    more = {"save_all": True, "append_images": [second]} if kind == "MPO" else {}
+    first.save(tmp_path / name, kind, **more)
+    with Image.open(tmp_path / name) as saved:
+        assert saved.format == kind
+    red, green, blue = read_picture(tmp_path / name, 8)
+    assert red.min() > 250
+    assert max(green.max(), blue.max()) < 5
 
 
 @pytest.mark.parametrize("workers", [2, 5])

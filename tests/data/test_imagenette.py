@@ -67,7 +67,7 @@ def traps():
     first = f"{FOLDER}/train/{WNIDS[0]}"
     for name in ("../evil.JPEG", "/evil.JPEG", f"{FOLDER}/train/../evil.JPEG", f"{first}x/1.JPEG"):
         yield member(name, b"evil")
-    for name in (f"{first}/../evil.JPEG", f"{first}/.."):
+    for name in (f"{first}/../evil.JPEG", f"{first}/..", f"other/train/{WNIDS[0]}/evil.JPEG"):
         yield member(name, b"evil")
     yield member(f"{first}/link.JPEG", kind=tarfile.SYMTYPE, link="/etc/passwd")
     yield member(f"{first}/hard.JPEG", kind=tarfile.LNKTYPE, link="/etc/passwd")

@@ -75,6 +75,10 @@ SHAPES = {
         lambda: F.batch_norm(zeros(1, 3, 1, 1), *(zeros(3) for _ in "wbmv"), training=True),
         ["batch_norm", "2", "(1, 3, 1, 1)"],
     ),
+    "batch_norm of no channels": (
+        lambda: F.batch_norm(zeros(2, 0, 4, 4), *(zeros(0) for _ in "wbmv"), training=True),
+        ["batch_norm", "at least 1 channel", "(2, 0, 4, 4)"],
+    ),
     "linear": (
         lambda: F.linear(zeros(5, 7), zeros(3, 8)),
         ["linear", "(5, 7)", "(3, 8)", "(N, 8)"],

@@ -49,6 +49,18 @@ def test_the_variance_survives_a_mean_a_thousand_times_larger(kind, rng):
 
 
 @KINDS
+def test_a_constant_channel_has_no_negative_variance(kind, rng):
+    """The mean of the squares may be less than the square of the mean, by rounding."""
+    x = np.empty((3, 64, 7, 5), "f")
+    x[...] = rng.uniform(1e6, 2e6, (64, 1, 1))
+    with kernels.use(kind):
+        mean, var = batch_norm_statistics(x)
+    assert mean == pytest.approx(x[0, :, 0, 0], rel=tolerance(x[:, 0].size, np.float32))
+    assert var.min() >= 0
+    assert var.max() < 1  # 1e-12 of the square of the mean
+
+
+@KINDS
 def test_in_training_no_gradient_moves_the_mean_or_the_size_of_the_batch(kind, x, rng):
     """Whatever shifts or scales a whole channel is undone, so its gradient is 0."""
     gy = rng.standard_normal(x.shape).astype("f")

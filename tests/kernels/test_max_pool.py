@@ -102,3 +102,12 @@ def test_sizes_of_alexnets_pooling(size, down, up, padded):
 
 def test_no_window_starts_in_the_padding_behind_the_image():
     assert output_size(4, 2, 3, (1, 1), ceil_mode=True) == 2  # a third would start at pixel 5
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(1, 2, 3), (1, 2, 2), (2, 4, 3), (1, 2, 1)])
+def test_rounding_up_a_window_may_be_larger_than_the_image_by_less_than_a_stride(
+    size, kernel, stride
+):
+    found = output_size(size, kernel, stride, (0, 0), ceil_mode=True)
+    assert found == (kernel - size < stride)
+    assert output_size(size, kernel, stride, (0, 0)) == 0

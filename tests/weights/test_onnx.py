@@ -79,21 +79,35 @@ def test_alexnet_with_its_groups_its_norms_and_its_dropout(name):
     check(*small_alexnet_variant(name))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["small-alexnet", "cifar-quick", "small-nin"],
-)
+QUICK = ["small-alexnet", "cifar-quick", "small-nin", "small-alexnet-two-towers"]
+REFUSED = ["cifar-13pct", "cifar-11pct", "alexnet-one-weird-trick", "small-alexnet-one-weird-trick"]
+OTHERS = [name for name in models.names() if name not in QUICK + REFUSED]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_networks_for_small_images(name):
     check(stirred(models.build(name, 10)), models.INPUT_SHAPES[name])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["nin", "cifar-18pct", "small-googlenet", "small-resnet", "small-densenet",
-             "small-inception-v4", "small-se-resnet", "small-zfnet"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [name for name in OTHERS if models.INPUT_SHAPES[name][1] <= 32])
 def test_networks_with_branches(name):
     check(stirred(models.build(name, 10)), models.INPUT_SHAPES[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["resnet-18", "resnet-50", "se-resnet-50", "densenet-121", "googlenet",
+             "googlenet-torchvision"],
+)  # fmt: skip
+def test_large_networks_that_take_small_images_too(name):
+    check(stirred(models.build(name, 10)), (3, 64, 64))
+
+
+def test_a_network_that_shares_out_its_images_is_refused():
+    model = models.build("small-alexnet-one-weird-trick", 10)
+    with pytest.raises(DataError, match=r"hold for any number of images, and \[slice\(0, 0"):
+        onnx_graph.exported(model, (3, 32, 32))
 
 
 def test_vgg_with_and_without_batch_normalization():
@@ -127,6 +141,8 @@ OPS = {
     "lrn in groups": lambda x: F.local_response_norm(x, n=5, k=2.0, alpha=0.7, groups=2),
     "map norm": lambda x: F.spatial_response_norm(x, n=3, k=1.5, alpha=0.7, beta=0.6),
     "max pool that hangs over": lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True),
+    "max pool larger than its image": lambda x: F.max_pool2d(x, 10, 4, ceil_mode=True),
+    "mean pool larger than its image": lambda x: F.avg_pool2d(x, 10, 4, ceil_mode=True),
     "max pool with a border": lambda x: F.max_pool2d(x, 3, 2, padding=((1, 0), (0, 1))),
     "mean pool that hangs over": lambda x: F.avg_pool2d(x, (3, 2), 2, ceil_mode=True),
     "mean pool with a border": lambda x: F.avg_pool2d(x, 3, 2, padding=1),
@@ -177,6 +193,17 @@ def test_a_frozen_network_is_written_whole():
         (Applied(lambda x: x[:, 0]), r"only slices can be exported"),
         (Applied(lambda x: F.max(x, axis=1)), r"no op that computes max"),
         (Applied(lambda x: (x, x)), r"must compute one array"),
+        (Applied(lambda x: x[:5]), r"any number of images, and \[slice\(None, 5, None\)\] takes"),
+        (Applied(lambda x: x * x.shape[0]), r"any number of images, and mul_1 \(Mul\) is another"),
+        (
+            Applied(lambda x: x + tn.tensor(np.ones(x.shape, "f"))),
+            r"add_1 \(Add\) is another for 2",
+        ),
+        (Applied(lambda x: x.reshape(4, 8, -1)), r"scores \(N, \.\.\.\) for N images. For 1 it"),
+        (
+            Applied(lambda x: x.reshape(x.shape[0], 4 * 8, -1)[:, :, x.shape[0] :]),
+            r"slice_2 \(Slice",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_one_sentence(model, words):

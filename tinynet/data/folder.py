@@ -8,23 +8,28 @@ Training, validation and test never share a picture. Where the folders do not sa
 test, the bytes of a file decide, so a copy under another name goes where its original goes, and
 more pictures move none of those that were there. Where they do say it, what the test holds too is
 left out of training. A single part beside `train` is the test, whatever it is called.
+
+Every class must have pictures to learn from; where one has none in another part, or the same
+picture in another class, a note says so. Folders in the folder of a class are searched too; links
+to folders are not, since they may lead in circles, and a note counts them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import functools
 import warnings
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from tinynet.backend import Array
-from tinynet.data.files import is_there, open_regular, unreadable
+from tinynet.data.copies import Checksum, beginning, copies_among
+from tinynet.data.files import is_there, unreadable
 from tinynet.data.pictures import Pictures
 from tinynet.data.splits import PARTS, portion
-from tinynet.errors import DataError
+from tinynet.errors import DataError, printable
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 NAMES = {
@@ -33,7 +38,6 @@ NAMES = {
     "test": ("test", "testing"),
 }
 TEST_SHARE = 0.2
-HASHED = 1 << 16  # bytes of a file that decide about it, with its length
 
 
 class Found(NamedTuple):
@@ -95,13 +99,22 @@ def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str
     listed = {part: _pictures(folder, classes) for part, folder in named.items()}
     train = listed.pop("train") if named else _pictures(root, classes)
     parts: dict[str, list[Found]] = {"train": train, "validation": [], "test": [], **listed}
+    begins = functools.cache(beginning)
     if "test" not in named and "validation" in named:
         parts["test"], parts["validation"] = parts["validation"], []
     elif not named or "test" not in named:
-        parts["train"], parts["test"] = _divided(train, "test", TEST_SHARE)
+        parts["train"], parts["test"] = _divided(train, "test", TEST_SHARE, begins)
     if validation and not parts["validation"]:
-        parts["train"], parts["validation"] = _divided(parts["train"], "validation", validation)
-    return classes, _without_copies(parts) if named else parts
+        parts["train"], parts["validation"] = _divided(
+            parts["train"], "validation", validation, begins
+        )
+    every = [f for part in PARTS for f in parts[part]]
+    copies = copies_among([f.path for f in every], begins)
+    _note_contradictions(every, copies)
+    if named:
+        parts = _without_copies(parts, copies)
+    _check_classes(root, classes, parts)
+    return classes, parts
 
 
 def _named_parts(root: Path) -> dict[str, Path]:
@@ -131,74 +144,99 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
     """Return the pictures in the folders of the classes, in the order of their names."""
-    found, others = list[Found](), list[str]()
+    found, others, links = list[Found](), list[Path](), list[Path]()
     for place in _folders(folder):
         if place.name not in classes:
             raise DataError(
                 f"{place}: every class must have pictures to learn from. The classes of the "
                 f"training pictures are {_some(list(classes))}."
             )
-        label, before = classes.index(place.name), len(found)
-        for path in sorted(p for p in place.rglob("*") if not p.name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                found.append(Found(path, label))
-            elif not path.is_dir():
-                others.append(str(path))
-        if len(found) == before:
+        inside = sorted(p for p in place.rglob("*") if not p.name.startswith("."))
+        files = [p for p in inside if not p.is_dir()]
+        links += [p for p in inside if p.is_symlink() and p.is_dir()]
+        others += [p for p in files if p.suffix.lower() not in SUFFIXES]
+        label = classes.index(place.name)
+        pictures = [Found(p, label) for p in files if p.suffix.lower() in SUFFIXES]
+        if not pictures:
             raise DataError(f"{place}: the folder of a class must hold {_some(list(SUFFIXES))} "
                             "files. There are none; fill it, or take it away.")  # fmt: skip
+        found += pictures
     if others:
         _note(
             f"{folder}: {len(others):,} files are left out, since only {_some(list(SUFFIXES))} are "
             f"read; the first is {others[0]}."
         )
+    if links:
+        _note(
+            f"{folder}: {len(links):,} links to folders are not followed, since they may lead in "
+            f"circles; the first is {links[0]}."
+        )
     return found
 
 
-def _divided(found: list[Found], purpose: str, share: float) -> tuple[list[Found], list[Found]]:
+def _divided(
+    found: list[Found], purpose: str, share: float, begins: Checksum
+) -> tuple[list[Found], list[Found]]:
     """Return the pictures that stay, and about this share of them, chosen by their bytes."""
-    chosen = [portion(_content(f.path), purpose) < share for f in found]
+    chosen = [portion(begins(f.path), purpose) < share for f in found]
     return (
         [f for f, c in zip(found, chosen, strict=True) if not c],
         [f for f, c in zip(found, chosen, strict=True) if c],
     )
 
 
-def _without_copies(parts: dict[str, list[Found]]) -> dict[str, list[Found]]:
+def _note_contradictions(found: list[Found], copies: dict[Path, bytes]) -> None:
+    """Say where files of the same bytes lie in the folders of different classes."""
+    labels = defaultdict[bytes, set[int]](set)
+    doubled = [f for f in found if f.path in copies]
+    for path, label in doubled:
+        labels[copies[path]].add(label)
+    contradicting = [str(path) for path, _ in doubled if len(labels[copies[path]]) > 1]
+    if contradicting:
+        _note(
+            f"{len(contradicting):,} pictures have the same bytes as one of another class, so "
+            f"their classes contradict each other; the first is {contradicting[0]}."
+        )
+
+
+def _without_copies(
+    parts: dict[str, list[Found]], copies: dict[Path, bytes]
+) -> dict[str, list[Found]]:
     """Return the parts without what a later one of train, validation, test holds too."""
-    sizes = {part: [f.path.stat().st_size for f in parts[part]] for part in PARTS}
     for i, part in enumerate(PARTS[:-1]):
-        others = PARTS[i + 1 :]
-        later = [row for o in others for row in zip(sizes[o], parts[o], strict=True)]
-        alike = set(sizes[part]) & {size for size, _ in later}  # only these can be equal
-        held = {_content(f.path) for size, f in later if size in alike}
-        kept = [
-            f
-            for size, f in zip(sizes[part], parts[part], strict=True)
-            if size not in alike or _content(f.path) not in held
-        ]
+        later = {copies.get(f.path) for other in PARTS[i + 1 :] for f in parts[other]} - {None}
+        kept = [f for f in parts[part] if copies.get(f.path) not in later]
         if left := len(parts[part]) - len(kept):
             _note(
                 f"{left:,} pictures for {part} are left out: the same bytes are also in "
                 "another part, which must stay unseen."
             )
-        sizes[part] = [f.path.stat().st_size for f in kept]
         parts[part] = kept
     return parts
 
 
-def _content(path: Path) -> bytes:
-    """Return what is equal for equal files: a checksum of the length and of the first bytes."""
-    with open_regular(path) as file:
-        try:
-            size = os.fstat(file.fileno()).st_size
-            return hashlib.blake2b(b"%d " % size + file.read(HASHED), digest_size=16).digest()
-        except OSError as error:
-            raise unreadable(path, error) from None
+def _check_classes(root: Path, classes: tuple[str, ...], parts: dict[str, list[Found]]) -> None:
+    """Raise where a class has no picture to learn from; say where it has none in another part."""
+    counts = {part: Counter(classes[f.label] for f in parts[part]) for part in PARTS}
+    for part in PARTS:
+        missing = [name for name in classes if not counts[part][name]]
+        if not missing or not parts[part]:
+            continue  # that a whole part is empty is said to whom asks for it
+        held = sum(counts[other][missing[0]] for other in PARTS)
+        if part == "train":
+            raise DataError(
+                f"{root}: every class must have pictures to learn from. All {held:,} of "
+                f"{missing[0]} are in other parts. Add pictures of it, or divide them yourself "
+                "into folders train and test."
+            )
+        _note(
+            f"{root}: no picture for {part} is of {_some(missing)}, so the accuracy there says "
+            f"nothing about that; of {missing[0]} there are {held:,} in all."
+        )
 
 
 def _note(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=2)
+    warnings.warn(printable(sentence), stacklevel=2)
 
 
 def _folders(folder: Path) -> list[Path]:

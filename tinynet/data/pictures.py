@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+FORMATS = ("JPEG", "PNG")
+"""All that a file may hold, whatever it is called: Pillow runs other programs for some of the rest.
+
+Telephones put several JPEGs into one file (MPO); that begins as a JPEG, and the first one is read.
+"""
 ORIENTATION = 0x0112  # the tag of EXIF in which a telephone notes how it was held
 BROKEN = (
     OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, struct.error, zlib.error
@@ -112,19 +117,21 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     The shorter side is brought to `side` pixels. Grey pictures, palettes, CMYK and 16 bits become
     RGB; what is transparent becomes white.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not path.is_file():
         found = "something else" if path.exists() else "no file of this name"
         raise DataError(f"{path}: expected a picture, found {found}.")
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
             image = _in_colour(_upright(picture), grey)
         image = ImageOps.fit(image, (side, side))
     except (*BROKEN, Image.DecompressionBombError) as error:
+        neither = isinstance(error, UnidentifiedImageError)
+        why = "it does not begin as a JPEG or a PNG does" if neither else error
         raise DataError(
-            f"{path}: not a picture that can be read ({error}). Fetch this file again, or take it "
+            f"{path}: not a picture that can be read ({why}). Fetch this file again, or take it "
             "away."
         ) from error
     pixels = np.asarray(image)

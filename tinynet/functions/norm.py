@@ -213,6 +213,8 @@ def _batch_norm(
             f"batch_norm: x must be (N, C, H, W); weight, bias, running_mean, running_var (C,); "
             f"x is {x.shape}, they are {', '.join(map(str, given))}."
         )
+    if not x.shape[1]:
+        raise ShapeError(f"batch_norm: x needs at least 1 channel; it is {x.shape}.")
     mean, var = seen(running_mean), seen(running_var)
     if training:
         count = x.data.size // x.shape[1]

@@ -49,15 +49,14 @@ def output_size(
 ) -> int:
     """Return how many windows fit along one axis.
 
-    `ceil_mode` adds a last window that hangs over the end, unless it would start in the padding.
+    `ceil_mode` adds a last window that hangs over the end, unless it would start in the padding. As
+    in PyTorch it may be the only one: a window larger than the image by less than a stride.
     """
     before, after = padding
     room = size + before + after - ((kernel - 1) * dilation + 1)
-    if room < 0:
-        return 0
     if not ceil_mode:
-        return room // stride + 1
-    windows = -(-room // stride) + 1
+        return max(0, room // stride + 1)
+    windows = max(0, -(-room // stride) + 1)
     return windows - 1 if (windows - 1) * stride >= size + before else windows
 
 

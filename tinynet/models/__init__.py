@@ -144,5 +144,7 @@ def build(
     where = {} if devices is None else {"devices": devices}
     if classes is None:
         classes = found.classes if name.endswith(ON_DEVICES) else 10
+    if classes < 1:
+        raise ValueError(f"models.build: a network tells at least 1 class. Got classes={classes}.")
     with random.fork(seed):
         return found.make(classes, **where)

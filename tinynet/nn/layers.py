@@ -213,10 +213,7 @@ class LocalResponseNorm(Module):
         beta: float = 0.75,
         groups: int = 1,
     ) -> None:
-        if n < 1 or n % 2 == 0:
-            raise ValueError(
-                f"LocalResponseNorm: n must be odd, so that the window has a middle. Got n={n}."
-            )
+        _check_window("LocalResponseNorm", n)
         self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
 
     def forward(self, x: Tensor) -> Tensor:
@@ -228,11 +225,17 @@ class SpatialResponseNorm(Module):
     """Normalization within each map: see `functions.spatial_response_norm`."""
 
     def __init__(self, n: int = 5, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75) -> None:
+        _check_window("SpatialResponseNorm", n)
         self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
         return F.spatial_response_norm(x, self.n, self.k, self.alpha, self.beta)
+
+
+def _check_window(layer: str, n: int) -> None:
+    if n < 1 or n % 2 == 0:
+        raise ValueError(f"{layer}: n must be odd, so that the window has a middle. Got n={n}.")
 
 
 class BatchNorm2d(BeforeReLU):

@@ -127,6 +127,8 @@ def _max_pool_forward(rng: Random) -> dict[str, Arguments]:
                 "negative images": -1 - np.abs(rng.standard_normal(g.shape)),
             }.items():
                 cases[f"{many}, {kind}"] = (x, g.kernel, g.stride, border, ceil_mode)
+    x = rng.standard_normal((2, 3, 2, 3))
+    cases["the only window is larger than the image"] = (x, (3, 4), (2, 3), NONE, True)
     return cases
 
 

@@ -1,22 +1,18 @@
 """A network as an ONNX file: what it computes, op by op, with its weights.
 
-The network is run once, in evaluation, on a black picture, and the graph that the engine keeps for
+The network is run in evaluation on a black picture, and the graph that the engine keeps for
 backward is written down. So it need not be a `Sequential`: residual nets and branches are written
 too. What ONNX has no op for, like filters of their own for every place, is refused by name.
 
-Conventions that differ (operators of ONNX, opset 18):
-
-    LRN         alpha is divided by the size of the window; groups become a reshape around it
-    pooling     a last window that hangs over is ceil_mode; what lies beyond never counts
-    dropout     nothing is left of it; the factor of the paper's kind stays
-    batch       any number of pictures: its axis is called "batch"
+What is written must hold for any number of pictures. So the network is run on two as well, and
+where that graph is another, as it is where each device takes half of the pictures, it is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,43 +20,14 @@ from tinynet import checkpoint, kernels, nn
 from tinynet.autograd import Function, Variable
 from tinynet.backend import Array
 from tinynet.errors import DataError
-from tinynet.functions import conv, elementwise, norm, pool, reduce, shape, transfer
-from tinynet.functions.matmul import Linear, Matmul
 from tinynet.tensor import tensor
+from tinynet.weights.onnx_ops import WRITERS, Writer
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 18, 8  # of 2022: what reads ONNX today reads these
 INPUT, OUTPUT = "images", "scores"
-END = 2**31 - 1  # of a slice: as far as it goes
-
-
-class Writer:
-    """The nodes and the constants of a graph that is being written down."""
-
-    def __init__(self, names: dict[int, str]) -> None:
-        self.names = names  # of arrays, by id
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, Array] = {}
-
-    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Write a node; return the name of what it computes."""
-        from onnx import helper
-
-        name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
-        return name
-
-    def constant(self, value: Array) -> str:
-        """Return the name of an array: its own if it is a parameter or a buffer."""
-        name = self.names.get(id(value), f"constant_{len(self.constants)}")
-        self.constants[name] = value
-        return name
-
-    def integers(self, values: Sequence[int]) -> str:
-        """Return the name of a list of integers: shapes, axes, limits."""
-        return self.constant(np.array(values, np.int64))
 
 
 def save(path: Path | str, model: nn.Module, image: tuple[int, ...]) -> None:
@@ -76,16 +43,14 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
         raise DataError(
             'ONNX: the package onnx is needed, and not installed: pip install "tinynet[onnx]"'
         ) from None
-    x, y = _run(model, image)
-    state = [(n, v.data) for n, v in model._named_tensors()]
-    writer = Writer({id(array): name for name, array in state})
-    last = _write(writer, x, y)
+    writer, last, scores = _written(model, image, images=1)
+    _check_any_number(writer, _written(model, image, images=2)[0])
     writer.nodes.append(helper.make_node("Identity", [last], [OUTPUT]))
     graph = helper.make_graph(
         writer.nodes,
         type(model).__name__,
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", *image])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *y.data.shape[1:]])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *scores])],
         [numpy_helper.from_array(_plain(a), name) for name, a in writer.constants.items()],
     )
     opset = [helper.make_opsetid("", OPSET)]
@@ -96,10 +61,40 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
     return found
 
 
-def _run(model: nn.Module, image: tuple[int, ...]) -> tuple[Variable, Variable]:
-    """Return a black picture and what the network says of it, with the graph in between."""
+def _written(
+    model: nn.Module, image: tuple[int, ...], images: int
+) -> tuple[Writer, str, tuple[int, ...]]:
+    """Return the graph for so many images, the name of the scores, and their shape but for N."""
+    x, y = _run(model, (images, *image))
+    if y.data.shape[:1] != (images,):
+        raise DataError(
+            f"ONNX: a network must give scores (N, ...) for N images. For {images} it gives "
+            f"{y.data.shape}."
+        )
+    writer = Writer({id(v.data): name for name, v in model._named_tensors()})
+    return writer, _write(writer, x, y), y.data.shape[1:]
+
+
+def _check_any_number(one: Writer, two: Writer) -> None:
+    """Raise where the graph for one image is another than that for two."""
+    for a, b in itertools.zip_longest(one.nodes, two.nodes):
+        if a != b or not all(_equal(one, two, name) for name in a.input):
+            node = a or b
+            raise DataError(
+                f"ONNX: what is written must hold for any number of images, and {node.name} "
+                f"({node.op_type}) is another for 2 than for 1, so this network cannot be exported."
+            )
+
+
+def _equal(one: Writer, two: Writer, name: str) -> bool:
+    a, b = one.constants.get(name), two.constants.get(name)
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
+    """Return black pictures and what the network says of them, with the graph in between."""
     was_training = model.training
-    x = tensor(np.zeros((1, *image), np.float32))
+    x = tensor(np.zeros(shape, np.float32))
     x.requires_grad = True  # also where all layers are frozen
     try:
         with kernels.use("reference"):
@@ -137,143 +132,3 @@ def _plain(array: Array) -> Array:
     return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None).reshape(
         array.shape
     )
-
-
-# ---- one function for each op: the nodes that compute the same
-
-
-def _conv(w: Writer, node: conv.Conv2d, inputs: list[str]) -> str:
-    strides, padding, dilations, groups = node.geometry
-    y = w.add(
-        "Conv", *inputs, strides=strides, pads=_pads(padding), dilations=dilations, group=groups
-    )
-    return w.add("Relu", y) if node.relu else y
-
-
-def _linear(w: Writer, node: Function, inputs: list[str]) -> str:
-    return w.add("Gemm", *inputs, transB=1)
-
-
-def _max_pool(w: Writer, node: pool.MaxPool2d, inputs: list[str]) -> str:
-    y = w.add("MaxPool", *inputs, **_windows(node))
-    return w.add("Relu", y) if node.relu else y
-
-
-def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
-    padded = any(map(sum, node.geometry[2]))
-    counts = int(node.count_include_pad and padded)  # beyond the padding nothing counts
-    return w.add("AveragePool", *inputs, count_include_pad=counts, **_windows(node))
-
-
-def _adaptive(w: Writer, node: Function, inputs: list[str]) -> str:
-    rows, columns = node.saved
-    y = w.add("MatMul", w.constant(rows), *inputs)
-    return w.add("MatMul", y, w.constant(columns.T))
-
-
-def _windows(node: Any) -> dict[str, Any]:
-    kernel, strides, padding = node.geometry
-    return {
-        "kernel_shape": kernel,
-        "strides": strides,
-        "pads": _pads(padding),
-        "ceil_mode": int(node.ceil_mode),
-    }
-
-
-def _pads(padding: Any) -> tuple[int, ...]:
-    (top, bottom), (left, right) = padding
-    return top, left, bottom, right
-
-
-def _lrn(w: Writer, node: norm.LocalResponseNorm, inputs: list[str]) -> str:
-    """ONNX puts alpha before the mean of the squares, the paper before their sum."""
-    (x,), (_, C, H, W) = inputs, node.inputs[0].data.shape
-    settings = {"size": node.n, "alpha": node.alpha * node.n, "beta": node.beta, "bias": node.k}
-    if node.groups == 1:
-        return w.add("LRN", x, **settings)
-    apart = w.add("Reshape", x, w.integers([-1, C // node.groups, H, W]))
-    return w.add("Reshape", w.add("LRN", apart, **settings), w.integers([-1, C, H, W]))
-
-
-def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> str:
-    def number(value: float) -> str:
-        return w.constant(np.array(value, np.float32))
-
-    (x,), n, half = inputs, node.n, node.n // 2
-    mean = w.add(
-        "AveragePool", w.add("Mul", x, x), kernel_shape=(n, n), pads=(half,) * 4,
-        count_include_pad=1,
-    )  # fmt: skip
-    scale = w.add("Add", w.add("Mul", mean, number(node.alpha * n * n)), number(node.k))
-    return w.add("Div", x, w.add("Pow", scale, number(node.beta)))
-
-
-def _batch_norm(w: Writer, node: norm.BatchNorm, inputs: list[str]) -> str:
-    running = w.constant(node.mean), w.constant(node.var)
-    y = w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
-    return w.add("Relu", y) if node.relu else y
-
-
-def _reshape(w: Writer, node: shape.Reshape, inputs: list[str]) -> str:
-    after = node.inputs[0].data.reshape(node.shape).shape
-    if len(after) == 2 and after[0] == 1:
-        return w.add("Flatten", *inputs)
-    return w.add("Reshape", *inputs, w.integers([-1, *after[1:]]))
-
-
-def _slice(w: Writer, node: shape.Getitem, inputs: list[str]) -> str:
-    parts = node.index if isinstance(node.index, tuple) else (node.index,)
-    if not all(isinstance(p, slice) and (p.step or 1) > 0 for p in parts):
-        raise DataError(f"ONNX: only slices can be exported, not [{node.index}].")
-    starts = [p.start or 0 for p in parts]
-    ends = [END if p.stop is None else p.stop for p in parts]
-    steps = [p.step or 1 for p in parts]
-    lists = starts, ends, range(len(parts)), steps
-    return w.add("Slice", *inputs, *map(w.integers, lists))
-
-
-def _pad(w: Writer, node: shape.Pad, inputs: list[str]) -> str:
-    before, after = zip(*node.widths, strict=True)
-    return w.add("Pad", *inputs, w.integers([*before, *after]))
-
-
-def _reduced(op: str) -> Callable[[Writer, Any, list[str]], str]:
-    def write(w: Writer, node: Any, inputs: list[str]) -> str:
-        axes = reduce._axes(node.axis, node.inputs[0].data.ndim)
-        return w.add(op, *inputs, w.integers(axes), keepdims=int(node.keepdims))
-
-    return write
-
-
-def _same(op: str) -> Callable[[Writer, Any, list[str]], str]:
-    return lambda w, node, inputs: w.add(op, *inputs)
-
-
-WRITERS: dict[type[Function], Callable[[Writer, Any, list[str]], str]] = {
-    conv.Conv2d: _conv,
-    Linear: _linear,
-    Matmul: _same("MatMul"),
-    pool.MaxPool2d: _max_pool,
-    pool.AvgPool2d: _avg_pool,
-    pool.AdaptiveAvgPool2d: _adaptive,
-    norm.LocalResponseNorm: _lrn,
-    norm.SpatialResponseNorm: _map_norm,
-    norm.BatchNorm: _batch_norm,
-    shape.Reshape: _reshape,
-    shape.Transpose: lambda w, node, inputs: w.add("Transpose", *inputs, perm=node.axes),
-    shape.Concatenate: lambda w, node, inputs: w.add("Concat", *inputs, axis=node.axis),
-    shape.Getitem: _slice,
-    shape.Pad: _pad,
-    reduce.Sum: _reduced("ReduceSum"),
-    transfer.Transfer: lambda w, node, inputs: inputs[0],
-    elementwise.ReLU: _same("Relu"),
-    **{
-        function: _same(function.__name__)
-        for function in (
-            elementwise.Add, elementwise.Sub, elementwise.Mul, elementwise.Div, elementwise.Pow,
-            elementwise.Neg, elementwise.Exp, elementwise.Log, elementwise.Sqrt, elementwise.Tanh,
-            elementwise.Sigmoid,
-        )
-    },
-}  # fmt: skip

@@ -1,0 +1,58 @@
+"""Which files hold the same bytes, found without reading more of them than the answer takes."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tinynet.data.files import open_regular, unreadable
+
+BEGINNING = 1 << 16  # bytes
+Checksum = Callable[[Path], bytes]
+
+
+def copies_among(paths: Iterable[Path], begins: Checksum) -> dict[Path, bytes]:
+    """Return a checksum of every file whose bytes are another's too.
+
+    A file is opened only where its length is another's, and read to its end only where, as
+    `begins` says, it begins like another.
+    """
+    alike = _repeated(paths, _length)
+    alike = _repeated(alike, begins)
+    return _repeated(alike, _whole)
+
+
+def beginning(path: Path) -> bytes:
+    """Return a checksum of the length and of the first bytes: equal files have the same."""
+    with open_regular(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            return hashlib.blake2b(b"%d " % size + file.read(BEGINNING), digest_size=16).digest()
+        except OSError as error:
+            raise unreadable(path, error) from None
+
+
+def _whole(path: Path) -> bytes:
+    digest = hashlib.blake2b()
+    with open_regular(path) as file:
+        try:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        except OSError as error:
+            raise unreadable(path, error) from None
+    return digest.digest()
+
+
+def _length(path: Path) -> bytes:
+    try:
+        return b"%d" % path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _repeated(paths: Iterable[Path], of: Checksum) -> dict[Path, bytes]:
+    """Return what `of` says of those files of which it says the same as of another."""
+    said = {path: of(path) for path in paths}
+    times = Counter(said.values())
+    return {path: value for path, value in said.items() if times[value] > 1}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from tinynet import nn, random
@@ -22,10 +22,10 @@ from tinynet.models import (
     zfnet,
 )
 from tinynet.models.alexnet import AlexNet
-from tinynet.models.demo import demo
 from tinynet.models.densenet import DenseNet
 from tinynet.models.googlenet import GoogLeNet
 from tinynet.models.resnet import Bottleneck, ResNet
+from tinynet.models.small import demo
 
 
 class Entry(NamedTuple):
@@ -36,32 +36,31 @@ class Entry(NamedTuple):
     classes: int = 1000
 
 
-_with = functools.partial
-_small = functools.partial(Entry, side=32, classes=10)
-_bottlenecks = _with(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
+_small = partial(Entry, side=32, classes=10)
+_bottlenecks = partial(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
 
 MODELS: dict[str, Entry] = {
     "alexnet": Entry(AlexNet),
     "alexnet-two-towers": Entry(towers.alexnet_two_towers),
     "alexnet-one-weird-trick": Entry(weird_trick.alexnet_one_weird_trick),
     "zfnet": Entry(zfnet.zfnet),
-    **{f"vgg-{layers}": Entry(_with(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
+    **{f"vgg-{layers}": Entry(partial(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
     "googlenet": Entry(GoogLeNet),
-    "googlenet-torchvision": Entry(_with(GoogLeNet, torchvision=True)),
+    "googlenet-torchvision": Entry(partial(GoogLeNet, torchvision=True)),
     "resnet-18": Entry(ResNet),
-    "resnet-34": Entry(_with(ResNet, blocks=(3, 4, 6, 3))),
+    "resnet-34": Entry(partial(ResNet, blocks=(3, 4, 6, 3))),
     "resnet-50": Entry(_bottlenecks),
     "densenet-121": Entry(DenseNet),
     "inception-v4": Entry(inception_v4.inception_v4, side=299),
-    "se-resnet-50": Entry(_with(_bottlenecks, squeeze=True)),
+    "se-resnet-50": Entry(partial(_bottlenecks, squeeze=True)),
     "cifar-quick": _small(cuda_convnet.cifar_quick),
     "cifar-18pct": _small(cuda_convnet.cifar_18pct),
-    "cifar-18pct-lrn": _small(_with(cuda_convnet.cifar_18pct, across_maps=True)),
+    "cifar-18pct-lrn": _small(partial(cuda_convnet.cifar_18pct, across_maps=True)),
     "cifar-13pct": _small(cuda_convnet.cifar_13pct, side=24),
     "cifar-11pct": _small(cuda_convnet.cifar_11pct, side=24),
     "nin": _small(nin.nin),
-    "resnet-20": _small(_with(resnet.cifar_resnet, 20)),
-    "resnet-56": _small(_with(resnet.cifar_resnet, 56)),
+    "resnet-20": _small(partial(resnet.cifar_resnet, 20)),
+    "resnet-56": _small(partial(resnet.cifar_resnet, 56)),
     "densenet-bc-100": _small(densenet.densenet_bc_100),
     "small-alexnet": _small(small.small_alexnet),
     "small-alexnet-two-towers": _small(towers.small_alexnet_two_towers),
@@ -71,10 +70,10 @@ MODELS: dict[str, Entry] = {
     "small-googlenet": _small(googlenet.small_googlenet),
     "small-googlenet-head": _small(googlenet.small_googlenet_with_head),
     "small-nin": _small(nin.small_nin),
-    "small-resnet": _small(_with(resnet.cifar_resnet, 8)),
+    "small-resnet": _small(partial(resnet.cifar_resnet, 8)),
     "small-densenet": _small(densenet.small_densenet),
     "small-inception-v4": _small(inception_v4.small_inception_v4),
-    "small-se-resnet": _small(_with(resnet.cifar_resnet, 8, squeeze=True)),
+    "small-se-resnet": _small(partial(resnet.cifar_resnet, 8, squeeze=True)),
     "demo": _small(demo),
 }
 
@@ -86,7 +85,19 @@ INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
 }
 """(C, H, W) of the images that each network is made for."""
 
-__all__ = ["INPUT_SHAPES", "MODELS", "AlexNet", "build", "entry", "names", "variants"]
+__all__ = [
+    "INPUT_SHAPES",
+    "MODELS",
+    "AlexNet",
+    "DenseNet",
+    "GoogLeNet",
+    "ResNet",
+    "build",
+    "demo",
+    "entry",
+    "names",
+    "variants",
+]
 
 
 def names() -> list[str]:
@@ -111,13 +122,13 @@ def entry(name: str, variant: str | None = None) -> Entry:
         return found
     if name == "alexnet":
         settings = alexnet_variants.find(variant)
-        return Entry(_with(AlexNet, settings=settings), settings.image, settings.classes)
+        return Entry(partial(AlexNet, settings=settings), settings.image, settings.classes)
     if not name.endswith(TOWERS):
         raise ValueError(
             f'models.build: "alexnet" and those of two towers have variants, {name!r} has none.'
         )
     towers.check_exchange(variant)
-    return found._replace(make=_with(found.make, exchange_at=variant))
+    return found._replace(make=partial(found.make, exchange_at=variant))
 
 
 def build(
@@ -134,7 +145,8 @@ def build(
 
     Parameters
     ----------
-    classes : 10 if nothing is said, and on two devices as many as it was published for
+    classes : how many; None means 10 for a network on one device, and for a network on two
+        devices the number that it was published for: 1000, and 10 if it is small
     variant : one of `variants()`, of "alexnet"; "conv3", "conv4" or "nowhere", of two towers
     devices : of a network on two devices, ("cpu", "cpu:1") if nothing is said
     """

@@ -1,4 +1,7 @@
-"""Small relatives for 32x32 images, which a processor trains in minutes."""
+"""AlexNet at the size of 32x32 images: its plan and, in `demo`, only its ideas.
+
+A processor trains them in minutes.
+"""
 
 from __future__ import annotations
 
@@ -41,4 +44,19 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
         nn.ReLU(),
         nn.Dropout(0.5),
         scores,
+    )
+
+
+def demo(classes: int = 10) -> nn.Sequential:
+    """Return a net for (N, 3, 32, 32): two convolutions, LRN, overlapping pools, one linear."""
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 16, 16, 16)
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 32, 8, 8)
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, classes),
     )

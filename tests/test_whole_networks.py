@@ -16,7 +16,7 @@ from grouped import TINY, one_device
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.models import alexnet_variants, inception_v4, nin, resnet, vgg, zfnet
-from tinynet.models.towers import PAPERS, TwoTowers
+from tinynet.models.towers import LARGE, TwoTowers
 from tinynet.models.weird_trick import OneWeirdTrick
 from tinynet.testing import check_gradient
 
@@ -46,13 +46,13 @@ def weird_trick(plan, features):
     return lambda: OneWeirdTrick(plan, CLASSES, nn.Sequential(*features(), nn.Flatten()))
 
 
-PAPERS_TOWERS = dataclasses.replace(PAPERS, widths=(2, 2, 3, 3, 2), hidden=3)
+THIN_TOWERS = dataclasses.replace(LARGE, widths=(2, 2, 3, 3, 2), hidden=3)
 BOTTLENECK = {"block": resnet.Bottleneck}
 NETWORKS = {  # what makes it, the side of its images, and how many
     **{f"alexnet, {v}": (alexnet(v), s.image, 1) for v, s in alexnet_variants.VARIANTS.items()},
-    "alexnet-two-towers": (lambda: TwoTowers(PAPERS_TOWERS, CLASSES), 224, 1),
+    "alexnet-two-towers": (lambda: TwoTowers(THIN_TOWERS, CLASSES), 224, 1),
     "alexnet-one-weird-trick": (
-        weird_trick(PAPERS_TOWERS, lambda: alexnet("paper")().features),
+        weird_trick(THIN_TOWERS, lambda: alexnet("paper")().features),
         224,
         2,
     ),

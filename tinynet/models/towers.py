@@ -40,6 +40,7 @@ NAMES = {  # of these layers, and of the scores, on one device
     + [f"classifier.{i}" for i in (1, 4, 7)],
     "small-alexnet": ["0", "4", "8", "10", "12", "16", "19", "22"],
 }
+PARTS = ("weight", "bias")  # of a layer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class Plan:
         return self.side**2 * self.widths[-1]
 
 
-PAPERS = Plan(
+LARGE = Plan(
     image=224,
     widths=(48, 128, 192, 192, 128),
     kernel=11,
@@ -94,7 +95,6 @@ SMALL = Plan(
     ceil_mode=True,
     inverted_dropout=True,
 )
-
 
 HIDDEN = ("fc6", "fc7")  # dropout is behind them
 
@@ -225,7 +225,7 @@ def alexnet_two_towers(classes: int = 1000, **where: Any) -> TwoTowers:
     """Return the paper's network: 28,434,112 parameters a tower, and fc8."""
     meeting = where.get("exchange_at", "conv3")
     settings = dataclasses.replace(PAPER, sees_all=meeting)
-    return _built(PAPERS, AlexNet(classes, settings), "alexnet", classes, where)
+    return _built(LARGE, AlexNet(classes, settings), "alexnet", classes, where)
 
 
 def small_alexnet_two_towers(classes: int = 10, **where: Any) -> TwoTowers:
@@ -260,12 +260,10 @@ def split(state: Mapping[str, Array], of: str = "alexnet") -> dict[str, Array]:
     halves = {
         f"towers.{i}.{layer}.0.{part}": half
         for layer, name in zip(LAYERS, names, strict=True)
-        for part in ("weight", "bias")
+        for part in PARTS
         for i, half in enumerate(np.split(to_numpy(state[f"{name}.{part}"]), 2))
     }
-    return halves | {
-        f"fc8.{part}": to_numpy(state[f"{last}.{part}"]) for part in ("weight", "bias")
-    }
+    return halves | {f"fc8.{part}": to_numpy(state[f"{last}.{part}"]) for part in PARTS}
 
 
 def join(state: Mapping[str, Array], of: str = "alexnet") -> dict[str, Array]:
@@ -276,6 +274,6 @@ def join(state: Mapping[str, Array], of: str = "alexnet") -> dict[str, Array]:
             [to_numpy(state[f"towers.{i}.{layer}.0.{part}"]) for i in (0, 1)]
         )
         for layer, name in zip(LAYERS, names, strict=True)
-        for part in ("weight", "bias")
+        for part in PARTS
     }
-    return whole | {f"{last}.{part}": to_numpy(state[f"fc8.{part}"]) for part in ("weight", "bias")}
+    return whole | {f"{last}.{part}": to_numpy(state[f"fc8.{part}"]) for part in PARTS}

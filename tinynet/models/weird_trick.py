@@ -22,11 +22,18 @@ from tinynet.backend import Array, Device, to_numpy
 from tinynet.models import towers
 from tinynet.models.alexnet import AlexNet
 from tinynet.models.small import small_alexnet
-from tinynet.models.towers import HIDDEN, NAMES, PAPERS, SMALL, Plan, fully_connected, two_devices
+from tinynet.models.towers import (
+    HIDDEN,
+    LARGE,
+    NAMES,
+    PARTS,
+    SMALL,
+    Plan,
+    fully_connected,
+    two_devices,
+)
 from tinynet.nn import init
 from tinynet.tensor import Tensor
-
-PARTS = ("weight", "bias")
 
 
 class OneWeirdTrick(nn.Module):
@@ -92,7 +99,7 @@ def alexnet_one_weird_trick(classes: int = 1000, **where: Any) -> OneWeirdTrick:
     """Return the paper's network, shared out as in 2014."""
     whole = AlexNet(classes)
     features = nn.Sequential(*whole.features, nn.Flatten())
-    return _built(PAPERS, features, whole, "alexnet", classes, where)
+    return _built(LARGE, features, whole, "alexnet", classes, where)
 
 
 def small_alexnet_one_weird_trick(classes: int = 10, **where: Any) -> OneWeirdTrick:

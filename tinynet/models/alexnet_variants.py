@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from tinynet.models.alexnet import PAPER, Settings
 
 POOL_FIRST = ("relu pool lrn", "relu pool lrn", "relu", "relu", "relu pool")
 PLAIN = ("relu pool", "relu pool", "relu", "relu", "relu pool")
-NONE = ((0, 0), (0, 0))
-AROUND = ((2, 2), (2, 2))
+NO_PADDING = ((0, 0), (0, 0))
+TWO_AROUND = ((2, 2), (2, 2))
 NO_COLOUR = "none"
 STEPS = "0.01, divided by 10 after every 100,000 batches of 256"
 BIASES_TWICE = "twice the rate of the weights, no decay"
+
+CAFFE = Settings(
+    about="Caffe's bvlc_alexnet",
+    image=227,
+    conv1_padding=NO_PADDING,
+    k=1.0,
+    alpha=1e-4 / 5,
+    lrn_groups=1,
+    inverted_dropout=True,
+    weights=(0.01,) * 5 + (0.005, 0.005, 0.01),
+    bias=0.1,
+    colour=NO_COLOUR,
+    schedule=STEPS,
+    biases=BIASES_TWICE,
+)
 
 VARIANTS = {
     "paper": PAPER,
@@ -26,38 +42,17 @@ VARIANTS = {
         schedule="0.01, then by hand 0.001, 0.0001, 0.00001; conv1 frozen near epoch 72",
         biases="a rate of their own, 0.02 from beginning to end, no decay",
     ),
-    "caffe": Settings(
-        about="Caffe's bvlc_alexnet",
-        image=227,
-        conv1_padding=NONE,
-        k=1.0,
-        alpha=1e-4 / 5,
-        lrn_groups=1,
-        inverted_dropout=True,
-        weights=(0.01,) * 5 + (0.005, 0.005, 0.01),
-        bias=0.1,
-        colour=NO_COLOUR,
-        schedule=STEPS,
-        biases=BIASES_TWICE,
-    ),
-    "caffenet": Settings(
+    "caffe": CAFFE,
+    "caffenet": dataclasses.replace(
+        CAFFE,
         about="Caffe's reference net: pooling before normalization",
-        image=227,
-        conv1_padding=NONE,
         stages=POOL_FIRST,
-        k=1.0,
-        alpha=1e-4 / 5,
-        lrn_groups=1,
-        inverted_dropout=True,
-        weights=(0.01,) * 5 + (0.005, 0.005, 0.01),
-        colour=NO_COLOUR,
-        schedule=STEPS,
-        biases=BIASES_TWICE,
+        bias=1.0,
     ),
     "torchvision": Settings(
         about="torchvision's alexnet, the tower of One Weird Trick (2014)",
         widths=(64, 192, 384, 256, 256),
-        conv1_padding=AROUND,
+        conv1_padding=TWO_AROUND,
         stages=(*PLAIN[:4], "relu pool adaptive flatten"),
         groups=1,
         head="dropout fc relu dropout fc relu",
@@ -86,7 +81,7 @@ VARIANTS = {
         about="a Keras post for CIFAR-10 enlarged to 227: batch normalization",
         image=227,
         classes=10,
-        conv1_padding=NONE,
+        conv1_padding=NO_PADDING,
         stages=(
             "relu batch-norm pool", "relu batch-norm pool", "relu", "relu", "relu batch-norm pool"
         ),

@@ -28,8 +28,9 @@ class Settings:
     stages : what stands behind each of the five convolutions, in order
     groups : of the convolutions behind conv1, one per GPU of 2012
     sees_all : the convolution, "conv3" in the paper, that has no groups; or "nowhere"
-    halves : whether layers that see all, on both GPUs of 2012, compute half of their units at a
-        time: then every number is that of `towers.TwoTowers`, to the last bit
+    halves : whether a layer that sees both towers rounds as two GPUs do: it adds up the gradient of
+        its input in two halves, and a fully connected one computes half of its units at a time.
+        Then every number is that of `towers.TwoTowers`, to the last bit
     head : what stands before the scores
     hidden : units of each of its layers
     k, alpha, lrn_groups : constants of LRN; alpha multiplies the sum of squares

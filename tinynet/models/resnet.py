@@ -2,6 +2,10 @@
 
 The names are torchvision's, and so is the place of the stride in a bottleneck: at its 3x3, where
 the paper has it at the first 1x1.
+
+Residual blocks are written in two ways. Those of the large networks are classes, so that their
+parameters have torchvision's names. Those for CIFAR-10 have no file of weights to fit, and are
+chains of layers in an `nn.Residual`.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ class Block(nn.Module):
 
     expansion = 1
 
-    def _shortcut(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+    def _rest(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+        """Make what is beside and behind the branch; last, for torchvision's parameter order."""
         outputs = width * self.expansion
         self.relu, self.downsample = nn.ReLU(), None
         if stride != 1 or inputs != outputs:
@@ -53,12 +58,12 @@ class BasicBlock(Block):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self._shortcut(inputs, width, stride, squeeze)
+        self._rest(inputs, width, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, width, OH, OW)."""
-        first = self.conv1, self.bn1, self.relu
-        return self._join(nn.in_turn(x, *first, self.conv2, self.bn2), x)
+        y = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
+        return self._join(y, x)
 
 
 class Bottleneck(Block):
@@ -73,12 +78,14 @@ class Bottleneck(Block):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
-        self._shortcut(inputs, width, stride, squeeze)
+        self._rest(inputs, width, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 4 * width, OH, OW)."""
-        first, second = (self.conv1, self.bn1, self.relu), (self.conv2, self.bn2, self.relu)
-        return self._join(nn.in_turn(x, *first, *second, self.conv3, self.bn3), x)
+        y = nn.in_turn(x, self.conv1, self.bn1, self.relu)
+        y = nn.in_turn(y, self.conv2, self.bn2, self.relu)
+        y = nn.in_turn(y, self.conv3, self.bn3)
+        return self._join(y, x)
 
 
 class ResNet(nn.Module):
@@ -87,7 +94,8 @@ class ResNet(nn.Module):
     Parameters
     ----------
     blocks : of each stage
-    width : channels of the stem; of a block's 3x3 in stage i, counted from 0, 2**i times as many
+    width : channels of the stem and of the first stage; each stage after it has twice as many. A
+        bottleneck gives out four times these
     squeeze : whether each block weighs its channels: SE-ResNet
     """
 

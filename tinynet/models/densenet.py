@@ -1,7 +1,8 @@
 """Densely connected networks (Huang et al. 2017): every layer sees all layers before it.
 
-A layer adds a few channels, the growth, to those it sees: in a block channels grow linearly. The
-names are torchvision's.
+A layer adds a few channels, the growth, to those it sees: in a block channels grow linearly. All
+networks here are what the paper calls BC: a bottleneck of 1x1 before each 3x3 (B), and transitions
+that halve the channels (C, compression). The names are torchvision's.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, inputs + growth, H, W) for x (N, inputs, H, W)."""
-        first, second = (self.norm1, self.relu, self.conv1), (self.norm2, self.relu, self.conv2)
-        return F.concatenate([x, nn.in_turn(x, *first, *second)], axis=1)
+        y = nn.in_turn(x, self.norm1, self.relu, self.conv1)
+        y = nn.in_turn(y, self.norm2, self.relu, self.conv2)
+        return F.concatenate([x, y], axis=1)
 
 
 class Transition(nn.Module):
@@ -81,8 +83,8 @@ class DenseNet(nn.Module):
             if b < len(blocks):
                 layers[f"transition{b}"] = Transition(channels)
                 channels //= 2
-        last = {"norm5": nn.BatchNorm2d(channels), "relu5": nn.ReLU()}
-        self.features = _chain({**layers, **last})
+        layers |= {"norm5": nn.BatchNorm2d(channels), "relu5": nn.ReLU()}
+        self.features = _chain(layers)
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:

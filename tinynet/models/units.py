@@ -28,10 +28,12 @@ class ConvUnit(nn.Module):
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, bias=not batch_norm
         )
+        # torchvision's eps, not the 1e-5 of nn.BatchNorm2d
         self.bn = nn.BatchNorm2d(out_channels, eps=1e-3) if batch_norm else None
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW)."""
-        norm = [] if self.bn is None else [self.bn]
-        return nn.in_turn(x, self.conv, *norm, self.relu)
+        if self.bn is None:
+            return nn.in_turn(x, self.conv, self.relu)
+        return nn.in_turn(x, self.conv, self.bn, self.relu)

@@ -34,8 +34,11 @@ MODULES: dict[str, Widths] = {
 }
 
 
-class Inception(nn.Module):
-    """Four ways of looking at x side by side: 1x1, 3x3, 5x5 and a pool."""
+class Inception(nn.Concatenate):
+    """Four ways of looking at x side by side: 1x1, 3x3, 5x5 and a pool.
+
+    (N, inputs, H, W) to (N, outputs, H, W). Every layer that is an attribute is a branch.
+    """
 
     def __init__(self, inputs: int, widths: Widths, torchvision: bool) -> None:
         one, three_in, three, five_in, five, pool = widths
@@ -50,14 +53,9 @@ class Inception(nn.Module):
         self.branch3 = nn.Sequential(unit(inputs, five_in, 1), unit(five_in, five, large))
         self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, padding=1), unit(inputs, pool, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, outputs, H, W) for x (N, inputs, H, W)."""
-        branches = self.branch1, self.branch2, self.branch3, self.branch4
-        return F.concatenate([branch(x) for branch in branches], axis=1)
-
 
 class Auxiliary(nn.Module):
-    """A head: a second opinion on maps from half-way up, 14x14 to 16x16 of them."""
+    """A head: a second opinion on maps from half-way up, of 14x14 to 16x16 pixels."""
 
     def __init__(
         self,

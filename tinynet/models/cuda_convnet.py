@@ -1,7 +1,7 @@
 """The CIFAR-10 networks of cuda-convnet, AlexNet's older and smaller sisters.
 
-Layer files: `layers-80sec.cfg` and `layers-18pct.cfg` of cuda-convnet. They take pixels 0..255
-minus the mean image, which is why the first layer starts with a standard deviation of 1e-4.
+Each function names the layer file that it follows. These networks take pixels 0..255 minus the mean
+image, which is why the first layer starts with a standard deviation of 1e-4.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from tinynet.nn import init
 
 
 def cifar_quick(classes: int = 10) -> nn.Sequential:
-    """Return the net that reaches 26 % error in 80 seconds of 2011: 145,578 parameters."""
+    """Return the net that reaches 26 % error in 80 seconds of 2011: 145,578 parameters.
+
+    Its layer file is `layers-80sec.cfg`.
+    """
     net = nn.Sequential(
         nn.Conv2d(3, 32, 5, padding=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),
@@ -34,8 +37,8 @@ def cifar_quick(classes: int = 10) -> nn.Sequential:
 def cifar_18pct(classes: int = 10, across_maps: bool = False) -> nn.Sequential:
     """Return the net of 18 % error without augmentation: 89,578 parameters.
 
-    It normalizes over 3x3 pixels of the same map: `layers-18pct.cfg`, type `rnorm`. `across_maps`
-    does it over 3 channels at the same pixel, the paper's kind.
+    Its layer file, `layers-18pct.cfg`, normalizes over 3x3 pixels of the same map (type `rnorm`).
+    `across_maps` does it over 3 channels at the same pixel, the paper's kind.
     """
 
     def norm() -> nn.Module:
@@ -65,7 +68,7 @@ def cifar_18pct(classes: int = 10, across_maps: bool = False) -> nn.Sequential:
 def cifar_13pct(classes: int = 10) -> nn.Sequential:
     """Return the net of 13 % error, for crops (N, 3, 24, 24): 1,116,490 parameters.
 
-    Its last two convolutions share nothing: `layers-conv-local-13pct.cfg`.
+    Its layer file is `layers-conv-local-13pct.cfg`. The last two convolutions share nothing.
     """
     net = nn.Sequential(
         nn.Conv2d(3, 64, 5, padding=2),
@@ -83,7 +86,8 @@ def cifar_13pct(classes: int = 10) -> nn.Sequential:
 def cifar_11pct(classes: int = 10) -> nn.Sequential:
     """Return the net of 11 % error, for crops (N, 3, 24, 24): 2,112,970 parameters.
 
-    The 13 % net with normalization across maps: `layers-conv-local-11pct.cfg`.
+    Its layer file is `layers-conv-local-11pct.cfg`: the 13 % net with normalization across maps,
+    and 64 filters instead of 32 at each place of the first layer that shares nothing.
     """
     net = nn.Sequential(
         nn.Conv2d(3, 64, 5, padding=2),

@@ -1,7 +1,7 @@
 """Inception-v4 (Szegedy et al. 2017): branches of 1x1, 3x3, 1x7 and 7x1 convolutions.
 
-Figures 3 to 8 of the paper, in its order. A branch is written as its layers, (channels, kernel) or
-(channels, kernel, stride); those at stride 2 have no padding.
+Figures 3 to 8 of the paper, in the order in which an image meets them. A branch is written as its
+layers, (channels, kernel) or (channels, kernel, stride); those at stride 2 have no padding.
 """
 
 from __future__ import annotations

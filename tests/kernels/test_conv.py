@@ -161,6 +161,28 @@ def test_it_says_the_same_bits_twice(kind):
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize(("size", "weight"), [(16, (128, 32, 5, 5)), (8, (128, 96, 3, 3))])
+def test_two_groups_are_two_layers_bit_for_bit(size, weight, rng):
+    """Whatever way they take, and however many images there are: towers must equal one device."""
+    half, border = weight[1], weight[2] // 2
+    geometry = ONE, ((border, border),) * 2, ONE
+    x = floats(rng, (21, 2 * half, size, size)).astype(np.float32)
+    gy = floats(rng, (21, weight[0], size, size)).astype(np.float32)
+    filters, middle = floats(rng, weight).astype(np.float32), weight[0] // 2
+    one = [
+        conv2d_forward(x, filters, None, *geometry, 2),
+        conv2d_backward_input(gy, filters, x.shape, *geometry, 2),
+        conv2d_backward_weight(gy, x, weight[2:], *geometry, 2),
+    ]
+    two = []
+    for seen, o in ((x[:, :half], slice(middle)), (x[:, half:], slice(middle, None))):
+        y = conv2d_forward(seen, filters[o], None, *geometry, 1)
+        gx = conv2d_backward_input(gy[:, o], filters[o], seen.shape, *geometry, 1)
+        two.append((y, gx, conv2d_backward_weight(gy[:, o], seen, weight[2:], *geometry, 1)))
+    for together, axis, apart in zip(one, (1, 1, 0), zip(*two, strict=True), strict=True):
+        assert np.array_equal(together, np.concatenate(apart, axis=axis))
+
+
 @pytest.mark.parametrize("layer", ["conv2", "conv3", "a residual net's"])
 def test_threads_do_not_change_a_bit(layer, threads):
     runs = []

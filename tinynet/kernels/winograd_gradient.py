@@ -143,6 +143,10 @@ class Sizes(NamedTuple):
     points: int
     in_all: int
 
+    def of_one_group(self) -> Sizes:
+        """Return what decides how sums are formed: groups add up as they would alone."""
+        return self._replace(G=1)
+
     def sums(self) -> int:
         """Return how many numbers D has."""
         return self.G * self.points * self.blocks * self.IN * self.B
@@ -169,7 +173,8 @@ def backward_weight(gy: Array, x: Array, K: int, padding: Padding, groups: int) 
     in_all = len(x) * (gradient.shape[1] // TILE) * (gradient.shape[2] // TILE)
     blocks = -(-OC // groups // shape.channels)
     sizes = Sizes(groups, IN, blocks, shape.channels, shape.vectors, kernels.a**2, in_all)
-    d = (_near if sizes.sums() <= FEW else _far)(images, gradient, kernels, sizes)
+    few = sizes.of_one_group().sums() <= FEW
+    d = (_near if few else _far)(images, gradient, kernels, sizes)
     gw = np.empty((1, groups, blocks, K * K * IN, sizes.B), np.float32)
     kernels.back(
         groups * blocks * IN, d, gw[0], kernels.a, IN, sizes.vectors,
@@ -181,7 +186,7 @@ def backward_weight(gy: Array, x: Array, K: int, padding: Padding, groups: int) 
 def _near(images: Array, gradient: Array, kernels: Kernels, s: Sizes) -> Array:
     """Return D, added up over parts of the tiles that have each a D of their own."""
     depth = s.depth(SECOND_CACHE)
-    parts = max(1, min(PARTS, s.in_all // depth))
+    parts = max(1, min(PARTS, s.in_all // s.of_one_group().depth(SECOND_CACHE)))
     d = np.zeros((parts, s.G, s.points, odd_lines(s.blocks * s.IN * s.B)), np.float32)
     kernels.near(
         parts, images, gradient, s.in_all, *s.tables(depth), d, s.G, kernels.a, s.IN, s.blocks, s.B,

@@ -211,6 +211,58 @@ def test_a_large_number_in_the_memory_costs_nothing():
     assert pickles.read(crafted.program(b"K\x07r\xff\xff\xff\xff"), *NONE) == 7
 
 
+LAUGHS = b"](" + b"K\x01" * 4 + b"eq\0" + b"".join(
+    b"](" + 4 * (b"h" + bytes([i])) + b"eq" + bytes([i + 1]) for i in range(40)
+)  # fmt: skip
+"""Lists of four times the list before, 4 ** 40 numbers if they are written out."""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (LAUGHS + crafted.text("x") + b"\x93", "which is no name"),
+        (crafted.text("x") + LAUGHS + b"\x93", "which is no name"),
+        (crafted.text("x" * 201) + crafted.text("y") + b"\x93", "which is no name"),
+        (b"N" + b"\x85" * 100_000 + crafted.text("x") + b"\x93", "which is no name"),
+        (LAUGHS + b")R", "no function"),
+        (LAUGHS + b"Q", "refers to a list"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n]R", "with no arguments"),
+    ],
+)
+def test_what_has_no_end_as_text_is_not_written_out(tmp_path, body, said):
+    found = refusal(tmp_path, crafted.pth(crafted.program(body)))
+    assert said in found
+    assert len(found) < 600
+
+
+def test_numbers_that_hash_alike_are_keys_like_others(tmp_path):
+    """As keys of Python they would take minutes; an optimiser's numbers are keys all the same."""
+    body = b"}(" + b"".join(crafted.number(i * (2**61 - 1)) + b"N" for i in range(1, 100_000)) + b"u"
+    assert len(pickles.read(crafted.program(body), *NONE)) == 99_999
+    numbered = b"}" + crafted.number(0) + crafted.tensor("0", 6, (2, 3)) + b"s"
+    data = crafted.pth(crafted.program(numbered), [WEIGHT])
+    assert "not tensors by name" in refusal(tmp_path, data)
+
+
+def test_only_a_tuple_of_few_numbers_is_a_size_and_an_array_is_not_taken_apart(tmp_path):
+    storage = np.zeros(6, "u1")
+    stored = (
+        b"(" + crafted.text("storage") + b"ctorch\nByteStorage\n" + crafted.text("0")
+        + crafted.text("cpu") + crafted.number(6) + b"tQq\0"
+    )  # fmt: skip
+    start = b"ctorch._utils\n_rebuild_tensor_v2\n("
+    many = b"(" + b"K\x01" * 33 + b"t"
+    for arguments in (
+        b"K\0h\0h\0", b"h\0))", b"K\0]]", b"K\0" + many + many, b"\x89))",
+        b"K\0\x88\x85K\x01\x85",
+        b"K\0K\0" + 2 * crafted.number(2**47) + b"\x87K\1K\1K\1\x87",
+    ):  # fmt: skip
+        data = crafted.pth(crafted.program(start + stored + arguments + b"tR"), [storage])
+        assert "cannot be" in refusal(tmp_path, data)
+    data = crafted.pth(crafted.program(stored + b"Q"), [storage])
+    assert "refers to a ndarray" in refusal(tmp_path, data)
+
+
 # sizes that are not true
 
 

@@ -16,15 +16,15 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from reprlib import repr as short
 from typing import Any
 
 import numpy as np
 
 from tinynet.backend import Array
 from tinynet.errors import DataError
-from tinynet.weights import pickles
+from tinynet.weights import pickles, shapes
 from tinynet.weights.archives import member
+from tinynet.weights.pickles import short
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Under these names training programs keep the weights, beside the epoch and the optimiser."""
@@ -108,10 +108,8 @@ class Storages:
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
         """Return the elements of a storage that a tensor shows, without a copy."""
-        numbers = (offset, *size, *stride)
-        if not isinstance(storage, np.ndarray) or not all(
-            isinstance(n, int) and 0 <= n < 1 << 48 for n in numbers
-        ):
+        numbers = shapes.credible(size) and shapes.lengths(stride) and shapes.lengths((offset,))
+        if not isinstance(storage, np.ndarray) or not numbers or len(size) != len(stride):
             raise DataError(f"a tensor of {short((size, stride, offset))} cannot be.")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         count = math.prod(size)
@@ -149,7 +147,7 @@ def named_tensors(found: Any) -> dict[str, Array]:
     for candidate in (*(c for c in inside if isinstance(c, dict)), found):
         if isinstance(candidate, dict) and candidate:
             others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
-            if not others and all(isinstance(k, str) for k in candidate):
+            if not others and all(type(k) is str for k in candidate):
                 return candidate
     kind = f"a dict of {', '.join(map(short, list(found)[:4]))}" if isinstance(found, dict) else (
         f"a {type(found).__name__}"

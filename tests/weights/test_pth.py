@@ -211,6 +211,20 @@ def test_a_large_number_in_the_memory_costs_nothing():
     assert pickles.read(crafted.program(b"K\x07r\xff\xff\xff\xff"), *NONE) == 7
 
 
+def test_a_tensor_that_is_the_negative_of_what_is_stored_is_refused(tmp_path):
+    """PyTorch writes torch.complex(x, y).conj().imag so: y, and a note."""
+    plain = crafted.tensor("0", 6, (2, 3)).removesuffix(b"tR")
+    for note in (b"}" + crafted.text("neg") + b"\x88s", crafted.text("neg"), b"\x88"):
+        made = crafted.program(crafted.dictionary({"w": plain + note + b"tR"}))
+        said = refusal(tmp_path, crafted.pth(made, [WEIGHT]))
+        assert "on a tensor" in said
+        assert "resolve_neg" in said
+    for nothing in (b"N", b"}"):
+        made = crafted.program(crafted.dictionary({"w": plain + nothing + b"tR"}))
+        found = read(write(tmp_path, crafted.pth(made, [WEIGHT])))
+        np.testing.assert_array_equal(found.arrays["w"], WEIGHT)
+
+
 LAUGHS = b"](" + b"K\x01" * 4 + b"eq\0" + b"".join(
     b"](" + 4 * (b"h" + bytes([i])) + b"eq" + bytes([i + 1]) for i in range(40)
 )  # fmt: skip

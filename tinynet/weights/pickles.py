@@ -231,6 +231,7 @@ class Machine:
                 self._set([key, value])
             pairs.clear()  # or one long list in the memory could fill dict after dict
         elif name in TENSORS:
+            _check_plain(arguments)
             self.stack.append(self.tensor(*arguments[:4]))
         elif name in PARAMETERS:
             self.stack.append(arguments[0])
@@ -242,3 +243,13 @@ class Machine:
         self.stack.pop()
         if not isinstance(self.stack[-1], dict | np.ndarray):
             raise DataError("its pickle sets attributes of something that is no dict.")
+
+
+def _check_plain(arguments: tuple[Any, ...]) -> None:
+    """Refuse a tensor with metadata: its numbers are not those stored, say their negatives."""
+    metadata = arguments[6] if len(arguments) > 6 else None
+    if not (metadata is None or (isinstance(metadata, dict) and not metadata)):
+        raise DataError(
+            f"its pickle notes {short(metadata)} on a tensor, so its numbers are not those that "
+            "are stored; x.resolve_neg().resolve_conj() in PyTorch makes them so."
+        )

@@ -318,10 +318,28 @@ def test_a_storage_called_like_a_path_is_refused(tmp_path):
     assert "etc/passwd" in refusal(tmp_path, data)
 
 
-def test_many_tensors_of_one_storage_do_not_fill_the_memory(tmp_path):
-    many = {f"w{i}": crafted.tensor("0", 24, (24,)) for i in range(100)}
-    data = crafted.pth(crafted.program(crafted.dictionary(many)), [np.zeros(24, "f4")])
-    refusal(tmp_path, data)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_tensors_show_up_to_four_times_what_is_stored(tmp_path, dtype):
+    def shared(count):
+        many = {f"w{i}": crafted.tensor("0", 24, (24,), dtype=dtype) for i in range(count)}
+        return crafted.pth(crafted.program(crafted.dictionary(many)), [np.zeros(24, dtype)])
+
+    assert len(read(write(tmp_path, shared(4))).arrays) == 4
+    assert "4 times is the limit" in refusal(tmp_path, shared(5))
+
+
+def test_a_small_storage_is_not_shown_again_and_again_by_the_elements_of_a_large_one(tmp_path):
+    made = {"a": crafted.tensor("0", 24, (24,), dtype="u1")}
+    made |= {f"w{i}": crafted.tensor("1", 8, (8,), dtype="f8") for i in range(6)}
+    storages = [np.zeros(24, "u1"), np.zeros(8)]
+    said = refusal(tmp_path, crafted.pth(crafted.program(crafted.dictionary(made)), storages))
+    assert "show 408 bytes of 88" in said
+
+
+def test_a_storage_is_of_one_dtype(tmp_path):
+    made = {"a": crafted.tensor("0", 6, (6,)), "b": crafted.tensor("0", 3, (3,), dtype="i8")}
+    data = crafted.pth(crafted.program(crafted.dictionary(made)), [WEIGHT])
+    assert "should hold f4, and then again i8" in refusal(tmp_path, data)
 
 
 # archives that are not what they seem

@@ -275,6 +275,20 @@ def test_channels_last_filters_are_turned_and_the_flattened_maps_reordered():
     np.testing.assert_array_equal(scores(model), scores(theirs))
 
 
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("7.weight", np.zeros((0, 10), np.float32), {"layout": "HWIO"}),
+        ("0.weight", np.float32(1), {"channels": "BGR"}),
+        ("0.weight", np.ones(3, np.float32), {"channels": "BGR"}),
+    ],
+)
+def test_an_array_of_too_few_axes_or_numbers_is_not_turned_but_named(name, array, said):
+    state = net().state_dict() | {name: np.asarray(array)}
+    with pytest.raises(DataError, match=rf"{name} \(.*\) instead of"):
+        load(net(), Weights(state), **said)
+
+
 def test_groups_are_filled_with_zeros_and_taken_out_again():
     grouped, whole, back = randomized(net(groups=2)), net(), net(groups=2)
     (note,) = load(whole, weights_of(grouped))

@@ -237,3 +237,18 @@ def test_a_dtype_that_safetensors_does_not_have_is_refused_with_a_way_out(tmp_pa
 def test_no_array_takes_the_place_of_what_a_file_says_of_itself(tmp_path, name):
     with pytest.raises(DataError, match="files keep words there"):
         save(tmp_path / name, Weights({"__metadata__": np.ones(2)}))
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nError: of another file", "w" * 20_000])
+def test_names_in_a_refusal_are_printable_and_not_long(tmp_path, name):
+    said = [
+        refusal(tmp_path, "net.npz", crafted.archive([(f"{name}.npy", b"junk")])),
+        refusal(tmp_path, "net.npz", crafted.archive([(f"../{name}.npy", b"junk")])),
+        refusal(tmp_path, "net.npz", crafted.archive([(f"{name}.npy", npy(np.ones(1)))])),
+        refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F8_E4M3", [4])})),
+        refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F32", [1])})),
+        refusal(tmp_path, "net.safetensors", safetensors_of(
+            bytes(4), {"format": "tinynet 1"}, **{name: ("F32", [1])}
+        )),
+    ]  # fmt: skip
+    assert all(sentence.isprintable() and len(sentence) < 600 for sentence in said)

@@ -4,6 +4,7 @@ import builtins
 import io
 import os
 import pickletools
+import struct
 import subprocess
 import tracemalloc
 import zipfile
@@ -251,7 +252,9 @@ def test_what_has_no_end_as_text_is_not_written_out(tmp_path, body, said):
 
 def test_numbers_that_hash_alike_are_keys_like_others(tmp_path):
     """As keys of Python they would take minutes; an optimiser's numbers are keys all the same."""
-    body = b"}(" + b"".join(crafted.number(i * (2**61 - 1)) + b"N" for i in range(1, 100_000)) + b"u"
+    body = (
+        b"}(" + b"".join(crafted.number(i * (2**61 - 1)) + b"N" for i in range(1, 100_000)) + b"u"
+    )
     assert len(pickles.read(crafted.program(body), *NONE)) == 99_999
     numbered = b"}" + crafted.number(0) + crafted.tensor("0", 6, (2, 3)) + b"s"
     data = crafted.pth(crafted.program(numbered), [WEIGHT])
@@ -340,6 +343,21 @@ def test_a_storage_is_of_one_dtype(tmp_path):
     made = {"a": crafted.tensor("0", 6, (6,)), "b": crafted.tensor("0", 3, (3,), dtype="i8")}
     data = crafted.pth(crafted.program(crafted.dictionary(made)), [WEIGHT])
     assert "should hold f4, and then again i8" in refusal(tmp_path, data)
+
+
+def read_next(program, *how):
+    return pickles.read_next(io.BytesIO(program), *how)
+
+
+@pytest.mark.parametrize("reading", [pickles.read, read_next])
+def test_a_pickle_has_up_to_eight_mebibytes(reading):
+    for length in (8 << 20, (8 << 20) + 1):
+        whole = b"\x80\x02X" + struct.pack("<I", length - 8) + b"x" * (length - 8) + b"."
+        if length == 8 << 20:
+            assert len(reading(whole, *NONE)) == length - 8
+        else:
+            with pytest.raises(DataError, match="its pickle"):
+                reading(whole, *NONE)
 
 
 # archives that are not what they seem

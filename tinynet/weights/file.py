@@ -15,7 +15,7 @@ from tinynet.backend import Array
 from tinynet.data.files import open_regular
 from tinynet.errors import DataError
 from tinynet.weights import archives, legacy_file, numpy_file, pickles, shapes, torch_file
-from tinynet.weights.pickles import short
+from tinynet.weights.pickles import printable, short
 
 HEADER = 1 << 24  # bytes of a safetensors; a hundred thousand arrays take half of it
 DIGITS = 9  # of the number of a format
@@ -40,7 +40,7 @@ def read(path: Path | str) -> Weights:
     """Return the contents of a .safetensors, .npz or .pth file, or raise a DataError."""
     found = _read(Path(path))
     for name in found.arrays:
-        if (shown := pickles.printable(name)) != name:
+        if (shown := printable(name)) != name:
             raise DataError(
                 f"{path}: an array is called {shown}; names are printable and have up to "
                 f"{pickles.LONGEST} characters."
@@ -116,7 +116,7 @@ def _read_safetensors(path: Path, file: BinaryIO) -> Weights:
     try:
         found = deserialize(file.read())  # type: ignore[no-untyped-call]
     except SafetensorError as error:
-        why = pickles.printable(str(error))
+        why = printable(str(error))
         raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
     metadata = header.get("__metadata__") or {}
     arrays = {name: _array(path, name, entry) for name, entry in found}
@@ -143,7 +143,7 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
         ends = [e["data_offsets"][1] for k, e in header.items() if k != "__metadata__"]
         end = 8 + length + max(ends, default=0)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        why = pickles.printable(str(error))
+        why = printable(str(error))
         raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
     if end != size:
         raise DataError(f"{path}: its arrays end at {short(end)} and the file at {size:,} bytes.")
@@ -153,6 +153,7 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
 
 def _array(path: Path, name: str, entry: dict[str, Any]) -> Array:
     dtype, shape, raw = entry["dtype"], tuple(entry["shape"]), entry["data"]
+    name = printable(name)
     if not shapes.credible(shape):
         raise DataError(f"{path}: {name} claims the shape {short(shape)}, which no array has.")
     if dtype == "BF16":
@@ -168,8 +169,8 @@ def _checkpoint(path: Path, entries: dict[str, Any], metadata: dict[str, str]) -
         group, dot, _ = name.partition(".")
         if not dot or group not in checkpoint.GROUPS or entry["dtype"] not in DTYPES:
             raise DataError(
-                f"{path}: not a checkpoint: its array {name} of {entry['dtype']} is of none of "
-                f"the groups {', '.join(checkpoint.GROUPS)}, or of no dtype that NumPy has."
+                f"{path}: not a checkpoint: its array {printable(name)} of {entry['dtype']} is of "
+                f"none of the groups {', '.join(checkpoint.GROUPS)}, or of no dtype that NumPy has."
             )
     number = metadata["format"].removeprefix("tinynet ")
     if len(number) > DIGITS:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tinynet import errors
 from tinynet.errors import DataError
 
 LARGEST = 1 << 23  # bytes; a thousand tensors take a few hundred thousand
@@ -113,8 +114,9 @@ def short(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text that is safe to show on a terminal, and not long."""
-    return text if text.isprintable() and len(text) <= LONGEST else short(text)
+    """Return text that is safe to show on a terminal (see `errors`), and not long."""
+    shown = errors.printable(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
 
 
 class Machine:

@@ -155,3 +155,100 @@ def test_the_weights_of_a_checkpoint_are_read_and_its_checksums_compared(tmp_pat
         read(path)
     save(tmp_path / "plain.safetensors", found)
     assert read(tmp_path / "plain.safetensors").kind == "safetensors"
+
+
+def an_npy(header, data=b""):
+    words = header.encode()
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(words)) + words + data
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["(-1, -1)", "(-2, -3)", f"(0, {2**70})", f"({'1, ' * 100})", "(True,)", f"(0, {2**47}, 2)"],
+)
+def test_a_shape_that_no_array_has_is_refused_in_an_npz(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}\n"
+    data = crafted.archive([("w.npy", an_npy(header, bytes(4)))])
+    said = refusal(tmp_path, "net.npz", data)
+    assert "w.npy" in said
+    assert len(said) < 400
+
+
+def test_a_long_header_of_an_npy_is_refused_in_one_sentence(tmp_path):
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)" + " " * 20_000 + "}\n"
+    said = refusal(tmp_path, "net.npz", crafted.archive([("w.npy", an_npy(header, bytes(4)))]))
+    assert said.endswith("w.npy has a header of 20,056 bytes; 10,000 are the limit.")
+
+
+def safetensors_of(data=b"", said=None, **entries):
+    named = {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}
+        for name, (dtype, shape) in entries.items()
+    }
+    header = json.dumps(({"__metadata__": said} if said else {}) | named).encode()
+    return struct.pack("<Q", len(header)) + header + data
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"), [([0, 2**62], b""), ([0, 2**47, 2], b""), ([1] * 100, bytes(4))]
+)
+def test_a_shape_that_no_array_has_is_refused_in_safetensors(tmp_path, shape, data):
+    said = refusal(tmp_path, "net.safetensors", safetensors_of(data, w=("F32", shape)))
+    assert "which no array has" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "shape", "number", "expected"),
+    [
+        ("model", "F32", [1], "1", "none of the groups"),
+        ("other.w", "F32", [1], "1", "none of the groups"),
+        ("model.w", "BF16", [2], "1", "model.w of BF16"),
+        ("model.w", "F8_E4M3", [4], "1", "F8_E4M3"),
+        ("model.w", "F32", [1], "9" * 5000, "number of 5,000 digits"),
+    ],
+)
+def test_what_only_looks_like_a_checkpoint_is_refused(
+    tmp_path, name, dtype, shape, number, expected
+):
+    said = {"format": f"tinynet {number}"}
+    data = safetensors_of(bytes(4), said, **{name: (dtype, shape)})
+    assert expected in refusal(tmp_path, "net.safetensors", data)
+
+
+def test_a_file_with_a_hole_behind_its_header_is_not_read_whole(tmp_path):
+    path = tmp_path / "net.safetensors"
+    for length in (0, 2, 2**60):
+        with open(path, "wb") as file:
+            file.write(struct.pack("<Q", length) + b"{}")
+            file.truncate(100 << 30)
+        with pytest.raises(DataError, match=r"net\.safetensors: "):
+            read(path)
+    path.unlink()
+
+
+def test_a_dtype_that_safetensors_does_not_have_is_refused_with_a_way_out(tmp_path):
+    wide = Weights({"w": np.ones(2, np.longdouble)})
+    with pytest.raises(DataError, match=r"w is of dtype float128.*write an \.npz"):
+        save(tmp_path / "net.safetensors", wide)
+    save(tmp_path / "net.npz", wide)
+
+
+@pytest.mark.parametrize("name", ["net.npz", "net.safetensors"])
+def test_no_array_takes_the_place_of_what_a_file_says_of_itself(tmp_path, name):
+    with pytest.raises(DataError, match="files keep words there"):
+        save(tmp_path / name, Weights({"__metadata__": np.ones(2)}))
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nError: of another file", "w" * 20_000])
+def test_names_in_a_refusal_are_printable_and_not_long(tmp_path, name):
+    said = [
+        refusal(tmp_path, "net.npz", crafted.archive([(f"{name}.npy", b"junk")])),
+        refusal(tmp_path, "net.npz", crafted.archive([(f"../{name}.npy", b"junk")])),
+        refusal(tmp_path, "net.npz", crafted.archive([(f"{name}.npy", npy(np.ones(1)))])),
+        refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F8_E4M3", [4])})),
+        refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F32", [1])})),
+        refusal(tmp_path, "net.safetensors", safetensors_of(
+            bytes(4), {"format": "tinynet 1"}, **{name: ("F32", [1])}
+        )),
+    ]  # fmt: skip
+    assert all(sentence.isprintable() and len(sentence) < 600 for sentence in said)

@@ -1,6 +1,7 @@
 """Weights into models: names and conventions are translated, and nothing is loaded by halves."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -207,6 +208,40 @@ def test_another_layer_that_does_not_fit_is_refused_all_the_same():
     assert "7.weight" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["1.bias", "1.running_mean", "0.weight"])
+def test_a_layer_of_the_body_as_wide_as_there_are_classes_is_no_last_layer(name):
+    model, state = models.build("resnet-20", 16), state_of("resnet-20", 10)
+    assert state[name].shape[0] == 16
+    state[name] = np.zeros((99, *state[name].shape[1:]), np.float32)
+    with pytest.raises(DataError, match=rf"of another shape: {re.escape(name)} \(99"):
+        load(model, Weights(state), new_head=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        ("small-googlenet-head", ["aux1.fc2", "upper.4"]),
+        ("small-nin", ["12.bn", "12.conv"]),
+        ("resnet-20", None),
+    ],
+)
+def test_each_layer_that_tells_classes_is_a_last_layer(name, heads):
+    state = state_of(name, 10)
+    notes = load(models.build(name, 16), Weights(state), new_head=True)
+    heads = heads or [list(state)[-1].rpartition(".")[0]]
+    assert [note.split()[0] for note in notes] == heads
+
+
+def test_two_names_for_one_array_are_refused():
+    state = net().state_dict()
+    state["00.weight"] = state["0.weight"] + 1
+    with pytest.raises(DataError, match=r"weights: 0\.weight and 00\.weight are two names for 0\."):
+        load(net(), Weights(state))
+    old, new = "denselayer1.norm.1.weight", "denselayer1.norm1.weight"
+    with pytest.raises(DataError, match=rf"{old} and {new} are two names for {new}"):
+        names.fitted({old: 1, new: 2}, [new])
+
+
 def test_a_last_layer_that_fits_is_loaded():
     theirs, model = randomized(net()), net()
     assert load(model, weights_of(theirs), new_head=True) == []
@@ -273,6 +308,20 @@ def test_channels_last_filters_are_turned_and_the_flattened_maps_reordered():
     model = net()
     load(model, Weights(state), layout="HWIO")
     np.testing.assert_array_equal(scores(model), scores(theirs))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("7.weight", np.zeros((0, 10), np.float32), {"layout": "HWIO"}),
+        ("0.weight", np.float32(1), {"channels": "BGR"}),
+        ("0.weight", np.ones(3, np.float32), {"channels": "BGR"}),
+    ],
+)
+def test_an_array_of_too_few_axes_or_numbers_is_not_turned_but_named(name, array, said):
+    state = net().state_dict() | {name: np.asarray(array)}
+    with pytest.raises(DataError, match=rf"{name} \(.*\) instead of"):
+        load(net(), Weights(state), **said)
 
 
 def test_groups_are_filled_with_zeros_and_taken_out_again():

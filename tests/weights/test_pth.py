@@ -4,6 +4,7 @@ import builtins
 import io
 import os
 import pickletools
+import struct
 import subprocess
 import tracemalloc
 import zipfile
@@ -211,6 +212,74 @@ def test_a_large_number_in_the_memory_costs_nothing():
     assert pickles.read(crafted.program(b"K\x07r\xff\xff\xff\xff"), *NONE) == 7
 
 
+def test_a_tensor_that_is_the_negative_of_what_is_stored_is_refused(tmp_path):
+    """PyTorch writes torch.complex(x, y).conj().imag so: y, and a note."""
+    plain = crafted.tensor("0", 6, (2, 3)).removesuffix(b"tR")
+    for note in (b"}" + crafted.text("neg") + b"\x88s", crafted.text("neg"), b"\x88"):
+        made = crafted.program(crafted.dictionary({"w": plain + note + b"tR"}))
+        said = refusal(tmp_path, crafted.pth(made, [WEIGHT]))
+        assert "on a tensor" in said
+        assert "resolve_neg" in said
+    for nothing in (b"N", b"}"):
+        made = crafted.program(crafted.dictionary({"w": plain + nothing + b"tR"}))
+        found = read(write(tmp_path, crafted.pth(made, [WEIGHT])))
+        np.testing.assert_array_equal(found.arrays["w"], WEIGHT)
+
+
+LAUGHS = b"](" + b"K\x01" * 4 + b"eq\0" + b"".join(
+    b"](" + 4 * (b"h" + bytes([i])) + b"eq" + bytes([i + 1]) for i in range(40)
+)  # fmt: skip
+"""Lists of four times the list before, 4 ** 40 numbers if they are written out."""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (LAUGHS + crafted.text("x") + b"\x93", "which is no name"),
+        (crafted.text("x") + LAUGHS + b"\x93", "which is no name"),
+        (crafted.text("x" * 201) + crafted.text("y") + b"\x93", "which is no name"),
+        (b"N" + b"\x85" * 100_000 + crafted.text("x") + b"\x93", "which is no name"),
+        (LAUGHS + b")R", "no function"),
+        (LAUGHS + b"Q", "refers to a list"),
+        (b"ctorch._utils\n_rebuild_tensor_v2\n]R", "with no arguments"),
+    ],
+)
+def test_what_has_no_end_as_text_is_not_written_out(tmp_path, body, said):
+    found = refusal(tmp_path, crafted.pth(crafted.program(body)))
+    assert said in found
+    assert len(found) < 600
+
+
+def test_numbers_that_hash_alike_are_keys_like_others(tmp_path):
+    """As keys of Python they would take minutes; an optimiser's numbers are keys all the same."""
+    body = (
+        b"}(" + b"".join(crafted.number(i * (2**61 - 1)) + b"N" for i in range(1, 100_000)) + b"u"
+    )
+    assert len(pickles.read(crafted.program(body), *NONE)) == 99_999
+    numbered = b"}" + crafted.number(0) + crafted.tensor("0", 6, (2, 3)) + b"s"
+    data = crafted.pth(crafted.program(numbered), [WEIGHT])
+    assert "not tensors by name" in refusal(tmp_path, data)
+
+
+def test_only_a_tuple_of_few_numbers_is_a_size_and_an_array_is_not_taken_apart(tmp_path):
+    storage = np.zeros(6, "u1")
+    stored = (
+        b"(" + crafted.text("storage") + b"ctorch\nByteStorage\n" + crafted.text("0")
+        + crafted.text("cpu") + crafted.number(6) + b"tQq\0"
+    )  # fmt: skip
+    start = b"ctorch._utils\n_rebuild_tensor_v2\n("
+    many = b"(" + b"K\x01" * 33 + b"t"
+    for arguments in (
+        b"K\0h\0h\0", b"h\0))", b"K\0]]", b"K\0" + many + many, b"\x89))",
+        b"K\0\x88\x85K\x01\x85",
+        b"K\0K\0" + 2 * crafted.number(2**47) + b"\x87K\1K\1K\1\x87",
+    ):  # fmt: skip
+        data = crafted.pth(crafted.program(start + stored + arguments + b"tR"), [storage])
+        assert "cannot be" in refusal(tmp_path, data)
+    data = crafted.pth(crafted.program(stored + b"Q"), [storage])
+    assert "refers to a ndarray" in refusal(tmp_path, data)
+
+
 # sizes that are not true
 
 
@@ -252,10 +321,43 @@ def test_a_storage_called_like_a_path_is_refused(tmp_path):
     assert "etc/passwd" in refusal(tmp_path, data)
 
 
-def test_many_tensors_of_one_storage_do_not_fill_the_memory(tmp_path):
-    many = {f"w{i}": crafted.tensor("0", 24, (24,)) for i in range(100)}
-    data = crafted.pth(crafted.program(crafted.dictionary(many)), [np.zeros(24, "f4")])
-    refusal(tmp_path, data)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_tensors_show_up_to_four_times_what_is_stored(tmp_path, dtype):
+    def shared(count):
+        many = {f"w{i}": crafted.tensor("0", 24, (24,), dtype=dtype) for i in range(count)}
+        return crafted.pth(crafted.program(crafted.dictionary(many)), [np.zeros(24, dtype)])
+
+    assert len(read(write(tmp_path, shared(4))).arrays) == 4
+    assert "4 times is the limit" in refusal(tmp_path, shared(5))
+
+
+def test_a_small_storage_is_not_shown_again_and_again_by_the_elements_of_a_large_one(tmp_path):
+    made = {"a": crafted.tensor("0", 24, (24,), dtype="u1")}
+    made |= {f"w{i}": crafted.tensor("1", 8, (8,), dtype="f8") for i in range(6)}
+    storages = [np.zeros(24, "u1"), np.zeros(8)]
+    said = refusal(tmp_path, crafted.pth(crafted.program(crafted.dictionary(made)), storages))
+    assert "show 408 bytes of 88" in said
+
+
+def test_a_storage_is_of_one_dtype(tmp_path):
+    made = {"a": crafted.tensor("0", 6, (6,)), "b": crafted.tensor("0", 3, (3,), dtype="i8")}
+    data = crafted.pth(crafted.program(crafted.dictionary(made)), [WEIGHT])
+    assert "should hold f4, and then again i8" in refusal(tmp_path, data)
+
+
+def read_next(program, *how):
+    return pickles.read_next(io.BytesIO(program), *how)
+
+
+@pytest.mark.parametrize("reading", [pickles.read, read_next])
+def test_a_pickle_has_up_to_eight_mebibytes(reading):
+    for length in (8 << 20, (8 << 20) + 1):
+        whole = b"\x80\x02X" + struct.pack("<I", length - 8) + b"x" * (length - 8) + b"."
+        if length == 8 << 20:
+            assert len(reading(whole, *NONE)) == length - 8
+        else:
+            with pytest.raises(DataError, match="its pickle"):
+                reading(whole, *NONE)
 
 
 # archives that are not what they seem

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinynet.errors import DataError
+from tinynet.weights.pickles import printable
 
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError,
@@ -43,9 +44,11 @@ def member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return archive.read(name)
     except KeyError:
-        raise DataError(f"{path}: incomplete: its member {name} is missing.") from None
+        raise DataError(f"{path}: incomplete: its member {printable(name)} is missing.") from None
     except DAMAGE as error:
-        raise DataError(f"{path}: damaged: its member {name} cannot be read ({error}).") from error
+        raise DataError(
+            f"{path}: damaged: its member {printable(name)} cannot be read ({error})."
+        ) from error
 
 
 def _check(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
@@ -57,9 +60,13 @@ def _check(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
         )
     for m in members:
         if m.filename.startswith("/") or "\\" in m.filename or ".." in m.filename.split("/"):
-            raise DataError(f"{path}: its member {m.filename!r} has a name that leads elsewhere.")
+            raise DataError(
+                f"{path}: its member {printable(m.filename)} has a name that leads elsewhere."
+            )
         if m.flag_bits & 1 or m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"{path}: its member {m.filename!r} is encrypted or oddly compressed.")
+            raise DataError(
+                f"{path}: its member {printable(m.filename)} is encrypted or oddly compressed."
+            )
     total = sum(m.file_size for m in members)
     stored = sum(m.file_size for m in members if m.compress_type == zipfile.ZIP_STORED)
     if stored > size or total > max(SWELL_FROM, SWELL * size):

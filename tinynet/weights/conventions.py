@@ -83,7 +83,7 @@ def converted(arrays: Arrays, said: Conventions, model: nn.Module) -> tuple[Arra
         arrays = _from_channels_last(arrays, wanted)
         notes.append("Filters were (KH, KW, in, out) and are (out, in, KH, KW) now.")
     first = next((name for name, shape in wanted.items() if len(shape) == 4), "")
-    if said.channels == "BGR" and first in arrays:
+    if said.channels == "BGR" and first in arrays and arrays[first].ndim == 4:
         arrays[first] = arrays[first][:, ::-1]
         notes.append(f"{first} saw blue, green, red and sees red, green, blue now.")
     notes += _regroup(arrays, wanted)
@@ -105,7 +105,7 @@ def _from_channels_last(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> A
             result[name], channels = array.transpose(3, 2, 0, 1), array.shape[3]
         elif array.ndim == 2:
             turned, side = array.T, math.isqrt(array.shape[0] // max(1, channels))
-            if channels and side * side * channels == len(array):
+            if channels and side and side * side * channels == len(array):
                 pixels = turned.reshape(-1, side, side, channels)
                 turned = pixels.transpose(0, 3, 1, 2).reshape(turned.shape)
             result[name], channels = turned, 0

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,8 +14,11 @@ from tinynet import checkpoint
 from tinynet.backend import Array
 from tinynet.data.files import open_regular
 from tinynet.errors import DataError
-from tinynet.weights import archives, legacy_file, numpy_file, pickles, torch_file
+from tinynet.weights import archives, legacy_file, numpy_file, pickles, shapes, torch_file
+from tinynet.weights.pickles import printable, short
 
+HEADER = 1 << 24  # bytes of a safetensors; a hundred thousand arrays take half of it
+DIGITS = 9  # of the number of a format
 KINDS = (".safetensors", ".npz", ".pth")
 PICKLES = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 DTYPES = {
@@ -37,7 +40,7 @@ def read(path: Path | str) -> Weights:
     """Return the contents of a .safetensors, .npz or .pth file, or raise a DataError."""
     found = _read(Path(path))
     for name in found.arrays:
-        if (shown := pickles.printable(name)) != name:
+        if (shown := printable(name)) != name:
             raise DataError(
                 f"{path}: an array is called {shown}; names are printable and have up to "
                 f"{pickles.LONGEST} characters."
@@ -52,7 +55,7 @@ def _read(path: Path) -> Weights:
         if start[:2] == b"PK":
             return _read_archive(path, file)
         if start[8:9] == b"{":
-            return _read_safetensors(path, file.read())
+            return _read_safetensors(path, file)
         if start.startswith(PICKLES):
             return Weights(legacy_file.read(path, file), {}, "pth")
     if start[257:262] == b"ustar":
@@ -69,16 +72,28 @@ def _read(path: Path) -> Weights:
 def save(path: Path | str, weights: Weights) -> None:
     """Write weights as .safetensors or .npz, which the path's ending says."""
     path = Path(path)
+    if numpy_file.SAYS in weights.arrays:
+        raise DataError(f"{path}: no array is called {numpy_file.SAYS}: files keep words there.")
     arrays = {k: np.ascontiguousarray(a).reshape(a.shape) for k, a in weights.arrays.items()}
     if path.suffix == ".npz":
         data = numpy_file.write(arrays, weights.metadata)
     elif path.suffix == ".safetensors":
+        _check_dtypes(path, arrays)
         from safetensors.numpy import save as serialise
 
         data = serialise(arrays, weights.metadata)
     else:
         raise DataError(f"{path}: weights are written as .safetensors or .npz, networks as .onnx.")
     checkpoint.write_atomically(path, data)
+
+
+def _check_dtypes(path: Path, arrays: dict[str, Array]) -> None:
+    for name, array in arrays.items():
+        if array.dtype not in map(np.dtype, DTYPES.values()):
+            raise DataError(
+                f"{path}: {name} is of dtype {array.dtype}, which safetensors does not have; "
+                "write an .npz."
+            )
 
 
 def _read_archive(path: Path, file: BinaryIO) -> Weights:
@@ -94,27 +109,72 @@ def _read_archive(path: Path, file: BinaryIO) -> Weights:
     )
 
 
-def _read_safetensors(path: Path, data: bytes) -> Weights:
+def _read_safetensors(path: Path, file: BinaryIO) -> Weights:
     from safetensors import SafetensorError, deserialize
 
+    header = _header(path, file)
     try:
-        found = deserialize(data)  # type: ignore[no-untyped-call]
+        found = deserialize(file.read())  # type: ignore[no-untyped-call]
     except SafetensorError as error:
-        why = pickles.printable(str(error))
+        why = printable(str(error))
         raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
-    (length,) = struct.unpack("<Q", data[:8])
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    metadata = header.get("__metadata__") or {}
+    arrays = {name: _array(path, name, entry) for name, entry in found}
     if metadata.get("format", "").startswith("tinynet "):
-        whole = checkpoint.load_model(path)  # which compares the checksums too
-        said = {k: v for k, v in whole.metadata.items() if not k.startswith(("format", "crc32."))}
-        return Weights(whole.model, said, "a checkpoint of tinynet")
-    arrays = {}
-    for name, entry in found:
-        dtype, shape, raw = entry["dtype"], entry["shape"], entry["data"]
-        if dtype == "BF16":
-            arrays[name] = torch_file.widened(np.frombuffer(raw, "<u2")).reshape(shape)
-        elif dtype in DTYPES:
-            arrays[name] = np.frombuffer(raw, DTYPES[dtype]).reshape(shape)
-        else:
-            raise DataError(f"{path}: {name} is of dtype {dtype}, which NumPy does not have.")
+        return _checkpoint(path, dict(found), metadata)
     return Weights(arrays, metadata, "safetensors")
+
+
+def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
+    """Return what a file says of its arrays, and stand at its start again.
+
+    The arrays end where the file does, which is looked at before any of them is read.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > min(HEADER, size - 8):
+        raise DataError(
+            f"{path}: damaged or incomplete safetensors: its header has {length:,} bytes, the "
+            f"file {size:,}; {HEADER:,} are the limit."
+        )
+    try:
+        header = json.loads(file.read(length))
+        ends = [e["data_offsets"][1] for k, e in header.items() if k != "__metadata__"]
+        end = 8 + length + max(ends, default=0)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = printable(str(error))
+        raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
+    if end != size:
+        raise DataError(f"{path}: its arrays end at {short(end)} and the file at {size:,} bytes.")
+    file.seek(0)
+    return dict(header)
+
+
+def _array(path: Path, name: str, entry: dict[str, Any]) -> Array:
+    dtype, shape, raw = entry["dtype"], tuple(entry["shape"]), entry["data"]
+    name = printable(name)
+    if not shapes.credible(shape):
+        raise DataError(f"{path}: {name} claims the shape {short(shape)}, which no array has.")
+    if dtype == "BF16":
+        return torch_file.widened(np.frombuffer(raw, "<u2")).reshape(shape)
+    if dtype not in DTYPES:
+        raise DataError(f"{path}: {name} is of dtype {dtype}, which NumPy does not have.")
+    return np.frombuffer(raw, DTYPES[dtype]).reshape(shape)
+
+
+def _checkpoint(path: Path, entries: dict[str, Any], metadata: dict[str, str]) -> Weights:
+    """Return the weights of a checkpoint, whose reader compares the checksums too."""
+    for name, entry in entries.items():
+        group, dot, _ = name.partition(".")
+        if not dot or group not in checkpoint.GROUPS or entry["dtype"] not in DTYPES:
+            raise DataError(
+                f"{path}: not a checkpoint: its array {printable(name)} of {entry['dtype']} is of "
+                f"none of the groups {', '.join(checkpoint.GROUPS)}, or of no dtype that NumPy has."
+            )
+    number = metadata["format"].removeprefix("tinynet ")
+    if len(number) > DIGITS:
+        raise DataError(f"{path}: its format has a number of {len(number):,} digits.")
+    whole = checkpoint.load_model(path)
+    said = {k: v for k, v in whole.metadata.items() if not k.startswith(("format", "crc32."))}
+    return Weights(whole.model, said, "a checkpoint of tinynet")

@@ -41,7 +41,10 @@ def load(
     weights = source if isinstance(source, Weights) else read(source)
     where = "weights" if isinstance(source, Weights) else str(source)
     mine = model.state_dict()
-    arrays = names.fitted(weights.arrays, mine)
+    try:
+        arrays = names.fitted(weights.arrays, mine)
+    except DataError as error:
+        raise DataError(f"{where}: {error} Nothing was loaded.") from error
     try:
         stated = conventions.stated(weights.metadata, **said)
         arrays, notes = conventions.converted(arrays, stated, model)
@@ -86,19 +89,31 @@ def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
 
 
 def _heads(mine: Arrays, found: Arrays) -> set[str]:
-    """Return the layers that differ in the number of classes alone, or are last and missing."""
-    last = list(mine)[-1]
-    classes = mine[last].shape[:1]
+    """Return the last layers that are missing, or differ in the number of classes alone."""
+    last = _last_layers(mine)
+    classes = mine[list(mine)[-1]].shape[:1]
     return {
         _layer(name)
         for name, array in mine.items()
-        if array.shape[:1] == classes
+        if _layer(name) in last
+        and array.shape[:1] == classes
         and (
-            _layer(name) == _layer(last)
-            if name not in found
-            else found[name].shape != array.shape and found[name].shape[1:] == array.shape[1:]
+            name not in found
+            or (found[name].shape != array.shape and found[name].shape[1:] == array.shape[1:])
         )
     }
+
+
+def _last_layers(mine: Arrays) -> set[str]:
+    """Return the last layer with a matrix, and the normalization behind it; so of each helper."""
+    last: dict[str, list[str]] = {}
+    for name, array in mine.items():
+        branch, layer = next((h for h in names.HEADS if name.startswith(h)), ""), _layer(name)
+        if array.ndim > 1:
+            last[branch] = [layer]
+        else:
+            last.setdefault(branch, []).append(layer)
+    return {layer for layers in last.values() for layer in layers}
 
 
 def _layer(name: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from reprlib import repr as short
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -24,6 +23,7 @@ import numpy as np
 from tinynet.backend import Array
 from tinynet.errors import DataError
 from tinynet.weights import pickles
+from tinynet.weights.pickles import short
 from tinynet.weights.torch_file import Storages, check_key, explained, named_tensors, stored
 
 MAGIC, FORMAT = 0x1950A86A20F9469CFC6C, 1001

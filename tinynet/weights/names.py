@@ -9,9 +9,10 @@ torchvision's history. `fitted` is applied to names alone; that the shapes fit i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tinynet.backend import Array
+from tinynet.errors import DataError
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
 OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")
@@ -24,7 +25,7 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
     wanted = list(wanted)
     if all(name.startswith(PARALLEL) for name in arrays):
         arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
-    found = {_of_today(name): array for name, array in arrays.items()}
+    found = _renamed(arrays, _of_today)
     helpers = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
     found = {
         name: array
@@ -35,7 +36,18 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
     if theirs.keys() != ours.keys() or any(len(theirs[p]) != len(ours[p]) for p in ours):
         return found
     to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
-    return {_renumbered(name, to): array for name, array in found.items()}
+    return _renamed(found, lambda name: _renumbered(name, to))
+
+
+def _renamed(arrays: Mapping[str, Array], new: Callable[[str], str]) -> dict[str, Array]:
+    """Return arrays under new names, no two of them under one."""
+    found: dict[str, Array] = {}
+    was: dict[str, str] = {}
+    for name, array in arrays.items():
+        if (to := new(name)) in found:
+            raise DataError(f"{was[to]} and {name} are two names for {to}, which has one array.")
+        found[to], was[to] = array, name
+    return found
 
 
 def _numbers(names: Iterable[str]) -> dict[str, list[int]]:

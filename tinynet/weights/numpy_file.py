@@ -14,8 +14,11 @@ from numpy.lib import format as npy
 
 from tinynet.backend import Array
 from tinynet.errors import DataError
+from tinynet.weights import shapes
 from tinynet.weights.archives import member
+from tinynet.weights.pickles import printable, short
 
+HEADER = 10_000  # bytes; NumPy takes no more from what it does not trust
 SAYS = "__metadata__"  # the member that holds what the file says of itself, as JSON
 
 
@@ -48,18 +51,25 @@ def write(arrays: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
 
 def _array(path: Path, name: str, data: bytes) -> Array:
     """Return the array in one member; its header is believed where the bytes bear it out."""
-    file = io.BytesIO(data)
+    file, name = io.BytesIO(data), printable(name)
+    length = int.from_bytes(data[8 : 10 if data[6:7] == b"\1" else 12], "little")
+    if length > HEADER:
+        raise DataError(
+            f"{path}: {name} has a header of {length:,} bytes; {HEADER:,} are the limit."
+        )
     try:
         version = npy.read_magic(file)
         header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = header(file)
+        shape, fortran, dtype = header(file, max_header_size=HEADER)
     except (ValueError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
         raise DataError(f"{path}: its member {name} is no array of NumPy ({error}).") from error
     if dtype.kind not in "fiub":
         raise DataError(
-            f"{path}: {name} holds {dtype}; weights are numbers. Objects are pickles and are not "
-            "read; save plain arrays with numpy.savez."
+            f"{path}: {name} holds {printable(str(dtype))}; weights are numbers. Objects are "
+            "pickles and are not read; save plain arrays with numpy.savez."
         )
+    if not shapes.credible(shape):
+        raise DataError(f"{path}: {name} claims the shape {short(shape)}, which no array has.")
     rest = data[file.tell() :]
     if len(rest) != math.prod(shape) * dtype.itemsize:
         raise DataError(

@@ -10,12 +10,13 @@ named before it could mean anything.
 from __future__ import annotations
 
 import pickletools
+import reprlib
 from collections.abc import Callable
-from reprlib import repr as short  # of a hostile pickle a repr may have no end
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from tinynet import errors
 from tinynet.errors import DataError
 
 LARGEST = 1 << 23  # bytes; a thousand tensors take a few hundred thousand
@@ -48,12 +49,22 @@ class Name(str):
     __slots__ = ()
 
 
+class Number(str):
+    """A number that is a key, as a word: a file can choose numbers that all hash alike."""
+
+    __slots__ = ()
+
+
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 LITERALS = {"BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "BININT", "BININT1", "BININT2", "LONG1"}
 LITERALS |= {"BINSTRING", "SHORT_BINSTRING"}  # the strings of Python 2
 EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 NOTHING = {"PROTO", "FRAME"}
+
+DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 Make = Callable[..., Any]
 
@@ -89,14 +100,23 @@ def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
             machine.do(instruction.name, argument)
     except DataError:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+    except DAMAGE as error:
         raise DataError(f"its pickle is damaged or incomplete ({short(str(error))}).") from error
     raise DataError("its pickle has no end.")
 
 
+def short(value: Any) -> str:
+    """Return a repr of up to LONGEST characters; of a hostile pickle a repr may have no end."""
+    brief = reprlib.Repr()
+    brief.maxlevel = 2
+    text = brief.repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
 def printable(text: str) -> str:
-    """Return text that is safe to show on a terminal, and not long."""
-    return text if text.isprintable() and len(text) <= LONGEST else short(text)
+    """Return text that is safe to show on a terminal (see `errors`), and not long."""
+    shown = errors.printable(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
 
 
 class Machine:
@@ -160,7 +180,7 @@ class Machine:
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, str | int):  # a tuple may be nested too deeply to be hashed
                 raise DataError(f"its pickle has a dict with a {type(key).__name__} as key.")
-            target[key] = value
+            target[key if isinstance(key, str) else Number(f"number {key}")] = value
 
     def _do_binput(self, number: int) -> None:
         self.memory[number] = self.stack[-1]
@@ -185,10 +205,16 @@ class Machine:
 
     def _do_stack_global(self, _: Any) -> None:
         name, module = self.stack.pop(), self.stack.pop()
+        for word in (module, name):  # a list of lists of lists may have no end as text
+            if not isinstance(word, str) or len(word) > LONGEST:
+                raise DataError(f"its pickle asks for {short(word)}, which is no name.")
         self._do_global(f"{module} {name}")
 
     def _do_binpersid(self, _: Any) -> None:
-        kind, dtype, key, _, elements, *view = self.stack.pop()
+        said = self.stack.pop()
+        if not isinstance(said, tuple) or len(said) not in (5, 6):  # an array is not taken apart
+            raise DataError(f"its pickle refers to a {type(said).__name__}, not to a storage.")
+        kind, dtype, key, _, elements, *view = said
         if kind != "storage" or not isinstance(dtype, Name) or dtype not in STORAGES:
             raise DataError(f"its pickle refers to {short((kind, dtype))}, not to a storage.")
         self.stack.append(self.storage(STORAGES[dtype], key, elements, *view))
@@ -197,6 +223,8 @@ class Machine:
         arguments, name = self.stack.pop(), self.stack.pop()
         if not isinstance(name, Name):
             raise DataError(f"its pickle calls {short(name)}, which is no function.")
+        if not isinstance(arguments, tuple):
+            raise DataError(f"its pickle calls {name.replace(' ', '.')} with no arguments.")
         if name == DICT and arguments == ():
             self.stack.append({})
         elif name == DICT and isinstance(pairs := arguments[0], list):  # as Python 2 wrote it
@@ -205,6 +233,7 @@ class Machine:
                 self._set([key, value])
             pairs.clear()  # or one long list in the memory could fill dict after dict
         elif name in TENSORS:
+            _check_plain(arguments)
             self.stack.append(self.tensor(*arguments[:4]))
         elif name in PARAMETERS:
             self.stack.append(arguments[0])
@@ -216,3 +245,13 @@ class Machine:
         self.stack.pop()
         if not isinstance(self.stack[-1], dict | np.ndarray):
             raise DataError("its pickle sets attributes of something that is no dict.")
+
+
+def _check_plain(arguments: tuple[Any, ...]) -> None:
+    """Refuse a tensor with metadata: its numbers are not those stored, say their negatives."""
+    metadata = arguments[6] if len(arguments) > 6 else None
+    if not (metadata is None or (isinstance(metadata, dict) and not metadata)):
+        raise DataError(
+            f"its pickle notes {short(metadata)} on a tensor, so its numbers are not those that "
+            "are stored; x.resolve_neg().resolve_conj() in PyTorch makes them so."
+        )

@@ -16,15 +16,15 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from reprlib import repr as short
 from typing import Any
 
 import numpy as np
 
 from tinynet.backend import Array
 from tinynet.errors import DataError
-from tinynet.weights import pickles
+from tinynet.weights import pickles, shapes
 from tinynet.weights.archives import member
+from tinynet.weights.pickles import short
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Under these names training programs keep the weights, beside the epoch and the optimiser."""
@@ -33,7 +33,7 @@ WAY_OUT = (
     "In PyTorch, write the weights alone: torch.save(model.state_dict(), PATH), or with "
     "safetensors.torch.save_file."
 )
-SHARED = 16  # times the bytes of the storages that all tensors together may show
+SHARED = 4  # times all storages that all tensors together may show; T5 has one of them four times
 
 
 def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
@@ -77,13 +77,13 @@ class Storages:
 
     def __init__(self, contents: Callable[[str], bytes]) -> None:
         self.contents = contents
-        self.read: dict[tuple[str, str], Array] = {}
-        self.known = self.shown = 0  # elements: of all storages, of all tensors
+        self.read: dict[str, tuple[str, Array]] = {}
+        self.known = self.shown = 0  # bytes: of all storages, of all tensors
 
     def storage(self, dtype: str, key: Any, elements: Any, view: Any = None) -> Array:
         """Return all elements of a storage, (elements,), or those of a view of it."""
         check_key(key)
-        if (dtype, key) not in self.read:
+        if key not in self.read:
             data, kind = self.contents(key), stored(dtype)
             if not isinstance(elements, int) or elements * kind.itemsize != len(data):
                 raise DataError(
@@ -91,9 +91,11 @@ class Storages:
                     f"and there are {len(data):,}."
                 )
             flat = np.frombuffer(data, kind)
-            self.read[dtype, key] = widened(flat) if dtype == "bf16" else flat
-            self.known += flat.size
-        whole = self.read[dtype, key]
+            self.read[key] = dtype, widened(flat) if dtype == "bf16" else flat
+            self.known += self.read[key][1].nbytes
+        known, whole = self.read[key]
+        if known != dtype:  # PyTorch writes no such file
+            raise DataError(f"storage {key} should hold {known}, and then again {dtype}.")
         if view is None:
             return whole
         _, offset, size = view
@@ -108,15 +110,18 @@ class Storages:
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
         """Return the elements of a storage that a tensor shows, without a copy."""
-        numbers = (offset, *size, *stride)
-        if not isinstance(storage, np.ndarray) or not all(
-            isinstance(n, int) and 0 <= n < 1 << 48 for n in numbers
-        ):
+        numbers = shapes.credible(size) and shapes.lengths(stride) and shapes.lengths((offset,))
+        if not isinstance(storage, np.ndarray) or not numbers or len(size) != len(stride):
             raise DataError(f"a tensor of {short((size, stride, offset))} cannot be.")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         count = math.prod(size)
-        self.shown += count
-        if (count and max(last + 1, count) > storage.size) or self.shown > SHARED * self.known:
+        self.shown += count * storage.itemsize
+        if self.shown > SHARED * self.known:
+            raise DataError(
+                f"its tensors show {self.shown:,} bytes of {self.known:,} that are stored; "
+                f"{SHARED} times is the limit."
+            )
+        if count and max(last + 1, count) > storage.size:
             raise DataError(
                 f"a tensor of {short((size, stride, offset))} does not lie in its "
                 f"storage of {storage.size:,} elements."
@@ -149,7 +154,7 @@ def named_tensors(found: Any) -> dict[str, Array]:
     for candidate in (*(c for c in inside if isinstance(c, dict)), found):
         if isinstance(candidate, dict) and candidate:
             others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
-            if not others and all(isinstance(k, str) for k in candidate):
+            if not others and all(type(k) is str for k in candidate):
                 return candidate
     kind = f"a dict of {', '.join(map(short, list(found)[:4]))}" if isinstance(found, dict) else (
         f"a {type(found).__name__}"

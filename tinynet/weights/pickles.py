@@ -107,9 +107,7 @@ def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
 
 def short(value: Any) -> str:
     """Return a repr of up to LONGEST characters; of a hostile pickle a repr may have no end."""
-    brief = reprlib.Repr()
-    brief.maxlevel = 2
-    text = brief.repr(value)
+    text = reprlib.repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 

@@ -115,16 +115,16 @@ class Storages:
             raise DataError(f"a tensor of {short((size, stride, offset))} cannot be.")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         count = math.prod(size)
+        if count and max(last + 1, count) > storage.size:
+            raise DataError(
+                f"a tensor of {short((size, stride, offset))} does not lie in its "
+                f"storage of {storage.size:,} elements."
+            )
         self.shown += count * storage.itemsize
         if self.shown > SHARED * self.known:
             raise DataError(
                 f"its tensors show {self.shown:,} bytes of {self.known:,} that are stored; "
                 f"{SHARED} times is the limit."
-            )
-        if count and max(last + 1, count) > storage.size:
-            raise DataError(
-                f"a tensor of {short((size, stride, offset))} does not lie in its "
-                f"storage of {storage.size:,} elements."
             )
         if not count:
             return np.zeros(size, storage.dtype)

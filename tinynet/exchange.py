@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from tinynet import models, nn, weights
+from tinynet.backend import Array
 from tinynet.errors import DataError
 from tinynet.report import table
 from tinynet.weights import conventions, names
@@ -17,6 +18,8 @@ from tinynet.weights.pickles import printable
 
 FILE = click.Path(path_type=Path)
 CLIPPED = 100  # characters of one line of metadata
+PIECE = 1 << 20  # numbers that are made float64 at a time
+MOST = 100_000  # classes that a file may ask for
 
 
 @click.group(name="weights")
@@ -55,7 +58,10 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
     if model is None:
         if out.suffix == ".onnx":
             raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
-        stated = conventions.stated(found.metadata, **said)
+        try:
+            stated = conventions.stated(found.metadata, **said)
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
         metadata = {**found.metadata, conventions.KEY: stated.json()}
         result, notes = Weights(found.arrays, metadata), []
     else:
@@ -77,9 +83,7 @@ def listing(file: Path, found: Weights) -> str:
     """Return a table of the arrays, and the lines that the file says of itself."""
     rows = [("array", "dtype", "shape", "mean", "deviation")]
     for name, array in found.arrays.items():
-        with np.errstate(all="ignore"):
-            wide = array.astype(np.float64)
-            spread = (f"{wide.mean():.4g}", f"{wide.std():.4g}") if array.size else ("", "")
+        spread = [f"{value:.4g}" for value in moments(array)] if array.size else ("", "")
         shape = "x".join(map(str, array.shape)) or "one number"
         rows.append((name, str(array.dtype), shape, *spread))
     numbers = sum(array.size for array in found.arrays.values())
@@ -98,6 +102,15 @@ def listing(file: Path, found: Weights) -> str:
     )
 
 
+def moments(array: Array) -> tuple[float, float]:
+    """Return mean and standard deviation in float64, a piece of the array at a time."""
+    with np.errstate(all="ignore"):
+        mean = np.mean(array, dtype=np.float64)
+        pieces = np.array_split(array.reshape(-1), -(-array.size // PIECE))
+        squares = sum(np.square(piece - mean).sum() for piece in pieces)
+        return float(mean), float(np.sqrt(squares / array.size))
+
+
 def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
     """Return a model with as many classes as the last layer in the file has."""
     try:
@@ -105,6 +118,11 @@ def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
             wanted = list(models.build(name, variant=variant).state_dict())
             last = names.fitted(found.arrays, wanted).get(wanted[-1])
             classes = 10 if last is None else max(1, last.size)
+            if classes > MOST:
+                raise DataError(
+                    f"{name}: a network tells up to {MOST:,} classes apart here; the last layer in "
+                    f"the file has {classes:,} numbers."
+                )
             return models.build(name, classes, variant=variant)
     except ValueError as error:
         raise DataError(str(error)) from None

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import cli, models, weights
+from tinynet import cli, exchange, models, weights
 from tinynet.weights import Weights
 from weights import crafted
 
@@ -45,6 +45,32 @@ def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
     assert said.out.splitlines()[0] == f"{path}: safetensors, 1 arrays, 2 numbers, 0.0 MiB"
     assert said.out.splitlines()[3].split() == ["w", "float32", "1x2", "2", "1"]
     assert "author: me" in said.out
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.float16, np.float64])
+def test_the_spread_of_a_long_array_is_found_in_pieces(monkeypatch, rng, dtype):
+    array = (30 * rng.random((7, 5, 3))).astype(dtype)
+    monkeypatch.setattr(exchange, "PIECE", 8)
+    wide = array.astype(np.float64)
+    assert exchange.moments(array) == pytest.approx((wide.mean(), wide.std()))
+
+
+def test_a_file_cannot_ask_for_any_number_of_classes(tinynet_says, tmp_path):
+    path = tmp_path / "a.safetensors"
+    weights.save(path, Weights({"8.bias": np.zeros(100_001, np.uint8)}, {}))
+    said = tinynet_says("show", path, "--model", "demo")
+    assert said.code == 1
+    assert said.err.count("\n") == 1
+    assert "demo: a network tells up to 100,000 classes apart" in said.err
+
+
+def test_conventions_that_are_none_are_said_of_the_file(tinynet_says, tmp_path):
+    path = tmp_path / "a.safetensors"
+    bad = {weights.conventions.KEY: "7"}
+    weights.save(path, Weights({"w": np.zeros(2, np.float32)}, bad))
+    said = tinynet_says("convert", path, tmp_path / "b.npz")
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert f"{path}: " in said.err
 
 
 def test_show_says_where_it_cut_what_a_file_says(tinynet_says, tmp_path):

@@ -222,7 +222,8 @@ def test_the_peak_of_a_device_is_its_own():
         assert abs(more - 60 * copies) < 10 * copies  # a convolution has copies of its own
         assert abs(book.peak(100, other)[0] - plain.peak(100, other)[0]) < copies / 2
         assert abs(book.scratch(100, device) - 20 * copies) < 2 * copies
-        assert book.scratch(100, other) == plain.scratch(100, other) < 10 * copies
+        assert abs(book.scratch(100, other) - plain.scratch(100, other)) < copies / 2
+        assert plain.scratch(100, other) < 10 * copies
         assert book.largest_batch(2**27, device) < book.largest_batch(2**27, other)
 
 

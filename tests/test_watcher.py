@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -39,8 +40,11 @@ def test_the_first_of_two_deaths_is_named_whatever_their_numbers(sleepers):
     while watched_by(running) < 2:
         assert running.poll() is None
         time.sleep(0.01)
+    running.send_signal(signal.SIGSTOP)  # both are dead when it looks again
     for each in reversed(sleepers):
         each.kill()
+        each.wait()
+    running.send_signal(signal.SIGCONT)
     _, text = running.communicate(timeout=10)
     where = f"process {sleepers[1].pid} on {socket.gethostname()}"
     assert text == f"rank 7 ({where}) died; the other ranks stop. Go on with: again!\n"

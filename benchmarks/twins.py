@@ -81,6 +81,10 @@ def _avg_pool(m: Any) -> Any:
     return nn.AvgPool2d(m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad)
 
 
+def _branches(m: Any) -> Any:
+    return Joined(map(twin, m))
+
+
 def _dense_layer(m: Any) -> Any:
     new = _chain(m.norm1, m.relu, m.conv1, m.norm2, m.relu, m.conv2)
     return Joined([nn.Identity(), new])
@@ -111,11 +115,11 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
     "Dropout": lambda m: nn.Dropout(m.p),
     "Flatten": lambda m: nn.Flatten(),
     "Sequential": lambda m: _chain(*m),
-    "Concatenate": lambda m: Joined([twin(branch) for branch in m]),
+    "Concatenate": _branches,
     "Residual": lambda m: Sum([twin(m.body), twin(m.shortcut) if m.shortcut else nn.Identity()]),
     "Subsample": lambda m: Subsample(m.stride, m.new_channels),
     "ConvUnit": lambda m: _chain(m.conv, m.bn, m.relu),
-    "Inception": lambda m: Joined(map(twin, (m.branch1, m.branch2, m.branch3, m.branch4))),
+    "Inception": _branches,
     "DenseLayer": _dense_layer,
     "Transition": lambda m: _chain(m.norm, m.relu, m.conv, m.pool),
     "DenseNet": _dense_net,

@@ -14,6 +14,7 @@ from tinynet.testing.compare import difference, scale_of
 
 torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
 TF = torch.nn.functional
+twins = pytest.importorskip("benchmarks.twins", reason="tinynet is not a checkout here")
 
 
 @pytest.fixture(autouse=True)
@@ -252,34 +253,12 @@ class TorchLRN(torch.nn.Module):
         return split_lrn(x, *self.settings)
 
 
-PLAIN = {"ReLU": torch.nn.ReLU, "Flatten": torch.nn.Flatten, "Dropout": torch.nn.Identity}
+OTHERWISE = {"LocalResponseNorm": TorchLRN, "Dropout": lambda layer: torch.nn.Identity()}
 
 
 def twin(model):
-    """Return the same network in PyTorch, with the same weights, in float64."""
-    layers = []
-    for layer in model:
-        name = type(layer).__name__
-        if name == "Conv2d":
-            OC, CG, *kernel = layer.weight.shape
-            (top, bottom), (left, right) = layer.padding
-            assert (top, left) == (bottom, right)
-            same = torch.nn.Conv2d(
-                CG * layer.groups, OC, kernel, layer.stride, (top, left), groups=layer.groups
-            )
-        elif name == "Linear":
-            same = torch.nn.Linear(*layer.weight.shape[::-1])
-        elif name == "MaxPool2d":
-            pool = layer.kernel_size, layer.stride, layer.padding
-            same = torch.nn.MaxPool2d(*pool, ceil_mode=layer.ceil_mode)
-        elif name == "AvgPool2d":
-            pool = layer.kernel_size, layer.stride, layer.padding
-            same = torch.nn.AvgPool2d(*pool, layer.ceil_mode, layer.count_include_pad)
-        elif name == "LocalResponseNorm":
-            same = TorchLRN(layer)
-        else:
-            same = PLAIN[name]()
-        layers.append(same)
+    """Return the same network in PyTorch, with the same weights, in float64; LRN has groups."""
+    layers = [OTHERWISE.get(type(layer).__name__, twins.twin)(layer) for layer in model]
     net = torch.nn.Sequential(*layers).double()
     net.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()})
     return net

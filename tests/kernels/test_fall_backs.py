@@ -24,7 +24,7 @@ def huge(*shape):
 
 MIXED = "images or weights that are not float32"
 COUNTLESS = "no images, or 2**31 numbers or more in them"
-FEW = "fewer than 32768 numbers, which NumPy does as fast"
+FEW = "fewer than 4096 numbers, for which Numba need not be loaded"
 GAPS = "arrays with gaps, or that do not lie alike"
 plane = zeros(300, 300)
 WIDE = "windows of more than 9 channels"

@@ -44,7 +44,7 @@ def test_backward_lets_through_what_forward_let_through(rng, order, other):
 
 
 @pytest.mark.parametrize("kind", ["reference", "numba"])
-@pytest.mark.parametrize("size", [5, 4 * GRAIN])
+@pytest.mark.parametrize("size", [5, 5000, 4 * GRAIN])
 def test_where_nothing_passed_no_gradient_passes_whatever_it_is(kind, size):
     gy, y = np.ones((2, size), np.float32)
     gy[:4], y[:4] = (np.inf, np.nan, -1, np.inf), (0, -1, -0.0, 2)

@@ -46,8 +46,8 @@ NEON = Shape(lanes=4, pixels=6, vectors=4)
 SSE = Shape(lanes=4, pixels=6, vectors=2)
 
 # Blocks of one register a row, for products with so few columns that the second register would be
-# multiplied with zeros. The rows stay: `_tables.tiles` cuts them for both. Eight sums just keep the
-# adders busy; AVX would have five, and has no such block.
+# multiplied with zeros. The rows stay: `_tables.tiles` cuts them for both. For other registers it
+# has not been tried.
 NARROW = {AVX512: AVX512._replace(vectors=1)}
 
 

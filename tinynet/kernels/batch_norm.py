@@ -179,7 +179,7 @@ def fast_backward(
 @helper
 def _passed(gy: float, y: float, all_pass: bool) -> Any:
     """Return what comes back through a ReLU behind the normalization, whose output is y."""
-    return gy if all_pass | (y > 0) else np.float32(0)  # no `or`: a branch would break the vectors
+    return gy if all_pass or y > 0 else np.float32(0)
 
 
 @native

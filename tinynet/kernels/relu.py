@@ -105,8 +105,11 @@ def max_pool2d_relu_forward(
 # ---- the same in loops over elements
 
 
+FEWEST = 1 << 12
+
+
 def _small(x: Array, *_: Array) -> bool:
-    return x.size < GRAIN
+    return x.size < FEWEST
 
 
 def _apart(*arrays: Array) -> bool:
@@ -116,7 +119,7 @@ def _apart(*arrays: Array) -> bool:
     return not whole or any(a.strides != first.strides for a in arrays)
 
 
-few = unless(f"fewer than {GRAIN} numbers, which NumPy does as fast", _small)
+few = unless(f"fewer than {FEWEST} numbers, for which Numba need not be loaded", _small)
 gaps = unless("arrays with gaps, or that do not lie alike", _apart)
 
 

@@ -49,9 +49,8 @@ def load(
         stated = conventions.stated(weights.metadata, **said)
         arrays, notes = conventions.converted(arrays, stated, model)
     except DataError as error:
-        _compare(
-            where, mine, arrays, weights
-        )  # another network is more to the point than its constants
+        # another network is more to the point than its constants
+        _compare(where, mine, arrays, weights)
         raise DataError(f"{where}: {error} Nothing was loaded.") from error
     heads = _heads(mine, arrays) if new_head else set()
     for head in sorted(heads):

@@ -14,8 +14,9 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks import nets
-from tinynet import ledger, nn, optim, watch
-from tinynet.steps import Tally, train_step
+from tinynet import nn, optim
+from tinynet.analysis import memory, memory_trace
+from tinynet.training.steps import Tally, train_step
 
 STEPS = 3
 MIB = 2**20
@@ -30,9 +31,9 @@ def foretold(net: str, batch: int) -> dict[str, int]:
     """Return what the ledger says, in bytes."""
     with nn.init.undrawn():
         model = nets.ours(net)
-    book = ledger.of_training(model, nets.shape(net)[1:], momentum_sgd)
+    book = memory.of_training(model, nets.shape(net)[1:], momentum_sgd)
     arrays = book.peak(batch)[0]
-    return {"arrays": arrays, "process": arrays + ledger.process(book)}
+    return {"arrays": arrays, "process": arrays + memory.process(book)}
 
 
 def measured(net: str, batch: int) -> dict[str, int]:
@@ -48,10 +49,10 @@ def measured(net: str, batch: int) -> dict[str, int]:
 
     for _ in range(STEPS):
         step()
-    process = ledger.highest_resident()  # before tracing, which needs memory itself
+    process = memory.highest_resident()  # before tracing, which needs memory itself
     optimizer.zero_grad()
     standing = 2 * sum(p.data.nbytes for p in model.parameters())
-    with watch.watching() as moments:
+    with memory_trace.watching() as moments:
         step()
     return {"arrays": standing + max(moment.highest for moment in moments), "process": process}
 

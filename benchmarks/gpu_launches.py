@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from tinynet.kernels import _cublas, _cuda, gemm
+from tinynet.kernels import gemm
+from tinynet.kernels.cuda import cublas, launch
 
 COUNTED = "kernels", "products", "graphs"
 
@@ -34,9 +35,9 @@ def counting(graph: Any, on_gpu: bool) -> Iterator[Counter[str]]:
     replay on a CPU repeats the launches one by one, so they count; on a GPU they are one.
     """
     found: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
-    doors = [(graph, "_replay", "graphs"), *_holders("launch", _cuda.launch, "kernels")]
+    doors = [(graph, "_replay", "graphs"), *_holders("launch", launch.launch, "kernels")]
     if on_gpu:
-        doors.append((_cublas.Blas, "gemm", "products"))
+        doors.append((cublas.Blas, "gemm", "products"))
     else:
         doors += _holders("gemm", gemm, "products")
     with contextlib.ExitStack() as stack:

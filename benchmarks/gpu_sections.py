@@ -19,18 +19,9 @@ import numpy as np
 import tinynet as tn
 from benchmarks import nets
 from benchmarks.gpu_launches import launches
-from tinynet import (
-    backend,
-    cookbook,
-    data,
-    functions,
-    kernels,
-    pipeline,
-    recipes,
-    resident,
-    runs,
-    train,
-)
+from tinynet import data, functions, kernels
+from tinynet.core import backend
+from tinynet.training import device_loader, input_pipeline, loop, presets, recipes, runs
 
 Step = Callable[[], Any]
 CONV1 = 128, 96, 55, 55  # the first layer of AlexNet, a batch of it: 149 MB
@@ -247,7 +238,7 @@ def kernel_shares(place: Place) -> dict[str, Any]:
 def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     """Train the small AlexNet for at most `limit` seconds; say when it first reached 89 %."""
     begin = time.perf_counter()
-    recipe = dataclasses.replace(cookbook.find("small-alexnet"), epochs=40, lr=0.02)
+    recipe = dataclasses.replace(presets.find("small-alexnet"), epochs=40, lr=0.02)
     try:
         sets = [data.open_dataset("cifar10", place.data_dir, train=t) for t in (True, False)]
         name = "cifar10"
@@ -257,15 +248,15 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
         sets = [dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24]) if
                 dataclasses.is_dataclass(s) else _first(s, 24) for s in sets]  # fmt: skip
         recipe = dataclasses.replace(recipe, epochs=1, batch=8, model="demo", pad=0)
-    feeds = [resident.moved(f, place.device) for f in pipeline.feeds(recipe, *sets)]
+    feeds = [device_loader.moved(f, place.device) for f in input_pipeline.feeds(recipe, *sets)]
     model = runs.build(recipe, 10).to(place.device)
     optimizer = recipes.optimizer(recipe, model)
     tn.seed(recipe.seed)
     epochs, reached = [], None
-    for event in train.fit(
+    for event in loop.fit(
         model, optimizer, *feeds, epochs=recipe.epochs, learning_rate=recipe.learning_rate
     ):
-        if isinstance(event, train.Epoch):
+        if isinstance(event, loop.Epoch):
             seconds = round(time.perf_counter() - begin, 2)
             epochs.append(
                 {"epoch": event.epoch, "seconds": seconds, "accuracy": event.test_accuracy}

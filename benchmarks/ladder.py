@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.kernels import conv2d_forward, set_num_threads
-from tinynet.kernels._native import In4, Out4, native
+from tinynet.kernels.codegen.native import In4, Out4, native
 from tinynet.kernels.conv import direct
 
 N, C, O, S, K = 128, 128, 192, 8, 3

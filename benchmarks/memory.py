@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinynet.kernels._memory import reuse_freed_memory
+from tinynet.kernels.codegen.memory import reuse_freed_memory
 
 SIZE = 2**23  # floats: 32 MiB
 

@@ -19,10 +19,10 @@ import tinynet as tn
 from benchmarks import nets
 from benchmarks.step import compare
 from tinynet import models
+from tinynet.analysis.summary import table
 from tinynet.kernels import get_num_threads
 from tinynet.optim import SGD
-from tinynet.report import table
-from tinynet.steps import Tally, train_step
+from tinynet.training.steps import Tally, train_step
 
 PAIRS = ["nin", "resnet-20", "resnet-56", "densenet-bc-100", "small-vgg", "small-resnet"]
 LARGEST = 32  # pixels: networks for larger images take seconds a step

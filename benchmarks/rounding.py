@@ -19,8 +19,8 @@ import numpy as np
 import tinynet as tn
 from benchmarks import nets
 from tinynet import kernels
-from tinynet.kernels import winograd
 from tinynet.kernels.conv import direct
+from tinynet.kernels.convolution import winograd
 
 IMAGES = 4
 WAYS = ("reference", "direct", "Winograd")

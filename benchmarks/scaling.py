@@ -25,12 +25,14 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks import nets
-from tinynet import models, traffic
-from tinynet.distributed import share
-from tinynet.models.towers import TwoTowers
-from tinynet.ranks import Ranks, join
-from tinynet.report import table
-from tinynet.steps import Tally, train_step
+from tinynet import models
+from tinynet.analysis import communication
+from tinynet.analysis.summary import table
+from tinynet.core import backend
+from tinynet.distributed.data_parallel import share
+from tinynet.distributed.process_group import Ranks, join
+from tinynet.models.two_towers import TwoTowers
+from tinynet.training.steps import Tally, train_step
 
 FLOAT = 4  # bytes
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
@@ -67,8 +69,8 @@ def net(name: str) -> Net:
     sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for n, size in sizes.items() if ".conv" in n)
     shown: dict[str, int] = {}
-    for (layer, _), count in traffic.sums(model.traffic(), backward=False).items():
-        if layer != traffic.HOST:
+    for (layer, _), count in communication.sums(model.traffic(), backward=False).items():
+        if layer != communication.HOST:
             shown[layer] = shown.get(layer, 0) + count // FLOAT
     shown["fc8"] *= 2  # it is whole on the first device, which has one half of what it sees
     return Net(convolutions, sum(sizes.values()), shown)
@@ -159,7 +161,7 @@ def wire(ranks: Ranks, rounds: int = 15) -> tuple[float, float]:
 
 def worker(options: argparse.Namespace) -> None:
     """Measure as one of several ranks; the first one writes JSON."""
-    ranks = join(tn.backend.CPU)
+    ranks = join(backend.CPU)
     tn.kernels.set_num_threads(1)
     found = {"step": step_seconds(options.net, options.batch, ranks, options.rounds)}
     if ranks.size > 1:

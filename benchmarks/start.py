@@ -70,7 +70,7 @@ def compilations() -> list[tuple[str, float, float, float]]:
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TINYNET_CACHE"] = empty  # read at the first kernel
         first_step("tinynet")
-        from tinynet.kernels._native import KERNELS
+        from tinynet.kernels.codegen.native import KERNELS
 
         rows = []
         for kernel in KERNELS:

@@ -17,7 +17,8 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import nn, report
+from tinynet import nn
+from tinynet.analysis import summary
 from tinynet.lessons import check, figure, hint, show, solution
 
 # %% [markdown] lang="en"
@@ -193,10 +194,10 @@ print(f"{total:,} parameters in {len(network.parameters())} arrays")
 # shapes.
 
 # %%
-show(report.layers)
+show(summary.layers)
 
 # %%
-layers = [r for r in report.layers(network, (3, 224, 224)) if r.multiply_adds]
+layers = [r for r in summary.layers(network, (3, 224, 224)) if r.multiply_adds]
 names = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 for name, r in zip(names, layers, strict=True):
     shape = "x".join(map(str, r.shape))
@@ -291,7 +292,7 @@ for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
 
 # %%
 for variant in ("paper", "one-tower", "keras-same", "pool-first"):
-    _, rows = report.counted("alexnet", variant=variant)
+    _, rows = summary.counted("alexnet", variant=variant)
     counted = sum(r.parameters for r in rows), sum(r.multiply_adds for r in rows)
     print(f"{variant:11} maps of conv1 {rows[0].shape[1]}, {counted[0]:12,} {counted[1]:15,}")
 

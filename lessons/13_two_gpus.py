@@ -18,7 +18,9 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import nn, parallel, report, traffic
+from tinynet import nn
+from tinynet.analysis import communication, summary
+from tinynet.distributed import model_parallel
 from tinynet.lessons import check, figure, hint, move, show, solution
 
 # %% [markdown] lang="en"
@@ -78,8 +80,8 @@ check("13.1", my_ungrouped)
 
 # %%
 xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
-with parallel.crossings() as crossed:
-    seen = parallel.exchange(xs)
+with model_parallel.crossings() as crossed:
+    seen = model_parallel.exchange(xs)
 for tower, maps in enumerate(seen):
     print(f"tower {tower} sees {maps.numpy().tolist()} on {maps.device}")
 print([f"{c.source} to {c.target}: {c.nbytes} bytes" for c in crossed])
@@ -165,8 +167,8 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 def draw_towers(exchange_at="conv3"):
     """Draw the two towers and the kilobytes that cross for one picture, forward."""
     net = towers_of(exchange_at)
-    there = traffic.sums(net.traffic(), backward=False)
-    shapes = traffic.maps(net)
+    there = communication.sums(net.traffic(), backward=False)
+    shapes = communication.maps(net)
     fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
     for i, (layer, shape) in enumerate(shapes.items()):
         rows = (1,) if layer == "fc8" else (1, 0)
@@ -227,7 +229,7 @@ one[2].groups = 2  # the first LRN: the code of 2012 ran it on each GPU by itsel
 two = tn.models.build("small-alexnet-two-towers", classes=10, seed=0).eval()
 pictures = tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(128) - 1
 labels = np.arange(8)
-with parallel.crossings() as found:
+with model_parallel.crossings() as found:
     scores = [net(tn.tensor(pictures)) for net in (one, two)]
     for s in scores:
         F.cross_entropy(s, labels).backward()
@@ -244,7 +246,7 @@ print(f"{len(found)} crossings, {sum(c.nbytes for c in found):,} bytes for 8 pic
 # own way back, and the sum of 13.2 happens by itself, where two paths meet.
 
 # %%
-show(parallel.exchange)
+show(model_parallel.exchange)
 show(tn.models.towers.TwoTowers.forward)
 
 # %% [markdown] lang="en"
@@ -292,7 +294,7 @@ for name, weight, groups in (
 # with the mixture of Krizhevsky's "One weird trick" (2014).
 
 # %%
-print(traffic.schemes(model, crossed, 128))
+print(communication.schemes(model, crossed, 128))
 
 # %% [markdown] lang="en"
 # Two numbers decide: a tower sends activations, which grow with the batch; data parallelism sends
@@ -328,7 +330,7 @@ def lossy(xs):
     ]
 
 
-for exchange in (parallel.exchange, lossy):
+for exchange in (model_parallel.exchange, lossy):
     xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
     seen = exchange(xs)
     loss = (seen[0] ** 2).sum() + (seen[1] ** 2).sum().to("cpu")

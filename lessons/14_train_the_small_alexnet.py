@@ -16,9 +16,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet import cookbook, nn, plot
 from tinynet import functions as F
+from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.plot import figures
+from tinynet.training import presets
 
 # %% [markdown] lang="en"
 # A post trains a small AlexNet on CIFAR-10 and compares settings: a learning rate of 1e-4 against
@@ -246,7 +248,7 @@ for row, column in np.ndindex(table.shape):
 axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=9)
 axes[1].set_yticks(range(10), test.classes, fontsize=9)
 axes[1].set(xlabel="what the net said", ylabel="what it is")
-axes[2].imshow(plot.mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
+axes[2].imshow(figures.mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
 axes[2].set_axis_off()
 axes[2].set_title("filters of the first layer", fontsize=10)
 off = table - np.diag(np.diag(table))
@@ -307,7 +309,7 @@ for run in sorted(runs, key=lambda run: -run["validation"]):
 # run computes. `tinynet train small-alexnet --data cifar10` follows this one.
 
 # %%
-for setting, value in vars(cookbook.find("small-alexnet")).items():
+for setting, value in vars(presets.find("small-alexnet")).items():
     print(f"{setting:20} {value}")
 
 # %% [markdown] lang="en"

@@ -17,8 +17,9 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import nn, plot
+from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.plot import figures
 
 # %% [markdown] lang="en"
 # The paper looks inside its net twice. Its Figure 3 shows the filters of the first layer. Its
@@ -97,7 +98,7 @@ for ax, weight, title in (
     (left[0], before, "filters before training"),
     (left[1], after, f"after: changed by {moved.min():.0%} to {moved.max():.0%}"),
 ):
-    ax.imshow(plot.mosaic(weight), interpolation="nearest")
+    ax.imshow(figures.mosaic(weight), interpolation="nearest")
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
 left[2].set_title(test.classes[4], fontsize=10)
@@ -376,7 +377,7 @@ show(nn.observe)
 # And `plot.mosaic` drew the filters; `tinynet train` writes the same picture into every run.
 
 # %%
-show(plot.mosaic)
+show(figures.mosaic)
 
 # %% [markdown] lang="en"
 # ## Faster

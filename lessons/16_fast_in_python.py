@@ -20,7 +20,8 @@ from numba import njit
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels, nn
-from tinynet.kernels import conv, winograd
+from tinynet.kernels import conv
+from tinynet.kernels.convolution import winograd
 from tinynet.lessons import check, figure, hint, show, solution
 
 # %% [markdown] lang="en"
@@ -235,7 +236,7 @@ print("the compiled loops compute the convolution")
 show(conv.fast_forward)
 
 # %% [markdown] lang="en"
-# The microkernel itself, `tinynet/kernels/_microkernel.py`, is a hundred lines that are worth an
+# The microkernel itself, `tinynet/kernels/codegen/microkernel.py`, is a hundred lines that are worth an
 # hour. Numba lets a function be written in the instructions of LLVM, its compiler, so the block of
 # sums above is said exactly: these registers, this order. Nothing is left to luck.
 #

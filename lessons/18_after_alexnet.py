@@ -18,7 +18,8 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import nn, report
+from tinynet import nn
+from tinynet.analysis import summary
 from tinynet.lessons import check, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -39,7 +40,7 @@ FAMILIES = [  # year, name, variant, top-1
 ]
 costs = []
 for year, name, variant, top1 in FAMILIES:
-    rows = report.counted(name, variant=variant)[1]
+    rows = summary.counted(name, variant=variant)[1]
     costs.append([sum(getattr(r, what) for r in rows) for what in ("parameters", "multiply_adds")])
     print(f"{year} {name:22} {costs[-1][0]:12,} {costs[-1][1]:15,} {top1:5.1f} %")
 
@@ -149,7 +150,7 @@ for kernel, depth in ((7, 1), (3, 3)):
 direct = nn.Sequential(nn.Conv2d(192, 32, 5, padding=2))
 reduced = nn.Sequential(nn.Conv2d(192, 16, 1), nn.Conv2d(16, 32, 5, padding=2))
 work = {
-    name: sum(row.multiply_adds for row in report.layers(net, (192, 28, 28)))
+    name: sum(row.multiply_adds for row in summary.layers(net, (192, 28, 28)))
     for name, net in (("5x5", direct), ("1x1, 5x5", reduced))
 }
 print(*(f"{name}: {n:,} multiply-adds" for name, n in work.items()), sep="\n")

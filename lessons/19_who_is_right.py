@@ -17,7 +17,8 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import kernels, nn, report
+from tinynet import kernels, nn
+from tinynet.analysis import summary
 from tinynet.lessons import check, figure, hint, show, solution
 
 # %% [markdown] lang="en"
@@ -271,7 +272,7 @@ def parameters(name, variant=None):
 def neurons(variant):
     """Count the outputs of the layers with weights, the input not counted."""
     net, entry = network(variant)
-    found = report.layers(net, (3, entry.side, entry.side))
+    found = summary.layers(net, (3, entry.side, entry.side))
     return sum(int(np.prod(layer.shape)) for layer in found if layer.multiply_adds)
 
 
@@ -407,7 +408,7 @@ for channels in (8, 96, 256):
 # `tinynet summary --diff paper code2012` shows the same with all layers.
 
 # %%
-from tinynet.contrast import contrast
+from tinynet.analysis.compare import contrast
 
 print(contrast("paper", "code2012").split("\n\n")[-1])
 
@@ -483,7 +484,7 @@ image = np.random.default_rng(2).standard_normal((1, 8, 15, 15)).astype(np.float
 
 def facts(net):
     """Return parameters, multiply-adds and outputs of a net."""
-    rows = report.layers(net, image.shape[1:])
+    rows = summary.layers(net, image.shape[1:])
     counts = [sum(getattr(r, what) for r in rows) for what in ("parameters", "multiply_adds")]
     return *counts, net(tn.tensor(image)).numpy()
 

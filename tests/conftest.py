@@ -18,7 +18,7 @@ import tinynet as tn
 from devices import cuda_devices
 from required import need_compiler
 from stand_in_cublas import StandIn
-from tinynet.kernels import _cublas, _cuda_on_cpu
+from tinynet.kernels.cuda import cublas, on_cpu
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
 
@@ -71,17 +71,17 @@ def stand_in(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", stand_in_cupy)
     monkeypatch.setattr(stand_in_cupy, "card", stand_in_cupy.Card())
     monkeypatch.setattr(stand_in_cupy, "_default_pool", stand_in_cupy.MemoryPool())
-    compiler = staticmethod(lambda code, _options: _cuda_on_cpu.Module(code))
+    compiler = staticmethod(lambda code, _options: on_cpu.Module(code))
     monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", compiler)
     monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", staticmethod(_for_the_cpu))
     library = StandIn()
-    monkeypatch.setattr(_cublas, "load", lambda: library)
-    monkeypatch.setattr(_cublas, "_mine", threading.local())
+    monkeypatch.setattr(cublas, "load", lambda: library)
+    monkeypatch.setattr(cublas, "_mine", threading.local())
     return stand_in_cupy
 
 
 def _for_the_cpu(code, options):
-    return _cuda_on_cpu.Module(code)
+    return on_cpu.Module(code)
 
 
 CARDS = [pytest.param("card", marks=pytest.mark.gpu)] if cuda_devices() else []

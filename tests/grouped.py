@@ -3,7 +3,7 @@
 import dataclasses
 
 from tinynet import nn
-from tinynet.models.towers import EXCHANGES, SMALL
+from tinynet.models.two_towers import EXCHANGES, SMALL
 
 TINY = dataclasses.replace(SMALL, image=16, widths=(4, 6, 8, 6, 4), side=2, hidden=8)
 

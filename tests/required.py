@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tinynet.errors import DeviceError
-from tinynet.kernels import _cuda_on_cpu
+from tinynet.core.errors import DeviceError
+from tinynet.kernels.cuda import on_cpu
 
 
 def lacking(what, reason):
@@ -21,7 +21,7 @@ def lacking(what, reason):
 def need_compiler():
     """Skip a test that compiles CUDA kernels for the CPU if there is no C++ compiler."""
     try:
-        _cuda_on_cpu.compiler()
+        on_cpu.compiler()
     except DeviceError as error:
         lacking("cxx", str(error))
 

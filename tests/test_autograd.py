@@ -8,7 +8,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet.autograd import Function
+from tinynet.core.autograd import Function
 
 
 def leaf(*values):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import backend
-from tinynet.errors import DeviceError
+from tinynet.core import backend
+from tinynet.core.errors import DeviceError
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn
+from tinynet.models.conv_unit import ConvUnit
 from tinynet.models.densenet import DenseLayer, Transition
 from tinynet.models.googlenet import Inception
 from tinynet.models.inception_v4 import Builder
 from tinynet.models.resnet import BasicBlock, Bottleneck, SqueezeExcitation, cifar_resnet
-from tinynet.models.units import ConvUnit
 from tinynet.testing import check_layer, tolerance
 from tinynet.testing.compare import difference, scale_of
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet import checkpoint, nn, random
-from tinynet.checkpoint import Checkpoint
-from tinynet.errors import DataError
+from tinynet import nn
+from tinynet.core import random
+from tinynet.core.errors import DataError
 from tinynet.optim import SGD
+from tinynet.weights import checkpoint
+from tinynet.weights.checkpoint import Checkpoint
 
 OLD_FILE = Path(__file__).parent / "files" / "checkpoint-1.safetensors"
 

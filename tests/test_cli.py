@@ -17,10 +17,13 @@ import pytest
 from PIL import Image
 
 import tinynet
-from tinynet import checkpoint, cli, console, cookbook, data, models, nn, predict, runs
+from tinynet import data, models, nn
+from tinynet.cli import console, main
+from tinynet.core.errors import DataError
 from tinynet.data.splits import PARTS
-from tinynet.errors import DataError
-from tinynet.train import Epoch, Step
+from tinynet.training import predict, presets, runs
+from tinynet.training.loop import Epoch, Step
+from tinynet.weights import checkpoint
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def tinynet_says(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main.main()
         captured = capsys.readouterr()
         return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
 
@@ -216,8 +219,8 @@ def test_a_run_that_diverges_ends_with_one_sentence(small, tinynet_says, tmp_pat
 
 
 def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monkeypatch):
-    still = dataclasses.replace(cookbook.find("demo"), name="still", input_scale=1e-30, lr=1e-9)
-    monkeypatch.setitem(cookbook.RECIPES, "still", still)
+    still = dataclasses.replace(presets.find("demo"), name="still", input_scale=1e-30, lr=1e-9)
+    monkeypatch.setitem(presets.RECIPES, "still", still)
     said = tinynet_says("train", "still", "--epochs", 2, "--batch", 30, "--out", tmp_path / "r")
     assert said.out.count("stays at ln(10) = 2.3026") == 1
 
@@ -340,8 +343,8 @@ def test_ten_views_need_a_recipe_with_crops(finished, tinynet_says):
 
 
 def test_ten_views_average_the_views(small, tinynet_says, tmp_path, monkeypatch):
-    padded = dataclasses.replace(cookbook.find("demo"), name="padded", pad=2)
-    monkeypatch.setitem(cookbook.RECIPES, "padded", padded)
+    padded = dataclasses.replace(presets.find("demo"), name="padded", pad=2)
+    monkeypatch.setitem(presets.RECIPES, "padded", padded)
     tinynet_says("train", "padded", "--epochs", 1, "--batch", 20, "--out", tmp_path / "r")
     one, ten = (
         tinynet_says("eval", tmp_path / "r"),
@@ -387,7 +390,7 @@ def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path):
 def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
     Image.fromarray(np.zeros((50, 80), np.uint8)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
-    assert predict.as_taught(cookbook.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
+    assert predict.as_taught(presets.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
     assert not recwarn.list
 
 
@@ -410,7 +413,7 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
 
 
 def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():
-    net = SimpleNamespace(classes=("a", "b"), recipe=cookbook.find("demo"))
+    net = SimpleNamespace(classes=("a", "b"), recipe=presets.find("demo"))
     predict.refuse_other_classes(net, SimpleNamespace(classes=["a", "b"]))
     with pytest.raises(DataError, match=r"the 2 that .* differ: another order"):
         predict.refuse_other_classes(net, SimpleNamespace(classes=("b", "a")))
@@ -509,8 +512,8 @@ def test_info_names_versions_threads_and_kernels(tinynet_says):
 
 
 def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
-    monkeypatch.setattr("tinynet.report.has_numba", lambda: False)
-    monkeypatch.setattr("tinynet.kernels._kernel.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.analysis.summary.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.kernels.dispatch.has_numba", lambda: False)
     assert re.search(
         r"^kernels +reference(, cuda_on_cpu)?$", tinynet_says("info").out, re.MULTILINE
     )
@@ -619,13 +622,13 @@ def test_an_error_of_our_own_code_keeps_its_traceback(tinynet_says, monkeypatch)
     monkeypatch.setattr(tinynet.models, "names", broken)
     monkeypatch.setattr(sys, "argv", ["tinynet", "summary", "demo"])
     with pytest.raises(KeyError):
-        cli.main()
+        main.main()
 
 
 def test_an_os_error_is_told_without_its_number():
-    assert cli.sentence(OSError(28, "a.bin: disk full")) == "a.bin: disk full"
-    assert cli.sentence(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
-    assert cli.sentence(DataError("x is bad")) == "x is bad"
+    assert main.sentence(OSError(28, "a.bin: disk full")) == "a.bin: disk full"
+    assert main.sentence(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
+    assert main.sentence(DataError("x is bad")) == "x is bad"
 
 
 # what is shown
@@ -706,9 +709,9 @@ def test_a_signal_saves_prints_the_resume_command_and_ends_within_five_seconds(
 
 WAIT = """
 import sys, time
-from tinynet import interrupt
-interrupt.PATIENCE = {patience}
-with interrupt.stop_requests() as request:
+from tinynet.training import signals
+signals.PATIENCE = {patience}
+with signals.stop_requests() as request:
     print("ready", flush=True)
     until = time.monotonic() + 20
     while time.monotonic() < until:
@@ -740,7 +743,7 @@ def test_a_step_that_does_not_end_is_not_waited_for():
 
 
 def test_handlers_of_others_come_back():
-    from tinynet.interrupt import stop_requests
+    from tinynet.training.signals import stop_requests
 
     before = signal.getsignal(signal.SIGINT)
     with stop_requests() as request:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tinynet import kernels, models, nn
-from tinynet.report import counted
+from tinynet.analysis.summary import counted
 
 PUBLISHED = {  # parameters, multiply-adds in millions where they are known to so many digits
     "alexnet": (60_965_224, 724.406816),

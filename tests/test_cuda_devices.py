@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import backend
 from tinynet import functions as F
-from tinynet.errors import DeviceError
+from tinynet.core import backend
+from tinynet.core.errors import DeviceError
 
 
 def test_a_tensor_goes_to_the_card_and_back(cupy):

@@ -10,11 +10,14 @@ import pytest
 
 import tinynet as tn
 from devices import cuda_devices
-from tinynet import cli, data, models, nn, pipeline, runs, steps, train
-from tinynet.backend import device
-from tinynet.recipes import Recipe
-from tinynet.resident import Resident, moved
+from tinynet import data, models, nn
+from tinynet.cli import main
+from tinynet.core.backend import device
 from tinynet.testing.compare import scale_of
+from tinynet.training import input_pipeline, runs, steps
+from tinynet.training import loop as loop_module
+from tinynet.training.device_loader import Resident, moved
+from tinynet.training.recipes import Recipe
 
 PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
 RECIPES = [
@@ -53,7 +56,7 @@ def host(x):
 @pytest.mark.parametrize(("channels", "side"), [(3, 32), (1, 28)])
 def test_batches_made_on_a_device_are_those_of_the_host(place, settings, channels, side):
     recipe = dataclasses.replace(PLAIN, **settings)
-    feeds = pipeline.feeds(recipe, *(pictures(10, channels, side, seed) for seed in (0, 1)))
+    feeds = input_pipeline.feeds(recipe, *(pictures(10, channels, side, seed) for seed in (0, 1)))
     for feed in feeds:
         resident = Resident(feed, place)
         assert resident.steps == feed.steps
@@ -68,7 +71,7 @@ def test_batches_made_on_a_device_are_those_of_the_host(place, settings, channel
 
 
 def test_the_data_set_is_kept_in_bytes(stand_in):
-    feed = pipeline.feeds(PLAIN, pictures(), pictures())[0]
+    feed = input_pipeline.feeds(PLAIN, pictures(), pictures())[0]
     assert moved(feed, device("cpu")) is feed
     assert moved(feed, device("cuda:1")).images.dtype == np.uint8
 
@@ -127,7 +130,7 @@ def small(monkeypatch):
 def says(monkeypatch, capsys, *arguments):
     monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        main.main()
     return end.value.code, capsys.readouterr()
 
 
@@ -158,14 +161,14 @@ def test_train_eval_and_predict_take_a_device(small, stand_in, monkeypatch, caps
 def loop(where, epochs=2, seed=5):
     tn.seed(seed)
     recipe = dataclasses.replace(PLAIN, mirror=True, pad=2, batch=4)
-    feeds = pipeline.feeds(recipe, pictures(22), pictures(6, seed=1))
+    feeds = input_pipeline.feeds(recipe, pictures(22), pictures(6, seed=1))
     model = tiny(10).to(where)
     optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     train_feed, test_feed = (moved(feed, device(where)) for feed in feeds)
-    state = train.State()
+    state = loop_module.State()
     return (
         model,
-        train.fit(model, optimizer, train_feed, test_feed, epochs=epochs, state=state),
+        loop_module.fit(model, optimizer, train_feed, test_feed, epochs=epochs, state=state),
         state,
     )
 
@@ -173,11 +176,11 @@ def loop(where, epochs=2, seed=5):
 @pytest.mark.cxx
 def test_an_epoch_is_looked_at_at_its_end_only(stand_in, monkeypatch):
     """With a clock that stands still, so that no quarter of a second passes."""
-    monkeypatch.setattr(train, "LOOK_EVERY", 1e9)
+    monkeypatch.setattr(loop_module, "LOOK_EVERY", 1e9)
     _, events, _ = loop("cuda", epochs=3)
     reads = []
     for event in events:
-        if isinstance(event, train.Epoch):
+        if isinstance(event, loop_module.Epoch):
             reads.append(stand_in.card.reads)
             stand_in.card.reads = 0
     assert reads == [2, 2, 2]  # once for training, once for the test
@@ -185,9 +188,9 @@ def test_an_epoch_is_looked_at_at_its_end_only(stand_in, monkeypatch):
 
 @pytest.mark.cxx
 def test_the_clock_asks_for_looks_in_between(stand_in, monkeypatch):
-    monkeypatch.setattr(train, "LOOK_EVERY", -1.0)
+    monkeypatch.setattr(loop_module, "LOOK_EVERY", -1.0)
     _, events, _ = loop("cuda", epochs=1)
-    steps_seen = [e for e in events if isinstance(e, train.Step) and e.phase == "train"]
+    steps_seen = [e for e in events if isinstance(e, loop_module.Step) and e.phase == "train"]
     assert stand_in.card.reads == len(steps_seen) + 1
     assert all(e.loss > 0 for e in steps_seen)
 
@@ -202,7 +205,7 @@ def test_a_loss_that_is_not_finite_stops_at_the_next_look(stand_in):
 
 @pytest.mark.cxx
 def test_what_waits_on_the_card_is_in_what_is_saved(stand_in, monkeypatch):
-    monkeypatch.setattr(train, "LOOK_EVERY", 1e9)
+    monkeypatch.setattr(loop_module, "LOOK_EVERY", 1e9)
     _, events, state = loop("cuda")
     for _ in range(3):
         next(events)

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import commands, nn, optim, ranks
-from tinynet.distributed import Shard, agree, average, share, shared
-from tinynet.errors import DataError, DeviceError
-from tinynet.ranks import ALONE, Nccl, Ranks
-from tinynet.steps import GpuSteps, Tally, train_step
+from tinynet import nn, optim
+from tinynet.cli import training
+from tinynet.core import backend
+from tinynet.core.errors import DataError, DeviceError
+from tinynet.distributed import process_group
+from tinynet.distributed.data_parallel import Shard, agree, average, share, shared
+from tinynet.distributed.process_group import ALONE, Nccl, Ranks
+from tinynet.training.steps import GpuSteps, Tally, train_step
 
 
 class NotedError(Exception):
@@ -157,10 +160,10 @@ def test_tensors_of_two_devices_are_refused():
 
 def test_towers_have_no_ranks():
     who = InTurn(0, 2, {})
-    assert commands.placed("cpu:1", who) == ("cpu:1",)
-    assert commands.placed("cpu,cpu:1", ALONE) == ("cpu", "cpu:1")
+    assert training.placed("cpu:1", who) == ("cpu:1",)
+    assert training.placed("cpu,cpu:1", ALONE) == ("cpu", "cpu:1")
     with pytest.raises(DeviceError, match=r"two towers, on cpu,cpu:1, .* not in 2 ranks"):
-        commands.placed("cpu,cpu:1", who)
+        training.placed("cpu,cpu:1", who)
 
 
 def test_a_process_that_is_alone_is_left_alone():
@@ -181,16 +184,16 @@ def test_a_rank_that_does_something_else_is_named():
 
 
 def test_without_mpiexec_nothing_is_imported(monkeypatch):
-    for name in ranks.SIZES:
+    for name in process_group.SIZES:
         monkeypatch.delenv(name, raising=False)
-    assert ranks.join(tn.backend.CPU) is ALONE
+    assert process_group.join(backend.CPU) is ALONE
 
 
 def test_ranks_without_mpi4py_are_told_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(DeviceError, match=r"2 processes.*tinynet\[mpi\]"):
-        ranks.join(tn.backend.CPU)
+        process_group.join(backend.CPU)
 
 
 class Wires:
@@ -240,7 +243,7 @@ class OneOfTwo:
 @pytest.mark.cxx
 def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
     """On the stand-in for CuPy: no card, and no second process."""
-    where, rng = tn.backend.device("cuda"), np.random.default_rng(3)
+    where, rng = backend.device("cuda"), np.random.default_rng(3)
     images = rng.standard_normal((4, 6), np.float32)
     labels = np.arange(4) % 3
 

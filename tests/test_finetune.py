@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import checkpoint, cli, cookbook, data, finetune, models, nn, optim, recipes, runs
-from tinynet.autograd import Function
-from tinynet.errors import DataError
-from tinynet.train import Tally, train_step
+from tinynet import data, models, nn, optim
+from tinynet.cli import main
+from tinynet.core.autograd import Function
+from tinynet.core.errors import DataError
+from tinynet.training import finetune, presets, recipes, runs
+from tinynet.training.loop import Tally, train_step
+from tinynet.weights import checkpoint
 
 
 class Net(nn.Module):
@@ -140,7 +143,7 @@ def tinynet_says(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main.main()
         captured = capsys.readouterr()
         return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
 
@@ -202,7 +205,7 @@ def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
 
 def test_the_recipe_for_tuning_builds_torchvisions_alexnet():
     with nn.init.undrawn():
-        net = runs.build(cookbook.find("fine-tune"), 3)
+        net = runs.build(presets.find("fine-tune"), 3)
     assert {"features", "classifier"} == {name.split(".")[0] for name in net.state_dict()}
     assert net.state_dict()["features.0.weight"].shape == (64, 3, 11, 11)
 
@@ -246,7 +249,7 @@ def test_a_run_whose_settings_were_edited_meanwhile_is_refused(small, tinynet_sa
 
 
 def test_recipes_of_before_know_nothing_of_freezing():
-    settings = dataclasses.asdict(cookbook.find("demo"))
+    settings = dataclasses.asdict(presets.find("demo"))
     del settings["freeze"], settings["init_from"]
     recipe = recipes.from_json(settings)
     assert recipe.freeze == recipe.init_from == ""

@@ -9,7 +9,7 @@ import tinynet as tn
 from devices import cuda_devices
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.errors import GraphError
+from tinynet.core.errors import GraphError
 
 PLACES = ["cpu-reference", "cpu-numba", pytest.param("cuda-stand_in", marks=pytest.mark.cxx)]
 CARD = [pytest.param("cuda-card", marks=pytest.mark.gpu)] if cuda_devices() else []

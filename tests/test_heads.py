@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import cookbook, data, ledger, models, nn, runs, steps, train
+from tinynet import data, models, nn
 from tinynet import functions as F
-from tinynet.backend import device
+from tinynet.analysis import memory
+from tinynet.core.backend import device
 from tinynet.models.googlenet import Auxiliary, GoogLeNet, HalfWay
 from tinynet.optim import SGD
 from tinynet.testing import check_layer
+from tinynet.training import loop, presets, runs, steps
 
 LABELS = np.array([0, 2, 1])
 
@@ -100,7 +102,7 @@ def one_step(net, heads):
     """Return the gradients and the tally of a training step, with or without what the heads say."""
     if not heads:
         net.loss = lambda outputs, labels: F.cross_entropy(outputs[0], labels)
-    tally = train.Tally()
+    tally = loop.Tally()
     tn.seed(0)
     steps.train_step(net, SGD(net.parameters(), lr=0.0), pictures(), LABELS, tally=tally)
     return {name: p.grad for name, p in net.named_parameters()}, tally
@@ -118,7 +120,7 @@ def test_a_step_teaches_the_heads_and_brings_their_gradient_to_the_lower_half():
 def test_a_step_on_a_gpu_does_the_same(stand_in):
     x, found = pictures(), []
     for where in ("cpu", "cuda"):
-        net, tally = small().to(where), train.Tally()
+        net, tally = small().to(where), loop.Tally()
         optimizer = SGD(net.parameters(), lr=0.1)
         tn.seed(0)
         if where == "cpu":
@@ -152,14 +154,14 @@ class Batches:
 
 def test_tests_do_not_ask_the_heads():
     net = small()
-    before = train.evaluate(net, Batches())
+    before = loop.evaluate(net, Batches())
     for p in net.aux1.parameters():
         p.data[:] = np.nan
-    assert train.evaluate(net, Batches()) == before
+    assert loop.evaluate(net, Batches()) == before
     assert math.isfinite(before[0])
 
 
-RECIPE = dataclasses.replace(cookbook.find("small-googlenet-head"), epochs=2, batch=4)
+RECIPE = dataclasses.replace(presets.find("small-googlenet-head"), epochs=2, batch=4)
 
 
 @pytest.mark.parametrize("stop", [1, 4])
@@ -208,8 +210,8 @@ def test_the_ledger_counts_what_the_heads_keep():
         return SGD(net.parameters(), lr=0.1)
 
     net = small()
-    with_heads = ledger.of_training(net, (3, 14, 14), update)
-    without = ledger.of_training(nn.Sequential(net.lower, net.upper), (3, 14, 14), update)
+    with_heads = memory.of_training(net, (3, 14, 14), update)
+    without = memory.of_training(nn.Sequential(net.lower, net.upper), (3, 14, 14), update)
     more = sum(with_heads.activations(8).values()) - sum(without.activations(8).values())
     assert more >= 8 * 4 * (2 * 4 * 4 + 4)  # the head's maps and hidden units, in float32
 

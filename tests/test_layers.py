@@ -88,7 +88,7 @@ def test_a_shortcut_that_keeps_nothing_or_takes_channels_away_is_refused(stride,
 
 
 def test_a_residual_block_does_not_broadcast(rng):
-    with pytest.raises(tn.errors.ShapeError, match=r"\(2, 1, 5, 4\).*\(2, 3, 5, 4\)"):
+    with pytest.raises(tn.ShapeError, match=r"\(2, 1, 5, 4\).*\(2, 3, 5, 4\)"):
         nn.Residual(nn.Conv2d(3, 1, 1).to(np.float64))(images(rng, 2, 3, 5, 4))
 
 

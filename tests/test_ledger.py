@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet import budget, ledger, models, nn, optim, watch
-from tinynet.autograd import Function
-from tinynet.ledger import Ledger, Line, Moment
+from tinynet import models, nn, optim
+from tinynet.analysis import memory, memory_report, memory_trace
+from tinynet.analysis.memory import Ledger, Line, Moment
+from tinynet.core.autograd import Function
 
 ROOT = Path(__file__).parent.parent
 FLOAT = 4
@@ -24,7 +25,7 @@ SLACK = 1 << 15  # bytes of Python's own objects, and of arrays so small that Nu
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch):
-    monkeypatch.setattr(ledger, "MANY", 8)
+    monkeypatch.setattr(memory, "MANY", 8)
 
 
 class Hoard(Function):
@@ -57,7 +58,7 @@ def sgd(model):
 
 def book_of(*layers, image=(2, 32, 32), optimizer=sgd):
     with tn.kernels.use("reference"):
-        return ledger.of_training(nn.Sequential(*layers), image, optimizer)
+        return memory.of_training(nn.Sequential(*layers), image, optimizer)
 
 
 def linear():
@@ -129,7 +130,7 @@ class Chunking(nn.Module):
 
 
 def test_scratch_that_does_not_grow_for_ever_is_not_thought_to(monkeypatch):
-    monkeypatch.setattr(ledger, "MANY", 16)
+    monkeypatch.setattr(memory, "MANY", 16)
     book = book_of(nn.Conv2d(2, 2, 1), Chunking(), *linear())
     assert book.watched == (8, 16)
     chunks = 50 * FLOAT * 2048 * 6
@@ -137,7 +138,7 @@ def test_scratch_that_does_not_grow_for_ever_is_not_thought_to(monkeypatch):
 
 
 def test_large_networks_are_watched_with_few_images(monkeypatch):
-    monkeypatch.setattr(ledger, "ENOUGH", 1)
+    monkeypatch.setattr(memory, "ENOUGH", 1)
     assert book_of(*linear()).watched == (2, 4)
 
 
@@ -150,10 +151,10 @@ def test_a_batch_that_was_not_run_is_foretold(channels, batch, kept):
     )  # fmt: skip
     with tn.kernels.use("reference"):
         model = nn.Sequential(*layers)
-        book = ledger.of_training(model, (2, 32, 32), sgd)
+        book = memory.of_training(model, (2, 32, 32), sgd)
         optimizer = sgd(model)
-        ledger._watched(model, optimizer, (2, 32, 32), 2)
-        _, moments = ledger._watched(model, optimizer, (2, 32, 32), batch)
+        memory._watched(model, optimizer, (2, 32, 32), 2)
+        _, moments = memory._watched(model, optimizer, (2, 32, 32), batch)
     measured = book.standing + max(moment.highest for moment in moments)
     # NumPy puts a result into the place of a temporary from 256 KiB on: lines have a bend there
     assert abs(book.peak(batch)[0] - measured) < 0.05 * measured + SLACK
@@ -186,7 +187,7 @@ def test_amounts_are_told_apart_by_device():
         def forward(self, x):
             return self.there(self.here(x.reshape(len(x), 2048)).to("cpu:1"))
 
-    book = ledger.of_training(Towers(), (2, 32, 32), sgd)
+    book = memory.of_training(Towers(), (2, 32, 32), sgd)
     assert book.parameters == {"cpu": FLOAT * (2048 * 5 + 5), "cpu:1": FLOAT * (5 * 3 + 3)}
     assert book.gradients == book.optimizer == book.parameters
     assert book.activations(10).keys() == {"cpu", "cpu:1"}
@@ -208,7 +209,7 @@ class Hoarders(nn.Module):
 
 def of_hoarders(here, there):
     with tn.kernels.use("reference"):
-        return ledger.of_training(Hoarders(here, there), (2, 32, 32), sgd)
+        return memory.of_training(Hoarders(here, there), (2, 32, 32), sgd)
 
 
 def test_the_peak_of_a_device_is_its_own():
@@ -239,7 +240,7 @@ def test_what_crossed_is_kept_where_it_arrived():
 
 def test_watching_leaves_nothing_behind():
     before = sys.getprofile()
-    with watch.watching():
+    with memory_trace.watching():
         assert tracemalloc.is_tracing()
     assert sys.getprofile() is before
     assert not tracemalloc.is_tracing()
@@ -248,7 +249,7 @@ def test_watching_leaves_nothing_behind():
 def test_watching_inside_of_tracing_goes_on_tracing():
     tracemalloc.start()
     try:
-        with watch.watching():
+        with memory_trace.watching():
             pass
         assert tracemalloc.is_tracing()
     finally:
@@ -257,7 +258,7 @@ def test_watching_inside_of_tracing_goes_on_tracing():
 
 def test_threads_drop_the_arrays_of_their_last_job():
     """They would otherwise keep the largest arrays of a step until the next kernel runs."""
-    from tinynet.kernels._team import Job
+    from tinynet.kernels.codegen.team import Job
 
     args = (np.zeros(3),)
     job = Job(lambda lo, hi, x: None, 4, 4, args)
@@ -268,7 +269,7 @@ def test_threads_drop_the_arrays_of_their_last_job():
 
 def test_the_page_answers_whether_it_would_have_fitted_in_2012():
     with tn.kernels.use("reference"):
-        small, large = budget.page("demo", 10), budget.page("demo", 1_000_000)
+        small, large = memory_report.page("demo", 10), memory_report.page("demo", 1_000_000)
     assert "It fits into the 3 GB of a graphics card of 2012 (3,072.0 MiB)" in small
     assert "It does not fit" in large
     parameters = f"{FLOAT * 34538 / 2**20:.1f}"
@@ -278,8 +279,8 @@ def test_the_page_answers_whether_it_would_have_fitted_in_2012():
 @pytest.mark.slow
 def test_of_two_towers_each_card_is_asked():
     with tn.kernels.use("reference"):
-        page = budget.page("small-alexnet-two-towers", 10)
-        large = budget.page("small-alexnet-two-towers", 100_000)
+        page = memory_report.page("small-alexnet-two-towers", 10)
+        large = memory_report.page("small-alexnet-two-towers", 100_000)
     rows = {line[:30].strip(): line[30:].split() for line in page.splitlines()[1:12]}
     assert page.splitlines()[1].split() == ["MiB", "cpu", "cpu:1"]
     for row in ("parameters", "velocity of SGD", "scratch of the hungriest op", "peak"):
@@ -318,13 +319,13 @@ def test_the_peak_of_a_real_step_is_foretold_within_fifteen_percent(net, batch):
 
 @pytest.mark.slow
 def test_the_peak_of_each_tower_is_foretold_within_fifteen_percent(monkeypatch):
-    monkeypatch.setattr(ledger, "MANY", 32)
+    monkeypatch.setattr(memory, "MANY", 32)
     net = models.build("small-alexnet-two-towers")
-    book, optimizer = ledger.of_training(net, (3, 32, 32), sgd), sgd(net)
-    ledger._step(net, optimizer, (3, 32, 32), 128)
+    book, optimizer = memory.of_training(net, (3, 32, 32), sgd), sgd(net)
+    memory._step(net, optimizer, (3, 32, 32), 128)
     optimizer.zero_grad()
-    with watch.watching() as moments:
-        ledger._step(net, optimizer, (3, 32, 32), 128)
+    with memory_trace.watching() as moments:
+        memory._step(net, optimizer, (3, 32, 32), 128)
     for device in ("cpu", "cpu:1"):
         highest = max(moment.own for moment in moments if moment.device == device)
         measured = book.standing_on(device) + highest

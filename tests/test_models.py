@@ -8,8 +8,8 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn
+from tinynet.analysis.summary import counted
 from tinynet.models import alexnet_variants
-from tinynet.report import counted
 from tinynet.testing import check_layer
 
 SMALL = [name for name, entry in models.MODELS.items() if entry.classes == 10]

@@ -5,7 +5,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import nn
-from tinynet.errors import ShapeError
+from tinynet.core.errors import ShapeError
 
 
 class Net(nn.Module):

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from required import need_mpi
-from tinynet import checkpoint, commands, cookbook, run_folder, runs
+from tinynet.cli import training
 from tinynet.kernels import use
+from tinynet.training import presets, run_dir, runs
+from tinynet.weights import checkpoint
 
 pytestmark = pytest.mark.slow
 SOON = 10.0  # seconds
@@ -56,12 +58,12 @@ def folder(tmp_path_factory):
 
 def test_ranks_in_changing_numbers_come_to_the_weights_of_one_process(folder, tmp_path):
     path, _ = folder
-    recipe = cookbook.find("demo")
+    recipe = presets.find("demo")
     with use("reference"):
-        run = runs.assemble(tmp_path, recipe, commands.open_sets(recipe, None))
+        run = runs.assemble(tmp_path, recipe, training.open_sets(recipe, None))
         for _, event in zip(range(3), runs.advance(run), strict=False):
             assert not isinstance(event, runs.Stopped)
-    expected, found = run.model.state_dict(), checkpoint.load(path / run_folder.LAST)
+    expected, found = run.model.state_dict(), checkpoint.load(path / run_dir.LAST)
     for name, weights in found.model.items():
         assert np.abs(weights - expected[name]).max() < 1e-6, name
     assert '"step": 3' in found.metadata["state"]

@@ -5,8 +5,8 @@ import pytest
 
 import tinynet as tn
 from tinynet import kernels, nn, optim
-from tinynet.errors import ShapeError
-from tinynet.kernels import _cuda
+from tinynet.core.errors import ShapeError
+from tinynet.kernels.cuda import launch
 
 
 def parameter(*values):
@@ -101,7 +101,7 @@ def test_parameters_of_two_devices_and_dtypes_move_as_they_would_alone(make, rng
 
 @pytest.mark.cxx
 def test_each_group_moves_in_one_launch(monkeypatch):
-    launched, real = [], _cuda.launch
+    launched, real = [], launch.launch
     monkeypatch.setattr(
         "tinynet.kernels.momentum.launch", lambda *args: launched.append(args[1]) or real(*args)
     )

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynet import pipeline
 from tinynet.data import Pictures, resize
-from tinynet.distributed import Shard, share
-from tinynet.pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
-from tinynet.ranks import Ranks
-from tinynet.recipes import Recipe
+from tinynet.distributed.data_parallel import Shard, share
+from tinynet.distributed.process_group import Ranks
+from tinynet.training import input_pipeline
+from tinynet.training.input_pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
+from tinynet.training.recipes import Recipe
 
 PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
 
@@ -185,11 +185,11 @@ def test_pictures_in_files_are_batches_like_those_in_memory(tmp_path):
 
 
 def test_of_many_files_some_are_measured(monkeypatch):
-    monkeypatch.setattr(pipeline, "MEASURED", 4)
+    monkeypatch.setattr(input_pipeline, "MEASURED", 4)
     many = Pictures([Path(str(i)) for i in range(10)], 32)
-    assert [p.name for p in pipeline.sample(many).paths] == ["0", "3", "6", "9"]
-    monkeypatch.setattr(pipeline, "MEASURED", 10)
-    assert len(pipeline.sample(many)) == 10
+    assert [p.name for p in input_pipeline.sample(many).paths] == ["0", "3", "6", "9"]
+    monkeypatch.setattr(input_pipeline, "MEASURED", 10)
+    assert len(input_pipeline.sample(many)) == 10
 
 
 # random
@@ -270,4 +270,4 @@ def test_one_changed_byte_changes_the_fingerprint():
     three.labels[2] += 1
     assert fingerprint(one) == fingerprint(pictures())
     assert len({fingerprint(one), fingerprint(two), fingerprint(three)}) == 3
-    assert pipeline.fingerprint(one, two) != pipeline.fingerprint(two, one)
+    assert input_pipeline.fingerprint(one, two) != input_pipeline.fingerprint(two, one)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynet import cookbook, nn, predict
+from tinynet import nn
 from tinynet.data import Normaliser
+from tinynet.training import predict, presets
 
 
 def test_the_most_probable_class_is_first_and_no_name_is_a_command_to_a_terminal(tmp_path):
@@ -15,7 +16,7 @@ def test_the_most_probable_class_is_first_and_no_name_is_a_command_to_a_terminal
     model[1].bias.data[:] = np.log([0.25, 0.625, 0.125])
     normaliser = Normaliser(np.zeros((3, 1, 1), "f"), np.ones((3, 1, 1), "f"))
     classes = ("cat", "\x1b[31mdog\n", "eel")
-    net = predict.Net(model, cookbook.find("demo"), normaliser, classes)
+    net = predict.Net(model, presets.find("demo"), normaliser, classes)
     names, shares = zip(*predict.guesses(net, tmp_path / "x.png"), strict=True)
     assert names == (r"\x1b[31mdog\n", "cat", "eel")
     assert shares == pytest.approx([0.625, 0.25, 0.125])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet import random
+from tinynet.core import random
 
 FULL = 2**32 - 1
 PI = [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344]

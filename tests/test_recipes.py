@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import cookbook, data, models, nn, optim, pipeline, runs, train
-from tinynet.cookbook import RECIPES, find
-from tinynet.errors import DataError
-from tinynet.recipes import Recipe, from_json, optimizer, suited
+from tinynet import data, models, nn, optim
+from tinynet.core.errors import DataError
+from tinynet.training import input_pipeline, loop, presets, runs
+from tinynet.training.presets import RECIPES, find
+from tinynet.training.recipes import Recipe, from_json, optimizer, suited
 
 SHAPES = data.Shapes(train=True)
 FOUR = SimpleNamespace(images=SHAPES.images[:4], labels=SHAPES.labels[:4], classes=SHAPES.classes)
@@ -140,9 +141,9 @@ def test_a_recipe_gives_its_model_pictures_of_the_right_size(name):
 def test_crops_are_as_large_as_the_network_is_made_for(name, model, variant, enlarge, crop):
     found = suited(dataclasses.replace(find(name), model=model, variant=variant))
     assert (found.enlarge, found.crop) == (enlarge, crop)
-    train, test = pipeline.feeds(dataclasses.replace(found, batch=2), FOUR, FOUR)
+    loop, test = input_pipeline.feeds(dataclasses.replace(found, batch=2), FOUR, FOUR)
     side = models.entry(model, variant).side
-    for feed in (train, test):
+    for feed in (loop, test):
         assert next(iter(feed.batches(0)))[0].shape[1:] == (3, side, side)
 
 
@@ -173,7 +174,7 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
     ],
 )
 def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
-    said = cookbook.otherwise(dataclasses.replace(find(name), **changes))
+    said = presets.otherwise(dataclasses.replace(find(name), **changes))
     assert all(word in said for word in words)
     assert bool(said) == bool(words)
 
@@ -265,13 +266,13 @@ def test_a_family_learns_four_pictures_by_heart(name):
     recipe = dataclasses.replace(find(name), batch=4)
     net = models.build(recipe.model)
     changes = optimizer(recipe, net)
-    four = pipeline.feeds(recipe, FOUR, FOUR)[0]
+    four = input_pipeline.feeds(recipe, FOUR, FOUR)[0]
     losses = []
     for epoch in range(12):
         for images, labels in four.batches(epoch):
-            tally = train.Tally()
+            tally = loop.Tally()
             changes.lr = recipe.lr / 10
-            train.train_step(net, changes, images, labels, tally=tally)
+            loop.train_step(net, changes, images, labels, tally=tally)
             losses.append(tally.loss / 4)
     assert losses[-1] < 0.7 * losses[0]
 
@@ -282,9 +283,9 @@ def test_a_family_tells_the_shapes_apart(name):
     """The whole recipe, a minute or less where nobody else computes."""
     recipe = find(name)
     sets = (data.Shapes(train=part) for part in (True, False))
-    feed, test = pipeline.feeds(recipe, *sets)
+    feed, test = input_pipeline.feeds(recipe, *sets)
     net = models.build(recipe.model)
-    run = train.fit(
+    run = loop.fit(
         net,
         optimizer(recipe, net),
         feed,
@@ -312,4 +313,4 @@ def test_the_demo_reaches_ninety_percent(tmp_path, seed):
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     assert result["test_accuracy"] >= 0.90, done.stdout
     assert np.isfinite(result["test_loss"])
-    assert cookbook.find("demo").epochs == result["epochs"]
+    assert presets.find("demo").epochs == result["epochs"]

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from benchmarks import scaling
 from benchmarks.scaling import ACTIVATIONS, DEVICES, GRADIENTS, TRICK, Machine, seconds, sent
-from tinynet import models, nn, traffic
+from tinynet import models, nn
+from tinynet.analysis import communication
 
 CARD = Machine(fixed=1e-3, per_image=1e-4, bandwidth=6e9, latency=1e-5)
 
@@ -28,7 +29,7 @@ def test_between_two_devices_as_many_bytes_cross_as_traffic_says(name):
         model = models.build(name + models.TOWERS)
     crossed, numbers = model.traffic(), scaling.net(name)
     for batch in (1, 128):
-        said = [sum(rest) for _, *rest in traffic.amounts(model, crossed, batch)]
+        said = [sum(rest) for _, *rest in communication.amounts(model, crossed, batch)]
         ours = [2 * sent(numbers, way, 2, batch)[0] for way in (ACTIVATIONS, GRADIENTS, TRICK)]
         assert ours == pytest.approx(said)
 

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import nn, optim, train
-from tinynet.schedules import Cosine, Plateau, Stepwise
+from tinynet import nn, optim
+from tinynet.optim.schedules import Cosine, Plateau, Stepwise
+from tinynet.training import loop
 
 
 def rates(schedule, steps):
@@ -88,9 +89,9 @@ class Zeros:
 
 
 def test_a_run_that_learns_nothing_divides_its_rate_three_times():
-    net, state = nn.Linear(3, 2), train.State()
+    net, state = nn.Linear(3, 2), loop.State()
     sgd = optim.SGD(net.parameters(), 1.0)
     schedule = Plateau(1.0, state.records, patience=2)
-    list(train.fit(net, sgd, Zeros(), Zeros(), epochs=10, learning_rate=schedule, state=state))
+    list(loop.fit(net, sgd, Zeros(), Zeros(), epochs=10, learning_rate=schedule, state=state))
     found = [record.lr for record in state.records]
     assert found == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3, 1e-3])

@@ -8,7 +8,7 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn, optim
-from tinynet.errors import ShapeError
+from tinynet.core.errors import ShapeError
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 

@@ -11,10 +11,12 @@ import tinynet as tn
 from grouped import TINY, one_device
 from strategies import seeds
 from tinynet import functions as F
-from tinynet import models, nn, optim, parallel, random
-from tinynet.errors import DeviceError, ShapeError
-from tinynet.models import towers
-from tinynet.models.towers import EXCHANGES, TwoTowers
+from tinynet import models, nn, optim
+from tinynet.core import random
+from tinynet.core.errors import DeviceError, ShapeError
+from tinynet.distributed import model_parallel
+from tinynet.models import two_towers
+from tinynet.models.two_towers import EXCHANGES, TwoTowers
 
 CLASSES = 3
 
@@ -43,7 +45,7 @@ def batch(rng, plan=TINY, N=5):
 def test_ten_steps_are_those_of_one_device_to_the_last_bit(exchange_at, dtype, rng):
     two, one = built(exchange_at=exchange_at), one_device(CLASSES, exchange_at=exchange_at)
     two.to(dtype)
-    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     batches = [batch(rng) for _ in range(10)]
     assert_same_steps(two, one, [(x.astype(dtype), y) for x, y in batches], "small-alexnet")
 
@@ -64,9 +66,9 @@ def assert_same_steps(two, one, batches, of):
         assert np.array_equal(found[0][0], found[1][0])
         assert np.isfinite(found[0][1])
         assert found[0][1] == found[1][1]
-        assert_same(towers.join(gradients(two), of), gradients(one))
-    assert_same(towers.join(two.state_dict(), of), one.state_dict())
-    assert_same(two.state_dict(), towers.split(one.state_dict(), of))
+        assert_same(two_towers.join(gradients(two), of), gradients(one))
+    assert_same(two_towers.join(two.state_dict(), of), one.state_dict())
+    assert_same(two.state_dict(), two_towers.split(one.state_dict(), of))
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (6, 5, 7, 4)])
@@ -135,14 +137,14 @@ def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, exchan
     one = whole_numbers(one_device(CLASSES, plan, exchange_at), rng)
     for _, layer in one.named_modules():
         layer.halves = False
-    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     x = rng.integers(-4, 5, (N, 3, 12, 12)).astype(float)
     gy = rng.integers(-4, 5, (N, CLASSES)).astype(float)
     scores = [model(tn.tensor(x)) for model in (two, one)]
     for y in scores:
         y.backward(gy)
     assert np.array_equal(scores[0].data, scores[1].data)
-    assert_same(towers.join(gradients(two), "small-alexnet"), gradients(one))
+    assert_same(two_towers.join(gradients(two), "small-alexnet"), gradients(one))
 
 
 # the networks by name
@@ -170,8 +172,8 @@ def test_towers_begin_with_the_weights_of_one_device(exchange_at):
     two = models.build("small-alexnet-two-towers", seed=3, variant=exchange_at)
     with random.fork(3):
         one = models.small.small_alexnet(10, exchange_at)
-    assert_same(towers.join(two.state_dict(), "small-alexnet"), one.state_dict())
-    one.load_state_dict(towers.join(two.state_dict(), "small-alexnet"))
+    assert_same(two_towers.join(two.state_dict(), "small-alexnet"), one.state_dict())
+    one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     one[2].groups = 2  # the one difference: towers normalize their own maps in the first layer too
     x = np.random.default_rng(0).standard_normal((16, 3, 32, 32)).astype("f")
     assert_same_steps(two, one, [(x, np.arange(16) % 10)] * 2, "small-alexnet")
@@ -182,7 +184,7 @@ def test_ten_steps_of_alexnet_are_those_of_two_devices_to_the_last_bit(rng):
     """At full size, as anybody builds them."""
     two = models.build("alexnet-two-towers", 10, devices=("cpu:0", "cpu:1"))
     one = models.build("alexnet", 10)
-    assert_same(two.state_dict(), towers.split(one.state_dict()))
+    assert_same(two.state_dict(), two_towers.split(one.state_dict()))
     x = rng.standard_normal((2, 3, 224, 224)).astype("f")
     assert_same_steps(two, one, [(x, np.array([1, 7]))] * 10, "alexnet")
 
@@ -217,7 +219,7 @@ def test_what_crosses_is_the_arithmetic_of_the_paper(papers):
 def test_a_step_moves_what_was_foretold(exchange_at, rng):
     model = built(exchange_at=exchange_at)
     images, labels = batch(rng, N=7)
-    with parallel.crossings() as found:
+    with model_parallel.crossings() as found:
         F.cross_entropy(model(tn.tensor(images)), labels).backward()
     for backward in (False, True):
         foretold = floats(model.traffic(), backward)

@@ -12,12 +12,13 @@ import pytest
 import tinynet as tn
 from devices import cuda_devices
 from grouped import TINY
-from tinynet import backend, nn, random
 from tinynet import functions as F
-from tinynet.backend import to_numpy
-from tinynet.models.towers import TwoTowers
+from tinynet import nn
+from tinynet.core import backend, random
+from tinynet.core.backend import to_numpy
+from tinynet.models.two_towers import TwoTowers
 from tinynet.optim import SGD
-from tinynet.steps import GpuSteps, Tally
+from tinynet.training.steps import GpuSteps, Tally
 
 SPIN = """extern "C" __global__ void spin(long long n) {
     long long begin = clock64();

@@ -5,15 +5,16 @@ import re
 import pytest
 from PIL import Image
 
-from tinynet import models, nn, traffic
-from tinynet.models import towers
+from tinynet import models, nn
+from tinynet.analysis import communication
+from tinynet.models import two_towers
 
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory):
     """The page of the paper's network, and the picture of it."""
     figure = tmp_path_factory.mktemp("figure") / "two.png"
-    return traffic.page("alexnet-two-towers", batch=128, figure=figure), figure
+    return communication.page("alexnet-two-towers", batch=128, figure=figure), figure
 
 
 def numbers(page, row):
@@ -56,8 +57,8 @@ def test_the_figure_says_in_words_what_it_shows(papers):
 def test_maps_are_those_of_one_tower():
     with nn.init.undrawn():
         model = models.build("small-alexnet-two-towers")
-    found = traffic.maps(model)
-    assert list(found) == ["picture", *towers.LAYERS, "fc8"]
+    found = communication.maps(model)
+    assert list(found) == ["picture", *two_towers.LAYERS, "fc8"]
     assert [found[layer] for layer in ("conv1", "conv3", "fc6", "fc8")] == [
         (32, 32, 32),
         (96, 8, 8),
@@ -68,6 +69,6 @@ def test_maps_are_those_of_one_tower():
 
 def test_a_network_on_one_device_is_refused():
     with pytest.raises(ValueError, match=r"demo.*one device. Try alexnet-two-towers, small-alex"):
-        traffic.page("demo", batch=1)
+        communication.page("demo", batch=1)
     with pytest.raises(ValueError, match=r"trick has no towers. Try alexnet-two-towers"):
-        traffic.page("small-alexnet-one-weird-trick", batch=1)
+        communication.page("small-alexnet-one-weird-trick", batch=1)

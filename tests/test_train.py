@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import checkpoint, diagnosis, nn, random, run_folder, runs
 from tinynet import functions as F
-from tinynet import train as training
-from tinynet.errors import DataError
+from tinynet import nn
+from tinynet.core import random
+from tinynet.core.errors import DataError
 from tinynet.optim import SGD
-from tinynet.recipes import Recipe
-from tinynet.runs import Finished, Run, Stopped
-from tinynet.train import Epoch, State, Step, Tally, evaluate, fit, train_one_epoch
+from tinynet.training import diagnosis, run_dir, runs
+from tinynet.training import loop as training
+from tinynet.training.loop import Epoch, State, Step, Tally, evaluate, fit, train_one_epoch
+from tinynet.training.recipes import Recipe
+from tinynet.training.runs import Finished, Run, Stopped
+from tinynet.weights import checkpoint
 
 RECIPE = Recipe(
     name="tiny",
@@ -300,7 +303,7 @@ def test_a_run_killed_before_its_first_save_starts_from_the_beginning(tmp_path):
 
 def test_a_finished_run_leaves_its_files(tmp_path):
     run = new_run(tmp_path / "r")
-    run_folder.write_config(run.folder, RECIPE, device="cpu")
+    run_dir.write_config(run.folder, RECIPE, device="cpu")
     result = list(runs.advance(run))[-1].result
     names = {p.name for p in run.folder.iterdir()}
     assert names == {
@@ -323,7 +326,7 @@ def test_a_finished_run_leaves_its_files(tmp_path):
         "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr", "seconds",
         "images_per_second",
     ]  # fmt: skip
-    assert run_folder.read_config(run.folder) == (RECIPE, {"device": "cpu"})
+    assert run_dir.read_config(run.folder) == (RECIPE, {"device": "cpu"})
 
 
 def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
@@ -342,16 +345,16 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
 
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path):
-    run_folder.write_config(tmp_path, RECIPE)
+    run_dir.write_config(tmp_path, RECIPE)
     with pytest.raises(DataError, match=f"already holds a run.*--resume {tmp_path}"):
-        run_folder.write_config(tmp_path, RECIPE)
+        run_dir.write_config(tmp_path, RECIPE)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": {"name": 1}}', '{"recipe": 3}'])
 def test_a_damaged_config_is_refused_by_name(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(DataError, match=r"config\.json: not the config"):
-        run_folder.read_config(tmp_path)
+        run_dir.read_config(tmp_path)
 
 
 CHANGES = [
@@ -365,7 +368,7 @@ def test_a_config_with_impossible_settings_is_refused_by_name(tmp_path, change):
     settings = {**dataclasses.asdict(RECIPE), **change}
     (tmp_path / "config.json").write_text(json.dumps({"recipe": settings}))
     with pytest.raises(DataError, match=r"config\.json: not the config"):
-        run_folder.read_config(tmp_path)
+        run_dir.read_config(tmp_path)
 
 
 def test_an_unknown_model_is_refused_by_name():
@@ -374,21 +377,21 @@ def test_an_unknown_model_is_refused_by_name():
 
 
 def test_a_config_whose_device_is_no_name_is_refused(tmp_path):
-    run_folder.write_config(tmp_path, RECIPE, device=3)
+    run_dir.write_config(tmp_path, RECIPE, device=3)
     with pytest.raises(DataError, match="device cannot be 3"):
-        run_folder.read_config(tmp_path)
+        run_dir.read_config(tmp_path)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a run folder"):
-        run_folder.read_config(tmp_path)
+        run_dir.read_config(tmp_path)
 
 
 def test_a_second_run_in_one_folder_is_refused_while_the_first_one_lives(tmp_path):
-    second = run_folder.lock(tmp_path)
-    with run_folder.lock(tmp_path), pytest.raises(DataError, match=r"another run \(process \d+\)"):
+    second = run_dir.lock(tmp_path)
+    with run_dir.lock(tmp_path), pytest.raises(DataError, match=r"another run \(process \d+\)"):
         second.__enter__()
-    with run_folder.lock(tmp_path):
+    with run_dir.lock(tmp_path):
         pass
 
 

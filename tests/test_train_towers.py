@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tinynet import cli, data, models, run_folder, runs
+from tinynet import data, models
+from tinynet.cli import main
+from tinynet.training import run_dir, runs
 
 TWO = "small-alexnet-two-towers"
 
@@ -32,7 +34,7 @@ def small(monkeypatch):
 
 
 def said(*arguments):
-    return CliRunner().invoke(cli.cli, [str(a) for a in arguments])
+    return CliRunner().invoke(main.cli, [str(a) for a in arguments])
 
 
 def trained(folder, *options):
@@ -77,7 +79,7 @@ def test_a_run_on_two_devices_stops_goes_on_and_answers(small, tmp_path):
 def test_where_the_towers_exchange_their_maps_is_part_of_the_run(small, tmp_path):
     folder = tmp_path / "run"
     trained(folder, "--devices", "cpu,cpu:1", "--exchange", "nowhere", "--epochs", 1)
-    recipe, facts = run_folder.read_config(folder)
+    recipe, facts = run_dir.read_config(folder)
     assert (recipe.model, recipe.variant, facts["device"]) == (TWO, "nowhere", "cpu,cpu:1")
     assert runs.build(recipe, 10).exchange_at == "nowhere"
 

@@ -5,10 +5,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import data, visual_words
-from tinynet.errors import ShapeError
+from tinynet import data
+from tinynet.baselines import visual_words
+from tinynet.baselines.visual_words import (
+    LinearSVM,
+    Vocabulary,
+    closeness,
+    distances,
+    k_means,
+    learn_words,
+)
+from tinynet.core.errors import ShapeError
 from tinynet.testing import tolerance
-from tinynet.visual_words import LinearSVM, Vocabulary, closeness, distances, k_means, learn_words
 
 
 def test_distances_are_squared_lengths_of_differences(rng):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinynet import watcher
+from tinynet.distributed import rank_monitor
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def watched_by(running):
 
 
 def test_the_first_of_two_deaths_is_named_whatever_their_numbers(sleepers):
-    script = [sys.executable, "-IS", watcher.__file__, os.devnull, "again!"]
+    script = [sys.executable, "-IS", rank_monitor.__file__, os.devnull, "again!"]
     named = [f"{rank}:{each.pid}" for rank, each in zip((4, 7), sleepers, strict=True)]
     running = subprocess.Popen([*script, *named], stderr=subprocess.PIPE, text=True)
     while watched_by(running) < 2:
@@ -54,7 +54,7 @@ def test_a_rank_that_is_dead_already_is_named_and_without_a_run_nothing_goes_on(
     gone, alive = sleepers
     gone.kill()
     gone.wait()
-    watcher.main("/nowhere/config.json", "again!", f"0:{alive.pid}", f"1:{gone.pid}")
+    rank_monitor.main("/nowhere/config.json", "again!", f"0:{alive.pid}", f"1:{gone.pid}")
     said = capsys.readouterr().err
     assert said.startswith(f"rank 1 (process {gone.pid} on ")
     assert said.endswith("died; the other ranks stop.\n")
@@ -65,5 +65,5 @@ def test_where_processes_cannot_be_watched_it_is_silent(sleepers, capsys, monkey
         raise PermissionError(process)
 
     monkeypatch.setattr(os, "pidfd_open", forbidden)
-    watcher.main(os.devnull, "again!", *(f"{i}:{each.pid}" for i, each in enumerate(sleepers)))
+    rank_monitor.main(os.devnull, "again!", *(f"{i}:{each.pid}" for i, each in enumerate(sleepers)))
     assert capsys.readouterr() == ("", "")

@@ -9,10 +9,12 @@ import tinynet as tn
 from grouped import TINY, one_device
 from strategies import seeds
 from tinynet import functions as F
-from tinynet import models, nn, parallel, traffic
-from tinynet.models import towers, weird_trick
-from tinynet.models.weird_trick import OneWeirdTrick
-from tinynet.report import counted
+from tinynet import models, nn
+from tinynet.analysis import communication
+from tinynet.analysis.summary import counted
+from tinynet.distributed import model_parallel
+from tinynet.models import one_weird_trick, two_towers
+from tinynet.models.one_weird_trick import OneWeirdTrick
 
 CLASSES = 3
 
@@ -26,7 +28,7 @@ def both():
 
 def whole(named):
     """Return {name on one device: array}, its halves joined."""
-    return weird_trick.join(named, "small-alexnet")
+    return one_weird_trick.join(named, "small-alexnet")
 
 
 def gradients(model):
@@ -84,8 +86,8 @@ def test_with_normalization_and_dropout_it_differs_by_rounding_alone(N, seed):
 def test_what_crosses_is_the_arithmetic(rng):
     """An even batch; the page of `tinynet summary --traffic` says the same of towers' own plan."""
     trick, _ = both()
-    N, model = 6, towers.TwoTowers(TINY, CLASSES)
-    with parallel.crossings() as found:
+    N, model = 6, two_towers.TwoTowers(TINY, CLASSES)
+    with model_parallel.crossings() as found:
         trick(tn.tensor(rng.standard_normal((N, 3, 16, 16), np.float32))).backward(
             np.ones((N, CLASSES), "f")
         )
@@ -93,7 +95,7 @@ def test_what_crosses_is_the_arithmetic(rng):
     for c in found:
         if c.layer != "picture":
             count["weights" if c.layer == "weights" else c.backward] += c.nbytes
-    _, forward, backward, weights = traffic.amounts(model, model.traffic(), N)[2]
+    _, forward, backward, weights = communication.amounts(model, model.traffic(), N)[2]
     sees_all = 4 * sum(p.data.size for p in trick.features.parameters())
     assert (count[False], count[True]) == (forward, backward)
     assert count["weights"] == 2 * sees_all
@@ -107,7 +109,7 @@ def test_by_name_it_has_the_weights_of_one_device_and_both_ways_they_convert():
     found = whole(trick.state_dict())
     assert found.keys() == state.keys()
     assert all(np.array_equal(found[name], array) for name, array in state.items())
-    split = weird_trick.split(state, "small-alexnet")
+    split = one_weird_trick.split(state, "small-alexnet")
     assert all(np.array_equal(split[n], array) for n, array in trick.state_dict().items())
     assert trick(tn.zeros(3, 3, 32, 32, device="cpu:1")).shape == (3, 10)
     assert {str(p.device) for p in trick.features.parameters()} == {"cpu:1"}

@@ -16,8 +16,8 @@ from grouped import TINY, one_device
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.models import alexnet_variants, inception_v4, nin, resnet, vgg, zfnet
-from tinynet.models.towers import LARGE, TwoTowers
-from tinynet.models.weird_trick import OneWeirdTrick
+from tinynet.models.one_weird_trick import OneWeirdTrick
+from tinynet.models.two_towers import LARGE, TwoTowers
 from tinynet.testing import check_gradient
 
 CLASSES, IMAGES = 3, 3

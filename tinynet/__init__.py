@@ -1,19 +1,70 @@
 """tinynet is AlexNet from scratch: a small deep-learning framework to read, run and learn from.
 
-import tinynet as tn
-from tinynet import nn, functions as F
+>>> import tinynet as tn
+>>> from tinynet import functions as F, nn, optim, data
+
+The public names load when they are first used, so ``import tinynet`` itself costs nearly nothing.
 """
 
-from tinynet import data, functions, kernels, models, nn, optim, schedules, testing, weights
-from tinynet.autograd import Function, no_grad
-from tinynet.backend import Device, default_device
-from tinynet.capture import graph
-from tinynet.errors import DataError, DeviceError, GraphError, ShapeError
-from tinynet.kernels import get_num_threads, precision, set_num_threads
-from tinynet.random import seed
-from tinynet.tensor import Tensor, ones, tensor, zeros
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinynet import (
+        data,
+        functions,
+        kernels,
+        models,
+        nn,
+        optim,
+        plot,
+        testing,
+        weights,
+    )
+    from tinynet.core import random
+    from tinynet.core.autograd import Function, no_grad
+    from tinynet.core.backend import Device, default_device
+    from tinynet.core.errors import DataError, DeviceError, GraphError, ShapeError
+    from tinynet.core.random import seed
+    from tinynet.graph_capture import graph
+    from tinynet.kernels import get_num_threads, precision, set_num_threads
+    from tinynet.optim import schedules
+    from tinynet.tensors import Tensor, ones, tensor, zeros
 
 __version__ = "0.1.0"
+
+_HOME = {  # public name: the module that defines it; a name that is its own module is a package
+    "DataError": "core.errors",
+    "Device": "core.backend",
+    "DeviceError": "core.errors",
+    "Function": "core.autograd",
+    "GraphError": "core.errors",
+    "ShapeError": "core.errors",
+    "Tensor": "tensors",
+    "data": "data",
+    "default_device": "core.backend",
+    "functions": "functions",
+    "get_num_threads": "kernels",
+    "graph": "graph_capture",
+    "kernels": "kernels",
+    "models": "models",
+    "nn": "nn",
+    "no_grad": "core.autograd",
+    "ones": "tensors",
+    "optim": "optim",
+    "plot": "plot",
+    "precision": "kernels",
+    "random": "core.random",
+    "schedules": "optim.schedules",
+    "seed": "core.random",
+    "set_num_threads": "kernels",
+    "tensor": "tensors",
+    "testing": "testing",
+    "weights": "weights",
+    "zeros": "tensors",
+}
 
 __all__ = [
     "DataError",
@@ -35,7 +86,9 @@ __all__ = [
     "no_grad",
     "ones",
     "optim",
+    "plot",
     "precision",
+    "random",
     "schedules",
     "seed",
     "set_num_threads",
@@ -44,3 +97,17 @@ __all__ = [
     "weights",
     "zeros",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet).")
+    home = importlib.import_module(f"tinynet.{_HOME[name]}")
+    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

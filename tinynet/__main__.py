@@ -1,6 +1,6 @@
 """``python -m tinynet`` is the command line."""
 
-from tinynet.cli import main
+from tinynet.cli.main import main
 
 if __name__ == "__main__":
     main()

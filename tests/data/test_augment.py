@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinynet.core.errors import DataError, ShapeError
 from tinynet.data import (
     Normaliser,
     average_views,
@@ -13,7 +14,6 @@ from tinynet.data import (
     random_crop,
     ten_views,
 )
-from tinynet.errors import DataError, ShapeError
 
 
 def numbered(N, C, H, W):

@@ -6,10 +6,10 @@ import os
 import numpy as np
 import pytest
 
+from tinynet.core.errors import DataError
 from tinynet.data import CIFAR10, MNIST, cifar10, datasets, mnist
 from tinynet.data.download import Source
 from tinynet.data.files import open_regular
-from tinynet.errors import DataError
 
 
 def refusal(cifar, name="data_batch_2.bin", data=None):

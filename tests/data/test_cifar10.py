@@ -3,8 +3,8 @@ import tarfile
 import numpy as np
 import pytest
 
+from tinynet.core.errors import DataError
 from tinynet.data import CIFAR10, cifar10
-from tinynet.errors import DataError
 
 
 def expected(cifar, names):

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from file_server import CONTENT, serving, source_of
+from tinynet.core.errors import DataError
 from tinynet.data import CIFAR10, MNIST, cifar10, datasets, download, mnist
 from tinynet.data.download import fetch
-from tinynet.errors import DataError
 
 server = pytest.fixture(serving)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinynet.core.errors import DataError
 from tinynet.data import (
     ImageFolder,
     Pictures,
@@ -17,7 +18,6 @@ from tinynet.data import (
 )
 from tinynet.data.folder import TEST_SHARE, scan
 from tinynet.data.splits import portion
-from tinynet.errors import DataError
 
 
 def picture(seed, size=(12, 9)):

@@ -17,9 +17,11 @@ from PIL import Image
 
 import tinynet
 from file_server import serving, source_of
-from tinynet import cli, models, nn, runs
+from tinynet import models, nn
+from tinynet.cli import main
+from tinynet.core.errors import DataError
 from tinynet.data import Imagenette, datasets, imagenette
-from tinynet.errors import DataError
+from tinynet.training import runs
 
 NAME, FOLDER, ARCHIVE = "imagenette-160", "imagenette2-160", "imagenette2-160.tgz"
 WNIDS = list(imagenette.CLASSES)
@@ -250,7 +252,7 @@ def says(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
         with tinynet.kernels.use("reference"), pytest.raises(SystemExit) as end:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         assert end.value.code == 0, said.err
         return said.out

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tinynet.core.errors import DataError
 from tinynet.data import MNIST
-from tinynet.errors import DataError
 
 
 def put(folder, files):

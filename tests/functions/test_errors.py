@@ -8,7 +8,7 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.errors import DeviceError, GraphError, ShapeError
+from tinynet.core.errors import DeviceError, GraphError, ShapeError
 
 
 def zeros(*shape):

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from cases import FUNCTION_ROWS, float_fill
 from strategies import in_order, orders, seeds, windows
 from tinynet import functions as F
-from tinynet import kernels, random
+from tinynet import kernels
+from tinynet.core import random
 from tinynet.kernels.geometry import output_shape
-from tinynet.tensor import tensor
+from tinynet.tensors import tensor
 from tinynet.testing import check_adjoint, check_gradient, tolerance
 from tinynet.testing.compare import difference, scale_of
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from cases import FUNCTION_ROWS, float_fill
 from strategies import in_order, orders, seeds
-from tinynet import kernels, random
-from tinynet.tensor import Tensor, tensor
+from tinynet import kernels
+from tinynet.core import random
+from tinynet.tensors import Tensor, tensor
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 

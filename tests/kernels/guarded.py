@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from tinynet import kernels
-from tinynet.kernels._native import In1, Out1, native
+from tinynet.kernels.codegen.native import In1, Out1, native
 
 PAGE = mmap.PAGESIZE
 NOTHING = 0

@@ -20,13 +20,14 @@ PACKAGE = Path(tinynet.__file__).parent
 BUILD = """
 import resource, sys
 import numpy as np
-from tinynet.kernels import conv_loops, momentum
+from tinynet.kernels import momentum
+from tinynet.kernels.convolution import loops
 limit = int(sys.argv[1])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-built = [conv_loops._pack, momentum._update_loop]
+built = [loops._pack, momentum._update_loop]
 if sys.argv[2] == "tile":
-    built.append(conv_loops._convolve.wide)
+    built.append(loops._convolve.wide)
 for kernel in built:
     kernel.build()
 w, g, v = np.ones(3, "f"), np.ones(3, "f"), np.zeros(3, "f")
@@ -73,7 +74,7 @@ def test_a_second_process_finds_everything(tmp_path):
 def test_an_edit_of_the_microkernel_finds_nothing(tmp_path):
     package = tmp_path / "tinynet"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    cache, microkernel = tmp_path / "cache", package / "kernels" / "_microkernel.py"
+    cache, microkernel = tmp_path / "cache", package / "kernels" / "codegen" / "microkernel.py"
 
     def found():
         return hits(start(cache, package=package, kernels="tile"))[0]

@@ -118,7 +118,7 @@ LAYERS = {  # of small-alexnet, AlexNet's first, and one that fits nothing
     "odd": ((2, 33, 13, 11), (37, 33, 3, 2), (2, 1), ((1, 0), (0, 1)), (1, 2), 1),
 }
 WINOGRAD = {"forward": {3: 2e-6, 5: 1e-5}, "weight": {3: 4e-5, 5: 4e-5}}
-"""Errors relative to the largest output, as tinynet/kernels/winograd.py states them."""
+"""Errors relative to the largest output, as tinynet/kernels/convolution/winograd.py states them."""
 
 
 def three_passes(layer, fill, rng, dtype):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import _cuda
-from tinynet.kernels._cuda import Build, Parameter, cover, launch
-from tinynet.kernels._cuda_on_cpu import ORDERS, turns
+from tinynet.kernels.cuda import launch as launch_module
+from tinynet.kernels.cuda.launch import Build, Parameter, cover, launch
+from tinynet.kernels.cuda.on_cpu import ORDERS, turns
 from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
@@ -65,8 +65,10 @@ def test_a_missing_argument_is_refused(pool):
 
 
 def updated(*lists, sizes=(4, 4)):
-    launch("momentum", "momentum_update", _cuda.Grid((1, 2)), *lists, list(sizes), 0.5, None, 0.0,
-           0.0, False, True)  # fmt: skip
+    grid = launch_module.Grid((1, 2))
+    launch(
+        "momentum", "momentum_update", grid, *lists, list(sizes), 0.5, None, 0.0, 0.0, False, True
+    )
 
 
 def test_a_list_of_arrays_is_one_argument():
@@ -97,7 +99,7 @@ def test_a_list_of_which_an_array_may_not_be_written_is_refused():
 
 
 def test_the_header_and_the_launcher_agree_on_how_many_arrays_a_list_holds():
-    assert f"constexpr int MANY = {_cuda.MANY};" in Build("momentum", "float32").source()
+    assert f"constexpr int MANY = {launch_module.MANY};" in Build("momentum", "float32").source()
 
 
 def test_the_declaration_in_the_file_says_what_an_argument_becomes():
@@ -112,10 +114,10 @@ def test_the_declaration_in_the_file_says_what_an_argument_becomes():
 
 
 def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
-    taken, build = [], _cuda._kernels
-    monkeypatch.setattr(_cuda, "_kernels", lambda b, xp: taken.append(b) or build(b, xp))
+    taken, build = [], launch_module._kernels
+    monkeypatch.setattr(launch_module, "_kernels", lambda b, xp: taken.append(b) or build(b, xp))
     pooled(*pool)
-    monkeypatch.setattr(_cuda, "NARROW", 15)
+    monkeypatch.setattr(launch_module, "NARROW", 15)
     assert pooled(*pool).tolist() == [[5, 7], [13, 15]]
     assert [b.is_wide for b in taken] == [False, True]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import conv_columns
+from tinynet.kernels.convolution import columns
 from tinynet.testing import check_kernel
 
 pytestmark = pytest.mark.cxx
@@ -33,5 +33,5 @@ def on_card(kernel, cupy):
 
 @pytest.mark.parametrize("kernel", WITH_CUDA, ids=lambda kernel: kernel.__name__)
 def test_a_kernel_does_on_a_card_what_its_reference_says(kernel, cupy, monkeypatch):
-    monkeypatch.setattr(conv_columns, "COLUMNS", 200)  # so that a batch is cut into parts
+    monkeypatch.setattr(columns, "COLUMNS", 200)  # so that a batch is cut into parts
     check_kernel(on_card(kernel, cupy), against=kernel)

@@ -9,9 +9,9 @@ import pytest
 
 import tinynet as tn
 from required import need_compiler
-from tinynet.errors import DeviceError
-from tinynet.kernels import _cuda_on_cpu
-from tinynet.kernels._cuda_on_cpu import ORDERS, Module, turns
+from tinynet.core.errors import DeviceError
+from tinynet.kernels.cuda import on_cpu
+from tinynet.kernels.cuda.on_cpu import ORDERS, Module, turns
 
 pytestmark = pytest.mark.cxx
 
@@ -173,9 +173,9 @@ def test_launches_from_several_python_threads_do_not_meet(lesson):
 
 
 def test_without_a_compiler_one_sentence_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(_cuda_on_cpu.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(on_cpu.shutil, "which", lambda _name: None)
     with pytest.raises(DeviceError, match=r"compiler, and none was .* apt install g\+\+"):
-        _cuda_on_cpu.compiler.__wrapped__()
+        on_cpu.compiler.__wrapped__()
 
 
 def test_a_kernel_that_is_no_cplusplus_is_refused_with_file_and_line():
@@ -186,7 +186,7 @@ def test_a_kernel_that_is_no_cplusplus_is_refused_with_file_and_line():
 KERNEL = 'extern "C" __global__ void one(int* y) { y[0] = 1; }'
 USER = f"""
 import numpy as np
-from tinynet.kernels._cuda_on_cpu import Module
+from tinynet.kernels.cuda.on_cpu import Module
 y = np.zeros(1, np.int32)
 Module({KERNEL!r}).get_function("one")((1,), (1,), (y,))
 assert y[0] == 1
@@ -197,9 +197,9 @@ assert y[0] == 1
 def folder(tmp_path, monkeypatch):
     """Return an empty cache folder."""
     monkeypatch.setenv("TINYNET_CACHE", str(tmp_path))
-    _cuda_on_cpu._folder.cache_clear()
+    on_cpu._folder.cache_clear()
     yield tmp_path / "cuda_on_cpu"
-    _cuda_on_cpu._folder.cache_clear()
+    on_cpu._folder.cache_clear()
 
 
 def use_one():
@@ -237,6 +237,6 @@ def test_four_processes_may_compile_the_same_at_once(folder):
 
 def test_a_cache_that_cannot_be_written_costs_a_warning_and_no_more(folder, monkeypatch):
     monkeypatch.setenv("TINYNET_CACHE", "/dev/null/nowhere")
-    monkeypatch.setattr(_cuda_on_cpu._cache, "troubles", [])
+    monkeypatch.setattr(on_cpu.cache, "troubles", [])
     with pytest.warns(RuntimeWarning, match="kernel cache"):
         assert use_one() == 1

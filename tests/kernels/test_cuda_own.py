@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.errors import DeviceError
-from tinynet.kernels import _cuda_on_cpu, cuda_kernel, memory_traffic, turns
-from tinynet.kernels._cuda_own import Traffic
+from tinynet.core.errors import DeviceError
+from tinynet.kernels import cuda_kernel, memory_traffic, turns
+from tinynet.kernels.cuda import on_cpu
+from tinynet.kernels.cuda.custom import Traffic
 from tinynet.testing import check_races, races
 
 pytestmark = pytest.mark.cxx
@@ -169,13 +170,13 @@ def test_without_the_sanitizer_one_sentence_says_so(monkeypatch):
 
 
 def test_without_a_compiler_a_kernel_says_what_is_missing(monkeypatch):
-    _cuda_on_cpu.compiler.cache_clear()
-    monkeypatch.setattr(_cuda_on_cpu.shutil, "which", lambda _name: None)
+    on_cpu.compiler.cache_clear()
+    monkeypatch.setattr(on_cpu.shutil, "which", lambda _name: None)
     with pytest.raises(DeviceError, match=r"apt install g\+\+"):
         cuda_kernel(LOSES + "// never compiled before")(
             1, 1, np.zeros(1, np.int32), np.zeros(1, np.int32)
         )
-    _cuda_on_cpu.compiler.cache_clear()
+    on_cpu.compiler.cache_clear()
 
 
 def test_both_are_public():

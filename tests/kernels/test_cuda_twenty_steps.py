@@ -5,7 +5,8 @@ import pytest
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import kernels, models, optim, random
+from tinynet import kernels, models, optim
+from tinynet.core import random
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]
 STEPS, BATCH = 20, 2

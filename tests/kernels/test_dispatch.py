@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import _kernel
-from tinynet.kernels._kernel import Kernel, has_numba
+from tinynet.kernels import dispatch
+from tinynet.kernels.dispatch import Kernel, has_numba
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def double():
         return "numba", x * times
 
     yield double
-    _kernel.KERNELS.remove(double)
+    dispatch.KERNELS.remove(double)
 
 
 def test_float32_takes_numba_and_float64_the_reference(double, monkeypatch):
-    monkeypatch.setattr(_kernel, "has_numba", lambda: True)
+    monkeypatch.setattr(dispatch, "has_numba", lambda: True)
     assert double(np.ones(2, np.float32), 2)[0] in ("numba", os.environ.get("TINYNET_KERNELS"))
     assert double(np.ones(2), 2)[0] == "reference"
 
@@ -44,7 +44,7 @@ def test_a_number_of_numpy_is_not_taken_for_an_array_of_a_gpu(double):
 
 
 def test_without_numba_the_reference_serves(double, monkeypatch):
-    monkeypatch.setattr(_kernel, "has_numba", lambda: False)
+    monkeypatch.setattr(dispatch, "has_numba", lambda: False)
     assert double(np.ones(2, np.float32), 2)[0] == "reference"
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones():
 
 def test_a_typing_mistake_in_the_environment_is_refused():
     done = subprocess.run(
-        [sys.executable, "-c", "import tinynet"],
+        [sys.executable, "-c", "import tinynet.kernels"],
         env={**os.environ, "TINYNET_KERNELS": "nunba"},
         capture_output=True,
         text=True,

@@ -5,8 +5,8 @@ import pytest
 
 import tinynet as tn
 from tinynet import kernels
+from tinynet.core.random import random_bits
 from tinynet.kernels import dropout
-from tinynet.random import random_bits
 
 KINDS = pytest.mark.parametrize("kind", dropout.implementations)
 KEY = 1, 2, 3

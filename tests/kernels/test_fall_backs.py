@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet import kernels, report
-from tinynet.kernels._kernel import Kernel, has_numba, unless
+from tinynet import kernels
+from tinynet.analysis import summary
+from tinynet.kernels.dispatch import Kernel, has_numba, unless
 from tinynet.testing.cases import cases_for
 
 PLAIN = (1, 1), ((0, 0), (0, 0)), (1, 1), 1  # stride, padding, dilation, groups
@@ -187,7 +188,7 @@ def test_a_hidden_fall_back_is_found():
 
 @pytest.mark.parametrize(
     "room",
-    [p for p in Path(kernels.__file__).parent.glob("*.py") if p.name != "_kernel.py"],
+    [p for p in Path(kernels.__file__).parent.rglob("*.py") if p.name != "dispatch.py"],
     ids=lambda path: path.stem,
 )
 def test_no_fall_back_is_hidden_in_a_fast_version(room):
@@ -195,7 +196,7 @@ def test_no_fall_back_is_hidden_in_a_fast_version(room):
 
 
 def test_the_table_states_every_reason():
-    table = report.kernel_table()
+    table = summary.kernel_table()
     for name, why in STATED:
         assert name in table
         assert why in table

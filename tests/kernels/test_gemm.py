@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 import tinynet as tn
 from strategies import floats, in_order, integers, orders, seeds, sizes
 from tinynet import functions as F
-from tinynet.errors import DeviceError
-from tinynet.kernels import _cublas, gemm
+from tinynet.core.errors import DeviceError
+from tinynet.kernels import gemm
+from tinynet.kernels.cuda import cublas
 from tinynet.testing import tolerance
 
 ONE_CARD = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -62,8 +63,8 @@ def test_views_are_read_where_they_lie_if_cublas_can(cupy, turn, copies, shape, 
     a, b = (turn(cupy.asarray(integers(rng, shape))) for _ in range(2))
     b = turn(cupy.asarray(integers(rng, shape))).swapaxes(-1, -2)
     seen = []
-    call = _cublas.Blas.gemm
-    monkeypatch.setattr(_cublas.Blas, "gemm", lambda *args: (seen.append(args), call(*args)))
+    call = cublas.Blas.gemm
+    monkeypatch.setattr(cublas.Blas, "gemm", lambda *args: (seen.append(args), call(*args)))
     y = gemm(a, b)
     assert (y.get() == a.get() @ b.get()).all()
     (_, first, second, _, _) = seen[0]
@@ -149,7 +150,7 @@ def test_each_device_and_thread_has_its_own_handle(two_cards):
     def work(number):
         with two_cards.cuda.Device(number):
             y = gemm(two_cards.ones((2, 2)), two_cards.ones((2, 2)))
-            handles.append(_cublas.blas())
+            handles.append(cublas.blas())
             assert y.get().tolist() == [[2, 2], [2, 2]]
 
     import threading
@@ -184,11 +185,11 @@ def test_a_library_that_is_not_there_names_the_extra(stand_in, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cupy", stand_in)
     stand_in.card.runtime = 99000  # a CUDA that nobody has
     with pytest.raises(DeviceError, match=r"libcublas\.so\.99.*pip install 'tinynet\[gpu99\]'"):
-        _cublas.load()
+        cublas.load()
 
 
 def test_a_failure_of_cublas_names_the_function(stand_in):
-    library = _cublas.load()
+    library = cublas.load()
     library.cublasGemmEx.call = lambda *_: 13
     with pytest.raises(DeviceError, match=r"cublasGemmEx.*13"):
         gemm(stand_in.ones((2, 2)), stand_in.ones((2, 2)))

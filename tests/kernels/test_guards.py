@@ -12,8 +12,8 @@ import pytest
 
 import tinynet
 from tinynet import kernels
-from tinynet.kernels import conv_gradient_loops, conv_loops
-from tinynet.kernels._tables import Images, Table, guard, offsets, phases, tiles
+from tinynet.kernels.codegen.tables import Images, Table, guard, offsets, phases, tiles
+from tinynet.kernels.convolution import gradient_loops, loops
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
@@ -44,7 +44,7 @@ def images(rng, *shape):
     return rng.standard_normal(shape, dtype=np.float32)
 
 
-@pytest.mark.parametrize("module", [conv_loops, conv_gradient_loops])
+@pytest.mark.parametrize("module", [loops, gradient_loops])
 def test_a_missing_border_is_noticed_before_a_kernel_runs(module, monkeypatch, rng):
     x, weight = images(rng, 2, 3, 6, 5), images(rng, 4, 3, 3, 3)
     geometry = ONE, AROUND, ONE, 1
@@ -52,8 +52,8 @@ def test_a_missing_border_is_noticed_before_a_kernel_runs(module, monkeypatch, r
     naked = module.bordered
     monkeypatch.setattr(module, "bordered", lambda x, _padding: naked(x, ((0, 0), (0, 0))))
     launch = {
-        conv_loops: lambda: kernels.conv2d_forward(x, weight, None, *geometry),
-        conv_gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, (3, 3), *geometry),
+        loops: lambda: kernels.conv2d_forward(x, weight, None, *geometry),
+        gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, (3, 3), *geometry),
     }
     with pytest.raises(IndexError, match="reaches"):
         launch[module]()
@@ -65,7 +65,7 @@ def test_outputs_beside_the_array_are_noticed(rng):
     rows = tiles(*Images(*x.shape).axes((4, 4), ONE))
     places = tiles(*Images(1, 4, 4, 16).axes((4, 4), ONE))
     with pytest.raises(IndexError):
-        conv_loops.convolve(x, rows, offsets((8, 1, 0)), w, None, small, places)
+        loops.convolve(x, rows, offsets((8, 1, 0)), w, None, small, places)
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1, 5), (0, 8)])

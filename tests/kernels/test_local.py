@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from strategies import integers, seeds, windows
 from tinynet import kernels
-from tinynet.kernels import local_loops
+from tinynet.kernels.convolution import local_loops
 
 KINDS = pytest.mark.parametrize("kind", kernels.locally_connected2d_forward.implementations)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels._blas import _libraries
+from tinynet.kernels.codegen.blas import _libraries
 
 pytest.importorskip("numba")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import _cuda, momentum_update
+from tinynet.kernels import momentum_update
+from tinynet.kernels.cuda import launch
 from tinynet.testing import tolerance
 
 KINDS = pytest.mark.parametrize("kind", momentum_update.implementations)
@@ -79,7 +80,7 @@ def test_the_gradient_is_left_alone_and_may_be_read_only(kind):
     assert g.tolist() == [2, 2, 2, 2]
 
 
-SIZES = (3, 1, 0, 700, *range(1, 2 * _cuda.MANY))
+SIZES = (3, 1, 0, 700, *range(1, 2 * launch.MANY))
 
 
 @KINDS

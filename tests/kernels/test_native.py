@@ -12,8 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet import kernels
-from tinynet.kernels import _cache, _microkernel, _native, _team
-from tinynet.kernels._native import In1, In2, Native, Out1, Part, Places1, Places2, Real, helper
+from tinynet.kernels.codegen import cache as cache_module
+from tinynet.kernels.codegen import microkernel, native
+from tinynet.kernels.codegen import team as team_module
+from tinynet.kernels.codegen.native import (
+    In1,
+    In2,
+    Native,
+    Out1,
+    Part,
+    Places1,
+    Places2,
+    Real,
+    helper,
+)
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
@@ -28,19 +40,19 @@ def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
 @pytest.fixture
 def make():
     """Build kernels that leave no trace in the list of the library's own."""
-    before = list(_native.KERNELS)
+    before = list(native.KERNELS)
     yield Native
-    _native.KERNELS[:] = before
+    native.KERNELS[:] = before
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache of this test's own."""
     monkeypatch.setenv("TINYNET_CACHE", str(tmp_path))
-    monkeypatch.setattr(_cache, "troubles", [])
-    _cache.folder.cache_clear()
+    monkeypatch.setattr(cache_module, "troubles", [])
+    cache_module.folder.cache_clear()
     yield tmp_path
-    _cache.folder.cache_clear()
+    cache_module.folder.cache_clear()
 
 
 def twice(kernel):
@@ -57,7 +69,7 @@ def test_rooms_import_without_numba():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("kernel", _native.KERNELS, ids=lambda k: f"{k.__module__}.{k.__name__}")
+@pytest.mark.parametrize("kernel", native.KERNELS, ids=lambda k: f"{k.__module__}.{k.__name__}")
 def test_every_kernel_says_its_types(kernel):
     lo, hi, *rest = kernel.signature().args
     assert str(lo) == str(hi) == "int64"
@@ -120,15 +132,15 @@ def one_tile(
         )  # fmt: skip
 
 
-tile = _native.tile
-SHAPES = {name: getattr(_microkernel, name) for name in ("SSE", "NEON", "AVX", "AVX512")}
-SHAPES["narrow AVX512"] = _microkernel.NARROW[_microkernel.AVX512]
+tile = native.tile
+SHAPES = {name: getattr(microkernel, name) for name in ("SSE", "NEON", "AVX", "AVX512")}
+SHAPES["narrow AVX512"] = microkernel.NARROW[microkernel.AVX512]
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
     P, B, depth = shape.pixels, shape.channels, 7
-    kernel = make(one_tile, {"tile": Part(lambda: _microkernel.build_tile(shape))}, str(shape))
+    kernel = make(one_tile, {"tile": Part(lambda: microkernel.build_tile(shape))}, str(shape))
     rows = (np.arange(2 * P, dtype=np.int32)[::-1].copy() * B).reshape(2, P)
     cols = rng.integers(0, 2 * B, depth).astype(np.int32)
     x, w = (rng.integers(-5, 6, s).astype(np.float32) for s in ((2 * P + 2) * B, (depth, B)))
@@ -155,7 +167,7 @@ def test_a_second_process_compiles_nothing(make, cache):
 
 def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
     told = []
-    monkeypatch.setattr(_native, "on_compile", told.append)
+    monkeypatch.setattr(native, "on_compile", told.append)
     twice(make(scale))
     twice(make(scale))
     assert len(told) == 1
@@ -163,10 +175,10 @@ def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
 
 
 def test_whoever_does_not_ask_is_told_once_on_stderr(make, cache, monkeypatch, capsys):
-    monkeypatch.setattr(_native, "on_compile", _native.say_on_stderr)
+    monkeypatch.setattr(native, "on_compile", native.say_on_stderr)
     twice(make(scale))
     twice(make(scale, variant="again"))
-    assert capsys.readouterr().err == f"tinynet: {_native.COMPILING}\n"
+    assert capsys.readouterr().err == f"tinynet: {native.COMPILING}\n"
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 10, None], ids=["empty", "short", "one bit"])
@@ -216,7 +228,7 @@ def test_a_full_disk_costs_one_warning_and_leaves_nothing_behind(make, cache, mo
     def fail(self, folder, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_cache.Cache, "_write", fail)
+    monkeypatch.setattr(cache_module.Cache, "_write", fail)
     with pytest.warns(RuntimeWarning, match="No space"):
         twice(make(scale))
     assert list(cache.glob("kernels/*/*")) == []
@@ -227,7 +239,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(make, cache):
     twice(make(scale))
     (folder,) = cache.glob("kernels/*")
     folder.chmod(0o777)
-    _cache.folder.cache_clear()
+    cache_module.folder.cache_clear()
     again = make(scale)
     with pytest.warns(RuntimeWarning, match="others may write"):
         twice(again)
@@ -237,17 +249,17 @@ def test_a_folder_that_others_may_write_to_is_not_used(make, cache):
 def test_the_folder_is_named_after_sources_versions_and_flags(monkeypatch, tmp_path):
     import numba
 
-    options = tuple(sorted(_native.OPTIONS.items()))
-    stamps = {_cache._stamp(options), _cache._stamp((*options, ("fastmath", True)))}
+    options = tuple(sorted(native.OPTIONS.items()))
+    stamps = {cache_module._stamp(options), cache_module._stamp((*options, ("fastmath", True)))}
     with monkeypatch.context() as patch:
         patch.setattr(numba, "__version__", "0.0")
-        stamps.add(_cache._stamp(options))
+        stamps.add(cache_module._stamp(options))
     for file in ("_cache.py", "_microkernel.py"):
         (tmp_path / file).write_text(f"# {file}")
-    monkeypatch.setattr(_cache, "__file__", str(tmp_path / "_cache.py"))
-    stamps.add(_cache._stamp(options))
+    monkeypatch.setattr(cache_module, "__file__", str(tmp_path / "_cache.py"))
+    stamps.add(cache_module._stamp(options))
     (tmp_path / "_microkernel.py").write_text("# edited")
-    stamps.add(_cache._stamp(options))
+    stamps.add(cache_module._stamp(options))
     assert len(stamps) == 5
 
 
@@ -264,7 +276,7 @@ def test_the_user_chooses_where_kernels_are_kept(monkeypatch, variables, expecte
         monkeypatch.delenv(name, raising=False)
         if name in variables:
             monkeypatch.setenv(name, variables[name])
-    assert _cache._base().as_posix() == expected
+    assert cache_module._base().as_posix() == expected
 
 
 def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
@@ -273,7 +285,7 @@ def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
     assert callable(CompileResult._rebuild)
     assert callable(CompileResult._reduce)
     twice(kernel := make(scale))
-    assert isinstance(kernel.compiled._cache, _cache.Cache)
+    assert isinstance(kernel.compiled._cache, cache_module.Cache)
 
 
 # ---- the team
@@ -281,28 +293,28 @@ def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
 
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 5))
 def test_every_unit_of_work_is_done_once(n, grain, size):
-    team, done = _team.Team(size), []
+    team, done = team_module.Team(size), []
     team.run(lambda lo, hi: done.extend(range(lo, hi)), n, grain, ())
     team.dismiss()
     assert sorted(done) == list(range(n))
 
 
 def test_small_work_stays_with_the_caller():
-    team, seen = _team.Team(3), set()
+    team, seen = team_module.Team(3), set()
     team.run(lambda lo, hi: seen.add(threading.current_thread()), 19, 10, ())
     team.dismiss()
     assert seen == {threading.current_thread()}
 
 
 def test_large_work_is_shared():
-    team, barrier = _team.Team(2), threading.Barrier(2, timeout=10)
+    team, barrier = team_module.Team(2), threading.Barrier(2, timeout=10)
     team.run(lambda lo, hi: barrier.wait() if lo < 2 else None, 8, 1, ())  # two at a time, or never
     team.dismiss()
 
 
 @pytest.mark.parametrize("bad", [0, 7])
 def test_an_error_in_any_thread_comes_back_to_the_caller(bad):
-    team = _team.Team(2)
+    team = team_module.Team(2)
 
     def work(lo, hi):
         if lo <= bad < hi:
@@ -315,7 +327,7 @@ def test_an_error_in_any_thread_comes_back_to_the_caller(bad):
 
 
 def test_a_kernel_may_be_called_while_the_team_is_at_work():
-    team, done = _team.Team(2), []
+    team, done = team_module.Team(2), []
     inner = lambda lo, hi: done.extend(range(lo, hi))  # noqa: E731
     team.run(lambda lo, hi: team.run(inner, 4, 1, ()), 8, 8, ())
     team.run(lambda lo, hi: [team.run(inner, 1, 1, ()) for _ in range(lo, hi)], 8, 1, ())

@@ -6,9 +6,9 @@ import importlib.metadata
 import pytest
 
 from required import lacking
-from tinynet.kernels._cuda import HERE, OPTIONS, Build
+from tinynet.kernels.cuda.launch import OPTIONS, SOURCES, Build
 
-FILES = sorted(path.stem for path in HERE.glob("*.cu"))
+FILES = sorted(path.stem for path in SOURCES.glob("*.cu"))
 OLD_AND_NEW = [pytest.param(name, marks=pytest.mark.slow) for name in ("sm_75", "sm_80", "sm_120")]
 
 

@@ -8,7 +8,7 @@ import pytest
 from strategies import in_order
 from tinynet import kernels
 from tinynet.kernels import relu_backward, relu_forward
-from tinynet.kernels._layout import GRAIN
+from tinynet.kernels.codegen.layout import GRAIN
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"

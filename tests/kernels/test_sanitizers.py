@@ -10,7 +10,7 @@ import pytest
 
 import tinynet
 from required import lacking
-from tinynet.kernels import _cuda_on_cpu
+from tinynet.kernels.cuda import on_cpu
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]
 JUDGE, PLANTED, BETWEEN = (
@@ -22,7 +22,7 @@ LIBRARIES = {"address": "libasan.so", "thread": "libtsan.so"}
 
 def watch(sanitizer, *what):
     """Run the judge under a sanitizer; return its process."""
-    command = [_cuda_on_cpu.compiler(), f"-print-file-name={LIBRARIES[sanitizer]}"]
+    command = [on_cpu.compiler(), f"-print-file-name={LIBRARIES[sanitizer]}"]
     library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     if not os.path.isabs(library):  # the compiler repeats the name of what it has not got
         lacking("cxx", f"{command[0]} has no {LIBRARIES[sanitizer]}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tinynet import kernels
-from tinynet.kernels import _cuda_on_cpu
+from tinynet.kernels.cuda import on_cpu
 from tinynet.testing.cases import cases_for
 
 
@@ -32,11 +32,11 @@ def visit_rooms():
 def run_one(file, name):
     x, y = np.ones(256, np.float32), np.zeros(256, np.float32)
     text = f'#line 1 "{Path(file).name}"\n' + Path(file).read_text(encoding="utf-8")
-    _cuda_on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
+    on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
 
 
 def main(sanitizer, what, *kernel):
-    _cuda_on_cpu.Module = functools.partial(_cuda_on_cpu.Module, sanitizer=sanitizer)
+    on_cpu.Module = functools.partial(on_cpu.Module, sanitizer=sanitizer)
     with kernels.use("cuda_on_cpu"):
         visit_rooms() if what == "rooms" else run_one(what, *kernel)
     sys.stdout.write("survived\n")

@@ -8,8 +8,8 @@ import pytest
 
 import tinynet
 from tinynet import lessons
+from tinynet.core.errors import DataError
 from tinynet.data import cifar10
-from tinynet.errors import DataError
 from tinynet.lessons import supply
 
 RECORDS = 110  # in each batch file

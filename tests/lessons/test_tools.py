@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 import tinynet as tn
-from tinynet import cli_lessons, kernels, lessons, nn
-from tinynet.errors import DataError
+from tinynet import kernels, lessons, nn
+from tinynet.cli import lessons as lessons_module
+from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages, picture, speak, student
 from tinynet.lessons.exercise import Wrong, expect
 
@@ -509,7 +510,7 @@ def test_a_file_that_is_no_text_is_refused(learner):
 
 
 def run(*arguments):
-    return CliRunner().invoke(cli_lessons.lessons, [str(a) for a in arguments])
+    return CliRunner().invoke(lessons_module.lessons, [str(a) for a in arguments])
 
 
 def test_list_names_every_lesson():
@@ -550,7 +551,7 @@ def test_test_says_what_a_lesson_takes_and_fails_where_one_breaks(tmp_path, monk
     both = run("test")
     assert both.exit_code == 1
     assert "ZeroDivisionError" in both.output
-    monkeypatch.setattr(cli_lessons, "BUDGET", 0)
+    monkeypatch.setattr(lessons_module, "BUDGET", 0)
     assert "TOO SLOW" in run("test", "1", "--unsolved").output
 
 
@@ -560,7 +561,7 @@ def test_a_lesson_that_there_is_not_is_refused():
 
 
 def test_open_says_what_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setattr(cli_lessons.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lessons_module.importlib.util, "find_spec", lambda name: None)
     done = run("open", "7", "--dir", tmp_path / "mine")
     assert done.exit_code == 1
     assert "pip install 'tinynet[lessons]'" in done.output
@@ -570,9 +571,9 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("user", "options"), [(1000, []), (0, ["--allow-root"])])
 def test_open_starts_jupyter_on_a_copy(user, options, monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr(cli_lessons.os, "geteuid", lambda: user)
-    monkeypatch.setattr(cli_lessons.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setattr(cli_lessons.subprocess, "call", lambda c: calls.append(c) or 0)
+    monkeypatch.setattr(lessons_module.os, "geteuid", lambda: user)
+    monkeypatch.setattr(lessons_module.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(lessons_module.subprocess, "call", lambda c: calls.append(c) or 0)
     assert run("open", "7", "--dir", tmp_path).exit_code == 0
     copy = tmp_path / "07_overlapping_max_pool.ipynb"
     assert calls[0][1:] == ["-m", "jupyterlab", *options, str(copy)]

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet import cli, exchange, models, weights
+from tinynet import models, weights
+from tinynet.cli import main
+from tinynet.cli import weights as weights_module
 from tinynet.weights import Weights
 from weights import crafted
 
@@ -16,7 +18,7 @@ def tinynet_says(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main.main()
         captured = capsys.readouterr()
         return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
 
@@ -50,9 +52,9 @@ def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.float16, np.float64])
 def test_the_spread_of_a_long_array_is_found_in_pieces(monkeypatch, rng, dtype):
     array = (30 * rng.random((7, 5, 3))).astype(dtype)
-    monkeypatch.setattr(exchange, "PIECE", 8)
+    monkeypatch.setattr(weights_module, "PIECE", 8)
     wide = array.astype(np.float64)
-    assert exchange.moments(array) == pytest.approx((wide.mean(), wide.std()))
+    assert weights_module.moments(array) == pytest.approx((wide.mean(), wide.std()))
 
 
 def test_a_file_cannot_ask_for_any_number_of_classes(tinynet_says, tmp_path):

@@ -8,10 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinynet import checkpoint
-from tinynet.checkpoint import Checkpoint
-from tinynet.errors import DataError
-from tinynet.weights import Weights, archives, read, save
+from tinynet.core.errors import DataError
+from tinynet.weights import Weights, archives, checkpoint, read, save
+from tinynet.weights.checkpoint import Checkpoint
 from weights import crafted
 
 ARRAYS = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet import models, nn
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.weights import Weights, conventions, fit, known, load, names, of_model
 
 

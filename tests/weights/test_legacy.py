@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.weights import pickles, read
 from weights import crafted
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import cli, models, nn, weights
 from tinynet import functions as F
-from tinynet.errors import DataError
+from tinynet import models, nn, weights
+from tinynet.cli import main
+from tinynet.core.errors import DataError
 from tinynet.models.alexnet import AlexNet
 from tinynet.models.alexnet_variants import VARIANTS
 from tinynet.models.vgg import VGG
@@ -226,7 +227,7 @@ def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, monkeypat
     def tinynet_says(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main.main()
         return SimpleNamespace(code=end.value.code, err=capsys.readouterr().err)
 
     net, path = stirred(models.build("demo", 7)), tmp_path / "a.npz"

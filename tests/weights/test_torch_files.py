@@ -5,7 +5,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import models, nn
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 from tinynet.weights import load, read

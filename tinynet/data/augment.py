@@ -14,9 +14,9 @@ from typing import Self
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError, ShapeError
 from tinynet.data.loader import pictures_of
-from tinynet.errors import DataError, ShapeError
 
 VIEWS = 10
 PART = 3 << 19  # values that are looked at together

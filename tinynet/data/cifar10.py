@@ -13,10 +13,10 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, md5_of, open_regular, unreadable
-from tinynet.errors import DataError
 
 CLASSES = (
     "airplane",

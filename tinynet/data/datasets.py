@@ -15,7 +15,8 @@ import shlex
 from pathlib import Path
 from typing import Protocol
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.data import cifar10, imagenette, mnist
 from tinynet.data.cifar10 import CIFAR10
 from tinynet.data.download import Progress, Source, fetch, is_intact
@@ -25,7 +26,6 @@ from tinynet.data.imagenette import Imagenette
 from tinynet.data.loader import batches
 from tinynet.data.mnist import MNIST
 from tinynet.data.shapes import Shapes
-from tinynet.errors import DataError
 
 
 class Dataset(Protocol):

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from tinynet.core.errors import DataError
 from tinynet.data.files import is_there, md5_of, open_regular
-from tinynet.errors import DataError
 
 if TYPE_CHECKING:
     import requests

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 
 
 def default_root() -> Path:

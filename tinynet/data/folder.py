@@ -24,12 +24,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError, printable
 from tinynet.data.copies import Checksum, beginning, copies_among
 from tinynet.data.files import is_there, unreadable
 from tinynet.data.pictures import Pictures
 from tinynet.data.splits import PARTS, portion
-from tinynet.errors import DataError, printable
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 NAMES = {

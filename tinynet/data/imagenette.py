@@ -18,10 +18,10 @@ import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from tinynet.core.errors import DataError
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, open_regular
 from tinynet.data.folder import ImageFolder
-from tinynet.errors import DataError
 
 CLASSES = {
     "n01440764": "tench",

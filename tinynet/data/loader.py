@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.random import generator
 from tinynet.data.pictures import Pictures
-from tinynet.random import generator
 
 
 class _Labelled(Protocol):

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, open_regular, unreadable
-from tinynet.errors import DataError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinynet.backend import Array
-from tinynet.random import generator
+from tinynet.core.backend import Array
+from tinynet.core.random import generator
 
 CLASSES = (
     "disc",

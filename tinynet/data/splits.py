@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.data.pictures import Pictures
-from tinynet.errors import DataError
 
 PARTS = ("train", "validation", "test")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function
-from tinynet.backend import Array
-from tinynet.errors import ShapeError, warn_of_float64
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array
+from tinynet.core.errors import ShapeError, warn_of_float64
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
     conv2d_backward_input,
@@ -17,7 +17,7 @@ from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs,
 from tinynet.kernels.relu import conv2d_relu_backward, conv2d_relu_forward
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 Shape = tuple[int, ...]

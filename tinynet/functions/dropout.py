@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tinynet import kernels, random
-from tinynet.autograd import Function
-from tinynet.backend import Array
+from tinynet import kernels
+from tinynet.core import random
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class Dropout(Function):
@@ -31,7 +32,7 @@ def dropout(x: Tensor, p: float = 0.5, *, training: bool = True) -> Tensor:
 
     Without `training` x comes back as it is. (The paper, section 4.2, multiplies by 1 - p at test
     time instead.) The mask depends on the seed, the training step and how many masks were drawn in
-    this step before, which is the number of the layer: see `tinynet.random`.
+    this step before, which is the number of the layer: see `tinynet.core.random`.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, 0 to 1. Got p={p}.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, array_module
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, array_module
 from tinynet.kernels.relu import relu_backward, relu_forward
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function
-from tinynet.backend import Array
-from tinynet.errors import ShapeError
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array
+from tinynet.core.errors import ShapeError
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.kernels.local import (
     locally_connected2d_backward_input,
@@ -15,7 +15,7 @@ from tinynet.kernels.local import (
 )
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class LocallyConnected2d(Function):

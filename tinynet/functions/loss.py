@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet import kernels
-from tinynet.autograd import Function, Variable, require_tensors
-from tinynet.backend import Array, array_module
-from tinynet.errors import ShapeError
+from tinynet.core.autograd import Function, Variable, require_tensors
+from tinynet.core.backend import Array, array_module
+from tinynet.core.errors import ShapeError
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class Softmax(Function):

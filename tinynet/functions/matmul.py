@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet import kernels
-from tinynet.autograd import Function, require_tensors
-from tinynet.backend import Array
-from tinynet.errors import ShapeError, warn_of_float64
+from tinynet.core.autograd import Function, require_tensors
+from tinynet.core.backend import Array
+from tinynet.core.errors import ShapeError, warn_of_float64
 from tinynet.functions.elementwise import unbroadcast
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class Matmul(Function):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, current
-from tinynet.errors import ShapeError
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, current
+from tinynet.core.errors import ShapeError
+from tinynet.core.recorder import seen
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
@@ -15,10 +16,9 @@ from tinynet.kernels.batch_norm import (
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.relu import batch_norm_relu_backward, batch_norm_relu_forward
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
-from tinynet.recording import seen
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class LocalResponseNorm(Function):

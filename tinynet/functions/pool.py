@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, array_module
-from tinynet.errors import ShapeError
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, array_module
+from tinynet.core.errors import ShapeError
 from tinynet.functions.elementwise import ReLU
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
@@ -15,7 +15,7 @@ from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.relu import NOBODY, max_pool2d_relu_forward
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class MaxPool2d(Function):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, array_module
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, array_module
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 Axis = int | tuple[int, ...] | None
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, array_module, transfer
-from tinynet.errors import ShapeError
-from tinynet.recording import kept
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, array_module, transfer
+from tinynet.core.errors import ShapeError
+from tinynet.core.recorder import kept
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class Reshape(Function):

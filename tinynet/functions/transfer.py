@@ -12,11 +12,11 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.autograd import Function
-from tinynet.backend import Array, Device, transfer
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array, Device, transfer
 
 if TYPE_CHECKING:
-    from tinynet.tensor import Tensor
+    from tinynet.tensors import Tensor
 
 
 class Crossing(NamedTuple):

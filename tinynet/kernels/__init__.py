@@ -31,10 +31,6 @@ once, a few hundredths of a step, and stay with NumPy (`functions/`).
 it out on this processor.
 """
 
-from tinynet.kernels._cuda_on_cpu import turns
-from tinynet.kernels._cuda_own import cuda_kernel, memory_traffic
-from tinynet.kernels._kernel import KERNELS, Kernel, use
-from tinynet.kernels._team import get_num_threads, set_num_threads
 from tinynet.kernels.augment import augment
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
@@ -42,12 +38,16 @@ from tinynet.kernels.batch_norm import (
     batch_norm_forward,
     batch_norm_statistics,
 )
+from tinynet.kernels.codegen.team import get_num_threads, set_num_threads
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
     conv2d_backward_input,
     conv2d_backward_weight,
     conv2d_forward,
 )
+from tinynet.kernels.cuda.custom import cuda_kernel, memory_traffic
+from tinynet.kernels.cuda.on_cpu import turns
+from tinynet.kernels.dispatch import KERNELS, Kernel, use
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.local import (

@@ -13,9 +13,9 @@ What is random in them is drawn in `pipeline`, the same for every device.
 
 from __future__ import annotations
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel
 
 PLACES = 6  # index, top, left, mirrored, down, right
 

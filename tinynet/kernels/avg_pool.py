@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
-from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In2, In4, Out4, native
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.native import In2, In4, Out4, native
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
 

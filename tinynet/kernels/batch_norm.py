@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import Grid, cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import NOTHING, In1, In2, Out2, Real, Wide2, helper, native
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.native import NOTHING, In1, In2, Out2, Real, Wide2, helper, native
+from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
 

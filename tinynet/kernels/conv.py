@@ -20,10 +20,10 @@ import contextvars
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinynet.backend import Array
-from tinynet.kernels import conv_cuda, conv_gradient_loops, conv_loops, winograd, winograd_gradient
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import COUNTLESS, MIXED, countless, mixed
+from tinynet.core.backend import Array
+from tinynet.kernels.codegen.layout import COUNTLESS, MIXED, countless, mixed
+from tinynet.kernels.convolution import cuda, gradient_loops, loops, winograd, winograd_gradient
+from tinynet.kernels.dispatch import Kernel, unless
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.matmul import gemm
@@ -166,7 +166,7 @@ def fast_forward(
     outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
     if _takes_winograd(x.shape, weight.shape, outputs, *geometry):
         return winograd.forward(x, weight, bias, padding, outputs, groups, relu=relu)
-    return conv_loops.forward(x, weight, bias, *geometry, relu=relu)
+    return loops.forward(x, weight, bias, *geometry, relu=relu)
 
 
 @conv2d_backward_input.numba
@@ -185,7 +185,7 @@ def conv2d_backward_input_numba(
     geometry = stride, padding, dilation, groups
     if _takes_winograd(shape, weight.shape, gy.shape[2:], *geometry):
         return winograd.backward_input(gy, weight, shape, padding, groups)
-    return conv_loops.backward_input(gy, weight, shape, *geometry)
+    return loops.backward_input(gy, weight, shape, *geometry)
 
 
 @conv2d_backward_weight.numba
@@ -208,14 +208,14 @@ def conv2d_backward_weight_numba(
     weight = (gy.shape[1], x.shape[1] // groups, *kernel)
     if _takes_winograd(x.shape, weight, gy.shape[2:], *geometry):
         return winograd_gradient.backward_weight(gy, x, kernel[0], padding, groups)
-    return conv_gradient_loops.backward_weight(gy, x, kernel, *geometry)
+    return gradient_loops.backward_weight(gy, x, kernel, *geometry)
 
 
 @conv2d_backward_bias.numba
 @unless(COUNTLESS, lambda gy: countless(gy.shape))
 def conv2d_backward_bias_numba(gy: Array) -> Array:
     """Add up in double precision."""
-    return conv_gradient_loops.backward_bias(gy)
+    return gradient_loops.backward_bias(gy)
 
 
 # ---- the same in threads: conv.cu
@@ -233,7 +233,7 @@ def conv2d_forward_cuda(
 ) -> Array:
     """One block a tile of 64 filters and 64 windows."""
     outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
-    return conv_cuda.forward(x, weight, bias, outputs, stride, padding, dilation, groups)
+    return cuda.forward(x, weight, bias, outputs, stride, padding, dilation, groups)
 
 
 @conv2d_backward_input.cuda
@@ -247,7 +247,7 @@ def conv2d_backward_input_cuda(
     groups: int,
 ) -> Array:
     """One block a tile of 64 channels and 64 pixels."""
-    return conv_cuda.backward_input(gy, weight, shape, stride, padding, dilation, groups)
+    return cuda.backward_input(gy, weight, shape, stride, padding, dilation, groups)
 
 
 @conv2d_backward_weight.cuda
@@ -261,10 +261,10 @@ def conv2d_backward_weight_cuda(
     groups: int,
 ) -> Array:
     """One block a tile of 64 filters and 64 of their weights."""
-    return conv_cuda.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+    return cuda.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
 
 
 @conv2d_backward_bias.cuda
 def conv2d_backward_bias_cuda(gy: Array) -> Array:
     """One block a channel, in double precision."""
-    return conv_cuda.backward_bias(gy)
+    return cuda.backward_bias(gy)

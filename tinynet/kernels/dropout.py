@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import share
-from tinynet.kernels._native import In1, Out1, Real, helper, native
-from tinynet.random import Key, LiveKey, first_number, numbers, random_bits
+from tinynet.core.backend import Array, array_module
+from tinynet.core.random import Key, LiveKey, first_number, numbers, random_bits
+from tinynet.kernels.codegen.layout import share
+from tinynet.kernels.codegen.native import In1, Out1, Real, helper, native
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 
 @Kernel
@@ -72,7 +72,7 @@ def _mask_loop(
 
 @helper
 def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
-    """Philox4x32-10: see tinynet.random. All words are 32 bits wide, in 64-bit integers."""
+    """Philox4x32-10: see tinynet.core.random. All words are 32 bits wide, in 64-bit integers."""
     low = np.uint64(0xFFFFFFFF)
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     k, m = np.uint64(k0), np.uint64(k1)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.errors import ShapeError
+from tinynet.core.backend import Array, array_module
+from tinynet.core.errors import ShapeError
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]

@@ -13,10 +13,10 @@ is written for a GPU too, where cuBLAS computes all places at once: there is no 
 
 from __future__ import annotations
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels import local_loops
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import COUNTLESS, MIXED, countless, mixed
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import COUNTLESS, MIXED, countless, mixed
+from tinynet.kernels.convolution import local_loops
+from tinynet.kernels.dispatch import Kernel, unless
 from tinynet.kernels.geometry import Padding, Pair, frame, unframe, windows
 from tinynet.kernels.matmul import gemm
 

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import Grid, cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In2, Out2, Real, native
-from tinynet.kernels._vectors import times_power, window_sums
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.native import In2, Out2, Real, native
+from tinynet.kernels.codegen.vectors import times_power, window_sums
+from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._blas import single_thread
-from tinynet.kernels._cuda import Grid, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._team import team
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.blas import single_thread
+from tinynet.kernels.codegen.team import team
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 BLOCKS = 8  # a fixed number, so that the bits do not depend on the number of threads
 WORTH = 1_000_000  # multiplications that are worth waking a thread for
@@ -74,7 +74,7 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
 def _multiply(a: Array, b: Array, y: Array) -> None:
     """Write a @ b into y, on a GPU, in as few calls of cuBLAS as it takes without copies."""
-    from tinynet.kernels._cublas import Matrices, blas
+    from tinynet.kernels.cuda.cublas import Matrices, blas
 
     batch, xp = y.shape[:-2], array_module(y)
     if len(batch) > 1 and (a.shape[:-2] != batch or b.shape[:-2] != batch):

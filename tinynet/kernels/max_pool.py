@@ -11,12 +11,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import NOTHING, In4, Out4, Real, TagsIn4, TagsOut4, helper, native
-from tinynet.kernels._vectors import largest, won
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.native import (
+    NOTHING,
+    In4,
+    Out4,
+    Real,
+    TagsIn4,
+    TagsOut4,
+    helper,
+    native,
+)
+from tinynet.kernels.codegen.vectors import largest, won
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
 
 

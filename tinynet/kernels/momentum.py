@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinynet.backend import Array, array_module, is_array
-from tinynet.kernels._cuda import BLOCK, MANY, Grid, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import share
-from tinynet.kernels._native import In1, Out1, Real, native
+from tinynet.core.backend import Array, array_module, is_array
+from tinynet.kernels.codegen.layout import share
+from tinynet.kernels.codegen.native import In1, Out1, Real, native
+from tinynet.kernels.cuda.launch import BLOCK, MANY, Grid, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 Arrays = Sequence[Array]
 """A list of arrays, or one array, which then counts as the list of its rows."""

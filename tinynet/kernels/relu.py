@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels import batch_norm, conv_cuda, conv_gradient_loops
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
-from tinynet.kernels._layout import COUNTLESS, GRAIN, MIXED, countless, mixed
-from tinynet.kernels._native import In1, Out1, native
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels import batch_norm
 from tinynet.kernels.batch_norm import batch_norm_backward, batch_norm_forward
+from tinynet.kernels.codegen.layout import COUNTLESS, GRAIN, MIXED, countless, mixed
+from tinynet.kernels.codegen.native import In1, Out1, native
 from tinynet.kernels.conv import (
     conv2d_backward_bias,
     conv2d_forward,
     fast_forward,
     forward_countless,
 )
+from tinynet.kernels.convolution import cuda, gradient_loops
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 from tinynet.kernels.max_pool import fast_forward as fast_pooling
 from tinynet.kernels.max_pool import launch_forward, max_pool2d_forward
@@ -206,7 +207,7 @@ def conv2d_relu_forward_numba(
 @unless(COUNTLESS, lambda gy, y: countless(gy.shape))
 def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
-    return conv_gradient_loops.backward_relu(gy, y)
+    return gradient_loops.backward_relu(gy, y)
 
 
 @max_pool2d_relu_forward.numba
@@ -273,13 +274,13 @@ def conv2d_relu_forward_cuda(
     """Add the bias and take the maximum while the sums are in registers."""
     outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
     geometry = outputs, stride, padding, dilation, groups
-    return conv_cuda.forward(x, weight, bias, *geometry, relu=True)
+    return cuda.forward(x, weight, bias, *geometry, relu=True)
 
 
 @conv2d_relu_backward.cuda
 def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
-    return conv_cuda.backward_relu(gy, y)
+    return cuda.backward_relu(gy, y)
 
 
 @max_pool2d_relu_forward.cuda

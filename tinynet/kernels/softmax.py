@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import Grid, in_rows, launch
-from tinynet.kernels._kernel import Kernel, unless
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, unless
 
 
 @Kernel

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.backend import Array, array_module
-from tinynet.kernels._cuda import cover, in_rows, launch
-from tinynet.kernels._kernel import Kernel
-from tinynet.kernels._layout import channels_first, channels_last, share
-from tinynet.kernels._native import In3, Out1, Out3, Real, helper, native
-from tinynet.kernels._vectors import times_power
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.native import In3, Out1, Out3, Real, helper, native
+from tinynet.kernels.codegen.vectors import times_power
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel
 
 
 def window_sum(x: Array, n: int) -> Array:

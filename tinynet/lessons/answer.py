@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Variable
-from tinynet.backend import to_numpy
+from tinynet.core.autograd import Variable
+from tinynet.core.backend import to_numpy
 
 SMALL = 16  # an array up to this size is written out
 

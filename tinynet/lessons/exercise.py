@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Variable
-from tinynet.backend import to_numpy
-from tinynet.errors import DeviceError
+from tinynet.core.autograd import Variable
+from tinynet.core.backend import to_numpy
+from tinynet.core.errors import DeviceError
 from tinynet.lessons.answer import SMALL, Caught, GoneError, NotYetError, blame, small, watched
 from tinynet.testing.compare import both, place
 

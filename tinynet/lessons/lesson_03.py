@@ -5,7 +5,7 @@ import numpy as np
 from tinynet.functions import softmax
 from tinynet.kernels import cross_entropy
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
-from tinynet.tensor import tensor
+from tinynet.tensors import tensor
 
 
 @exercise(

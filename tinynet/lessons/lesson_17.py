@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.errors import DeviceError
+from tinynet.core.errors import DeviceError
 from tinynet.kernels import cuda_kernel, memory_traffic, turns
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
 

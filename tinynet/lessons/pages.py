@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tinynet
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 
 PAIRING = "jupytext.toml"  # tells Jupyter to keep script and notebook in step
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")

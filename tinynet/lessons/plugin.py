@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.lessons import pages, student
 from tinynet.lessons.exercise import Outcome
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tinynet
-from tinynet.kernels._kernel import Kernel
+from tinynet.kernels.dispatch import Kernel
 from tinynet.lessons import speak
 
 
@@ -23,8 +23,11 @@ def show(thing: Any, kind: str = "reference") -> None:
         Which implementation of a kernel: "reference", "numba" or "cuda".
     """
     if isinstance(thing, str):
-        path = Path(tinynet.__file__).parent / "kernels" / Path(thing).name
-        speak.code(f"tinynet/kernels/{path.name}", path.read_text(encoding="utf-8"), "cpp")
+        kernels = Path(tinynet.__file__).parent / "kernels"
+        path = (kernels / "cuda" if thing.endswith(".cuh") else kernels) / Path(thing).name
+        speak.code(
+            path.relative_to(kernels.parents[1]).as_posix(), path.read_text(encoding="utf-8"), "cpp"
+        )
         return
     if isinstance(thing, Kernel):
         if kind not in thing.implementations:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages
 from tinynet.lessons.answer import Caught
 from tinynet.lessons.exercise import Outcome

@@ -10,9 +10,10 @@ import os
 import sys
 from dataclasses import dataclass
 
-from tinynet import backend, data
-from tinynet.backend import Array, Device
-from tinynet.errors import DataError, DeviceError
+from tinynet import data
+from tinynet.core import backend
+from tinynet.core.backend import Array, Device
+from tinynet.core.errors import DataError, DeviceError
 
 WISH = "TINYNET_LESSON_DATA"
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from tinynet import nn, random
+from tinynet import nn
+from tinynet.core import random
 from tinynet.models import (
     alexnet_variants,
     cuda_convnet,
@@ -14,11 +15,11 @@ from tinynet.models import (
     googlenet,
     inception_v4,
     nin,
+    one_weird_trick,
     resnet,
     small,
-    towers,
+    two_towers,
     vgg,
-    weird_trick,
     zfnet,
 )
 from tinynet.models.alexnet import AlexNet
@@ -41,8 +42,8 @@ _bottlenecks = partial(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
 
 MODELS: dict[str, Entry] = {
     "alexnet": Entry(AlexNet),
-    "alexnet-two-towers": Entry(towers.alexnet_two_towers),
-    "alexnet-one-weird-trick": Entry(weird_trick.alexnet_one_weird_trick),
+    "alexnet-two-towers": Entry(two_towers.alexnet_two_towers),
+    "alexnet-one-weird-trick": Entry(one_weird_trick.alexnet_one_weird_trick),
     "zfnet": Entry(zfnet.zfnet),
     **{f"vgg-{layers}": Entry(partial(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
     "googlenet": Entry(GoogLeNet),
@@ -63,8 +64,8 @@ MODELS: dict[str, Entry] = {
     "resnet-56": _small(partial(resnet.cifar_resnet, 56)),
     "densenet-bc-100": _small(densenet.densenet_bc_100),
     "small-alexnet": _small(small.small_alexnet),
-    "small-alexnet-two-towers": _small(towers.small_alexnet_two_towers),
-    "small-alexnet-one-weird-trick": _small(weird_trick.small_alexnet_one_weird_trick),
+    "small-alexnet-two-towers": _small(two_towers.small_alexnet_two_towers),
+    "small-alexnet-one-weird-trick": _small(one_weird_trick.small_alexnet_one_weird_trick),
     "small-zfnet": _small(zfnet.small_zfnet),
     "small-vgg": _small(vgg.small_vgg),
     "small-googlenet": _small(googlenet.small_googlenet),
@@ -127,7 +128,7 @@ def entry(name: str, variant: str | None = None) -> Entry:
         raise ValueError(
             f'models.build: "alexnet" and those of two towers have variants, {name!r} has none.'
         )
-    towers.check_exchange(variant)
+    two_towers.check_exchange(variant)
     return found._replace(make=partial(found.make, exchange_at=variant))
 
 

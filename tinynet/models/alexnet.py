@@ -14,7 +14,7 @@ from tinynet import nn
 from tinynet.kernels.geometry import Padding
 from tinynet.nn import init
 from tinynet.nn.mistakes import KerasPostLRN
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 KERNELS = (11, 5, 3, 3, 3)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 class DenseLayer(nn.Module):

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.backend import Array
-from tinynet.models.units import ConvUnit
-from tinynet.tensor import Tensor
+from tinynet.core.backend import Array
+from tinynet.models.conv_unit import ConvUnit
+from tinynet.tensors import Tensor
 
 Widths = tuple[int, int, int, int, int, int]
 """Of a module: 1x1; 3x3 reduced, 3x3; 5x5 reduced, 5x5; behind the pool (table 1)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tinynet import nn
 from tinynet.kernels.geometry import Pair
-from tinynet.models.units import ConvUnit
+from tinynet.models.conv_unit import ConvUnit
 
 Layer = tuple[int, int | Pair] | tuple[int, int | Pair, int]
 ROW7, COLUMN7, ROW3, COLUMN3 = (1, 7), (7, 1), (1, 3), (3, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynet import nn
-from tinynet.models.units import ConvUnit
+from tinynet.models.conv_unit import ConvUnit
 
 Widths = tuple[int, int, int]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 class SqueezeExcitation(nn.Module):

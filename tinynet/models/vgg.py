@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 CONVOLUTIONS = {
     11: (1, 1, 2, 2, 2),

@@ -2,7 +2,7 @@
 
 from tinynet.nn import init
 from tinynet.nn.activation import ReLU, Sigmoid, Tanh
-from tinynet.nn.combine import Concatenate, Residual, Subsample
+from tinynet.nn.containers import Concatenate, Residual, Subsample
 from tinynet.nn.layers import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -18,8 +18,8 @@ from tinynet.nn.layers import (
     SpatialResponseNorm,
     in_halves,
 )
+from tinynet.nn.loss import Answer, answer
 from tinynet.nn.module import Buffer, Module, Parameter, Sequential, in_turn, observe
-from tinynet.nn.objective import Answer, answer
 
 __all__ = [
     "AdaptiveAvgPool2d",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinynet import functions as F
 from tinynet.nn.module import Module
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 class ReLU(Module):

@@ -1,4 +1,4 @@
-"""Initial values of parameters, drawn from the counter-based streams of `tinynet.random`."""
+"""Initial values of parameters, drawn from the counter-based streams of `tinynet.core.random`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinynet import random
-from tinynet.backend import Array
-from tinynet.tensor import Tensor
+from tinynet.core import random
+from tinynet.core.backend import Array
+from tinynet.tensors import Tensor
 
 _drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.init", default=True)
 

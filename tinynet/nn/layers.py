@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from tinynet import functions as F
-from tinynet.errors import ShapeError
+from tinynet.core.errors import ShapeError
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.activation import ReLU
 from tinynet.nn.module import Buffer, Module, Parameter
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 class BeforeReLU(Module):

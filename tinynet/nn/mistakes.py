@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet import functions as F
-from tinynet.autograd import no_grad
+from tinynet.core.autograd import no_grad
 from tinynet.nn.layers import LocalResponseNorm
 from tinynet.nn.module import Module
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 class KerasPostLRN(Module):

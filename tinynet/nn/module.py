@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array, Device, current, device, is_array, transfer
-from tinynet.errors import ShapeError
-from tinynet.recording import recorder
-from tinynet.tensor import Tensor
+from tinynet.core.backend import Array, Device, current, device, is_array, transfer
+from tinynet.core.errors import ShapeError
+from tinynet.core.recorder import recorder
+from tinynet.tensors import Tensor
 
 COUNTER = "num_batches_tracked"
 """PyTorch's batch normalization counts its batches; ours has no use for that."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.testing import window_cases
 from tinynet.testing.window_cases import Arguments, Maker, Random
 

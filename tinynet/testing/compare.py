@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 
 # the letters of an index, by number of axes
 AXES = {1: "i", 2: "n, c", 3: "n, k, p", 4: "n, c, h, w"}

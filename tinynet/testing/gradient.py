@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.testing.compare import both, difference, place, tolerance
 from tinynet.testing.subject import Subject, name_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference, scale_of, tolerance
 from tinynet.testing.subject import name_of

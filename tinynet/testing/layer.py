@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array
-from tinynet.errors import ShapeError
+from tinynet.core.backend import Array
+from tinynet.core.errors import ShapeError
 from tinynet.testing.compare import difference, scale_of, tolerance
 from tinynet.testing.gradient import compare_gradients
 from tinynet.testing.kernel import other_orders
@@ -61,7 +61,7 @@ def _values(subject: Subject) -> Array:
         raise _wrong(
             subject,
             "the output for the same input is not the same, in the same bits, the second time. "
-            "Draw random numbers by tinynet.random.",
+            "Draw random numbers by tinynet.core.random.",
         )
     if not np.isfinite(y).all():
         count = int((~np.isfinite(y)).sum())

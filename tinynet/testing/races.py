@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.errors import DeviceError
-from tinynet.kernels._cuda_own import OwnKernel
+from tinynet.core.errors import DeviceError
+from tinynet.kernels.cuda.custom import OwnKernel
 
 LIBRARY = "libtsan.so"
 RUN = "from tinynet.testing.races import run; run()"
@@ -85,7 +85,7 @@ def _watch(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _library() -> str:
-    from tinynet.kernels._cuda_on_cpu import compiler
+    from tinynet.kernels.cuda.on_cpu import compiler
 
     command = [compiler(), f"-print-file-name={LIBRARY}"]
     path = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

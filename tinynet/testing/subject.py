@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet import random
-from tinynet.backend import CPU, Array
+from tinynet.core import random
+from tinynet.core.backend import CPU, Array
 from tinynet.nn import Module
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 
 def name_of(fn: Any) -> str:

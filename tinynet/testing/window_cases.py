@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet import kernels
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.kernels.geometry import Padding, Pair, output_shape
 
 Arguments = tuple[Any, ...]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 from tinynet.weights.pickles import printable
 
 DAMAGE = (

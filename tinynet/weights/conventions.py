@@ -21,8 +21,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinynet import nn
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 
 CHOICES = {"layout": ("OIHW", "HWIO"), "channels": ("RGB", "BGR"), "lrn_alpha": ("sum", "mean")}
 KEY = "conventions"

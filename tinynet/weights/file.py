@@ -10,11 +10,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinynet import checkpoint
-from tinynet.backend import Array
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.data.files import open_regular
-from tinynet.errors import DataError
-from tinynet.weights import archives, legacy_file, numpy_file, pickles, shapes, torch_file
+from tinynet.weights import (
+    archives,
+    checkpoint,
+    legacy_file,
+    numpy_file,
+    pickles,
+    shapes,
+    torch_file,
+)
 from tinynet.weights.pickles import printable, short
 
 HEADER = 1 << 24  # bytes of a safetensors; a hundred thousand arrays take half of it

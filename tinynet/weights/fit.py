@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tinynet import nn
-from tinynet.backend import Array, to_numpy
-from tinynet.errors import DataError
+from tinynet.core.backend import Array, to_numpy
+from tinynet.core.errors import DataError
 from tinynet.weights import conventions, known, names
 from tinynet.weights.file import Weights, read
 

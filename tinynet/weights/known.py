@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tinynet import models, nn
-from tinynet.backend import Array, default_device
+from tinynet.core.backend import Array, default_device
 from tinynet.weights import names
 
 SHOWN = 3  # networks in a sentence

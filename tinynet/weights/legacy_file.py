@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.weights import pickles
 from tinynet.weights.pickles import short
 from tinynet.weights.torch_file import Storages, check_key, explained, named_tensors, stored

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
 OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")

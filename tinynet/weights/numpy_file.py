@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.weights import shapes
 from tinynet.weights.archives import member
 from tinynet.weights.pickles import printable, short

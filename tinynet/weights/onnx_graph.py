@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinynet import checkpoint, kernels, nn
-from tinynet.autograd import Function, Variable
-from tinynet.backend import Array
-from tinynet.errors import DataError
-from tinynet.tensor import tensor
+from tinynet import kernels, nn
+from tinynet.core.autograd import Function, Variable
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
+from tinynet.tensors import tensor
+from tinynet.weights import checkpoint
 from tinynet.weights.onnx_ops import WRITERS, Writer
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.autograd import Function
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.autograd import Function
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.functions import conv, elementwise, norm, pool, reduce, shape, transfer
 from tinynet.functions.matmul import Linear, Matmul
 

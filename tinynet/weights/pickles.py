@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinynet import errors
-from tinynet.errors import DataError
+from tinynet.core import errors
+from tinynet.core.errors import DataError
 
 LARGEST = 1 << 23  # bytes; a thousand tensors take a few hundred thousand
 LONGEST = 200  # characters of a name

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.backend import Array
-from tinynet.errors import DataError
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
 from tinynet.weights import pickles, shapes
 from tinynet.weights.archives import member
 from tinynet.weights.pickles import short

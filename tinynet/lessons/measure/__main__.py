@@ -8,7 +8,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-from tinynet.errors import DataError
+from tinynet.core.errors import DataError
 
 
 def main() -> None:

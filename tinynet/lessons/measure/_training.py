@@ -10,8 +10,8 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.backend import Array
-from tinynet.random import at_step
+from tinynet.core.backend import Array
+from tinynet.core.random import at_step
 
 Prepare = Callable[[Array], Array]
 Disturb = Callable[[Array, np.random.Generator], Array]

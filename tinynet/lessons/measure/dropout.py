@@ -12,7 +12,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.lessons.measure._training import say, scores, spread, train
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 IMAGES, EPOCHS, LR = 500, 40, 0.02
 

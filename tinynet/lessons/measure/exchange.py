@@ -14,7 +14,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet.lessons.measure._training import prepared, say, scores, spread, train
-from tinynet.models.towers import EXCHANGES, SMALL, TwoTowers
+from tinynet.models.two_towers import EXCHANGES, SMALL, TwoTowers
 
 PLAN = dataclasses.replace(SMALL, widths=(8, 16, 24, 24, 16), hidden=64)
 IMAGES, EPOCHS, LR = 6_000, 6, 0.02

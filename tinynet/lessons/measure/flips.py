@@ -9,7 +9,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import nn
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.lessons.measure._training import say, scores, spread, train
 
 WAYS: dict[str, tuple[int | tuple[int, int], ...]] = {  # axes to flip, each with its own coin

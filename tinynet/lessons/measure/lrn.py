@@ -13,7 +13,7 @@ import tinynet as tn
 from tinynet import nn
 from tinynet.lessons.measure._training import say, scores, spread, train
 from tinynet.nn.mistakes import KerasPostLRN
-from tinynet.tensor import Tensor
+from tinynet.tensors import Tensor
 
 EPOCHS, LR = 4, 0.02
 

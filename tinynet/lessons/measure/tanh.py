@@ -15,7 +15,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.backend import Array
+from tinynet.core.backend import Array
 from tinynet.lessons.measure._training import say, spread
 from tinynet.nn import init
 

@@ -1,0 +1,1 @@
+"""Methods from before deep networks, to compare with."""

@@ -1,0 +1,128 @@
+"""``tinynet weights show | convert``: a file of weights, shown, and written as another kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from tinynet import models, nn, weights
+from tinynet.analysis.summary import table
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
+from tinynet.weights import conventions, names
+from tinynet.weights.file import Weights
+from tinynet.weights.pickles import printable
+
+FILE = click.Path(path_type=Path)
+CLIPPED = 100  # characters of one line of metadata
+PIECE = 1 << 20  # numbers that are made float64 at a time
+MOST = 100_000  # classes that a file may ask for
+
+
+@click.group(name="weights")
+def commands() -> None:
+    """Show and convert files of weights: .pth, .safetensors, .npz, checkpoints. None can run."""
+
+
+@commands.command()
+@click.argument("file", type=FILE)
+@click.option("--model", help="Say whether the file fits this model, and what is translated.")
+@click.option("--variant", help="Of alexnet.")
+def show(file: Path, model: str | None, variant: str | None) -> None:
+    """List what FILE holds and what it says of itself."""
+    found = weights.read(file)
+    click.echo(listing(file, found))
+    if model is not None:
+        for note in weights.load(_model_for(model, variant, found), found):
+            click.echo(note)
+        click.echo(f"It fits {model}.")
+
+
+@commands.command()
+@click.argument("file", type=FILE)
+@click.argument("out", type=FILE)
+@click.option("--model", help="Give it the names and the conventions of this model.")
+@click.option("--variant", help="Of alexnet.")
+@click.option("--layout", type=click.Choice(conventions.CHOICES["layout"]))
+@click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
+@click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
+def convert(file: Path, out: Path, model: str | None, variant: str | None, **said: Any) -> None:
+    """Write the weights in FILE to OUT: a .safetensors, an .npz, or with --model an .onnx.
+
+    An .onnx holds the network too. The last three options say what FILE does not say of itself.
+    """
+    found = weights.read(file)
+    if model is None:
+        if out.suffix == ".onnx":
+            raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
+        try:
+            stated = conventions.stated(found.metadata, **said)
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
+        metadata = {**found.metadata, conventions.KEY: stated.json()}
+        result, notes = Weights(found.arrays, metadata), []
+    else:
+        net = _model_for(model, variant, found)
+        notes = weights.load(net, found, **said)
+        metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
+        result = Weights(net.state_dict(), metadata)
+    if out.suffix == ".onnx":
+        side = models.entry(str(model), variant).side
+        weights.save_onnx(out, net, (3, side, side))
+    else:
+        weights.save(out, result)
+    for note in notes:
+        click.echo(note)
+    click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")
+
+
+def listing(file: Path, found: Weights) -> str:
+    """Return a table of the arrays, and the lines that the file says of itself."""
+    rows = [("array", "dtype", "shape", "mean", "deviation")]
+    for name, array in found.arrays.items():
+        spread = [f"{value:.4g}" for value in moments(array)] if array.size else ("", "")
+        shape = "x".join(map(str, array.shape)) or "one number"
+        rows.append((name, str(array.dtype), shape, *spread))
+    numbers = sum(array.size for array in found.arrays.values())
+    size = sum(array.nbytes for array in found.arrays.values())
+    said = [
+        f"{printable(key)}: {printable(value[:CLIPPED])}{' ...' * (len(value) > CLIPPED)}"
+        for key, value in sorted(found.metadata.items())
+    ]
+    return "\n".join(
+        [
+            f"{file}: {found.kind}, {len(found.arrays)} arrays, {numbers:,} numbers, "
+            f"{size / 2**20:.1f} MiB",
+            table(rows, left=3),
+            *said,
+        ]
+    )
+
+
+def moments(array: Array) -> tuple[float, float]:
+    """Return mean and standard deviation in float64, a piece of the array at a time."""
+    with np.errstate(all="ignore"):
+        mean = np.mean(array, dtype=np.float64)
+        pieces = np.array_split(array.reshape(-1), -(-array.size // PIECE))
+        squares = sum(np.square(piece - mean).sum() for piece in pieces)
+        return float(mean), float(np.sqrt(squares / array.size))
+
+
+def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
+    """Return a model with as many classes as the last layer in the file has."""
+    try:
+        with nn.init.undrawn():
+            wanted = list(models.build(name, variant=variant).state_dict())
+            last = names.fitted(found.arrays, wanted).get(wanted[-1])
+            classes = 10 if last is None else max(1, last.size)
+            if classes > MOST:
+                raise DataError(
+                    f"{name}: a network tells up to {MOST:,} classes apart here; the last layer in "
+                    f"the file has {classes:,} numbers."
+                )
+            return models.build(name, classes, variant=variant)
+    except ValueError as error:
+        raise DataError(str(error)) from None

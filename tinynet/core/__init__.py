@@ -1,0 +1,1 @@
+"""Autograd engine, devices, random streams and errors: what every other part stands on."""

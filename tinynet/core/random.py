@@ -1,0 +1,164 @@
+r"""Random numbers that do not depend on the backend, nor on what was drawn before.
+
+Philox (Salmon et al. 2011) is a *counter-based* generator: the numbers are a function of a key and
+a counter, there is no state to carry along. Here the key is the seed, and the counter says which
+number it is:
+
+    word i of draw d in training step s  =  Philox4x32(counter = (i // 4, d, s), key = seed)[i % 4]
+
+So a run that resumes at step 700 draws what the uninterrupted run drew there, and a dropout mask
+is the same on NumPy, in Numba and on a GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.core.backend import Array, array_module
+from tinynet.core.errors import GraphError
+from tinynet.core.recorder import recorder
+
+
+@dataclass
+class _Counters:
+    """Where the global stream stands: see `seed`, `at_step` and `next_draw`."""
+
+    seed: int = 0
+    step: int = 0
+    draw: int = 0
+    parameter: int = 0
+    row: int = 0
+
+
+_counters = _Counters()
+
+
+def seed(n: int) -> None:
+    """Start all random streams anew: initial weights, then dropout masks, from seed `n`."""
+    if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
+        raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
+    _counters.__init__(int(n))  # type: ignore[misc]
+
+
+def at_step(step: int) -> None:
+    """From here on the draws belong to this training step; the first one is draw 0 again."""
+    if recorder() is not None:
+        raise GraphError(
+            "at_step: a replay does not come by here. Say the step before the call of the graph."
+        )
+    _counters.step, _counters.draw = step, 0
+
+
+def at_row(row: int) -> None:
+    """From here on image 0 of a batch counts as image `row`: another rank has those before it."""
+    _counters.row = row
+
+
+@contextlib.contextmanager
+def fork(n: int) -> Iterator[None]:
+    """Inside the block everything is drawn from seed `n`; afterwards the old streams go on."""
+    before = _Counters(**vars(_counters))
+    seed(n)
+    try:
+        yield
+    finally:
+        _counters.__init__(**vars(before))  # type: ignore[misc]
+
+
+class LiveKey(NamedTuple):
+    """The key of a draw in a graph: it lies in memory, since every replay draws anew."""
+
+    counters: Array  # (3,) uint64: seed, step, draw
+    offset: int  # to be added to the draw
+    first: int = 0
+
+
+Key = tuple[int, int, int] | tuple[int, int, int, int] | LiveKey
+"""Which draw it is, (seed, step, draw), and which of its numbers is the first, if not number 0."""
+
+
+def next_draw(an_image: int = 0) -> Key:
+    """Return the key of one more draw, for example of a dropout mask.
+
+    `an_image`: how many numbers an image takes; those of a shard begin where the whole batch's do.
+    """
+    key, graph, first = counters(), recorder(), _counters.row * an_image
+    _counters.draw += 1
+    if graph is not None:
+        graph.watch("the first image of the batch", lambda: _counters.row)
+        return LiveKey(graph.counters, key[2] - graph.first_draw, first)
+    return (*key, first) if first else key
+
+
+def first_number(key: Key) -> int:
+    """Return which number of its draw is the first one that is wanted."""
+    return key.first if isinstance(key, LiveKey) else key[3] if len(key) > 3 else 0
+
+
+def counters() -> tuple[int, int, int]:
+    """Return the seed, the step and the number of the next draw."""
+    return _counters.seed, _counters.step, _counters.draw
+
+
+def skip(draws: int) -> None:
+    """Count draws that somebody else has made."""
+    _counters.draw += draws
+
+
+def numbers(key: Key) -> tuple[Any, Any, Any]:
+    """Return (seed, step, draw): of a key in the memory of a GPU, as arrays without axes."""
+    if not isinstance(key, LiveKey):
+        return key[:3]
+    seed, step, draw = (key.counters[i] for i in range(3))
+    found = seed, step, draw + np.uint64(key.offset)
+    return found if array_module(key.counters) is not np else tuple(int(n) for n in found)  # type: ignore[return-value]
+
+
+def next_parameter() -> np.random.Generator:
+    """Return the generator for the initial values of one more parameter."""
+    _counters.parameter += 1
+    return generator("parameter", _counters.parameter - 1)
+
+
+def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:
+    """Return NumPy's generator over Philox for this seed and path, e.g. ``("shuffle", epoch)``.
+
+    The same path always gives the same numbers: nothing has to be stored to go on later.
+    """
+    words = [zlib.crc32(p.encode()) if isinstance(p, str) else p for p in path]
+    entropy = [_counters.seed if seed is None else seed, *words]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+
+
+def philox4x32(counter: list[Array], key: tuple[Any, Any]) -> list[Array]:
+    """Return four arrays of random 32-bit words for four arrays of 32-bit counter words.
+
+    Ten rounds of: multiply two words, keep both halves of the products, mix in the others and the
+    key (Philox4x32-10, Salmon et al. 2011, section 3.2). All arrays are uint64 holding 32 bits.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        c0 = (p1 >> np.uint64(32)) ^ c1 ^ k0
+        c2 = (p0 >> np.uint64(32)) ^ c3 ^ k1
+        c1, c3 = p1 & np.uint64(0xFFFFFFFF), p0 & np.uint64(0xFFFFFFFF)
+        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+    return [c0, c1, c2, c3]
+
+
+def random_bits(size: int, key: Key, like: Array) -> Array:
+    """Return `size` random 32-bit words (uint32) of a draw, from its first one on."""
+    xp: Any = array_module(like)
+    n, step, draw = numbers(key)
+    start, skipped = divmod(first_number(key), 4)
+    block = xp.arange(start, start - (-(size + skipped) // 4), dtype=xp.uint64)
+    fixed = [xp.zeros_like(block) + word for word in (draw, step % 2**32, step // 2**32)]
+    words = philox4x32([block, *fixed], (n % 2**32, n // 2**32))
+    return xp.stack(words, axis=1).astype(xp.uint32).reshape(-1)[skipped : skipped + size]

@@ -1,0 +1,1 @@
+"""Several processes or several devices: process groups, data and model parallelism."""

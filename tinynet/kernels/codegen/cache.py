@@ -1,0 +1,155 @@
+"""Where compiled kernels are kept, and how a damaged or stale one never runs.
+
+Numba has a cache too. It runs old code after an edit of an imported constant or intrinsic, trusts
+whatever bytes it finds, and stops the program where no folder can be written. Here the name of the
+folder is a digest of everything that the machine code depends on, each file begins with the digest
+of its own content, and any trouble costs a compilation and one warning.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+DIGEST = hashlib.sha256().digest_size
+LOADING_TROUBLE = (
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError),
+)
+troubles: list[str] = []  # what went wrong in this process; the first was also said aloud
+
+
+def _complain(reason: object) -> None:
+    """Say once in a process that the cache is in trouble. Everything works without it."""
+    if not troubles:
+        way_out = "Kernels are compiled anew each time; TINYNET_CACHE can name another folder."
+        warnings.warn(f"kernel cache: {reason}. {way_out}", RuntimeWarning, 2)
+    troubles.append(str(reason))
+
+
+def _base() -> Path:
+    """Return the folder that the user chose, else the one where the system keeps such things."""
+    if chosen := os.environ.get("TINYNET_CACHE"):
+        return Path(chosen).expanduser()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared, "tinynet")
+    return Path("~/.cache/tinynet").expanduser()
+
+
+def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
+    """Return a digest of all that machine code depends on: sources, versions, processor, flags."""
+    import llvmlite
+    import numba
+    from numba.core import config
+    from numba.core.registry import cpu_target
+
+    machine = cpu_target.target_context.codegen().magic_tuple()
+    flags = [repr(vars(config)[name]) for name in ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")]
+    versions = numba.__version__, llvmlite.__version__, sys.version
+    digest = hashlib.sha256(repr((machine, flags, versions, options)).encode())
+    root = Path(__file__).parents[1]
+    for file in sorted(root.rglob("*.py")):
+        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _is_private(path: Path) -> bool:
+    """Return whether nobody else could have put machine code there."""
+    if not hasattr(os, "getuid"):
+        return True
+    status = path.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def private(*names: str) -> Path | None:
+    """Return a folder in the cache that only we may write to; None (and a warning): there is none.
+
+    What is kept there will be run.
+    """
+    try:
+        path = _base().joinpath(*names)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            is_private = _is_private(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        _complain(error)
+        return None
+    if not is_private:
+        _complain(f"others may write to {path}")
+    return path if is_private else None
+
+
+@functools.cache
+def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
+    """Return the folder of exactly this build, if there can be one."""
+    return private("kernels", _stamp(options))
+
+
+class Cache:
+    """One file for a kernel. Numba's dispatcher calls load_overload and save_overload."""
+
+    def __init__(self, name: str, options: dict[str, Any]) -> None:
+        self.name, self.hit = name, False
+        self.folder = folder(tuple(sorted(options.items())))
+
+    def load_overload(self, _signature: Any, target: Any) -> Any:
+        """Return the compiled kernel, or None."""
+        from numba.core.compiler import CompileResult
+
+        target.refresh()
+        content = self._read()
+        if content is None:
+            return None
+        try:
+            result = CompileResult._rebuild(target, *pickle.loads(content))
+        except LOADING_TROUBLE as error:  # whole, and yet not what this Numba wrote
+            _complain(f"{self.name}: {error!r}")
+            return None
+        self.hit = True
+        return result
+
+    def save_overload(self, _signature: Any, result: Any) -> None:
+        """Keep a compiled kernel for the next process."""
+        from numba.core.serialize import dumps
+
+        if self.folder is None or result.library.has_dynamic_globals:
+            return
+        content = dumps(result._reduce())
+        try:
+            self._write(self.folder, hashlib.sha256(content).digest() + content)
+        except OSError as error:
+            _complain(error)
+
+    def _read(self) -> bytes | None:
+        """Return the content of the file, if there is one and its digest is right."""
+        if self.folder is None:
+            return None
+        try:
+            data = (self.folder / self.name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _complain(error)
+            return None
+        if hashlib.sha256(data[DIGEST:]).digest() == data[:DIGEST]:
+            return data[DIGEST:]
+        _complain(f"{self.folder / self.name} is damaged")
+        return None
+
+    def _write(self, folder: Path, data: bytes) -> None:
+        """Write all or nothing, also when several processes do so at once."""
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            try:
+                file.write(data)
+                file.close()
+                Path(file.name).replace(folder / self.name)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+                raise

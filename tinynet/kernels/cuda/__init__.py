@@ -1,0 +1,1 @@
+"""CUDA machinery: compiling, launching and emulating the .cu files beside the ops."""

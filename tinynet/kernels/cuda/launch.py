@@ -1,0 +1,197 @@
+"""Finds, compiles and launches the CUDA kernels: on a GPU through CuPy, or on the CPU.
+
+    launch("lrn", "lrn_forward", cover(pixels), x, C, ...)
+
+runs the kernel ``lrn_forward`` of ``lrn.cu``, in as many threads as `cover` says. Arrays of CuPy
+take a GPU. Arrays of NumPy take the very same file through ``cuda_on_cpu``, with the same grid and
+the same arguments. What a CUDA program must not get wrong is checked here, against the declaration
+of the kernel in its file: an array has the type that the pointer says and lies in rows, a number
+is made the type that the parameter says.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.core.backend import Array, array_module, is_array
+
+HEADERS = Path(__file__).parent  # the .cuh files
+SOURCES = HEADERS.parent  # the .cu files, beside the ops
+BLOCK = 256  # threads, where nothing speaks for another number
+MANY = 96  # arrays that one argument may hold; tinynet.cuh says it too
+NARROW = 2**31 - 2**16  # elements that can be counted with an int, the last block included
+OPTIONS = ("-std=c++17",)
+TYPES = {
+    "int": "int32",
+    "unsigned": "uint32",
+    "long long": "int64",
+    "unsigned long long": "uint64",
+    "unsigned char": "uint8",
+    "bool": "bool",
+    "wide": "float64",
+}
+C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
+"""What `real` may be."""
+LISTS = {"Arrays": True, "ConstArrays": False}
+"""Arguments that hold several arrays of `real`, and whether these are written."""
+
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+KERNEL = re.compile(
+    r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\s*\(([^)]*)\)', re.DOTALL
+)
+
+
+class Grid(NamedTuple):
+    """How many blocks, how many threads each, and how many bytes a block shares beyond its own."""
+
+    blocks: tuple[int, ...]
+    threads: tuple[int, ...] = (BLOCK,)
+    shared: int = 0
+
+
+def cover(size: int, threads: int = BLOCK) -> Grid:
+    """Return a grid of at least `size` threads, in one dimension."""
+    return Grid((-(-size // threads),), (threads,))
+
+
+class Parameter(NamedTuple):
+    """One parameter of a kernel, as its file declares it."""
+
+    name: str
+    kind: str  # float32, int64, ...
+    is_pointer: bool = False
+    is_written: bool = False
+    is_list: bool = False
+
+    def take(self, value: Any, where: str) -> Any:
+        """Return an argument as the kernel must get it, or say what is wrong with it."""
+        if self.is_list:
+            return self.take_list(value, where)
+        if not self.is_pointer:
+            return np.dtype(self.kind).type(value)
+        if value is None:
+            return np.uintp(0)
+        if not is_array(value) or value.dtype != self.kind or not value.flags.c_contiguous:
+            facts = f"{value.dtype}, strides {value.strides}" if is_array(value) else repr(value)
+            raise TypeError(
+                f"{where}: {self.name} must be an array of {self.kind} that lies in rows. Got "
+                f"{facts}."
+            )
+        if self.is_written and isinstance(value, np.ndarray) and not value.flags.writeable:
+            raise TypeError(f"{where}: {self.name} is written to, but the array is read-only.")
+        return value
+
+    def take_list(self, values: list[Any], where: str) -> Any:
+        """Return the struct that holds so many numbers, or the addresses of so many arrays."""
+        if len(values) > MANY:
+            raise TypeError(f"{where}: {self.name} holds up to {MANY}, got {len(values)}.")
+        one = self._replace(is_list=False)
+        taken = [one.take(value, where) for value in values]
+        kind = "uintp" if self.is_pointer else self.kind
+        struct = np.zeros(1, [("at", kind, (MANY,))])
+        struct["at"][0, : len(taken)] = list(map(_address, taken)) if self.is_pointer else taken
+        return struct
+
+
+def _address(x: Array) -> int:
+    """Return where an array begins in memory."""
+    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
+
+
+class Build(NamedTuple):
+    """What is compiled: a file, for one kind of number, with short or long indices."""
+
+    file: str
+    real: str
+    is_wide: bool = False
+
+    def source(self) -> str:
+        """Return the file behind the types that it asks for, its own headers in their places."""
+        index = "long long" if self.is_wide else "int"
+        types = f"typedef {C_NAMES[self.real]} real;\ntypedef {index} Index;\n"
+        return types + _with_headers(f"{self.file}.cu", set())
+
+    def signatures(self) -> dict[str, tuple[Parameter, ...]]:
+        """Return the parameters of each kernel, by name."""
+        kinds = {**TYPES, "real": self.real, "Index": "int64" if self.is_wide else "int32"}
+        return declared(self.source(), kinds)
+
+
+def declared(code: str, kinds: dict[str, str]) -> dict[str, tuple[Parameter, ...]]:
+    """Return the parameters of each kernel in a text of CUDA C, by name."""
+    code = re.sub(r"//[^\n]*", "", code)
+    return {
+        name: tuple(_parameter(text, kinds) for text in parameters.split(",") if text.strip())
+        for name, parameters in KERNEL.findall(code)
+    }
+
+
+def _with_headers(file: str, seen: set[str]) -> str:
+    """Return a file with its headers in their places; messages still name file and line."""
+
+    def header(found: re.Match[str]) -> str:
+        name, line = found[1], text.count("\n", 0, found.start()) + 2
+        if name in seen:
+            return ""
+        seen.add(name)
+        return f'{_with_headers(name, seen)}#line {line} "{path}"'
+
+    folder = HEADERS if file.endswith(".cuh") else SOURCES
+    path = (folder / file).relative_to(SOURCES.parents[1]).as_posix()
+    text = (folder / file).read_text(encoding="utf-8").replace("#pragma once\n", "\n")
+    return f'#line 1 "{path}"\n{_INCLUDE.sub(header, text)}'
+
+
+def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
+    """Return what `const real* x` or `int H` declares."""
+    *words, name = text.replace("*", " * ").replace("__restrict__", "").split()
+    kind = " ".join(word for word in words if word not in ("const", "*"))
+    if kind in LISTS:
+        return Parameter(name, kinds["real"], True, LISTS[kind], is_list=True)
+    if kind == "Sizes":
+        return Parameter(name, kinds["Index"], is_list=True)
+    is_pointer = "*" in words
+    return Parameter(name, kinds[kind], is_pointer, is_pointer and "const" not in words)
+
+
+@functools.cache
+def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
+    """Return each kernel of a build, ready to be called with arrays of xp, and its parameters."""
+    signatures = build.signatures()
+    if xp is np:
+        from tinynet.kernels.cuda.on_cpu import Module
+
+        module: Any = Module(build.source())
+    else:
+        module = xp.RawModule(code=build.source(), options=OPTIONS)
+    return {name: (module.get_function(name), signatures[name]) for name in signatures}
+
+
+def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
+    """Run a kernel of FILE.cu. `real` is what the first array holds; None is a null pointer."""
+    lists = [a for a in arguments if isinstance(a, list)]
+    arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
+    if 0 in grid.blocks:
+        return
+    build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))
+    function, parameters = _kernels(build, array_module(arrays[0]))[kernel]
+    taken = take(parameters, arguments, f"{file}.{kernel}")
+    function(grid.blocks, grid.threads, taken, shared_mem=grid.shared)
+
+
+def take(parameters: tuple[Parameter, ...], arguments: Any, where: str) -> tuple[Any, ...]:
+    """Return the arguments as a kernel with these parameters must get them."""
+    if len(arguments) != len(parameters):
+        raise TypeError(f"{where} has {len(parameters)} parameters, got {len(arguments)}.")
+    return tuple(p.take(a, where) for p, a in zip(parameters, arguments, strict=True))
+
+
+def in_rows(x: Array) -> Array:
+    """Return x itself if it lies in rows without gaps, else a copy that does."""
+    return x if x.flags.c_contiguous else x.copy(order="C")

@@ -1,0 +1,167 @@
+"""Compiles CUDA kernels for the processor and launches them there: ``cuda_on_cpu``.
+
+The machine's C++ compiler reads the kernels behind ``cuda_on_cpu/cuda_on_cpu.h``. What it makes is
+kept in tinynet's cache, under a name that is a digest of everything it depends on. A `Module` looks
+like cupy.RawModule, so that whoever launches need not know which of them he holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.errors import DeviceError
+from tinynet.kernels.codegen import cache
+
+HERE = Path(__file__).with_name("cuda_on_cpu")
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-U_FORTIFY_SOURCE")
+SANITIZERS = {
+    "": (),
+    "address": ("-O1", "-g", "-fsanitize=address", "-DADDRESS_SANITIZER"),
+    "thread": ("-O1", "-g", "-fsanitize=thread", "-DTHREAD_SANITIZER"),
+}
+_KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
+ORDERS = ("forward", "backward", "mixed")
+_order: contextvars.ContextVar[str] = contextvars.ContextVar("tinynet.turns", default="forward")
+
+
+@contextlib.contextmanager
+def turns(order: str) -> Iterator[None]:
+    """Inside the block, threads and blocks have their turns "forward", "backward" or "mixed"."""
+    token = _order.set(order)
+    try:
+        yield
+    finally:
+        _order.reset(token)
+
+
+@functools.cache
+def compiler() -> str:
+    """Return the C++ compiler: the one that $CXX names, or the first of the usual names."""
+    for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
+        if name and (path := shutil.which(name)):
+            return path
+    raise DeviceError(
+        "cuda_on_cpu: the CUDA kernels are compiled by the machine's C++ compiler, and none was "
+        "found under the names c++, g++ and clang++. Install one (Debian, Ubuntu: apt install "
+        "g++), or let the environment variable CXX name it."
+    )
+
+
+def has_compiler() -> bool:
+    """Return whether there is one."""
+    try:
+        return bool(compiler())
+    except DeviceError:
+        return False
+
+
+@functools.cache
+def _versions() -> str:
+    """Return which compiler this is, and what the kernels are compiled with."""
+    says = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
+    files = [path.read_text(encoding="utf-8") for path in sorted(HERE.iterdir())]
+    return "\0".join([compiler(), says.stdout, *files])
+
+
+@functools.cache
+def _folder() -> Path:
+    """Return where compiled kernels are kept; nowhere to write: a folder for this process alone."""
+    return cache.private("cuda_on_cpu") or Path(_temporary().name)
+
+
+@functools.cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tinynet-")
+
+
+def _compile(text: str | Path, flags: tuple[str, ...], ending: str) -> Path:
+    """Return the file that the compiler makes of `text`, from the cache where it is there."""
+    content = text if isinstance(text, str) else text.read_text(encoding="utf-8")
+    key = hashlib.sha256("\0".join([_versions(), *flags, content]).encode()).hexdigest()[:24]
+    made = _folder() / f"{key}{ending}"
+    if _is_whole(made):
+        return made
+    with tempfile.TemporaryDirectory(dir=_folder()) as scratch:
+        source, result = Path(scratch, "kernels.cpp"), Path(scratch, f"made{ending}")
+        source.write_text(content, encoding="utf-8")
+        command = [compiler(), *flags, f"-I{HERE}", str(source), "-o", str(result)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DeviceError(f"cuda_on_cpu: {compiler()} refuses a kernel:\n{done.stderr}")
+        seal = hashlib.sha256(result.read_bytes()).digest()
+        with result.open("ab") as file:
+            file.write(seal)  # whoever loads or links the file does not look behind its end
+        result.replace(made)  # all or nothing, however many processes compile the same
+    return made
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a file is there and ends with the digest of what comes before."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return hashlib.sha256(data[:-32]).digest() == data[-32:]
+
+
+class Module:
+    """The kernels of one text of CUDA C, compiled for this processor."""
+
+    def __init__(self, text: str, sanitizer: str = "") -> None:
+        flags = FLAGS + SANITIZERS[sanitizer]
+        # the runtime itself is not watched: it would be found to share what it hands over
+        own = tuple(flag for flag in flags if flag != "-fsanitize=thread")
+        own += ("-DBLOCKS_IN_ORDER",) if sanitizer and "__shared__" in text else ()
+        runtime = _compile(HERE / "cuda_on_cpu.cpp", (*own, "-c"), ".o")
+        ends = "".join(f"LAUNCHABLE({name})\n" for name in _KERNEL.findall(text))
+        flags = (*flags, "-include", "cuda_on_cpu.h", "-shared")
+        library = _compile(f"{text}\n{ends}", (*flags, str(runtime)), ".so")
+        self._library, self._turn = ctypes.CDLL(str(library)), threading.Lock()
+
+    def get_function(self, name: str) -> Function:
+        """Return a kernel by its name."""
+        return Function(name, getattr(self._library, f"launch_{name}"), self._turn)
+
+
+class Function:
+    """One kernel; called like a cupy.RawKernel."""
+
+    def __init__(self, name: str, function: Any, turn: threading.Lock) -> None:
+        self.__name__, self._function, self._turn = name, function, turn
+        function.restype = ctypes.c_char_p
+
+    def __call__(
+        self,
+        blocks: tuple[int, ...],
+        threads: tuple[int, ...],
+        arguments: tuple[Any, ...],
+        *,
+        shared_mem: int = 0,
+    ) -> None:
+        """Run the kernel to its end."""
+        boxes = [  # a struct, an address, or a number
+            np.array(a.ctypes.data if isinstance(a, np.ndarray) and not a.dtype.names else a)
+            for a in arguments
+        ]
+        addresses = (ctypes.c_void_p * len(boxes))(*[box.ctypes.data for box in boxes])
+        turn = ORDERS.index(_order.get())
+        shape = (ctypes.c_uint * 7)(*(*blocks, 1, 1)[:3], *(*threads, 1, 1)[:3], turn)
+        with self._turn:  # one grid at a time
+            trouble = self._function(shape, ctypes.c_size_t(shared_mem), addresses)
+        if trouble:
+            raise RuntimeError(f"cuda_on_cpu: {trouble.decode()}")

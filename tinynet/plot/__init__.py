@@ -1,0 +1,5 @@
+"""Figures."""
+
+from tinynet.plot.figures import curves, filters
+
+__all__ = ["curves", "filters"]

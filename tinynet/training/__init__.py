@@ -1,0 +1,1 @@
+"""Training runs: loop, recipes, input pipeline, run folders, prediction."""

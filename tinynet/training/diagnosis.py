@@ -1,0 +1,75 @@
+"""Why training fails, in a sentence: infinity, NaN, or a loss that does not move."""
+
+from __future__ import annotations
+
+import math
+
+from tinynet.core.autograd import no_grad
+from tinynet.core.backend import Array, array_module, current, home
+from tinynet.nn import Module, observe
+from tinynet.tensors import Tensor
+
+
+def of_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> str:
+    """Say where infinity or NaN came from: the input, a weight, or the first layer that made it."""
+    found = f"train: the loss is {loss} at step {number} (lr {lr:g}). "
+    if not _all_finite(x.data):
+        return found + "The images already hold infinite or NaN values."
+    weight = _first_not_finite(model)
+    if weight:
+        return found + f"The update before it left {weight} not finite. Try a smaller --lr."
+    layer = _first_to_overflow(model, x)
+    if layer:
+        return found + f"{layer} is the first layer to overflow. Try a smaller --lr."
+    return (
+        found + "Weights and activations are finite, the scores are too large. Try a smaller --lr."
+    )
+
+
+def check_finite(model: Module, number: int, lr: float) -> None:
+    """Raise FloatingPointError if a weight became infinite or NaN; such weights are never saved."""
+    name = _first_not_finite(model)
+    if name:
+        raise FloatingPointError(
+            f"train: {name} holds infinite or NaN weights after step {number} (lr {lr:g}). "
+            "They are not saved. Try a smaller --lr."
+        )
+
+
+def explain_plateau(loss: float, classes: int) -> str:
+    """Return a sentence if the loss is that of a net which gives every class the same chance."""
+    chance = math.log(classes)
+    if abs(loss - chance) > 0.005 * chance:
+        return ""
+    return (
+        f"The loss stays at ln({classes}) = {chance:.4f}: the net still gives every class the same "
+        "chance. Usually the initial weights are too small for the scale of the inputs, the "
+        "learning rate is far off, or the labels do not belong to the images."
+    )
+
+
+def _first_to_overflow(model: Module, x: Tensor) -> str:
+    """Return the name and kind of the first layer whose output is not finite."""
+    names = {id(module): name for name, module in model.named_modules()}
+    found: list[str] = []
+
+    def look(module: Module, x: Tensor, y: Tensor | tuple[Tensor, ...]) -> None:
+        several = y if isinstance(y, tuple) else (y,)  # of a network with auxiliary heads
+        if not found and not all(_all_finite(one.data) for one in several):
+            found.append(f"{names[id(module)]} ({type(module).__name__})")
+
+    with no_grad(), observe(look):
+        model(x)
+    return found[0] if found else ""
+
+
+def _first_not_finite(model: Module) -> str:
+    for name, array in model.state_dict().items():
+        if not _all_finite(array):
+            return name
+    return ""
+
+
+def _all_finite(array: Array) -> bool:
+    with current(home(array)):
+        return bool(array_module(array).isfinite(array).all())

@@ -1,0 +1,212 @@
+"""Recipes by name: tested settings for `tinynet train`. What `demo` reaches a slow test asserts."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from tinynet.models import alexnet_variants
+from tinynet.training.recipes import Recipe
+
+TUNING = "fine-tune"  # the recipe that begins with weights of before
+TRAINED = ("colour noise", "learning rate", "biases", "update")  # the forks that are no layers
+
+
+def _small(model: str, about: str, **settings: Any) -> Recipe:
+    """Return the settings of a small relative on the drawn shapes, under a minute."""
+    common: dict[str, Any] = {"data": "shapes", "epochs": 6, "batch": 50, "schedule": "cosine"}
+    return Recipe(name=model, about=about, model=model, **{**common, **settings})
+
+
+def _papers(model: str, about: str, **settings: Any) -> Recipe:
+    """Return what the papers on residual and dense nets for CIFAR-10 share (their sections 4.2).
+
+    He et al. subtract the mean of each pixel; here each channel is standardised.
+    """
+    common: dict[str, Any] = {"lr": 0.1, "weight_decay": 1e-4, "pad": 4, "mirror": True}
+    drops = (0.5, 0.1), (0.75, 0.01)
+    return Recipe(name=model, about=about, model=model, schedule=drops, **{**common, **settings})
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="demo",
+            about="ten drawn shapes, no download, under a minute",
+            model="demo",
+            data="shapes",
+            epochs=8,
+            batch=50,
+            lr=0.02,
+            schedule=((0.75, 0.1),),
+        ),
+        Recipe(
+            name="cifar-quick",
+            about="cuda-convnet's 80-second net: 26 % error without augmentation",
+            model="cifar-quick",
+            epochs=9,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((8 / 9, 0.1),),
+            weight_decay=0.004,
+            linear_weight_decay=0.03,
+            preprocess="mean-image",
+        ),
+        Recipe(
+            name="cifar-18pct",
+            about="cuda-convnet's 18 % net: normalization within maps, 140 epochs",
+            model="cifar-18pct",
+            epochs=140,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((120 / 140, 0.1), (130 / 140, 0.01)),
+            weight_decay=0.004,
+            linear_weight_decay=1.0,
+            preprocess="mean-image",
+        ),
+        Recipe(
+            name="small-alexnet",
+            about="AlexNet's order and grouping for 32x32 images, with crops and mirrors",
+            model="small-alexnet",
+            epochs=12,
+            lr=0.01,
+            schedule=((0.75, 0.1), (0.92, 0.01)),
+            pad=4,
+            mirror=True,
+        ),
+        Recipe(
+            name="cifar-13pct",
+            about="cuda-convnet's 13 % net: filters for every place, 24x24 crops, in 75 epochs",
+            model="cifar-13pct",
+            epochs=75,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((65 / 75, 0.1), (70 / 75, 0.01)),
+            weight_decay=0.0,
+            linear_weight_decay=0.004,
+            local_weight_decay=0.004,
+            preprocess="mean-image",
+            crop=24,
+            mirror=True,
+        ),
+        Recipe(
+            name="cifar-11pct",
+            about="cuda-convnet's 11 % net: the same with normalization across maps, 520 epochs",
+            model="cifar-11pct",
+            epochs=520,
+            lr=0.001,
+            bias_lr=2.0,
+            schedule=((500 / 520, 0.1), (510 / 520, 0.01)),
+            weight_decay=0.0,
+            linear_weight_decay=0.01,
+            local_weight_decay=0.004,
+            preprocess="mean-image",
+            crop=24,
+            mirror=True,
+        ),
+        Recipe(  # rates at which it begins to learn from He's initial weights: at 0.01 it did not
+            name="nin",
+            about="network in network; the paper does not say its rates",
+            model="nin",
+            epochs=200,
+            lr=0.005,
+            schedule=((0.75, 0.1), (0.9, 0.01)),
+            weight_decay=1e-4,
+        ),
+        _papers(
+            "resnet-20", "a residual net of 20 layers, as in its paper: 64,000 steps", epochs=164
+        ),
+        _papers(
+            "resnet-56", "a residual net of 56 layers, as in its paper: 64,000 steps", epochs=164
+        ),
+        _papers(
+            "densenet-bc-100",
+            "a dense net of 100 layers, as in its paper: 300 epochs",
+            epochs=300,
+            batch=64,
+            update="nesterov",
+        ),
+        _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
+        _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
+        _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
+        _small("small-googlenet", "three of GoogLeNet's modules", lr=0.05),
+        _small("small-googlenet-head", "the same, and a head half-way up in training", lr=0.05),
+        _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
+        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4),
+        _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
+        _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
+        Recipe(
+            name=TUNING,
+            about="a network of torchvision's, with --init-from FILE --freeze features",
+            model="alexnet",
+            variant="torchvision",
+            epochs=5,
+            batch=32,
+            lr=0.002,
+            schedule="cosine",
+            enlarge=8,
+            crop=224,
+            mirror=True,
+        ),
+        Recipe(
+            name="alexnet",
+            about="the paper's network and protocol on pictures enlarged to 256x256",
+            model="alexnet",
+            epochs=90,
+            lr=0.01,
+            schedule=((25 / 90, 0.1), (51 / 90, 0.01), (72 / 90, 0.001)),
+            preprocess="mean-image",
+            enlarge=8,
+            crop=224,
+            mirror=True,
+            colour=0.1,
+        ),
+        Recipe(
+            name="alexnet-code2012",
+            about="the network and the rates of the code that computed the paper's tables",
+            model="alexnet",
+            variant="code2012",
+            epochs=93,
+            lr=0.01,
+            schedule=((23 / 93, 0.1), (51 / 93, 0.01), (78 / 93, 0.001)),
+            bias_rate=0.02,
+            preprocess="mean-image",
+            input_scale=1 / 1.1,
+            enlarge=8,
+            crop=224,
+            mirror=True,
+            colour=0.1,
+        ),
+    )
+}
+
+
+def find(name: str) -> Recipe:
+    """Return the recipe of this name."""
+    if name not in RECIPES:
+        close = difflib.get_close_matches(name, RECIPES, 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise ValueError(
+            f"recipe: there is none called {name!r}. Known: {', '.join(RECIPES)}.{hint}"
+        )
+    return RECIPES[name]
+
+
+def otherwise(recipe: Recipe) -> str:
+    """Return in a sentence how the recipe's variant was trained where it was published.
+
+    "" where the recipe is made for that variant, or begins with weights of before.
+    """
+    named = RECIPES.get(recipe.name, recipe)
+    if recipe.init_from or not named.model == recipe.model == "alexnet":
+        return ""
+    own, variant = (each.variant or "paper" for each in (named, recipe))
+    ours, theirs = (alexnet_variants.forks(alexnet_variants.find(v)) for v in (own, variant))
+    differ = [f"{fork} ({theirs[fork]})" for fork in TRAINED if theirs[fork] != ours[fork]]
+    if not differ:
+        return ""
+    return (
+        f"As published, {variant} has other settings than the recipe {recipe.name}: "
+        f"{', '.join(differ)}. This run takes the recipe's; --lr, --schedule, --update change them."
+    )

@@ -1,0 +1,231 @@
+"""A run: how it begins, goes on, saves itself and stops.
+
+`advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
+the folder holds a whole checkpoint from which the run goes on to the same weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinynet import models
+from tinynet.core import random
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
+from tinynet.distributed.data_parallel import agree, fingerprints, shared
+from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.nn import Module
+from tinynet.optim import Optimizer
+from tinynet.optim.schedules import error_of
+from tinynet.plot import figures
+from tinynet.training import input_pipeline, recipes, run_dir
+from tinynet.training.device_loader import moved
+from tinynet.training.diagnosis import check_finite
+from tinynet.training.loop import Epoch, Feed, State, Step, fit
+from tinynet.training.recipes import Recipe
+from tinynet.training.signals import stop_requests
+from tinynet.training.steps import device_of
+from tinynet.weights import checkpoint, conventions
+from tinynet.weights.checkpoint import Checkpoint, write_atomically
+
+SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
+
+
+@dataclasses.dataclass
+class Run:
+    """Everything that takes part in a run."""
+
+    folder: Path
+    recipe: Recipe
+    classes: tuple[str, ...]
+    model: Module
+    optimizer: Optimizer
+    train: Feed
+    test: Feed
+    preprocessing: dict[str, Array]
+    validation: Feed | None = None
+    ranks: Ranks = ALONE
+    state: State = dataclasses.field(default_factory=State)
+
+
+def assemble(
+    folder: Path,
+    recipe: Recipe,
+    sets: input_pipeline.Sets,
+    device: str = "cpu",
+    ranks: Ranks = ALONE,
+) -> Run:
+    """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
+    classes = sets[0].classes
+    model = build(recipe, len(classes)).to(device)
+    train, *others = input_pipeline.feeds(recipe, *sets)
+    normaliser, where = train.normaliser, device_of(model)
+    optimizer = recipes.optimizer(recipe, model)
+    train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
+    return Run(
+        folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
+        held[0] if held else None, ranks,
+    )  # fmt: skip
+
+
+def build(recipe: Recipe, classes: int) -> Module:
+    """Return the model of a recipe, which a file may have named."""
+    try:
+        return models.build(recipe.model, classes, recipe.seed, recipe.variant)
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopped:
+    """The run was asked to stop and has saved itself."""
+
+    why: str
+    exit_code: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """The run came to its end; `result` is what result.json holds."""
+
+    result: dict[str, Any]
+
+
+Event = Step | Epoch | Stopped | Finished
+
+
+def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
+    """Train to the end, or until a signal or the clock says stop, and keep the folder true."""
+    random.seed(run.recipe.seed)
+    saved = time.monotonic()
+    deadline = saved + 60 * max_minutes
+    with stop_requests() as request:
+        recipe, parts = run.recipe, (run.model, run.optimizer, run.train, run.test)
+        rate = functools.partial(recipe.learning_rate, records=run.state.records)
+        how: dict[str, Any] = {"learning_rate": rate, "ranks": run.ranks}
+        how["validation"] = run.validation
+        for event in fit(*parts, epochs=recipe.epochs, state=run.state, **how):
+            yield event
+            if isinstance(event, Epoch):
+                _end_epoch(run)
+                saved = time.monotonic()
+            late = time.monotonic() > deadline
+            stop = run.ranks.any(request.why or ("the time is up" if late else ""))
+            if stop and run.state.epoch < run.recipe.epochs:
+                request.step_is_done()
+                save(run)
+                if not request.why and not run.ranks.rank:
+                    draw(run)
+                yield Stopped(stop, request.exit_code)
+                return
+            if time.monotonic() > saved + SAVE_EVERY:
+                save(run)
+                saved = time.monotonic()
+    yield Finished(_finish(run))
+
+
+def save(run: Run) -> None:
+    """Write where the run stands; weights that are not finite are refused, not written."""
+    if run.ranks.rank:
+        return  # all stand at the same place, and the first one writes
+    check_finite(run.model, _steps_done(run), run.optimizer.lr)
+    checkpoint.save(run.folder / run_dir.LAST, _snapshot(run, run.optimizer.state_dict()))
+
+
+def restore(run: Run) -> str:
+    """Put the run where its folder says it stood; return a sentence if that took a detour."""
+    path = run.folder / run_dir.LAST
+    if not run_dir.begun(run.folder):
+        return f"{run.folder} holds no checkpoint yet: starting from the beginning."
+    found, note = checkpoint.load_latest(path)
+    recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
+    checkpoint.restore(found, run.model, run.optimizer)
+    if (
+        note and path.exists() and not run.ranks.rank
+    ):  # the next save must not put it in the place of the whole one
+        path.replace(path.with_name(f"damaged.{run_dir.LAST}"))
+    run.state = State.from_json(found.metadata["state"])
+    return note
+
+
+def draw(run: Run) -> None:
+    """Write curves.png and filters.png."""
+    title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
+    figures.curves(
+        [dataclasses.asdict(r) for r in run.state.records],
+        run.folder / run_dir.CURVES,
+        title=title,
+    )
+    first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
+    if first is not None:
+        figures.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return what must be the same for all ranks of a run."""
+    arrays = {"weights": run.model.state_dict(), "velocities": run.optimizer.state_dict()}
+    return {"its step": _steps_done(run), **fingerprints(dataclasses.asdict(run.recipe), arrays)}
+
+
+def _end_epoch(run: Run) -> None:
+    """Save the epoch that has just ended: log, best, last, in this order.
+
+    The log is rewritten from the state, so a line that a killed run wrote ahead of its checkpoint
+    is gone when the resumed run gets there.
+    """
+    agree(run.ranks, facts(run))
+    if run.ranks.rank:
+        return
+    check_finite(run.model, _steps_done(run), run.optimizer.lr)
+    *earlier, record = run.state.records
+    rows = [dataclasses.asdict(r).items() for r in run.state.records]
+    lines = "".join(json.dumps({k: v for k, v in r if v is not None}) + "\n" for r in rows)
+    write_atomically(run.folder / run_dir.LOG, lines.encode())
+    if error_of(record) < min(map(error_of, earlier), default=2.0):
+        checkpoint.save(run.folder / run_dir.BEST, _snapshot(run, {}), keep_previous=False)
+    save(run)
+
+
+def _finish(run: Run) -> dict[str, Any]:
+    last = run.state.records[-1]
+    result = {
+        "test_accuracy": last.test_accuracy,
+        "test_loss": last.test_loss,
+        "epochs": run.state.epoch,
+        "seconds": round(run.state.total_seconds, 1),
+        "parameters": sum(math.prod(p.shape) for p in run.model.parameters()),
+        "device": ",".join(dict.fromkeys(p.device for p in run.model.parameters())),
+        "seed": run.recipe.seed,
+    }
+    if last.validation_accuracy is not None:
+        result["validation_accuracy"] = last.validation_accuracy
+    if not run.ranks.rank:
+        run_dir.write_json(run.folder / run_dir.RESULT, result)
+        draw(run)
+    return result
+
+
+def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
+    run.state.tally.settle()
+    metadata = {
+        "recipe": json.dumps(dataclasses.asdict(run.recipe)),
+        "model": run.recipe.model,
+        "classes": json.dumps(run.classes),
+        "seed": str(run.recipe.seed),
+        "epoch": str(run.state.epoch),
+        "step": str(_steps_done(run)),
+        "state": json.dumps(dataclasses.asdict(run.state)),
+        conventions.KEY: conventions.of_model(run.model).json(),
+    }
+    return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)
+
+
+def _steps_done(run: Run) -> int:
+    return run.state.epoch * run.train.steps + run.state.step

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from strategies import floats, seeds, sizes, windows
 from tinynet import functions as F
 from tinynet import kernels
+from tinynet.functions.conv import split_conv2d
+from tinynet.functions.matmul import split_linear
 
 # ---- kernels: name -> (draw, fill) -> arguments, float arrays in float64; fill(*shape) fills one
 
@@ -313,12 +315,12 @@ def conv2d_relu(draw, fill):
     return conv2d(draw, fill, F.conv2d_relu)
 
 
-def conv2d_in_halves(draw, fill):
+def conv2d_split(draw, fill):
     N, C, KH, KW, more = (draw(sizes) for _ in range(5))
     x, OC = fill(N, C, KH + more, KW + more), 2 * draw(sizes)
     arrays = x, fill(OC, C, KH, KW), fill(OC)
     relu = draw(st.booleans())
-    return lambda *arrays: F.conv2d_in_halves(*arrays, padding=more, relu=relu), arrays
+    return lambda *arrays: split_conv2d(*arrays, padding=more, relu=relu), arrays
 
 
 def max_pool2d(draw, fill, pool=F.max_pool2d):
@@ -392,9 +394,9 @@ def linear(draw, fill):
     return F.linear, arrays if draw(st.booleans()) else arrays[:2]
 
 
-def linear_in_halves(draw, fill):
+def linear_split(draw, fill):
     N, IN, OUT = draw(sizes), draw(sizes), 2 * draw(sizes)
-    return F.linear_in_halves, (fill(N, IN), fill(OUT, IN), fill(OUT))
+    return split_linear, (fill(N, IN), fill(OUT, IN), fill(OUT))
 
 
 def matmul_function(draw, fill):
@@ -474,7 +476,7 @@ FUNCTION_ROWS = {
     "log_softmax": _along_axis(F.log_softmax),
     "conv2d": conv2d,
     "conv2d_relu": conv2d_relu,
-    "conv2d_in_halves": conv2d_in_halves,
+    "split_conv2d": conv2d_split,
     "max_pool2d": max_pool2d,
     "max_pool2d_relu": max_pool2d_relu,
     "avg_pool2d": avg_pool2d,
@@ -488,7 +490,7 @@ FUNCTION_ROWS = {
     "dropout": dropout_function,
     "cross_entropy": cross_entropy_function,
     "linear": linear,
-    "linear_in_halves": linear_in_halves,
+    "split_linear": linear_split,
     "matmul": matmul_function,
     "concatenate": concatenate,
     "pad": pad,

@@ -4,6 +4,7 @@ import dataclasses
 
 from tinynet import nn
 from tinynet.models.two_towers import EXCHANGES, SMALL
+from tinynet.nn.layers import split_accumulation
 
 TINY = dataclasses.replace(SMALL, image=16, widths=(4, 6, 8, 6, 4), side=2, hidden=8)
 
@@ -16,17 +17,17 @@ def one_device(classes, plan=TINY, exchange_at="conv3"):
         both = layer in EXCHANGES[exchange_at]
         groups = 1 if both else 2
         layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups)
-        return nn.in_halves(layer, both)
+        return split_accumulation(layer, both)
 
     def pool():
         return nn.MaxPool2d(3, stride=2, ceil_mode=plan.ceil_mode)
 
     def fully_connected(inputs):
-        linear = nn.in_halves(nn.Linear(inputs, 2 * plan.hidden))
+        linear = split_accumulation(nn.Linear(inputs, 2 * plan.hidden))
         return linear, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout)
 
     return nn.Sequential(
-        nn.in_halves(nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding)),
+        split_accumulation(nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding)),
         *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),
         conv("conv2", c1, c2, 5),
         *(nn.ReLU(), nn.LocalResponseNorm(groups=2), pool()),

@@ -56,8 +56,8 @@ def test_the_code_of_2012_starts_wider_in_three_layers():
 
 
 @pytest.mark.parametrize("variant", models.variants())
-def test_what_two_gpus_computed_is_added_up_in_halves(variant):
-    found = [m.halves for _, m in quickly(variant).named_modules() if hasattr(m, "halves")]
+def test_layers_that_both_towers_see_split_their_sums(variant):
+    found = [m._split for _, m in quickly(variant).named_modules() if hasattr(m, "_split")]
     conv1_conv3_fc6_fc7 = [i in (0, 2, 5, 6) for i in range(8)]
     expected = conv1_conv3_fc6_fc7 if variant in ("paper", "code2012") else [False] * len(found)
     assert found == expected

@@ -9,6 +9,8 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn, optim
 from tinynet.core.errors import ShapeError
+from tinynet.functions.conv import split_conv2d
+from tinynet.functions.matmul import split_linear
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 
@@ -65,8 +67,8 @@ OPS = {
         lambda x, w, b: TF.relu(TF.conv2d(x, w, b, padding=1, groups=2)),
         [X, (6, 3, 3, 2), (6,)],
     ),
-    "conv2d_in_halves": (
-        lambda x, w, b: F.conv2d_in_halves(x, w, b, stride=2, padding=1, relu=True),
+    "split_conv2d": (
+        lambda x, w, b: split_conv2d(x, w, b, stride=2, padding=1, relu=True),
         lambda x, w, b: TF.relu(TF.conv2d(x, w, b, stride=2, padding=1)),
         [X, (4, 6, 3, 2), (4,)],
     ),
@@ -157,7 +159,7 @@ OPS = {
         [(3, 5)],
     ),
     "linear": (F.linear, TF.linear, [(4, 5), (3, 5), (3,)]),
-    "linear_in_halves": (F.linear_in_halves, TF.linear, [(4, 5), (6, 5), (6,)]),
+    "split_linear": (split_linear, TF.linear, [(4, 5), (6, 5), (6,)]),
     "matmul": (F.matmul, torch.matmul, [(2, 1, 4, 5), (3, 5, 2)]),
     "sum": (lambda x: x.sum((1, 3)), lambda x: x.sum((1, 3)), [X]),
     "mean": (lambda x: x.mean((0, -1), True), lambda x: x.mean((0, -1), True), [X]),

@@ -15,6 +15,8 @@ from tinynet import models, nn, optim
 from tinynet.core import random
 from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel
+from tinynet.functions.conv import split_conv2d
+from tinynet.functions.matmul import split_linear
 from tinynet.models import two_towers
 from tinynet.models.two_towers import EXCHANGES, TwoTowers
 
@@ -74,9 +76,7 @@ def assert_same_steps(two, one, batches, of):
 @pytest.mark.parametrize("shape", [(6, 40), (6, 5, 7, 4)])
 def test_halves_are_the_same_sums_in_another_order(shape, rng):
     """|a - b| <= 2 gamma_n * sum of absolute values, of two sums of n terms (Higham, 3.1)."""
-    whole, halved = (
-        (F.linear, F.linear_in_halves) if len(shape) == 2 else (F.conv2d, F.conv2d_in_halves)
-    )
+    whole, halved = (F.linear, split_linear) if len(shape) == 2 else (F.conv2d, split_conv2d)
     weights = (90, 40) if len(shape) == 2 else (90, 5, 3, 2)
     x, w = (rng.standard_normal(s).astype("f") for s in (shape, weights))
 
@@ -99,10 +99,10 @@ def test_halves_are_the_same_sums_in_another_order(shape, rng):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: F.linear_in_halves(tn.zeros(1, 2), tn.zeros(3, 2)), r"even.*\(3, 2\)"),
-        (lambda: F.conv2d_in_halves(tn.zeros(1, 1, 2, 2), tn.zeros(3, 1, 1, 1)), "groups=1"),
+        (lambda: split_linear(tn.zeros(1, 2), tn.zeros(3, 2)), r"even.*\(3, 2\)"),
+        (lambda: split_conv2d(tn.zeros(1, 1, 2, 2), tn.zeros(3, 1, 1, 1)), "groups=1"),
         (
-            lambda: F.conv2d_in_halves(tn.zeros(1, 2, 2, 2), tn.zeros(4, 1, 1, 1), groups=2),
+            lambda: split_conv2d(tn.zeros(1, 2, 2, 2), tn.zeros(4, 1, 1, 1), groups=2),
             "groups=2",
         ),
     ],
@@ -136,7 +136,7 @@ def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, exchan
     two = whole_numbers(built(plan, exchange_at), rng)
     one = whole_numbers(one_device(CLASSES, plan, exchange_at), rng)
     for _, layer in one.named_modules():
-        layer.halves = False
+        layer._split = False
     one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     x = rng.integers(-4, 5, (N, 3, 12, 12)).astype(float)
     gy = rng.integers(-4, 5, (N, CLASSES)).astype(float)

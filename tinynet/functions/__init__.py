@@ -1,6 +1,6 @@
 """The ops on tensors, as users call them: ``from tinynet import functions as F``."""
 
-from tinynet.functions.conv import conv2d, conv2d_in_halves, conv2d_relu
+from tinynet.functions.conv import conv2d, conv2d_relu
 from tinynet.functions.dropout import dropout
 from tinynet.functions.elementwise import (
     add,
@@ -18,7 +18,7 @@ from tinynet.functions.elementwise import (
 )
 from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
-from tinynet.functions.matmul import linear, linear_in_halves, matmul
+from tinynet.functions.matmul import linear, matmul
 from tinynet.functions.norm import (
     batch_norm,
     batch_norm_relu,
@@ -43,7 +43,6 @@ __all__ = [
     "batch_norm_relu",
     "concatenate",
     "conv2d",
-    "conv2d_in_halves",
     "conv2d_relu",
     "cross_entropy",
     "div",
@@ -53,7 +52,6 @@ __all__ = [
     "getitem",
     "global_avg_pool2d",
     "linear",
-    "linear_in_halves",
     "local_response_norm",
     "locally_connected2d",
     "log",

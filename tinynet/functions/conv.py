@@ -34,10 +34,11 @@ class Conv2d(Function):
         groups: int,
         *,
         relu: bool = False,
-        halves: bool = False,
+        split: bool = False,
     ) -> None:
-        self.geometry, self.relu = (stride, padding, dilation, groups), relu
-        self.halves = halves
+        self.geometry = stride, padding, dilation, groups
+        self.relu = relu
+        self.split = split  # see `split_conv2d`
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         convolve = conv2d_relu_forward if self.relu else conv2d_forward
@@ -61,7 +62,7 @@ class Conv2d(Function):
 
     def _gx(self, gy: Array, weight: Array, shape: Shape) -> Array:
         """Return gx: one sum over all filters, or the sum over each half of them, added."""
-        if not self.halves:
+        if not self.split:
             return conv2d_backward_input(gy, weight, shape, *self.geometry)
         half = len(weight) // 2
         gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, *self.geometry)
@@ -117,7 +118,7 @@ def conv2d_relu(
     return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=True)
 
 
-def conv2d_in_halves(
+def split_conv2d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -128,18 +129,18 @@ def conv2d_in_halves(
     groups: int = 1,
     relu: bool = False,
 ) -> Tensor:
-    """Return conv2d(...), and relu of it, adding as two devices do with half of the filters each.
+    """Convolution whose input gradient is summed as two devices with half of the filters sum it.
 
-    The gradient of x is added up over each half of the filters by itself, then both: the same but
-    for rounding. (What a filter makes, and its own gradient, do not depend on the others.) Needs
-    groups=1 and an even number of filters.
+    The gradient of x is summed over each half of the filters first, then the two sums are added:
+    equal to `conv2d` up to rounding, and equal to two towers bit for bit. Not a public function:
+    models set it with `nn.layers.split_accumulation`. Needs groups=1 and an even number of filters.
     """
     if groups > 1 or weight.shape[0] % 2:
         raise ShapeError(
-            f"conv2d: halves are of one group with an even number of filters; groups={groups}, "
+            f"conv2d: a split sum needs groups=1 and an even number of filters; groups={groups}, "
             f"weight is {weight.shape}."
         )
-    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=relu, halves=True)
+    return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=relu, split=True)
 
 
 def _conv2d(
@@ -152,7 +153,7 @@ def _conv2d(
     groups: int,
     *,
     relu: bool,
-    halves: bool = False,
+    split: bool = False,
 ) -> Tensor:
     geometry = pair(stride, "conv2d: stride"), padding_pairs(padding, "conv2d: padding")
     spread = pair(dilation, "conv2d: dilation")
@@ -160,7 +161,7 @@ def _conv2d(
     kernel = weight.shape[2], weight.shape[3]
     output_shape("conv2d", x.shape, kernel, *geometry, spread)
     warn_of_float64("conv2d", x, weight)
-    op = Conv2d(*geometry, spread, groups, relu=relu, halves=halves)
+    op = Conv2d(*geometry, spread, groups, relu=relu, split=split)
     return op(x, weight) if bias is None else op(x, weight, bias)
 
 

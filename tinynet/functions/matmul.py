@@ -36,12 +36,12 @@ class Matmul(Function):
 class Linear(Function):
     """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]."""
 
-    def __init__(self, *, halves: bool = False) -> None:
-        self.halves = ("N", "K", "M") if halves else ("", "", "")  # of y, gx and gweight
+    def __init__(self, *, split: bool = False) -> None:
+        self.split = ("N", "K", "M") if split else ("", "", "")  # of y, gx and gweight
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         self.saved = x, weight
-        y = kernels.matmul(x, weight.T, self.halves[0])
+        y = kernels.matmul(x, weight.T, self.split[0])
         if bias is not None:
             y += bias
         return y
@@ -49,8 +49,8 @@ class Linear(Function):
     def backward(self, gy: Array) -> Any:
         x, weight = self.saved
         gradients = (
-            kernels.matmul(gy, weight, self.halves[1]) if self.needs_grad(0) else None,
-            kernels.matmul(gy.T, x, self.halves[2]) if self.needs_grad(1) else None,
+            kernels.matmul(gy, weight, self.split[1]) if self.needs_grad(0) else None,
+            kernels.matmul(gy.T, x, self.split[2]) if self.needs_grad(1) else None,
             gy.sum(axis=0) if len(self.inputs) == 3 else None,
         )
         return gradients[: len(self.inputs)]
@@ -89,19 +89,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     -------
     (N, out)
     """
-    return _linear(x, weight, bias, halves=False)
+    return _linear(x, weight, bias, split=False)
 
 
-def linear_in_halves(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return linear(...), each half of the units computed by itself: see `conv2d_in_halves`."""
+def split_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear layer that computes each half of its units separately: see `conv.split_conv2d`."""
     if len(weight.shape) == 2 and weight.shape[0] % 2:
         raise ShapeError(
-            f"linear: halves are of an even number of units; weight is {weight.shape}."
+            f"linear: a split sum needs an even number of units; weight is {weight.shape}."
         )
-    return _linear(x, weight, bias, halves=True)
+    return _linear(x, weight, bias, split=True)
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, halves: bool) -> Tensor:
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, split: bool) -> Tensor:
     if len(weight.shape) != 2:
         raise ShapeError(f"linear: weight must be (out, in); it is {weight.shape}.")
     if len(x.shape) != 2 or x.shape[1] != weight.shape[1]:
@@ -115,5 +115,5 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, halves: bool) -> 
             f"it is {bias.shape}."
         )
     warn_of_float64("linear", x, weight)
-    op = Linear(halves=halves)
+    op = Linear(split=split)
     return op(x, weight) if bias is None else op(x, weight, bias)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from tinynet import nn
 from tinynet.kernels.geometry import Padding
 from tinynet.nn import init
+from tinynet.nn.layers import split_accumulation
 from tinynet.nn.mistakes import KerasPostLRN
 from tinynet.tensors import Tensor
 
@@ -94,7 +95,7 @@ class AlexNet(nn.Module):
         for width, kernel, stride, padding, group, stage in rows:
             halves = s.halves and group == 1
             conv = nn.Conv2d(inputs, width, kernel, stride, padding, groups=group)
-            yield nn.in_halves(conv, halves)
+            yield split_accumulation(conv, halves)
             yield from (self._layer(word, width) for word in stage.split())
             inputs = width
 
@@ -104,7 +105,7 @@ class AlexNet(nn.Module):
         for word in self.settings.head.split():
             if word == "fc":
                 units = nn.Linear(inputs, self.settings.hidden)
-                yield nn.in_halves(units, self.settings.halves)
+                yield split_accumulation(units, self.settings.halves)
                 inputs = self.settings.hidden
             else:
                 yield self._layer(word, inputs)

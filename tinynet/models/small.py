@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tinynet import nn
 from tinynet.nn import init
+from tinynet.nn.layers import split_accumulation
 
 
 def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
@@ -21,7 +22,7 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
     scores = nn.Linear(512, classes)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
-        nn.in_halves(nn.Conv2d(3, 64, 5, padding=2)),  # (N, 64, 32, 32)
+        split_accumulation(nn.Conv2d(3, 64, 5, padding=2)),  # (N, 64, 32, 32)
         nn.ReLU(),
         nn.LocalResponseNorm(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 64, 16, 16)
@@ -29,18 +30,18 @@ def small_alexnet(classes: int = 10, sees_all: str = "conv3") -> nn.Sequential:
         nn.ReLU(),
         nn.LocalResponseNorm(groups=2),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 8, 8)
-        nn.in_halves(nn.Conv2d(128, 192, 3, padding=1, groups=third), third == 1),
+        split_accumulation(nn.Conv2d(128, 192, 3, padding=1, groups=third), third == 1),
         nn.ReLU(),
-        nn.in_halves(nn.Conv2d(192, 192, 3, padding=1, groups=fourth), fourth == 1),
+        split_accumulation(nn.Conv2d(192, 192, 3, padding=1, groups=fourth), fourth == 1),
         nn.ReLU(),
         nn.Conv2d(192, 128, 3, padding=1, groups=2),
         nn.ReLU(),
         nn.MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 128, 4, 4)
         nn.Flatten(),
-        nn.in_halves(nn.Linear(128 * 4 * 4, 512)),
+        split_accumulation(nn.Linear(128 * 4 * 4, 512)),
         nn.ReLU(),
         nn.Dropout(0.5),
-        nn.in_halves(nn.Linear(512, 512)),
+        split_accumulation(nn.Linear(512, 512)),
         nn.ReLU(),
         nn.Dropout(0.5),
         scores,

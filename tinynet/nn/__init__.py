@@ -16,7 +16,6 @@ from tinynet.nn.layers import (
     LocalResponseNorm,
     MaxPool2d,
     SpatialResponseNorm,
-    in_halves,
 )
 from tinynet.nn.loss import Answer, answer
 from tinynet.nn.module import Buffer, Module, Parameter, Sequential, in_turn, observe
@@ -46,7 +45,6 @@ __all__ = [
     "Subsample",
     "Tanh",
     "answer",
-    "in_halves",
     "in_turn",
     "init",
     "observe",

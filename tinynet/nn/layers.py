@@ -15,6 +15,8 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.core.errors import ShapeError
+from tinynet.functions.conv import split_conv2d
+from tinynet.functions.matmul import split_linear
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.activation import ReLU
@@ -36,7 +38,7 @@ class BeforeReLU(Module):
 class Conv2d(BeforeReLU):
     """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
 
-    halves = False  # see `in_halves`
+    _split = False  # see `split_accumulation`
 
     def __init__(
         self,
@@ -71,8 +73,8 @@ class Conv2d(BeforeReLU):
 
     def _apply(self, x: Tensor, relu: bool = False) -> Tensor:
         convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
-        if self.halves:
-            convolve = functools.partial(F.conv2d_in_halves, relu=relu)
+        if self._split:
+            convolve = functools.partial(split_conv2d, relu=relu)
         return convolve(
             x, self.weight, self.bias, stride=self.stride, padding=self.padding,
             dilation=self.dilation, groups=self.groups,
@@ -82,7 +84,7 @@ class Conv2d(BeforeReLU):
 class Linear(Module):
     """Fully connected: see `functions.linear`. weight is (out, in), bias (out,)."""
 
-    halves = False  # see `in_halves`
+    _split = False  # see `split_accumulation`
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.weight = Parameter(init.he((out_features, in_features)))
@@ -90,12 +92,15 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_features) for x (N, in_features)."""
-        return (F.linear_in_halves if self.halves else F.linear)(x, self.weight, self.bias)
+        return (split_linear if self._split else F.linear)(x, self.weight, self.bias)
 
 
-def in_halves(layer: Any, halves: bool = True) -> Any:
-    """Let a Conv2d or Linear add as two devices do with half of its units each; return it."""
-    layer.halves = halves
+def split_accumulation(layer: Any, on: bool = True) -> Any:
+    """Let a Conv2d or Linear sum as two devices with half of its units each; return the layer.
+
+    For models that must equal their two-tower form bit for bit (docs/decisions/0032).
+    """
+    layer._split = on
     return layer
 
 

@@ -1,4 +1,4 @@
-"""Rivals in turn: each in its own process, one sample after the other, medians."""
+"""Interleaved timing: one process for each implementation, samples in turn, medians."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TORCH = ("torch:default", "torch:channels_last")
 
 
 class Rival:
-    """A worker process (see `worker.py`) that times one case at a time."""
+    """A worker process (see `worker.py`) for one implementation; it times one case at a time."""
 
     def __init__(self, name: str, net: str, threads: int) -> None:
         command = [sys.executable, "-m", "benchmarks.worker", name, net, str(threads)]
@@ -26,12 +26,12 @@ class Rival:
     def _answer(self) -> dict[str, Any]:
         line = self.process.stdout.readline() if self.process.stdout else ""
         if not line:
-            raise SystemExit("a rival stopped before it answered; its message is above.")
+            raise SystemExit("a worker process stopped before it answered; its message is above.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def sample(self, case: str, count: int) -> dict[str, float]:
-        """Return seconds for one repetition, the mean of `count`, and the peak memory so far."""
+        """Return the mean seconds of `count` repetitions, and the peak memory so far."""
         assert self.process.stdin is not None  # it was opened with a pipe
         self.process.stdin.write(f"{case} {count}\n")
         self.process.stdin.flush()
@@ -45,10 +45,10 @@ class Rival:
         self.process.wait()
 
 
-def duel(
+def run_interleaved(
     net: str, rivals: tuple[str, ...], cases: tuple[str, ...], threads: int, rounds: int
 ) -> dict[str, Any]:
-    """Return, for each case and rival, the median, the spread and the peak memory."""
+    """Return the median, the spread and the peak memory for each case and implementation."""
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(Rival(name, net, threads)) for name in rivals]
         samples: dict[tuple[str, str], list[float]] = {}

@@ -1,7 +1,7 @@
-"""A training step beside another busy process: ``python -m benchmarks.busy``.
+"""CPU contention: a training step beside a busy process, ``python -m benchmarks.contention``.
 
-Net S. Quiet samples and samples beside one process that never rests, in turn; medians. As many
-threads as the machine has processors, so that one of them has to be shared.
+Net S. Samples without and with one other process in an endless loop, interleaved; medians. Use as
+many threads as the machine has cores, so that one core has to be shared.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.duel import OURS, TORCH, Rival
+from benchmarks.interleaved import OURS, TORCH, Rival
 
-STEPS = 5  # a sample
+STEPS = 5  # per sample
 
 
 @contextlib.contextmanager
-def company() -> Iterator[None]:
-    """Inside the block another process keeps one processor busy."""
+def contention() -> Iterator[None]:
+    """Keep one core busy with another process inside the block."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield
@@ -31,14 +31,14 @@ def company() -> Iterator[None]:
 
 
 def compare(net: str, threads: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Return milliseconds a step, quiet and in company, and their ratio, for each rival."""
+    """Return ms a step without and with contention, and their ratio, for each implementation."""
     found = {}
     for name in (OURS, TORCH[0]):
         quiet, busy = [], []
         with Rival(name, net, threads) as rival:
             for _ in range(rounds):
                 quiet.append(1e3 * rival.sample("step", STEPS)["seconds"])
-                with company():
+                with contention():
                     busy.append(1e3 * rival.sample("step", STEPS)["seconds"])
         alone, beside = statistics.median(quiet), statistics.median(busy)
         found[name] = {"quiet_ms": alone, "busy_ms": beside, "ratio": beside / alone}
@@ -46,7 +46,7 @@ def compare(net: str, threads: int, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print one line for each rival, or JSON."""
+    """Print one line for each implementation, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices="SAL", default="S")
     parser.add_argument("--threads", type=int, default=2)

@@ -1,7 +1,7 @@
-"""From loops to Winograd, one convolution: ``python -m benchmarks.ladder``.
+"""One convolution, from Python loops to Winograd: ``python -m benchmarks.conv_ladder``.
 
-The layer is conv3 of the small AlexNet: 3x3 filters, 128 to 192 channels, 8x8 pixels. Each rung is
-the same sum, and its result is compared with the reference before it is timed.
+The layer is conv3 of the small AlexNet: 3x3 filters, 128 to 192 channels, 8x8 pixels. Every version
+computes the same sum, and its result is compared with the reference before it is timed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GEOMETRY = (1, 1), ((1, 1), (1, 1)), (1, 1), 1  # stride, padding, dilation, gro
 
 
 def python_loops(x: Any, weight: Any) -> Any:
-    """Return y (N, O, S, S), by the formula of `kernels/conv.py`, number by number."""
+    """Return y (N, O, S, S) by the formula of `kernels/conv.py`, in plain Python loops."""
     framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))).tolist()
     w, y = weight.tolist(), np.empty((len(x), len(weight), S, S), np.float32)
     for n, o, i, j in np.ndindex(y.shape):
@@ -53,7 +53,7 @@ def _plain(lo: int, hi: int, x: In4, weight: In4, y: Out4) -> None:
 
 
 def plain_numba(x: Any, weight: Any) -> Any:
-    """Return the same from the same loops, compiled; the images are dealt to the threads."""
+    """Return the same from the same loops, compiled by Numba; threads share the images."""
     framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     y = np.empty((len(x), len(weight), S, S), np.float32)
     _plain(len(x), framed, weight, y)
@@ -61,23 +61,23 @@ def plain_numba(x: Any, weight: Any) -> Any:
 
 
 def reference(x: Any, weight: Any) -> Any:
-    """Return what im2col and a matrix product give."""
+    """Return the result of im2col and a matrix product."""
     return conv2d_forward.reference(x, weight, None, *GEOMETRY)
 
 
 def microkernel(x: Any, weight: Any) -> Any:
-    """Return what the block of sums in registers gives."""
+    """Return the result of the register-blocked microkernel (direct convolution)."""
     with direct():
         return conv2d_forward.implementations["numba"](x, weight, None, *GEOMETRY)
 
 
 def winograd(x: Any, weight: Any) -> Any:
-    """Return what a quarter of the multiplications gives."""
+    """Return the result of Winograd convolution, with fewer multiplications."""
     return conv2d_forward.implementations["numba"](x, weight, None, *GEOMETRY)
 
 
 def _torch_rungs(threads: int) -> dict[str, Callable[[Any, Any], Any]]:
-    """Return PyTorch in its two layouts, where it is installed."""
+    """Return PyTorch in two memory layouts; {} if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -85,7 +85,7 @@ def _torch_rungs(threads: int) -> dict[str, Callable[[Any, Any], Any]]:
     torch.set_num_threads(threads)
 
     def rung(layout: Any) -> Callable[[Any, Any], Any]:
-        held: dict[int, Any] = {}  # the conversion is not timed: a net does it once
+        held: dict[int, Any] = {}  # the layout conversion is not timed: a network does it once
 
         def run(x: Any, weight: Any) -> Any:
             tensors = [
@@ -103,7 +103,7 @@ def _torch_rungs(threads: int) -> dict[str, Callable[[Any, Any], Any]]:
 
 
 def measure(threads: int, rounds: int) -> dict[str, float]:
-    """Return the milliseconds an image takes on each rung: medians, samples in turn."""
+    """Return the median milliseconds an image of each version, samples interleaved."""
     set_num_threads(threads)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((N, C, S, S), np.float32)
@@ -122,7 +122,7 @@ def measure(threads: int, rounds: int) -> dict[str, float]:
         for name, rung in rungs.items():
             images = 1 if rung is python_loops else N
             if rung is python_loops and turn > 1:
-                continue  # two seconds an image: once is enough
+                continue  # two seconds an image: one sample
             begin = time.perf_counter()
             y = rung(x[:images], weight)
             seconds = time.perf_counter() - begin
@@ -135,16 +135,16 @@ def measure(threads: int, rounds: int) -> dict[str, float]:
 
 
 def table(found: dict[str, float], threads: int) -> str:
-    """Return the ladder in Markdown."""
+    """Return the table in Markdown."""
     first = found["NumPy reference: im2col"]
     rows = [f"| {name} | {ms:.2f} | {first / ms:.3g} |" for name, ms in found.items()]
-    head = "| rung | ms an image | times as fast as the reference |\n|---|---|---|"
+    head = "| version | ms an image | times as fast as the reference |\n|---|---|---|"
     foot = f"conv3 of the small AlexNet, forward, batch {N}, {threads} threads, float32"
     return "\n".join([head, *rows, "", foot, ""])
 
 
 def main() -> None:
-    """Print the ladder as a table, or as JSON."""
+    """Print the times as a table, or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)

@@ -1,7 +1,7 @@
-"""Whether memory grows while a net trains: ``python -m benchmarks.growth``.
+"""Memory leak check of training: ``python -m benchmarks.leak``.
 
-The resident memory of the process after some steps, when all arrays have been needed once, and
-after 500 more.
+The resident memory of the process after some warm-up steps, when all arrays have been allocated
+once, and after 500 more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.worker import tinynet_cases
 
-SETTLED = 20  # steps, after which a second set of all arrays has come and gone
+WARMUP = 20  # steps, after which all arrays have been allocated and freed twice
 MIB = 2**20
 
 
@@ -25,9 +25,9 @@ def resident() -> float:
 
 
 def measure(net: str, threads: int, steps: int) -> dict[str, float]:
-    """Return MiB after the first steps, and after so many more."""
+    """Return MiB after the warm-up steps, and after `steps` more."""
     step = tinynet_cases(net, threads, "numba")[0]["step"]
-    for _ in range(SETTLED):
+    for _ in range(WARMUP):
         step()
     before = resident()
     for _ in range(steps):
@@ -36,7 +36,7 @@ def measure(net: str, threads: int, steps: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print what it came to, as text or JSON."""
+    """Print the growth, as text or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices="SAL", default="S")
     parser.add_argument("--threads", type=int, default=2)
@@ -49,7 +49,7 @@ def main() -> None:
         sys.stdout.write(json.dumps({"net": options.net, "steps": options.steps, **found}) + "\n")
         return
     sys.stdout.write(
-        f"net {options.net}: {found['before_mib']:.0f} MiB after {SETTLED} steps, "
+        f"net {options.net}: {found['before_mib']:.0f} MiB after {WARMUP} steps, "
         f"{found['after_mib']:.0f} MiB after {options.steps} more: "
         f"{found['growth_mib']:+.1f} MiB\n"
     )

@@ -1,4 +1,4 @@
-"""A race is fair if both run the same network: PyTorch's twin has the same weights and answers."""
+"""PyTorch versions of the networks: the same weights give the same scores as tinynet's."""
 
 import importlib.util
 
@@ -16,20 +16,20 @@ NAMES = [
     *("cifar-quick", "cifar-18pct-lrn", "nin", "resnet-20", "small-zfnet", "small-vgg", "demo"),
     *("small-googlenet", "small-nin", "small-resnet", "small-densenet", "small-inception-v4"),
     "small-se-resnet",
-]  # not small-alexnet: its second normalization has groups, which PyTorch's does not know
+]  # not small-alexnet: its second normalization has groups, PyTorch's has none
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_twin_computes_the_same(name, rng):
+def test_the_pytorch_version_computes_the_same(name, rng):
     import torch
 
-    from benchmarks.twins import twin
+    from benchmarks.torch_models import to_torch
 
     ours = models.build(name, 10).to(np.float64)
-    theirs = twin(ours).double()
+    theirs = to_torch(ours).double()
     for module in [*(m for _, m in ours.named_modules()), *theirs.modules()]:
         if type(module).__name__ == "Dropout":
-            module.p = 0.0  # each draws masks of its own
+            module.p = 0.0  # each has random masks of its own
     mine, parameters = ours.parameters(), list(theirs.parameters())
     assert [p.shape for p in mine] == [tuple(p.shape) for p in parameters]
     for p in mine:  # weights of 1e-4, as published, would hide a normalization
@@ -43,8 +43,8 @@ def test_a_twin_computes_the_same(name, rng):
     assert ours(tn.tensor(x)).numpy() == pytest.approx(expected, rel=0, abs=allowed)
 
 
-def test_what_has_no_twin_is_named():
-    from benchmarks.twins import twin
+def test_a_layer_without_pytorch_version_is_named():
+    from benchmarks.torch_models import to_torch
 
-    with pytest.raises(SystemExit, match="LocallyConnected2d has no twin"):
-        twin(models.build("cifar-13pct", 10))
+    with pytest.raises(SystemExit, match="LocallyConnected2d has no PyTorch version"):
+        to_torch(models.build("cifar-13pct", 10))

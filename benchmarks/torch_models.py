@@ -1,4 +1,4 @@
-"""The same network in PyTorch, made from the layers of ours, for a race on equal terms."""
+"""PyTorch versions of the networks, built from tinynet's layers for a fair comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as TF
 
 
 class Joined(nn.ModuleList):
-    """Branches that all see x, their channels one after the other."""
+    """Parallel branches on x, their outputs concatenated along the channels."""
 
     def forward(self, x: Any) -> Any:
         """Return (N, C1 + C2 + ..., H, W)."""
@@ -19,7 +19,7 @@ class Joined(nn.ModuleList):
 
 
 class Sum(nn.ModuleList):
-    """Two branches, added."""
+    """Sum of two branches (a residual connection)."""
 
     def forward(self, x: Any) -> Any:
         """Return the sum."""
@@ -28,7 +28,7 @@ class Sum(nn.ModuleList):
 
 
 class Subsample(nn.Module):
-    """Every stride-th pixel, and channels of zeros behind."""
+    """Every stride-th pixel, with channels of zeros appended."""
 
     def __init__(self, stride: int, new_channels: int) -> None:
         super().__init__()
@@ -41,27 +41,27 @@ class Subsample(nn.Module):
 
 
 class Weighed(nn.Sequential):
-    """Each channel times a number that the layers inside make of all of them."""
+    """Squeeze-and-excitation: each channel is multiplied by a weight computed from all."""
 
     def forward(self, x: Any) -> Any:
         """Return (N, C, H, W)."""
         return x * super().forward(x)[:, :, None, None]
 
 
-def twin(module: Any) -> Any:
-    """Return PyTorch's version of a layer, or of a block of layers."""
+def to_torch(module: Any) -> Any:
+    """Return the PyTorch version of a layer, or of a block of layers."""
     name = type(module).__name__
     if name not in MAKERS:
-        raise SystemExit(f"{name} has no twin in PyTorch here; see benchmarks/twins.py.")
+        raise SystemExit(f"{name} has no PyTorch version here; see benchmarks/torch_models.py.")
     return MAKERS[name](module)
 
 
 def _chain(*modules: Any) -> nn.Sequential:
-    return nn.Sequential(*[twin(m) for m in modules if m is not None])
+    return nn.Sequential(*[to_torch(m) for m in modules if m is not None])
 
 
 def _conv(layer: Any) -> Any:
-    """Return a convolution; padding that differs between sides is a layer of its own."""
+    """Return a convolution; asymmetric padding becomes a layer of its own."""
     (top, bottom), (left, right) = layer.padding
     OC, C, *kernel = layer.weight.shape
     conv = nn.Conv2d(
@@ -82,7 +82,7 @@ def _avg_pool(m: Any) -> Any:
 
 
 def _branches(m: Any) -> Any:
-    return Joined(map(twin, m))
+    return Joined(map(to_torch, m))
 
 
 def _dense_layer(m: Any) -> Any:
@@ -92,20 +92,20 @@ def _dense_layer(m: Any) -> Any:
 
 def _dense_net(m: Any) -> Any:
     return nn.Sequential(
-        twin(m.features), nn.AdaptiveAvgPool2d(1), nn.Flatten(), twin(m.classifier)
+        to_torch(m.features), nn.AdaptiveAvgPool2d(1), nn.Flatten(), to_torch(m.classifier)
     )
 
 
 def _squeeze(m: Any) -> Any:
     pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    return Weighed(*pooled, twin(m.fc1), nn.ReLU(), twin(m.fc2), nn.Sigmoid())
+    return Weighed(*pooled, to_torch(m.fc1), nn.ReLU(), to_torch(m.fc2), nn.Sigmoid())
 
 
 MAKERS: dict[str, Callable[[Any], Any]] = {
     "Conv2d": _conv,
     "Linear": lambda m: nn.Linear(*m.weight.shape[::-1], bias=m.bias is not None),
     "BatchNorm2d": lambda m: nn.BatchNorm2d(len(m.weight.data), m.eps, m.momentum),
-    # its alpha is n times ours, and it knows no groups
+    # its alpha is n times ours, and it has no groups
     "LocalResponseNorm": lambda m: nn.LocalResponseNorm(m.n, m.alpha * m.n, m.beta, m.k),
     "ReLU": lambda m: nn.ReLU(inplace=True),
     "MaxPool2d": _max_pool,
@@ -116,7 +116,9 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
     "Flatten": lambda m: nn.Flatten(),
     "Sequential": lambda m: _chain(*m),
     "Concatenate": _branches,
-    "Residual": lambda m: Sum([twin(m.body), twin(m.shortcut) if m.shortcut else nn.Identity()]),
+    "Residual": lambda m: Sum(
+        [to_torch(m.body), to_torch(m.shortcut) if m.shortcut else nn.Identity()]
+    ),
     "Subsample": lambda m: Subsample(m.stride, m.new_channels),
     "ConvUnit": lambda m: _chain(m.conv, m.bn, m.relu),
     "Inception": _branches,
@@ -125,6 +127,6 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
     "DenseNet": _dense_net,
     "SqueezeExcitation": _squeeze,
     "VGG": lambda m: nn.Sequential(
-        twin(m.features), twin(m.avgpool), nn.Flatten(), twin(m.classifier)
+        to_torch(m.features), to_torch(m.avgpool), nn.Flatten(), to_torch(m.classifier)
     ),
 }

@@ -34,7 +34,7 @@ from tinynet.steps import Tally, train_step
 
 FLOAT = 4  # bytes
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
-ACTIVATIONS, GRADIENTS, TRICK = "activations cross", "gradients cross", "one weird trick"
+ACTIVATIONS, GRADIENTS, TRICK = "model parallel", "data parallel", "one weird trick"
 SMALL, LARGE = 1_000, 4_000_000  # floats; all-reduces of these sizes give latency and bandwidth
 FLAGS = ("fixed", "per_image", "bandwidth", "latency")
 
@@ -223,7 +223,7 @@ def main() -> None:
     says(foretold(ways, machine, options.batch, options.growing) + "\n")
     free, busy = (seconds(ways, m, GRADIENTS, 2, options.batch) for m in (machine, beside))
     says(
-        f"checked here, net {options.net}, batch {options.batch}, gradients cross: 1 rank "
+        f"checked here, net {options.net}, batch {options.batch}, data parallel: 1 rank "
         f"{1e3 * one['step']:.0f} ms, 2 ranks {1e3 * two['step']:.0f} ms. Predicted for 2: "
         f"{1e3 * free:.0f} ms if the cores did not slow each other down; from the time of a step "
         f"while the other core runs one too ({1e3 * beside.fixed:.1f} ms and "

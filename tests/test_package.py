@@ -142,7 +142,7 @@ NAMES = {
         Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d AdaptiveAvgPool2d
         LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample""",
     tn.optim: "SGD Adam",
-    tn.schedules: "Stepwise Cosine Plateau",
+    tn.schedules: "MultiStep Cosine ReduceOnPlateau Constant",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
     tn.models: "build names",
     tn.data: "CIFAR10 MNIST Shapes",

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 17, and what they must be told."""
+"""Wrong answers to the exercises of lesson 17, and the messages they must get."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 18, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 18, and the messages they must get."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 19, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 19, and the messages they must get."""
 
 import math
 

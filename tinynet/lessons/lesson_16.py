@@ -1,4 +1,4 @@
-"""The exercises of lesson 16: a compiled loop, fewer multiplications, and where the time goes."""
+"""Exercises of lesson 16: a compiled loop, fewer multiplications, and where the time goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exercises of lesson 17: CUDA kernels, the memory they ask for, and a race."""
+"""Exercises of lesson 17: CUDA kernels, the memory they ask for, and a race."""
 
 from __future__ import annotations
 

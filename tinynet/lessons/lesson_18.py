@@ -1,4 +1,4 @@
-"""The exercises of lesson 18: after AlexNet."""
+"""Exercises of lesson 18: after AlexNet."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The exercises of lesson 19: who is right."""
+"""Exercises of lesson 19: who is right."""
 
 import numpy as np
 

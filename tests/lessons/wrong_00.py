@@ -75,7 +75,7 @@ WRONG = {
         (over_all_rows, "Sort along axis 1"),
         (values, "These are the scores"),
         (uncut, "Keep k columns"),
-        (cut_rows, "Yours has the shape (1, 3), (1, 2) is wanted."),
+        (cut_rows, "Yours has the shape (1, 3); the expected shape is (1, 2)."),
     ],
     "00.2": [
         (first_guess_only, "With two guesses"),

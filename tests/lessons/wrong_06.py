@@ -127,7 +127,7 @@ WRONG = {
     ],
     "06.2": [
         (channels_last, "Are your weights in that order"),
-        (not_put_in_shape, "(1, 1, 4), (1, 1, 2, 2) is wanted"),
+        (not_put_in_shape, "(1, 1, 4); the expected shape is (1, 1, 2, 2)"),
         (filters_as_columns, "A filter is one row"),
         (places_before_filters, "filters before positions"),
         (pictures_behind_filters, "Each picture gets its own two channels"),

@@ -68,7 +68,7 @@ WRONG = {
         (neurons(pool_rounds=lambda room, stride: room // stride), "Pools round up too"),
         (neurons(sides=1), "Padding counts on both sides"),
         (neurons(pools=False), "its output is 3 x 3"),
-        (neurons(shares=True), "Groups limit what a filter sees"),
+        (neurons(shares=True), "Groups limit the channels"),
     ],
     "12.2": [
         (forgets_the_groups, "only the 2 channels of its group"),

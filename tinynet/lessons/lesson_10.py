@@ -43,7 +43,7 @@ def my_pictures_in_one(side, size):
     hints=(
         "Make a list of pixels first: images.transpose(1, 0, 2, 3).reshape(C, -1) has a row for "
         "each channel.",
-        "Subtract the mean of each row; the covariance, C x C, is pixels @ pixels.T / number.",
+        "Subtract each row's mean; the covariance, C x C, is pixels @ pixels.T / M for M pixels.",
         "np.linalg.eigh gives eigenvalues in ascending order, and a direction in each *column*. "
         "Reverse both with [::-1] and [:, ::-1]; the deviations are the square roots.",
     ),

@@ -42,7 +42,7 @@ def neurons_of(answer: Any) -> None:
     cases = (
         ([("fc", 2)], 5, [2], "A fully connected layer has a neuron for each output."),
         ([("conv", 4, 3, 1, 0, 1)], 5, [36], "Windows of 3 fit 3 times into 5: 4 maps of 3 x 3."),
-        ([("conv", 4, 3, 1, 0, 2)], 5, [36], "Groups limit what a filter sees, not where it goes."),
+        ([("conv", 4, 3, 1, 0, 2)], 5, [36], "Groups limit the channels of a filter, not places."),
         ([("conv", 1, 3, 1, 1, 1)], 5, [25], "Padding counts on both sides: 7 pixels, 5 windows."),
         ([("conv", 1, 3, 2, 0, 1)], 6, [9], "Rounded up: a third window extends past the edge."),
         (

@@ -137,7 +137,7 @@ for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
         y = activation(y @ tn.tensor(weight))
     y.backward(rng.normal(size=y.shape))
     print(
-        f"{activation.__name__:8} after ten layers, a gradient of 1 becomes {np.abs(x.grad).mean():.1e}"
+        f"{activation.__name__:8} ten layers: a gradient of 1 becomes {np.abs(x.grad).mean():.1e}"
     )
 
 # %% [markdown] lang="en"

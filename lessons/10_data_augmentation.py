@@ -57,7 +57,7 @@ check("10.1", my_pictures_in_one)
 
 # %% [markdown] lang="en"
 # 2178, not 2048: the positions are 0 to 32, both included, which are 33. The code of 2012 drew from
-# 33. The paper counts 32.
+# these 33. The paper counts 32.
 #
 # **Way two: colour.** A slightly redder light changes all pixels at once, along a direction in
 # which colours vary anyway. The paper measures these directions: the covariance of the values of

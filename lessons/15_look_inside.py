@@ -116,8 +116,8 @@ for ax in (*left, *right):
 figure(
     fig,
     f"Left: 12 filters of 5 x 5 before and after training, which changed them by {moved.min():.0%} to "
-    f"{moved.max():.0%}, and a {test.classes[4]}. Right: the "
-    f"outputs of the ReLUs, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
+    f"{moved.max():.0%}, and a {test.classes[4]}. Right: the ReLUs' "
+    f"outputs, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
     f"of which {silent['layer 1']} and {silent['layer 2']} are 0 everywhere.",
 )
 

@@ -207,9 +207,9 @@ check("17.3", MY_TILED)
 
 # %% [markdown] lang="en"
 # The fourth version treats shared memory as the tiles treated main memory: load once, use often.
-# Each thread keeps a square of $R \times R$ sums in its registers, like the microkernel of lesson
-# 16. With $R = 1$ the code below is the tiled kernel again; with $R = 4$ a block computes
-#     $64 \times 64$ numbers, and each loaded number is used 64 times.
+# Each thread keeps a square of $R \times R$ sums in its registers, like the microkernel of
+# lesson 16. With $R = 1$ the code below is the tiled kernel again; with $R = 4$ a block computes
+# $64 \times 64$ numbers, and each loaded number is used 64 times.
 
 # %%
 SQUARES = r"""
@@ -379,7 +379,7 @@ def on_gpu(x):
 
 
 def seconds(run, result, rounds=5):
-    """Return the time of one launch on the GPU; launches are asynchronous, reading a number waits."""
+    """Return the time of one launch on the GPU: a launch returns at once, reading a number waits."""
     run()
     tn.Tensor(result[:1]).numpy()
     begin = time.perf_counter()

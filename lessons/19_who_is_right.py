@@ -28,10 +28,10 @@ from tinynet.lessons import check, figure, hint, show, solution
 # number of such claims. You do not need an authority for that: nearly every number is a product of
 # a few small ones. Where a claim cannot be computed, we look it up in the source.
 #
-# Begin with the best known number. The error with which AlexNet won is 15.4 % in one post and 16.4
-# % in another (lesson 12 has already given the answer). Here are the results in the paper (section
-# 6, Table 2): "5 nets" means that the probabilities of five nets were averaged, and a star means
-# pretrained on more pictures.
+# Begin with the best known number. One post says that AlexNet won with an error of 15.4 %, another
+# says 16.4 % (lesson 12 gave the answer). Here are the results in the paper (section 6, Table 2):
+# "5 nets" means that the probabilities of five nets were averaged, and a star means pretrained on
+# more pictures.
 
 # %%
 TABLE_2 = {

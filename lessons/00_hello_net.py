@@ -235,10 +235,10 @@ def top_error(scores, labels, k):
 
 blank = np.random.default_rng(1).normal(scale=1e-3, size=scores.shape)
 print("               top-1   top-5  top-10")
-for who, s in {"knows nothing": blank, "our net": scores}.items():
+for who, s in {"random scores": blank, "our net": scores}.items():
     print(f"{who:13}", *(f"{100 * top_error(s, test.labels, k):5.1f} %" for k in (1, 5, 10)))
 unknowing = F.cross_entropy(tn.tensor(blank), test.labels).item()
-print(f"loss of knowing nothing {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
+print(f"loss of random scores {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 
 # %% [markdown] lang="en"
 # With ten classes, five guesses are half of them: the top-5 error says little here. Among the 1000

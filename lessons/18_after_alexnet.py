@@ -391,8 +391,8 @@ show(nn.Concatenate.forward)
 
 # %% [markdown] lang="en"
 # How does a skip work if a block halves the maps and doubles the channels? Then $x$ and $f(x)$ have
-# different shapes. ResNet has two solutions: a 1 x 1 convolution with stride 2, or one without
-# weights. This is the second one.
+# different shapes. ResNet has two solutions: a 1 x 1 convolution with stride 2, or subsampling
+# without weights. This is the second one.
 
 # %%
 show(nn.Subsample)

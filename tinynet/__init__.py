@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tinynet.kernels import get_num_threads, precision, set_num_threads
     from tinynet.optim import schedules
     from tinynet.tensors import Tensor, ones, tensor, zeros
+    from tinynet.training.evaluation import evaluate, predict
+    from tinynet.training.loop import State, fit
 
 __version__ = "0.1.0"
 
@@ -42,9 +44,12 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "Function": "core.autograd",
     "GraphError": "core.errors",
     "ShapeError": "core.errors",
+    "State": "training.loop",
     "Tensor": "tensors",
     "data": "data",
     "default_device": "core.backend",
+    "evaluate": "training.evaluation",
+    "fit": "training.loop",
     "functions": "functions",
     "get_num_threads": "kernels",
     "graph": "graph_capture",
@@ -55,6 +60,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "ones": "tensors",
     "optim": "optim",
     "plot": "plot",
+    "predict": "training.evaluation",
     "precision": "kernels",
     "random": "core.random",
     "schedules": "optim.schedules",
@@ -73,10 +79,13 @@ __all__ = [
     "Function",
     "GraphError",
     "ShapeError",
+    "State",
     "Tensor",
     "__version__",
     "data",
     "default_device",
+    "evaluate",
+    "fit",
     "functions",
     "get_num_threads",
     "graph",
@@ -88,6 +97,7 @@ __all__ = [
     "optim",
     "plot",
     "precision",
+    "predict",
     "random",
     "schedules",
     "seed",

@@ -19,7 +19,7 @@ BUDGET = 60  # seconds of processor time; what else runs on the machine does not
 
 @click.group()
 def lessons() -> None:
-    """Twenty lessons, from a derivative to a CUDA kernel: read, solve, check."""
+    """The twenty lessons: list, open, check."""
 
 
 @lessons.command(name="list")

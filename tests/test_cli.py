@@ -138,7 +138,7 @@ def test_a_plateau_from_the_command_line_is_seen_on_pictures_that_are_held_out(
     given = "--schedule", "plateau", "--validation", 0.3, "--epochs", 2, "--batch", 20
     said = tinynet_says("train", *given, "--out", folder)
     rest, held = data.hold_out(few_shapes[True], 0.3)
-    assert f"{len(rest)}+ 30 images, {len(held)} for validation" in said.out
+    assert f"{len(rest)} + 30 images, {len(held)} for validation" in said.out
     assert "validation accuracy" in said.out
     assert not {x.tobytes() for x in held.images} & {x.tobytes() for x in rest.images}
     config = json.loads((folder / "config.json").read_text())

@@ -19,7 +19,7 @@ BUDGET = 60  # seconds of processor time; what else runs on the machine does not
 
 @click.group()
 def lessons() -> None:
-    """The twenty lessons: list, open, check."""
+    """Show, open and check the twenty lessons."""
 
 
 @lessons.command(name="list")

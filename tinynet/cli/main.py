@@ -21,7 +21,7 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     "data": ("data", "data", "List, download and check data sets."),
     "eval": ("evaluate", "evaluate", "Measure the network of folder RUN on its test images."),
     "info": ("inspect", "info", "Show versions, devices, threads and caches."),
-    "lessons": ("lessons", "lessons", "The twenty lessons: list, open, check."),
+    "lessons": ("lessons", "lessons", "Show, open and check the twenty lessons."),
     "predict": ("evaluate", "predict", "Classify each of IMAGES with the network of folder RUN."),
     "recipes": ("inspect", "recipes", "List the recipes of train by name."),
     "summary": ("inspect", "summary", "List the layers of MODEL: shapes, parameters, bytes."),

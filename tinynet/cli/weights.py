@@ -25,9 +25,9 @@ MOST = 100_000  # classes that a file may ask for
 
 @click.group()
 def weights() -> None:
-    """Show and convert weight files: .pth, .safetensors, .npz, checkpoints.
+    """Show and convert weight files.
 
-    Loading never executes code from a file.
+    Reads .pth, .safetensors, .npz and checkpoints. Loading never executes code from a file.
     """
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tinynet.tensors import Tensor, ones, tensor, zeros
     from tinynet.training.evaluation import evaluate, predict
     from tinynet.training.loop import State, fit
+    from tinynet.training.resumption import load_checkpoint, save_checkpoint
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "get_num_threads": "kernels",
     "graph": "graph_capture",
     "kernels": "kernels",
+    "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
     "no_grad": "core.autograd",
@@ -63,6 +65,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "predict": "training.evaluation",
     "precision": "kernels",
     "random": "core.random",
+    "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
@@ -90,6 +93,7 @@ __all__ = [
     "get_num_threads",
     "graph",
     "kernels",
+    "load_checkpoint",
     "models",
     "nn",
     "no_grad",
@@ -99,6 +103,7 @@ __all__ = [
     "precision",
     "predict",
     "random",
+    "save_checkpoint",
     "schedules",
     "seed",
     "set_num_threads",

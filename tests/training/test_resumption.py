@@ -1,4 +1,4 @@
-"""Checkpoints of a loop of one's own: a stopped run reaches the weights of one that did not stop."""
+"""Checkpoints of a loop of one's own: a stopped run reaches the weights of an unbroken one."""
 
 import numpy as np
 import pytest

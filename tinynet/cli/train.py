@@ -66,7 +66,8 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         raise click.ClickException(str(error)) from None
     if options["devices"] is not None:
         recipe = recipes.on_two_devices(recipe, options["devices"], options["exchange"])
-    out, where = options["out"], options["devices"] or options["device"] or "cpu"
+    out = options["out"]
+    where = options["devices"] or options["device"] or "cpu"
     sys.exit(run.start(recipe, out, options["data_dir"], where, limit=limit))
 
 

@@ -67,7 +67,8 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
         except DataError as error:
             raise DataError(f"{file}: {error}") from error
         metadata = {**found.metadata, conventions.KEY: stated.json()}
-        result, notes = Weights(found.arrays, metadata), []
+        result = Weights(found.arrays, metadata)
+        notes = []
     else:
         net = _model_for(model, variant, found)
         notes = weight_files.load(net, found, **said)

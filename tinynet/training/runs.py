@@ -64,13 +64,22 @@ def assemble(
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, *others = input_pipeline.feeds(recipe, *sets)
-    normaliser, where = train.normaliser, device_of(model)
+    normaliser = train.normaliser
+    where = device_of(model)
     optimizer = recipes.optimizer(recipe, model)
     train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
     return Run(
-        folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
-        held[0] if held else None, ranks,
-    )  # fmt: skip
+        folder,
+        recipe,
+        classes,
+        model,
+        optimizer,
+        train,
+        test,
+        normaliser.arrays(),
+        held[0] if held else None,
+        ranks,
+    )
 
 
 def build(recipe: Recipe, classes: int) -> Module:

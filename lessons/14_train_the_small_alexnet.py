@@ -37,7 +37,7 @@ place = device()
 large = place != "cpu"
 whole, test = pictures(train=10_000) if large else pictures(train=1500)
 held_out = len(whole) // 3
-prepare = tn.data.Normaliser.fit("standardise", whole.images)
+prepare = tn.data.Normalize.fit("standardize", whole.images)
 print(f"{len(whole):,} to learn and to choose from, {len(test):,} to report on")
 
 # %% [markdown] lang="en"

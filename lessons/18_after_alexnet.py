@@ -266,7 +266,7 @@ def norms(model, x, labels):
 
 
 learn, _ = pictures(train=3000, test=0)
-prepare = tn.data.Normaliser.fit("standardise", learn.images)
+prepare = tn.data.Normalize.fit("standardize", learn.images)
 x, labels = prepare(learn.images[:10]).astype(np.float64), learn.labels[:10]
 
 # %% [markdown] lang="en"

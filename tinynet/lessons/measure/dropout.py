@@ -32,7 +32,7 @@ def main(seeds: int) -> None:
     """Print accuracy and loss for every rate and factor."""
     learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
     images, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
-    prepare = tn.data.Normaliser.fit("standardise", images)
+    prepare = tn.data.Normalize.fit("standardize", images)
     say(
         f"Drawn shapes, {IMAGES} training pictures, {EPOCHS} epochs, batches of 50, lr {LR}, then "
         "a tenth; two convolutions of 16 and 32 filters, two hidden layers of 256 units with "

@@ -39,7 +39,7 @@ LAYERS: dict[str, Callable[[], nn.Module] | None] = {
 def main(seeds: int) -> None:
     """Print loss, accuracy and time of each."""
     learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
-    prepare = tn.data.Normaliser.fit("standardise", learn.images)
+    prepare = tn.data.Normalize.fit("standardize", learn.images)
     say(
         f"Drawn shapes, {EPOCHS} epochs, batches of 50, lr {LR}, then a tenth; two convolutions of "
         f"16 and 32 filters, the layer behind each ReLU; {seeds} seeds; mean (least to most)."

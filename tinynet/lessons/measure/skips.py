@@ -32,7 +32,7 @@ def main(seeds: int) -> None:
 def accuracy(skip: bool, norm: bool, he: bool, rate: float, seed: int) -> float:
     """Train one net; return its accuracy on the test pictures, 10 where the loss is not finite."""
     learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
-    prepare = tn.data.Normaliser.fit("standardise", learn.images)
+    prepare = tn.data.Normalize.fit("standardize", learn.images)
     images, labels = learn.images[:PICTURES], learn.labels[:PICTURES]
     tn.seed(seed)
     model = net(skip, norm, he)

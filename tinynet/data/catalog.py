@@ -1,4 +1,4 @@
-"""The data sets by name: what there is, how to get it, whether a copy is good.
+"""Catalog of data sets by name: list, search, download, check and open them.
 
     catalogue()                 one Entry for each data set, for a list
     find("cifar10", root)       the files of it that are at `root`
@@ -13,12 +13,11 @@
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Protocol
 
-from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.data import cifar10, imagenette, mnist
 from tinynet.data.cifar10 import CIFAR10
+from tinynet.data.dataset import Dataset
 from tinynet.data.download import Progress, Source, fetch, is_intact
 from tinynet.data.files import default_root
 from tinynet.data.folder import ImageFolder
@@ -26,17 +25,6 @@ from tinynet.data.imagenette import Imagenette
 from tinynet.data.loader import batches
 from tinynet.data.mnist import MNIST
 from tinynet.data.shapes import Shapes
-
-
-class Dataset(Protocol):
-    """What every data set has."""
-
-    images: Array  # (N, C, H, W) uint8
-    labels: Array  # (N,) int64
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
 
 
 @dataclasses.dataclass(frozen=True)

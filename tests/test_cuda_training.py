@@ -138,7 +138,8 @@ def trained(name, where, steps_done=2):
     tn.seed(0)
     model = models.build(name, 10, seed=3).to(where)
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-    rng, losses = np.random.default_rng(1), []
+    rng = np.random.default_rng(1)
+    losses = []
     for _ in range(steps_done):
         x = rng.standard_normal((3, *models.INPUT_SHAPES[name])).astype(np.float32)
         said = nn.answer(model, tn.tensor(x, device=where), rng.integers(0, 10, 3))
@@ -172,11 +173,7 @@ def tiny(classes):
 @pytest.fixture
 def small(monkeypatch):
     """Make the demo's data and its model small."""
-    sets = {}
-    for is_train, count in ((True, 62), (False, 30)):
-        whole = data.Shapes(is_train)
-        sets[is_train] = data.Shapes.__new__(data.Shapes)
-        sets[is_train].images, sets[is_train].labels = whole.images[:count], whole.labels[:count]
+    sets = {True: data.Shapes()[:62], False: data.Shapes(train=False)[:30]}
     monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: sets[train])
     monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
     monkeypatch.setattr(runs, "draw", lambda run: None)

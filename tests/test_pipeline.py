@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tinynet.data import DataLoader, LazyImages, Shapes, resize
-from tinynet.data.device_plan import plan
+from tinynet.data.transforms.device_plan import plan
 from tinynet.distributed.data_parallel import Shard, share
 from tinynet.distributed.process_group import Ranks
 from tinynet.training import input_pipeline, presets, recipes

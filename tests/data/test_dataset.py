@@ -1,5 +1,7 @@
 """Data sets: length, indexing, subsets, pairs of arrays, and how they print."""
 
+import copy
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,6 +89,19 @@ def test_data_sets_print_what_they_hold(shapes):
         "<Shapes: 1,000 images (3, 32, 32) uint8, 10 classes: disc, ring, square, frame, "
         "triangle, ...>"
     )
+
+
+def test_names_and_arguments_of_torchvision_lead_to_those_here(shapes, tmp_path):
+    with pytest.raises(AttributeError, match="it is called labels"):
+        _ = shapes.targets
+    with pytest.raises(AttributeError, match="it is called images"):
+        _ = shapes[:3].data
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = shapes.nonsense
+    assert len(copy.deepcopy(shapes[:3])) == len(pickle.loads(pickle.dumps(shapes[:3]))) == 3
+    for kind in (data.CIFAR10, data.MNIST, data.ImageFolder):
+        with pytest.raises(TypeError, match=r"Pass it to the loader: data.DataLoader\("):
+            kind(tmp_path, transform=data.Normalize(0, 255))
 
 
 # arrays

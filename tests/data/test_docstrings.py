@@ -8,7 +8,7 @@ import pytest
 
 from tinynet import data
 
-MODULES = [name for _, name, _ in pkgutil.iter_modules(data.__path__, "tinynet.data.")]
+MODULES = [name for _, name, _ in pkgutil.walk_packages(data.__path__, "tinynet.data.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

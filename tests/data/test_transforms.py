@@ -14,7 +14,7 @@ from tinynet.data import (
     random_hflip,
     ten_crop,
 )
-from tinynet.data.transforms import compose, take_rows
+from tinynet.data.transforms.base import compose, take_rows
 
 
 def stream(seed=0):

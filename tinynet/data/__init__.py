@@ -15,15 +15,6 @@ from tinynet.data.catalog import (
     verify,
 )
 from tinynet.data.cifar10 import CIFAR10
-from tinynet.data.color import PCAColorNoise, pca_color_basis, pca_color_noise
-from tinynet.data.crop import (
-    CenterCrop,
-    RandomCrop,
-    RandomHorizontalFlip,
-    center_crop,
-    random_crop,
-    random_hflip,
-)
 from tinynet.data.dataset import ArrayDataset, Dataset, Labeled, Subset
 from tinynet.data.files import default_root
 from tinynet.data.folder import ImageFolder
@@ -31,12 +22,29 @@ from tinynet.data.imagenette import Imagenette
 from tinynet.data.lazy_images import LazyImages, read_picture
 from tinynet.data.loader import DataLoader, batch_indices, batches, epoch_order, steps_per_epoch
 from tinynet.data.mnist import MNIST
-from tinynet.data.normalize import Normalize
-from tinynet.data.resize import Enlarge, PadTo, Resize, ToThreeChannels, resize
 from tinynet.data.shapes import Shapes
 from tinynet.data.splits import hash_fraction, hold_out
-from tinynet.data.ten_crop import average_views, ten_crop
-from tinynet.data.transforms import Compose, Transform
+from tinynet.data.transforms import (
+    CenterCrop,
+    Compose,
+    Enlarge,
+    Normalize,
+    PadTo,
+    PCAColorNoise,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Resize,
+    ToThreeChannels,
+    Transform,
+    average_views,
+    center_crop,
+    pca_color_basis,
+    pca_color_noise,
+    random_crop,
+    random_hflip,
+    resize,
+    ten_crop,
+)
 
 __all__ = [
     "CIFAR10",
@@ -96,15 +104,14 @@ _RENAMED = {
     "mirror": "random_hflip",
     "portion": "hash_fraction",
     "ten_views": "ten_crop",
-    "RandomHFlip": "RandomHorizontalFlip",
-    "TensorDataset": "ArrayDataset",
-    "TenCrop": "ten_crop",
     "FiveCrop": "ten_crop",
-    "Pad": "PadTo",
     "Grayscale": "ToThreeChannels",
+    "Pad": "PadTo",
+    "TenCrop": "ten_crop",
+    "TensorDataset": "ArrayDataset",
     "random_split": "hold_out",
-    "normalize": "Normalize",
 }
+"""Names of earlier versions, then those of PyTorch."""
 _NOT_HERE = {
     "ToTensor": "data sets hold arrays (N, C, H, W) already, and a DataLoader yields float32. For "
     "means of images in 0..1: data.Normalize(mean, std, scale=255).",
@@ -112,7 +119,7 @@ _NOT_HERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """Name the new spelling of what was renamed, or of what is called otherwise elsewhere."""
+    """Refuse a name, and say what is called so in earlier versions or elsewhere."""
     if name in _RENAMED:
         raise AttributeError(f"tinynet.data: {name} is called {_RENAMED[name]} here.")
     if name in _NOT_HERE:

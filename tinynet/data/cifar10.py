@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.dataset import Dataset
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, md5_of, open_regular, unreadable
 
@@ -59,6 +59,7 @@ class CIFAR10(Dataset):
         None: $TINYNET_DATA, or the user's cache
     train : the 50,000 images to train on, else the 10,000 to test with
     download : fetch the archive into `root` (162 MiB) if nothing is there
+    transform : refused; transforms are an argument of `DataLoader`
     progress : called while the archive is fetched, see `download.Progress`
 
     Attributes
@@ -81,7 +82,9 @@ class CIFAR10(Dataset):
         download: bool = False,
         *,
         progress: Progress | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "CIFAR10")
         folder = default_root() if root is None else Path(root)
         where = locate(folder)
         if where is None:

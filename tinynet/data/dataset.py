@@ -12,7 +12,7 @@ a data set is expected. A class of your own gets the rest by inheriting from `Da
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from tinynet.core.errors import DataError
 from tinynet.data.lazy_images import LazyImages
 
 SHOWN = 5  # names of classes in a repr
+ELSEWHERE = {"data": "images", "targets": "labels"}  # torchvision's names
 
 
 class Labeled(Protocol):
@@ -103,6 +104,16 @@ class Dataset:
 
     def _title(self) -> str:
         return type(self).__name__
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Name the attribute here for one of torchvision's data sets."""
+            if name in ELSEWHERE:
+                raise AttributeError(
+                    f"{type(self).__name__}: there is no {name}; it is called {ELSEWHERE[name]}."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class ArrayDataset(Dataset):
@@ -208,6 +219,15 @@ def as_dataset(source: Labeled | tuple[Array, Array], op: str) -> Labeled:
         f"{op}: a data set has images (N, C, H, W) and labels (N,), got {type(source).__name__}. "
         "Arrays become one by data.ArrayDataset(images, labels)."
     )
+
+
+def refuse_transform(transform: object, owner: str) -> None:
+    """Raise TypeError if a data set is given a transform: batches are transformed by the loader."""
+    if transform is not None:
+        raise TypeError(
+            f"{owner}: a data set has no transform. Pass it to the loader: "
+            "data.DataLoader(dataset, batch_size, transform=...)."
+        )
 
 
 def _class_numbers(labels: Array | Sequence[int]) -> Array:

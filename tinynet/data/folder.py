@@ -27,7 +27,7 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
 from tinynet.data.copies import Checksum, beginning, copies_among
-from tinynet.data.dataset import Dataset
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.files import is_there, unreadable
 from tinynet.data.lazy_images import LazyImages
 from tinynet.data.splits import PARTS, hash_fraction
@@ -59,6 +59,7 @@ class ImageFolder(Dataset):
     validation : share of the training images that is kept for validation, by their bytes, where
         no folder is for it
     workers : how many files are read at a time; None: one for each processor
+    transform : refused; transforms are an argument of `DataLoader`
 
     Attributes
     ----------
@@ -80,7 +81,9 @@ class ImageFolder(Dataset):
         side: int = 256,
         validation: float = 0.0,
         workers: int | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "ImageFolder")
         if part not in PARTS:
             raise ValueError(f"ImageFolder: part is one of {', '.join(PARTS)}, not {part!r}.")
         self.classes, parts = scan(Path(root), validation)

@@ -16,7 +16,7 @@ from tinynet.core.backend import Array
 from tinynet.core.random import generator
 from tinynet.data.dataset import Labeled, as_dataset
 from tinynet.data.lazy_images import read_chunks
-from tinynet.data.transforms import compose, take_rows
+from tinynet.data.transforms.base import compose, take_rows
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for a model, and labels (N,)."""
@@ -63,7 +63,8 @@ class DataLoader:
     """Batches (images, labels) of a data set, for any number of epochs.
 
     Each walk is the next epoch: with ``shuffle`` it comes in another order, with a random transform
-    the images are transformed anew. The same seed gives the same epochs on every machine.
+    the images are transformed anew. ``next(iter(loader))`` begins a walk too. The same seed gives
+    the same epochs on every machine.
 
     Images come as float32. **Nothing is scaled unless a transform does it**: without `Normalize`,
     bytes become the numbers 0.0 to 255.0, with which few networks learn. Images that are floats

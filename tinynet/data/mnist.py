@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.dataset import Dataset
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, open_regular, unreadable
 
@@ -50,6 +50,7 @@ class MNIST(Dataset):
     root : the folder with the four files; None: $TINYNET_DATA, or the user's cache
     train : the 60,000 images to train on, else the 10,000 to test with
     download : fetch the files into `root` (11 MiB) if they are not there
+    transform : refused; transforms are an argument of `DataLoader`
     progress : called while a file is fetched, see `download.Progress`
 
     Attributes
@@ -72,7 +73,9 @@ class MNIST(Dataset):
         download: bool = False,
         *,
         progress: Progress | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "MNIST")
         folder = default_root() if root is None else Path(root)
         count, sources = (60_000, ARCHIVES[:2]) if train else (10_000, ARCHIVES[2:])
         paths = [_path(folder, source, download, progress) for source in sources]

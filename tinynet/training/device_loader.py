@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Device, current, transfer
-from tinynet.data.device_plan import plan
 from tinynet.data.loader import Batch, DataLoader, Rows
+from tinynet.data.transforms.device_plan import plan
 from tinynet.kernels import augment
 
 
@@ -22,7 +22,7 @@ class DeviceLoader:
 
     Parameters
     ----------
-    loader : its transform must be one that `data.device_plan` can express
+    loader : its transform must be one that `data.transforms.device_plan` can express
     where : the device
 
     Raises

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.data.pixel_statistics import moments
-from tinynet.data.transforms import Transform, check_batch
+from tinynet.data.transforms.base import Transform, check_batch
+from tinynet.data.transforms.pixel_statistics import moments
 
 
 class PCAColorNoise(Transform):

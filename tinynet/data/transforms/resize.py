@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError
-from tinynet.data.transforms import Transform, check_batch
+from tinynet.data.transforms.base import Transform, check_batch
 
 
 def resize(images: Array, size: int) -> Array:

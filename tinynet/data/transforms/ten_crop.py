@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.data.crop import check_window
-from tinynet.data.transforms import check_batch
+from tinynet.data.transforms.base import check_batch
+from tinynet.data.transforms.crop import check_window
 
 VIEWS = 10
 

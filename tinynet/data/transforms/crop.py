@@ -8,8 +8,8 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError
-from tinynet.data.resize import square
-from tinynet.data.transforms import Transform, check_batch
+from tinynet.data.transforms.base import Transform, check_batch
+from tinynet.data.transforms.resize import square
 
 
 class RandomCrop(Transform):

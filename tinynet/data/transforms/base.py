@@ -6,7 +6,7 @@ A transform has two methods:
     y = t.apply(images, params)       nothing random: images (N, C, H, W) in, images out
 
 Because the two are apart, one draw serves every way of computing a batch: on the CPU, on a GPU
-(`data.device_plan`), and in a process that prepares only some rows of the batch (`take_rows`).
+(`device_plan`), and in a process that prepares only some rows of the batch (`take_rows`).
 """
 
 from __future__ import annotations

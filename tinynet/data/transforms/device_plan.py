@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.data.color import PCAColorNoise
-from tinynet.data.crop import CenterCrop, RandomCrop, RandomHorizontalFlip
 from tinynet.data.lazy_images import LazyImages
-from tinynet.data.normalize import Normalize
-from tinynet.data.resize import Enlarge, PadTo, ToThreeChannels
-from tinynet.data.transforms import Compose, Transform
+from tinynet.data.transforms.base import Compose, Transform
+from tinynet.data.transforms.color import PCAColorNoise
+from tinynet.data.transforms.crop import CenterCrop, RandomCrop, RandomHorizontalFlip
+from tinynet.data.transforms.normalize import Normalize
+from tinynet.data.transforms.resize import Enlarge, PadTo, ToThreeChannels
 
 
 @dataclasses.dataclass(frozen=True)

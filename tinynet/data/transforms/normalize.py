@@ -14,9 +14,9 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, ShapeError
-from tinynet.data.crop import center_crop
-from tinynet.data.pixel_statistics import in_chunks, moments
-from tinynet.data.transforms import Transform
+from tinynet.data.transforms.base import Transform
+from tinynet.data.transforms.crop import center_crop
+from tinynet.data.transforms.pixel_statistics import in_chunks, moments
 
 Values = float | Sequence[float] | Array
 

@@ -269,7 +269,7 @@ def norms(model, x, labels):
 
 
 learn, _ = pictures(train=3000, test=0)
-prepare = tn.data.Normaliser.fit("standardise", learn.images)
+prepare = tn.data.Normalize.fit("standardize", learn.images)
 x = prepare(learn.images[:10]).astype(np.float64)
 labels = learn.labels[:10]
 

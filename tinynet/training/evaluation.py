@@ -111,8 +111,7 @@ def predict(
 def remember_preprocessing(model: Module, train: Any) -> None:
     """Let the model know how its training images are prepared, for `evaluate` and `predict`."""
     if hasattr(train, "transform"):
-        transform = train.transform
-        vars(model)["_preprocessing"] = transform and transform.without_randomness()
+        vars(model)["_preprocessing"] = train.transform.evaluation()
 
 
 def evaluation_loader(

@@ -176,10 +176,10 @@ check("12.3", my_count)
 # ## Judge
 #
 # Counting on paper is one thing. The judge is the network itself: build it, and add up the sizes of
-# its arrays. `undrawn` leaves the 60 million weights at zero, since we only want to count them.
+# its arrays. `skip_init` leaves the 60 million weights at zero, since we only want to count them.
 
 # %%
-with nn.init.undrawn():
+with nn.init.skip_init():
     network = tn.models.build("alexnet", classes=1000)
 total = sum(p.data.size for p in network.parameters())
 print(f"{total:,} parameters in {len(network.parameters())} arrays")

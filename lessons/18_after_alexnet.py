@@ -187,7 +187,7 @@ check("18.2", my_channels_seen)
 # block and the transition behind it, which halves the channels, and the side of the maps.
 
 # %%
-with nn.init.undrawn():
+with nn.init.skip_init():
     dense = tn.models.build("densenet-121", classes=1000)
 inside = dict(dense.named_parameters())
 block = [n for n in inside if "denseblock1." in n and n.endswith("conv1.weight")]

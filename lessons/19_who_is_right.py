@@ -141,13 +141,13 @@ for error, count in ((15.4, 50_000), (16.4, 150_000)):
 # %% [markdown] lang="en"
 # The library has the networks themselves, ten that are called AlexNet, each with the decisions of
 # its source. We ask them. A batch of *no* pictures has the same maps as a full one and costs
-# nothing; inside `nn.init.undrawn()` no weight is drawn either.
+# nothing; inside `nn.init.skip_init()` no weight is drawn either.
 
 
 # %%
 def network(variant):
     """Return a variant of AlexNet that can be counted, but not used."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         found = tn.models.entry("alexnet", variant)
         return found.make(found.classes), found
 
@@ -264,7 +264,7 @@ check("19.4", my_agrees)
 # %%
 def parameters(name, variant=None):
     """Count the parameters of a network."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         entry = tn.models.entry(name, variant)
         return sum(p.data.size for p in entry.make(entry.classes).parameters())
 
@@ -437,7 +437,7 @@ def uncounted():
 
 
 drawn = seconds(uncounted)
-with nn.init.undrawn():
+with nn.init.skip_init():
     undrawn = seconds(uncounted)
 print(f"drawn    {1000 * drawn[0]:8.1f} ms for {drawn[1]:,}")
 print(f"undrawn  {1000 * undrawn[0]:8.1f} ms for {undrawn[1]:,}")

@@ -111,13 +111,13 @@ def test_a_long_list_is_cut(monkeypatch):
 
 
 def state_of(name, classes, variant=None):
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         return models.build(name, classes, variant=variant).state_dict()
 
 
 def test_a_file_of_another_variant_is_told_by_the_name_of_that_variant():
     state = {"module." + name: a for name, a in state_of("alexnet", 7, "torchvision").items()}
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build("alexnet", 7)
     with pytest.raises(DataError, match=r"instead of.*alexnet --variant torchvision, with 7 cla"):
         load(model, Weights(state))

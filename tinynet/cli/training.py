@@ -103,7 +103,7 @@ def refuse(recipe: Recipe, classes: int) -> None:
 
     It is asked before anything is said: nothing is drawn, and no picture computed.
     """
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = runs.build(recipe, classes)
     finetune.begin(model, recipe)
     made_for = models.entry(recipe.model, recipe.variant).side

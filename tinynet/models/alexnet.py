@@ -77,7 +77,7 @@ class AlexNet(nn.Module):
 
     def __init__(self, classes: int = 1000, settings: Settings = PAPER) -> None:
         self.settings = settings
-        with init.undrawn():  # they are drawn below
+        with init.skip_init():  # they are drawn below
             self.features = nn.Sequential(*self._features())
             self.classifier = nn.Sequential(*self._classifier(classes))
         self.initialize()

@@ -116,7 +116,7 @@ def _built(
 ) -> OneWeirdTrick:  # fmt: skip
     """Return the network with the weights that the one on one device was given."""
     state = split(whole.state_dict(), of)
-    with init.undrawn():
+    with init.skip_init():
         model = OneWeirdTrick(plan, classes, features, **where)
     model.load_state_dict(state)
     return model

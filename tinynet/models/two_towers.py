@@ -241,7 +241,7 @@ def small_alexnet_two_towers(classes: int = 10, **where: Any) -> TwoTowers:
 
 def _built(plan: Plan, whole: nn.Module, of: str, classes: int, where: dict[str, Any]) -> TwoTowers:
     """Return towers with the weights that the network on one device was given."""
-    with init.undrawn():
+    with init.skip_init():
         model = TwoTowers(plan, classes, **where)
     model.load_state_dict(split(whole.state_dict(), of))
     return model

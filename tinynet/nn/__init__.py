@@ -17,12 +17,11 @@ from tinynet.nn.layers import (
     MaxPool2d,
     SpatialResponseNorm,
 )
-from tinynet.nn.loss import Answer, answer
-from tinynet.nn.module import Buffer, Module, Parameter, Sequential, in_turn, observe
+from tinynet.nn.loss import LossOutput, forward_with_loss
+from tinynet.nn.module import Buffer, Module, Parameter, Sequential, observe, run_sequential
 
 __all__ = [
     "AdaptiveAvgPool2d",
-    "Answer",
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
@@ -34,6 +33,7 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "LocallyConnected2d",
+    "LossOutput",
     "MaxPool2d",
     "Module",
     "Parameter",
@@ -44,8 +44,8 @@ __all__ = [
     "SpatialResponseNorm",
     "Subsample",
     "Tanh",
-    "answer",
-    "in_turn",
+    "forward_with_loss",
     "init",
     "observe",
+    "run_sequential",
 ]

@@ -17,7 +17,7 @@ _drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.init", 
 
 
 @contextlib.contextmanager
-def undrawn() -> Iterator[None]:
+def skip_init() -> Iterator[None]:
     """Inside the block parameters start as zeros: to count 60 million of them, not to use them."""
     token = _drawing.set(False)
     try:

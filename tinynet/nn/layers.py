@@ -24,18 +24,18 @@ from tinynet.nn.module import Buffer, Module, Parameter
 from tinynet.tensors import Tensor
 
 
-class BeforeReLU(Module):
+class FusesReLU(Module):
     """A layer with a second forward, `with_relu`, that does the ReLU behind it in the same pass."""
 
     with_relu: Callable[[Tensor], Tensor]  # max(forward(x), 0)
 
-    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+    def fuse_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
         """Return `with_relu` where a ReLU follows; an inherited one would miss a new forward."""
         own = "with_relu" in vars(type(self))
         return self.with_relu if own and type(following) is ReLU else None
 
 
-class Conv2d(BeforeReLU):
+class Conv2d(FusesReLU):
     """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
 
     _split = False  # see `split_accumulation`
@@ -135,7 +135,7 @@ class LocallyConnected2d(Module):
         )
 
 
-class MaxPool2d(BeforeReLU):
+class MaxPool2d(FusesReLU):
     """Maximum of each window: see `functions.max_pool2d`."""
 
     def __init__(
@@ -243,7 +243,7 @@ def _check_window(layer: str, n: int) -> None:
         raise ValueError(f"{layer}: n must be odd, so that the window has a middle. Got n={n}.")
 
 
-class BatchNorm2d(BeforeReLU):
+class BatchNorm2d(FusesReLU):
     """Batch normalization of each channel: see `functions.batch_norm`."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:

@@ -14,7 +14,7 @@ from tinynet.nn.module import Module
 from tinynet.tensors import Tensor
 
 
-class Answer(NamedTuple):
+class LossOutput(NamedTuple):
     """What a network says to a batch.
 
     Attributes
@@ -29,11 +29,11 @@ class Answer(NamedTuple):
     objective: Tensor
 
 
-def answer(model: Module, x: Tensor, labels: Array) -> Answer:
+def forward_with_loss(model: Module, x: Tensor, labels: Array) -> LossOutput:
     """Return what a network says to images (N, C, H, W) with these labels (N,)."""
     outputs = model(x)
     if isinstance(outputs, Tensor):
         loss = F.cross_entropy(outputs, labels)
-        return Answer(outputs, loss, loss)
+        return LossOutput(outputs, loss, loss)
     loss = F.cross_entropy(outputs[0], labels)
-    return Answer(outputs[0], loss, model.loss(outputs, labels))  # type: ignore[attr-defined]
+    return LossOutput(outputs[0], loss, model.loss(outputs, labels))  # type: ignore[attr-defined]

@@ -83,7 +83,7 @@ class Module:
         if graph is not None:
             graph.watch(f"{type(self).__name__}.training", lambda: self.training)
 
-    def together_with(self, following: Module) -> Callable[[Any], Any] | None:
+    def fuse_with(self, following: Module) -> Callable[[Any], Any] | None:
         """Return how to do this layer and the one that follows in one go, if there is a way."""
         return None
 
@@ -230,19 +230,19 @@ class Sequential(Module):
         return list(self)[i]
 
     def forward(self, x: Any) -> Any:
-        """Return the last layer's output: see `in_turn`."""
-        return in_turn(x, *self)
+        """Return the last layer's output: see `run_sequential`."""
+        return run_sequential(x, *self)
 
 
-def in_turn(x: Any, *layers: Module) -> Any:
+def run_sequential(x: Any, *layers: Module) -> Any:
     """Return what the layers make of x, one after the other.
 
-    Two neighbours may share one pass over memory, if nobody observes: see `Module.together_with`.
+    Two neighbours may share one pass over memory, if nobody observes: see `Module.fuse_with`.
     """
     waiting = list(layers)
     while waiting:
         layer = waiting.pop(0)
-        both = layer.together_with(waiting[0]) if waiting and _observer.get() is None else None
+        both = layer.fuse_with(waiting[0]) if waiting and _observer.get() is None else None
         if both is None:
             x = layer(x)
         else:

@@ -129,7 +129,7 @@ def test_a_variant_goes_forward_and_backward(variant, rng):
 def test_the_papers_dropout_scales_in_tests_and_todays_in_training():
     x = tn.ones(50, 40)
     for inverted, kept, tested in ((False, 1, 0.75), (True, np.float32(1 / 0.75), 1)):
-        layer = nn.Dropout(0.25, inverted)
+        layer = nn.Dropout(0.25, inverted=inverted)
         assert set(np.unique(layer(x).data)) == {0, kept}
         assert set(np.unique(layer.eval()(x).data)) == {tested}
 

@@ -21,7 +21,7 @@ def net(classes=4, lrn=(5, 2.0, 0.3, 0.75, 1), groups=1):
         nn.Conv2d(3, 8, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.LocalResponseNorm(n, k, alpha, beta, over),
+        nn.LocalResponseNorm(n, k=k, alpha=alpha, beta=beta, groups=over),
         nn.Conv2d(8, 6, 3, padding=1, groups=groups),
         nn.ReLU(),
         nn.Flatten(),

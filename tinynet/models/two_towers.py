@@ -150,7 +150,7 @@ class TwoTowers(nn.Module):
         check_exchange(exchange_at)
         self.plan, self.exchange_at = plan, exchange_at
         self.towers = [Tower(plan, EXCHANGES[exchange_at]) for _ in range(2)]
-        self.dropout = nn.Dropout(0.5, plan.inverted_dropout)
+        self.dropout = nn.Dropout(0.5, inverted=plan.inverted_dropout)
         self.fc8 = nn.Linear(2 * plan.hidden, classes)
         self.to(",".join(devices))
 

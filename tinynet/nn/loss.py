@@ -90,6 +90,8 @@ class CrossEntropyLoss(Module):
 class MSELoss(Module):
     """Mean squared error, the mean of (x - target) ** 2.
 
+    A target that is an array, also of integers, takes the dtype of x.
+
     Raises
     ------
     ShapeError
@@ -106,7 +108,7 @@ class MSELoss(Module):
     def forward(self, x: Tensor, target: Tensor | Array) -> Tensor:
         """Return the mean over all elements of x and target, which have one shape."""
         if not isinstance(target, Tensor):
-            target = tensor(target, x.device)
+            target = tensor(target, x.device).to(x.dtype)
         if x.shape != target.shape:
             raise ShapeError(
                 f"MSELoss: x and target must have one shape; x is {x.shape}, target "

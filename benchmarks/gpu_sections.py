@@ -253,9 +253,7 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     optimizer = recipes.optimizer(recipe, model)
     tn.seed(recipe.seed)
     epochs, reached = [], None
-    for event in loop.fit(
-        model, optimizer, *feeds, epochs=recipe.epochs, learning_rate=recipe.learning_rate
-    ):
+    for event in loop.fit(model, optimizer, *feeds, epochs=recipe.epochs):
         if isinstance(event, loop.Epoch):
             seconds = round(time.perf_counter() - begin, 2)
             epochs.append(

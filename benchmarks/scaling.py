@@ -32,7 +32,8 @@ from tinynet.core import backend
 from tinynet.distributed.data_parallel import share
 from tinynet.distributed.process_group import Ranks, join
 from tinynet.models.two_towers import TwoTowers
-from tinynet.training.steps import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 FLOAT = 4  # bytes
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
@@ -139,7 +140,7 @@ def step_seconds(name: str, images: int, ranks: Ranks, rounds: int) -> float:
     for _ in range(rounds + 2):  # the first ones compile and allocate
         ranks.all_gather(None)
         start = time.perf_counter()
-        train_step(model, optimizer, x, labels, tally=Tally(), ranks=ranks)
+        train_step(model, optimizer, x, labels, metrics=RunningMetrics(), ranks=ranks)
         times.append(time.perf_counter() - start)
     return statistics.median(times[2:])
 

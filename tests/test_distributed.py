@@ -18,7 +18,8 @@ from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed import process_group
 from tinynet.distributed.data_parallel import Shard, agree, average, share, shared
 from tinynet.distributed.process_group import ALONE, Nccl, Ranks
-from tinynet.training.steps import GpuSteps, Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import GpuSteps, train_step
 
 
 class NotedError(Exception):
@@ -75,10 +76,10 @@ class Batches:
 
 def steps_of(model, feed, who=ALONE):
     """Train on all batches; return the weights after each, and what was counted."""
-    optimizer, tally, found = optim.SGD(model.parameters(), 0.1, momentum=0.9), Tally(), []
+    optimizer, tally, found = optim.SGD(model.parameters(), 0.1, momentum=0.9), RunningMetrics(), []
     for number, (images, labels) in enumerate(feed.batches()):
         tn.random.at_step(number)
-        train_step(model, optimizer, images, labels, tally=tally, number=number, ranks=who)
+        train_step(model, optimizer, images, labels, metrics=tally, number=number, ranks=who)
         found.append(np.concatenate([p.data.ravel() for p in model.parameters()]))
     return found, tally
 
@@ -87,13 +88,13 @@ def together(feed, size, dtype=np.float64):
     """Train with so many ranks, step by step; return what `steps_of` returns, of each rank."""
     models = [net(dtype) for _ in range(size)]
     optimizers = [optim.SGD(m.parameters(), 0.1, momentum=0.9) for m in models]
-    tallies, found = [Tally() for _ in models], [[] for _ in models]
+    tallies, found = [RunningMetrics() for _ in models], [[] for _ in models]
     for number in range(len(feed.all)):
 
         def step(r, who, number=number):
             tn.random.at_step(number)
             images, labels = next(Shard(feed, who).batches(0, number))
-            how = {"tally": tallies[r], "number": number, "ranks": who}
+            how = {"metrics": tallies[r], "number": number, "ranks": who}
             train_step(models[r], optimizers[r], images, labels, **how)
             found[r].append(np.concatenate([p.data.ravel() for p in models[r].parameters()]))
 
@@ -250,7 +251,7 @@ def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
     def trained(who):
         tn.seed(2)
         model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).to("cuda")
-        optimizer, tally = optim.SGD(model.parameters(), 0.5, momentum=0.9), Tally()
+        optimizer, tally = optim.SGD(model.parameters(), 0.5, momentum=0.9), RunningMetrics()
         steps = GpuSteps(model, optimizer, who)
         for number in range(4):
             steps.run(images, labels, tally, number, look=True)

@@ -143,7 +143,7 @@ NAMES = {
         LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample Identity Softmax
         CrossEntropyLoss MSELoss""",
     tn.optim: "SGD Adam",
-    tn.schedules: "Stepwise Cosine Plateau",
+    tn.schedules: "MultiStep Cosine ReduceOnPlateau Constant",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
     tn.models: "build names",
     tn.data: "CIFAR10 MNIST Shapes",

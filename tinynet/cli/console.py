@@ -134,15 +134,7 @@ def step_line(step: Step, epochs: int) -> str:
 
 def epoch_line(record: Epoch, epochs: int) -> str:
     """Return what an epoch came to, in one line."""
-    held = ""
-    if record.validation_accuracy is not None:
-        held = f"validation accuracy {100 * record.validation_accuracy:.1f} %  "
-    return (
-        f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  "
-        f"accuracy {100 * record.train_accuracy:.1f} %  {held}test loss {record.test_loss:.4f}  "
-        f"test accuracy {100 * record.test_accuracy:.1f} %  lr {record.lr:g}  "
-        f"{record.images_per_second:,.0f} images/s"
-    )
+    return str(record).replace(f"epoch {record.epoch}", f"epoch {record.epoch}/{epochs}", 1)
 
 
 def duration(seconds: float) -> str:

@@ -67,7 +67,7 @@ def evaluate(run: Path, ten_view: bool, data_dir: Path | None, device: str | Non
     """Measure the net in folder RUN on its test pictures."""
     from tinynet.cli import training
     from tinynet.training import predict, run_dir
-    from tinynet.training.loop import evaluate as measure
+    from tinynet.training.evaluation import evaluate as measure
 
     net, note = predict.open_net(run, device)
     _say_aside(note)

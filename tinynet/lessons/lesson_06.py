@@ -1,4 +1,4 @@
-"""The exercises of lesson 06: im2col, a convolution is a matrix product."""
+"""Exercises of lesson 06: im2col, convolution as a matrix product."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from tinynet.kernels import col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 AXES = {
-    "N": "The next picture is as far away as before.",
-    "C": "The next channel is as far away as before.",
+    "N": "The distance to the next picture is unchanged.",
+    "C": "The distance to the next channel is unchanged.",
     "KH": "One row down inside a window is one row down in the picture: h.",
     "KW": "One pixel to the right inside a window is one pixel to the right in the picture: w.",
     "OH": "The next window below starts stride rows further down: stride * h.",
@@ -20,7 +20,7 @@ AXES = {
     "06.1",
     "Fill the strides",
     hints=(
-        "A stride says how far it is, in memory, to the next element along an axis.",
+        "A stride is the distance, in memory, to the next element along an axis.",
         "Going one step inside a window (KH, KW) moves one pixel in the picture.",
         "Going to the next window (OH, OW) moves stride pixels.",
     ),
@@ -51,8 +51,8 @@ def my_strides(strides, stride):
     hints=(
         "both = (padding, padding); columns = tn.kernels.im2col(x, weight.shape[2:], "
         "(stride, stride), (both, both), (1, 1)) has the shape (N, C*KH*KW, OH*OW).",
-        "A filter as one row has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
-        "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Give it back its OH and OW.",
+        "As one row, a filter has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
+        "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Reshape it to OH and OW.",
     ),
 )
 def product(answer):
@@ -69,30 +69,30 @@ def product(answer):
     _judge(answer, x.reshape(1, 2, 2, 2), weight.reshape(1, 2, 2, 2), 1, 0,
            "x = [[1, 2], [3, 4]] and [[10, 20], [30, 40]], weight = [[1, 0], [0, 0]] and "
            "[[0, 1], [0, 0]]",
-           "The rows of the columns are in the order (c, p, q); is that the order of your "
-           "weights?")  # fmt: skip
+           "The rows of the columns are in the order (c, p, q). Are your weights in that order?"
+           )  # fmt: skip
     _judge(answer, np.array([[[[1.0, 2, 3]]]]), np.array([1.0, 2, 0, 10]).reshape(2, 1, 1, 2), 1, 0,
            "one picture of one row, 1 2 3, and two filters of one row, 1 2 and 0 10",
            "Channel o of y belongs to filter o. A filter is one row of weight.reshape(OC, -1), and "
-           "the product is (N, OC, OH*OW): filters before places.")  # fmt: skip
+           "the product is (N, OC, OH*OW): filters before positions.")  # fmt: skip
     _judge(answer, np.arange(1.0, 5).reshape(2, 1, 1, 2), np.array([1.0, 10]).reshape(2, 1, 1, 1),
            1, 0, "two pictures of one row, 1 2 and 3 4, and two filters of one weight, 1 and 10",
-           "Each picture makes two channels of its own. The product of a matrix and a stack of N "
-           "matrices is a stack of N: its first axis is the picture already.")  # fmt: skip
+           "Each picture gets its own two channels. The product of a matrix and a stack of N "
+           "matrices is a stack of N: its first axis already is the picture.")  # fmt: skip
     _judge(answer, np.ones((1, 1, 2, 2)), ones, 1, 1, "x = four ones, weight = four ones, "
-           "padding = 1", "OH and OW are counted from the padded picture.")  # fmt: skip
+           "padding = 1", "Compute OH and OW from the padded picture.")  # fmt: skip
     _judge(answer, np.arange(4.0).reshape(1, 1, 1, 4), np.ones((1, 1, 1, 1)), 2, 0,
            "one row 0 1 2 3, one weight 1, stride = 2",
            "With stride 2 the windows begin at 0 and 2.")  # fmt: skip
     rng = np.random.default_rng(6)
     _judge(answer, rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 3, 2)), 2, 1,
            "x (2, 3, 5, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "The windows are 3 high and 2 wide: are KH and KW, OH and OW at their places?"
+           "The windows are 3 high and 2 wide: did you swap KH and KW, or OH and OW?"
            )  # fmt: skip
 
 
 def _judge(answer, x, weight, stride, padding, case, why):
-    """Hold an answer against the definition."""
+    """Compare an answer with the definition."""
     both = (padding, padding)
     right = conv2d_forward.reference(
         x, weight, None, (stride, stride), (both, both), (1, 1), groups=1
@@ -114,14 +114,14 @@ def my_conv2d(x, weight, stride, padding):
     "The way back: col2im",
     hints=(
         "Begin with gx = np.zeros(shape), and columns.reshape(N, C, K, K, OH, OW).",
-        "Loop over p and q, the places inside a window. columns[:, :, p, q] is (N, C, OH, OW): "
-        "what all windows have to say about their pixel (p, q).",
+        "Loop over p and q, the positions inside a window. columns[:, :, p, q] is (N, C, OH, OW): "
+        "the values of all windows at their pixel (p, q).",
         "Those pixels are gx[:, :, p : p + stride * OH : stride, q : q + stride * OW : stride]. "
-        "Add to them, for other windows have added there too.",
+        "Use +=, because windows overlap.",
     ),
 )
 def way_back(answer):
-    """Write my_col2im(columns, shape, K, stride): every number added where it came from.
+    """Write my_col2im(columns, shape, K, stride): add every number to the pixel it was copied from.
 
     columns is (N, C*K*K, OH*OW), made from windows of K x K without padding; it returns gx of
     `shape`, (N, C, H, W).
@@ -134,18 +134,19 @@ def way_back(answer):
     expect(answer(np.array([[[0.0, 2], [1, 3], [4, 6], [5, 7]]]), (1, 1, 2, 4), 2, 2),
            [[[[0, 1, 2, 3], [4, 5, 6, 7]]]],
            "columns = [[0, 2], [1, 3], [4, 6], [5, 7]], shape (1, 1, 2, 4), K = 2, stride = 2",
-           "The windows lie side by side. A column is one window; a row is one place (p, q) of "
-           "all windows. A slice that begins at p ends after the windows, at p + stride * OH."
+           "The windows lie side by side. A column is one window; a row is one position (p, q) in "
+           "all windows. A slice that begins at p ends at p + stride * OH."
            )  # fmt: skip
     expect(answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
            [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
            "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",
-           "The pixel in the middle lies in four windows and gets four terms. If you wrote += with "
-           "an array of indices: it adds once where an index is repeated, np.add.at every time."
+           "The centre pixel lies in four windows and gets four terms. If you wrote += with an "
+           "array of indices: += adds a repeated index only once, np.add.at adds it every time."
            )  # fmt: skip
     expect(answer(np.ones((1, 4, 2)), (1, 1, 2, 5), 2, 2), [[[[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]]],
            "columns of ones, shape (1, 1, 2, 5), K = 2, stride = 2",
-           "The windows start at columns 0 and 2; the last pixel of a row is in none.")  # fmt: skip
+           "The windows start at columns 0 and 2; the last pixel of a row is in no window."
+           )  # fmt: skip
     rng = np.random.default_rng(6)
     for shape, K, stride in (((2, 3, 5, 4), 3, 1), ((1, 2, 7, 6), 3, 2)):
         OH, OW = (shape[2] - K) // stride + 1, (shape[3] - K) // stride + 1

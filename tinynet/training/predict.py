@@ -20,9 +20,10 @@ from tinynet.tensors import tensor
 from tinynet.training import run_dir, runs
 from tinynet.training.device_loader import moved
 from tinynet.training.input_pipeline import SIDE, TestFeed, fitted, prepared
-from tinynet.training.loop import Feed
+from tinynet.training.loop import Loader
+from tinynet.training.metrics import RunningMetrics
 from tinynet.training.recipes import Recipe
-from tinynet.training.steps import Tally, device_of
+from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
 
 VIEWED = 50  # pictures at a time; each becomes ten
@@ -37,7 +38,7 @@ class Net:
     normaliser: Normaliser
     classes: tuple[str, ...]
 
-    def feed(self, dataset: Dataset) -> Feed:
+    def feed(self, dataset: Dataset) -> Loader:
         """Return the batches on which the run measured its test accuracy."""
         return moved(TestFeed(dataset, self.recipe, self.normaliser), device_of(self.model))
 
@@ -101,7 +102,7 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
             f"ten views: the recipe {net.recipe.name} shows whole pictures, so there are no crops "
             "to average. small-alexnet and alexnet crop."
         )
-    tally = Tally()
+    tally = RunningMetrics()
     for images, labels in batches(dataset, VIEWED):
         shares = net.ten_view_probabilities(images)
         tally.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())

@@ -7,7 +7,6 @@ the folder holds a whole checkpoint from which the run goes on to the same weigh
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import time
@@ -23,12 +22,11 @@ from tinynet.distributed.data_parallel import agree, fingerprints, shared
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
-from tinynet.optim.schedules import error_of
 from tinynet.plot import figures
 from tinynet.training import input_pipeline, recipes, run_dir
 from tinynet.training.device_loader import moved
 from tinynet.training.diagnosis import check_finite
-from tinynet.training.loop import Epoch, Feed, State, Step, fit
+from tinynet.training.loop import Epoch, Loader, State, Step, fit
 from tinynet.training.recipes import Recipe
 from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
@@ -47,10 +45,10 @@ class Run:
     classes: tuple[str, ...]
     model: Module
     optimizer: Optimizer
-    train: Feed
-    test: Feed
+    train: Loader
+    test: Loader
     preprocessing: dict[str, Array]
-    validation: Feed | None = None
+    validation: Loader | None = None
     ranks: Ranks = ALONE
     state: State = dataclasses.field(default_factory=State)
 
@@ -107,11 +105,18 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     saved = time.monotonic()
     deadline = saved + 60 * max_minutes
     with stop_requests() as request:
-        recipe, parts = run.recipe, (run.model, run.optimizer, run.train, run.test)
-        rate = functools.partial(recipe.learning_rate, records=run.state.records)
-        how: dict[str, Any] = {"learning_rate": rate, "ranks": run.ranks}
-        how["validation"] = run.validation
-        for event in fit(*parts, epochs=recipe.epochs, state=run.state, **how):
+        events = fit(
+            run.model,
+            run.optimizer,
+            run.train,
+            run.test,
+            epochs=run.recipe.epochs,
+            validation=run.validation,
+            state=run.state,
+            every_step=True,
+            ranks=run.ranks,
+        )
+        for event in events:
             yield event
             if isinstance(event, Epoch):
                 _end_epoch(run)
@@ -188,7 +193,7 @@ def _end_epoch(run: Run) -> None:
     rows = [dataclasses.asdict(r).items() for r in run.state.records]
     lines = "".join(json.dumps({k: v for k, v in r if v is not None}) + "\n" for r in rows)
     write_atomically(run.folder / run_dir.LOG, lines.encode())
-    if error_of(record) < min(map(error_of, earlier), default=2.0):
+    if record.error < min((each.error for each in earlier), default=2.0):
         checkpoint.save(run.folder / run_dir.BEST, _snapshot(run, {}), keep_previous=False)
     save(run)
 
@@ -213,7 +218,6 @@ def _finish(run: Run) -> dict[str, Any]:
 
 
 def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
-    run.state.tally.settle()
     metadata = {
         "recipe": json.dumps(dataclasses.asdict(run.recipe)),
         "model": run.recipe.model,
@@ -221,7 +225,7 @@ def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
         "seed": str(run.recipe.seed),
         "epoch": str(run.state.epoch),
         "step": str(_steps_done(run)),
-        "state": json.dumps(dataclasses.asdict(run.state)),
+        "state": run.state.to_json(),
         conventions.KEY: conventions.of_model(run.model).json(),
     }
     return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)

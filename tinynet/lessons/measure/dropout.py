@@ -1,7 +1,7 @@
-"""Multiply by the dropout rate at test time, or by what is kept? The question of lesson 09.
+"""Test-time factor of dropout: 1 - p, p or 1 (lesson 09).
 
-The two are the same for p = 0.5, and for no other p. Nets are trained the paper's way (a unit is 0
-or as it is), and then tested with three factors: 1 - p, which is kept; p; and 1, which forgets it.
+1 - p and p are the same only for p = 0.5. Nets are trained the paper's way (a unit is zeroed or
+unchanged) and then tested with three factors: 1 - p, which is right; p; and 1, which is no scaling.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PaperDropout(nn.Module):
         self.p, self.factor = p, 1 - p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x with units zeroed, or weakened."""
+        """Return x with units zeroed in training, scaled otherwise."""
         return F.dropout(x, self.p) * (1 - self.p) if self.training else x * self.factor
 
 
@@ -36,7 +36,7 @@ def main(seeds: int) -> None:
     say(
         f"Drawn shapes, {IMAGES} training pictures, {EPOCHS} epochs, batches of 50, lr {LR}, then "
         "a tenth; two convolutions of 16 and 32 filters, two hidden layers of 256 units with "
-        f"dropout behind each; {seeds} seeds; mean (least to most)."
+        f"dropout after each; {seeds} seeds; mean (least to most)."
     )
     for p in (0.2, 0.5, 0.8):
         found: dict[str, list[tuple[float, float]]] = {"1 - p": [], "p": [], "1": []}

@@ -1,8 +1,8 @@
-"""Where should two towers show each other their maps? At conv3, at conv4, or nowhere (lesson 13).
+"""Exchange between two towers: at conv3, at conv4, or nowhere (lesson 13).
 
-The three patterns of `models.towers.EXCHANGES`, in a quarter of the widths of small-alexnet's
-towers; fc6 and fc7 always see both. conv3 or conv4 has twice the weights where it sees all maps, so
-the networks are not of one size: that is part of the question, as it was in 2012.
+The three patterns of `models.towers.EXCHANGES`, in towers with a quarter of small-alexnet's
+widths; fc6 and fc7 always see both towers. conv3 or conv4 has twice the weights where it sees all
+maps, so the networks differ in size, as they did in 2012.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What does the LRN of a copied Keras post do to training? The question of lesson 08.
+"""LRN in training: the paper's against that of a copied Keras post (lesson 08).
 
-Four layers in one small net: none; a constant gain of k**-beta, which is all that is left of LRN
-where the squares are small; the paper's; the post's, which sums all channels over 5x5 pixels.
+Four layers in one small net: none; a constant gain of k**-beta, to which LRN reduces where the
+squares are small; the paper's; the post's, which sums all channels over 5x5 pixels.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ LAYERS: dict[str, Callable[[], nn.Module] | None] = {
 
 
 def main(seeds: int) -> None:
-    """Print loss, accuracy and time of each."""
+    """Print loss, accuracy and time of each layer."""
     learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
     prepare = tn.data.Normaliser.fit("standardise", learn.images)
     say(
         f"Drawn shapes, {EPOCHS} epochs, batches of 50, lr {LR}, then a tenth; two convolutions of "
-        f"16 and 32 filters, the layer behind each ReLU; {seeds} seeds; mean (least to most)."
+        f"16 and 32 filters, the layer after each ReLU; {seeds} seeds; mean (least to most)."
     )
     for name, make in LAYERS.items():
         losses, found, started = [], [], time.perf_counter()

@@ -1,7 +1,7 @@
-"""What trains 40 layers, skips, batch normalization or He's initial weights (lesson 18).
+"""Training 40 layers: skips, batch normalization and He's initial weights (lesson 18).
 
-All eight combinations in one net for the drawn shapes, each with two learning rates, the better of
-which counts. Without He's rule the weights start as N(0, 0.01**2), as in AlexNet.
+All eight combinations in one net for the drawn shapes, each with two learning rates; the better one
+counts. Without He's rule the weights start as N(0, 0.01**2), as in AlexNet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Is tanh six times slower than ReLU? Epochs to 25 % training error, drawn shapes (lesson 04).
+"""Speed of tanh and ReLU: epochs to 25 % training error on drawn shapes (lesson 04).
 
-As for the paper's Figure 1: four layers, no regularization, a learning rate of its own for each
-activation, the fastest of RATES. Weights begin as N(0, 2 / fan_in), those of the last layer as
+As for the paper's Figure 1: four layers, no regularization, and for each activation its own
+learning rate, the fastest of RATES. Weights begin as N(0, 2 / fan_in), those of the last layer as
 N(0, 0.01**2): the first loss is log(10).
 """
 
@@ -45,7 +45,7 @@ def four_layers(activation: str) -> nn.Sequential:
 
 
 def epochs_needed(activation: str, lr: float, seed: int, images: Array, labels: Array) -> float:
-    """Return the epochs until at most 25 % of the last 1,000 pictures were called wrong, or inf."""
+    """Return the epochs until at most 25 % of the last 1,000 images were misclassified, or inf."""
     tn.seed(seed)
     model = four_layers(activation)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
@@ -72,9 +72,9 @@ def main(seeds: int) -> None:
     images = standardised(shapes.images)
     say(
         f"Shapes, {len(shapes):,} pictures; filters {FILTERS}; batches of {BATCH}, momentum 0.9, "
-        f"no weight decay. Epochs to 25 % error on the last {LOOK_BACK:,} training pictures, as "
-        f"they were answered before the update; never is not within {LIMIT}. {seeds} seeds: mean "
-        "(least to most) of those that ended."
+        f"no weight decay. Epochs to 25 % error on the last {LOOK_BACK:,} training images, as "
+        f"classified before the update; never: not within {LIMIT}. {seeds} seeds: mean "
+        "(least to most) of the runs that reached it."
     )
     for name in ACTIVATIONS:
         for lr in RATES:

@@ -109,6 +109,16 @@ class Parameter(Buffer):
         self.requires_grad = True
 
 
+class _Parameters(list[Parameter]):
+    """A list. PyTorch's `parameters()` is an iterator: `next` of it says what to write."""
+
+    def __next__(self) -> Parameter:
+        raise TypeError(
+            "parameters() is a list here: write model.parameters()[0], or model.device for the "
+            "device."
+        )
+
+
 class LoadResult(NamedTuple):
     """The names that `Module.load_state_dict` did not find, on either side.
 
@@ -301,8 +311,8 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Parameter]:
-        """Return every parameter, in the order of definition; a shared one once."""
-        return list({id(p): p for _, p in self.named_parameters()}.values())
+        """Return a list of every parameter, in the order of definition; a shared one once."""
+        return _Parameters({id(p): p for _, p in self.named_parameters()}.values())
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

@@ -104,7 +104,6 @@ NETWORKS = {
     "model.cleargrads()": Says(r"model\.zero_grad\(\)"),
     "model.register_buffer('mean', 0)": Says(r"nn\.Buffer"),
     "model.register_forward_hook(print)": Says(r"nn\.observe"),
-    "model.modules": Shows("method"),
 }
 
 LAYERS = {

@@ -115,8 +115,8 @@ def test_a_name_of_another_framework_says_what_is_here(name):
 
 @pytest.mark.parametrize("name", guidance.METHODS)
 def test_a_method_of_another_framework_says_what_is_here(name):
-    with pytest.raises(AttributeError, match=rf"'ReLU' object has no attribute '{name}'\. Here"):
-        getattr(nn.ReLU(), name)
+    with pytest.raises(AttributeError, match=rf"'Module' object has no attribute '{name}'\. Here"):
+        getattr(nn.Module(), name)
 
 
 def test_other_names_are_ordinary_attribute_errors():

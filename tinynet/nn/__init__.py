@@ -14,8 +14,9 @@ from tinynet.nn.layers import (
     LocallyConnected2d,
 )
 from tinynet.nn.loss import CrossEntropyLoss, LossOutput, MSELoss, forward_with_loss
-from tinynet.nn.module import Buffer, LoadResult, Module, Parameter, observe, run_sequential
+from tinynet.nn.module import LoadResult, Module, observe, run_sequential
 from tinynet.nn.normalization import BatchNorm2d, LocalResponseNorm, SpatialResponseNorm
+from tinynet.nn.parameter import Buffer, Parameter
 from tinynet.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 __all__ = [

@@ -69,6 +69,7 @@ METHODS = {  # a name of other frameworks' models: what to type here
     "double": "model.to(np.float64)",
     "evaluate": "tn.evaluate(model, test)",
     "fit": "tn.fit(model, optimizer, train, test, epochs=...)",
+    "forward": "def forward(self, x): ..., which every network defines",
     "float": "model.to(np.float32)",
     "half": "model.to(np.float16)",
     "insert": "nn.Sequential(*model[:i], layer, *model[i:])",

@@ -21,7 +21,8 @@ from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs,
 from tinynet.nn import init
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
-from tinynet.nn.module import Module, Parameter
+from tinynet.nn.module import Module
+from tinynet.nn.parameter import Parameter
 from tinynet.tensors import Tensor
 
 

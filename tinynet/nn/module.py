@@ -21,6 +21,7 @@ from tinynet.core.backend import Array, Device, current, device, is_array, trans
 from tinynet.core.errors import ShapeError
 from tinynet.core.recorder import recorder
 from tinynet.nn import guidance
+from tinynet.nn.parameter import Buffer, Parameter, ParameterList
 from tinynet.tensors import Tensor, tensor
 
 COUNTER = "num_batches_tracked"
@@ -57,66 +58,6 @@ def observe(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _observer.reset(token)
-
-
-class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not learned, e.g. a running mean.
-
-    Parameters
-    ----------
-    data : array of numbers, or Tensor on a CPU
-        It lies on the default device afterwards.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tinynet import nn
-    >>> class Centered(nn.Module):
-    ...     def __init__(self):
-    ...         self.mean = nn.Buffer(np.zeros(3, np.float32))
-    >>> list(Centered().state_dict()), Centered().parameters()
-    (['mean'], [])
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Array | Tensor) -> None:
-        where = device()
-        data = data.data if isinstance(data, Tensor) else data
-        super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
-
-
-class Parameter(Buffer):
-    """A tensor that an optimizer changes: it requires a gradient.
-
-    Parameters
-    ----------
-    data : array of numbers, or Tensor on a CPU
-        It lies on the default device afterwards.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from tinynet import nn
-    >>> nn.Parameter(np.ones(2, np.float32)).requires_grad
-    True
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: Array | Tensor) -> None:
-        super().__init__(data)
-        self.requires_grad = True
-
-
-class _Parameters(list[Parameter]):
-    """A list. PyTorch's `parameters()` is an iterator: `next` of it says what to write."""
-
-    def __next__(self) -> Parameter:
-        raise TypeError(
-            "parameters() is a list here: write model.parameters()[0], or model.device for the "
-            "device."
-        )
 
 
 class LoadResult(NamedTuple):
@@ -312,7 +253,7 @@ class Module:
 
     def parameters(self) -> list[Parameter]:
         """Return a list of every parameter, in the order of definition; a shared one once."""
-        return _Parameters({id(p): p for _, p in self.named_parameters()}.values())
+        return ParameterList({id(p): p for _, p in self.named_parameters()}.values())
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

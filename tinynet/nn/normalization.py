@@ -10,7 +10,8 @@ from tinynet import functions as F
 from tinynet.core.backend import array_module, current
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
-from tinynet.nn.module import Buffer, Module, Parameter
+from tinynet.nn.module import Module
+from tinynet.nn.parameter import Buffer, Parameter
 from tinynet.tensors import Tensor
 
 

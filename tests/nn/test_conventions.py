@@ -45,6 +45,8 @@ def test_channels_last_are_recognized(convolve):
     with pytest.raises(ShapeError, match="x has 8 channels"):  # that of the function
         convolve(conv, tn.zeros(2, 8, 9, 9))
     assert convolve(conv, tn.zeros(2, 3, 3, 3)).shape == (2, 8, 1, 1)
+    with pytest.raises(ShapeError, match=r"with 4 channels.*x\.transpose"):
+        convolve(nn.Conv2d(4, 6, 3, groups=2), tn.zeros(2, 8, 9, 4))
 
 
 def test_batch_norm_without_scale_and_offset(rng):
@@ -57,6 +59,21 @@ def test_batch_norm_without_scale_and_offset(rng):
     assert np.array_equal(layer.eval()(x).data, full.eval()(x).data)
     assert np.array_equal(nn.Sequential(layer, nn.ReLU())(x).data, np.maximum(full(x).data, 0))
     check_layer(nn.BatchNorm2d(3, affine=False), x.astype(np.float64))
+
+
+CONSTANTS = {"n": 3, "k": 3.0, "alpha": 0.7, "beta": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        (nn.LocalResponseNorm, F.local_response_norm),
+        (nn.SpatialResponseNorm, F.spatial_response_norm),
+    ],
+)
+def test_a_normalization_hands_its_constants_to_the_function(layer, function, rng):
+    x = tn.tensor(rng.standard_normal((2, 4, 3, 5)))
+    assert np.array_equal(layer(**CONSTANTS)(x).data, function(x, **CONSTANTS).data)
 
 
 def test_losses(rng):

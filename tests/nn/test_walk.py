@@ -127,10 +127,11 @@ def test_an_array_in_float64_stays_so_and_the_warning_says_what_to_do():
 
 
 def test_only_the_first_input_is_taken_for_a_batch():
-    labels = np.array([0, 1])
-    assert nn.CrossEntropyLoss()(np.zeros((2, 2), np.float32), labels).item() == pytest.approx(
-        np.log(2)
-    )
+    class Inputs(nn.Module):
+        def forward(self, x, labels):
+            return type(x), type(labels)
+
+    assert Inputs()(np.zeros(2), np.array([0, 1])) == (tn.Tensor, np.ndarray)
 
 
 def test_an_observer_sees_the_tensor():

@@ -59,7 +59,8 @@ def prepared(images):
     return (images.astype(np.float32) - 128) / 64
 
 
-x, labels = prepared(train.images), train.labels
+x = prepared(train.images)
+labels = train.labels
 print("before:", train.images.min(), "to", train.images.max())
 print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 
@@ -113,8 +114,10 @@ for epoch in range(3):
     scores = scores_of(model, test.images)
     accuracy = (scores.argmax(axis=1) == test.labels).mean()
     seconds = time.perf_counter() - started
-    print(f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
-          f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s")  # fmt: skip
+    print(
+        f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
+        f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s"
+    )
 
 # %% [markdown] lang="en"
 # Here are two pictures: the one with the most confident right answer, and one that the net gets
@@ -294,7 +297,8 @@ for kind in ("reference", "numba"):
 # Predict what happens with a thousandth of the rate, and with a thousand times the rate.
 
 # %%
-some, truth = tn.tensor(prepared(test.images[:200])), test.labels[:200]
+some = tn.tensor(prepared(test.images[:200]))
+truth = test.labels[:200]
 for lr in (0.00002, 0.02, 20.0):
     fresh = tn.models.build("demo", classes=10, seed=0)
     optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)

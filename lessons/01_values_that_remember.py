@@ -37,7 +37,8 @@ def formula(a, b, c):
     return (a * b + c) * a
 
 
-point, h = {"a": 2.0, "b": -3.0, "c": 10.0}, 1e-6
+point = {"a": 2.0, "b": -3.0, "c": 10.0}
+h = 1e-6
 print("y =", formula(**point))
 for name in point:
     moved = {**point, name: point[name] + h}
@@ -112,7 +113,8 @@ check("01.2", my_in_order)
 
 # %% tags=["solution"]
 def my_in_order(y):
-    found, seen = [], set()
+    found = []
+    seen = set()
 
     def visit(node):
         if id(node) not in seen:
@@ -143,7 +145,9 @@ class Value:
     made = 0
 
     def __init__(self, data, inputs=(), slopes=()):
-        self.data, self.inputs, self.slopes = data, inputs, slopes
+        self.data = data
+        self.inputs = inputs
+        self.slopes = slopes
         self.grad = 0.0
         Value.made += 1
         self.serial = Value.made
@@ -180,7 +184,9 @@ class Value:
 # Values.
 
 # %%
-a, b, c = Value(2.0), Value(-3.0), Value(10.0)
+a = Value(2.0)
+b = Value(-3.0)
+c = Value(10.0)
 y = formula(a, b, c)
 y.backward()
 print("y =", y.data)
@@ -191,7 +197,8 @@ for name, v in {"a": a, "b": b, "c": c}.items():
 # One pass forward, one pass back, all slopes. Here is the graph, with the gradient of each node.
 
 # %%
-q, p = y.inputs[0], y.inputs[0].inputs[0]
+q = y.inputs[0]
+p = y.inputs[0].inputs[0]
 places = {"a": (0, 2), "b": (0, 1), "c": (0, 0), "p = ab": (1, 1.5), "q = p + c": (2, 0.75)}
 places["y = qa"] = (3, 1.5)
 values = dict(zip(places, (a, b, c, p, q, y), strict=True))
@@ -200,12 +207,24 @@ labels = {id(v): name for name, v in values.items()}
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for name, v in values.items():
     for behind, slope in zip(v.inputs, v.slopes, strict=True):
-        start, end = places[labels[id(behind)]], places[name]
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#767676",
-                                                "shrinkA": 34, "shrinkB": 34})  # fmt: skip
+        start = places[labels[id(behind)]]
+        end = places[name]
+        ax.annotate(
+            "",
+            end,
+            start,
+            arrowprops={"arrowstyle": "->", "color": "#767676", "shrinkA": 34, "shrinkB": 34},
+        )
         middle = 0.55 * start[0] + 0.45 * end[0], 0.55 * start[1] + 0.45 * end[1]
-        ax.text(*middle, f"x {slope:g}", color="#D55E00", fontsize=10, ha="center", va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+        ax.text(
+            *middle,
+            f"x {slope:g}",
+            color="#D55E00",
+            fontsize=10,
+            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
     box = {"boxstyle": "round,pad=0.5", "facecolor": "#eef4fa", "edgecolor": "#0072B2"}
     text = f"{name}\nvalue {v.data:g}\ngradient {v.grad:g}"
     ax.text(*places[name], text, ha="center", va="center", fontsize=10, bbox=box)
@@ -322,7 +341,8 @@ def by_tensors():
     (s * t).sum().backward()
 
 
-slow, fast = milliseconds(by_values), milliseconds(by_tensors)
+slow = milliseconds(by_values)
+fast = milliseconds(by_tensors)
 print(f"{n} Values {slow:.2f} ms, one tensor {fast:.2f} ms: {slow / fast:.0f} times as fast here")
 
 # %% [markdown] lang="en"

@@ -117,7 +117,8 @@ check("02.2", my_gradient)
 def my_gradient(f, x, h):
     g = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
-        ahead, behind = x.copy(), x.copy()
+        ahead = x.copy()
+        behind = x.copy()
         ahead[at] += h
         behind[at] -= h
         g[at] = (f(ahead) - f(behind)) / (2 * h)
@@ -295,7 +296,8 @@ def verdict(op, *arrays):
     return f"{op.__name__}: no error"
 
 
-a, b = rng.uniform(0.1, 0.9, (4, 3)), rng.uniform(0.1, 0.9, (4, 3))
+a = rng.uniform(0.1, 0.9, (4, 3))
+b = rng.uniform(0.1, 0.9, (4, 3))
 row = rng.uniform(0.1, 0.9, 3)
 print(verdict(Plus, a, row))
 print(verdict(Cube, a))
@@ -432,7 +434,8 @@ except ValueError as refusal:
 # %%
 prediction = tn.tensor(np.array([[1.0], [2.0], [3.0], [4.0]]))
 labels = tn.tensor(np.array([1.0, 2.0, 3.0, 4.0]))
-wrong, right = prediction - labels, prediction.reshape(4) - labels
+wrong = prediction - labels
+right = prediction.reshape(4) - labels
 print(wrong.shape, (wrong * wrong).mean().item())
 print(right.shape, (right * right).mean().item())
 

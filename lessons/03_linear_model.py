@@ -174,7 +174,8 @@ def prepared(images):
 
 def fit(x, labels, epochs=10, weight_decay=0.5):
     """Return a linear model, trained, and its loss at each step."""
-    model, losses = nn.Linear(x.shape[1], 10), []
+    model = nn.Linear(x.shape[1], 10)
+    losses = []
     model.weight.data[...] = 0
     model.to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
@@ -194,7 +195,8 @@ def right(model, x, labels):
 
 
 middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
-x_learn, x_test = prepared(learn.images) - middle, prepared(test.images) - middle
+x_learn = prepared(learn.images) - middle
+x_test = prepared(test.images) - middle
 model, losses = fit(x_learn, learn.labels)
 print(f"first loss {losses[0]:.4f}, log(10) = {np.log(10):.4f}, last losses {losses[-1]:.2f}")
 print(f"training pictures {right(model, x_learn, learn.labels).mean():.1%} right")
@@ -216,7 +218,8 @@ for axis, template, name, share in zip(axes.flat, templates, test.classes, share
     if test.drawn:
         axis.spines[:].set(color=0.5 + 0.3 * np.cos(hue), linewidth=5)
     axis.set_title(f"{name}\n{100 * share:.0f} % right", fontsize=10)
-worst, best = int(np.argmin(shares)), int(np.argmax(shares))
+worst = int(np.argmin(shares))
+best = int(np.argmax(shares))
 fig.suptitle(
     f"One template for each class: best for the {test.classes[best]}, "
     f"worst for the {test.classes[worst]}"
@@ -241,7 +244,8 @@ figure(
 
 # %%
 rng = np.random.default_rng(0)
-scores, labels = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+scores = rng.normal(size=(5, 4))
+labels = rng.integers(0, 4, 5)
 tn.testing.check_gradient(F.cross_entropy, scores, labels)
 tn.testing.check_gradient(F.linear, rng.normal(size=(5, 6)), rng.normal(size=(4, 6)), scores[0])
 print("the library's gradients: no error")
@@ -296,7 +300,8 @@ show(Linear)
 # is the same. Predict: is there a difference in time?
 
 # %%
-weight, batch = model.weight.numpy(), x_learn[:100]
+weight = model.weight.numpy()
+batch = x_learn[:100]
 
 
 def one_by_one():

@@ -171,11 +171,18 @@ def four_layers(act):
     nn.init.set_normal(scores.weight, 0.01)  # small scores at first: the first loss is log(10)
     pool = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), act(), nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 16, 5, padding=2), act(), nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 32, 3, padding=1), act(), nn.MaxPool2d(**pool),
-        nn.Flatten(), scores,
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 5, padding=2),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Conv2d(16, 16, 5, padding=2),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Conv2d(16, 32, 3, padding=1),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Flatten(),
+        scores,
+    )
 
 
 def race(act, lr, seed=0, batch=50):
@@ -183,7 +190,9 @@ def race(act, lr, seed=0, batch=50):
     tn.seed(seed)
     model = four_layers(act).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
-    wrong, epochs, errors = [], [], []
+    wrong = []
+    epochs = []
+    errors = []
     for epoch in range(LIMIT):
         for chosen in tn.data.batch_indices(tn.data.epoch_order(N, seed, epoch), batch):
             scores = model(tn.tensor(x[chosen]).to(place))
@@ -264,9 +273,10 @@ figure(
     fig,
     f"Training error against epochs for a network of four layers on {N:,} {learn.kind}, one seed, as "
     "in the paper's Figure 1. "
-    + " ".join(f"{name} falls to 25 % after {epoch:.2f} epochs." for name, epoch in
-               reached.items()),
-)  # fmt: skip
+    + " ".join(
+        f"{name} falls to 25 % after {epoch:.2f} epochs." for name, epoch in reached.items()
+    ),
+)
 for name, epoch in reached.items():
     print(f"{name}: 25 % after {epoch:.2f} epochs")
 if len(reached) == 2:

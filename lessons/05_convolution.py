@@ -48,7 +48,8 @@ print((x * weight).sum())
 def draw_window(i=2, j=1):
     """Draw a picture with its window at (i, j), the filter, and the outputs up to there."""
     x = np.zeros((7, 7))
-    x[1:6, 3], x[3, 1:6] = 9, 9  # a plus
+    x[1:6, 3] = 9
+    x[3, 1:6] = 9  # a plus
     y = np.full((5, 5), np.nan)
     for place in range(5 * i + j + 1):
         h, w = divmod(place, 5)
@@ -149,15 +150,18 @@ check("05.2", my_conv2d)
 
 # %% tags=["solution"]
 def my_conv2d(x, weight, bias, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     y = np.zeros((N, OC, OH, OW), x.dtype)
     for n in range(N):
         for o in range(OC):
             for i in range(OH):
                 for j in range(OW):
-                    h, w = stride * i, stride * j
+                    h = stride * i
+                    w = stride * j
                     window = x[n, :, h : h + KH, w : w + KW]
                     y[n, o, i, j] = (window * weight[o]).sum() + bias[o]
     return y
@@ -405,7 +409,8 @@ print(np.round(blurred.numpy()[0, 0], 2))
 for name, one in zip(("blur", "down", "across"), filters, strict=True):
     straight = library(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
     round_ = turned_round(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
-    same, opposite = np.allclose(straight, round_), np.allclose(straight, -round_, atol=1e-6)
+    same = np.allclose(straight, round_)
+    opposite = np.allclose(straight, -round_, atol=1e-6)
     print(f"{name:<8} the same: {same!s:<6} the sign flipped: {opposite}")
 
 # %% [markdown] lang="en"

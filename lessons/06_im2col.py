@@ -130,8 +130,10 @@ check("06.2", my_conv2d)
 
 # %% tags=["solution"]
 def my_conv2d(x, weight, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     both = (padding, padding)
     columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
@@ -193,7 +195,8 @@ check("06.3", my_col2im)
 # %% tags=["solution"]
 def my_col2im(columns, shape, K, stride):
     N, C, H, W = shape
-    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    OH = (H - K) // stride + 1
+    OW = (W - K) // stride + 1
     columns = columns.reshape(N, C, K, K, OH, OW)
     gx = np.zeros(shape, columns.dtype)
     for p in range(K):
@@ -357,8 +360,13 @@ looks = ("#767676", "^"), ("#0072B2", "o"), ("#D55E00", "s")
 for axis, index, label in ((axes[0], 0, "milliseconds"), (axes[1], 1, "megabytes of scratch")):
     for (name, pair), (colour, marker) in zip(ways.items(), looks, strict=True):
         axis.plot(pair[index], name, marker, color=colour, markersize=10)
-        axis.annotate(f"{pair[index]:.3g}", (pair[index], name), (10, 0), va="center",
-                      textcoords="offset points")  # fmt: skip
+        axis.annotate(
+            f"{pair[index]:.3g}",
+            (pair[index], name),
+            (10, 0),
+            va="center",
+            textcoords="offset points",
+        )
     axis.set(xscale="log", xlabel=f"{label} for one picture")
     axis.margins(x=0.25, y=0.35)
     axis.grid(visible=True, axis="y", color="#e4e4e4")
@@ -408,8 +416,10 @@ for name, (rows, places) in layers.items():
 
 # %%
 def as_product(x, weight, joined_first):
-    (N, C, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = H - KH + 1, W - KW + 1
+    (N, C, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = H - KH + 1
+    OW = W - KW + 1
     shape = (N, C, 1, OH * OW) if joined_first == "c" else (N, 1, C, OH * OW)
     shifted = [x[:, :, p : p + OH, q : q + OW].reshape(shape) for p in range(KH) for q in range(KW)]
     columns = F.concatenate(shifted, axis=2 if joined_first == "c" else 1)
@@ -425,7 +435,8 @@ def wrong_order(x, weight):
     return as_product(x, weight, "p, q")
 
 
-x, weight = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 3, 2))
+x = rng.normal(size=(2, 3, 4, 5))
+weight = rng.normal(size=(2, 3, 3, 2))
 for layer in (right_order, wrong_order):
     tn.testing.check_gradient(layer, x, weight)
     print(f"{layer.__name__}: the gradient is right")

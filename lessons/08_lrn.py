@@ -103,7 +103,9 @@ check("08.2", my_running_sum)
 
 # %% tags=["solution"]
 def my_running_sum(v, n):
-    half, total, sums = n // 2, 0.0, []
+    half = n // 2
+    total = 0.0
+    sums = []
     for value in v[:half]:
         total = total + value
     for c in range(len(v)):
@@ -198,7 +200,8 @@ for alpha in (1e-4, 1.0):
     def library(t, alpha=alpha):
         return F.local_response_norm(t, n=5, k=2.0, alpha=alpha, beta=0.75)
 
-    wrong, right = mine(tn.tensor(x)).numpy(), library(tn.tensor(x)).numpy()
+    wrong = mine(tn.tensor(x)).numpy()
+    right = library(tn.tensor(x)).numpy()
     error = np.abs(wrong - right).max() / np.abs(right).max()
     print(f"alpha = {alpha:g}: the largest error is {error:.1e} of the largest output")
     verdict(tn.testing.check_layer, mine, x, against=library)
@@ -330,7 +333,8 @@ print(f"the Numba version takes {times['numba'] / times['reference']:.3f} of the
 
 # %%
 v = np.array([1, 1, 1, 30_000, 1, 1, 1, 1, 1, 1], np.float32) ** 2
-total, sums = np.float32(v[0]), []
+total = np.float32(v[0])
+sums = []
 for c in range(len(v)):  # a running sum with n = 3, in float32
     total = np.float32(total + (v[c + 1] if c + 1 < len(v) else 0))
     sums.append(float(total))

@@ -177,7 +177,8 @@ show(nn.Dropout.forward)
 learn, test = pictures(train=500, test=1000)
 place = device()
 prepare = tn.data.Normaliser.fit("standardise", learn.images)
-known, labels = prepare(learn.images), learn.labels
+known = prepare(learn.images)
+labels = learn.labels
 others = prepare(test.images)
 EPOCHS = 20
 
@@ -185,9 +186,15 @@ EPOCHS = 20
 def small_net(dropout):
     tn.seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 256), nn.ReLU(), dropout, nn.Linear(256, 10),
-    ).to(place)  # fmt: skip
+        nn.Conv2d(3, 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 256),
+        nn.ReLU(),
+        dropout,
+        nn.Linear(256, 10),
+    ).to(place)
 
 
 def looked_at(model, images, answers):
@@ -202,7 +209,8 @@ def looked_at(model, images, answers):
 
 def trained(dropout, epochs):
     """Train for some epochs; return the model, and losses and test accuracy of every second one."""
-    model, records = small_net(dropout), []
+    model = small_net(dropout)
+    records = []
     optimizer = tn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     for epoch in range(epochs):
         for chosen in tn.data.batch_indices(tn.data.epoch_order(500, 0, epoch), 50):
@@ -210,15 +218,14 @@ def trained(dropout, epochs):
             F.cross_entropy(model(tn.tensor(known[chosen]).to(place)), labels[chosen]).backward()
             optimizer.step()
         if epoch % 2 == 1:
-            learnt, tested = (
-                looked_at(model, known, labels),
-                looked_at(model, others, test.labels),
-            )
+            learnt = looked_at(model, known, labels)
+            tested = looked_at(model, others, test.labels)
             records.append((learnt[0], *tested))
     return model, np.array(records)
 
 
-models, curves = {}, {}
+models = {}
+curves = {}
 for p in (0.0, 0.5):
     models[p], curves[p] = trained(nn.Dropout(p), EPOCHS)
     last = curves[p][-1]
@@ -226,7 +233,8 @@ for p in (0.0, 0.5):
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-epochs, gaps = np.arange(2, EPOCHS + 1, 2), {}
+epochs = np.arange(2, EPOCHS + 1, 2)
+gaps = {}
 top = max(2.5, *(1.05 * curve[:, 1].max() for curve in curves.values()))
 for ax, p in zip(axes, (0.0, 0.5), strict=True):
     ax.plot(epochs, curves[p][:, 0], color="#0072B2", linestyle="--", label="500 training pictures")

@@ -135,7 +135,8 @@ check("10.3", my_ten_views)
 # %% tags=["solution"]
 def my_ten_views(images, size):
     H, W = images.shape[2:]
-    bottom, right = H - size, W - size
+    bottom = H - size
+    right = W - size
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
     views = [images[:, :, r : r + size, c : c + size] for r, c in corners]
     return np.stack(views + [view[..., ::-1] for view in views])
@@ -258,9 +259,14 @@ for way in (bytes_first, floats_first):
 # %%
 SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 PLACES = {  # rows and columns of each segment in a digit of 16x10 pixels
-    "a": (0, 2, 0, 10), "g": (7, 9, 0, 10), "d": (14, 16, 0, 10), "f": (0, 9, 0, 2),
-    "b": (0, 9, 8, 10), "e": (7, 16, 0, 2), "c": (7, 16, 8, 10),
-}  # fmt: skip
+    "a": (0, 2, 0, 10),
+    "g": (7, 9, 0, 10),
+    "d": (14, 16, 0, 10),
+    "f": (0, 9, 0, 2),
+    "b": (0, 9, 8, 10),
+    "e": (7, 16, 0, 2),
+    "c": (7, 16, 8, 10),
+}
 
 
 def drawn_digits(count, seed):
@@ -277,18 +283,25 @@ def drawn_digits(count, seed):
 
 
 if tn.data.find("mnist"):
-    source, whole, unseen = "MNIST", tn.data.MNIST(train=True), tn.data.MNIST(train=False)
+    source = "MNIST"
+    whole = tn.data.MNIST(train=True)
+    unseen = tn.data.MNIST(train=False)
     learn = whole.images[:4000].astype(float), whole.labels[:4000]
     test = unseen.images[:2000].astype(float), unseen.labels[:2000]
 else:
-    source, learn, test = "drawn digits", drawn_digits(1500, 0), drawn_digits(1000, 1)
+    source = "drawn digits"
+    learn = drawn_digits(1500, 0)
+    test = drawn_digits(1000, 1)
 place = device()
 print(f"{source}: {len(learn[1]):,} training pictures, {len(test[1]):,} test pictures")
 
 # %%
 WAYS = {  # the axes of (N, C, H, W) that are flipped, each group drawn independently
-    "nothing": (), "mirrors": (3,), "upside down": (2,), "half turns": ((2, 3),),
-}  # fmt: skip
+    "nothing": (),
+    "mirrors": (3,),
+    "upside down": (2,),
+    "half turns": ((2, 3),),
+}
 fig, axes = plt.subplots(4, 4, figsize=(5.2, 5.8), layout="constrained")
 for row, digit in zip(axes, (6, 9, 2, 5), strict=True):
     picture = learn[0][learn[1] == digit][:1]
@@ -319,10 +332,13 @@ def answers_after(flips):
     """Train a small net with these flips; return its answers to the test pictures."""
     tn.seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.ReLU(),
-        nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.ReLU(),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    ).to(place)  # fmt: skip
+        nn.Conv2d(1, 8, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 10),
+    ).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     for epoch in range(5):
         rng = np.random.default_rng(epoch)

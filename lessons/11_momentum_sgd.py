@@ -114,7 +114,8 @@ for rule in ("paper", "torch"):
         optimizer.step()
         paths[rule].append(w.item())
 for step in (0, 1, 2, 3, 4, 9, 29):
-    a, b = paths["paper"][step], paths["torch"][step]
+    a = paths["paper"][step]
+    b = paths["torch"][step]
     print(f"after step {step + 1:2}: paper {a:.10f}   torch {b:.10f}   difference {b - a:.4f}")
 
 # %% [markdown] lang="en"
@@ -203,8 +204,10 @@ for ax, (momentum, (colour, marker)) in zip(axes, walks.items(), strict=True):
     ax.set(ylabel="w1 (steep)", ylim=(-1.25, 1.25))
 axes[1].set_xlabel("w0 (flat); the star is the lowest point")
 first, last = ends.values()
-fig.suptitle(f"Momentum ends {'lower' if last < first else 'higher'}, by a factor of "
-             f"{max(first, last) / min(first, last):.0f}")  # fmt: skip
+fig.suptitle(
+    f"Momentum ends {'lower' if last < first else 'higher'}, by a factor of "
+    f"{max(first, last) / min(first, last):.0f}"
+)
 figure(
     fig,
     "Two paths of 60 steps in a ravine, from the same start with the same rate of 0.018. Without "
@@ -352,9 +355,12 @@ def measured(momentum):
     """Return the losses of a small net at rising rates, until they diverge."""
     tn.seed(0)
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    ).to(place)  # fmt: skip
+        nn.Conv2d(3, 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 10),
+    ).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
     feed = (batch for epoch in range(9) for batch in tn.data.batches(learn, 100, epoch=epoch))
@@ -372,7 +378,8 @@ def measured(momentum):
 
 found = {momentum: measured(momentum) for momentum in (0.0, 0.9)}
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-looks, lowest = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}, {}
+looks = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}
+lowest = {}
 for momentum, losses in found.items():
     smooth = np.convolve(losses, np.ones(5) / 5, mode="valid")
     at = rates[4 : len(losses)]

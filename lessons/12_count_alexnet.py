@@ -162,7 +162,9 @@ def my_count(plan, channels, side):
             outputs, kernel, stride, padding, groups = row
             side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
-            outputs, kernel, groups = row[0], 1, 1
+            outputs = row[0]
+            kernel = 1
+            groups = 1
             channels, side = channels * side * side, 1
         new = my_layer_cost(channels, outputs, kernel, side * side, groups)
         parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]
@@ -359,7 +361,8 @@ check("12.4", my_wrong_lines)
 # sample of 50,000?
 
 # %%
-error, pictures = 0.154, 50_000
+error = 0.154
+pictures = 50_000
 chance = np.sqrt(error * (1 - error) / pictures)
 print(f"one standard deviation: {100 * chance:.2f} points")
 

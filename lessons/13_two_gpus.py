@@ -162,7 +162,9 @@ check("13.3", my_bytes_forward)
 # 2012 try other layers too.
 
 # %%
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#767676"
 
 
 def draw_towers(exchange_at="conv3"):
@@ -192,8 +194,15 @@ def draw_towers(exchange_at="conv3"):
             ax.annotate("", *ends, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
         total = sum(n for (name, _), n in there.items() if name == layer)
         if total and layer != "picture":
-            ax.text(i - 0.5, 0.5, f"{total / 1000:.0f} kB", ha="center", va="center", fontsize=9,
-                    bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2})  # fmt: skip
+            ax.text(
+                i - 0.5,
+                0.5,
+                f"{total / 1000:.0f} kB",
+                ha="center",
+                va="center",
+                fontsize=9,
+                bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2},
+            )
     ax.text(-0.45, 1, "cpu", ha="right", va="center")
     ax.text(-0.45, 0, "cpu:1", ha="right", va="center")
     ax.set(xlim=(-0.9, len(shapes) - 0.6), ylim=(-0.35, 1.45))
@@ -275,7 +284,8 @@ maps = tn.tensor(rng.standard_normal((8, 96, 27, 27)).astype(np.float32))
 grouped = tn.tensor(rng.standard_normal((128, 48, 5, 5)).astype(np.float32))
 full = tn.tensor(rng.standard_normal((128, 96, 5, 5)).astype(np.float32))
 diagonal = np.zeros_like(full.data)
-diagonal[:64, :48], diagonal[64:, 48:] = grouped.data[:64], grouped.data[64:]
+diagonal[:64, :48] = grouped.data[:64]
+diagonal[64:, 48:] = grouped.data[64:]
 for name, weight, groups in (
     ("two groups", grouped, 2),
     ("one group", full, 1),

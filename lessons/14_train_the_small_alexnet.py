@@ -82,8 +82,11 @@ check("14.1", my_split)
 
 # %%
 order = np.random.default_rng(0).permutation(len(whole))
-learn, hold = order[held_out:], order[:held_out]
-RATES, EPOCHS, HIDDEN = ((1e-3, 5e-4) if large else (2e-3, 1e-3)), (2, 4), (1, 2)
+learn = order[held_out:]
+hold = order[:held_out]
+RATES = (1e-3, 5e-4) if large else (2e-3, 1e-3)
+EPOCHS = (2, 4)
+HIDDEN = (1, 2)
 
 
 def build(hidden):
@@ -132,7 +135,8 @@ def train(net, lr, numbers, epochs):
 
 
 # %%
-runs, curves = [], {}
+runs = []
+curves = {}
 for lr in RATES:
     for hidden in HIDDEN:
         tn.seed(0)
@@ -242,9 +246,14 @@ for row, column in np.ndindex(table.shape):
     if table[row, column]:
         dark = table[row, column] > table.max() / 2
         axes[1].text(
-            column, row, table[row, column], ha="center", va="center", fontsize=9,
+            column,
+            row,
+            table[row, column],
+            ha="center",
+            va="center",
+            fontsize=9,
             color="white" if dark else "black",
-        )  # fmt: skip
+        )
 axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=9)
 axes[1].set_yticks(range(10), test.classes, fontsize=9)
 axes[1].set(xlabel="predicted class", ylabel="true class")
@@ -331,7 +340,8 @@ tn.seed(0)
 net = build(1)
 optimizer = tn.optim.Adam(net.parameters(), lr=0.0)
 for batch in (5, 25, 125):
-    x, y = tn.tensor(prepare(whole.images[:batch])).to(place), whole.labels[:batch]
+    x = tn.tensor(prepare(whole.images[:batch])).to(place)
+    y = whole.labels[:batch]
     times = []
     for _ in range(5):
         started = time.perf_counter()

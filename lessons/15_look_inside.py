@@ -91,7 +91,8 @@ with tn.no_grad(), nn.observe(note):
 fig = plt.figure(figsize=(9, 5), layout="constrained")
 parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
 left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
-before, after = untrained["0.weight"], next(iter(model)).weight.numpy()
+before = untrained["0.weight"]
+after = next(iter(model)).weight.numpy()
 moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
 moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
 for ax, weight, title in (
@@ -102,7 +103,8 @@ for ax, weight, title in (
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
 left[2].set_title(test.classes[4], fontsize=10)
-right, silent = parts[1].subplots(2, 1), {}
+right = parts[1].subplots(2, 1)
+silent = {}
 for ax, (name, layer) in zip(right, maps.items(), strict=True):
     rows = 2 if len(layer) == 12 else 3
     seen = np.sqrt(layer / layer.max())  # the root brightens faint values; black is exactly 0
@@ -158,7 +160,8 @@ check("15.1", my_occlusion_map)
 # %% tags=["solution"]
 def my_occlusion_map(score, image, k, s, fill):
     _, H, W = image.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     copies = []
     for i in range(OH):
         for j in range(OW):
@@ -255,7 +258,8 @@ def hidden(pixels):
         return up_to_its_relu(tn.tensor(prepare(pixels)).to(place)).numpy()
 
 
-features, queries = hidden(train.images), hidden(test.images)
+features = hidden(train.images)
+queries = hidden(test.images)
 
 # %% [markdown] lang="en"
 # The main figure shows pictures, their occlusion maps, and their nearest neighbours among the
@@ -270,7 +274,8 @@ shown = [  # those with the highest contrast
     for c in (1, 4, 7, 8)
 ]
 fig, axes = plt.subplots(len(shown), 7, figsize=(9, 6.4), layout="constrained")
-alike, largest = [], []
+alike = []
+largest = []
 for row, i in zip(axes, shown, strict=True):
     drops = drops_of(i, k=8, s=2)
     near = np.argsort(((features - queries[i]) ** 2).sum(axis=1))[:5]
@@ -314,9 +319,12 @@ figure(
 
 # %%
 if not test.drawn:
-    train, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+    train = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
     model, untrained, prepare = trained_on(train)
-    x, features, queries = prepare(test.images), hidden(train.images), hidden(test.images)
+    x = prepare(test.images)
+    features = hidden(train.images)
+    queries = hidden(test.images)
 dice = tn.random.generator("shapes", "test", seed=0)
 same = dice.permutation(np.arange(1000) % 10)
 radius = dice.uniform(6, 10.5, 1000)

@@ -38,7 +38,11 @@ from tinynet.lessons import check, figure, hint, show, solution
 # $$y[n, o, i, j] = \sum_{c, p, q} w[o, c, p, q]\; x[n, c, i + p, j + q]$$
 
 # %%
-N, C, O, S, K = 16, 128, 192, 8, 3
+N = 16
+C = 128
+O = 192
+S = 8
+K = 3
 rng = np.random.default_rng(0)
 x = rng.standard_normal((N, C, S, S)).astype(np.float32)
 weight = rng.standard_normal((O, C, K, K)).astype(np.float32)
@@ -48,7 +52,8 @@ framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a border of zeros keeps 
 def loops(framed, weight, y):
     """Write y (N, O, S, S)."""
     N, O, H, W = y.shape
-    C, K = weight.shape[1], weight.shape[2]
+    C = weight.shape[1]
+    K = weight.shape[2]
     for n in range(N):
         for o in range(O):
             for i in range(H):
@@ -123,7 +128,8 @@ check("16.1", my_max_pool)
 @njit
 def my_max_pool(x, k, s):
     N, C, H, W = x.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     y = np.empty((N, C, OH, OW), x.dtype)
     for n in range(N):
         for c in range(C):
@@ -250,7 +256,8 @@ show(winograd.matrices)
 
 # %%
 BT, G, AT = winograd.matrices(3)
-d, g = rng.standard_normal(len(BT)), rng.standard_normal(3)
+d = rng.standard_normal(len(BT))
+g = rng.standard_normal(3)
 y = AT @ ((G @ g) * (BT @ d))
 print("through the transforms", y.round(4))
 print("the sum itself        ", np.correlate(d, g).round(4))
@@ -286,7 +293,8 @@ def my_profile(layers, x, clock):
     first = x
     for layer in layers:
         x = layer(x)
-    x, seconds = first, []
+    x = first
+    seconds = []
     for layer in layers:
         begin = clock()
         x = layer(x)
@@ -303,10 +311,15 @@ check("16.3", my_profile)
 
 # %%
 layers = {
-    "conv 5x5": nn.Conv2d(3, 32, 5, padding=2), "relu": nn.ReLU(), "lrn": nn.LocalResponseNorm(),
-    "max-pool": nn.MaxPool2d(3, 2), "conv 3x3": nn.Conv2d(32, 64, 3, padding=1),
-    "relu 2": nn.ReLU(), "flatten": nn.Flatten(), "linear": nn.Linear(64 * 15 * 15, 10),
-}  # fmt: skip
+    "conv 5x5": nn.Conv2d(3, 32, 5, padding=2),
+    "relu": nn.ReLU(),
+    "lrn": nn.LocalResponseNorm(),
+    "max-pool": nn.MaxPool2d(3, 2),
+    "conv 3x3": nn.Conv2d(32, 64, 3, padding=1),
+    "relu 2": nn.ReLU(),
+    "flatten": nn.Flatten(),
+    "linear": nn.Linear(64 * 15 * 15, 10),
+}
 images = tn.tensor(tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(255))
 
 
@@ -318,7 +331,8 @@ def there_and_back(layer, given):
 
 def step_times():
     """Return the milliseconds of each layer on the previous layer's output."""
-    found, given = {}, images
+    found = {}
+    given = images
     for name, layer in layers.items():
         found[name] = there_and_back(layer, given)
         given = tn.Tensor(layer(given).data, requires_grad=True)
@@ -358,7 +372,8 @@ for kind, found in profiles.items():
 
 # %%
 threads = tn.get_num_threads()
-big, copy = np.ones(1 << 23, np.float32), np.empty(1 << 23, np.float32)
+big = np.ones(1 << 23, np.float32)
+copy = np.empty(1 << 23, np.float32)
 parts = np.array_split(np.arange(len(big)), threads)
 with ThreadPoolExecutor(threads) as pool:
     slices = [slice(p[0], p[-1] + 1) for p in parts]
@@ -385,7 +400,8 @@ def on_microkernel(x, weight):
 
 
 y = with_numba(x, weight)
-work, bytes_moved = operations(y), x.nbytes + weight.nbytes + y.nbytes
+work = operations(y)
+bytes_moved = x.nbytes + weight.nbytes + y.nbytes
 rungs = {"loops in Python": in_python, "the same in Numba": in_numba}
 runs = {"im2col, NumPy": definition, "microkernel": on_microkernel, "Winograd": with_numba}
 exact = definition(x.astype(np.float64), weight)
@@ -422,16 +438,24 @@ low = 0.0
 for name, rate in sorted(rungs.items(), key=lambda rung: rung[1]):
     ax.plot(intensity, rate, looks[name], color="#0072B2", markersize=8)
     low = max(rate, 1.8 * low)  # keep neighbouring labels apart
-    ax.annotate(f"{name} {rate:.3g}", (intensity, low), (10, -3), fontsize=9,
-                textcoords="offset points")  # fmt: skip
+    ax.annotate(
+        f"{name} {rate:.3g}", (intensity, low), (10, -3), fontsize=9, textcoords="offset points"
+    )
 places = (0.1, 0.34), (0.3, 0.42)
 for (name, (ops, moved, seconds)), place in zip(others.items(), places, strict=True):
     star = ops / moved, ops / seconds / 1e9
     ax.plot(*star, "*", color="#D55E00", markersize=11)
-    ax.annotate(name, star, place, fontsize=9, textcoords="axes fraction",
-                arrowprops={"arrowstyle": "-", "color": "#D55E00", "relpos": (0, 1)})  # fmt: skip
+    ax.annotate(
+        name,
+        star,
+        place,
+        fontsize=9,
+        textcoords="axes fraction",
+        arrowprops={"arrowstyle": "-", "color": "#D55E00", "relpos": (0, 1)},
+    )
 ax.set(xscale="log", yscale="log", xlabel="operations for each byte that must move")
-slowest, fastest = min(rungs, key=rungs.get), max(rungs, key=rungs.get)
+slowest = min(rungs, key=rungs.get)
+fastest = max(rungs, key=rungs.get)
 climb = rungs[fastest] / rungs[slowest]
 ax.set(ylabel="GFLOP/s")
 climb = float(f"{climb:.1g}")  # more digits are not significant

@@ -162,7 +162,8 @@ extern "C" __global__ void turned(const float* x, float* y) {
 }
 """
 if can_run:
-    x, y = np.arange(1, 9, dtype=np.float32), np.zeros(8, np.float32)
+    x = np.arange(1, 9, dtype=np.float32)
+    y = np.zeros(8, np.float32)
     for text in (TURNED, TURNED.replace("__syncthreads();", "")):
         kernels.cuda_kernel(text)(1, 8, x, y)
         print("with a barrier   " if "sync" in text else "without a barrier", y)
@@ -270,7 +271,8 @@ def product(name):
     """Return a function of two matrices."""
 
     def run(a, b):
-        (M, K), N = a.shape, b.shape[1]
+        (M, K) = a.shape
+        N = b.shape[1]
         kernel, blocks, threads = launch_of(name, M, N)
         y = np.empty((M, N), a.dtype)
         kernel(blocks, threads, np.ascontiguousarray(a), np.ascontiguousarray(b), y, M, K, N)
@@ -313,11 +315,14 @@ show("tile_product.cuh")
 
 # %%
 side = 128
-s, once = side**3, 4 * side**2
+s = side**3
+once = 4 * side**2
 by_hand = {
-    "naive": 33 * s + 8 * once, "coalesced": 5 * s + once,
-    "shared tile": 8 * s // 16 + once, "register tile": 8 * s // 64 + once,
-}  # fmt: skip
+    "naive": 33 * s + 8 * once,
+    "coalesced": 5 * s + once,
+    "shared tile": 8 * s // 16 + once,
+    "register tile": 8 * s // 64 + once,
+}
 moved = dict(by_hand)
 a, b, y = (np.ones((side, side), np.float32) for _ in range(3))
 for name in VERSIONS if can_run else ():
@@ -403,10 +408,12 @@ if has_gpu:
       const int i = blockIdx.x * blockDim.x + threadIdx.x;
       if (i < n) y[i] = x[i];
     }"""
-    long_x, long_y = on_gpu(np.ones(1 << 26, np.float32)), on_gpu(np.ones(1 << 26, np.float32))
+    long_x = on_gpu(np.ones(1 << 26, np.float32))
+    long_y = on_gpu(np.ones(1 << 26, np.float32))
     copy = kernels.cuda_kernel(COPY)
     copied = seconds(lambda: copy(1 << 18, 256, long_x, long_y, 1 << 26), long_y)
-    roof, rates = 2 * 4 * (1 << 26) / copied / 1e9, {}
+    roof = 2 * 4 * (1 << 26) / copied / 1e9
+    rates = {}
     for name in VERSIONS:
         kernel, blocks, threads = launch_of(name, large, large)
         run = lambda: kernel(blocks, threads, a, b, y, large, large, large)  # noqa: B023, E731
@@ -449,7 +456,8 @@ extern "C" __global__ void share(const float* x, float* y) {
 }
 """
 if can_run:
-    x, y = np.ones(128, np.float32), np.zeros(128, np.float32)
+    x = np.ones(128, np.float32)
+    y = np.zeros(128, np.float32)
     kernels.cuda_kernel(SHARE)(2, 64, x, y)
     print("all are 1/64:", bool((y == 1 / 64).all()))
 
@@ -491,7 +499,8 @@ extern "C" __global__ void count(const int* x, int* counts) {
 }
 """
 if can_run:
-    x, counts = np.arange(64, dtype=np.int32) % 3, np.zeros(3, np.int32)
+    x = np.arange(64, dtype=np.int32) % 3
+    counts = np.zeros(3, np.int32)
     kernels.cuda_kernel(COUNT)(1, 64, x, counts)
     print("counts", counts, "expected", np.bincount(x))
     try:

@@ -72,7 +72,8 @@ for year, (color, marker) in LOOKS.items():
     axes[1].plot([], [], color=color, marker=marker, linestyle="none", label=str(year))
 axes[1].legend(frameon=False, loc="lower right")
 fewest = min(range(len(FAMILIES)), key=lambda i: costs[i][0])
-name, better = FAMILIES[fewest][1].split("-")[0], FAMILIES[fewest][3] - FAMILIES[0][3]
+name = FAMILIES[fewest][1].split("-")[0]
+better = FAMILIES[fewest][3] - FAMILIES[0][3]
 fig.suptitle(
     f"{name}: {costs[0][0] / costs[fewest][0]:.0f} times fewer parameters than alexnet, "
     f"{better:+.0f} points"
@@ -118,7 +119,8 @@ check("18.1", my_receptive_field)
 
 # %% tags=["solution"]
 def my_receptive_field(layers):
-    field, jump = 1, 1
+    field = 1
+    jump = 1
     for k, stride in layers:
         field += (k - 1) * jump
         jump *= stride
@@ -268,7 +270,8 @@ def norms(model, x, labels):
 
 learn, _ = pictures(train=3000, test=0)
 prepare = tn.data.Normaliser.fit("standardise", learn.images)
-x, labels = prepare(learn.images[:10]).astype(np.float64), learn.labels[:10]
+x = prepare(learn.images[:10]).astype(np.float64)
+labels = learn.labels[:10]
 
 # %% [markdown] lang="en"
 # Predict, before you run the cell: which of the eight lines will be flat?

@@ -111,7 +111,8 @@ check("19.2", my_apart)
 
 # %% tags=["solution"]
 def my_apart(a, n, b, m):
-    p, q = a / 100, b / 100
+    p = a / 100
+    q = b / 100
     variance = p * (1 - p) / n + q * (1 - q) / m
     return abs(p - q) / variance**0.5
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet import nn, optim
-from tinynet.cli import training
 from tinynet.core import backend
+from tinynet.core.backend import devices
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed import process_group
 from tinynet.distributed.data_parallel import Shard, agree, average, share, shared
 from tinynet.distributed.process_group import ALONE, Nccl, Ranks
+from tinynet.training import runs
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, train_step
 
@@ -161,10 +162,10 @@ def test_tensors_of_two_devices_are_refused():
 
 def test_towers_have_no_ranks():
     who = InTurn(0, 2, {})
-    assert training.placed("cpu:1", who) == ("cpu:1",)
-    assert training.placed("cpu,cpu:1", ALONE) == ("cpu", "cpu:1")
+    assert runs.place(devices("cpu:1"), who) == ("cpu:1",)
+    assert runs.place(devices("cpu,cpu:1"), ALONE) == ("cpu", "cpu:1")
     with pytest.raises(DeviceError, match=r"two towers, on cpu,cpu:1, .* not in 2 ranks"):
-        training.placed("cpu,cpu:1", who)
+        runs.place(devices("cpu,cpu:1"), who)
 
 
 def test_a_process_that_is_alone_is_left_alone():

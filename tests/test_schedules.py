@@ -142,3 +142,8 @@ def test_a_name_of_another_library_is_answered_with_ours(name, says):
 def test_milestones_in_epochs_are_answered_with_fractions():
     with pytest.raises(ValueError, match="Epoch 80 of 164 is 80 / 164"):
         MultiStep(0.1, [80, 120])
+
+
+def test_the_name_before_0_2_still_works_with_a_warning():
+    with pytest.warns(FutureWarning, match="called MultiStep now"):
+        assert optim.schedules.Stepwise is MultiStep

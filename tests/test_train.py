@@ -349,7 +349,7 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path):
     run_dir.write_config(tmp_path, RECIPE)
-    with pytest.raises(DataError, match=f"already holds a run.*--resume {tmp_path}"):
+    with pytest.raises(DataError, match=r"already holds a run. Resume it, or choose another"):
         run_dir.write_config(tmp_path, RECIPE)
 
 

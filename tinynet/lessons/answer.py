@@ -136,7 +136,9 @@ class Caught:
 
 def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str | None:
     """Return a message with the answer's call and line for an error in it; None if not in it."""
-    call, line, files = "", "", _files(answer)
+    call = ""
+    line = ""
+    files = _files(answer)
     judges = check.__code__.co_filename
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "asked" and frame.f_code.co_filename == __file__:

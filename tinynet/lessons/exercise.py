@@ -70,8 +70,12 @@ class Exercise:
     def __init__(
         self, number: str, title: str, check: Check, hints: tuple[str, ...], **how: bool
     ) -> None:
-        self.number, self.title, self.check, self.hints = number, title, check, hints
-        self.returns, self.value = how["returns"], how["value"]
+        self.number = number
+        self.title = title
+        self.check = check
+        self.hints = hints
+        self.returns = how["returns"]
+        self.value = how["value"]
         self.task = inspect.getdoc(check) or title
         self.__doc__ = self.task
         self._solution: Callable[..., Any] | None = None
@@ -178,7 +182,8 @@ def expect(
     why = next((told for result, told in slips if _same(found, np.asarray(result))), why)
     why = f"\n  {why}" if why else ""
     if found.dtype.kind not in "fiub" or found.shape != wanted.shape:
-        told, shape = small(plain), ""
+        told = small(plain)
+        shape = ""
         if found.dtype.kind in "fiub" and max(found.size, wanted.size) > 1:
             shape = f" Yours has the shape {found.shape}; the expected shape is {wanted.shape}."
         raise Wrong(f"for {case}: expected {small(wanted)}, got {told}.{shape}{why}")

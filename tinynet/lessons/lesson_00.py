@@ -83,7 +83,8 @@ def top_error(answer):
     ties = np.full((1, 3), 5.0), np.array([2])
     expect(answer(*ties, 1), 1.0, "scores = [[5, 5, 5]], labels = [2], k = 1", why)
     rng = np.random.default_rng(0)
-    many, labels = rng.standard_normal((200, 10)), rng.integers(0, 10, 200)
+    many = rng.standard_normal((200, 10))
+    labels = rng.integers(0, 10, 200)
     best = np.argsort(-many, axis=1, kind="stable")[:, :5]
     right = 1 - (best == labels[:, None]).any(axis=1).mean()
     why = "Compare each label with the guesses of its own row: labels[:, None] has one column."

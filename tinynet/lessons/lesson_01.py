@@ -25,13 +25,15 @@ def mul_backward(answer):
 
     a.data and b.data are the numbers.
     """
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     answer(a, b, 1.0)
     case = "a = 3, b = 5, gy = 1"
     why = "Each factor's slope is the other factor: raise a by h, and a * b rises by 5 * h."
     idle = "Both are 0 still: add to them (a.grad += ...). The return value is not used."
     expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=[([0, 0], idle)])
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     answer(a, b, 10.0)
     why = "The chain rule multiplies: gy times the slope."
     expect([a.grad, b.grad], [50, 30], "a = 3, b = 5, gy = 10, (a.grad, b.grad)", why)
@@ -40,7 +42,8 @@ def mul_backward(answer):
     why = "a * a uses a twice, so two parts arrive and must be added: 3 + 3."
     twice = [(9, "Two parts of 3 arrive, but you add the value already in a.grad a second time.")]
     expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why, slips=twice)
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     a.grad = 100.0
     answer(a, b, 1.0)
     why = "a.grad already held a gradient from another use of a. Keep it, and add."
@@ -59,7 +62,8 @@ class _Node:
     """A node that counts how often the inputs of its graph are read."""
 
     def __init__(self, name, *inputs):
-        self.name, self._inputs = name, inputs
+        self.name = name
+        self._inputs = inputs
         self.looks = inputs[0].looks if inputs else [0]  # one counter for all connected nodes
 
     @property
@@ -82,7 +86,8 @@ ENOUGH = 40_000  # the longest graph has 33 nodes: even 33 ** 3 reads are fewer
 
 def _graphs():
     """Return the last node of a few graphs, each with its formula."""
-    a, b = _Node("a"), _Node("b")
+    a = _Node("a")
+    b = _Node("b")
     p = _Node("p", a, b)
     yield "p = a * b", p
     yield "p = a * b, y = p + a", _Node("y", p, a)
@@ -171,7 +176,8 @@ def _in_place(formula, got, place, user, behind):
 
 @in_order.solution
 def my_in_order(y):
-    found, seen = [], set()
+    found = []
+    seen = set()
 
     def visit(node):
         if id(node) not in seen:

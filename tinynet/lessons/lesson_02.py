@@ -20,7 +20,8 @@ def undo(answer):
 
     shape is a tuple. If it is g's own shape, nothing was repeated. Both rules may apply at once.
     """
-    g, case = np.arange(6.0).reshape(2, 3), "g = [[0, 1, 2], [3, 4, 5]], shape = "
+    g = np.arange(6.0).reshape(2, 3)
+    case = "g = [[0, 1, 2], [3, 4, 5]], shape = "
     expect(answer(g.copy(), (2, 3)), g, f"{case}(2, 3)", "Nothing was repeated: g stays as it is.")
     slips = [
         (g.mean(axis=0), "Both uses count: add, do not average."),
@@ -36,9 +37,11 @@ def undo(answer):
     expect(answer(g.copy(), ()), 15, f"{case}()", "A single number was used six times.")
     square = np.array([[1.0, 2.0], [3.0, 4.0]])
     expect(
-        answer(square, (2,)), [4, 6], "g = [[1, 2], [3, 4]], shape = (2,)",
+        answer(square, (2,)),
+        [4, 6],
+        "g = [[1, 2], [3, 4]], shape = (2,)",
         "New axes are added in front: a shape (2,) is aligned with the last axis, not the first.",
-    )  # fmt: skip
+    )
     g = np.random.default_rng(2).normal(size=(4, 2, 3, 5))
     why = "Both rules at once: leading axes are removed, axes of length 1 stay."
     for shape in ((1, 3, 1), (2, 1, 5), (4, 2, 1, 1)):
@@ -79,24 +82,28 @@ def two_steps(answer):
     got = answer(lambda x: float(x[0] + 10 * x[1]), x.copy(), 0.5)
     expect(got, [1, 10], case, "Move one element at a time.", slips=slips)
     expect(
-        answer(lambda x: float((x * x).sum()), x.copy(), 0.5), [4, 6],
+        answer(lambda x: float((x * x).sum()), x.copy(), 0.5),
+        [4, 6],
         "f = x0 * x0 + x1 * x1, x = [2, 3], h = 0.5",
         "A forward difference gives 4.5 and 6.5. In the central difference the errors of the two "
         "steps cancel.",
-    )  # fmt: skip
+    )
     x = np.random.default_rng(2).normal(size=(2, 3))
     expect(
-        answer(lambda x: float(np.sin(x).sum()), x, 1e-5), np.cos(x),
+        answer(lambda x: float(np.sin(x).sum()), x, 1e-5),
+        np.cos(x),
         "f = the sum of sin(x), x (2, 3), h = 0.00001",
-        "The result has the shape of x.", tolerance=1e-6,
-    )  # fmt: skip
+        "The result has the shape of x.",
+        tolerance=1e-6,
+    )
 
 
 @two_steps.solution
 def my_gradient(f, x, h):
     g = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
-        ahead, behind = x.copy(), x.copy()
+        ahead = x.copy()
+        behind = x.copy()
         ahead[at] += h
         behind[at] -= h
         g[at] = (f(ahead) - f(behind)) / (2 * h)

@@ -36,14 +36,18 @@ def probabilities(answer):
     expect(answer(np.log([[1.0, 3.0]])), [[0.25, 0.75]], case, why, slips=slips)
     rows = [[0.25, 0.75], [0.5, 0.5]]
     expect(
-        answer(np.log([[1.0, 3.0], [4.0, 4.0]])), rows, "scores = [[log 1, log 3], [log 4, log 4]]",
+        answer(np.log([[1.0, 3.0], [4.0, 4.0]])),
+        rows,
+        "scores = [[log 1, log 3], [log 4, log 4]]",
         "Each row is one picture and sums to 1. The second has two equal scores.",
         slips=[([[0.25, 0.5], [0.75, 0.5]], forgot), ([[0.25, 0.375], [1, 0.5]], forgot)],
-    )  # fmt: skip
+    )
     expect(
-        answer(np.zeros((2, 2))), [[0.5, 0.5], [0.5, 0.5]], "scores = [[0, 0], [0, 0]]",
+        answer(np.zeros((2, 2))),
+        [[0.5, 0.5], [0.5, 0.5]],
+        "scores = [[0, 0], [0, 0]]",
         "Each row is one picture and sums to 1.",
-    )  # fmt: skip
+    )
     why = (
         "exp(1000) is infinite, and infinite / infinite is not a number. Make the scores smaller "
         "without changing their differences."
@@ -57,16 +61,25 @@ def probabilities(answer):
 def _far_apart(answer):
     """Check scores that differ a lot, within a row and between rows."""
     for scores, right, why in (
-        ([[1000.0, 0.0], [0.0, 0.0]], [[1, 0], [0.5, 0.5]],
-         "Each row needs its own maximum. The maximum of one row may be far too large for another: "
-         "then each exp is 0, and so is their sum."),
-        ([[2000.0, 0.0]], [[1, 0]],
-         "After subtracting no score may be above 0, or its exp can be infinite. The mean of the "
-         "row is not enough; its largest score is."),
-        ([[1000.0, 900.0]], [[1, 0]],
-         "Only differences count, and this one is 100: a ratio of e ** 100. Do not clip; "
-         "subtract the same number from the whole row."),
-    ):  # fmt: skip
+        (
+            [[1000.0, 0.0], [0.0, 0.0]],
+            [[1, 0], [0.5, 0.5]],
+            "Each row needs its own maximum. The maximum of one row may be far too large for "
+            "another: then each exp is 0, and so is their sum.",
+        ),
+        (
+            [[2000.0, 0.0]],
+            [[1, 0]],
+            "After subtracting no score may be above 0, or its exp can be infinite. The mean of "
+            "the row is not enough; its largest score is.",
+        ),
+        (
+            [[1000.0, 900.0]],
+            [[1, 0]],
+            "Only differences count, and this one is 100: a ratio of e ** 100. Do not clip; "
+            "subtract the same number from the whole row.",
+        ),
+    ):
         case = f"scores = {small(np.array(scores))}"
         expect(answer(np.array(scores)), right, case, why)
 
@@ -109,14 +122,16 @@ def gradient(answer):
         [[-0.375, 0.375], [0.125, -0.125]],
         "scores = [[log 1, log 3], [log 1, log 3]], labels = [0, 1]",
         "The loss is the mean over two pictures, and each row has its own label.",
-    )  # fmt: skip
+    )
     expect(
-        answer(np.array([[1000.0, 0.0]]), np.array([1])), [[1, -1]],
+        answer(np.array([[1000.0, 0.0]]), np.array([1])),
+        [[1, -1]],
         "scores = [[1000, 0]], labels = [1]",
         "exp(1000) is infinite: subtract the largest score of the row first, as in softmax.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(3)
-    scores, labels = rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
+    scores = rng.normal(size=(6, 4))
+    labels = rng.integers(0, 4, 6)
     right = cross_entropy.reference(scores, labels)[1]
     expect(answer(scores.copy(), labels), right, "random scores (6, 4)")
 
@@ -142,18 +157,28 @@ def my_gscores(scores, labels):
 def linear_backward(answer):
     """Write my_linear_backward(gy, x): (gweight, gbias) of y = x @ weight.T + bias."""
     bias = "gbias has the shape of bias, (out,): gy, summed over the pictures."
-    gy, x = np.array([[1.0, 0.0]]), np.array([[2.0, 3.0, 4.0]])
+    gy = np.array([[1.0, 0.0]])
+    x = np.array([[2.0, 3.0, 4.0]])
     _pair(
-        answer(gy, x), [[2, 3, 4], [0, 0, 0]], [1, 0], "gy = [[1, 0]], x = [[2, 3, 4]]",
+        answer(gy, x),
+        [[2, 3, 4], [0, 0, 0]],
+        [1, 0],
+        "gy = [[1, 0]], x = [[2, 3, 4]]",
         "gweight has the shape of weight, (out, in). Only score 0 has a gradient, so only row 0 "
-        "changes, in the direction of the picture.", bias,
-    )  # fmt: skip
-    gy, x = np.array([[1.0], [10.0]]), np.array([[1.0, 2.0], [3.0, 4.0]])
+        "changes, in the direction of the picture.",
+        bias,
+    )
+    gy = np.array([[1.0], [10.0]])
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
     why = "All pictures used the same {}, so their gradients are added. gy already contains 1 / N."
     _pair(
-        answer(gy, x), [[31, 42]], [11], "gy = [[1], [10]], x = [[1, 2], [3, 4]]",
-        why.format("weights"), f"{bias} {why.format('bias')}",
-    )  # fmt: skip
+        answer(gy, x),
+        [[31, 42]],
+        [11],
+        "gy = [[1], [10]], x = [[1, 2], [3, 4]]",
+        why.format("weights"),
+        f"{bias} {why.format('bias')}",
+    )
 
 
 def _pair(got, gweight, gbias, case, why, why_bias):

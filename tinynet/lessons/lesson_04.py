@@ -32,14 +32,17 @@ def relu_backward(answer):
     got = answer(np.array([5.0, 5.0]), np.array([2.0, -2.0]))
     expect(got, [5, 0], "gy = [5, 5], x = [2, -2]", why, slips=slips)
     expect(
-        answer(np.array([-3.0, -3.0]), np.array([2.0, -2.0])), [-3, 0],
+        answer(np.array([-3.0, -3.0]), np.array([2.0, -2.0])),
+        [-3, 0],
         "gy = [-3, -3], x = [2, -2]",
         "x decides, not gy: a negative gradient passes too.",
-    )  # fmt: skip
+    )
     expect(
-        answer(np.array([1.0]), np.array([0.0])), [0], "gy = [1], x = [0]",
+        answer(np.array([1.0]), np.array([0.0])),
+        [0],
+        "gy = [1], x = [0]",
         "At exactly 0 there is no slope; the code of 2012 and this library take 0.",
-    )  # fmt: skip
+    )
 
 
 @relu_backward.solution
@@ -68,9 +71,11 @@ def tanh_backward(answer):
     expect(got, [2, 1.5], "gy = [2, 2], y = [0, 0.5]", why, slips=slips)
     x = np.array([-3.0, -0.4, 0.2, 1.0])
     expect(
-        answer(np.ones(4), np.tanh(x)), 1 / np.cosh(x) ** 2, "gy = [1, 1, 1, 1], y = tanh of x = "
-        "[-3, -0.4, 0.2, 1]", "y is the output: do not apply tanh a second time.",
-    )  # fmt: skip
+        answer(np.ones(4), np.tanh(x)),
+        1 / np.cosh(x) ** 2,
+        "gy = [1, 1, 1, 1], y = tanh of x = [-3, -0.4, 0.2, 1]",
+        "y is the output: do not apply tanh a second time.",
+    )
 
 
 @tanh_backward.solution
@@ -104,9 +109,11 @@ def sigmoid_backward(answer):
     x = np.array([-3.0, -0.4, 0.2, 1.0])
     y = 1 / (1 + np.exp(-x))
     expect(
-        answer(np.ones(4), y), np.exp(-x) * y * y, "gy = [1, 1, 1, 1], y = sigmoid of x = "
-        "[-3, -0.4, 0.2, 1]", "y is the output of sigmoid, not its input.",
-    )  # fmt: skip
+        answer(np.ones(4), y),
+        np.exp(-x) * y * y,
+        "gy = [1, 1, 1, 1], y = sigmoid of x = [-3, -0.4, 0.2, 1]",
+        "y is the output of sigmoid, not its input.",
+    )
 
 
 @sigmoid_backward.solution
@@ -136,13 +143,23 @@ def reached(answer):
     expect(answer([0, 1, 2], [0.9, 0.5, 0.1], 0.2), 1.75, case, why, slips=slips)
     for epochs, errors, level, right, why in (
         ([1, 2, 3], [0.8, 0.2, 0.1], 0.2, 2, "At the level counts as reached."),
-        ([0, 1, 2, 3], [0.6, 0.2, 0.6, 0.2], 0.4, 0.5,
-         "The first time counts, even if the error rises again."),
+        (
+            [0, 1, 2, 3],
+            [0.6, 0.2, 0.6, 0.2],
+            0.4,
+            0.5,
+            "The first time counts, even if the error rises again.",
+        ),
         ([0, 1, 2], [0.5, 0.25, 0.4], 0.25, 1, "It touches the level, which counts as reached."),
-        ([1, 2], [0.1, 0.05], 0.25, 1,
-         "It begins below the level: return its first epoch. (There is no previous point: "
-         "errors[-1] is the last one.)"),
-    ):  # fmt: skip
+        (
+            [1, 2],
+            [0.1, 0.05],
+            0.25,
+            1,
+            "It begins below the level: return its first epoch. (There is no previous point: "
+            "errors[-1] is the last one.)",
+        ),
+    ):
         case = f"epochs = {epochs}, errors = {errors}, level = {level}"
         expect(answer(epochs, errors, level), right, case, why)
     never = answer([0, 1, 2], [0.9, 0.8, 0.7], 0.2)

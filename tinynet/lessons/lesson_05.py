@@ -71,32 +71,81 @@ def convolution(answer):
     """
     x = np.arange(9.0).reshape(1, 1, 3, 3)
     corner = np.array([[[[1.0, 0.0], [0.0, 0.0]]]])
-    _judge(answer, x, corner, [0.0], 1, 0, "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
-           "This filter copies the upper left pixel of every window. Did you flip the filter? "
-           "In this library, as in the paper, it is not flipped.")  # fmt: skip
-    _judge(answer, x, corner, [10.0], 1, 0,
-           "x = 0..8 in three rows, weight = [[1, 0], [0, 0]], bias = [10]",
-           "The bias is added once to every output.")  # fmt: skip
-    _judge(answer, np.arange(25.0).reshape(1, 1, 5, 5), corner, [0.0], 2, 0,
-           "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",
-           "With stride 2 the windows start at rows and columns 0 and 2; at 4 they would not fit."
-           )  # fmt: skip
-    _judge(answer, np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3)), [0.0], 1, 1,
-           "x = four ones, weight = nine ones, padding = 1",
-           "Padding adds zeros along the last two axes only; each window sees all four ones."
-           )  # fmt: skip
-    _judge(answer, np.array([1.0, 10.0]).reshape(1, 2, 1, 1), np.ones((1, 2, 1, 1)), [0.0], 1, 0,
-           "two channels, x = [1, 10], weight = [1, 1]",
-           "A filter has weights for every channel; sum the products over channels.")  # fmt: skip
+    _judge(
+        answer,
+        x,
+        corner,
+        [0.0],
+        1,
+        0,
+        "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
+        "This filter copies the upper left pixel of every window. Did you flip the filter? "
+        "In this library, as in the paper, it is not flipped.",
+    )
+    _judge(
+        answer,
+        x,
+        corner,
+        [10.0],
+        1,
+        0,
+        "x = 0..8 in three rows, weight = [[1, 0], [0, 0]], bias = [10]",
+        "The bias is added once to every output.",
+    )
+    _judge(
+        answer,
+        np.arange(25.0).reshape(1, 1, 5, 5),
+        corner,
+        [0.0],
+        2,
+        0,
+        "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",
+        "With stride 2 the windows start at rows and columns 0 and 2; at 4 they would not fit.",
+    )
+    _judge(
+        answer,
+        np.ones((1, 1, 2, 2)),
+        np.ones((1, 1, 3, 3)),
+        [0.0],
+        1,
+        1,
+        "x = four ones, weight = nine ones, padding = 1",
+        "Padding adds zeros along the last two axes only; each window sees all four ones.",
+    )
+    _judge(
+        answer,
+        np.array([1.0, 10.0]).reshape(1, 2, 1, 1),
+        np.ones((1, 2, 1, 1)),
+        [0.0],
+        1,
+        0,
+        "two channels, x = [1, 10], weight = [1, 1]",
+        "A filter has weights for every channel; sum the products over channels.",
+    )
     two = np.array([1.0, 2.0]).reshape(2, 1, 1, 1)
-    _judge(answer, two, 10 * two, [100.0, 200.0], 1, 0,
-           "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
-           "Each filter is applied to each picture and has its own bias.")  # fmt: skip
+    _judge(
+        answer,
+        two,
+        10 * two,
+        [100.0, 200.0],
+        1,
+        0,
+        "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
+        "Each filter is applied to each picture and has its own bias.",
+    )
     rng = np.random.default_rng(5)
-    x, weight = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2))
-    _judge(answer, x, weight, rng.normal(size=4), 2, 1,
-           "x (2, 3, 6, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "The window is 3 high and 2 wide: did you swap KH and KW, or i and j?")  # fmt: skip
+    x = rng.normal(size=(2, 3, 6, 7))
+    weight = rng.normal(size=(4, 3, 3, 2))
+    _judge(
+        answer,
+        x,
+        weight,
+        rng.normal(size=4),
+        2,
+        1,
+        "x (2, 3, 6, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
+        "The window is 3 high and 2 wide: did you swap KH and KW, or i and j?",
+    )
 
 
 def _judge(answer, x, weight, bias, stride, padding, case, why):
@@ -107,15 +156,18 @@ def _judge(answer, x, weight, bias, stride, padding, case, why):
 
 @convolution.solution
 def my_conv2d(x, weight, bias, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     y = np.zeros((N, OC, OH, OW), x.dtype)
     for n in range(N):
         for o in range(OC):
             for i in range(OH):
                 for j in range(OW):
-                    h, w = stride * i, stride * j
+                    h = stride * i
+                    w = stride * j
                     window = x[n, :, h : h + KH, w : w + KW]
                     y[n, o, i, j] = (window * weight[o]).sum() + bias[o]
     return y

@@ -29,33 +29,45 @@ def max_pool(answer):
     """
     row = np.array([[[[1.0, 3.0, 5.0, 0.0, 4.0]] * 3]])
     expect(
-        answer(row, 3, 2), [[[[5, 5]]]], "three rows of 1 3 5 0 4, k = 3, s = 2",
+        answer(row, 3, 2),
+        [[[[5, 5]]]],
+        "three rows of 1 3 5 0 4, k = 3, s = 2",
         "The windows are columns 0-2 and 2-4: they share column 2.",
-    )  # fmt: skip
+    )
     x = np.array([[[[1.0, 2.0, 9.0], [3.0, 1.0, 9.0]]]])
     expect(
-        answer(x, 2, 2), [[[[3]]]], "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 2",
+        answer(x, 2, 2),
+        [[[[3]]]],
+        "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 2",
         "A window that would extend beyond the image is left out.",
-    )  # fmt: skip
+    )
     expect(
-        answer(x, 2, 1), [[[[3, 9]]]], "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 1",
+        answer(x, 2, 1),
+        [[[[3, 9]]]],
+        "x = [[1, 2, 9], [3, 1, 9]], k = 2, s = 1",
         "The windows are columns 0-1 and 1-2: they are k wide and begin s apart.",
-    )  # fmt: skip
+    )
     expect(
-        answer(-x, 2, 1), [[[[-1, -1]]]], "x = [[-1, -2, -9], [-3, -1, -9]], k = 2, s = 1",
+        answer(-x, 2, 1),
+        [[[[-1, -1]]]],
+        "x = [[-1, -2, -9], [-3, -1, -9]], k = 2, s = 1",
         "The largest of negative numbers is negative: do not begin at 0.",
-    )  # fmt: skip
+    )
     four = np.array([1.0, 2.0, 3.0, 4.0]).reshape(2, 2, 1, 1)
     expect(
-        answer(four, 1, 1), four, "two pictures of two channels of one pixel, k = 1, s = 1",
+        answer(four, 1, 1),
+        four,
+        "two pictures of two channels of one pixel, k = 1, s = 1",
         "Each picture and each channel has its own maxima: .max(axis=(2, 3)).",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 3, 9, 7))
     expect(
-        answer(x, 3, 2), _truth(x, 3, 2)[0], "random images (2, 3, 9, 7), k = 3, s = 2",
+        answer(x, 3, 2),
+        _truth(x, 3, 2)[0],
+        "random images (2, 3, 9, 7), k = 3, s = 2",
         "The images are 9 high and 7 wide: OH is 4, OW is 3.",
-    )  # fmt: skip
+    )
     _same_type(answer(x.astype(np.float32), 3, 2))
 
 
@@ -71,7 +83,8 @@ def _same_type(got):
 @max_pool.solution
 def my_max_pool(x, k, s):
     N, C, H, W = x.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     y = np.empty((N, C, OH, OW), x.dtype)
     for i in range(OH):
         for j in range(OW):
@@ -97,42 +110,49 @@ def max_pool_backward(answer):
     """
     x = np.array([[[[1.0, 2.0], [3.0, 1.0]]]])
     expect(
-        answer(np.array([[[[5.0]]]]), x, 2, 2), [[[[0, 0], [5, 0]]]],
+        answer(np.array([[[[5.0]]]]), x, 2, 2),
+        [[[[0, 0], [5, 0]]]],
         "x = [[1, 2], [3, 1]], gy = [[5]], k = 2, s = 2",
         "Only the maximum affects the output: it gets all of gy, the others get 0.",
-    )  # fmt: skip
+    )
     row = np.array([[[[1.0, 0.0, 9.0, 0.0, 1.0], [0] * 5, [0] * 5]]])
     expect(
-        answer(np.array([[[[2.0, 5.0]]]]), row, 3, 2)[..., :1, :], [[[[0, 0, 7, 0, 0]]]],
+        answer(np.array([[[[2.0, 5.0]]]]), row, 3, 2)[..., :1, :],
+        [[[[0, 0, 7, 0, 0]]]],
         "top row 1 0 9 0 1, zeros below, gy = [[2, 5]], k = 3, s = 2",
         "The 9 is the maximum of both windows, so it gets 2 + 5. Gradients add up.",
-    )  # fmt: skip
+    )
     one = np.array([[[[1.0]]]])
     expect(
-        answer(one, np.ones((1, 1, 2, 2)), 2, 2), [[[[1, 0], [0, 0]]]],
+        answer(one, np.ones((1, 1, 2, 2)), 2, 2),
+        [[[[1, 0], [0, 0]]]],
         "x = [[1, 1], [1, 1]], gy = [[1]], k = 2, s = 2",
         "Four equal values: the first one gets the gradient, once; the others get 0.",
-    )  # fmt: skip
+    )
     expect(
-        answer(one, np.array([[[[0.0, 7.0], [7.0, 0.0]]]]), 2, 2), [[[[0, 1], [0, 0]]]],
+        answer(one, np.array([[[[0.0, 7.0], [7.0, 0.0]]]]), 2, 2),
+        [[[[0, 1], [0, 0]]]],
         "x = [[0, 7], [7, 0]], gy = [[1]], k = 2, s = 2",
         "Row-major order goes row by row: the 7 in the upper row comes first.",
-    )  # fmt: skip
+    )
     two = np.array([[[[1.0, 2.0], [1.0, 2.0]], [[4.0, 3.0], [4.0, 3.0]]]])
     expect(
-        answer(np.array([[[[5.0]], [[6.0]]]]), two, 2, 2), [[[[0, 5], [0, 0]], [[6, 0], [0, 0]]]],
+        answer(np.array([[[[5.0]], [[6.0]]]]), two, 2, 2),
+        [[[[0, 5], [0, 0]], [[6, 0], [0, 0]]]],
         "two channels, [[1, 2], [1, 2]] and [[4, 3], [4, 3]], gy = 5 and 6, k = 2, s = 2",
         "Each picture and each channel has its own maxima.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
     y, winner = _truth(x, 3, 2)
     gy = rng.standard_normal(y.shape)
     truth = kernels.max_pool2d_backward(gy, winner, x.shape, (3, 3), (2, 2), NONE)
     expect(
-        answer(gy, x, 3, 2), truth, "random integers (2, 3, 9, 7), k = 3, s = 2",
+        answer(gy, x, 3, 2),
+        truth,
+        "random integers (2, 3, 9, 7), k = 3, s = 2",
         "Many values are equal here, and the images are 9 high and 7 wide.",
-    )  # fmt: skip
+    )
     _same_type(answer(gy.astype(np.float32), x.astype(np.float32), 3, 2))
 
 

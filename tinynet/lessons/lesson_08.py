@@ -36,31 +36,37 @@ def lrn(answer: Any) -> None:
     """
     one = np.array([3.0]).reshape(1, 1, 1, 1)
     expect(
-        _alone(answer(one, 1, 7.0, 1.0, 0.5), one), [0.75],
+        _alone(answer(one, 1, 7.0, 1.0, 0.5), one),
+        [0.75],
         "one channel with the value 3, n = 1, k = 7, alpha = 1, beta = 0.5",
         "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75. With n = 1 the window is one channel.",
-    )  # fmt: skip
+    )
     expect(
-        _alone(answer(one, 5, 7.0, 1.0, 0.5), one), [0.75],
+        _alone(answer(one, 5, 7.0, 1.0, 0.5), one),
+        [0.75],
         "one channel with the value 3, n = 5, k = 7, alpha = 1, beta = 0.5",
         "A single channel has no neighbours: the window neither wraps around nor repeats one. "
         "And alpha multiplies the sum, not the mean: it is not divided by n.",
-    )  # fmt: skip
+    )
     sums = np.array([14.0, 30, 55, 90, 86, 77])  # by hand: 1 + 4 + 9 = 14, and so on
     got = _alone(answer(SIX, 5, 2.0, 0.1, 0.75), SIX)
     found = ((SIX.ravel() / got) ** (1 / 0.75) - 2) / 0.1
     expect(
-        got, SIX.ravel() * (2 + 0.1 * sums) ** -0.75, f"{IN_WORDS}, alpha = 0.1",
+        got,
+        SIX.ravel() * (2 + 0.1 * sums) ** -0.75,
+        f"{IN_WORDS}, alpha = 0.1",
         "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sums channels 0 to 2, "
         f"channel 2 sums 0 to 4. Yours are {small(found, 4)[1:-1]}.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 7, 3, 4))
     truth = kernels.lrn_forward(x, 3, 2.0, 0.5, 0.75, 1)[0]
     expect(
-        answer(x, 3, 2.0, 0.5, 0.75), truth, "random images (2, 7, 3, 4), n = 3, alpha = 0.5",
+        answer(x, 3, 2.0, 0.5, 0.75),
+        truth,
+        "random images (2, 7, 3, 4), n = 3, alpha = 0.5",
         "Pictures and pixels are independent: the sum runs over channels, axis 1.",
-    )  # fmt: skip
+    )
 
 
 def _alone(got: Any, x: Array) -> Array:
@@ -121,11 +127,14 @@ def running_sum(answer: Any) -> None:
     clipped at both ends of v, as above.
     """
     expect(
-        answer([1.0, 4.0, 9.0, 16.0], 3), [5, 14, 29, 25], "v = [1, 4, 9, 16], n = 3",
+        answer([1.0, 4.0, 9.0, 16.0], 3),
+        [5, 14, 29, 25],
+        "v = [1, 4, 9, 16], n = 3",
         "5 = 1 + 4; then 9 enters; then 16 enters and 1 leaves; then 4 leaves.",
-    )  # fmt: skip
+    )
     expect(answer([1.0, 4.0], 5), [5, 5], "v = [1, 4], n = 5", "A window may be wider than v.")
-    C, n = 40, 9
+    C = 40
+    n = 9
     v = np.random.default_rng(0).integers(0, 10, C).astype(float)
     truth = [v[max(0, c - n // 2) : c + n // 2 + 1].sum() for c in range(C)]
     expect(answer(list(v), n), truth, f"{C} random digits, n = {n}")
@@ -141,7 +150,9 @@ def running_sum(answer: Any) -> None:
 
 @running_sum.solution
 def my_running_sum(v, n):
-    half, total, sums = n // 2, 0.0, []
+    half = n // 2
+    total = 0.0
+    sums = []
     for value in v[:half]:
         total = total + value
     for c in range(len(v)):
@@ -172,27 +183,31 @@ def lrn_backward(answer: Any) -> None:
     y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.0, 0.75, 1)
     gy = np.array([1.0, 2, 3, 4, 5, 6]).reshape(SIX.shape)
     expect(
-        _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX), (gy * 2**-0.75).ravel(),
+        _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX),
+        (gy * 2**-0.75).ravel(),
         f"{IN_WORDS}, alpha = 0, gy = 1, 2, 3, 4, 5, 6",
         "With alpha = 0 the channels do not interact and only the first term is left: "
         "gy * scale**-beta. Note the minus sign of beta.",
-    )  # fmt: skip
+    )
     x, y, scale, gy = (np.full((1, 1, 1, 1), value) for value in (4.0, 2.0, 16.0, 2.0))
     expect(
-        _alone(answer(gy, x, y, scale, 5, 0.25, 0.25), x), [0.875],
+        _alone(answer(gy, x, y, scale, 5, 0.25, 0.25), x),
+        [0.875],
         "one channel, x = 4, scale = 16, y = 2, gy = 2, n = 5, alpha = 0.25, beta = 0.25",
         "The first term is 2 / 16**0.25 = 1. The second is 2 * alpha * beta * x times gy * y / "
         "scale, here 2 * 0.25 * 0.25 * 4 * (2 * 2 / 16) = 0.125, and it is subtracted.",
-    )  # fmt: skip
+    )
     _neighbours(answer)
     rng = np.random.default_rng(0)
     x, gy = rng.standard_normal((2, 2, 7, 3, 4))
     y, scale = kernels.lrn_forward(x, 3, 1.0, 0.5, 0.5, 1)
     truth = kernels.lrn_backward(gy, x, y, scale, 3, 0.5, 0.5, 1)
     expect(
-        answer(gy, x, y, scale, 3, 0.5, 0.5), truth, "random images, n = 3, beta = 0.5",
+        answer(gy, x, y, scale, 3, 0.5, 0.5),
+        truth,
+        "random images, n = 3, beta = 0.5",
         "Pictures and pixels are independent: the sum runs over channels, axis 1.",
-    )  # fmt: skip
+    )
 
 
 def _neighbours(answer: Any) -> None:
@@ -208,14 +223,14 @@ def _neighbours(answer: Any) -> None:
         "gy is 0. In the sum, gy, y and scale are those of channel 0; the factor x in front of "
         "the sum is their own.",
         tolerance=1e-8,
-    )  # fmt: skip
+    )
     expect(
         answer(np.ones_like(SIX), SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3864694311, 0.3068380760, 0.1728651447, 0.0912706577, 0.1733647090, 0.0987341088],
         f"{IN_WORDS}, alpha = 0.1, gy = 1 everywhere",
         "Each channel is in several windows, and each of them contributes.",
         tolerance=1e-8,
-    )  # fmt: skip
+    )
 
 
 @lrn_backward.solution
@@ -233,11 +248,12 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 3, 1
     "nn.ReLU()": (nn.ReLU, np.s_[3, 1, 2]),
     "nn.LocalResponseNorm(n=3)": (lambda: nn.LocalResponseNorm(n=3), np.s_[2:5, 1, 2]),
     "nn.LocalResponseNorm(n=5, groups=2)": (
-        lambda: nn.LocalResponseNorm(n=5, groups=2), np.s_[3:6, 1, 2]
+        lambda: nn.LocalResponseNorm(n=5, groups=2),
+        np.s_[3:6, 1, 2],
     ),
     "nn.SpatialResponseNorm(n=3)": (lambda: nn.SpatialResponseNorm(n=3), np.s_[3, 0:3, 1:4]),
     "the layer of the post, n = 3": (lambda: KerasPostLRN(n=3), np.s_[:, 0:3, 1:4]),
-}  # fmt: skip
+}
 
 
 @exercise(
@@ -281,7 +297,8 @@ def _seen(mask: Array) -> str:
     places = np.argwhere(mask)
     if not len(places):
         return "no input"
-    low, high = places.min(axis=0), places.max(axis=0)
+    low = places.min(axis=0)
+    high = places.max(axis=0)
     ranges = [f"{a} to {b}" if a < b else f"{a}" for a, b in zip(low, high, strict=True)]
     count = f"{len(places)} number{'s' * (len(places) > 1)}"
     return f"{count} (channels {ranges[0]}, rows {ranges[1]}, columns {ranges[2]})"

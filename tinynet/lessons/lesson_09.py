@@ -36,24 +36,30 @@ def paper_dropout(answer: Any) -> None:
     test time all units are kept and multiplied by the paper's factor.
     """
     expect(
-        answer(X, 0.5, U, True), [0, 2, 0, 4], f"{DRAWN}, p = 0.5, training",
+        answer(X, 0.5, U, True),
+        [0, 2, 0, 4],
+        f"{DRAWN}, p = 0.5, training",
         "A unit is zeroed where u < p. The others are unchanged.",
-    )  # fmt: skip
+    )
     expect(
-        answer(X, 0.2, U, True), [0, 2, 3, 4], f"{DRAWN}, p = 0.2, training",
+        answer(X, 0.2, U, True),
+        [0, 2, 3, 4],
+        f"{DRAWN}, p = 0.2, training",
         "p is the probability of zeroing a unit: only the first unit has u < 0.2.",
-    )  # fmt: skip
+    )
     expect(
-        answer(X, 0.2, U, False), [0.8, 1.6, 2.4, 3.2], f"{DRAWN}, p = 0.2, not training",
+        answer(X, 0.2, U, False),
+        [0.8, 1.6, 2.4, 3.2],
+        f"{DRAWN}, p = 0.2, not training",
         "In training a fraction of 0.8 was kept on average; p and 1 - p are the same only at 0.5.",
-    )  # fmt: skip
+    )
+    expect(answer(X, 0.0, U, True), X, f"{DRAWN}, p = 0, training", "No unit is zeroed.")
     expect(
-        answer(X, 0.0, U, True), X, f"{DRAWN}, p = 0, training", "No unit is zeroed."
-    )  # fmt: skip
-    expect(
-        _mean(answer, 0.3), 0.7, "20,000 units of value 1, p = 0.3, training: their mean",
+        _mean(answer, 0.3),
+        0.7,
+        "20,000 units of value 1, p = 0.3, training: their mean",
         "A fraction of 0.7 is kept unchanged: this form does not divide in training.",
-    )  # fmt: skip
+    )
 
 
 @paper_dropout.solution
@@ -78,17 +84,23 @@ def inverted_dropout(answer: Any) -> None:
         answer(X, 0.2, U, False), X, f"{DRAWN}, p = 0.2, not training", "Testing changes nothing."
     )
     expect(
-        answer(X, 0.5, U, True), [0, 4, 0, 8], f"{DRAWN}, p = 0.5, training",
+        answer(X, 0.5, U, True),
+        [0, 4, 0, 8],
+        f"{DRAWN}, p = 0.5, training",
         "Half of the units are zeroed, so the others are doubled.",
-    )  # fmt: skip
+    )
     expect(
-        answer(X, 0.2, U, True), [0, 2.5, 3.75, 5], f"{DRAWN}, p = 0.2, training",
+        answer(X, 0.2, U, True),
+        [0, 2.5, 3.75, 5],
+        f"{DRAWN}, p = 0.2, training",
         "A fraction of 0.8 is kept, so the kept units are divided by 0.8.",
-    )  # fmt: skip
+    )
     expect(
-        _mean(answer, 0.3), 1.0, "20,000 units of value 1, p = 0.3, training: their mean",
+        _mean(answer, 0.3),
+        1.0,
+        "20,000 units of value 1, p = 0.3, training: their mean",
         "The mean in training must equal the mean at test time.",
-    )  # fmt: skip
+    )
 
 
 @inverted_dropout.solution
@@ -115,21 +127,24 @@ def convert(answer: Any) -> None:
     (weight, lr, weight_decay) with which inverted dropout gives exactly the same training.
     """
     expect(
-        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.5)[0], [1, 2],
+        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.5)[0],
+        [1, 2],
         "weight = [2, 4], p = 0.5: the new weight",
         "The inputs are twice as large, so the weights must be half as large.",
-    )  # fmt: skip
+    )
     expect(
-        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.5)[1:], (0.0025, 0.002),
+        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.5)[1:],
+        (0.0025, 0.002),
         "lr = 0.01, weight_decay = 0.0005, p = 0.5: the new lr and weight decay",
         "The gradient becomes twice as large and the step must become half as large: lr / 4.",
         1e-9,
-    )  # fmt: skip
+    )
     expect(
-        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.2)[0], [1.6, 3.2],
+        answer(np.array([2.0, 4.0]), 0.01, 0.0005, 0.2)[0],
+        [1.6, 3.2],
         "weight = [2, 4], p = 0.2: the new weight",
         "keep = 1 - p = 0.8: p and 1 - p are the same only at 0.5.",
-    )  # fmt: skip
+    )
     for p in (0.2, 0.8):
         _same_course(answer, p)
 
@@ -137,10 +152,13 @@ def convert(answer: Any) -> None:
 def _same_course(answer: Any, p: float) -> None:
     """Train one layer both ways for five steps and compare the weights."""
     rng = np.random.default_rng(0)
-    theirs, lr, decay = rng.standard_normal(4), 0.1, 0.05
+    theirs = rng.standard_normal(4)
+    lr = 0.1
+    decay = 0.05
     mine, my_lrate, my_decay = answer(theirs.copy(), lr, decay, p)
     for step in range(5):
-        x, u = rng.standard_normal(4), rng.random(4)
+        x = rng.standard_normal(4)
+        u = rng.random(4)
         for form in ("paper", "inverted"):
             w, rate, wd = (theirs, lr, decay) if form == "paper" else (mine, my_lrate, my_decay)
             seen = np.where(u >= p, x if form == "paper" else x / (1 - p), 0)
@@ -148,10 +166,12 @@ def _same_course(answer: Any, p: float) -> None:
             w = w - rate * (g + wd * w)
             theirs, mine = (w, mine) if form == "paper" else (theirs, w)
         expect(
-            mine / (1 - p), theirs, f"p = {p}, after step {step + 1}, the new weight / (1 - p)",
+            mine / (1 - p),
+            theirs,
+            f"p = {p}, after step {step + 1}, the new weight / (1 - p)",
             "The step of a weight is lr * (g + decay * weight): the whole step must be 1 - p times "
             "the old one, and g is 1 / (1 - p) times the old one.",
-        )  # fmt: skip
+        )
 
 
 @convert.solution

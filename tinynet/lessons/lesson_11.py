@@ -15,7 +15,9 @@ AT = "w = 1, v = 0, g = 0.5, momentum 0.9, weight decay 0.0005"
 
 def _walk(step: Any) -> list[float]:
     """Return the weights after each of five steps from w = 1."""
-    w, v, path = 1.0, 0.0, []
+    w = 1.0
+    v = 0.0
+    path = []
     for lr in RATES:
         w, v = step(w, v, 0.5, lr, 0.9, 0.0005)
         path.append(w)
@@ -34,26 +36,30 @@ def _walk(step: Any) -> list[float]:
 def momentum_step(answer: Any) -> None:
     """Write my_momentum_step(w, v, g, lr, momentum, weight_decay): the new (w, v)."""
     expect(
-        answer(1.0, 0.0, 0.5, 0.1, 0.0, 0.0), (0.95, -0.05),
+        answer(1.0, 0.0, 0.5, 0.1, 0.0, 0.0),
+        (0.95, -0.05),
         "w = 1, v = 0, g = 0.5, lr = 0.1, no momentum, no decay",
         "Without momentum and decay a step is -lr * g: downhill.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0), (1.13, 0.13),
+        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0),
+        (1.13, 0.13),
         "w = 1, v = 0.2, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "0.9 * 0.2 - 0.1 * 0.5 = 0.13, and w moves by the *new* v.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5), (0.95, -0.05),
+        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5),
+        (0.95, -0.05),
         "w = 1, v = 0, g = 0, lr = 0.1, momentum 0.9, decay 0.5",
         "Without a gradient the decay pulls w towards 0: v = -lr * decay * w.",
-    )  # fmt: skip
+    )
     expect(
-        _walk(answer), [0.994995, 0.985485525, 0.9719220701, 0.9592144747, 0.9472771593],
+        _walk(answer),
+        [0.994995, 0.985485525, 0.9719220701, 0.9592144747, 0.9472771593],
         f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
         "After the third step lr falls to a tenth, but the velocity keeps its old size.",
         tolerance=1e-9,
-    )  # fmt: skip
+    )
 
 
 @momentum_step.solution
@@ -76,26 +82,30 @@ def torch_step(answer: Any) -> None:
     v sums gradients; lr is applied when w is updated.
     """
     expect(
-        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0), (0.95, 0.5),
+        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0),
+        (0.95, 0.5),
         "w = 1, v = 0, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "v is a sum of gradients, so it points uphill; w moves against it.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0), (0.932, 0.68),
+        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0),
+        (0.932, 0.68),
         "w = 1, v = 0.2, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "v becomes 0.9 * 0.2 + 0.5, and w moves by lr times the *new* v.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5), (0.95, 0.5),
+        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5),
+        (0.95, 0.5),
         "w = 1, v = 0, g = 0, lr = 0.1, momentum 0.9, decay 0.5",
         "The decay is part of the gradient, weight_decay * w, so it goes into v as well.",
-    )  # fmt: skip
+    )
     expect(
-        _walk(answer), [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
+        _walk(answer),
+        [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
         f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
         "With a constant lr the path equals the paper's. When lr falls, the whole step falls.",
         tolerance=1e-9,
-    )  # fmt: skip
+    )
 
 
 @torch_step.solution
@@ -122,14 +132,19 @@ def keras_rate(answer: Any) -> None:
         1e-12,
     )
     expect(
-        answer(0.01, 0.5, 2), 0.005, "lr = 0.01, decay = 0.5, step 2",
-        "The divisor is 1 + 0.5 * 2 = 2.", 1e-12,
-    )  # fmt: skip
+        answer(0.01, 0.5, 2),
+        0.005,
+        "lr = 0.01, decay = 0.5, step 2",
+        "The divisor is 1 + 0.5 * 2 = 2.",
+        1e-12,
+    )
     expect(
-        answer(1.0, 0.5, 18), 0.1, "lr = 1, decay = 0.5, step 18",
+        answer(1.0, 0.5, 18),
+        0.1,
+        "lr = 1, decay = 0.5, step 18",
         "The divisor is 1 + 0.5 * 18 = 10: it grows by the same amount each step, and the rate "
         "never becomes 0 or negative.",
-    )  # fmt: skip
+    )
 
 
 @keras_rate.solution

@@ -46,11 +46,13 @@ def neurons_of(answer: Any) -> None:
         ([("conv", 1, 3, 1, 1, 1)], 5, [25], "Padding counts on both sides: 7 pixels, 5 windows."),
         ([("conv", 1, 3, 2, 0, 1)], 6, [9], "Rounded up: a third window extends past the edge."),
         (
-            [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)], 7, [18],
+            [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)],
+            7,
+            [18],
             "The pool has no weights, so it has no neurons; but its output is 3 x 3.",
         ),
         ([("pool", 3, 2), ("conv", 1, 1, 1, 0, 1)], 8, [16], "Pools round up too: 4 windows."),
-    )  # fmt: skip
+    )
     for plan, side, wanted, why in cases:
         expect(answer(plan, side), wanted, f"plan = {plan}, side {side}", why)
     wanted = [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
@@ -93,22 +95,29 @@ def layer_cost(answer: Any) -> None:
     has kernel = places = 1.
     """
     expect(
-        answer(1, 1, 3, 4, 1), (10, 36), "1 input, 1 filter of 3x3, 4 places",
+        answer(1, 1, 3, 4, 1),
+        (10, 36),
+        "1 input, 1 filter of 3x3, 4 places",
         "9 weights and 1 bias, shared by all positions; 9 multiply-adds at each of 4 positions.",
-    )  # fmt: skip
+    )
     expect(
-        answer(4, 2, 1, 1, 1), (10, 8), "4 inputs, 2 outputs, kernel 1, 1 place",
+        answer(4, 2, 1, 1, 1),
+        (10, 8),
+        "4 inputs, 2 outputs, kernel 1, 1 place",
         "A fully connected layer: 4 * 2 weights, 2 biases.",
-    )  # fmt: skip
+    )
     expect(
-        answer(4, 2, 1, 1, 2), (6, 4), "4 inputs, 2 outputs, kernel 1, 1 place, 2 groups",
+        answer(4, 2, 1, 1, 2),
+        (6, 4),
+        "4 inputs, 2 outputs, kernel 1, 1 place, 2 groups",
         "Each filter sees only the 2 channels of its group.",
-    )  # fmt: skip
+    )
     expect(
-        answer(48 + 48, 256, 5, 27 * 27, 2), (307_456, 223_948_800),
+        answer(48 + 48, 256, 5, 27 * 27, 2),
+        (307_456, 223_948_800),
         "conv2 of AlexNet: 96 inputs, 256 filters of 5x5, 27x27 places, 2 groups",
         "256 * 48 * 5 * 5 weights and 256 biases; the weights are used at 729 positions.",
-    )  # fmt: skip
+    )
 
 
 @layer_cost.solution
@@ -139,37 +148,50 @@ def count(answer: Any) -> None:
     ("fc", outputs). Sizes round up, as in the code of 2012.
     """
     expect(
-        answer([("fc", 2)], 3, 1), (8, 6), 'plan = [("fc", 2)], 3 channels, side 1',
+        answer([("fc", 2)], 3, 1),
+        (8, 6),
+        'plan = [("fc", 2)], 3 channels, side 1',
         "3 * 2 weights and 2 biases.",
-    )  # fmt: skip
+    )
     small = [("conv", 2, 3, 1, 0, 1), ("pool", 2, 2), ("fc", 5)]
     expect(
-        answer(small, 1, 4), (20 + 15, 72 + 10), f"plan = {small}, 1 channel, side 4",
+        answer(small, 1, 4),
+        (20 + 15, 72 + 10),
+        f"plan = {small}, 1 channel, side 4",
         "The convolution makes 2x2 maps, the pool 1x1: the fc layer has 2 inputs.",
-    )  # fmt: skip
+    )
     odd = [("pool", 2, 2), ("fc", 1)]
     expect(
-        answer(odd, 1, 5), (10, 9), f"plan = {odd}, 1 channel, side 5",
+        answer(odd, 1, 5),
+        (10, 9),
+        f"plan = {odd}, 1 channel, side 5",
         "With rounding up, a 2x2 pool with stride 2 turns 5 into 3; the fc layer has 3 * 3 inputs.",
-    )  # fmt: skip
+    )
     over = [("conv", 1, 2, 2, 0, 1)]
     expect(
-        answer(over, 1, 5), (5, 36), f"plan = {over}, 1 channel, side 5",
+        answer(over, 1, 5),
+        (5, 36),
+        f"plan = {over}, 1 channel, side 5",
         "Convolutions round up too: windows of 2 begin at 0, 2 and 4, so 3 * 3 positions.",
-    )  # fmt: skip
+    )
     padded = [("conv", 2, 3, 1, 1, 2), ("fc", 1)]
     expect(
-        answer(padded, 2, 2), (20 + 9, 72 + 8), f"plan = {padded}, 2 channels, side 2",
+        answer(padded, 2, 2),
+        (20 + 9, 72 + 8),
+        f"plan = {padded}, 2 channels, side 2",
         "With padding 1 on both sides the maps stay 2x2. Two groups: a filter sees one channel.",
-    )  # fmt: skip
+    )
     expect(
-        answer(PAPER, 3, 224), (60_965_224, 724_406_816), "the paper's plan, 3 channels, side 224",
+        answer(PAPER, 3, 224),
+        (60_965_224, 724_406_816),
+        "the paper's plan, 3 channels, side 224",
         "The small cases above were right. conv2, conv4 and conv5 have two groups.",
-    )  # fmt: skip
+    )
     expect(
-        answer(_without_groups(PAPER), 3, 224), (62_378_344, 1_135_256_096),
+        answer(_without_groups(PAPER), 3, 224),
+        (62_378_344, 1_135_256_096),
         "the same plan with one group everywhere",
-    )  # fmt: skip
+    )
 
 
 @count.solution
@@ -183,7 +205,9 @@ def my_count(plan, channels, side):
             outputs, kernel, stride, padding, groups = row
             side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
-            outputs, kernel, groups = row[0], 1, 1
+            outputs = row[0]
+            kernel = 1
+            groups = 1
             channels, side = channels * side * side, 1
         new = my_layer_cost(channels, outputs, kernel, side * side, groups)
         parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]

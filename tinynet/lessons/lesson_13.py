@@ -27,26 +27,32 @@ def ungrouped(answer):
     """
     weight = np.array([[1.0], [2.0]]).reshape(2, 1, 1, 1)
     expect(
-        np.squeeze(answer(weight, 2)), [[1, 0], [0, 2]], "weights 1 and 2 of 1x1 filters, groups=2",
+        np.squeeze(answer(weight, 2)),
+        [[1, 0], [0, 2]],
+        "weights 1 and 2 of 1x1 filters, groups=2",
         "Filter 0 sees channel 0 only, filter 1 sees channel 1 only: zeros elsewhere.",
-    )  # fmt: skip
+    )
     weight = np.arange(1.0, 5).reshape(4, 1, 1, 1)
     expect(
-        np.squeeze(answer(weight, 2)), [[1, 0], [2, 0], [0, 3], [0, 4]],
+        np.squeeze(answer(weight, 2)),
+        [[1, 0], [2, 0], [0, 3], [0, 4]],
         "weights 1, 2, 3 and 4 of 1x1 filters, groups=2",
         "Four filters in two groups: the first two see channel 0, the last two channel 1. The "
         "block of a group has OC / G rows and C / G columns.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
-    weight, x = rng.standard_normal((3, 2, 3, 2)), tn.tensor(rng.standard_normal((2, 6, 5, 5)))
+    weight = rng.standard_normal((3, 2, 3, 2))
+    x = tn.tensor(rng.standard_normal((2, 6, 5, 5)))
     right = F.conv2d(x, tn.tensor(weight), groups=3).numpy()
     dense = answer(weight, 3)
     if np.shape(dense) != (3, 6, 3, 2):
         raise Wrong(f"for weight (3, 2, 3, 2), groups=3: expected (3, 6, 3, 2), got {small(dense)}")
     expect(
-        F.conv2d(x, tn.tensor(dense)).numpy(), right, "your dense weight instead of groups=3",
+        F.conv2d(x, tn.tensor(dense)).numpy(),
+        right,
+        "your dense weight instead of groups=3",
         "The blocks lie on the diagonal, in the order of the groups.",
-    )  # fmt: skip
+    )
 
 
 @ungrouped.solution
@@ -80,9 +86,11 @@ def exchange_backward(answer):
         raise Wrong(f"for two gradients: expected a list of two arrays, got {small(got)}.")
     for i, expected in enumerate(([[11]], [[22]])):
         expect(
-            got[i], expected, f"gys = [[1, 2]] and [[10, 20]], tower {i}",
+            got[i],
+            expected,
+            f"gys = [[1, 2]] and [[10, 20]], tower {i}",
             f"Map {i} was used in both towers: add its two gradients.",
-        )  # fmt: skip
+        )
     rng = np.random.default_rng(0)
     gys = [rng.standard_normal((2, 6, 3, 3)) for _ in range(2)]
     got = answer(gys)

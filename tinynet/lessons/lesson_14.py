@@ -41,7 +41,8 @@ def split(answer):
 
 def _one_split(answer, n, share, seed):
     """Raise Wrong unless the two parts are a valid split."""
-    case, held = f"n = {n}, share = {share}, seed = {seed}", round(n * share)
+    case = f"n = {n}, share = {share}, seed = {seed}"
+    held = round(n * share)
     training, validation = (np.asarray(part) for part in answer(n, share, seed))
     if (len(training), len(validation)) != (n - held, held):
         raise Wrong(
@@ -92,17 +93,29 @@ def choose(answer):
 
     def run(validation, parameters, training, test):
         return {
-            "validation": validation, "parameters": parameters, "training": training, "test": test,
-        }  # fmt: skip
+            "validation": validation,
+            "parameters": parameters,
+            "training": training,
+            "test": test,
+        }
 
     cases = [
-        ([run(60.0, 9, 70, 61), run(62.0, 9, 65, 60), run(61.0, 9, 99, 66)], 1,
-         "Run 2 has the best training and test accuracy; neither may decide."),
-        ([run(62.0, 20, 70, 61), run(62.0, 10, 70, 60), run(61.0, 5, 70, 61)], 1,
-         "Two runs have 62: choose the smaller net."),
-        ([run(62.0, 10, 70, 61), run(62.01, 60_000_000, 70, 60), run(61.0, 5, 70, 61)], 1,
-         "62.01 is better than 62: the size counts only in a tie."),
-    ]  # fmt: skip
+        (
+            [run(60.0, 9, 70, 61), run(62.0, 9, 65, 60), run(61.0, 9, 99, 66)],
+            1,
+            "Run 2 has the best training and test accuracy; neither may decide.",
+        ),
+        (
+            [run(62.0, 20, 70, 61), run(62.0, 10, 70, 60), run(61.0, 5, 70, 61)],
+            1,
+            "Two runs have 62: choose the smaller net.",
+        ),
+        (
+            [run(62.0, 10, 70, 61), run(62.01, 60_000_000, 70, 60), run(61.0, 5, 70, 61)],
+            1,
+            "62.01 is better than 62: the size counts only in a tie.",
+        ),
+    ]
     for runs, expected, why in cases:
         got = answer([dict(r) for r in runs])
         if got != runs[expected]:
@@ -134,16 +147,20 @@ def confusion(answer):
 
     truth and said hold one class for each picture; return counts (classes, classes).
     """
-    truth, said = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 0, 0, 2])
+    truth = np.array([0, 0, 1, 2, 2, 2])
+    said = np.array([0, 1, 1, 0, 0, 2])
     expect(
-        answer(truth, said, 3), [[1, 1, 0], [0, 1, 0], [2, 0, 1]],
+        answer(truth, said, 3),
+        [[1, 1, 0], [0, 1, 0], [2, 0, 1]],
         "truth = [0, 0, 1, 2, 2, 2], said = [0, 1, 1, 0, 0, 2]",
         "Rows are the true classes, columns the answers; class 2 was called 0 twice.",
-    )  # fmt: skip
+    )
     expect(
-        answer(truth, said, 4), [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]],
-        "the same with classes = 4", "Class 3 never occurs, but it still has a row and a column.",
-    )  # fmt: skip
+        answer(truth, said, 4),
+        [[1, 1, 0, 0], [0, 1, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]],
+        "the same with classes = 4",
+        "Class 3 never occurs, but it still has a row and a column.",
+    )
 
 
 @confusion.solution

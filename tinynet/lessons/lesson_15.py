@@ -28,30 +28,43 @@ def occlusion_map(answer):
 
     got = answer(bottom_right, image, 2, 1, 0.0)
     expect(
-        got, [[0, 0, 0], [0, 0, 11]], "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
+        got,
+        [[0, 0, 0], [0, 0, 11]],
+        "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
         "Only the last window covers that pixel: there the score drops from 11 to 0.",
-    )  # fmt: skip
+    )
     expect(
-        answer(bottom_right, image, 1, 1, 5.0)[2], [0, 0, 0, 6],
-        "the same with k = 1, fill = 5, last row", "Hidden pixels are set to fill, here 5, not 0.",
-    )  # fmt: skip
+        answer(bottom_right, image, 1, 1, 5.0)[2],
+        [0, 0, 0, 6],
+        "the same with k = 1, fill = 5, last row",
+        "Hidden pixels are set to fill, here 5, not 0.",
+    )
     rng = np.random.default_rng(0)
-    image, weight = rng.standard_normal((3, 9, 7)), rng.standard_normal((3, 9, 7))
-    truth = np.array([
-        [((image - 0.5) * weight)[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].sum() for j in range(3)]
-        for i in range(4)
-    ])  # fmt: skip
+    image = rng.standard_normal((3, 9, 7))
+    weight = rng.standard_normal((3, 9, 7))
+    truth = np.array(
+        [
+            [
+                ((image - 0.5) * weight)[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].sum()
+                for j in range(3)
+            ]
+            for i in range(4)
+        ]
+    )
     got = answer(lambda x: (x * weight).sum(axis=(1, 2, 3)), image, 3, 2, 0.5)
     expect(
-        got, truth, "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5",
+        got,
+        truth,
+        "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5",
         "There are 4 rows of 3 windows; a window hides all three channels.",
-    )  # fmt: skip
+    )
 
 
 @occlusion_map.solution
 def my_occlusion_map(score, image, k, s, fill):
     _, H, W = image.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     copies = []
     for i in range(OH):
         for j in range(OW):
@@ -123,21 +136,27 @@ def nearest(answer):
     """
     features = np.array([[0.0, 2.5], [3.0, 4.0], [9.0, 9.0], [0.0, 6.0], [1.0, 1.0]])
     expect(
-        answer(features, np.zeros(2), 2), [4, 0],
+        answer(features, np.zeros(2), 2),
+        [4, 0],
         "rows [0, 2.5], [3, 4], [9, 9], [0, 6], [1, 1] and query [0, 0], k = 2",
         "Their distances are 2.5, 5, 12.7, 6 and 1.41. Return row numbers, the nearest first.",
-    )  # fmt: skip
+    )
     expect(
-        answer(features, np.zeros(2), 3), [4, 0, 1], "the same with k = 3",
+        answer(features, np.zeros(2), 3),
+        [4, 0, 1],
+        "the same with k = 3",
         "A distance is the root of a sum of squares: [3, 4] is 5 away, [0, 6] is 6 away.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
-    features, query = rng.standard_normal((200, 8)), rng.standard_normal(8)
+    features = rng.standard_normal((200, 8))
+    query = rng.standard_normal(8)
     truth = np.argsort(np.linalg.norm(features - query, axis=1))[:12]
     expect(
-        answer(features, query, 12), truth, "200 random rows of 8 numbers, k = 12",
+        answer(features, query, 12),
+        truth,
+        "200 random rows of 8 numbers, k = 12",
         "Are all twelve in order, the nearest first?",
-    )  # fmt: skip
+    )
 
 
 @nearest.solution

@@ -33,9 +33,11 @@ def pool_loop(answer: Any) -> None:
         got, [[[[5, 5]]]], "three rows of 1 3 5 0 4, k = 3, s = 2", "The windows share column 2."
     )
     expect(
-        answer(-row, 3, 2), [[[[-1, 0]]]], "the same row, negative, k = 3, s = 2",
+        answer(-row, 3, 2),
+        [[[[-1, 0]]]],
+        "the same row, negative, k = 3, s = 2",
         "The largest of negative numbers is negative: begin with the first pixel, not with 0.",
-    )  # fmt: skip
+    )
     if got.dtype != np.float32:
         raise Wrong(
             f"for x of float32: expected float32, got {got.dtype}.\n  np.empty without a dtype is "
@@ -49,9 +51,11 @@ def pool_loop(answer: Any) -> None:
     x = np.random.default_rng(0).standard_normal((2, 3, 9, 7)).astype(np.float32)
     truth = kernels.max_pool2d_forward(x, (3, 3), (2, 2), NONE, False)[0]
     expect(
-        answer(x, 3, 2), truth, "random images (2, 3, 9, 7), k = 3, s = 2",
+        answer(x, 3, 2),
+        truth,
+        "random images (2, 3, 9, 7), k = 3, s = 2",
         "The images are 9 high and 7 wide. Does `best` begin with the window's own first pixel?",
-    )  # fmt: skip
+    )
 
 
 @pool_loop.solution
@@ -61,7 +65,8 @@ def compiled_max_pool() -> Any:
     @njit
     def max_pool(x, k, s):
         N, C, H, W = x.shape
-        OH, OW = (H - k) // s + 1, (W - k) // s + 1
+        OH = (H - k) // s + 1
+        OW = (W - k) // s + 1
         y = np.empty((N, C, OH, OW), x.dtype)
         for n in range(N):
             for c in range(C):
@@ -84,7 +89,9 @@ class Counted:
     """
 
     def __init__(self, value: float, is_data: bool, tally: list[int]) -> None:
-        self.value, self.is_data, self.tally = value, is_data, tally
+        self.value = value
+        self.is_data = is_data
+        self.tally = tally
 
     def _join(self, other: Any, value: float, is_product: bool) -> Counted:
         plain = not isinstance(other, Counted)
@@ -111,7 +118,8 @@ class Counted:
     def __neg__(self) -> Counted:
         return self._join(0, -self.value, False)
 
-    __radd__, __rmul__ = __add__, __mul__
+    __radd__ = __add__
+    __rmul__ = __mul__
 
 
 def _value(x: Any) -> float:
@@ -131,21 +139,27 @@ def _value(x: Any) -> float:
 def four_multiplications(answer: Any) -> None:
     """Write my_f23(d, g): (d0 g0 + d1 g1 + d2 g2, d1 g0 + d2 g1 + d3 g2) with 4 multiplications."""
     cases: list[tuple[list[float], list[float]]] = [
-        ([1, 0, 0, 0], [1, 2, 4]), ([0, 1, 0, 0], [1, 2, 4]), ([0, 0, 1, 0], [1, 2, 4]),
-        ([0, 0, 0, 1], [1, 2, 4]), ([3, -1, 2, 5], [0.5, -2, 1]),
-    ]  # fmt: skip
+        ([1, 0, 0, 0], [1, 2, 4]),
+        ([0, 1, 0, 0], [1, 2, 4]),
+        ([0, 0, 1, 0], [1, 2, 4]),
+        ([0, 0, 0, 1], [1, 2, 4]),
+        ([3, -1, 2, 5], [0.5, -2, 1]),
+    ]
     tally = [0]
     for d, g in cases:
         tally[0] = 0
-        data, taps = [Counted(v, True, tally) for v in d], [Counted(v, False, tally) for v in g]
+        data = [Counted(v, True, tally) for v in d]
+        taps = [Counted(v, False, tally) for v in g]
         got = answer(data, taps)
         if not isinstance(got, tuple | list | np.ndarray) or len(got) != 2:
             raise Wrong("expected two numbers, y0 and y1.")
         truth = [sum(d[i + k] * g[k] for k in range(3)) for i in range(2)]
         expect(
-            [_value(v) for v in got], truth, f"d = {d}, g = {g}",
+            [_value(v) for v in got],
+            truth,
+            f"d = {d}, g = {g}",
             "Check the four products: a sign is wrong, or one is in the wrong sum.",
-        )  # fmt: skip
+        )
     if tally[0] > 4:
         raise Wrong(
             f"the numbers are right, with {tally[0]} multiplications: expected 4.\n  "
@@ -177,7 +191,10 @@ class Step:
     """A layer that adds 1 in `seconds` seconds, with 10 more the first time."""
 
     def __init__(self, clock: Stopwatch, place: int, seconds: float) -> None:
-        self.clock, self.place, self.seconds, self.first = clock, place, seconds, True
+        self.clock = clock
+        self.place = place
+        self.seconds = seconds
+        self.first = True
 
     def __call__(self, x: float) -> float:
         """Advance the clock and return x + 1."""
@@ -219,7 +236,8 @@ def profile(layers, x, clock):
     first = x
     for layer in layers:
         x = layer(x)
-    x, seconds = first, []
+    x = first
+    seconds = []
     for layer in layers:
         begin = clock()
         x = layer(x)

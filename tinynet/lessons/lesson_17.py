@@ -85,14 +85,16 @@ def relu(answer: Any) -> None:
     bench = Bench(answer)
     x = guarded(np.array([3, -1, 2, -5, 4, 1], np.float32))
     expect(
-        bench.fill(6, 2, 3, x, None, 6), [3, 0, 2, 0, 4, 1],
+        bench.fill(6, 2, 3, x, None, 6),
+        [3, 0, 2, 0, 4, 1],
         "x = [3, -1, 2, -5, 4, 1] and 2 blocks of 3 threads",
         "The blocks before this one hold blockIdx.x * blockDim.x threads.",
-    )  # fmt: skip
+    )
     expect(
-        bench.fill(5, 2, 3, x[:5], None, 5), [3, 0, 2, 0, 4],
+        bench.fill(5, 2, 3, x[:5], None, 5),
+        [3, 0, 2, 0, 4],
         "x = [3, -1, 2, -5, 4] and 2 blocks of 3 threads",
-    )  # fmt: skip
+    )
 
 
 @relu.solution
@@ -126,9 +128,13 @@ def sectors(answer: Any) -> None:
         (512 * lane, 32, "lane i reads float 128 i", "No two of them share a sector."),
         (4 * lane[::-1], 4, "lane i reads float 31 - i", "The order of the lanes does not matter."),
         (4 * lane + 4, 5, "lane i reads float i + 1", "The last float lies in a fifth sector."),
-        (4 * (lane % 4) + 4096 * (lane // 4), 8, "8 groups of 4 neighbours, far apart",
-         "The bytes between the groups are not fetched."),
-    ]  # fmt: skip
+        (
+            4 * (lane % 4) + 4096 * (lane // 4),
+            8,
+            "8 groups of 4 neighbours, far apart",
+            "The bytes between the groups are not fetched.",
+        ),
+    ]
     for addresses, count, case, why in cases:
         expect(answer(addresses), count, case, why)
 
@@ -155,7 +161,8 @@ def sectors_solution(addresses):
 )
 def tiled(answer: Any) -> None:
     """Write tiled(a, b, y, M, K, N): blocks of 16 x 16 threads that share tiles of a and b."""
-    bench, rng = Bench(answer), np.random.default_rng(0)
+    bench = Bench(answer)
+    rng = np.random.default_rng(0)
     sizes = {
         (16, 16, 16): "One step: every thread loads its numbers, and all wait before they read.",
         (16, 48, 16): "Three steps: no thread may load the next tile while others read this one.",
@@ -186,7 +193,8 @@ def _uses_tiles(bench: Bench, rng: Any) -> None:
     a, b = (rng.standard_normal((side, side)).astype(np.float32) for _ in range(2))
     grid = (2, 2), (TILE, TILE)
     found = memory_traffic(bench.kernel, *grid, a, b, np.zeros_like(a), side, side, side)
-    used, wanted = next(iter(found.values())).bytes_used, 2 * a.nbytes
+    used = next(iter(found.values())).bytes_used
+    wanted = 2 * a.nbytes
     if used > wanted:
         raise Wrong(
             f"the numbers are right, but for matrices of {side} x {side} the threads read {used:,} "
@@ -230,15 +238,18 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
 )
 def race(answer: Any) -> None:
     """Fix share(x, y), which divides each number by the sum of its block of 64."""
-    bench, x = Bench(answer), np.arange(1, 129, dtype=np.float32)
+    bench = Bench(answer)
+    x = np.arange(1, 129, dtype=np.float32)
     truth = (x.reshape(2, 64) / x.reshape(2, 64).sum(axis=1, keepdims=True)).reshape(-1)
     for order in ORDERS:
         with turns(order):
             y = bench.fill(128, 2, 64, guarded(x), None)
         expect(
-            y, truth, f"x = 1, 2, ..., 128, thread order {order}",
+            y,
+            truth,
+            f"x = 1, 2, ..., 128, thread order {order}",
             "Some threads read part[0] before the last addition. Where must they wait?",
-        )  # fmt: skip
+        )
 
 
 @race.solution

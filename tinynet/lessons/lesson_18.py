@@ -34,7 +34,8 @@ def receptive_field(answer):
 
 @receptive_field.solution
 def my_receptive_field(layers):
-    field, jump = 1, 1
+    field = 1
+    jump = 1
     for k, stride in layers:
         field += (k - 1) * jump
         jump *= stride

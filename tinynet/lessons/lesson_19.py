@@ -79,7 +79,8 @@ def apart(answer):
 
 @apart.solution
 def my_apart(a, n, b, m):
-    p, q = a / 100, b / 100
+    p = a / 100
+    q = b / 100
     variance = p * (1 - p) / n + q * (1 - q) / m
     return abs(p - q) / variance**0.5
 

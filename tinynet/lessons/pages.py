@@ -133,7 +133,8 @@ APART = 40  # lines between the questions and their answers: more than a screen 
 
 def answers_last(parts: list[Cell]) -> list[Cell]:
     """Return the cells, with the quiz answers moved to the end: a script cannot fold them."""
-    kept, answers = [], []
+    kept = []
+    answers = []
     for cell in parts:
         text = plain(cell.text)
         if not (cell.prose and FOLDED.search(text)):

@@ -90,7 +90,8 @@ def _still(fig: Any, alt: str) -> dict[str, str]:
     """Return a figure in notebook form; save it too if `FOLDER` is set."""
     global _shown
     _shown += 1
-    png, folder = _png(fig, alt), os.environ.get(FOLDER)
+    png = _png(fig, alt)
+    folder = os.environ.get(FOLDER)
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / f"{_lesson()}-{_shown}.png").write_bytes(png)
@@ -99,7 +100,8 @@ def _still(fig: Any, alt: str) -> dict[str, str]:
 
 def _png(fig: Any, alt: str) -> bytes:
     """Render a figure to PNG and close it."""
-    layout, drawn = fig.get_layout_engine(), io.BytesIO()
+    layout = fig.get_layout_engine()
+    drawn = io.BytesIO()
     if layout is not None:
         layout.set(w_pad=AIR, h_pad=AIR)
     fig.savefig(drawn, format="png", dpi=110, metadata={"Description": alt})
@@ -109,7 +111,8 @@ def _png(fig: Any, alt: str) -> bytes:
 
 def _shown_as(png: bytes, alt: str) -> dict[str, str]:
     """Return an image with its alternative text, in notebook form."""
-    coded, words = base64.b64encode(png).decode(), html.escape(alt, quote=True)
+    coded = base64.b64encode(png).decode()
+    words = html.escape(alt, quote=True)
     image = f'<img src="data:image/png;base64,{coded}" alt="{words}">'
     return {"text/plain": f"Figure: {alt}", "text/html": image}
 

@@ -50,7 +50,8 @@ class LessonFile(pytest.File):
             raise self.CollectError(str(error)) from None
         for outcome in report.outcomes:
             item = Item.from_parent(self, name=outcome.number)
-            item.outcome, item.broken = outcome, report.broken
+            item.outcome = outcome
+            item.broken = report.broken
             yield item
 
 

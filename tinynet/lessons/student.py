@@ -54,7 +54,8 @@ def _missing(number: str, wanted: dict[str, str]) -> str:
 def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Execute a file cell by cell, without output; return its names and its errors."""
     module = ModuleType("__main__")
-    names, broken = vars(module), []
+    names = vars(module)
+    broken = []
     names["__file__"] = str(path)
     os.environ.setdefault("MPLBACKEND", "Agg")
     for i, (source, lines_before) in enumerate(sources(path)):

@@ -50,12 +50,14 @@ def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
         raise DataError(f"{WISH}: must be shapes or cifar10, or not set. It is {wish!r}.")
     why = "CIFAR-10 would be used if it were here: tinynet data get cifar10"
     if wish:
-        found, why = _open(wish, train, test), f"{WISH}={wish} asks for them"
+        found = _open(wish, train, test)
+        why = f"{WISH}={wish} asks for them"
     else:
         try:
             found = _open("cifar10" if data.find("cifar10") else "shapes", train, test)
         except DataError as error:
-            found, why = _open("shapes", train, test), f"CIFAR-10 cannot be used. {error}"
+            found = _open("shapes", train, test)
+            why = f"CIFAR-10 cannot be used. {error}"
     learn, unseen = found
     if not (learn.drawn or wish):
         why = f"with {WISH}=shapes they would be drawn ones"

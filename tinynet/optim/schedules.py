@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 
 
@@ -222,7 +223,6 @@ class ReduceOnPlateau(Schedule):
 _ELSEWHERE = {
     "StepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
     "MultiStepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
-    "Stepwise": "MultiStep(lr, ((fraction of the run, factor), ...))",
     "CosineAnnealingLR": "Cosine(lr, epochs=...)",
     "CosineDecay": "Cosine(lr, epochs=...)",
     "ReduceLROnPlateau": "ReduceOnPlateau(lr, patience=...)",
@@ -232,7 +232,10 @@ _ELSEWHERE = {
 
 
 def __getattr__(name: str) -> object:
-    """Say what to type for a schedule's name in another library."""
+    """Say what to type for a schedule's name in another library, or before 0.2."""
+    if name == "Stepwise":
+        warnings.warn("optim: Stepwise is called MultiStep now.", FutureWarning, stacklevel=2)
+        return MultiStep
     if name in _ELSEWHERE:
         raise AttributeError(
             f"optim.schedules: {name} is {_ELSEWHERE[name]} here. The optimizer takes it as its lr."

@@ -80,7 +80,8 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
 
 def refuse_other_classes(net: Net, dataset: Dataset) -> None:
     """Raise DataError unless the labels of a data set mean what the net was taught."""
-    then, now = net.classes, tuple(dataset.classes)
+    then = net.classes
+    now = tuple(dataset.classes)
     if then == now:
         return
     lists = {
@@ -128,9 +129,11 @@ def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
 def as_taught(recipe: Recipe, path: Path) -> Array:
     """Return the picture in a file, (C, side, side) uint8, as large as those of the data set."""
     if recipe.data == "mnist":
-        grey, side = True, 28
+        grey = True
+        side = 28
     else:
-        grey, side = False, (recipe.size if data.is_folder(recipe.data) else None) or SIDE
+        grey = False
+        side = (recipe.size if data.is_folder(recipe.data) else None) or SIDE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that it is large is not wrong
         return data.read_picture(path, side, grey=grey)

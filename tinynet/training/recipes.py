@@ -16,6 +16,7 @@ from typing import Any
 from tinynet import models
 from tinynet.core.errors import DataError
 from tinynet.data import is_folder
+from tinynet.models import two_towers
 from tinynet.nn import Module
 from tinynet.optim import SGD, Adam, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
 
@@ -186,3 +187,20 @@ def optimizer(recipe: Recipe, model: Module) -> Optimizer:
         return Adam(groups, lr=schedule(recipe))
     nesterov = recipe.update == "nesterov"
     return SGD(groups, lr=schedule(recipe), momentum=recipe.momentum, nesterov=nesterov)
+
+
+def on_two_devices(recipe: Recipe, devices: str, cross_at: str | None) -> Recipe:
+    """Return the recipe for the two-tower form of its network.
+
+    Parameters
+    ----------
+    devices : two names with a comma between them, like "cuda:0,cuda:1"
+    cross_at : the layer before which the towers see all maps; None is the paper's, conv3
+    """
+    two_towers.two_devices(devices)
+    model = recipe.model + models.TOWERS
+    if model not in models.names() or recipe.variant is not None:
+        raise DataError(
+            f"{recipe.name}: this recipe has no two towers. small-alexnet and alexnet have."
+        )
+    return dataclasses.replace(recipe, model=model, variant=cross_at)

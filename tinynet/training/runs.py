@@ -1,4 +1,4 @@
-"""A run: how it begins, goes on, saves itself and stops.
+"""Runs: assembly, checkpoints, resumption and the end.
 
 `advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
 the folder holds a whole checkpoint from which the run goes on to the same weights.
@@ -10,14 +10,14 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinynet import models
 from tinynet.core import random
-from tinynet.core.backend import Array
-from tinynet.core.errors import DataError
+from tinynet.core.backend import Array, Device
+from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed.data_parallel import agree, fingerprints, shared
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
@@ -64,13 +64,22 @@ def assemble(
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, *others = input_pipeline.feeds(recipe, *sets)
-    normaliser, where = train.normaliser, device_of(model)
+    normaliser = train.normaliser
+    where = device_of(model)
     optimizer = recipes.optimizer(recipe, model)
     train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
     return Run(
-        folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
-        held[0] if held else None, ranks,
-    )  # fmt: skip
+        folder,
+        recipe,
+        classes,
+        model,
+        optimizer,
+        train,
+        test,
+        normaliser.arrays(),
+        held[0] if held else None,
+        ranks,
+    )
 
 
 def build(recipe: Recipe, classes: int) -> Module:
@@ -79,6 +88,17 @@ def build(recipe: Recipe, classes: int) -> Module:
         return models.build(recipe.model, classes, recipe.seed, recipe.variant)
     except ValueError as error:
         raise DataError(str(error)) from None
+
+
+def place(named: Sequence[Device], ranks: Ranks) -> tuple[Device, ...]:
+    """Return the devices that this rank uses; two devices for one network allow no ranks."""
+    devices = tuple(map(ranks.place, named))
+    if ranks.size > 1 and len(devices) > 1:
+        raise DeviceError(
+            f"train: two towers, on {','.join(named)}, train in one process, not in {ranks.size} "
+            "ranks. Start one process, or train on one device."
+        )
+    return devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +136,7 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
             every_step=True,
             ranks=run.ranks,
         )
-        for event in events:
+        for event in _saved_at_bad_data(run, events):
             yield event
             if isinstance(event, Epoch):
                 _end_epoch(run)
@@ -134,6 +154,17 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
                 save(run)
                 saved = time.monotonic()
     yield Finished(_finish(run))
+
+
+def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:
+    """Yield the events; where an image turns out to be damaged, save the run before the error."""
+    try:
+        yield from events
+    except DataError as error:
+        if run.state.epoch == 0 and run.state.step == 0:
+            raise
+        save(run)
+        raise DataError(f"{error} What was learned so far is saved in {run.folder}.") from None
 
 
 def save(run: Run) -> None:

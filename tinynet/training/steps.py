@@ -64,7 +64,9 @@ class GpuSteps:
     """Training steps on a GPU: a captured graph, whose loss is read a few times a second."""
 
     def __init__(self, model: Module, optimizer: Optimizer, ranks: Ranks = ALONE) -> None:
-        self.model, self.optimizer, self.ranks = model, optimizer, ranks
+        self.model = model
+        self.optimizer = optimizer
+        self.ranks = ranks
         self.graph = graph(self.step)
         self.first: Any = None  # what the graph's batch is like
         self.one = len({p.device for p in model.parameters()}) == 1  # a graph is of one device
@@ -84,7 +86,8 @@ class GpuSteps:
         """Do one update. Look at the loss if asked to, and stop where it is not finite."""
         where = device_of(self.model)
         with current(where):
-            x, y = on(images, where), on(labels, where)
+            x = on(images, where)
+            y = on(labels, where)
             batch: Any = x.shape, self.ranks.images, self.ranks.batch
             self.first = self.first or batch
             same = self.one and batch == self.first  # a last batch may be smaller

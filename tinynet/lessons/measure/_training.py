@@ -43,7 +43,8 @@ def train(
     total, model = 0.0, model.train()
     for epoch in range(epochs):
         optimizer.lr = lr if epoch < 0.75 * epochs else lr / 10
-        rng, total = np.random.default_rng([seed, epoch]), 0.0
+        rng = np.random.default_rng([seed, epoch])
+        total = 0.0
         order = tn.data.epoch_order(len(labels), seed, epoch)
         for step, chosen in enumerate(tn.data.batch_indices(order, batch)):
             at_step(epoch * len(labels) + step)
@@ -69,7 +70,9 @@ def scores(model: nn.Module, images: Array, prepare: Prepare) -> Array:
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
     """Return "mean (least to most)"."""
-    low, middle, high = min(values), sum(values) / len(values), max(values)
+    low = min(values)
+    middle = sum(values) / len(values)
+    high = max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 

@@ -14,14 +14,17 @@ from tinynet import nn
 from tinynet.lessons.measure._training import say, scores, spread, train
 from tinynet.tensors import Tensor
 
-IMAGES, EPOCHS, LR = 500, 40, 0.02
+IMAGES = 500
+EPOCHS = 40
+LR = 0.02
 
 
 class PaperDropout(nn.Module):
     """Zeroes units in training; otherwise multiplies by `factor`."""
 
     def __init__(self, p: float) -> None:
-        self.p, self.factor = p, 1 - p
+        self.p = p
+        self.factor = 1 - p
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with units zeroed in training, scaled otherwise."""
@@ -30,8 +33,10 @@ class PaperDropout(nn.Module):
 
 def main(seeds: int) -> None:
     """Print accuracy and loss for every rate and factor."""
-    learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
-    images, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
+    learn = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
+    images = learn.images[:IMAGES]
+    labels = learn.labels[:IMAGES]
     prepare = tn.data.Normaliser.fit("standardise", images)
     say(
         f"Drawn shapes, {IMAGES} training pictures, {EPOCHS} epochs, batches of 50, lr {LR}, then "
@@ -61,9 +66,19 @@ def main(seeds: int) -> None:
 def _net(p: float) -> tuple[nn.Module, list[PaperDropout]]:
     layers = [PaperDropout(p), PaperDropout(p)]
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(32 * 8 * 8, 256), nn.ReLU(), layers[0],
-        nn.Linear(256, 256), nn.ReLU(), layers[1], nn.Linear(256, 10),
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 256),
+        nn.ReLU(),
+        layers[0],
+        nn.Linear(256, 256),
+        nn.ReLU(),
+        layers[1],
+        nn.Linear(256, 10),
+    )
     return model, layers

@@ -18,7 +18,8 @@ COUNT = 500  # training pictures
 
 def main(seeds: int) -> None:
     """Print, for both windows, the accuracy on training and on test images."""
-    learn, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
+    learn = tn.data.Shapes(train=True, seed=0)
+    test = tn.data.Shapes(train=False, seed=0)
     for lr, epochs in SCHEDULES:
         say(
             f"{COUNT} training pictures, {epochs} epochs, batches of 50, lr {lr}, then a tenth; "
@@ -40,11 +41,17 @@ def _one(
     """Return the accuracies in % on training and on test images."""
     tn.seed(seed)
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(k, 2, ceil_mode=True),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(k, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(32 * 8 * 8, 10),
-    )  # fmt: skip
-    pictures, labels = learn.images[:COUNT], learn.labels[:COUNT]
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(k, 2, ceil_mode=True),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(k, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 10),
+    )
+    pictures = learn.images[:COUNT]
+    labels = learn.labels[:COUNT]
     train(model, pictures, labels, prepared, epochs=epochs, lr=lr, seed=seed, batch=50)
     pairs = (pictures, labels), (test.images, test.labels)
     known, unknown = (

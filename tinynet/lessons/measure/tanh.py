@@ -21,27 +21,38 @@ from tinynet.nn import init
 
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
 RATES = 0.005, 0.01, 0.02
-BATCH, LOOK_BACK = 50, 1000  # pictures
-FILTERS, LIMIT = (16, 16, 32), 10  # a run is given up after LIMIT epochs
+BATCH = 50
+LOOK_BACK = 1000  # pictures
+FILTERS = (16, 16, 32)
+LIMIT = 10  # a run is given up after LIMIT epochs
 
 
 def standardised(images: Array) -> Array:
     """Return pictures (N, C, H, W) with mean 0 and deviation 1 in each channel, float32."""
-    x, axes = images.astype(np.float32), (0, 2, 3)
+    x = images.astype(np.float32)
+    axes = (0, 2, 3)
     return (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
 
 
 def four_layers(activation: str) -> nn.Sequential:
     """Return three convolutions with max-pooling and a linear layer."""
-    act, (a, b, c) = ACTIVATIONS[activation], FILTERS
+    act = ACTIVATIONS[activation]
+    (a, b, c) = FILTERS
     scores = nn.Linear(c * 16, 10)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
-        nn.Conv2d(3, a, 5, padding=2), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Conv2d(a, b, 5, padding=2), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Conv2d(b, c, 3, padding=1), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Flatten(), scores,
-    )  # fmt: skip
+        nn.Conv2d(3, a, 5, padding=2),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Conv2d(a, b, 5, padding=2),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Conv2d(b, c, 3, padding=1),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Flatten(),
+        scores,
+    )
 
 
 def epochs_needed(activation: str, lr: float, seed: int, images: Array, labels: Array) -> float:
@@ -50,7 +61,8 @@ def epochs_needed(activation: str, lr: float, seed: int, images: Array, labels: 
     model = four_layers(activation)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
     wrong: collections.deque[float] = collections.deque(maxlen=LOOK_BACK // BATCH)
-    done, N = 0, len(labels)
+    done = 0
+    N = len(labels)
     for epoch in range(LIMIT):
         order = tn.data.epoch_order(N, seed, epoch)
         for chosen in tn.data.batch_indices(order, BATCH):

@@ -64,6 +64,11 @@ def test_a_network_grows():
     assert model(tn.ones(5, 4)).numpy().sum(axis=1) == pytest.approx(np.ones(5))
 
 
+def test_a_new_layer_takes_no_name_that_is_there():
+    model = nn.Sequential({"1": nn.Linear(4, 3)}).append(nn.ReLU())
+    assert names(model) == ["1", "2"]
+
+
 def test_layers_have_the_names_of_a_dict():
     model = nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 1), relu=nn.ReLU()))
     assert list(model.state_dict()) == ["conv.weight", "conv.bias"]

@@ -23,9 +23,8 @@ def kinds(modules):
 
 def test_children_and_modules():
     assert kinds(network().children()) == ["Conv2d", "Sequential"]
-    assert kinds(network().modules()) == [
-        "Sequential", "Conv2d", "Sequential", "BatchNorm2d", "ReLU",
-    ]  # fmt: skip
+    inside = ["Conv2d", "Sequential", "BatchNorm2d", "ReLU"]
+    assert kinds(network().modules()) == ["Sequential", *inside]
 
 
 def test_a_shared_layer_has_two_names_and_is_one_module():
@@ -41,9 +40,8 @@ def test_apply_calls_a_function_for_every_module_the_outermost_last():
     seen = []
     model = network()
     assert model.apply(seen.append) is model
-    assert kinds(seen)[-1] == "Sequential"
+    assert kinds(seen) == ["Conv2d", "Sequential", "BatchNorm2d", "ReLU", "Sequential"]
     assert seen[-1] is model
-    assert len(seen) == 5
 
 
 def test_a_module_that_holds_its_owner_does_not_recurse():

@@ -89,8 +89,11 @@ class Sequential(Module):
         self._set(self._names()[i], layer)
 
     def append(self, layer: Module) -> Self:
-        """Add a layer at the end; returns self."""
-        self._set(str(len(self)), layer)
+        """Add a layer at the end, named by the next free number; returns self."""
+        number = len(self)
+        while str(number) in vars(self):
+            number += 1
+        self._set(str(number), layer)
         return self
 
     def extend(self, layers: Iterable[Module]) -> Self:

@@ -9,10 +9,12 @@ from typing import Any, ParamSpec
 
 P = ParamSpec("P")
 
-ABSENT = "is not in tinynet, on purpose: it has the layers of convolutional networks up to 2017"
+ABSENT = (
+    "tinynet has the layers of convolutional networks up to 2017; this one is left out on purpose"
+)
 
 LAYERS = {  # a name of PyTorch or Keras: the sentence about it
-    "AvgPool1d": f"{ABSENT}, for images. nn.AvgPool2d pools images",
+    "AvgPool1d": f"{ABSENT}. nn.AvgPool2d pools images",
     "AlphaDropout": f"{ABSENT}. There is nn.Dropout",
     "Activation": "nn.ReLU, nn.Tanh and nn.Sigmoid are layers of their own",
     "AdaptiveMaxPool2d": f"{ABSENT}. There is nn.AdaptiveAvgPool2d",
@@ -20,9 +22,9 @@ LAYERS = {  # a name of PyTorch or Keras: the sentence about it
     "BCEWithLogitsLoss": "two classes are nn.CrossEntropyLoss with two scores",
     "BatchNorm1d": f"{ABSENT}. There is nn.BatchNorm2d for (N, C, H, W)",
     "BatchNormalization": "nn.BatchNorm2d(num_features) is its name here",
-    "Conv1d": f"{ABSENT}, for images. A sequence is an image of height 1: nn.Conv2d with (1, k)",
+    "Conv1d": f"{ABSENT}. A sequence is an image of height 1: nn.Conv2d with (1, k)",
     "Conv2D": "nn.Conv2d(in_channels, out_channels, kernel_size) is its name here",
-    "Conv3d": f"{ABSENT}, for images. There is nn.Conv2d",
+    "Conv3d": f"{ABSENT}. There is nn.Conv2d",
     "ConvTranspose2d": f"{ABSENT}. There is nn.Conv2d",
     "Dense": "nn.Linear(in_features, out_features) is its name here",
     "Dropout2d": f"{ABSENT}. There is nn.Dropout",
@@ -40,7 +42,7 @@ LAYERS = {  # a name of PyTorch or Keras: the sentence about it
     "LazyLinear": "sizes are not inferred: nn.Linear(in_features, out_features)",
     "LeakyReLU": f"{ABSENT}. There are nn.ReLU, nn.Tanh and nn.Sigmoid",
     "LogSoftmax": "F.log_softmax(x, axis=1) is the function; F.cross_entropy takes plain scores",
-    "MaxPool1d": f"{ABSENT}, for images. nn.MaxPool2d pools images",
+    "MaxPool1d": f"{ABSENT}. nn.MaxPool2d pools images",
     "MaxPooling2D": "nn.MaxPool2d(kernel_size, stride) is its name here",
     "ModuleDict": "a plain dict of layers is searched: self.branches = {'left': layer}",
     "ModuleList": "a plain list of layers is searched: self.layers = [layer, layer]",

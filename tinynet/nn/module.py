@@ -199,7 +199,9 @@ class Module:
         return _once(module for _, module in self.named_modules())
 
     def apply(self, function: Callable[[Module], Any]) -> Self:
-        """Call ``function(module)`` for every module inside and last for this one; returns self.
+        """Call ``function(module)`` for every module inside, in order, then for this one.
+
+        Returns self.
 
         Examples
         --------
@@ -209,7 +211,7 @@ class Module:
         ...         module.bias.data[...] = 0
         >>> model = nn.Sequential(nn.Linear(4, 3)).apply(zero_biases)
         """
-        for module in reversed(self.modules()):
+        for module in [*self.modules()[1:], self]:
             function(module)
         return self
 

@@ -211,8 +211,9 @@ class Module:
         ...         module.bias.data[...] = 0
         >>> model = nn.Sequential(nn.Linear(4, 3)).apply(zero_biases)
         """
-        for module in [*self.modules()[1:], self]:
+        for module in self.modules()[1:]:
             function(module)
+        function(self)
         return self
 
     @property

@@ -113,15 +113,6 @@ class Module:
     training = True
     frozen = False
 
-    def __init__(self, *settings: Any, **named: Any) -> None:
-        if settings or named:
-            given = [repr(value) for value in settings]
-            given += [f"{name}={value!r}" for name, value in named.items()]
-            raise TypeError(
-                f"{type(self).__name__}: it takes no arguments, got {', '.join(given)}."
-                f"{guidance.on_argument(named)}"
-            )
-
     def __call__(self, *inputs: Any) -> Any:
         """Return forward(*inputs), and let an observer see it.
 
@@ -143,7 +134,16 @@ class Module:
         if graph is not None:
             graph.watch(f"{type(self).__name__}.training", lambda: self.training)
 
-    if not TYPE_CHECKING:  # a type checker knows the attributes
+    if not TYPE_CHECKING:  # a type checker knows the arguments and the attributes
+
+        def __init__(self, *settings: Any, **named: Any) -> None:
+            if settings or named:
+                given = [repr(value) for value in settings]
+                given += [f"{name}={value!r}" for name, value in named.items()]
+                raise TypeError(
+                    f"{type(self).__name__}: it takes no arguments, got {', '.join(given)}."
+                    f"{guidance.on_argument(named)}"
+                )
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(

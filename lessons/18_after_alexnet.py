@@ -190,7 +190,7 @@ check("18.2", my_channels_seen)
 # after it, which halves the number of channels and the side of the maps.
 
 # %%
-with nn.init.undrawn():
+with nn.init.skip_init():
     dense = tn.models.build("densenet-121", classes=1000)
 inside = dict(dense.named_parameters())
 block = [n for n in inside if "denseblock1." in n and n.endswith("conv1.weight")]

@@ -142,7 +142,7 @@ def trained(name, where, steps_done=2):
     losses = []
     for _ in range(steps_done):
         x = rng.standard_normal((3, *models.INPUT_SHAPES[name])).astype(np.float32)
-        said = nn.answer(model, tn.tensor(x, device=where), rng.integers(0, 10, 3))
+        said = nn.forward_with_loss(model, tn.tensor(x, device=where), rng.integers(0, 10, 3))
         optimizer.zero_grad()
         said.objective.backward()
         optimizer.step()

@@ -240,7 +240,7 @@ def test_biases_may_have_a_rate_that_no_schedule_changes():
 
 
 def test_a_recipe_builds_its_variant():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = runs.build(find("alexnet-code2012"), 10)
     assert any(isinstance(layer, nn.SpatialResponseNorm) for layer in net.features)
     with pytest.raises(DataError, match=r"^alexnet: no variant 'x'.*code2012"):

@@ -275,7 +275,7 @@ def test_from_the_address_to_a_trained_network(place, says, tmp_path):
     assert "train: 20 pictures of 10 classes, all readable" in says("data", "verify", NAME, *there)
     run = tmp_path / "run"
     said = says("train", "--data", NAME, *there, "--epochs", 2, "--batch", 8, "--out", run)
-    assert f"data {NAME}, 20 + 20 pictures, 10 classes" in said
+    assert f"data {NAME}, 20 + 20 images, 10 classes" in said
     reached = json.loads((run / "result.json").read_text())["test_accuracy"]
     assert f"test accuracy {100 * reached:.2f} %" in says("eval", run)
     picture = place.root / FOLDER / "val" / WNIDS[0] / "ILSVRC2012_val_0.JPEG"

@@ -95,7 +95,7 @@ class Epoch:
                 if name == "test":
                     parts.append(f"test loss {loss:.4f}")
                 parts.append(f"{name} accuracy {100 * accuracy:.1f} %")
-        return "  ".join([*parts, f"lr {self.lr:g}", f"{self.images_per_second:,.0f} images/s"])
+        return "  ".join([*parts, f"lr {self.lr:.3g}", f"{self.images_per_second:,.0f} images/s"])
 
 
 @dataclasses.dataclass

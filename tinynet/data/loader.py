@@ -7,7 +7,7 @@ There is no iterator to save: a run that stopped after batch 70 of epoch 3 asks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tinynet.core.backend import Array
 from tinynet.core.random import generator
 from tinynet.data.dataset import Labeled, as_dataset
 from tinynet.data.lazy_images import read_chunks
-from tinynet.data.transforms.base import compose, take_rows
+from tinynet.data.transforms.base import Transform, compose, take_rows
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for a model, and labels (N,)."""
@@ -86,8 +86,8 @@ class DataLoader:
 
     Raises
     ------
-    ValueError : for a batch size below 1, a data set without a batch, or a seed without anything
-        random
+    ValueError : for a batch size below 1, a data set without a batch, a seed that is no integer, or
+        a seed without anything random
     TypeError : for something that is no data set or no transform, or an unknown argument
     ShapeError : if the transform cannot work on such images
 
@@ -115,7 +115,7 @@ class DataLoader:
         batch_size: int,
         *,
         shuffle: bool = False,
-        transform: Any = None,
+        transform: Transform | Callable[[Array], Array] | Sequence[Any] | None = None,
         seed: int = 0,
         drop_last: bool = False,
         **unknown: Any,
@@ -125,6 +125,8 @@ class DataLoader:
             raise ValueError(
                 f"DataLoader: a batch holds at least 1 image. Got batch_size={batch_size!r}."
             )
+        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+            raise ValueError(f"DataLoader: a seed is an integer in 0..2**64-1, got {seed!r}.")
         self.dataset = as_dataset(dataset, "DataLoader")
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)

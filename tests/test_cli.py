@@ -428,7 +428,7 @@ def test_the_summary_of_alexnet_has_the_papers_totals(tinynet_says):
     said = tinynet_says("summary", "alexnet")
     total = said.out.splitlines()[-1].split()
     assert total[:3] == ["total", "60,965,224", "724,406,816"]
-    assert re.search(r"features\.0 +Conv2d +96x55x55 +34,944 +105,415,200", said.out)
+    assert re.search(r"features\.0 +Conv2d +\(1, 96, 55, 55\) +34,944 +105,415,200", said.out)
 
 
 @pytest.mark.parametrize(
@@ -512,7 +512,7 @@ def test_info_names_versions_threads_and_kernels(tinynet_says):
 
 
 def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
-    monkeypatch.setattr("tinynet.analysis.summary.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.analysis.environment.has_numba", lambda: False)
     monkeypatch.setattr("tinynet.kernels.dispatch.has_numba", lambda: False)
     assert re.search(
         r"^kernels +reference(, cuda_on_cpu)?$", tinynet_says("info").out, re.MULTILINE

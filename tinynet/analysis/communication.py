@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tinynet import models, nn
-from tinynet.analysis.summary import table
 from tinynet.core.autograd import no_grad
+from tinynet.core.table import table
 from tinynet.functions.transfer import Crossing
 from tinynet.kernels import use
 from tinynet.models.two_towers import LAYERS, TwoTowers

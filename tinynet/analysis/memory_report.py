@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinynet import models, nn, optim
 from tinynet.analysis import memory
-from tinynet.analysis.summary import table
+from tinynet.core.table import table
 
 CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network lived on two
 SHOWN = 8  # ops that keep the most

@@ -46,7 +46,7 @@ def data() -> None:
 def list_data() -> None:
     """List the data sets, and where each one is."""
     from tinynet import data as sets
-    from tinynet.analysis import summary
+    from tinynet.core.table import table
 
     rows = [("name", "what it is", "download", "found at")]
     for entry in sets.catalogue():
@@ -54,7 +54,7 @@ def list_data() -> None:
         paths = sets.find(entry.name)
         found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
         rows.append((entry.name, entry.about, size, found))
-    click.echo(summary.table(rows, left=4))
+    click.echo(table(rows, left=4))
     click.echo(f"Your own: --data {OWN}PATH, with a folder of pictures for each class.")
     click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
 

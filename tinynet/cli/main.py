@@ -154,7 +154,7 @@ def summary(
                 raise ValueError(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
-            pages = [summary_module.summary(model, classes, variant)]
+            pages = [summary_module.page(model, classes, variant)]
             if memory:
                 pages.append(memory_report.page(model, batch, classes, variant))
             if traffic or figure is not None:
@@ -182,11 +182,11 @@ def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
 @click.option("--kernels", is_flag=True, help="List every kernel with its implementations too.")
 def info(kernels: bool) -> None:
     """Show versions, devices, threads and caches."""
-    from tinynet.analysis import summary as summary_module
+    from tinynet.analysis import environment
 
-    click.echo(summary_module.info())
+    click.echo(environment.info())
     if kernels:
-        click.echo("\n" + summary_module.kernel_table())
+        click.echo("\n" + environment.kernel_table())
 
 
 @cli.command()
@@ -209,7 +209,7 @@ def warm() -> None:
 @cli.command()
 def recipes() -> None:
     """List what `train` knows by name."""
-    from tinynet.analysis.summary import table
+    from tinynet.core.table import table
     from tinynet.training.presets import RECIPES
 
     rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]

@@ -9,9 +9,9 @@ import click
 import numpy as np
 
 from tinynet import models, nn, weights
-from tinynet.analysis.summary import table
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.core.table import table
 from tinynet.weights import conventions, names
 from tinynet.weights.file import Weights
 from tinynet.weights.pickles import printable

@@ -113,7 +113,9 @@ def test_outputs_that_are_not_one_tensor_have_no_shape():
 
 @pytest.mark.parametrize(("shape", "batch"), [((0,), 1), ((3,), 0), ((-1, 3), 1), ((2.5,), 1)])
 def test_shapes_that_are_none_are_refused(shape, batch):
-    with pytest.raises(ShapeError, match="summary: batch_size and the lengths .* positive integer"):
+    with pytest.raises(
+        ShapeError, match=r"summary: batch_size and the lengths .* positive integer"
+    ):
         summary(nn.ReLU(), shape, batch)
 
 

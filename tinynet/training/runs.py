@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinynet import models
+from tinynet import models, plot
 from tinynet.core import random
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
@@ -24,7 +24,6 @@ from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.optim.schedules import error_of
-from tinynet.plot import figures
 from tinynet.training import input_pipeline, recipes, run_dir
 from tinynet.training.device_loader import moved
 from tinynet.training.diagnosis import check_finite
@@ -158,14 +157,10 @@ def restore(run: Run) -> str:
 def draw(run: Run) -> None:
     """Write curves.png and filters.png."""
     title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
-    figures.curves(
-        [dataclasses.asdict(r) for r in run.state.records],
-        run.folder / run_dir.CURVES,
-        title=title,
-    )
+    plot.curves(run.state.records, run.folder / run_dir.CURVES, title=title)
     first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
     if first is not None:
-        figures.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
+        plot.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -180,21 +180,21 @@ def test_the_dtype_is_the_models(dtype):
 # another number of classes
 
 
-def test_a_last_layer_for_other_classes_is_drawn_afresh_if_that_is_asked_for():
+def test_a_last_layer_for_other_classes_is_left_alone_on_request():
     theirs, model = randomized(net(classes=7)), net(classes=4)
     fresh = model.state_dict()
     with pytest.raises(DataError, match=r"7\.weight \(7, 96\) instead of \(4, 96\)"):
         load(model, weights_of(theirs))
-    (note,) = load(model, weights_of(theirs), new_head=True)
-    assert "7 " in note
-    assert "drawn afresh" in note
+    (change,) = load(model, weights_of(theirs), new_head=True)
+    assert (change.kind, change.name) == ("head", "7")
+    assert str(change) == "7 does not fit the number of classes; it keeps its own values."
     state = model.state_dict()
     np.testing.assert_array_equal(state["4.weight"], theirs.state_dict()["4.weight"])
     np.testing.assert_array_equal(state["7.weight"], fresh["7.weight"])
     np.testing.assert_array_equal(state["7.bias"], fresh["7.bias"])
 
 
-def test_a_last_layer_that_is_not_there_is_drawn_afresh_too():
+def test_a_last_layer_that_is_not_there_is_left_alone_too():
     state = randomized(net()).state_dict()
     del state["7.weight"], state["7.bias"]
     assert len(load(net(), Weights(state), new_head=True)) == 1
@@ -227,9 +227,9 @@ def test_a_layer_of_the_body_as_wide_as_there_are_classes_is_no_last_layer(name)
 )
 def test_each_layer_that_tells_classes_is_a_last_layer(name, heads):
     state = state_of(name, 10)
-    notes = load(models.build(name, 16), Weights(state), new_head=True)
+    changes = load(models.build(name, 16), Weights(state), new_head=True)
     heads = heads or [list(state)[-1].rpartition(".")[0]]
-    assert [note.split()[0] for note in notes] == heads
+    assert [(change.kind, change.name) for change in changes] == [("head", head) for head in heads]
 
 
 def test_two_names_for_one_array_are_refused():
@@ -290,8 +290,8 @@ def test_blue_first_becomes_red_first():
     state = theirs.state_dict()
     state["0.weight"] = state["0.weight"][:, ::-1]
     model = net()
-    (note,) = load(model, Weights(state), channels="BGR")
-    assert "0.weight" in note
+    (change,) = load(model, Weights(state), channels="BGR")
+    assert (change.kind, change.name) == ("channels", "0.weight")
     np.testing.assert_array_equal(scores(model), scores(theirs))
     wrong = net()
     load(wrong, Weights(state))
@@ -326,8 +326,9 @@ def test_an_array_of_too_few_axes_or_numbers_is_not_turned_but_named(name, array
 
 def test_groups_are_filled_with_zeros_and_taken_out_again():
     grouped, whole, back = randomized(net(groups=2)), net(), net(groups=2)
-    (note,) = load(whole, weights_of(grouped))
-    assert "2 groups" in note
+    (change,) = load(whole, weights_of(grouped))
+    assert (change.kind, change.name) == ("groups", "4.weight")
+    assert "2 groups" in change.message
     assert_same_scores(whole, grouped)
     load(back, weights_of(whole))
     np.testing.assert_array_equal(scores(back), scores(grouped))
@@ -346,8 +347,9 @@ def test_an_alpha_before_the_mean_is_n_times_ours():
     )
     assert load(net(), weights_of(theirs, conventions=pytorch.json())) == []
     wrong = dataclasses.replace(said, lrn_alpha="mean")
-    (note,) = load(net(), weights_of(theirs, conventions=wrong.json()))
-    assert "alpha 0.06" in note
+    (change,) = load(net(), weights_of(theirs, conventions=wrong.json()))
+    assert (change.kind, change.name) == ("normalization", "0")
+    assert "alpha 0.06" in str(change)
 
 
 @given(
@@ -395,6 +397,6 @@ def test_another_number_of_normalizations_is_refused():
 
 def test_a_path_is_named_in_what_is_said(tmp_path):
     path = tmp_path / "net.npz"
-    tn.weights.save(path, Weights({"x": np.zeros(2)}))
+    tn.weights.save(Weights({"x": np.zeros(2)}), path)
     with pytest.raises(DataError, match=r"net\.npz"):
         fit.load(net(), path)

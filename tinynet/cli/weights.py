@@ -71,9 +71,9 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
         result = Weights(net.state_dict(), metadata)
     if out.suffix == ".onnx":
         side = models.entry(str(model), variant).side
-        weights.save_onnx(out, net, (3, side, side))
+        weights.save_onnx(net, out, (3, side, side))
     else:
-        weights.save(out, result)
+        weights.save(result, out)
     for note in notes:
         click.echo(note)
     click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")

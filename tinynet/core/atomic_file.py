@@ -62,7 +62,7 @@ def write_atomically(path: Path | str, data: bytes, *, keep_previous: bool = Fal
         ) from error
 
 
-def remove_temporaries(folder: Path | str) -> None:
+def sweep(folder: Path | str) -> None:
     """Remove the temporary files of killed writers; no other process may be writing there."""
     for temporary in Path(folder).glob(".*.tmp"):
         temporary.unlink()

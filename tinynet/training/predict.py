@@ -69,12 +69,14 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
     It works on `device`; None: on the one it was trained on.
     """
     recipe, facts = run_dir.read_config(folder)
-    found, note = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
+    found, damage = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
     model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)
     model.eval().to(device or facts.get("device", "cpu"))
-    return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
+    return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), str(
+        damage
+    ) if damage else ""
 
 
 def refuse_other_classes(net: Net, dataset: Dataset) -> None:

@@ -143,15 +143,15 @@ def restore(run: Run) -> str:
     path = run.folder / run_dir.LAST
     if not run_dir.begun(run.folder):
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
-    found, note = checkpoint.load_latest(path)
+    found, damage = checkpoint.load_latest(path)
     recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
     if (
-        note and path.exists() and not run.ranks.rank
+        damage and path.exists() and not run.ranks.rank
     ):  # the next save must not put it in the place of the whole one
         path.replace(path.with_name(f"damaged.{run_dir.LAST}"))
     run.state = State.from_json(found.metadata["state"])
-    return note
+    return str(damage) if damage else ""
 
 
 def draw(run: Run) -> None:

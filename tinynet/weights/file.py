@@ -76,9 +76,8 @@ def _read(path: Path) -> Weights:
     )
 
 
-def save(path: Path | str, weights: Weights) -> None:
-    """Write weights as .safetensors or .npz, which the path's ending says."""
-    path = Path(path)
+def write(weights: Weights, path: Path) -> None:
+    """Write weights as .safetensors or .npz, by the suffix of the path."""
     if numpy_file.SAYS in weights.arrays:
         raise DataError(f"{path}: no array is called {numpy_file.SAYS}: files keep words there.")
     arrays = {k: np.ascontiguousarray(a).reshape(a.shape) for k, a in weights.arrays.items()}
@@ -86,9 +85,9 @@ def save(path: Path | str, weights: Weights) -> None:
         data = numpy_file.write(arrays, weights.metadata)
     elif path.suffix == ".safetensors":
         _check_dtypes(path, arrays)
-        from safetensors.numpy import save as serialise
+        from safetensors.numpy import save as serialize
 
-        data = serialise(arrays, weights.metadata)
+        data = serialize(arrays, weights.metadata)
     else:
         raise DataError(f"{path}: weights are written as .safetensors or .npz, networks as .onnx.")
     checkpoint.write_atomically(path, data)

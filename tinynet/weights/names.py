@@ -16,16 +16,18 @@ from tinynet.core.errors import DataError
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
 OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")
-PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
+PARALLEL = "module."  # before every name, by torch.nn.DataParallel
+COMPILED = "_orig_mod."  # before the names of a module inside torch.compile
 HEADS = ("aux1.", "aux2.", "AuxLogits.")  # GoogLeNet's helpers in training
 
 
 def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Array]:
     """Return the arrays under the names that a model wants, as far as they correspond."""
     wanted = list(wanted)
-    if all(name.startswith(PARALLEL) for name in arrays):
-        arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
-    found = _renamed(arrays, _of_today)
+    found = _renamed(arrays, lambda name: name.replace(COMPILED, ""))
+    if _all_parallel(found) and not _all_parallel(wanted):
+        found = {name.removeprefix(PARALLEL): array for name, array in found.items()}
+    found = _renamed(found, _of_today)
     helpers = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
     found = {
         name: array
@@ -37,6 +39,10 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
         return found
     to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
     return _renamed(found, lambda name: _renumbered(name, to))
+
+
+def _all_parallel(names: Iterable[str]) -> bool:
+    return all(name.startswith(PARALLEL) for name in names)
 
 
 def _renamed(arrays: Mapping[str, Array], new: Callable[[str], str]) -> dict[str, Array]:

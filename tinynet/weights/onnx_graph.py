@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet import kernels, nn
+from tinynet.core.atomic_file import write_atomically
 from tinynet.core.autograd import Function, Variable
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.tensors import tensor
-from tinynet.weights import checkpoint
 from tinynet.weights.onnx_ops import WRITERS, Writer
 
 if TYPE_CHECKING:
@@ -31,9 +31,24 @@ OPSET, IR_VERSION = 18, 8  # of 2022: what reads ONNX today reads these
 INPUT, OUTPUT = "images", "scores"
 
 
-def save(path: Path | str, model: nn.Module, image: tuple[int, ...]) -> None:
-    """Write a network for images (C, H, W) as an ONNX file."""
-    checkpoint.write_atomically(Path(path), exported(model, image).SerializeToString())
+def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> None:
+    """Write a network for images (C, H, W) as an ONNX file.
+
+    Parameters
+    ----------
+    model : nn.Module
+    path : Path or str
+    input_shape : tuple of int
+        (C, H, W), in pixels.
+
+    Raises
+    ------
+    DataError
+        The package onnx is missing, or tinynet does not export an op of the network.
+    """
+    if isinstance(model, str | Path):
+        raise TypeError("save_onnx: the model comes first, then the path: save_onnx(model, path).")
+    write_atomically(path, exported(model, input_shape).SerializeToString())
 
 
 def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
@@ -121,7 +136,7 @@ def _write(writer: Writer, x: Variable, y: Variable) -> str:
         write = WRITERS.get(type(node))
         if write is None:
             raise DataError(
-                f"ONNX: it has no op that computes {node.op()}, so this network cannot be exported."
+                f"ONNX: tinynet does not export {node.op()}, so this network cannot be written."
             )
         inputs = [names.get(id(v)) or writer.constant(v.data) for v in node.inputs]
         names[id(nodes[node])] = write(writer, node, inputs)

@@ -18,7 +18,7 @@ import numpy as np
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.functions import conv, elementwise, norm, pool, reduce, shape, transfer
+from tinynet.functions import conv, elementwise, loss, norm, pool, reduce, shape, transfer
 from tinynet.functions.matmul import Linear, Matmul
 
 if TYPE_CHECKING:
@@ -167,6 +167,10 @@ def _reduced(op: str) -> Callable[[Writer, Any, list[str]], str]:
     return write
 
 
+def _along_axis(op: str) -> Callable[[Writer, Any, list[str]], str]:
+    return lambda w, node, inputs: w.add(op, *inputs, axis=node.axis)
+
+
 def _same(op: str) -> Callable[[Writer, Any, list[str]], str]:
     return lambda w, node, inputs: w.add(op, *inputs)
 
@@ -189,6 +193,8 @@ WRITERS: dict[type[Function], Callable[[Writer, Any, list[str]], str]] = {
     reduce.Sum: _reduced("ReduceSum"),
     transfer.Transfer: lambda w, node, inputs: inputs[0],
     elementwise.ReLU: _same("Relu"),
+    loss.Softmax: _along_axis("Softmax"),
+    loss.LogSoftmax: _along_axis("LogSoftmax"),
     **{
         function: _same(function.__name__)
         for function in (

@@ -75,7 +75,9 @@ def square_padding(x, kernel, stride, padding, dilation):
 
 def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
     """`=` where `+=` belongs."""
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
+    KH, KW = kernel
+    SH, SW = stride
+    DH, DW = dilation
     (top, bottom), (left, right) = padding
     N, C, H, W = shape
     framed = np.zeros((N, C, H + top + bottom, W + left + right), columns.dtype)
@@ -83,7 +85,8 @@ def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
     OW = (framed.shape[3] - DW * (KW - 1) - 1) // SW + 1
     columns = columns.reshape(N, C, KH, KW, OH, OW)
     for p, q in np.ndindex(KH, KW):
-        rows, cols = slice(DH * p, DH * p + SH * OH, SH), slice(DW * q, DW * q + SW * OW, SW)
+        rows = slice(DH * p, DH * p + SH * OH, SH)
+        cols = slice(DW * q, DW * q + SW * OW, SW)
         framed[:, :, rows, cols] = columns[:, :, p, q]
     return framed[:, :, top : top + H, left : left + W]
 
@@ -571,7 +574,8 @@ BATTERY = {
 @pytest.mark.parametrize("make", BATTERY.values(), ids=BATTERY)
 def test_check_layer_accepts_our_layers_and_leaves_them_as_they_were(make):
     layer = make()
-    before, gradients = layer.state_dict(), [p.grad for p in layer.parameters()]
+    before = layer.state_dict()
+    gradients = [p.grad for p in layer.parameters()]
     check_layer(layer, X)
     after = layer.state_dict()
     assert all(before[k].tobytes() == after[k].tobytes() for k in before)
@@ -583,7 +587,9 @@ class LosesAShortcut(nn.Module):
 
     def __init__(self, lost):
         tn.seed(0)
-        self.first, self.second, self.lost = nn.Linear(4, 4), nn.Linear(4, 4), lost
+        self.first = nn.Linear(4, 4)
+        self.second = nn.Linear(4, 4)
+        self.lost = lost
 
     def forward(self, x):
         y = F.tanh(self.first(x))
@@ -632,7 +638,8 @@ class ForgetfulBatchNorm(BatchNorm):
 
     def backward(self, gy):
         x, weight, _ = self.saved
-        axes, inverse = (0, 2, 3), 1 / np.sqrt(self.var + self.eps)[:, None, None]
+        axes = (0, 2, 3)
+        inverse = 1 / np.sqrt(self.var + self.eps)[:, None, None]
         xhat = (x - self.mean[:, None, None]) * inverse
         gx = gy * inverse * weight[:, None, None]
         return gx, (gy * xhat).sum(axis=axes), gy.sum(axis=axes)
@@ -654,7 +661,8 @@ def test_a_mask_that_is_drawn_again_in_backward_is_found():
 
 def test_batch_statistics_taken_for_constants_are_found():
     def layer(x, weight, bias):
-        mean, var = x.data.mean(axis=(0, 2, 3)), x.data.var(axis=(0, 2, 3))
+        mean = x.data.mean(axis=(0, 2, 3))
+        var = x.data.var(axis=(0, 2, 3))
         return ForgetfulBatchNorm(mean, var, 1e-5, True)(x, weight, bias)
 
     assert "the gradient of input 0" in text_of(check_gradient, layer, X, np.ones(6), np.ones(6))
@@ -761,7 +769,8 @@ def test_tolerance_grows_as_the_square_root_of_the_terms():
 @pytest.mark.parametrize("terms", [10, 1000, 100_000])
 def test_tolerance_holds_any_order_of_summation_and_not_much_more(terms, rng):
     x = rng.standard_normal(terms).astype(np.float32)
-    exact, size = x.astype(np.float64).sum(), np.sqrt(terms)
+    exact = x.astype(np.float64).sum()
+    size = np.sqrt(terms)
     for order in (x, x[::-1], np.sort(x)):
         error = abs(float(np.cumsum(order)[-1]) - exact)
         assert error <= tolerance(terms, np.float32) * max(

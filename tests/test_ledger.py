@@ -46,7 +46,8 @@ class Hoard(Function):
 
 class Hoarding(nn.Module):
     def __init__(self, kept, scratch):
-        self.kept, self.scratch = kept, scratch
+        self.kept = kept
+        self.scratch = scratch
 
     def forward(self, x):
         return Hoard(self.kept, self.scratch)(x)
@@ -146,9 +147,14 @@ def test_large_networks_are_watched_with_few_images(monkeypatch):
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_batch_that_was_not_run_is_foretold(channels, batch, kept):
     layers = (
-        nn.Conv2d(2, channels, 3, padding=1), nn.ReLU(), nn.LocalResponseNorm(),
-        nn.MaxPool2d(3, 2), Hoarding(kept, 2), nn.Flatten(), nn.Linear(225 * channels, 7),
-    )  # fmt: skip
+        nn.Conv2d(2, channels, 3, padding=1),
+        nn.ReLU(),
+        nn.LocalResponseNorm(),
+        nn.MaxPool2d(3, 2),
+        Hoarding(kept, 2),
+        nn.Flatten(),
+        nn.Linear(225 * channels, 7),
+    )
     with tn.kernels.use("reference"):
         model = nn.Sequential(*layers)
         book = memory.of_training(model, (2, 32, 32), sgd)
@@ -163,9 +169,9 @@ def test_a_batch_that_was_not_run_is_foretold(channels, batch, kept):
 def test_the_peak_moves_from_the_update_to_the_activations_as_batches_grow():
     book = book_of(Hoarding(1, 0), nn.Flatten(), nn.Linear(2048, 400))
     assert "backward" in book.peak(2)[1] or "update" in book.peak(2)[1]
-    standing = Ledger({}, {}, {}, {}, [], [
-        moment("update", Line(1000)), moment("forward", Line(0, 10))
-    ])  # fmt: skip
+    standing = Ledger(
+        {}, {}, {}, {}, [], [moment("update", Line(1000)), moment("forward", Line(0, 10))]
+    )
     assert standing.peak(99) == (1000, "update")
     assert standing.peak(101) == (1010, "forward")
 
@@ -182,7 +188,8 @@ def test_the_largest_batch_fits_and_the_next_does_not(limit, fixed, slope):
 def test_amounts_are_told_apart_by_device():
     class Towers(nn.Module):
         def __init__(self):
-            self.here, self.there = nn.Linear(2048, 5), nn.Linear(5, 3).to("cpu:1")
+            self.here = nn.Linear(2048, 5)
+            self.there = nn.Linear(5, 3).to("cpu:1")
 
         def forward(self, x):
             return self.there(self.here(x.reshape(len(x), 2048)).to("cpu:1"))
@@ -234,8 +241,9 @@ def test_what_crossed_is_kept_where_it_arrived():
     here, there = (book.activations(10)[device] for device in ("cpu", "cpu:1"))
     assert there - here == pytest.approx(30 * FLOAT * 2048 * 10, rel=0.05)
     assert [(k.device, k.bytes.at(1)) for k in kept_by(book, "images")] == [
-        ("cpu", FLOAT * 2048), ("cpu:1", FLOAT * 2048)
-    ]  # fmt: skip
+        ("cpu", FLOAT * 2048),
+        ("cpu:1", FLOAT * 2048),
+    ]
 
 
 def test_watching_leaves_nothing_behind():
@@ -269,7 +277,8 @@ def test_threads_drop_the_arrays_of_their_last_job():
 
 def test_the_page_answers_whether_it_would_have_fitted_in_2012():
     with tn.kernels.use("reference"):
-        small, large = memory_report.page("demo", 10), memory_report.page("demo", 1_000_000)
+        small = memory_report.page("demo", 10)
+        large = memory_report.page("demo", 1_000_000)
     assert "It fits into the 3 GB of a graphics card of 2012 (3,072.0 MiB)" in small
     assert "It does not fit" in large
     parameters = f"{FLOAT * 34538 / 2**20:.1f}"
@@ -310,8 +319,11 @@ def test_the_peak_of_a_real_step_is_foretold_within_fifteen_percent(net, batch):
     for what in ("foretold", "foretold", "measured"):  # the first one may have to compile
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.footprint", what, net, str(batch)],
-            cwd=ROOT, check=True, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         found[what] = json.loads(done.stdout)
     for which in ("arrays", "process"):
         assert found["foretold"][which] == pytest.approx(found["measured"][which], rel=0.15)
@@ -321,7 +333,8 @@ def test_the_peak_of_a_real_step_is_foretold_within_fifteen_percent(net, batch):
 def test_the_peak_of_each_tower_is_foretold_within_fifteen_percent(monkeypatch):
     monkeypatch.setattr(memory, "MANY", 32)
     net = models.build("small-alexnet-two-towers")
-    book, optimizer = memory.of_training(net, (3, 32, 32), sgd), sgd(net)
+    book = memory.of_training(net, (3, 32, 32), sgd)
+    optimizer = sgd(net)
     memory._step(net, optimizer, (3, 32, 32), 128)
     optimizer.zero_grad()
     with memory_trace.watching() as moments:

@@ -20,7 +20,8 @@ from tinynet.testing import tolerance
 
 
 def test_distances_are_squared_lengths_of_differences(rng):
-    points, centres = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
+    points = rng.standard_normal((5, 3))
+    centres = rng.standard_normal((4, 3))
     expected = ((points[:, None] - centres) ** 2).sum(axis=2)
     assert distances(points, centres) == pytest.approx(expected, rel=tolerance(50, np.float64))
 
@@ -44,7 +45,8 @@ def test_a_centre_that_lost_its_points_begins_again():
 
 
 def test_only_words_nearer_than_the_mean_count():
-    points, centres = np.array([[0.0]]), np.array([[1.0], [2.0], [6.0]])
+    points = np.array([[0.0]])
+    centres = np.array([[1.0], [2.0], [6.0]])
     assert closeness(points, centres).tolist() == [[2, 1, 0]]
 
 

@@ -27,8 +27,13 @@ def loss():
 def test_before_backward_there_are_values_and_ops(loss):
     y, w, x = loss
     assert texts(plot.graph(y, names={"w": w, "x": x})) == [
-        "w\n[2, -1]", "x\n[3, 4]", "mul", "[6, -4]", "sum", "2"
-    ]  # fmt: skip
+        "w\n[2, -1]",
+        "x\n[3, 4]",
+        "mul",
+        "[6, -4]",
+        "sum",
+        "2",
+    ]
     assert w.grad is None
 
 
@@ -37,8 +42,13 @@ def test_after_backward_there_are_gradients_too(loss):
     y.backward(keep_graph=True)
     before = w.grad.copy()
     assert texts(plot.graph(y)) == [
-        "[2, -1]\ngrad [3, 4]", "[3, 4]", "mul", "[6, -4]\ngrad [1, 1]", "sum", "2\ngrad 1"
-    ]  # fmt: skip
+        "[2, -1]\ngrad [3, 4]",
+        "[3, 4]",
+        "mul",
+        "[6, -4]\ngrad [1, 1]",
+        "sum",
+        "2\ngrad 1",
+    ]
     np.testing.assert_array_equal(w.grad, before)
     assert y.grad is None
     y.backward(keep_graph=True)  # and values between do not receive gradients from now on
@@ -113,7 +123,8 @@ def test_boxes_do_not_overlap_and_edges_go_to_the_right():
     nodes = _boxes(y, _functions(y), {})
     columns = _columns(nodes)
     for node in nodes:
-        node.width, node.height = 0.8, 0.4
+        node.width = 0.8
+        node.height = 0.4
     width, height = _place(columns)
     for column in columns:
         for above, below in itertools.pairwise(column):

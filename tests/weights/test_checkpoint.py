@@ -32,7 +32,8 @@ def example(value=1.0):
 
 def assert_same(a, b):
     for group in checkpoint.GROUPS:
-        left, right = getattr(a, group), getattr(b, group)
+        left = getattr(a, group)
+        right = getattr(b, group)
         assert sorted(left) == sorted(right)
         for name in left:
             assert left[name].dtype == right[name].dtype
@@ -212,7 +213,8 @@ def test_other_shapes_change_nothing_and_are_named():
 
 
 def test_other_names_and_dtypes_are_named():
-    a, b = np.zeros(2, np.float32), np.zeros(2)
+    a = np.zeros(2, np.float32)
+    b = np.zeros(2)
     with pytest.raises(DataError, match=r"x is missing; y is not expected"):
         checkpoint.compare("model", {"x": a}, {"y": a})
     with pytest.raises(DataError, match=r"x is float64 \(2,\), expected float32 \(2,\)"):
@@ -277,7 +279,8 @@ def test_a_first_file_that_finds_no_room_has_a_way_out(tmp_path, monkeypatch, nu
 def test_a_crash_between_the_two_renames_leaves_the_previous_one(tmp_path, monkeypatch):
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, example(1.0))
-    real, calls = os.replace, []
+    real = os.replace
+    calls = []
 
     def second_fails(source, target):
         calls.append(target)

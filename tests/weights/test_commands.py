@@ -76,7 +76,8 @@ def test_conventions_that_are_none_are_said_of_the_file(tinynet_says, tmp_path):
 
 
 def test_show_says_where_it_cut_what_a_file_says(tinynet_says, tmp_path):
-    path, said = tmp_path / "a.safetensors", {"long": 101 * "x", "short": 100 * "y"}
+    path = tmp_path / "a.safetensors"
+    said = {"long": 101 * "x", "short": 100 * "y"}
     weights.save(Weights({"w": np.ones(2, np.float32)}, said), path)
     assert tinynet_says("show", path).out.splitlines()[-2:] == [
         f"long: {100 * 'x'} ...",

@@ -246,8 +246,10 @@ def test_names_in_a_refusal_are_printable_and_not_long(tmp_path, name):
         refusal(tmp_path, "net.npz", crafted.archive([(f"{name}.npy", npy(np.ones(1)))])),
         refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F8_E4M3", [4])})),
         refusal(tmp_path, "net.safetensors", safetensors_of(bytes(4), **{name: ("F32", [1])})),
-        refusal(tmp_path, "net.safetensors", safetensors_of(
-            bytes(4), {"format": "tinynet 1"}, **{name: ("F32", [1])}
-        )),
-    ]  # fmt: skip
+        refusal(
+            tmp_path,
+            "net.safetensors",
+            safetensors_of(bytes(4), {"format": "tinynet 1"}, **{name: ("F32", [1])}),
+        ),
+    ]
     assert all(sentence.isprintable() and len(sentence) < 600 for sentence in said)

@@ -48,7 +48,8 @@ def scores(model):
 
 def assert_same_scores(a, b):
     """Both compute the same; what is scaled rounds otherwise, in about as many places."""
-    one, other = scores(a), scores(b)
+    one = scores(a)
+    other = scores(b)
     scale = np.abs(one).max()
     terms = 6 * 4 * 4 + 8 * 9 + 3 * 9
     np.testing.assert_allclose(one, other, rtol=0, atol=4 * scale * terms**0.5 * 2**-23)
@@ -89,7 +90,8 @@ def test_helpers_that_the_model_has_are_kept():
 
 
 def test_everything_that_does_not_fit_is_in_one_sentence_and_nothing_is_loaded():
-    model, before = net(), net().state_dict()
+    model = net()
+    before = net().state_dict()
     state = randomized(net()).state_dict()
     state["0.weight"] = state["0.weight"][:, :, :2]
     del state["4.bias"]
@@ -181,7 +183,8 @@ def test_the_dtype_is_the_models(dtype):
 
 
 def test_a_last_layer_for_other_classes_is_left_alone_on_request():
-    theirs, model = randomized(net(classes=7)), net(classes=4)
+    theirs = randomized(net(classes=7))
+    model = net(classes=4)
     fresh = model.state_dict()
     with pytest.raises(DataError, match=r"7\.weight \(7, 96\) instead of \(4, 96\)"):
         load(model, weights_of(theirs))
@@ -210,7 +213,8 @@ def test_another_layer_that_does_not_fit_is_refused_all_the_same():
 
 @pytest.mark.parametrize("name", ["1.bias", "1.running_mean", "0.weight"])
 def test_a_layer_of_the_body_as_wide_as_there_are_classes_is_no_last_layer(name):
-    model, state = models.build("resnet-20", 16), state_of("resnet-20", 10)
+    model = models.build("resnet-20", 16)
+    state = state_of("resnet-20", 10)
     assert state[name].shape[0] == 16
     state[name] = np.zeros((99, *state[name].shape[1:]), np.float32)
     with pytest.raises(DataError, match=rf"of another shape: {re.escape(name)} \(99"):
@@ -237,13 +241,15 @@ def test_two_names_for_one_array_are_refused():
     state["00.weight"] = state["0.weight"] + 1
     with pytest.raises(DataError, match=r"weights: 0\.weight and 00\.weight are two names for 0\."):
         load(net(), Weights(state))
-    old, new = "denselayer1.norm.1.weight", "denselayer1.norm1.weight"
+    old = "denselayer1.norm.1.weight"
+    new = "denselayer1.norm1.weight"
     with pytest.raises(DataError, match=rf"{old} and {new} are two names for {new}"):
         names.fitted({old: 1, new: 2}, [new])
 
 
 def test_a_last_layer_that_fits_is_loaded():
-    theirs, model = randomized(net()), net()
+    theirs = randomized(net())
+    model = net()
     assert load(model, weights_of(theirs), new_head=True) == []
     np.testing.assert_array_equal(model[7].weight.numpy(), theirs[7].weight.numpy())
 
@@ -325,7 +331,9 @@ def test_an_array_of_too_few_axes_or_numbers_is_not_turned_but_named(name, array
 
 
 def test_groups_are_filled_with_zeros_and_taken_out_again():
-    grouped, whole, back = randomized(net(groups=2)), net(), net(groups=2)
+    grouped = randomized(net(groups=2))
+    whole = net()
+    back = net(groups=2)
     (change,) = load(whole, weights_of(grouped))
     assert (change.kind, change.name) == ("groups", "4.weight")
     assert "2 groups" in change.message
@@ -353,9 +361,11 @@ def test_an_alpha_before_the_mean_is_n_times_ours():
 
 
 @given(
-    k=st.floats(0.5, 4), alpha=st.floats(0.05, 2), groups=st.sampled_from([1, 2]),
+    k=st.floats(0.5, 4),
+    alpha=st.floats(0.05, 2),
+    groups=st.sampled_from([1, 2]),
     mine=st.tuples(st.floats(0.5, 4), st.floats(0.05, 2)),
-)  # fmt: skip
+)
 def test_weights_make_up_for_other_constants_of_the_normalization(k, alpha, groups, mine):
     theirs = randomized(net(lrn=(5, k, alpha, 0.75, groups)))
     model = net(lrn=(5, *mine, 0.75, groups))
@@ -380,7 +390,8 @@ def test_where_layers_branch_other_constants_are_refused():
 
     class Inner(nn.Module):
         def __init__(self):
-            self.norm, self.fc = nn.LocalResponseNorm(), nn.Linear(8, 2)
+            self.norm = nn.LocalResponseNorm()
+            self.fc = nn.Linear(8, 2)
 
     model = Branching()
     said = of_model(model)

@@ -98,9 +98,16 @@ def test_networks_with_branches(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["resnet-18", "resnet-50", "se-resnet-50", "densenet-121", "googlenet",
-             "googlenet-torchvision"],
-)  # fmt: skip
+    "name",
+    [
+        "resnet-18",
+        "resnet-50",
+        "se-resnet-50",
+        "densenet-121",
+        "googlenet",
+        "googlenet-torchvision",
+    ],
+)
 def test_large_networks_that_take_small_images_too(name):
     check(stirred(models.build(name, 10)), (3, 64, 64))
 
@@ -233,7 +240,8 @@ def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, monkeypat
             main.main()
         return SimpleNamespace(code=end.value.code, err=capsys.readouterr().err)
 
-    net, path = stirred(models.build("demo", 7)), tmp_path / "a.npz"
+    net = stirred(models.build("demo", 7))
+    path = tmp_path / "a.npz"
     weights.save(weights.Weights(net.state_dict()), path)
     assert "say which with --model" in tinynet_says("convert", path, tmp_path / "a.onnx").err
     assert tinynet_says("convert", path, tmp_path / "a.onnx", "--model", "demo").code == 0

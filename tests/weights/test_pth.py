@@ -226,9 +226,12 @@ def test_a_tensor_that_is_the_negative_of_what_is_stored_is_refused(tmp_path):
         np.testing.assert_array_equal(found.arrays["w"], WEIGHT)
 
 
-LAUGHS = b"](" + b"K\x01" * 4 + b"eq\0" + b"".join(
-    b"](" + 4 * (b"h" + bytes([i])) + b"eq" + bytes([i + 1]) for i in range(40)
-)  # fmt: skip
+LAUGHS = (
+    b"]("
+    + b"K\x01" * 4
+    + b"eq\0"
+    + b"".join(b"](" + 4 * (b"h" + bytes([i])) + b"eq" + bytes([i + 1]) for i in range(40))
+)
 """Lists of four times the list before, 4 ** 40 numbers if they are written out."""
 
 
@@ -264,16 +267,25 @@ def test_numbers_that_hash_alike_are_keys_like_others(tmp_path):
 def test_only_a_tuple_of_few_numbers_is_a_size_and_an_array_is_not_taken_apart(tmp_path):
     storage = np.zeros(6, "u1")
     stored = (
-        b"(" + crafted.text("storage") + b"ctorch\nByteStorage\n" + crafted.text("0")
-        + crafted.text("cpu") + crafted.number(6) + b"tQq\0"
-    )  # fmt: skip
+        b"("
+        + crafted.text("storage")
+        + b"ctorch\nByteStorage\n"
+        + crafted.text("0")
+        + crafted.text("cpu")
+        + crafted.number(6)
+        + b"tQq\0"
+    )
     start = b"ctorch._utils\n_rebuild_tensor_v2\n("
     many = b"(" + b"K\x01" * 33 + b"t"
     for arguments in (
-        b"K\0h\0h\0", b"h\0))", b"K\0]]", b"K\0" + many + many, b"\x89))",
+        b"K\0h\0h\0",
+        b"h\0))",
+        b"K\0]]",
+        b"K\0" + many + many,
+        b"\x89))",
         b"K\0\x88\x85K\x01\x85",
         b"K\0K\0" + 2 * crafted.number(2**47) + b"\x87K\1K\1K\1\x87",
-    ):  # fmt: skip
+    ):
         data = crafted.pth(crafted.program(start + stored + arguments + b"tR"), [storage])
         assert "cannot be" in refusal(tmp_path, data)
     data = crafted.pth(crafted.program(stored + b"Q"), [storage])

@@ -37,8 +37,14 @@ def test_the_file_states_the_conventions_of_the_model(tmp_path):
     assert weights.of_model(net()).json() == found.metadata["conventions"]
 
 
-@pytest.mark.parametrize("make", [lambda m: m.state_dict(), lambda m: Weights(m.state_dict()),
-                                  lambda m: dict(m.named_parameters())])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: m.state_dict(),
+        lambda m: Weights(m.state_dict()),
+        lambda m: dict(m.named_parameters()),
+    ],
+)
 def test_arrays_tensors_and_weights_are_saved_too(tmp_path, make):
     weights.save(make(net(1)), tmp_path / "a.npz")
     other = net(2)

@@ -98,7 +98,8 @@ def amounts(
     """
     names = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for name, size in names.items() if ".conv" in name)
-    maps_in, hidden = model.plan.maps, model.plan.hidden
+    maps_in = model.plan.maps
+    hidden = model.plan.hidden
     trick = FLOAT * batch * (2 * maps_in + 2 * hidden + hidden)  # into fc6, fc7, fc8
     tower = [
         batch * sum(n for (layer, _), n in sums(crossed, backward=way).items() if layer != HOST)

@@ -29,7 +29,8 @@ from tinynet.core.backend import Array, Device
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
 
-FEW, MANY = 4, 128  # images of the larger of the two batches, at least and at most
+FEW = 4  # images of the larger of the two batches, at least and at most
+MANY = 128
 ENOUGH = 1 << 26  # bytes of activations that a small step may keep
 
 
@@ -122,7 +123,8 @@ class Ledger:
 
     def largest_batch(self, limit: int, device: Device | None = None) -> int:
         """Return the largest batch whose peak is within so many bytes; 0 if none is."""
-        low, high = 0, 1 << 20
+        low = 0
+        high = 1 << 20
         while low < high:
             middle = (low + high + 1) // 2
             fits = self.peak(middle, device)[0] <= limit

@@ -37,7 +37,8 @@ def answer(book: memory.Ledger, batch: int) -> str:
     def fits(peak: int) -> str:
         return "fits" if peak <= CARD_OF_2012 else "does not fit"
 
-    whole, most = book.peak(batch)[0], book.largest_batch(CARD_OF_2012)
+    whole = book.peak(batch)[0]
+    most = book.largest_batch(CARD_OF_2012)
     card = f"the 3 GB of a graphics card of 2012 ({mib(CARD_OF_2012)} MiB)"
     if len(book.devices) == 1:
         return f"It {fits(whole)} into {card}; {most:,} images a step would just do."

@@ -57,7 +57,8 @@ class _Watch:
         """Note what came and went since the last note, on the device where the last op was."""
         after, highest = tracemalloc.get_traced_memory()
         device = self.where or Device("cpu")
-        own, risen = self.lies.get(device, 0), highest - self.before
+        own = self.lies.get(device, 0)
+        risen = highest - self.before
         self.lies[device] = own + after - self.before
         now, up, then = (amount - self.start for amount in (self.before, highest, after))
         self.moments.append(Seen(name, now, up, then, device, own + risen))
@@ -81,7 +82,8 @@ class _Watch:
 @contextlib.contextmanager
 def watching() -> Iterator[list[Seen]]:
     """Inside the block note what each op does to the memory, and what is between."""
-    running, profile = tracemalloc.is_tracing(), sys.getprofile()
+    running = tracemalloc.is_tracing()
+    profile = sys.getprofile()
     if not running:
         tracemalloc.start()
     tracemalloc.reset_peak()

@@ -93,7 +93,8 @@ def some_patches(images: Array, count: int, side: int, rng: np.random.Generator)
     """Return `count` windows of images, drawn at random, (count, C * side * side)."""
     _, _, H, W = images.shape
     which = rng.integers(0, len(images), count)
-    tops, lefts = rng.integers(0, H - side + 1, count), rng.integers(0, W - side + 1, count)
+    tops = rng.integers(0, H - side + 1, count)
+    lefts = rng.integers(0, W - side + 1, count)
     places = zip(which, tops, lefts, strict=True)
     found = [images[n, :, i : i + side, j : j + side].reshape(-1) for n, i, j in places]
     return np.stack(found).astype(np.float32)
@@ -139,7 +140,8 @@ class LinearSVM:
     """One separating plane for each class, as wide a margin as the data allow."""
 
     def __init__(self, features: Array, classes: int) -> None:
-        self.mean, self.deviation = features.mean(axis=0), features.std(axis=0) + 0.01
+        self.mean = features.mean(axis=0)
+        self.deviation = features.std(axis=0) + 0.01
         with nn.init.undrawn():  # the problem is convex: it may start anywhere
             self.plane = nn.Linear(features.shape[1], classes)
 
@@ -153,7 +155,8 @@ class LinearSVM:
 
     def fit(self, features: Array, labels: Array, *, epochs: int = 10, seed: int = 0) -> None:
         """Descend along the squared hinge loss: 0 where a score is right by a margin of 1."""
-        scaled, batch = self.scaled(features), 100
+        scaled = self.scaled(features)
+        batch = 100
         optimizer = SGD(self.plane.parameters(), lr=1.0, momentum=0.9, weight_decay=2e-3)
         steps = epochs * -(-len(labels) // batch)
         rate = Cosine(0.5 / scaled.shape[1])

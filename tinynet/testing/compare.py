@@ -35,7 +35,8 @@ def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str
     """
     if got.shape != expected.shape:
         return f"the shape is {got.shape}, expected {expected.shape}"
-    wide_got, wide = got.astype(np.float64), expected.astype(np.float64)
+    wide_got = got.astype(np.float64)
+    wide = expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         error = np.abs(wide_got - wide)
     same = (error <= allowed) | (wide_got == wide) | (np.isnan(wide_got) & np.isnan(wide))

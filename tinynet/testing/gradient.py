@@ -70,7 +70,8 @@ def compare_gradients(subject: Subject, judge: str, together: bool = False) -> N
         return
     order = range(len(arrays))
     for i in reversed(order) if together else order:  # the last array is nearest to the output
-        x, gradient = arrays[i], gradients[i]
+        x = arrays[i]
+        gradient = gradients[i]
 
         def phi(moved: Array, i: int = i) -> float:
             return float((subject.value([*arrays[:i], moved, *arrays[i + 1 :]]) * u).sum())
@@ -141,7 +142,8 @@ class Line:
         doubts = np.abs(np.diff(slopes)) + 2 * noise / h[1:]
         agree = np.abs(slopes[1:] - slopes[-1]) <= doubts + 4 * noise / h[-1]
         best = int(np.where(falls & agree, doubts, np.inf).argmin())
-        self.slope, self.doubt = float(slopes[best + 1]), float(doubts[best])
+        self.slope = float(slopes[best + 1])
+        self.doubt = float(doubts[best])
 
     def verdict(self, slope: float) -> str:
         """Say whether `slope` is "right", "wrong", or whether a "kink" leaves the question open."""
@@ -156,7 +158,10 @@ class Search:
     """The comparison of one gradient, and the hunt for an element of it that is wrong."""
 
     def __init__(self, phi: Phi, x: Array, gradient: Array, noise: float) -> None:
-        self.phi, self.x, self.gradient, self.noise = phi, x, gradient, noise
+        self.phi = phi
+        self.x = x
+        self.gradient = gradient
+        self.noise = noise
         self.unit = _unit(x)
 
     def line(self, v: Array, steps: slice = slice(None)) -> Line:
@@ -169,7 +174,8 @@ class Search:
 
     def complaint(self, v: Array, who: str, what: str, hunt: bool = True) -> Exception:
         """Return the error that says what is wrong, down to the element if asked to hunt."""
-        line, along = self.line(v), float((self.gradient * v).sum())
+        line = self.line(v)
+        along = float((self.gradient * v).sum())
         if line.kink:
             return _kink(line, who, what)
         text = None
@@ -180,17 +186,20 @@ class Search:
 
     def whole(self) -> str | None:
         """Compare every element with its central difference."""
-        slopes, doubts = np.empty(self.x.shape), np.empty(self.x.shape)
+        slopes = np.empty(self.x.shape)
+        doubts = np.empty(self.x.shape)
         for at in np.ndindex(self.x.shape):
             v = np.zeros(self.x.shape)
             v[at] = 1
             line = self.line(v, FEW)
-            slopes[at], doubts[at] = line.slope, np.inf if line.kink else line.doubt
+            slopes[at] = line.slope
+            doubts[at] = np.inf if line.kink else line.doubt
         return difference(self.gradient, slopes, doubts)
 
     def one(self, v: Array) -> str | None:
         """Find one wrong element by halving the set of elements that move."""
-        low, high = 0, self.x.size
+        low = 0
+        high = self.x.size
         part = np.zeros(self.x.size)
         while high - low > 1:
             half = (low + high) // 2
@@ -219,7 +228,8 @@ def check_adjoint(
     backward : function of one array of that shape
         Returns one array, or a tuple of as many as went in.
     """
-    rng, who = np.random.default_rng(0), f"check_adjoint: {name_of(backward)}"
+    rng = np.random.default_rng(0)
+    who = f"check_adjoint: {name_of(backward)}"
     xs = [np.asarray(a, np.float64) for a in arrays]
     y = np.asarray(forward(*xs))
     u = rng.standard_normal(y.shape)
@@ -235,7 +245,8 @@ def check_adjoint(
             return np.asarray(forward(*zeros[:i], part, *zeros[i + 1 :])) * u
 
         terms = image(x)
-        left, right = float(terms.sum()), float((x * gx).sum())
+        left = float(terms.sum())
+        right = float((x * gx).sum())
         size = float(np.abs(terms).sum() + np.abs(x * gx).sum())
         if not abs(left - right) <= tolerance(x.size + y.size, np.float64) * size:
             text = _wrong_element(image, x, gx) if x.size <= ELEMENTS else None
@@ -258,10 +269,12 @@ def _require_linear(forward: Callable[..., Any], xs: list[Array], y: Array, who:
 
 def _wrong_element(image: Callable[[Array], Array], x: Array, gx: Array) -> str | None:
     """Compare each element of gx with <forward(1 at this place), u>."""
-    expected, size = np.empty(x.shape), np.empty(x.shape)
+    expected = np.empty(x.shape)
+    size = np.empty(x.shape)
     for at in np.ndindex(x.shape):
         one = np.zeros(x.shape)
         one[at] = 1
         terms = image(one)
-        expected[at], size[at] = terms.sum(), np.abs(terms).sum()
+        expected[at] = terms.sum()
+        size[at] = np.abs(terms).sum()
     return difference(gx, expected, tolerance(x.size, np.float64) * size)

@@ -114,7 +114,8 @@ class Trial:
     """One function on trial against its definition."""
 
     def __init__(self, mine: Function, definition: Function) -> None:
-        self.mine, self.definition = mine, definition
+        self.mine = mine
+        self.definition = definition
         self.who = f"check_kernel: {name_of(mine)}"
         self.names = list(inspect.signature(definition).parameters)
         mine_takes = inspect.signature(mine).parameters.values()

@@ -53,7 +53,8 @@ def check_layer(
 def _values(subject: Subject) -> Array:
     """Return the output; ask twice, and look at the inputs afterwards."""
     given = [x.copy() for x in subject.arrays]
-    y, again = subject.value(given), subject.value(given)
+    y = subject.value(given)
+    again = subject.value(given)
     for name, x, before in zip(subject.names, given, subject.arrays, strict=True):
         if x.tobytes() != before.tobytes():
             raise _wrong(subject, f"it changed its {name} in place. Make a new array.")

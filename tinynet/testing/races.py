@@ -99,9 +99,11 @@ def _library() -> str:
 
 def run() -> None:
     """Be the other process: launch the kernel that lies in the folder that is named."""
-    folder, name = Path(sys.argv[1]), sys.argv[2]
+    folder = Path(sys.argv[1])
+    name = sys.argv[2]
     text = (folder / "yours.cu").read_text(encoding="utf-8")
-    launch, stored = np.load(folder / "launch.npz"), np.load(folder / "arguments.npz")
+    launch = np.load(folder / "launch.npz")
+    stored = np.load(folder / "arguments.npz")
     given = [stored.get(str(i)) for i in range(int(stored["count"]))]
     grid, block = (tuple(map(int, np.atleast_1d(launch[k]))) for k in ("blocks", "threads"))
     OwnKernel(text, name, "thread")(grid, block, *given, shared=int(launch["shared"]))

@@ -26,7 +26,9 @@ class Subject:
     """
 
     def __init__(self, fn: Callable[..., Any], inputs: tuple[Array, ...], dtype: Any) -> None:
-        self.fn, self.name, self.dtype = fn, name_of(fn), dtype
+        self.fn = fn
+        self.name = name_of(fn)
+        self.dtype = dtype
         self.inputs = [np.asarray(x) for x in inputs]
         module = fn if isinstance(fn, Module) else Module()
         self.state = [t for _, t in module._named_tensors()]
@@ -44,12 +46,14 @@ class Subject:
 
     def __exit__(self, *_: object) -> None:
         for tensor, data, grad in self.kept:
-            tensor.data, tensor.grad = data, grad
+            tensor.data = data
+            tensor.grad = grad
 
     def apply(self, arrays: list[Array], requires_grad: bool = False) -> tuple[Tensor, list[Any]]:
         """Return the layer's output and the tensors that stood for its inputs and parameters."""
         for tensor, data, _ in self.kept:
-            tensor.data, tensor.grad = data.astype(self.dtype), None
+            tensor.data = data.astype(self.dtype)
+            tensor.grad = None
         for p, array in zip(self.parameters, arrays[self.count :], strict=True):
             p.data = array
         floats = iter([Tensor(a, CPU, None, requires_grad) for a in arrays[: self.count]])

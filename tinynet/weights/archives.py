@@ -19,11 +19,19 @@ from tinynet.core.errors import DataError
 from tinynet.weights.pickles import printable
 
 DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError,
-    ValueError, OverflowError, OSError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    OSError,
+)
 MEMBERS = 100_000
-SWELL, SWELL_FROM = 20, 1 << 28
+SWELL = 20
+SWELL_FROM = 1 << 28
 """A compressed archive may not hold over 20 times its size, once that is over 256 MiB."""
 
 

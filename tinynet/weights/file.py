@@ -29,9 +29,19 @@ DIGITS = 9  # of the number of a format
 KINDS = (".safetensors", ".npz", ".pth")
 PICKLES = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
-}  # fmt: skip
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +168,9 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
 
 
 def _array(path: Path, name: str, entry: dict[str, Any]) -> Array:
-    dtype, shape, raw = entry["dtype"], tuple(entry["shape"]), entry["data"]
+    dtype = entry["dtype"]
+    shape = tuple(entry["shape"])
+    raw = entry["data"]
     name = printable(name)
     if not shapes.credible(shape):
         raise DataError(f"{path}: {name} claims the shape {short(shape)}, which no array has.")

@@ -26,7 +26,8 @@ from tinynet.weights import pickles
 from tinynet.weights.pickles import short
 from tinynet.weights.torch_file import Storages, check_key, explained, named_tensors, stored
 
-MAGIC, FORMAT = 0x1950A86A20F9469CFC6C, 1001
+MAGIC = 0x1950A86A20F9469CFC6C
+FORMAT = 1001
 NOTHING = np.zeros(0)  # stands for a tensor while the storages are not there yet
 
 
@@ -65,7 +66,8 @@ class Announced:
 
 def _check_header(path: Path, file: BinaryIO) -> None:
     """Refuse what is no file of PyTorch, or one of a format or a machine that is not known."""
-    magic, why = None, "its magic number is missing."
+    magic = None
+    why = "its magic number is missing."
     try:
         magic = pickles.read_next(file, _no_tensors, _no_tensors)
     except DataError as error:

@@ -34,7 +34,8 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
         for name, array in found.items()
         if name in wanted or not (name.endswith("num_batches_tracked") or name.startswith(helpers))
     }
-    theirs, ours = _numbers(found), _numbers(wanted)
+    theirs = _numbers(found)
+    ours = _numbers(wanted)
     if theirs.keys() != ours.keys() or any(len(theirs[p]) != len(ours[p]) for p in ours):
         return found
     to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
@@ -52,7 +53,8 @@ def _renamed(arrays: Mapping[str, Array], new: Callable[[str], str]) -> dict[str
     for name, array in arrays.items():
         if (to := new(name)) in found:
             raise DataError(f"{was[to]} and {name} are two names for {to}, which has one array.")
-        found[to], was[to] = array, name
+        found[to] = array
+        was[to] = name
     return found
 
 

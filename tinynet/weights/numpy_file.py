@@ -24,7 +24,8 @@ SAYS = "__metadata__"  # the member that holds what the file says of itself, as 
 
 def read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Array], dict[str, str]]:
     """Return arrays by name, and what the file says of itself."""
-    arrays, said = {}, "{}"
+    arrays = {}
+    said = "{}"
     for name in archive.namelist():
         array = _array(path, name, member(path, archive, name))
         if name == f"{SAYS}.npy":

@@ -27,8 +27,10 @@ from tinynet.weights.onnx_ops import WRITERS, Writer
 if TYPE_CHECKING:
     import onnx
 
-OPSET, IR_VERSION = 18, 8  # of 2022: what reads ONNX today reads these
-INPUT, OUTPUT = "images", "scores"
+OPSET = 18  # of 2022: what reads ONNX today reads these
+IR_VERSION = 8
+INPUT = "images"
+OUTPUT = "scores"
 
 
 def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> None:
@@ -103,7 +105,8 @@ def _check_any_number(one: Writer, two: Writer) -> None:
 
 
 def _equal(one: Writer, two: Writer, name: str) -> bool:
-    a, b = one.constants.get(name), two.constants.get(name)
+    a = one.constants.get(name)
+    b = two.constants.get(name)
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 

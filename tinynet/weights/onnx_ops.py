@@ -103,7 +103,8 @@ def _pads(padding: Any) -> tuple[int, ...]:
 
 def _lrn(w: Writer, node: norm.LocalResponseNorm, inputs: list[str]) -> str:
     """ONNX puts alpha before the mean of the squares, the paper before their sum."""
-    (x,), (_, C, H, W) = inputs, node.inputs[0].data.shape
+    (x,) = inputs
+    _, C, H, W = node.inputs[0].data.shape
     settings = {"size": node.n, "alpha": node.alpha * node.n, "beta": node.beta, "bias": node.k}
     if node.groups == 1:
         return w.add("LRN", x, **settings)
@@ -115,11 +116,16 @@ def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> s
     def number(value: float) -> str:
         return w.constant(np.array(value, np.float32))
 
-    (x,), n, half = inputs, node.n, node.n // 2
+    (x,) = inputs
+    n = node.n
+    half = node.n // 2
     mean = w.add(
-        "AveragePool", w.add("Mul", x, x), kernel_shape=(n, n), pads=(half,) * 4,
+        "AveragePool",
+        w.add("Mul", x, x),
+        kernel_shape=(n, n),
+        pads=(half,) * 4,
         count_include_pad=1,
-    )  # fmt: skip
+    )
     scale = w.add("Add", w.add("Mul", mean, number(node.alpha * n * n)), number(node.k))
     return w.add("Div", x, w.add("Pow", scale, number(node.beta)))
 
@@ -198,9 +204,17 @@ WRITERS: dict[type[Function], Callable[[Writer, Any, list[str]], str]] = {
     **{
         function: _same(function.__name__)
         for function in (
-            elementwise.Add, elementwise.Sub, elementwise.Mul, elementwise.Div, elementwise.Pow,
-            elementwise.Neg, elementwise.Exp, elementwise.Log, elementwise.Sqrt, elementwise.Tanh,
+            elementwise.Add,
+            elementwise.Sub,
+            elementwise.Mul,
+            elementwise.Div,
+            elementwise.Pow,
+            elementwise.Neg,
+            elementwise.Exp,
+            elementwise.Log,
+            elementwise.Sqrt,
+            elementwise.Tanh,
             elementwise.Sigmoid,
         )
     },
-}  # fmt: skip
+}

@@ -63,8 +63,13 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 NOTHING = {"PROTO", "FRAME"}
 
 DAMAGE = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
-)  # fmt: skip
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 Make = Callable[..., Any]
 
@@ -121,7 +126,8 @@ class Machine:
     """The stack, where groups on it begin, the numbered memory; one step per instruction."""
 
     def __init__(self, storage: Make, tensor: Make) -> None:
-        self.storage, self.tensor = storage, tensor
+        self.storage = storage
+        self.tensor = tensor
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memory: dict[int, Any] = {}
@@ -165,7 +171,8 @@ class Machine:
         self.stack[-1].extend(values)
 
     def _do_setitem(self, _: Any) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
+        value = self.stack.pop()
+        key = self.stack.pop()
         self._set([key, value])
 
     def _do_setitems(self, _: Any) -> None:
@@ -202,7 +209,8 @@ class Machine:
         self.stack.append(Name(name))
 
     def _do_stack_global(self, _: Any) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
+        name = self.stack.pop()
+        module = self.stack.pop()
         for word in (module, name):  # a list of lists of lists may have no end as text
             if not isinstance(word, str) or len(word) > LONGEST:
                 raise DataError(f"its pickle asks for {short(word)}, which is no name.")
@@ -218,7 +226,8 @@ class Machine:
         self.stack.append(self.storage(STORAGES[dtype], key, elements, *view))
 
     def _do_reduce(self, _: Any) -> None:
-        arguments, name = self.stack.pop(), self.stack.pop()
+        arguments = self.stack.pop()
+        name = self.stack.pop()
         if not isinstance(name, Name):
             raise DataError(f"its pickle calls {short(name)}, which is no function.")
         if not isinstance(arguments, tuple):

@@ -84,7 +84,8 @@ class Storages:
         """Return all elements of a storage, (elements,), or those of a view of it."""
         check_key(key)
         if key not in self.read:
-            data, kind = self.contents(key), stored(dtype)
+            data = self.contents(key)
+            kind = stored(dtype)
             if not isinstance(elements, int) or elements * kind.itemsize != len(data):
                 raise DataError(
                     f"storage {key} should hold {short(elements)} x {kind.itemsize} bytes, "
@@ -156,7 +157,9 @@ def named_tensors(found: Any) -> dict[str, Array]:
             others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
             if not others and all(type(k) is str for k in candidate):
                 return candidate
-    kind = f"a dict of {', '.join(map(short, list(found)[:4]))}" if isinstance(found, dict) else (
-        f"a {type(found).__name__}"
-    )  # fmt: skip
+    kind = (
+        f"a dict of {', '.join(map(short, list(found)[:4]))}"
+        if isinstance(found, dict)
+        else (f"a {type(found).__name__}")
+    )
     raise DataError(f"it holds {kind}, not tensors by name.")

@@ -5,7 +5,13 @@ import importlib
 
 import pytest
 
-MODULES = ["analysis.summary", "core.atomic_file", "core.table"]
+MODULES = [
+    "analysis.memory",
+    "analysis.memory_report",
+    "analysis.summary",
+    "core.atomic_file",
+    "core.table",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

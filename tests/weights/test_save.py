@@ -82,7 +82,7 @@ def test_swapped_arguments_are_named(tmp_path):
 
 
 def test_things_of_another_kind_are_named():
-    with pytest.raises(TypeError, match="save: it takes a module, its .* or Weights, got list"):
+    with pytest.raises(TypeError, match=r"save: it takes a module, its .* or Weights, got list"):
         weights.save([np.ones(2)], "a.npz")
     with pytest.raises(TypeError, match="save: the path is a str or a Path, got Sequential"):
         weights.save(net(), net())

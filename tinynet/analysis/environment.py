@@ -17,7 +17,7 @@ from tinynet.kernels.dispatch import GENERAL, has_numba
 
 
 def info() -> str:
-    """Return versions, devices, threads and the kernel cache."""
+    """Return versions, devices, threads and the kernel cache of this machine, a fact a line."""
     packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "cupy", "torch")
     facts = [
         ("tinynet", tinynet.__version__),
@@ -33,8 +33,8 @@ def info() -> str:
 
 
 def kernel_table() -> str:
-    """Return every kernel, its implementations, and when the reference runs in their place."""
-    rows = [("kernel", "implementations", "but the reference for")]
+    """Return a table of the kernels, their implementations, and when the reference runs instead."""
+    rows = [("kernel", "implementations", "falls back to NumPy for")]
     for kernel in kernels.KERNELS:
         kinds: dict[str, list[str]] = {}
         for kind, falls in kernel.fall_backs.items():
@@ -43,7 +43,7 @@ def kernel_table() -> str:
         reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
         rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
         rows += [("", "", reason) for reason in reasons[1:]]
-    notes = [f"Every kernel in place of {kind}: {why}." for kind, why in GENERAL.items()]
+    notes = [f"Every kernel falls back from {kind} for: {why}." for kind, why in GENERAL.items()]
     return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
 
 

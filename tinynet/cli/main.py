@@ -120,7 +120,7 @@ def name_pictures(run: Path, images: tuple[Path, ...], device: str | None) -> No
 @click.option("--classes", type=click.IntRange(1), help="How many classes it tells apart.")
 @click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
 @click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
-@click.option("--memory", is_flag=True, help="Foretell the memory of a training step.")
+@click.option("--memory", is_flag=True, help="Estimate the memory of a training step.")
 @click.option("--traffic", is_flag=True, help="Count what crosses between two towers.")
 @click.option("--figure", type=FOLDER, help="Draw the towers, and what crosses, into this file.")
 @click.option("--batch", type=click.IntRange(1), default=128, help="Images in that step.")

@@ -207,7 +207,7 @@ def _rescale(
     mine: dict[str, float],
     around: tuple[str, str] | None,
 ) -> Change:
-    """Scale the layers around one normalization (see `_normalize`), or raise if that cannot work."""
+    """Scale the layers around one normalization (see `_normalize`), or raise DataError."""
     words = f"The file's response normalization has {_words(theirs)}, this model's {_words(mine)}"
     same = all(theirs[key] == mine[key] for key in ("n", "beta", "groups"))
     positive = min(s[key] for s in (theirs, mine) for key in ("k", "alpha")) > 0

@@ -572,7 +572,7 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["summary", "demo", "--variant", "paper"], 1, "'demo' has none"),
         (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
         (["summary"], 2, "name one MODEL"),
-        (["summary", "demo", "--traffic"], 1, "demo lives on one device"),
+        (["summary", "demo", "--traffic"], 1, "demo runs on one device"),
         (["summary", "demo", "--batch", "128"], 2, "--batch is the size of the step of --memory"),
         (
             ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],

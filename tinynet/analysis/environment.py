@@ -43,7 +43,7 @@ def kernel_table() -> str:
         reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
         rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
         rows += [("", "", reason) for reason in reasons[1:]]
-    notes = [f"Every kernel falls back from {kind} for: {why}." for kind, why in GENERAL.items()]
+    notes = [f"Every {kind} kernel falls back to NumPy for {why}." for kind, why in GENERAL.items()]
     return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
 
 

@@ -409,7 +409,7 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
     (finished.folder / "last.safetensors").write_bytes(b"")
     said = tinynet_says("eval", finished.folder)
     assert said.code == 0
-    assert "Going on from the one before it" in said.err
+    assert "Using the checkpoint before it" in said.err
 
 
 def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():

@@ -312,3 +312,42 @@ def test_the_gradient_of_overlapping_windows_is_found():
 
     check_gradient(layer((2, 2)), X)  # side by side nothing overlaps: the mistake is invisible
     assert "not the slope" in text_of(check_gradient, layer((1, 1)), X)
+
+
+@pytest.mark.parametrize("judge", [check_gradient, check_layer])
+def test_a_function_that_changes_its_input_is_named(judge):
+    def doubles_in_place(x):
+        x.data *= 2
+        return x * 1.0
+
+    text = text_of(judge, doubles_in_place, np.ones((2, 3)))
+    assert text == (
+        f"{judge.__name__}: doubles_in_place: it changed its input 0 in place. Make a new array."
+    )
+
+
+class ChangesInBackward(tn.Function):
+    def forward(self, x):
+        self.saved = x
+        return x * 1.0
+
+    def backward(self, gy):
+        self.saved *= 2
+        return gy
+
+
+def test_a_backward_that_changes_the_input_is_named():
+    text = text_of(check_gradient, lambda x: ChangesInBackward()(x), X)
+    assert "it changed its input 0 in place" in text
+
+
+def test_a_layer_that_changes_its_parameter_is_named():
+    class Shrinks(nn.Module):
+        def __init__(self):
+            self.weight = nn.Parameter(np.ones(5, np.float32))
+
+        def forward(self, x):
+            self.weight.data *= 0.5
+            return x * self.weight
+
+    assert "it changed its weight in place" in text_of(check_gradient, Shrinks(), X)

@@ -55,9 +55,12 @@ def compare_gradients(subject: Subject, judge: str, together: bool = False) -> N
     """Hold backward against the slopes of forward, for one input or parameter after the other."""
     rng = np.random.default_rng(0)
     arrays = subject.arrays
-    y = subject.value(arrays)
+    given = [x.copy() for x in arrays]
+    y = subject.value(given)
+    subject.require_unchanged(given, judge)
     u = rng.standard_normal(y.shape)
-    gradients = subject.gradients(arrays, u)
+    gradients = subject.gradients(given, u)
+    subject.require_unchanged(given, judge)
     noise = tolerance(y.size + sum(a.size for a in arrays), np.float64)
     size = np.abs(y * u).sum()
     for name, x, gradient in zip(subject.names, arrays, gradients, strict=True):

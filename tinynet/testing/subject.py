@@ -67,6 +67,14 @@ class Subject:
         leaves = [x for x in inputs if isinstance(x, Tensor)]
         return y, [*leaves, *self.parameters]
 
+    def require_unchanged(self, given: list[Array], judge: str) -> None:
+        """Raise AssertionError if arrays that were passed to the layer are other numbers now."""
+        for name, x, before in zip(self.names, given, self.arrays, strict=True):
+            if x.tobytes() != before.tobytes():
+                raise AssertionError(
+                    f"{judge}: {self.name}: it changed its {name} in place. Make a new array."
+                )
+
     def value(self, arrays: list[Array]) -> Array:
         """Return the layer's output for these arrays."""
         return self.apply(arrays)[0].data

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["weights.checkpoint", "weights.fit", "weights.save"]
+MODULES = ["weights.checkpoint", "weights.file", "weights.fit", "weights.names", "weights.save"]
 
 
 @pytest.mark.parametrize("name", MODULES)

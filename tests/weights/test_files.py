@@ -107,7 +107,7 @@ def test_every_truncation_of_an_npz_is_noticed(tmp_path):
 
 
 def test_an_npz_that_swells_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "SWELL_FROM", 1 << 20)
+    monkeypatch.setattr(archives, "LARGE", 1 << 20)
     bomb = crafted.archive([("a.npy", npy(np.zeros(1 << 19)))], zipfile.ZIP_DEFLATED)
     assert "made to fill a memory" in refusal(tmp_path, "net.npz", bomb)
 
@@ -234,7 +234,7 @@ def test_a_dtype_that_safetensors_does_not_have_is_refused_with_a_way_out(tmp_pa
 
 @pytest.mark.parametrize("name", ["net.npz", "net.safetensors"])
 def test_no_array_takes_the_place_of_what_a_file_says_of_itself(tmp_path, name):
-    with pytest.raises(DataError, match="files keep words there"):
+    with pytest.raises(DataError, match="that name is for metadata"):
         save(Weights({"__metadata__": np.ones(2)}), tmp_path / name)
 
 

@@ -134,7 +134,7 @@ def test_a_file_of_another_variant_is_told_by_the_name_of_that_variant():
     ],
 )
 def test_the_networks_here_are_known_by_their_names_and_shapes(name, classes, said):
-    assert known.networks(state_of(name, classes)) == f"By names and shapes they are {said}"
+    assert known.networks(state_of(name, classes)) == f"Their names and shapes are {said}"
 
 
 def test_networks_of_the_same_shapes_are_named_together_and_not_all():

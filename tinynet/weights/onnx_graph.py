@@ -1,11 +1,11 @@
-"""A network as an ONNX file: what it computes, op by op, with its weights.
+"""ONNX export: the ops of a network, with its weights.
 
-The network is run in evaluation on a black picture, and the graph that the engine keeps for
-backward is written down. So it need not be a `Sequential`: residual nets and branches are written
-too. What ONNX has no op for, like filters of their own for every place, is refused by name.
+The network runs in evaluation mode on an image of zeros, and the graph that autograd records for
+backward is written. So it need not be a `Sequential`: residual connections and branches are written
+too. An op without a counterpart in ONNX, such as an unshared convolution, is refused by name.
 
-What is written must hold for any number of pictures. So the network is run on two as well, and
-where that graph is another, as it is where each device takes half of the pictures, it is refused.
+The file must hold for any number of images. So the network runs on two images as well; if that
+graph is different, as it is where each device takes half of the images, the export is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tinynet.weights.onnx_ops import WRITERS, Writer
 if TYPE_CHECKING:
     import onnx
 
-OPSET = 18  # of 2022: what reads ONNX today reads these
+OPSET = 18  # of 2022, which today's readers of ONNX know
 IR_VERSION = 8
 INPUT = "images"
 OUTPUT = "scores"
@@ -54,7 +54,7 @@ def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> No
 
 
 def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
-    """Return a network for images (C, H, W) as an ONNX model: "images" in, "scores" out."""
+    """Return a network for images (C, H, W) as an ONNX model from "images" to "scores"."""
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError:
@@ -82,7 +82,7 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
 def _written(
     model: nn.Module, image: tuple[int, ...], images: int
 ) -> tuple[Writer, str, tuple[int, ...]]:
-    """Return the graph for so many images, the name of the scores, and their shape but for N."""
+    """Return the graph for so many images, the name of its output, and its shape without N."""
     x, y = _run(model, (images, *image))
     if y.data.shape[:1] != (images,):
         raise DataError(
@@ -94,13 +94,13 @@ def _written(
 
 
 def _check_any_number(one: Writer, two: Writer) -> None:
-    """Raise where the graph for one image is another than that for two."""
+    """Raise DataError if the graphs for one image and for two differ."""
     for a, b in itertools.zip_longest(one.nodes, two.nodes):
         if a != b or not all(_equal(one, two, name) for name in a.input):
             node = a or b
             raise DataError(
-                f"ONNX: what is written must hold for any number of images, and {node.name} "
-                f"({node.op_type}) is another for 2 than for 1, so this network cannot be exported."
+                f"ONNX: the file must hold for any number of images, and {node.name} "
+                f"({node.op_type}) differs between 1 image and 2, so this network cannot be exported."
             )
 
 
@@ -111,10 +111,10 @@ def _equal(one: Writer, two: Writer, name: str) -> bool:
 
 
 def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
-    """Return black pictures and what the network says of them, with the graph in between."""
+    """Return images of zeros and the output of the network, with the graph between them."""
     was_training = model.training
     x = tensor(np.zeros(shape, np.float32))
-    x.requires_grad = True  # also where all layers are frozen
+    x.requires_grad = True  # so that there is a graph even if all layers are frozen
     try:
         with kernels.use("reference"):
             y = model.eval()(x)
@@ -126,7 +126,7 @@ def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
 
 
 def _write(writer: Writer, x: Variable, y: Variable) -> str:
-    """Write every node behind y, the oldest first; return the name of y."""
+    """Write every node of the graph of y, the oldest first; return the name of y."""
     names = {id(x): INPUT}
     nodes: dict[Function, Variable] = {}
     waiting = [y]
@@ -147,7 +147,7 @@ def _write(writer: Writer, x: Variable, y: Variable) -> str:
 
 
 def _plain(array: Array) -> Array:
-    """Return an array in row-major order; float64 becomes float32, as everything else is."""
+    """Return an array in row-major order; float64 becomes float32, the type of the graph."""
     return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None).reshape(
         array.shape
     )

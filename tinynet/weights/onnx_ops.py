@@ -1,11 +1,11 @@
-"""The ops of ONNX that compute what each of our ops does.
+"""ONNX operators (opset 18) for the ops of tinynet.
 
-Conventions that differ (operators of ONNX, opset 18):
+Conventions that differ:
 
     LRN         alpha is divided by the size of the window; groups become a reshape around it
-    pooling     a last window that hangs over is ceil_mode; what lies beyond never counts
-    dropout     nothing is left of it; the factor of the paper's kind stays
-    batch       any number of pictures: its axis is called "batch"
+    pooling     a partial last window is ceil_mode; values beyond the image never count
+    dropout     is left out; only the scale factor of the paper's dropout remains
+    batch       its axis is called "batch" and has any length
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tinynet.functions.matmul import Linear, Matmul
 if TYPE_CHECKING:
     import onnx
 
-END = 2**31 - 1  # of a slice: as far as it goes
+END = 2**31 - 1  # of a slice without an end
 
 
 class Writer:
-    """The nodes and the constants of a graph that is being written down."""
+    """The nodes and the constants of a graph that is being written."""
 
     def __init__(self, names: dict[int, str]) -> None:
         self.names = names  # of arrays, by id
@@ -36,7 +36,7 @@ class Writer:
         self.constants: dict[str, Array] = {}
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Write a node; return the name of what it computes."""
+        """Add a node; return the name of its output."""
         from onnx import helper
 
         name = f"{op.lower()}_{len(self.nodes)}"
@@ -54,7 +54,7 @@ class Writer:
         return self.constant(np.array(values, np.int64))
 
 
-# ---- one function for each op: the nodes that compute the same
+# ---- one function for each op: it adds the equivalent nodes
 
 
 def _conv(w: Writer, node: conv.Conv2d, inputs: list[str]) -> str:
@@ -76,7 +76,7 @@ def _max_pool(w: Writer, node: pool.MaxPool2d, inputs: list[str]) -> str:
 
 def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
     padded = any(map(sum, node.geometry[2]))
-    counts = int(node.count_include_pad and padded)  # beyond the padding nothing counts
+    counts = int(node.count_include_pad and padded)  # values beyond the padding do not count
     return w.add("AveragePool", *inputs, count_include_pad=counts, **_windows(node))
 
 
@@ -150,8 +150,8 @@ def _slice(w: Writer, node: shape.Getitem, inputs: list[str]) -> str:
         raise DataError(f"ONNX: only slices can be exported, not [{node.index}].")
     if parts[0] != slice(None) and inputs[0] not in w.constants:
         raise DataError(
-            f"ONNX: what is written must hold for any number of images, and [{parts[0]}] takes "
-            "some of them, so this network cannot be exported."
+            f"ONNX: the file must hold for any number of images, and [{parts[0]}] takes some "
+            "of them, so this network cannot be exported."
         )
     starts = [p.start or 0 for p in parts]
     ends = [END if p.stop is None else p.stop for p in parts]

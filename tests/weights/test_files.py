@@ -109,7 +109,7 @@ def test_every_truncation_of_an_npz_is_noticed(tmp_path):
 def test_an_npz_that_swells_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "LARGE", 1 << 20)
     bomb = crafted.archive([("a.npy", npy(np.zeros(1 << 19)))], zipfile.ZIP_DEFLATED)
-    assert "made to fill a memory" in refusal(tmp_path, "net.npz", bomb)
+    assert "made to fill the memory" in refusal(tmp_path, "net.npz", bomb)
 
 
 def test_bfloat16_in_safetensors_becomes_float32(tmp_path):

@@ -100,7 +100,7 @@ def _check_any_number(one: Writer, two: Writer) -> None:
             node = a or b
             raise DataError(
                 f"ONNX: the file must hold for any number of images, and {node.name} "
-                f"({node.op_type}) differs between 1 image and 2, so this network cannot be exported."
+                f"({node.op_type}) differs between 1 image and 2, so it cannot be exported."
             )
 
 

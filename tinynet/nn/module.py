@@ -16,6 +16,7 @@ import numpy as np
 from tinynet.core.backend import Array, Device, current, device, is_array, transfer
 from tinynet.core.errors import ShapeError
 from tinynet.core.recorder import recorder
+from tinynet.core.table import first_names
 from tinynet.tensors import Tensor
 
 COUNTER = "num_batches_tracked"
@@ -190,11 +191,7 @@ class Module:
 
 def _some(names: set[str]) -> str:
     """Return the first names of a set, in order, for a message."""
-    listed = sorted(names)
-    return (
-        ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
-        or "none"
-    )
+    return first_names(sorted(names), 4) or "none"
 
 
 def _walk(items: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

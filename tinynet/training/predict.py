@@ -14,6 +14,7 @@ from tinynet import functions as F
 from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
+from tinynet.core.table import first_names
 from tinynet.data import Dataset, Normaliser, average_views, batches, ten_views
 from tinynet.nn import Module
 from tinynet.tensors import tensor
@@ -113,7 +114,7 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return first_names(names, 5)
 
 
 def guesses(net: Net, path: Path) -> list[tuple[str, float]]:

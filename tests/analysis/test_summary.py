@@ -135,3 +135,16 @@ def test_the_page_of_a_registered_model_is_its_summary():
     found = summary(tn.models.build("demo"), (3, 32, 32))
     assert "\n".join(lines[1:]) == found.table()
     assert str(found) == repr(found)
+
+
+@pytest.mark.cxx
+@pytest.mark.usefixtures("cupy")
+def test_a_model_on_a_gpu_is_counted_and_drawn_there():
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2)).to("cuda")
+    found = summary(model, (3, 4, 4))
+    assert found.layers[0].output_shape == (1, 2, 2, 2)
+    assert found.multiply_adds == 2 * 4 * 27 + 16
+    tn.plot.filters(model)
+    loss = model(tn.ones(1, 3, 4, 4, device="cuda")).sum()
+    loss.backward(keep_graph=True)
+    tn.plot.graph(loss)

@@ -91,3 +91,9 @@ def test_the_lines_differ_without_their_color():
 def test_records_of_another_kind_are_refused(records):
     with pytest.raises(TypeError, match=r"curves: each record is an Epoch of tn.fit or a dict"):
         plot.curves(records)
+
+
+def test_batches_alone_are_no_epoch(tmp_path):
+    figure = plot.curves([Step("train", 1, 1, 9, 2.0, 0.1, 0.1)], tmp_path / "c.png")
+    assert words_in(tmp_path / "c.png") == "No epoch has finished."
+    assert figure.axes[0].get_legend() is None

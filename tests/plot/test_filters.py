@@ -30,12 +30,12 @@ def test_a_mosaic_shows_each_filter_at_its_place():
     tiles = mosaic(weight)
     assert tiles.shape == (2, 8, 3)
     np.testing.assert_array_equal(tiles[0, 4], [0.5, 0.5, 1.0])
-    np.testing.assert_array_equal(tiles[0, 0], [0.5, 0.5, 0.5])  # zero is grey
+    np.testing.assert_array_equal(tiles[0, 0], [0.5, 0.5, 0.5])  # zero is gray
     np.testing.assert_array_equal(tiles[0, 2], [1.0, 1.0, 1.0])  # a seam
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
-def test_other_numbers_of_channels_are_shown_in_grey(channels):
+def test_other_numbers_of_channels_are_shown_in_gray(channels):
     weight = -np.ones((2, channels, 3, 3))
     tiles = mosaic(weight)
     assert (tiles[..., 0] == tiles[..., 1]).all()

@@ -82,3 +82,12 @@ def test_without_a_home_drawing_is_silent(tmp_path):
     )
     assert (tmp_path / "c.png").exists(), done.stderr
     assert done.stderr == ""
+
+
+def test_drawing_leaves_the_log_level_of_matplotlib_alone():
+    code = (
+        "import logging, tinynet as tn; logger = logging.getLogger('matplotlib');"
+        "logger.setLevel(logging.INFO); tn.plot.curves([]); print(logger.level == logging.INFO)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -13,10 +13,10 @@ import numpy as np
 from tinynet import kernels, models, nn
 from tinynet.core import random
 from tinynet.core.autograd import no_grad
-from tinynet.core.backend import CPU
+from tinynet.core.backend import CPU, transfer
 from tinynet.core.errors import ShapeError
 from tinynet.core.table import first_names, table
-from tinynet.tensors import Tensor, tensor
+from tinynet.tensors import Tensor
 
 FLOAT = 4  # bytes of a float32
 SHOWN = 4  # names in a message
@@ -253,9 +253,9 @@ def _run(model: nn.Module, shape: Shape, note: nn.module.Observer) -> None:
     """Run a batch of zeros through a model, on its device and in its dtype."""
     state = [value for _, value in model._named_tensors()]
     where = state[0].device if state else CPU
-    x = tensor(np.zeros(shape, np.float32), device=where)
-    if state and state[0].data.dtype.kind == "f":
-        x.data = x.data.astype(state[0].data.dtype)
+    floats = [value.data.dtype for value in state if value.data.dtype.kind == "f"]
+    images = np.zeros(shape, floats[0] if floats else np.float32)
+    x = Tensor(transfer(images, where), where)
     reference = kernels.use("reference") if where.kind == "cpu" else contextlib.nullcontext()
     modes = [(module, module.training) for _, module in model.named_modules()]
     try:

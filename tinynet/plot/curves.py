@@ -97,14 +97,14 @@ def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
     rates = [(record["epoch"], record["lr"]) for record in epochs if "lr" in record]
     for (epoch, before), (_, after) in itertools.pairwise(rates):
         if after <= before / 2:  # a smooth decay would fill the figure with lines
-            axes.axvline(epoch + 0.5, color=style.GREY, linestyle=":", linewidth=1)
+            axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1)
             axes.text(
                 epoch + 0.5,
                 1.02,
                 f"lr {after:.2g}",
                 transform=axes.get_xaxis_transform(),
                 ha="center",
-                color=style.GREY,
+                color=style.GRAY,
             )
 
 

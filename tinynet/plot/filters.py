@@ -23,8 +23,8 @@ def filters(
 ) -> Figure:
     """Draw each filter of a convolution as a small picture.
 
-    Three input channels are shown in color, other numbers in grey, channel by channel. All filters
-    share one scale, and grey is zero: a pale picture is a weak filter.
+    Three input channels are shown in color, other numbers in gray, channel by channel. All filters
+    share one scale, and gray is zero: a pale picture is a weak filter.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def filters(
     axes.set_axis_off()
     axes.set_title(title, fontsize=10)
     count, channels, kh, kw = weight.shape
-    shown = "in color" if channels == 3 else "in grey"
+    shown = "in color" if channels == 3 else "in gray"
     return style.finish(figure, path, f"{count} filters of {kh}x{kw} pixels {shown}")
 
 

@@ -35,7 +35,7 @@ SETTLING = 80  # over the heights of the nodes
 
 LOOKS = {
     "leaf": {"edgecolor": style.BLUE, "facecolor": "#eaf3fa", "linewidth": 1.5},
-    "constant": {"edgecolor": style.GREY, "facecolor": "white", "linestyle": ":", "linewidth": 1.2},
+    "constant": {"edgecolor": style.GRAY, "facecolor": "white", "linestyle": ":", "linewidth": 1.2},
     "value": {"edgecolor": "#333333", "facecolor": "white", "linewidth": 1.0},
     "output": {"edgecolor": style.ORANGE, "facecolor": "#fdf0e8", "linewidth": 1.8},
     "op": {"edgecolor": "#333333", "facecolor": "#e8e8e8", "linewidth": 0.8},
@@ -64,7 +64,7 @@ def graph(
 ) -> Figure:
     r"""Draw the autograd graph of a small expression, with values and gradients.
 
-    Leaves that require a gradient are blue, constants dotted, the drawn value orange, ops grey.
+    Leaves that require a gradient are blue, constants dotted, the drawn value orange, ops gray.
     Draw before `backward()`, or keep the graph with `backward(keep_graph=True)`: otherwise
     `backward()` frees the graph while it walks, and nothing is left to draw.
 

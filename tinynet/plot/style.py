@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREEN = "#009E73"
-GREY = "#767676"
+GRAY = "#767676"
 GRID = "#e4e4e4"
 
 TRAIN = {"color": BLUE, "linestyle": "--", "marker": "o", "markersize": 3.5, "label": "train"}

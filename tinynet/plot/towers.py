@@ -50,7 +50,7 @@ def towers(
             _box(axes, i * STEP, row, shape)
         axes.text(i * STEP, FIRST + 0.6, layer, ha="center", weight="bold", fontsize=10)
         for row in rows if i else ():
-            _arrow(axes, (i, row), (i, row), style.GREY, 1.0)
+            _arrow(axes, (i, row), (i, row), style.GRAY, 1.0)
         if i:
             _crossing(axes, i, layer, crossed)
     axes.text(-0.75, FIRST, "first\ndevice", ha="center", va="center", fontsize=10)

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ["weights.checkpoint", "weights.file", "weights.fit", "weights.names", "weights.save"]
+MODULES = ["weights.checkpoint", "weights.file", "weights.fit", "weights.names", "weights.writing"]
 
 
 @pytest.mark.parametrize("name", MODULES)

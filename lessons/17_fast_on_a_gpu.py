@@ -451,7 +451,7 @@ if can_run:
 
 # %% [markdown] lang="en"
 # Right, and wrong all the same. Here the threads take their turns in order, and thread 0 always comes
-# first. Let them come in another order (`kernels.turns`), and mend the kernel.
+# first. Let them come in another order (`kernels.execution_order`), and mend the kernel.
 
 # %% tags=["exercise"]
 MY_SHARE = None  # your code: the text of SHARE, mended
@@ -464,7 +464,7 @@ check("17.4", MY_SHARE)
 # %% tags=["solution"]
 if can_run:
     for order in ("forward", "backward", "mixed"):
-        with kernels.turns(order):
+        with kernels.execution_order(order):
             kernels.cuda_kernel(SHARE)(2, 64, x, y)
             print(order, bool((y == 1 / 64).all()))
 MY_SHARE = SHARE.replace("  y[i] =", "  __syncthreads();\n  y[i] =")

@@ -3,6 +3,8 @@
 A judge that lets one of these pass is worth nothing, however many right functions it accepts.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from tinynet import kernels, nn
 from tinynet.functions.dropout import Dropout
 from tinynet.functions.norm import BatchNorm, LocalResponseNorm
 from tinynet.functions.pool import MaxPool2d
-from tinynet.kernels.geometry import frame, windows
+from tinynet.kernels.geometry import Geometry, frame, windows
 from tinynet.kernels.lrn import window_sum
 from tinynet.testing import check_adjoint, check_gradient, check_kernel, check_layer, tolerance
 from tinynet.testing.cases import cases_for
@@ -62,21 +64,26 @@ def lonely_lrn(gy, x, y, scale, n, alpha, beta, groups):
     return gy * scale**-beta
 
 
-def square_conv(x, weight, bias, stride, padding, dilation, groups):
+def square_conv(x, weight, bias, geometry):
     """The stride of the height is used for the width."""
-    y = kernels.conv2d_forward.reference(x, weight, bias, (1, 1), padding, dilation, groups)
-    return np.ascontiguousarray(y[:, :, :: stride[0], :: stride[0]])
+    every = replace(geometry, stride=(1, 1))
+    y = kernels.conv2d_forward.reference(x, weight, bias, every)
+    step = geometry.stride[0]
+    return np.ascontiguousarray(y[:, :, ::step, ::step])
 
 
-def square_padding(x, kernel, stride, padding, dilation):
+def square_padding(x, geometry):
     """The padding of the height is used for the width."""
-    return kernels.im2col.reference(x, kernel, stride, (padding[0], padding[0]), dilation)
+    rows = geometry.padding[0]
+    return kernels.im2col.reference(x, replace(geometry, padding=(rows, rows)))
 
 
-def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
+def overwriting_col2im(columns, shape, geometry):
     """`=` where `+=` belongs."""
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    (top, bottom), (left, right) = padding
+    KH, KW = geometry.kernel
+    SH, SW = geometry.stride
+    DH, DW = geometry.dilation
+    (top, bottom), (left, right) = geometry.padding
     N, C, H, W = shape
     framed = np.zeros((N, C, H + top + bottom, W + left + right), columns.dtype)
     OH = (framed.shape[2] - DH * (KH - 1) - 1) // SH + 1
@@ -88,55 +95,55 @@ def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
     return framed[:, :, top : top + H, left : left + W]
 
 
-def transposed_groups(x, weight, bias, stride, padding, dilation, groups):
+def transposed_groups(x, weight, bias, geometry):
     """Channels are dealt out to the groups in turn, as cards."""
     N, C, H, W = x.shape
+    groups = geometry.groups
     dealt = x.reshape(N, C // groups, groups, H, W).swapaxes(1, 2).reshape(x.shape)
-    return kernels.conv2d_forward.reference(dealt, weight, bias, stride, padding, dilation, groups)
+    return kernels.conv2d_forward.reference(dealt, weight, bias, geometry)
 
 
-def pool(x, kernel, stride, padding, ceil_mode, fill=-np.inf, last=False):
+def pool(x, geometry, ceil_mode, fill=-np.inf, last=False):
     """Max-pooling with two things to get wrong."""
-    y, _ = kernels.max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
-    framed = frame(x, kernel, stride, padding, (1, 1), y.shape[2:], fill)
-    view = windows(framed, kernel, stride, (1, 1), y.shape[2:])
+    y, _ = kernels.max_pool2d_forward.reference(x, geometry, ceil_mode)
+    view = windows(frame(x, geometry, y.shape[2:], fill), geometry, y.shape[2:])
     view = view.transpose(0, 1, 4, 5, 2, 3).reshape(*y.shape, -1)
-    count = kernel[0] * kernel[1]
+    count = geometry.kernel[0] * geometry.kernel[1]
     winner = count - 1 - view[..., ::-1].argmax(-1) if last else view.argmax(-1)
     return view.max(-1), winner.astype(np.uint8)
 
 
-def zero_padded_pool(x, kernel, stride, padding, ceil_mode):
+def zero_padded_pool(x, geometry, ceil_mode):
     """The padding can win."""
-    return pool(x, kernel, stride, padding, ceil_mode, fill=0)
+    return pool(x, geometry, ceil_mode, fill=0)
 
 
-def last_of_ties_pool(x, kernel, stride, padding, ceil_mode):
+def last_of_ties_pool(x, geometry, ceil_mode):
     """Of equal values the last one wins."""
-    return pool(x, kernel, stride, padding, ceil_mode, last=True)
+    return pool(x, geometry, ceil_mode, last=True)
 
 
-def never_ceil_pool(x, kernel, stride, padding, ceil_mode):
+def never_ceil_pool(x, geometry, ceil_mode):
     """ceil_mode is forgotten."""
-    return kernels.max_pool2d_forward.reference(x, kernel, stride, padding, False)
+    return kernels.max_pool2d_forward.reference(x, geometry, False)
 
 
-def side_by_side_pool(gy, winner, shape, kernel, stride, padding):
-    """A pixel that wins twice keeps one gradient only: right where stride = kernel."""
+def side_by_side_pool(gy, argmax, shape, geometry):
+    """A pixel that is the maximum of two windows keeps one gradient: right if stride = kernel."""
     gx = np.zeros(shape, gy.dtype)
+    SH, SW = geometry.stride
+    top, left = geometry.corner
     for n, c, i, j in np.ndindex(gy.shape):
-        p, q = divmod(int(winner[n, c, i, j]), kernel[1])
-        gx[n, c, stride[0] * i + p - padding[0][0], stride[1] * j + q - padding[1][0]] = gy[
-            n, c, i, j
-        ]
+        p, q = divmod(int(argmax[n, c, i, j]), geometry.kernel[1])
+        gx[n, c, SH * i + p - top, SW * j + q - left] = gy[n, c, i, j]
     return gx
 
 
-def whole_window_average(x, kernel, stride, padding, ceil_mode, count_include_pad):
+def whole_window_average(x, geometry, ceil_mode, count_include_pad):
     """Windows that hang over are divided by the size of a whole one."""
     y = kernels.avg_pool2d_forward.reference
-    counted = y(np.ones_like(x), kernel, stride, padding, ceil_mode, True)
-    return y(x, kernel, stride, padding, ceil_mode, True) * np.where(counted < 1, 1, counted) * 0.75
+    counted = y(np.ones_like(x), geometry, ceil_mode, True)
+    return y(x, geometry, ceil_mode, True) * np.where(counted < 1, 1, counted) * 0.75
 
 
 def unscaled_dropout(x, p, key):
@@ -333,9 +340,34 @@ def test_check_kernel_forgives_absent_arguments_that_no_case_gives():
 
 def test_check_kernel_forgives_absent_arguments_that_are_neutral():
     def grouped_only(x, weight, stride, groups):
-        return kernels.conv2d_forward(x, weight, None, stride, ((0, 0), (0, 0)), (1, 1), groups)
+        geometry = Geometry(weight.shape[2:], stride, groups=groups)
+        return kernels.conv2d_forward(x, weight, None, geometry)
 
     check_kernel(grouped_only, against=kernels.conv2d_forward)
+
+
+def test_check_kernel_spells_out_a_geometry_for_a_function_that_takes_its_fields():
+    tried = []
+
+    def pool(x, kernel, stride, padding):
+        tried.append(kernel)
+        return kernels.max_pool2d_forward(x, Geometry(kernel, stride, padding), False)
+
+    check_kernel(pool, against=kernels.max_pool2d_forward)
+    assert {(3, 2), (3, 3), (3, 4)} <= set(tried)
+
+    def careless(x, kernel, stride, padding):
+        return kernels.max_pool2d_forward(x, Geometry(kernel, stride[::-1], padding), False)
+
+    text_of(check_kernel, careless, against=kernels.max_pool2d_forward)
+
+
+def test_check_kernel_lets_filters_alone_say_the_size_of_windows():
+    def columns(x, stride, padding, dilation):  # im2col without filters needs the kernel
+        return kernels.im2col(x, Geometry((3, 2), stride, padding, dilation))
+
+    with pytest.raises(ValueError, match="lacks arguments"):
+        check_kernel(columns, against=kernels.im2col)
 
 
 def test_check_kernel_without_cases_says_so():
@@ -642,8 +674,8 @@ class OverwritingMaxPool(MaxPool2d):
     """A pixel that wins twice keeps one gradient."""
 
     def backward(self, gy):
-        winner, shape = self.saved
-        return side_by_side_pool(gy, winner, shape, *self.geometry)
+        argmax, shape = self.saved
+        return side_by_side_pool(gy, argmax, shape, self.geometry)
 
 
 def test_a_mask_that_is_drawn_again_in_backward_is_found():
@@ -662,7 +694,7 @@ def test_batch_statistics_taken_for_constants_are_found():
 
 def test_the_gradient_of_overlapping_windows_is_found():
     def layer(stride):
-        return lambda x: OverwritingMaxPool((2, 2), stride, ((0, 0), (0, 0)), False)(x)
+        return lambda x: OverwritingMaxPool(Geometry((2, 2), stride), False)(x)
 
     check_gradient(layer((2, 2)), X)  # side by side nothing overlaps: the mistake is invisible
     assert "not the slope" in text_of(check_gradient, layer((1, 1)), X)
@@ -710,23 +742,23 @@ def test_the_size_of_the_input_does_not_matter(size):
 
 # ----------------------------------------------------------------------------- check_adjoint
 
-GEOMETRY = (3, 2), (2, 1), ((1, 0), (0, 1)), (1, 1)
+GEOMETRY = Geometry((3, 2), (2, 1), ((1, 0), (0, 1)))
 
 
 def columns_of(x):
-    return kernels.im2col(x, *GEOMETRY)
+    return kernels.im2col(x, GEOMETRY)
 
 
 def test_check_adjoint_accepts_the_transpose():
-    check_adjoint(columns_of, lambda c: kernels.col2im(c, X.shape, *GEOMETRY), X)
+    check_adjoint(columns_of, lambda c: kernels.col2im(c, X.shape, GEOMETRY), X)
     check_adjoint(lambda a, b: 2 * a - b, lambda g: (2 * g, -g), X, X)
 
 
 ADJOINTS = {
-    "overwrites": lambda c: overwriting_col2im(c, X.shape, *GEOMETRY),
-    "sign": lambda c: -kernels.col2im(c, X.shape, *GEOMETRY),
-    "flipped": lambda c: kernels.col2im(c, X.shape, *GEOMETRY)[:, :, ::-1],
-    "one part in a million": lambda c: kernels.col2im(c, X.shape, *GEOMETRY) * (1 + 1e-6),
+    "overwrites": lambda c: overwriting_col2im(c, X.shape, GEOMETRY),
+    "sign": lambda c: -kernels.col2im(c, X.shape, GEOMETRY),
+    "flipped": lambda c: kernels.col2im(c, X.shape, GEOMETRY)[:, :, ::-1],
+    "one part in a million": lambda c: kernels.col2im(c, X.shape, GEOMETRY) * (1 + 1e-6),
 }
 
 

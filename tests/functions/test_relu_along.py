@@ -114,14 +114,16 @@ def test_a_sequence_joins_a_convolution_and_the_relu_behind_it(rng):
 def test_a_sequence_joins_a_normalization_and_the_relu_behind_it(rng):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ReLU())
     x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
-    y, norm = net(x), net[1]
+    y = net(x)
+    norm = net[1]
     assert ops_of(y) == ["relu", "batch_norm", "conv2d"]
     assert norm.running_mean.data.any()
     assert np.array_equal(nn.in_turn(x, *net).data, y.data)
 
 
 def test_an_observer_sees_every_layer_and_the_same_numbers(rng):
-    model, seen = layers(), []
+    model = layers()
+    seen = []
     x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
     with nn.observe(lambda module, x, y: seen.append((type(module).__name__, y.data.min()))):
         watched = model(x)
@@ -141,7 +143,8 @@ def test_a_layer_of_ones_own_is_not_passed_over(rng):
             calls.append(x.shape)
             return super().forward(x)
 
-    calls, x = [], tn.tensor(np.ones((1, 3, 5, 5), np.float32))
+    calls = []
+    x = tn.tensor(np.ones((1, 3, 5, 5), np.float32))
     nn.Sequential(nn.Conv2d(3, 4, 3), Loud())(x)
     nn.Sequential(Louder(3), nn.ReLU())(x)
     assert calls == [(1, 4, 3, 3), (1, 3, 5, 5)]

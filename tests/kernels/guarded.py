@@ -69,7 +69,8 @@ def convolve(case):
         return moved(rng.integers(-3, 4, shape).astype(np.float32))
 
     for last in (False, True):
-        x, weight = fill(*x_shape), fill(*w_shape)
+        x = fill(*x_shape)
+        weight = fill(*w_shape)
         if last:
             x = moved(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
         y = kernels.conv2d_forward(x, weight, fill(w_shape[0]), *geometry)
@@ -126,7 +127,8 @@ def main(where, case):
     with kernels.use("numba"):
         for run in runs.values():
             run()  # compiles; Numba must still find NumPy's own functions
-        np.empty, np.zeros = guarded, lambda shape, dtype=float: guarded(shape, dtype, 0)
+        np.empty = guarded
+        np.zeros = lambda shape, dtype=float: guarded(shape, dtype, 0)
         for name, run in runs.items():
             sys.stdout.write(name + "\n")
             sys.stdout.flush()

@@ -6,7 +6,8 @@ import pytest
 from tinynet import kernels
 from tinynet.kernels import avg_pool2d_backward, avg_pool2d_forward
 
-NONE, BORDER = ((0, 0), (0, 0)), ((1, 1), (1, 1))
+NONE = ((0, 0), (0, 0))
+BORDER = ((1, 1), (1, 1))
 KINDS = pytest.mark.parametrize("kind", avg_pool2d_forward.implementations)
 
 

@@ -32,7 +32,8 @@ def test_a_batch_comes_out_with_the_bias_as_mean_and_the_weight_as_deviation(kin
 
 @KINDS
 def test_eps_is_added_to_the_variance_and_not_to_the_deviation(kind):
-    x, (zero, one) = np.full((1, 1, 1, 2), 6, "f"), vectors([0], [1])
+    x = np.full((1, 1, 1, 2), 6, "f")
+    zero, one = vectors([0], [1])
     with kernels.use(kind):
         y = batch_norm_forward(x, zero, 3 * one, one, zero, 1.0)
     assert y.ravel().tolist() == [3, 3]

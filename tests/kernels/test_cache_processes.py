@@ -74,7 +74,8 @@ def test_a_second_process_finds_everything(tmp_path):
 def test_an_edit_of_the_microkernel_finds_nothing(tmp_path):
     package = tmp_path / "tinynet"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    cache, microkernel = tmp_path / "cache", package / "kernels" / "codegen" / "microkernel.py"
+    cache = tmp_path / "cache"
+    microkernel = package / "kernels" / "codegen" / "microkernel.py"
 
     def found():
         return hits(start(cache, package=package, kernels="tile"))[0]

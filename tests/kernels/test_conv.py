@@ -14,7 +14,8 @@ from tinynet.kernels.conv import direct
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 
-ONE, NONE = (1, 1), ((0, 0), (0, 0))
+ONE = (1, 1)
+NONE = ((0, 0), (0, 0))
 
 
 def arguments(data, seed, fill=integers):
@@ -164,11 +165,13 @@ def test_it_says_the_same_bits_twice(kind):
 @pytest.mark.parametrize(("size", "weight"), [(16, (128, 32, 5, 5)), (8, (128, 96, 3, 3))])
 def test_two_groups_are_two_layers_bit_for_bit(size, weight, rng):
     """Whatever way they take, and however many images there are: towers must equal one device."""
-    half, border = weight[1], weight[2] // 2
+    half = weight[1]
+    border = weight[2] // 2
     geometry = ONE, ((border, border),) * 2, ONE
     x = floats(rng, (21, 2 * half, size, size)).astype(np.float32)
     gy = floats(rng, (21, weight[0], size, size)).astype(np.float32)
-    filters, middle = floats(rng, weight).astype(np.float32), weight[0] // 2
+    filters = floats(rng, weight).astype(np.float32)
+    middle = weight[0] // 2
     one = [
         conv2d_forward(x, filters, None, *geometry, 2),
         conv2d_backward_input(gy, filters, x.shape, *geometry, 2),

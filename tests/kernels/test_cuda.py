@@ -9,7 +9,7 @@ import pytest
 from tinynet import kernels
 from tinynet.kernels.cuda import launch as launch_module
 from tinynet.kernels.cuda.launch import Build, Parameter, cover, launch
-from tinynet.kernels.cuda.on_cpu import ORDERS, turns
+from tinynet.kernels.cuda.on_cpu import ORDERS, execution_order
 from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
@@ -114,7 +114,8 @@ def test_the_declaration_in_the_file_says_what_an_argument_becomes():
 
 
 def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
-    taken, build = [], launch_module._kernels
+    taken = []
+    build = launch_module._kernels
     monkeypatch.setattr(launch_module, "_kernels", lambda b, xp: taken.append(b) or build(b, xp))
     pooled(*pool)
     monkeypatch.setattr(launch_module, "NARROW", 15)
@@ -128,7 +129,7 @@ def test_the_order_of_threads_and_blocks_changes_no_bit(kernel):
         results = []
         for order in ORDERS:
             given = [a.copy() if isinstance(a, np.ndarray) else a for a in case]
-            with turns(order):
+            with execution_order(order):
                 y = kernel.implementations["cuda_on_cpu"](*given)
             arrays = y if isinstance(y, tuple) else given if y is None else (y,)
             results.append([a.tobytes() for a in arrays if isinstance(a, np.ndarray)])
@@ -163,7 +164,8 @@ def test_work_that_takes_several_blocks_and_rounds_is_right(name, dtype, rng):
 
 def test_a_row_of_scores_may_be_longer_than_a_block(rng):
     for classes in (33, 256, 700):
-        scores, labels = rng.standard_normal((3, classes)), rng.integers(0, classes, 3)
+        scores = rng.standard_normal((3, classes))
+        labels = rng.integers(0, classes, 3)
         check_kernel(
             kernels.cross_entropy.implementations["cuda_on_cpu"],
             *(scores, labels),
@@ -181,7 +183,8 @@ def test_an_array_of_more_than_2_to_31_elements_is_read_to_its_end():
     assert x.size > 2**31
     far = side - 1
     x[0, 0, ::far, ::far] = [[1, 2], [3, 4]]
-    nothing, geometry = ((0, 0), (0, 0)), ((1, 1), (far, far))
+    nothing = ((0, 0), (0, 0))
+    geometry = ((1, 1), (far, far))
     with kernels.use("cuda_on_cpu"):
         y, _ = kernels.max_pool2d_forward(x, *geometry, nothing, False)
         mean = kernels.avg_pool2d_forward(x, *geometry, nothing, False, True)

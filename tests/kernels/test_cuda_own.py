@@ -7,7 +7,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, memory_traffic, turns
+from tinynet.kernels import cuda_kernel, memory_traffic, execution_order
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.cuda.custom import Traffic
 from tinynet.testing import check_races, races
@@ -104,7 +104,8 @@ def test_neighbours_share_sectors_and_strides_do_not():
 
 
 def test_an_access_is_counted_wherever_the_pointer_has_gone():
-    a, total = np.ones((32, 16)), np.zeros(32)
+    a = np.ones((32, 16))
+    total = np.zeros(32)
     found = memory_traffic(cuda_kernel(TEXT, "rows"), 1, 32, a, 16, total)
     assert found["a"] == Traffic(16, 16 * 32, 8 * 16 * 32)  # 32 rows, each in a sector of its own
     assert found["sum"] == Traffic(16, 16 * 8, 8 * 16 * 32)
@@ -115,11 +116,13 @@ def test_an_access_is_counted_wherever_the_pointer_has_gone():
 
 
 def test_taking_turns_in_another_order_shows_a_missing_barrier():
-    y, kernel = np.zeros(2, np.float32), cuda_kernel(TEXT, "block_sum")
+    y = np.zeros(2, np.float32)
+    kernel = cuda_kernel(TEXT, "block_sum")
     raced = cuda_kernel(TEXT.replace("    __syncthreads();\n", ""), "block_sum")
-    right, wrong = [], []
+    right = []
+    wrong = []
     for order in ("forward", "backward", "mixed"):
-        with turns(order):
+        with execution_order(order):
             kernel(2, 64, X, y)
             right.append(y.tolist())
             raced(2, 64, X, y)
@@ -133,7 +136,8 @@ LOSES = 'extern "C" __global__ void loses(const int* x, int* y) {\n  y[x[threadI
 
 @pytest.mark.slow
 def test_the_judge_finds_a_race_and_is_silent_where_there_is_none():
-    numbers, y = np.arange(64, dtype=np.int32) % 3, np.zeros(3, np.int32)
+    numbers = np.arange(64, dtype=np.int32) % 3
+    y = np.zeros(3, np.int32)
     check_races(cuda_kernel(TEXT, "block_sum"), 2, 64, X, np.zeros(2, np.float32))
     with pytest.raises(AssertionError) as told:
         check_races(cuda_kernel(LOSES), 1, 64, numbers, y)

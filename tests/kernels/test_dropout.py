@@ -48,7 +48,8 @@ def test_the_mean_stays(kind):
 def test_another_seed_step_or_draw_is_another_mask(kind, other):
     x = np.ones(10_000, "f")
     with kernels.use(kind):
-        a, b = dropout(x, 0.5, KEY) != 0, dropout(x, 0.5, other) != 0
+        a = dropout(x, 0.5, KEY) != 0
+        b = dropout(x, 0.5, other) != 0
     assert (a == b).mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(x.size))
 
 
@@ -81,7 +82,8 @@ def test_shards_of_a_batch_get_the_mask_of_the_whole(kind, cuts):
     x = np.arange(1, 1 + 10 * 9, dtype="f").reshape(10, 3, 3)
     with kernels.use(kind):
         whole = dropout(x, 0.5, KEY)
-        shards, lo = [], 0
+        shards = []
+        lo = 0
         for hi in (*cuts, 10):
             shards.append(dropout(x[lo:hi], 0.5, (*KEY, 9 * lo)))
             lo = hi

@@ -117,7 +117,8 @@ def test_a_precision_keeps_its_bits_and_no_more(cupy, kind, bits):
 @pytest.mark.parametrize("kind", ["tf32", "bfloat16"])
 def test_sums_stay_float32(cupy, kind, rng):
     """Factors that are exact in 8 bits: only the sum could lose anything, and it does not."""
-    a, b = integers(rng, (3, 4096)).astype(np.float32), integers(rng, (4096, 2)).astype(np.float32)
+    a = integers(rng, (3, 4096)).astype(np.float32)
+    b = integers(rng, (4096, 2)).astype(np.float32)
     with tn.precision(kind):
         assert (gemm(cupy.asarray(a), cupy.asarray(b)).get() == a @ b).all()
         wide = gemm(cupy.asarray(a, np.float64), cupy.asarray(b, np.float64) / 3)
@@ -141,7 +142,8 @@ def test_an_unknown_precision_is_refused_with_the_known_ones():
 
 
 def test_on_numpy_arrays_it_is_numpys(rng):
-    a, b = floats(rng, (2, 3, 4)), floats(rng, (4, 5))
+    a = floats(rng, (2, 3, 4))
+    b = floats(rng, (4, 5))
     with tn.precision("bfloat16"):
         assert (gemm(a, b) == a @ b).all()
 
@@ -197,7 +199,9 @@ def test_a_failure_of_cublas_names_the_function(stand_in):
 
 def test_layers_multiply_with_it_forward_and_backward(stand_in, rng):
     """Numbers equal the CPU's; the stand-in refuses every product by CuPy itself."""
-    x, w, stack = floats(rng, (5, 7)), floats(rng, (3, 7)), floats(rng, (2, 7, 4))
+    x = floats(rng, (5, 7))
+    w = floats(rng, (3, 7))
+    stack = floats(rng, (2, 7, 4))
     found = {}
     for device in ("cpu", "cuda"):
         ts = [tn.tensor(a, device=device, requires_grad=True) for a in (x, w, stack)]

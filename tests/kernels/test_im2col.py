@@ -7,7 +7,8 @@ from cases import float_fill
 from strategies import seeds, windows
 from tinynet.kernels import col2im, im2col
 
-ONE, NONE = (1, 1), ((0, 0), (0, 0))
+ONE = (1, 1)
+NONE = ((0, 0), (0, 0))
 
 
 def test_a_column_is_a_window_in_row_major_order():
@@ -33,11 +34,13 @@ def test_columns_hold_what_the_equation_says(w, seed):
     x = float_fill(seed)(*w.shape)
     columns = im2col(x, w.kernel, w.stride, w.padding, w.dilation)
     framed = np.pad(x, ((0, 0), (0, 0), *w.padding))
-    (KH, KW), (OH, OW) = w.kernel, w.outputs()
+    KH, KW = w.kernel
+    OH, OW = w.outputs()
     assert columns.shape == (w.shape[0], w.shape[1] * KH * KW, OH * OW)
     columns = columns.reshape(*w.shape[:2], KH, KW, OH, OW)
     for p, q, i, j in np.ndindex(KH, KW, OH, OW):
-        h, v = w.stride[0] * i + w.dilation[0] * p, w.stride[1] * j + w.dilation[1] * q
+        h = w.stride[0] * i + w.dilation[0] * p
+        v = w.stride[1] * j + w.dilation[1] * q
         assert np.array_equal(columns[:, :, p, q, i, j], framed[:, :, h, v])
 
 

@@ -15,7 +15,8 @@ KINDS = pytest.mark.parametrize("kind", kernels.locally_connected2d_forward.impl
 @KINDS
 @given(w=windows(pooling=True), seed=seeds)
 def test_with_the_same_filters_everywhere_it_is_a_convolution(kind, w, seed):
-    rng, (OH, OW) = np.random.default_rng(seed), w.outputs()
+    rng = np.random.default_rng(seed)
+    OH, OW = w.outputs()
     x, weight, bias = (
         integers(rng, shape).astype("f") for shape in (w.shape, (3, w.shape[1], *w.kernel), (3,))
     )
@@ -37,14 +38,18 @@ def test_with_the_same_filters_everywhere_it_is_a_convolution(kind, w, seed):
 
 @given(w=windows(pooling=True), by_pixel=st.booleans())
 def test_links_are_every_pixel_that_every_window_sees(w, by_pixel):
-    size, KW, (SH, SW), outputs = w.shape[2:], w.kernel[1], w.stride, w.outputs()
+    size = w.shape[2:]
+    KW = w.kernel[1]
+    SH, SW = w.stride
+    outputs = w.outputs()
     net = local_loops.links(size, w.kernel, w.stride, w.padding, outputs, by_pixel=by_pixel)
     found = set()
     for end in range(len(net.begin) - 1):
         for other, place, tap in net.rows[net.begin[end] : net.begin[end + 1]].tolist():
             pixel = end if by_pixel else other
             assert place == (other if by_pixel else end)
-            (h, ww), (i, j) = divmod(pixel, size[1]), divmod(place, outputs[1])
+            h, ww = divmod(pixel, size[1])
+            i, j = divmod(place, outputs[1])
             p, q = divmod(tap, KW)
             assert (h, ww) == (SH * i + p - w.padding[0][0], SW * j + q - w.padding[1][0])
             found.add((pixel, place, tap))

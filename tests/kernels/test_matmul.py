@@ -17,7 +17,9 @@ def threads_of_blas():
 def test_no_product_wakes_a_thread_of_blas(side, rng, monkeypatch):
     """A thread of BLAS that was woken spins for long after, on a processor that we need."""
     a, b = (rng.standard_normal((side, side), np.float32) for _ in range(2))
-    before, seen, multiply = threads_of_blas(), [], np.matmul
+    before = threads_of_blas()
+    seen = []
+    multiply = np.matmul
 
     def watched(*args, **options):
         seen.append(threads_of_blas())

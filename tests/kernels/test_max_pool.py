@@ -8,7 +8,9 @@ from tinynet.kernels import max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.geometry import output_size
 
 NONE = ((0, 0), (0, 0))
-THREE, TWO, ONE_DOWN = (3, 3), (2, 2), (1, 2)
+THREE = (3, 3)
+TWO = (2, 2)
+ONE_DOWN = (1, 2)
 KINDS = pytest.mark.parametrize("kind", max_pool2d_forward.implementations)
 
 

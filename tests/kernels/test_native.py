@@ -20,9 +20,9 @@ from tinynet.kernels.codegen.native import (
     In2,
     Native,
     Out1,
-    Part,
-    Places1,
-    Places2,
+    Intrinsic,
+    Int32In1,
+    Int32In2,
     Real,
     helper,
 )
@@ -40,9 +40,9 @@ def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
 @pytest.fixture
 def make():
     """Build kernels that leave no trace in the list of the library's own."""
-    before = list(native.KERNELS)
+    before = list(native.COMPILED)
     yield Native
-    native.KERNELS[:] = before
+    native.COMPILED[:] = before
 
 
 @pytest.fixture
@@ -56,7 +56,8 @@ def cache(tmp_path, monkeypatch):
 
 
 def twice(kernel):
-    x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+    x = np.arange(5, dtype=np.float32)
+    y = np.zeros(5, np.float32)
     kernel(5, x, 2.0, y)
     assert y.tolist() == [0, 2, 4, 6, 8]
 
@@ -69,7 +70,7 @@ def test_rooms_import_without_numba():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS, ids=lambda k: f"{k.__module__}.{k.__name__}")
+@pytest.mark.parametrize("kernel", native.COMPILED, ids=lambda k: f"{k.__module__}.{k.__name__}")
 def test_every_kernel_says_its_types(kernel):
     lo, hi, *rest = kernel.signature().args
     assert str(lo) == str(hi) == "int64"
@@ -85,7 +86,9 @@ def test_a_wrong_type_is_refused_not_compiled(make, dtype):
 
 
 def test_a_read_only_array_is_read_and_not_written(make):
-    kernel, x, y = make(scale), np.ones(4, np.float32), np.zeros(4, np.float32)
+    kernel = make(scale)
+    x = np.ones(4, np.float32)
+    y = np.zeros(4, np.float32)
     x.flags.writeable = False
     kernel(4, x, 3.0, y)
     assert y.tolist() == [3, 3, 3, 3]
@@ -109,8 +112,9 @@ offset = helper(lambda x: x + np.float32(1))
 def test_a_bound_part_takes_the_place_of_a_global(make):
     import numba
 
-    other = Part(lambda: numba.njit(lambda x: x + np.float32(10)))
-    x, y = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    other = Intrinsic(lambda: numba.njit(lambda x: x + np.float32(10)))
+    x = np.zeros(3, np.float32)
+    y = np.zeros(3, np.float32)
     make(plus)(3, x, y)
     assert y.tolist() == [1, 1, 1]
     make(plus, {"offset": other}, "ten")(3, x, y)
@@ -121,15 +125,38 @@ def test_a_bound_part_takes_the_place_of_a_global(make):
 
 
 def one_tile(
-    lo: int, hi: int, x: In1, rows: Places2, cols: Places1, w: In2, bias: In1, y: Out1, follow: int,
+    lo: int,
+    hi: int,
+    x: In1,
+    rows: Int32In2,
+    cols: Int32In1,
+    w: In2,
+    bias: In1,
+    y: Out1,
+    follow: int,
     floor: Real,
-) -> None:  # fmt: skip
+) -> None:
     for t in range(lo, hi):
         start = y if follow else bias
         tile(
-            x, 0, rows, t * rows.shape[1], cols, 0, len(cols), w, 0, start, 0, follow, y, 0,
-            rows, t * rows.shape[1], floor,
-        )  # fmt: skip
+            x,
+            0,
+            rows,
+            t * rows.shape[1],
+            cols,
+            0,
+            len(cols),
+            w,
+            0,
+            start,
+            0,
+            follow,
+            y,
+            0,
+            rows,
+            t * rows.shape[1],
+            floor,
+        )
 
 
 tile = native.tile
@@ -139,12 +166,15 @@ SHAPES["narrow AVX512"] = microkernel.NARROW[microkernel.AVX512]
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
-    P, B, depth = shape.pixels, shape.channels, 7
-    kernel = make(one_tile, {"tile": Part(lambda: microkernel.build_tile(shape))}, str(shape))
+    P = shape.pixels
+    B = shape.channels
+    depth = 7
+    kernel = make(one_tile, {"tile": Intrinsic(lambda: microkernel.build_tile(shape))}, str(shape))
     rows = (np.arange(2 * P, dtype=np.int32)[::-1].copy() * B).reshape(2, P)
     cols = rng.integers(0, 2 * B, depth).astype(np.int32)
     x, w = (rng.integers(-5, 6, s).astype(np.float32) for s in ((2 * P + 2) * B, (depth, B)))
-    bias, y = rng.integers(-5, 6, B).astype(np.float32), np.full(2 * P * B, np.nan, np.float32)
+    bias = rng.integers(-5, 6, B).astype(np.float32)
+    y = np.full(2 * P * B, np.nan, np.float32)
     product = x[rows.reshape(-1, 1) + cols] @ w
     kernel(2, x, rows, cols, w, bias, y, 0, 0.0)
     assert np.array_equal(y.reshape(-1, B)[::-1], np.maximum(product + bias, 0))
@@ -158,7 +188,8 @@ def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
 
 
 def test_a_second_process_compiles_nothing(make, cache):
-    first, second = make(scale), make(scale)
+    first = make(scale)
+    second = make(scale)
     twice(first)
     twice(second)
     assert not first.from_cache
@@ -293,21 +324,24 @@ def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
 
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 5))
 def test_every_unit_of_work_is_done_once(n, grain, size):
-    team, done = team_module.Team(size), []
+    team = team_module.Team(size)
+    done = []
     team.run(lambda lo, hi: done.extend(range(lo, hi)), n, grain, ())
     team.dismiss()
     assert sorted(done) == list(range(n))
 
 
 def test_small_work_stays_with_the_caller():
-    team, seen = team_module.Team(3), set()
+    team = team_module.Team(3)
+    seen = set()
     team.run(lambda lo, hi: seen.add(threading.current_thread()), 19, 10, ())
     team.dismiss()
     assert seen == {threading.current_thread()}
 
 
 def test_large_work_is_shared():
-    team, barrier = team_module.Team(2), threading.Barrier(2, timeout=10)
+    team = team_module.Team(2)
+    barrier = threading.Barrier(2, timeout=10)
     team.run(lambda lo, hi: barrier.wait() if lo < 2 else None, 8, 1, ())  # two at a time, or never
     team.dismiss()
 
@@ -327,7 +361,8 @@ def test_an_error_in_any_thread_comes_back_to_the_caller(bad):
 
 
 def test_a_kernel_may_be_called_while_the_team_is_at_work():
-    team, done = team_module.Team(2), []
+    team = team_module.Team(2)
+    done = []
     inner = lambda lo, hi: done.extend(range(lo, hi))  # noqa: E731
     team.run(lambda lo, hi: team.run(inner, 4, 1, ()), 8, 8, ())
     team.run(lambda lo, hi: [team.run(inner, 1, 1, ()) for _ in range(lo, hi)], 8, 1, ())

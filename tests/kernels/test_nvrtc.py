@@ -25,7 +25,8 @@ def nvrtc():
 
 def compiled(nvrtc, text, architecture):
     """Return what NVRTC says, and how many bytes of machine code it made."""
-    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    program = ctypes.c_void_p()
+    size = ctypes.c_size_t()
     options = [option.encode() for option in (*OPTIONS, f"-arch={architecture}")]
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"text", 0, None, None)
     nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))

@@ -30,7 +30,8 @@ def visit_rooms():
 
 
 def run_one(file, name):
-    x, y = np.ones(256, np.float32), np.zeros(256, np.float32)
+    x = np.ones(256, np.float32)
+    y = np.zeros(256, np.float32)
     text = f'#line 1 "{Path(file).name}"\n' + Path(file).read_text(encoding="utf-8")
     on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
 

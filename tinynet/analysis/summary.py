@@ -129,14 +129,14 @@ def kernel_table() -> str:
     rows = [("kernel", "implementations", "but the reference for")]
     for kernel in kernels.KERNELS:
         kinds: dict[str, list[str]] = {}
-        for kind, falls in kernel.fall_backs.items():
-            for why, _ in falls:
-                kinds.setdefault(why, []).append(kind)
+        for kind, falls in kernel.fallbacks.items():
+            for reason, _ in falls:
+                kinds.setdefault(reason, []).append(kind)
         reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
         rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
         rows += [("", "", reason) for reason in reasons[1:]]
     notes = [f"Every kernel in place of {kind}: {why}." for kind, why in GENERAL.items()]
-    return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
+    return "\n".join([table(rows, left=3), "", *notes, winograd.CONDITIONS])
 
 
 def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:

@@ -18,11 +18,11 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import In2, Out2, Real, native
 from tinynet.kernels.codegen.vectors import times_power, window_sums
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
@@ -65,25 +65,45 @@ def lrn_forward_numba(
 ) -> tuple[Array, Array]:
     """One pass over x."""
     last = channels_last(x)
-    y, scale, C = np.empty_like(last), np.empty_like(last), x.shape[1]
-    pixels, rows = x.size // C, (-1, C)
+    y = np.empty_like(last)
+    scale = np.empty_like(last)
+    C = x.shape[1]
+    pixels = x.size // C
+    rows = (-1, C)
     _forward_loops(
-        pixels, last.reshape(rows), n // 2, k, alpha, beta, groups, y.reshape(rows),
-        scale.reshape(rows), grain=share(C),
-    )  # fmt: skip
+        pixels,
+        last.reshape(rows),
+        n // 2,
+        k,
+        alpha,
+        beta,
+        groups,
+        y.reshape(rows),
+        scale.reshape(rows),
+        grain=grain_size(C),
+    )
     return channels_first(y), channels_first(scale)
 
 
 @native
 def _forward_loops(
-    lo: int, hi: int, x: In2, half: int, k: Real, alpha: Real, beta: Real, groups: int,
-    y: Out2, scale: Out2,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    x: In2,
+    half: int,
+    k: Real,
+    alpha: Real,
+    beta: Real,
+    groups: int,
+    y: Out2,
+    scale: Out2,
+) -> None:
     C = x.shape[1] // groups
     term = np.zeros(C + 2 * half, np.float32)  # (zeros, the C terms of a group, zeros)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            here, s = x[i, first : first + C], scale[i, first : first + C]
+            here = x[i, first : first + C]
+            s = scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = here[c] * here[c]
             window_sums(term, 2 * half + 1, k, alpha, s)
@@ -96,22 +116,34 @@ def lrn_backward_numba(
 ) -> Array:
     """One pass over three arrays: y is quicker to compute again than to read."""
     inputs = [channels_last(a) for a in (gy, x, scale)]
-    gx, C = np.empty_like(inputs[0]), x.shape[1]
-    flat, factor = [a.reshape(-1, C) for a in (*inputs, gx)], 2 * alpha * beta
-    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=share(C))
+    gx = np.empty_like(inputs[0])
+    C = x.shape[1]
+    flat = [a.reshape(-1, C) for a in (*inputs, gx)]
+    factor = 2 * alpha * beta
+    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=grain_size(C))
     return channels_first(gx)
 
 
 @native
 def _backward_loops(
-    lo: int, hi: int, gy: In2, x: In2, scale: In2, gx: Out2, half: int, factor: Real, beta: Real,
+    lo: int,
+    hi: int,
+    gy: In2,
+    x: In2,
+    scale: In2,
+    gx: Out2,
+    half: int,
+    factor: Real,
+    beta: Real,
     groups: int,
-) -> None:  # fmt: skip
+) -> None:
     C = x.shape[1] // groups
-    term, total = np.zeros(C + 2 * half, np.float32), np.empty(C, np.float32)
+    term = np.zeros(C + 2 * half, np.float32)
+    total = np.empty(C, np.float32)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            here, s = x[i, first : first + C], scale[i, first : first + C]
+            here = x[i, first : first + C]
+            s = scale[i, first : first + C]
             out = gx[i, first : first + C]
             times_power(gy[i, first : first + C], s, beta, out)
             for c in range(C):
@@ -136,7 +168,7 @@ def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
 
 
 @lrn_forward.cuda
-@unless("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
+@fallback_if("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
 def lrn_forward_cuda(
     x: Array, n: int, k: float, alpha: float, beta: float, groups: int
 ) -> tuple[Array, Array]:
@@ -149,7 +181,7 @@ def lrn_forward_cuda(
 
 
 @lrn_backward.cuda
-@unless("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
+@fallback_if("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:

@@ -19,7 +19,7 @@ from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 BLOCKS = 8  # a fixed number, so that the bits do not depend on the number of threads
 WORTH = 1_000_000  # multiplications that are worth waking a thread for
@@ -55,8 +55,10 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     """
     if array_module(a) is np:
         return np.matmul(a, b, out=out)
-    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    (M, K), N = a.shape[-2:], b.shape[-1]
+    xp = array_module(a)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    M, K = a.shape[-2:]
+    N = b.shape[-1]
     if b.shape[-2] != K:
         raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
     dtype = np.result_type(a.dtype, b.dtype)
@@ -76,7 +78,8 @@ def _multiply(a: Array, b: Array, y: Array) -> None:
     """Write a @ b into y, on a GPU, in as few calls of cuBLAS as it takes without copies."""
     from tinynet.kernels.cuda.cublas import Matrices, blas
 
-    batch, xp = y.shape[:-2], array_module(y)
+    batch = y.shape[:-2]
+    xp = array_module(y)
     if len(batch) > 1 and (a.shape[:-2] != batch or b.shape[:-2] != batch):
         for i in range(batch[-1]):  # groups of filters, say, that each image meets again
             _multiply(_pick(a, i), _pick(b, i), y[..., i, :, :])
@@ -118,7 +121,8 @@ def matmul(a: Array, b: Array, halves: str = "") -> Array:
 
 def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) -> Array:
     """Return a @ b from two products; multiply(a, b, out) computes one."""
-    (M, K), N = a.shape, b.shape[1]
+    M, K = a.shape
+    N = b.shape[1]
     half = {"M": M, "N": N, "K": K}[side] // 2
     if side == "K":
         y = multiply(a[:, :half], b[:half], None)
@@ -134,7 +138,7 @@ def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) ->
 
 
 @matmul.numba
-@unless("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
+@fallback_if("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
 def matmul_numba(a: Array, b: Array, halves: str = "") -> Array:
     """Split the longer side of y into blocks, which the team takes one by one."""
     return _in_halves(_in_blocks, a, b, halves) if halves else _in_blocks(a, b)
@@ -146,9 +150,11 @@ def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
     A small product is one block, and BLAS alone on this thread too: one of its own threads, once
     woken, spins for long after, on a processor that our next kernel needs.
     """
-    M, N = len(a), b.shape[1]
+    M = len(a)
+    N = b.shape[1]
     y = np.empty((M, N), np.float32) if out is None else out
-    side, settings = max(M, N), np.geterr()
+    side = max(M, N)
+    settings = np.geterr()
     if M * N * b.shape[0] < WORTH:
         with single_thread():
             return np.matmul(a, b, out=y)
@@ -169,7 +175,8 @@ def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
 
 # ---- the same in threads: matmul.cu
 
-TILE, THREADS = 64, 256  # as in tile_product.cuh
+TILE = 64  # as in tile_product.cuh
+THREADS = 256
 
 
 def tiles(rows: int, columns: int) -> int:
@@ -192,9 +199,11 @@ def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
 
 
 def _in_tiles(a: Array, b: Array, out: Array | None = None) -> Array:
-    (M, K), N = a.shape, b.shape[1]
+    M, K = a.shape
+    N = b.shape[1]
     y = np.empty((M, N), a.dtype) if out is None else out
-    (a, *a_steps), (b, *b_steps) = _steps(a), _steps(b)
+    a, *a_steps = _steps(a)
+    b, *b_steps = _steps(b)
     grid = Grid((tiles(M, N),), (THREADS,))
     launch("matmul", "matmul", grid, a, b, M, K, N, *a_steps, *b_steps, y)
     return y

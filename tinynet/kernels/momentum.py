@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynet.core.backend import Array, array_module, is_array
-from tinynet.kernels.codegen.layout import share
+from tinynet.kernels.codegen.layout import grain_size
 from tinynet.kernels.codegen.native import In1, Out1, Real, native
 from tinynet.kernels.cuda.launch import BLOCK, MANY, Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 Arrays = Sequence[Array]
 """A list of arrays, or one array, which then counts as the list of its rows."""
@@ -52,7 +52,7 @@ def momentum_update(
             weight -= lr * (g + momentum * velocity if nesterov else velocity)
 
 
-scattered = unless(
+scattered = fallback_if(
     "weights or velocities that are not contiguous, or of two types",
     lambda weights, gradients, velocities, *_: (
         not all(x.flags.c_contiguous for x in (*weights, *velocities))
@@ -81,17 +81,26 @@ def momentum_update_numba(
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
         g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
         _update_loop(
-            weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
+            weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=grain_size(1)
         )
 
 
 @native
 def _update_loop(
-    lo: int, hi: int, weight: Out1, gradient: In1, velocity: Out1, lr: Real, momentum: Real,
-    weight_decay: Real, nesterov: bool, paper: bool,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    weight: Out1,
+    gradient: In1,
+    velocity: Out1,
+    lr: Real,
+    momentum: Real,
+    weight_decay: Real,
+    nesterov: bool,
+    paper: bool,
+) -> None:
     for i in range(lo, hi):
-        g, v = gradient[i] + weight_decay * weight[i], momentum * velocity[i]
+        g = gradient[i] + weight_decay * weight[i]
+        v = momentum * velocity[i]
         if paper:
             v -= lr * g
             weight[i] += momentum * v - lr * g if nesterov else v
@@ -126,6 +135,4 @@ def momentum_update_cuda(
         arrays = [list(x[some : some + MANY]) for x in (weights, gradients, velocities)]
         sizes = [w.size for w in arrays[0]]
         blocks = min(-(-max(sizes) // BLOCK), ENOUGH)
-        launch(
-            "momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings
-        )  # fmt: skip
+        launch("momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings)

@@ -15,13 +15,14 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 
 @Kernel
 def cross_entropy(scores: Array, labels: Array) -> tuple[Array, Array]:
     """Return (loss, gscores) of scores (N, classes), labels (N,): a 0-d array and (N, classes)."""
-    xp, rows = array_module(scores), array_module(scores).arange(len(scores))
+    xp = array_module(scores)
+    rows = array_module(scores).arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)
     exponential = xp.exp(shifted)
     total = exponential.sum(axis=1, keepdims=True)
@@ -40,12 +41,14 @@ def _no_class(scores: Array, labels: Array) -> bool:
 
 
 @cross_entropy.cuda
-@unless("no scores", lambda scores, labels: scores.size == 0)
-@unless("labels on a CPU that are no classes", _no_class)
+@fallback_if("no scores", lambda scores, labels: scores.size == 0)
+@fallback_if("labels on a CPU that are no classes", _no_class)
 def cross_entropy_cuda(scores: Array, labels: Array) -> tuple[Array, Array]:
     """One block a row. Where a label is no class, the loss is NaN: a GPU cannot raise."""
-    xp, (N, classes) = array_module(scores), scores.shape
-    losses, gradient = xp.empty(N, xp.float64), xp.empty((N, classes), scores.dtype)
+    xp = array_module(scores)
+    N, classes = scores.shape
+    losses = xp.empty(N, xp.float64)
+    gradient = xp.empty((N, classes), scores.dtype)
     loss = xp.empty((), scores.dtype)
     threads = min(256, -(-classes // 32) * 32)  # whole warps
     labels = xp.ascontiguousarray(labels, xp.int64)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import In3, Out1, Out3, Real, helper, native
 from tinynet.kernels.codegen.vectors import times_power
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
@@ -66,22 +66,32 @@ def spatial_norm_forward_numba(
     x: Array, n: int, k: float, alpha: float, beta: float
 ) -> tuple[Array, Array]:
     """One image at a time, which stays in the cache."""
-    last, (N, C, H, W) = channels_last(x), x.shape
-    y, scale = np.empty_like(last), np.empty_like(last)
+    last = channels_last(x)
+    N, C, H, W = x.shape
+    y = np.empty_like(last)
+    scale = np.empty_like(last)
     rows = [a.reshape(N, H, W * C) for a in (last, y, scale)]
-    _forward_loops(
-        N, *rows, C, n // 2, k, alpha, beta, grain=share(x[:1].size)
-    )  # fmt: skip
+    _forward_loops(N, *rows, C, n // 2, k, alpha, beta, grain=grain_size(x[:1].size))
     return channels_first(y), channels_first(scale)
 
 
 @native
 def _forward_loops(
-    lo: int, hi: int, x: In3, y: Out3, scale: Out3, C: int, half: int, k: Real, alpha: Real,
+    lo: int,
+    hi: int,
+    x: In3,
+    y: Out3,
+    scale: Out3,
+    C: int,
+    half: int,
+    k: Real,
+    alpha: Real,
     beta: Real,
-) -> None:  # fmt: skip
-    H, row = x.shape[1], x.shape[2]
-    squares, beside = np.empty((H, row), np.float32), np.zeros(row + 2 * half * C, np.float32)
+) -> None:
+    H = x.shape[1]
+    row = x.shape[2]
+    squares = np.empty((H, row), np.float32)
+    beside = np.zeros(row + 2 * half * C, np.float32)
     for n in range(lo, hi):
         for i in range(H):
             for j in range(row):
@@ -96,7 +106,8 @@ def _forward_loops(
 @helper
 def _around(term: Array, i: int, half: int, C: int, beside: Array, total: Out1) -> None:
     """Write the window sums of row i into total; beside: a row with half * C zeros at each end."""
-    row, edge = term.shape[1], half * C
+    row = term.shape[1]
+    edge = half * C
     for j in range(row):
         beside[edge + j] = term[i, j]
     for h in range(max(0, i - half), min(len(term), i + half + 1)):
@@ -116,21 +127,30 @@ def spatial_norm_backward_numba(
 ) -> Array:
     """One image at a time; y is quicker to compute again than to read."""
     inputs = [channels_last(a) for a in (gy, x, scale)]
-    gx, (N, C, H, W) = np.empty_like(inputs[0]), x.shape
+    gx = np.empty_like(inputs[0])
+    N, C, H, W = x.shape
     rows = [a.reshape(N, H, W * C) for a in (*inputs, gx)]
-    _backward_loops(
-        N, *rows, C, n // 2, 2 * alpha * beta, beta, grain=share(x[:1].size)
-    )  # fmt: skip
+    _backward_loops(N, *rows, C, n // 2, 2 * alpha * beta, beta, grain=grain_size(x[:1].size))
     return channels_first(gx)
 
 
 @native
 def _backward_loops(
-    lo: int, hi: int, gy: In3, x: In3, scale: In3, gx: Out3, C: int, half: int, factor: Real,
+    lo: int,
+    hi: int,
+    gy: In3,
+    x: In3,
+    scale: In3,
+    gx: Out3,
+    C: int,
+    half: int,
+    factor: Real,
     beta: Real,
-) -> None:  # fmt: skip
-    H, row = x.shape[1], x.shape[2]
-    term, total = np.empty((H, row), np.float32), np.empty(row, np.float32)
+) -> None:
+    H = x.shape[1]
+    row = x.shape[2]
+    term = np.empty((H, row), np.float32)
+    total = np.empty(row, np.float32)
     beside = np.zeros(row + 2 * half * C, np.float32)
     for n in range(lo, hi):
         for i in range(H):
@@ -165,7 +185,8 @@ def spatial_norm_backward_cuda(
 ) -> Array:
     """One thread a pixel, which walks its window on three arrays."""
     N, C, H, W = x.shape
-    inputs, gx = [in_rows(a) for a in (gy, x, y, scale)], array_module(x).empty(x.shape, x.dtype)
+    inputs = [in_rows(a) for a in (gy, x, y, scale)]
+    gx = array_module(x).empty(x.shape, x.dtype)
     settings = N * C, H, W, n // 2, 2 * alpha * beta, beta
     launch("spatial_norm", "spatial_norm_backward", cover(x.size), *inputs, *settings, gx)
     return gx

@@ -17,7 +17,7 @@ from tinynet import functions as F
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import split_linear
-from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.geometry import Geometry, Padding, Pair, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.activation import ReLU
 from tinynet.nn.module import Buffer, Module, Parameter
@@ -123,7 +123,8 @@ class LocallyConnected2d(Module):
         self.padding = padding_pairs(padding, "LocallyConnected2d: padding")
         kernel = pair(kernel_size, "LocallyConnected2d: kernel_size")
         maps = (0, in_channels, *pair(size, "LocallyConnected2d: size"))
-        places = output_shape("LocallyConnected2d", maps, kernel, self.stride, self.padding)
+        geometry = Geometry(kernel, self.stride, self.padding)
+        places = geometry.output_shape("LocallyConnected2d", maps)
         filters = init.he((out_channels * math.prod(places), in_channels, *kernel))
         self.weight = Parameter(filters.reshape(*places, out_channels, in_channels, *kernel))
         self.bias = Parameter(np.zeros((out_channels, *places), np.float32))

@@ -96,7 +96,8 @@ class Cache:
     """One file for a kernel. Numba's dispatcher calls load_overload and save_overload."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
-        self.name, self.hit = name, False
+        self.name = name
+        self.hit = False
         self.folder = folder(tuple(sorted(options.items())))
 
     def load_overload(self, _signature: Any, target: Any) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import functools
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names and numbers of glibc's malloc.h
+M_TRIM_THRESHOLD = -1  # names and numbers of glibc's malloc.h
+M_MMAP_MAX = -4
 
 
 @functools.cache

@@ -77,8 +77,12 @@ class Emitter:
     def __init__(self, context: Any, builder: Any, lanes: int) -> None:
         from llvmlite import ir
 
-        self.context, self.builder, self.ir, self.lanes = context, builder, ir, lanes
-        self.real, self.integer = ir.FloatType(), ir.IntType(64)
+        self.context = context
+        self.builder = builder
+        self.ir = ir
+        self.lanes = lanes
+        self.real = ir.FloatType()
+        self.integer = ir.IntType(64)
         self.vector = ir.VectorType(self.real, lanes)
 
     def number(self, value: int) -> Any:
@@ -109,7 +113,8 @@ class Emitter:
 
     def spread(self, value: Any) -> Any:
         """Return one float in every lane."""
-        ir, few = self.ir, self.ir.IntType(32)
+        ir = self.ir
+        few = self.ir.IntType(32)
         one = self.builder.insert_element(
             ir.Constant(self.vector, ir.Undefined), value, ir.Constant(few, 0)
         )
@@ -168,7 +173,8 @@ def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: A
         return e.pointer(signature.args[k], args[k], args[k + 1])
 
     x, rows, cols, w, start, y, places = (pointer(k) for k in (0, 2, 4, 7, 9, 12, 14))
-    depth, follow = args[6], args[11]
+    depth = args[6]
+    follow = args[11]
     block = [(p, v) for p in range(shape.pixels) for v in range(shape.vectors)]
     column = [e.number(v * shape.lanes) for v in range(shape.vectors)]
     pixels = [builder.gep(x, [e.index(rows, e.number(p))]) for p in range(shape.pixels)]

@@ -49,13 +49,14 @@ class Kind(NamedTuple):
         """Return the type in Numba's words. What is not written may be a read-only array."""
         from numba import types
 
-        dtype, array = getattr(types, self.dtype), cast("Any", types.Array)
+        dtype = getattr(types, self.dtype)
+        array = cast("Any", types.Array)
         return array(dtype, self.axes, self.layout, readonly=not self.written)
 
 
 # What a kernel's argument may be: for people an array or a number, for Numba an exact type.
 Real = Annotated[float, "float32"]
-NOTHING = float("-inf")  # the smallest a sum may be, where all may stay as they are
+NO_FLOOR = float("-inf")  # the smallest a sum may be, where all may stay as they are
 In1 = Annotated[Array, Kind("float32", 1)]
 In2 = Annotated[Array, Kind("float32", 2)]
 In3 = Annotated[Array, Kind("float32", 3)]
@@ -68,13 +69,13 @@ Out4 = Annotated[Array, Kind("float32", 4, written=True)]
 Out5 = Annotated[Array, Kind("float32", 5, written=True)]
 Strided4 = Annotated[Array, Kind("float32", 4, "A")]
 StridedOut4 = Annotated[Array, Kind("float32", 4, "A", written=True)]
-Wide2 = Annotated[Array, Kind("float64", 2, written=True)]
-Places1 = Annotated[Array, Kind("int32", 1)]
-Places2 = Annotated[Array, Kind("int32", 2)]
-Indices1 = Annotated[Array, Kind("int64", 1)]
-Indices2 = Annotated[Array, Kind("int64", 2)]
-TagsIn4 = Annotated[Array, Kind("uint8", 4)]
-TagsOut4 = Annotated[Array, Kind("uint8", 4, written=True)]
+Float64Out2 = Annotated[Array, Kind("float64", 2, written=True)]
+Int32In1 = Annotated[Array, Kind("int32", 1)]
+Int32In2 = Annotated[Array, Kind("int32", 2)]
+Int64In1 = Annotated[Array, Kind("int64", 1)]
+Int64In2 = Annotated[Array, Kind("int64", 2)]
+UInt8In4 = Annotated[Array, Kind("uint8", 4)]
+UInt8Out4 = Annotated[Array, Kind("uint8", 4, written=True)]
 
 OPTIONS: dict[str, Any] = {
     "boundscheck": False,
@@ -94,7 +95,7 @@ def say_on_stderr(_name: str) -> None:
 
 
 on_compile: Callable[[str], None] | None = say_on_stderr  # told the name of what is compiled
-KERNELS: list[Native] = []
+COMPILED: list[Native] = []
 _building = threading.RLock()
 
 
@@ -104,14 +105,16 @@ class Native:
     def __init__(
         self,
         function: Callable[..., None],
-        parts: Mapping[str, Part] | None = None,
+        parts: Mapping[str, Intrinsic] | None = None,
         variant: str = "",
     ) -> None:
         functools.update_wrapper(self, function)
-        self.function, self.parts, self.variant = function, parts or {}, variant
+        self.function = function
+        self.parts = parts or {}
+        self.variant = variant
         self.compiled: Callable[..., None] | None = None
         self.from_cache = False
-        KERNELS.append(self)
+        COMPILED.append(self)
 
     def __call__(self, n: int, *args: Any, grain: int = 1) -> None:
         """Run the loop over range(n), in pieces of at least `grain`, on the team."""
@@ -142,7 +145,8 @@ class Native:
                 dispatcher._cache = cache = _ToldCache(name, OPTIONS)
                 dispatcher.compile(self.signature())
                 dispatcher.disable_compile()
-                self.from_cache, self.compiled = cache.hit, dispatcher
+                self.from_cache = cache.hit
+                self.compiled = dispatcher
         return self.compiled
 
 
@@ -156,30 +160,30 @@ class _ToldCache(cache_module.Cache):
         return result
 
 
-class Part:
+class Intrinsic:
     """Something that kernels use by its global name, made when the first of them is built."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = functools.cache(make)
 
     def __call__(self, *args: Any) -> Any:
-        """Exist for the reader and the type checker: only kernels call a Part."""
+        """Exist for the reader and the type checker: only kernels call a Intrinsic."""
         raise TypeError("only a compiled kernel can call this")
 
-    def built(self, _others: Mapping[str, Part]) -> Any:
+    def built(self, _others: Mapping[str, Intrinsic]) -> Any:
         """Return what Numba sees in this object's place."""
         return self.make()
 
 
-class Helper(Part):
+class Helper(Intrinsic):
     """A small function that kernels call; it becomes part of them."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
 
-    def built(self, others: Mapping[str, Part]) -> Any:
-        """Return the function for a kernel that binds these other Parts."""
+    def built(self, others: Mapping[str, Intrinsic]) -> Any:
+        """Return the function for a kernel that binds these other Intrinsics."""
         import numba
 
         inlined = numba.njit(inline="always", **OPTIONS)  # quicker to compile than a call
@@ -191,12 +195,12 @@ def helper(function: Callable[..., Any]) -> Helper:
     return Helper(function)
 
 
-def _with_built_globals(function: Any, bound: Mapping[str, Part]) -> Any:
-    """Return the same code, in whose globals our own Parts have been built."""
+def _with_built_globals(function: Any, bound: Mapping[str, Intrinsic]) -> Any:
+    """Return the same code, in whose globals our own Intrinsics have been built."""
     names = function.__code__.co_names
     found = {name: function.__globals__.get(name) for name in names}
     parts = {name: bound.get(name, value) for name, value in found.items()}
-    built = {name: p.built(bound) for name, p in parts.items() if isinstance(p, Part)}
+    built = {name: p.built(bound) for name, p in parts.items() if isinstance(p, Intrinsic)}
     fresh = FunctionType(function.__code__, {**function.__globals__, **built}, function.__name__)
     fresh.__qualname__ = function.__qualname__
     return fresh
@@ -207,11 +211,11 @@ def native(function: Callable[..., None]) -> Native:
     return Native(function)
 
 
-tile = Part(lambda: microkernel.build_tile(microkernel.host_shape()))
-narrow_tile = Part(lambda: microkernel.build_tile(microkernel.shape_for(1)))
+tile = Intrinsic(lambda: microkernel.build_tile(microkernel.host_shape()))
+narrow_tile = Intrinsic(lambda: microkernel.build_tile(microkernel.shape_for(1)))
 
 
-class Blocked:
+class TiledKernel:
     """A loop over blocks of `tile`, in two versions: for whole blocks and for narrow ones.
 
     Where `_microkernel.NARROW` has none for this processor, the second is never called.
@@ -220,7 +224,7 @@ class Blocked:
     def __init__(
         self,
         function: Callable[..., None],
-        parts: Mapping[str, Part] | None = None,
+        parts: Mapping[str, Intrinsic] | None = None,
         variant: str = "",
     ) -> None:
         self.wide = Native(function, parts, variant)
@@ -233,15 +237,15 @@ class Blocked:
         (self.wide if wide else self.narrow)(n, *args, grain=grain)
 
 
-def blocked(function: Callable[..., None]) -> Blocked:
+def tiled(function: Callable[..., None]) -> TiledKernel:
     """Decorate a loop that calls `tile`; call the result with the columns of a block, too."""
-    return Blocked(function)
+    return TiledKernel(function)
 
 
 def needed() -> list[Native]:
     """Return the kernels that this processor may run."""
     both = microkernel.host_shape() in microkernel.NARROW
-    return [k for k in KERNELS if both or narrow_tile not in k.parts.values()]
+    return [k for k in COMPILED if both or narrow_tile not in k.parts.values()]
 
 
 def warm() -> None:

@@ -31,7 +31,8 @@ def offsets(*axes: Axis) -> Table:
     """Return the offsets of all combinations, the last axis fastest."""
     along = [first + step * np.arange(count) for count, step, first in axes]
     places = functools.reduce(np.add.outer, along).reshape(-1)
-    low, high = int(places.min()), int(places.max())
+    low = int(places.min())
+    high = int(places.max())
     if not -(2**31) <= low <= high < 2**31:
         raise OverflowError(f"conv2d: offsets of {high} do not fit in 32 bits.")
     return Table(np.ascontiguousarray(places, np.int32), low, high)
@@ -48,7 +49,8 @@ def tiles(*axes: Axis) -> Table:
 
 def guard(x: Array, rows: Table, cols: Table, group: int, groups: int) -> None:
     """Raise unless x[rows + cols + a group's first channel] lies inside x: no kernel checks it."""
-    low, high = rows.low + cols.low, rows.high + cols.high + group * (groups - 1)
+    low = rows.low + cols.low
+    high = rows.high + cols.high + group * (groups - 1)
     if low < 0 or high >= x.size:
         raise IndexError(f"conv2d: a window reaches {low}..{high} of {x.size} numbers. A bug.")
 
@@ -102,7 +104,8 @@ def phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> l
         if first < size and taps:
             outputs = [dilation * p // stride for p in taps]
             step = outputs[1] - outputs[0] if len(taps) > 1 else 0
-            count, begin = len(range(first, size, stride)), (first + before) // stride
+            count = len(range(first, size, stride))
+            begin = (first + before) // stride
             found.append(Phase(first, count, begin, taps, outputs[0], step))
     return found
 

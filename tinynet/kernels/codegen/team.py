@@ -24,14 +24,18 @@ class Job:
     """Pieces of the range(n), taken by whoever is free: function(lo, hi, *args) for each."""
 
     def __init__(self, function: Callable[..., object], n: int, pieces: int, args: Any) -> None:
-        self.function, self.n, self.pieces, self.args = function, n, pieces, args
+        self.function = function
+        self.n = n
+        self.pieces = pieces
+        self.args = args
         self.taken = itertools.count()
         self.ended: SimpleQueue[BaseException | None] = SimpleQueue()  # one report a piece
 
     def work(self) -> None:
         """Take pieces until none is left."""
         while (i := next(self.taken)) < self.pieces:
-            lo, hi = i * self.n // self.pieces, (i + 1) * self.n // self.pieces
+            lo = i * self.n // self.pieces
+            hi = (i + 1) * self.n // self.pieces
             try:
                 self.function(lo, hi, *self.args)
             except BaseException as error:  # noqa: BLE001  raised again in the caller's thread

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.kernels.codegen.microkernel import Emitter, host_shape
-from tinynet.kernels.codegen.native import Part, helper
+from tinynet.kernels.codegen.native import Intrinsic, helper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,8 @@ class _Window:
     """What the emitters below share: channels in vectors, then the rest one by one; and taps."""
 
     def __init__(self, context: Any, builder: Any, lanes: int) -> None:
-        self.e, self.builder = Emitter(context, builder, lanes), builder
+        self.e = Emitter(context, builder, lanes)
+        self.builder = builder
         self.integers = self.e.ir.VectorType(self.e.ir.IntType(32), lanes)
         self.bytes = self.e.ir.VectorType(self.e.ir.IntType(8), lanes)
 
@@ -33,7 +34,8 @@ class _Window:
 
     def spread(self, number: Any) -> Any:
         """Return a 64-bit integer in every lane, as 32 bits."""
-        ir, few = self.e.ir, self.e.ir.IntType(32)
+        ir = self.e.ir
+        few = self.e.ir.IntType(32)
         number, undefined = (
             self.builder.trunc(number, few),
             ir.Constant(self.integers, ir.Undefined),
@@ -54,15 +56,19 @@ class _Window:
         return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.bytes.as_pointer())
 
 
-def _largest(w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any, begin: Any) -> None:
+def _emit_max_pool_forward(
+    w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any, begin: Any
+) -> None:
     """Y = the maximum over a window, winner = the tag of the first tap that has it. NaN wins.
 
     `begin` is the number to exceed, and the tag that stays where none does.
     """
     b = w.builder
-    best, place = w.variable(w.e.spread(begin[0])), w.variable(w.spread(begin[1]))
+    best = w.variable(w.e.spread(begin[0]))
+    place = w.variable(w.spread(begin[1]))
     for at, tag in _taps(w, *steps):
-        value, old = w.e.load(x, b.add(at, c)), b.load(best)
+        value = w.e.load(x, b.add(at, c))
+        old = b.load(best)
         wins = b.and_(b.fcmp_unordered(">", value, old), b.fcmp_ordered("ord", old, old))
         b.store(b.select(wins, value, old), best)
         b.store(b.select(wins, w.spread(tag), b.load(place)), place)
@@ -70,7 +76,9 @@ def _largest(w: _Window, c: Any, x: Any, steps: Any, y: Any, winner: Any, begin:
     b.store(b.trunc(b.load(place), w.bytes), w.tags_at(winner, c), align=1)
 
 
-def _won(w: _Window, c: Any, gy: Any, steps: Any, gx: Any, winner: Any, _begin: Any) -> None:
+def _emit_max_pool_backward(
+    w: _Window, c: Any, gy: Any, steps: Any, gx: Any, winner: Any, _begin: Any
+) -> None:
     """Gx = the sum of gy over the windows whose winner has the tag of this pixel."""
     b = w.builder
     nothing = w.constant(w.e.vector, 0.0)
@@ -107,13 +115,13 @@ def _for_channels(context: Any, builder: Any, count: Any, body: Callable[..., No
             body(w, c)
 
 
-def _pooling(emit: Callable[..., None]) -> Part:
+def _pooling(emit: Callable[..., None]) -> Intrinsic:
     """Make an intrinsic of one of the two functions above.
 
     f(x, x0, rows, cols, down, along, tag, tag_down, tag_along, y, y0, winner, w0, C, floor, none)
 
     walks rows x cols taps from x[x0] on, `down` and `along` floats apart, whose tags begin with
-    `tag`. winner[w0] belongs to y[y0] in `largest`, to x[x0] in `won`.
+    `tag`. winner[w0] belongs to y[y0] in `max_pool_forward`, to x[x0] in `max_pool_backward`.
     """
 
     def build() -> Callable[..., None]:
@@ -139,7 +147,7 @@ def _pooling(emit: Callable[..., None]) -> Part:
         _for_channels(context, builder, args[13], body)
         return context.get_dummy_value()
 
-    return Part(build)
+    return Intrinsic(build)
 
 
 def _build_move() -> Callable[..., None]:
@@ -188,10 +196,10 @@ def _build_window_sums() -> Callable[..., None]:
     return intrinsic(window_sums)
 
 
-largest = _pooling(_largest)
-won = _pooling(_won)
-move = Part(_build_move)  # y[y0 + c] = x[x0 + c] for c < n: no call of memcpy for so little
-window_sums = Part(_build_window_sums)  # total[c] = a + b * (term[c] + ... + term[c + n - 1])
+max_pool_forward = _pooling(_emit_max_pool_forward)
+max_pool_backward = _pooling(_emit_max_pool_backward)
+move = Intrinsic(_build_move)  # y[y0 + c] = x[x0 + c] for c < n: no call of memcpy for so little
+window_sums = Intrinsic(_build_window_sums)  # total[c] = a + b * (term[c] + ... + term[c + n - 1])
 
 
 @helper

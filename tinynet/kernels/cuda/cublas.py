@@ -22,7 +22,9 @@ DTYPES = {"float32": 0, "float64": 1, "uint16": 14}  # cudaDataType; uint16 hold
 COMPUTE = {"float32": 68, "tf32": 77, "bfloat16": 68, "float64": 70}  # cublasComputeType_t
 DEFAULT = -1  # cublasGemmAlgo_t
 
-_int, _long, _pointer = ctypes.c_int, ctypes.c_longlong, ctypes.c_void_p
+_int = ctypes.c_int
+_long = ctypes.c_longlong
+_pointer = ctypes.c_void_p
 _MATRIX = [_pointer, _int, _int]  # address, type, leading dimension
 _SIZES = [_pointer, _int, _int, _int, _int, _int]  # handle, two transpositions, m, n, k
 SIGNATURES = {
@@ -31,10 +33,20 @@ SIGNATURES = {
     "cublasSetWorkspace_v2": [_pointer, _pointer, ctypes.c_size_t],
     "cublasGemmEx": [*_SIZES, _pointer, *_MATRIX, *_MATRIX, _pointer, *_MATRIX, _int, _int],
     "cublasGemmStridedBatchedEx": [
-        *_SIZES, _pointer, *_MATRIX, _long, *_MATRIX, _long, _pointer, *_MATRIX, _long,
-        _int, _int, _int,
+        *_SIZES,
+        _pointer,
+        *_MATRIX,
+        _long,
+        *_MATRIX,
+        _long,
+        _pointer,
+        *_MATRIX,
+        _long,
+        _int,
+        _int,
+        _int,
     ],
-}  # fmt: skip
+}
 
 
 class Matrices(NamedTuple):
@@ -51,7 +63,8 @@ class Matrices(NamedTuple):
 
         An axis of length 1 may have any stride: nobody takes a step along it.
         """
-        (count, R, C), (s, r, c) = x.shape, (n // x.itemsize for n in x.strides)
+        count, R, C = x.shape
+        s, r, c = (n // x.itemsize for n in x.strides)
         stride = s if count > 1 else 0
         if (c == 1 or C == 1) and (r >= C or R == 1) and stride >= 0:
             return cls(x, False, max(r if R > 1 else C, 1), stride)
@@ -93,7 +106,9 @@ class Blas:
     def __init__(self) -> None:
         import cupy
 
-        self.library, self.handle, self.stream = load(), ctypes.c_void_p(), -1
+        self.library = load()
+        self.handle = ctypes.c_void_p()
+        self.stream = -1
         for name, types in SIGNATURES.items():
             getattr(self.library, name).argtypes = types
         self._call("cublasCreate_v2", ctypes.byref(self.handle))
@@ -116,7 +131,8 @@ class Blas:
         """Write a @ b into y, each a stack of matrices."""
         count, M, N = y.array.shape
         real = ctypes.c_double if y.array.dtype == "float64" else ctypes.c_float
-        one, zero = ctypes.byref(real(1)), ctypes.byref(real(0))
+        one = ctypes.byref(real(1))
+        zero = ctypes.byref(real(0))
         compute = COMPUTE["float64" if real is ctypes.c_double else precision]
         sizes = self.handle, int(b.transposed), int(a.transposed), N, M, a.array.shape[2]
         first, second, result = (self._matrix(m) for m in (b, a, y))

@@ -27,7 +27,8 @@ from tinynet.kernels.cuda.launch import KERNEL, OPTIONS, TYPES, declared, take
 FILE = "yours.cu"  # the name under which messages speak of the text
 KINDS = {"float": "float32", "double": "float64", **TYPES}
 THREADS = 1024  # the most that a block may have on any card so far
-WARP, SECTOR = 32, 32  # lanes; bytes that memory hands out at a time
+WARP = 32  # lanes; bytes that memory hands out at a time
+SECTOR = 32
 SPY = [(name, np.int64) for name in ("here", "first", "notes", "room")]  # as in spy.h
 
 Counts = int | tuple[int, ...]
@@ -120,7 +121,8 @@ def memory_traffic(
     index of a lane into an array belongs with the k-th of its neighbours: true while the lanes of
     a warp do not take different branches.
     """
-    lanes, warps = math.prod(_counts(threads)), -(-math.prod(_counts(threads)) // WARP)
+    lanes = math.prod(_counts(threads))
+    warps = -(-math.prod(_counts(threads)) // WARP)
     notes: dict[str, Array] = {}
     for _ in range(2):  # first how often, then where
         rooms = {name: int(found[..., 0].max()) for name, found in notes.items()}
@@ -150,7 +152,8 @@ def _notes(
     from tinynet.kernels.cuda.on_cpu import Module
 
     taken: list[Any] = list(take(kernel.parameters, arguments, kernel.__name__))
-    notes, kept = {}, []
+    notes = {}
+    kept = []
     for i, (parameter, value) in enumerate(zip(kernel.parameters, taken, strict=True)):
         if not isinstance(value, np.ndarray):
             continue

@@ -136,7 +136,8 @@ def _with_headers(file: str, seen: set[str]) -> str:
     """Return a file with its headers in their places; messages still name file and line."""
 
     def header(found: re.Match[str]) -> str:
-        name, line = found[1], text.count("\n", 0, found.start()) + 2
+        name = found[1]
+        line = text.count("\n", 0, found.start()) + 2
         if name in seen:
             return ""
         seen.add(name)

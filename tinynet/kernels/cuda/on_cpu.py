@@ -36,11 +36,13 @@ SANITIZERS = {
 }
 _KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
 ORDERS = ("forward", "backward", "mixed")
-_order: contextvars.ContextVar[str] = contextvars.ContextVar("tinynet.turns", default="forward")
+_order: contextvars.ContextVar[str] = contextvars.ContextVar(
+    "tinynet.execution_order", default="forward"
+)
 
 
 @contextlib.contextmanager
-def turns(order: str) -> Iterator[None]:
+def execution_order(order: str) -> Iterator[None]:
     """Inside the block, threads and blocks have their turns "forward", "backward" or "mixed"."""
     token = _order.set(order)
     try:
@@ -97,7 +99,8 @@ def _compile(text: str | Path, flags: tuple[str, ...], ending: str) -> Path:
     if _is_whole(made):
         return made
     with tempfile.TemporaryDirectory(dir=_folder()) as scratch:
-        source, result = Path(scratch, "kernels.cpp"), Path(scratch, f"made{ending}")
+        source = Path(scratch, "kernels.cpp")
+        result = Path(scratch, f"made{ending}")
         source.write_text(content, encoding="utf-8")
         command = [compiler(), *flags, f"-I{HERE}", str(source), "-o", str(result)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -131,7 +134,8 @@ class Module:
         ends = "".join(f"LAUNCHABLE({name})\n" for name in _KERNEL.findall(text))
         flags = (*flags, "-include", "cuda_on_cpu.h", "-shared")
         library = _compile(f"{text}\n{ends}", (*flags, str(runtime)), ".so")
-        self._library, self._turn = ctypes.CDLL(str(library)), threading.Lock()
+        self._library = ctypes.CDLL(str(library))
+        self._turn = threading.Lock()
 
     def get_function(self, name: str) -> Function:
         """Return a kernel by its name."""
@@ -142,7 +146,9 @@ class Function:
     """One kernel; called like a cupy.RawKernel."""
 
     def __init__(self, name: str, function: Any, turn: threading.Lock) -> None:
-        self.__name__, self._function, self._turn = name, function, turn
+        self.__name__ = name
+        self._function = function
+        self._turn = turn
         function.restype = ctypes.c_char_p
 
     def __call__(

@@ -282,8 +282,8 @@ check("05.3", my_sizes)
 
 # %%
 def library(x, weight, bias, stride, padding):
-    both = (padding, padding)
-    return tn.kernels.conv2d_forward(x, weight, bias, (stride, stride), (both, both), (1, 1), 1)
+    windows = tn.kernels.Geometry.of(weight.shape[2:], stride, padding)
+    return tn.kernels.conv2d_forward(x, weight, bias, windows)
 
 
 def turned_round(x, weight, bias, stride, padding):
@@ -326,8 +326,8 @@ show(tn.kernels.conv2d_forward)
 
 # %% [markdown] lang="en"
 # There are none: `im2col` lays all windows side by side, and one matrix product does the rest. That
-# is lesson 06. Until then read past `Pair` (two numbers, down and across), `gemm` (the matrix
-# product) and the decorator. The equation stands at the top of the same file,
+# is lesson 06. Until then read past `Geometry` (kernel, stride, padding, dilation and groups in one),
+# `gemm` (the matrix product) and the decorator. The equation stands at the top of the same file,
 # `tinynet/kernels/conv.py`. Two more words are there. Dilation spreads the pixels of a window apart;
 # it is 1 in all these lessons. Groups are AlexNet's two towers, lesson 13.
 #

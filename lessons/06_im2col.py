@@ -39,16 +39,16 @@ from tinynet.lessons import check, figure, hint, show, solution
 # See it on a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
 # numbers are in each?
 #
-# The library's function is `im2col(x, kernel, stride, padding, dilation)`. Kernel and stride are
-# pairs, down and across. Padding is a pair of pairs: rows of zeros (above, below), columns of zeros
-# (left, right). Dilation would spread the pixels of a window apart; with (1, 1) they are neighbours,
-# and we always leave it at that.
+# The library's function is `im2col(x, geometry)`. A `Geometry` describes the windows: the size of the
+# kernel, the stride and the padding. `Geometry.of(2)` are windows of 2 x 2 at every pixel, and
+# `Geometry.of((3, 2), 2, 1)` windows 3 high and 2 wide, every 2 pixels, with 1 pixel of padding on
+# every side. Dilation would spread the pixels of a window apart; we leave it at 1.
 
 # %%
 x = np.arange(12.0).reshape(1, 1, 3, 4)
-none = ((0, 0), (0, 0))  # no padding
+Geometry = tn.kernels.Geometry
 print(x[0, 0])
-columns = tn.kernels.im2col(x, (2, 2), (1, 1), none, (1, 1))
+columns = tn.kernels.im2col(x, Geometry.of(2))
 print(columns[0])
 
 # %% [markdown] lang="en"
@@ -100,7 +100,7 @@ check("06.1", my_strides)
 
 # %%
 x = np.arange(16.0).reshape(1, 1, 4, 4)
-view = tn.kernels.geometry.windows(x, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), outputs=(2, 2))
+view = tn.kernels.geometry.windows(x, Geometry.of(3), outputs=(2, 2))
 print(view.shape, view.size, "numbers seen,", x.size, "numbers stored")
 print(np.shares_memory(view, x))
 
@@ -110,8 +110,7 @@ print(np.shares_memory(view, x))
 # ### The product
 #
 # Now the convolution: columns, one `@`, and the shape put right. There is no bias this time. `stride`
-# and `padding` are whole numbers, and `tn.kernels.im2col` wants pairs: with `both = (padding,
-# padding)` its padding is `(both, both)`.
+# and `padding` are whole numbers, as `Geometry.of((KH, KW), stride, padding)` takes them.
 
 
 # %% tags=["exercise"]
@@ -130,8 +129,7 @@ check("06.2", my_conv2d)
 def my_conv2d(x, weight, stride, padding):
     (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
     OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
-    both = (padding, padding)
-    columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    columns = tn.kernels.im2col(x, Geometry.of((KH, KW), stride, padding))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
@@ -144,7 +142,7 @@ check("06.2", my_conv2d)
 
 # %%
 x = np.random.default_rng(0).normal(size=(2, 5, 4, 6))
-columns = tn.kernels.im2col(x, (1, 1), (1, 1), none, (1, 1))
+columns = tn.kernels.im2col(x, Geometry.of(1))
 print(columns.shape, np.array_equal(columns, x.reshape(2, 5, 24)))
 
 # %% [markdown] lang="en"
@@ -243,12 +241,15 @@ for depth in (1, 2, 3):
 
 
 # %%
+every_second = Geometry.of(3, stride=2)
+
+
 def forward(x):
-    return tn.kernels.im2col(x, (3, 3), (2, 2), none, (1, 1))
+    return tn.kernels.im2col(x, every_second)
 
 
 def library(columns):
-    return tn.kernels.col2im(columns, (1, 2, 5, 5), (3, 3), (2, 2), none, (1, 1))
+    return tn.kernels.col2im(columns, (1, 2, 5, 5), every_second)
 
 
 def overwritten(columns):
@@ -311,7 +312,7 @@ bias = np.zeros(32, np.float32)
 
 
 def library_conv(x, weight, bias):
-    return tn.kernels.conv2d_forward(x, weight, bias, (1, 1), ((2, 2), (2, 2)), (1, 1), 1)
+    return tn.kernels.conv2d_forward(x, weight, bias, Geometry.of(5, padding=2))
 
 
 def loops(x, weight, bias):

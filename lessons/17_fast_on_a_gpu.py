@@ -450,8 +450,8 @@ if can_run:
     print("all are 1/64:", bool((y == 1 / 64).all()))
 
 # %% [markdown] lang="en"
-# Right, and wrong all the same. Here the threads take their turns in order, and thread 0 always comes
-# first. Let them come in another order (`kernels.execution_order`), and mend the kernel.
+# Right, and wrong all the same. Here the threads run in order, and thread 0 always comes
+# first. Let them run in another order (`kernels.execution_order`), and mend the kernel.
 
 # %% tags=["exercise"]
 MY_SHARE = None  # your code: the text of SHARE, mended

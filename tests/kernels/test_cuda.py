@@ -10,6 +10,7 @@ from tinynet import kernels
 from tinynet.kernels.cuda import launch as launch_module
 from tinynet.kernels.cuda.launch import Build, Parameter, cover, launch
 from tinynet.kernels.cuda.on_cpu import ORDERS, execution_order
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
@@ -136,12 +137,12 @@ def test_the_order_of_threads_and_blocks_changes_no_bit(kernel):
         assert results[0] == results[1] == results[2], name
 
 
-GEOMETRY = (1, 1), ((1, 1), (1, 1)), (1, 1), 2  # stride, padding, dilation, groups
+GEOMETRY = Geometry((3, 3), padding=((1, 1), (1, 1)), groups=2)
 LARGE = {
     "matmul": [((130, 70), (70, 200))],  # 3 x 4 tiles, and a sum of 3 pieces
-    "conv2d_forward": [((2, 8, 15, 17), (140, 4, 3, 3), (140,)), *GEOMETRY],
-    "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), *GEOMETRY],
-    "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), (3, 3), *GEOMETRY],  # 2 parts
+    "conv2d_forward": [((2, 8, 15, 17), (140, 4, 3, 3), (140,)), GEOMETRY],
+    "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), GEOMETRY],
+    "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), GEOMETRY],  # 2 parts
     "conv2d_backward_bias": [((5, 3, 20, 21),)],
     "lrn_forward": [((2, 74, 3, 5),), 5, 2.0, 1.0, 0.75, 2],  # 37 channels in 3 runs
     "lrn_backward": [((2, 74, 3, 5),) * 4, 5, 1.0, 0.75, 2],
@@ -183,14 +184,13 @@ def test_an_array_of_more_than_2_to_31_elements_is_read_to_its_end():
     assert x.size > 2**31
     far = side - 1
     x[0, 0, ::far, ::far] = [[1, 2], [3, 4]]
-    nothing = ((0, 0), (0, 0))
-    geometry = ((1, 1), (far, far))
+    corners = Geometry((1, 1), (far, far))
     with kernels.use("cuda_on_cpu"):
-        y, _ = kernels.max_pool2d_forward(x, *geometry, nothing, False)
-        mean = kernels.avg_pool2d_forward(x, *geometry, nothing, False, True)
-        columns = kernels.im2col(x, *geometry, nothing, (1, 1))
+        y, _ = kernels.max_pool2d_forward(x, corners, False)
+        mean = kernels.avg_pool2d_forward(x, corners, False, True)
+        columns = kernels.im2col(x, corners)
         one = np.ones((1, 1, 1, 1), np.float32)
-        z = kernels.conv2d_forward(x, one, None, (far, far), nothing, (1, 1), 1)
+        z = kernels.conv2d_forward(x, one, None, corners)
     for got in (y, mean, columns, z):
         assert got.reshape(-1).tolist() == [1, 2, 3, 4]
 

@@ -7,7 +7,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, memory_traffic, execution_order
+from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.cuda.custom import Traffic
 from tinynet.testing import check_races, races

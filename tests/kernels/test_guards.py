@@ -1,4 +1,4 @@
-"""Compiled kernels check no bounds: whoever launches them guards, and here the guards are tried."""
+"""Bounds checks before a launch: compiled kernels check no index themselves."""
 
 import importlib.util
 import os
@@ -14,6 +14,7 @@ import tinynet
 from tinynet import kernels
 from tinynet.kernels.codegen.tables import Images, Table, guard, offsets, phases, tiles
 from tinynet.kernels.convolution import gradient_loops, loops
+from tinynet.kernels.geometry import Geometry
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
@@ -49,13 +50,13 @@ def images(rng, *shape):
 def test_a_missing_border_is_noticed_before_a_kernel_runs(module, monkeypatch, rng):
     x = images(rng, 2, 3, 6, 5)
     weight = images(rng, 4, 3, 3, 3)
-    geometry = ONE, AROUND, ONE, 1
-    gy = kernels.conv2d_forward(x, weight, None, *geometry)
+    geometry = Geometry((3, 3), padding=AROUND)
+    gy = kernels.conv2d_forward(x, weight, None, geometry)
     naked = module.bordered
     monkeypatch.setattr(module, "bordered", lambda x, _padding: naked(x, ((0, 0), (0, 0))))
     launch = {
-        loops: lambda: kernels.conv2d_forward(x, weight, None, *geometry),
-        gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, (3, 3), *geometry),
+        loops: lambda: kernels.conv2d_forward(x, weight, None, geometry),
+        gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, geometry),
     }
     with pytest.raises(IndexError, match="reaches"):
         launch[module]()

@@ -1,4 +1,4 @@
-"""Compiling, caching and sharing out: what every Numba kernel relies on."""
+"""Compilation, cache and thread team of the Numba kernels."""
 
 import importlib.util
 import os
@@ -18,11 +18,11 @@ from tinynet.kernels.codegen import team as team_module
 from tinynet.kernels.codegen.native import (
     In1,
     In2,
-    Native,
-    Out1,
-    Intrinsic,
     Int32In1,
     Int32In2,
+    Intrinsic,
+    Native,
+    Out1,
     Real,
     helper,
 )
@@ -39,7 +39,7 @@ def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
 
 @pytest.fixture
 def make():
-    """Build kernels that leave no trace in the list of the library's own."""
+    """Build kernels that are removed from the list of the library's own afterwards."""
     before = list(native.COMPILED)
     yield Native
     native.COMPILED[:] = before
@@ -62,10 +62,10 @@ def twice(kernel):
     assert y.tolist() == [0, 2, 4, 6, 8]
 
 
-# ---- what is imported, and which types are taken
+# ---- imports and argument types
 
 
-def test_rooms_import_without_numba():
+def test_kernels_import_without_numba():
     code = "import sys, tinynet.kernels; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -96,7 +96,7 @@ def test_a_read_only_array_is_read_and_not_written(make):
         kernel(4, y, 3.0, x)
 
 
-def test_a_part_is_for_kernels_only():
+def test_an_intrinsic_is_for_kernels_only():
     with pytest.raises(TypeError):
         helper(scale)()
 
@@ -109,7 +109,7 @@ def plus(lo: int, hi: int, x: In1, y: Out1) -> None:
 offset = helper(lambda x: x + np.float32(1))
 
 
-def test_a_bound_part_takes_the_place_of_a_global(make):
+def test_a_bound_intrinsic_replaces_a_global(make):
     import numba
 
     other = Intrinsic(lambda: numba.njit(lambda x: x + np.float32(10)))
@@ -196,7 +196,7 @@ def test_a_second_process_compiles_nothing(make, cache):
     assert second.from_cache
 
 
-def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
+def test_a_callback_is_told_of_each_compilation(make, cache, monkeypatch):
     told = []
     monkeypatch.setattr(native, "on_compile", told.append)
     twice(make(scale))
@@ -205,7 +205,7 @@ def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
     assert told[0].endswith("scale")
 
 
-def test_whoever_does_not_ask_is_told_once_on_stderr(make, cache, monkeypatch, capsys):
+def test_without_a_callback_stderr_is_told_once(make, cache, monkeypatch, capsys):
     monkeypatch.setattr(native, "on_compile", native.say_on_stderr)
     twice(make(scale))
     twice(make(scale, variant="again"))
@@ -381,7 +381,7 @@ from tinynet import kernels
 kernels.set_num_threads(2)
 x = np.ones((64, 32, 32, 32), np.float32)
 def work():
-    return kernels.max_pool2d_forward(x, (2, 2), (2, 2), ((0, 0), (0, 0)), False)[0].sum()
+    return kernels.max_pool2d_forward(x, kernels.Geometry((2, 2), (2, 2)), False)[0].sum()
 before = work()
 child = os.fork()
 if child == 0:
@@ -403,16 +403,16 @@ def train_step(rng):
     results = []
     for K, C in ((5, 32), (3, 48), (1, 24)):
         weight = rng.standard_normal((C, 32, K, K), dtype=np.float32)
-        geometry = (1, 1), ((K // 2,) * 2,) * 2, (1, 1), 1
-        y = kernels.conv2d_forward(x, weight, None, *geometry)
-        results += [y, kernels.conv2d_backward_input(y, weight, x.shape, *geometry)]
-        results.append(kernels.conv2d_backward_weight(y, x, (K, K), *geometry))
+        geometry = kernels.Geometry.of(K, padding=K // 2)
+        y = kernels.conv2d_forward(x, weight, None, geometry)
+        results += [y, kernels.conv2d_backward_input(y, weight, x.shape, geometry)]
+        results.append(kernels.conv2d_backward_weight(y, x, geometry))
         results.append(kernels.conv2d_backward_bias(y))
-    window = (3, 3), (2, 2), ((1, 0), (0, 1))
-    y, winner = kernels.max_pool2d_forward(x, *window, True)
-    results += [y, kernels.max_pool2d_backward(y, winner, x.shape, *window)]
-    y = kernels.avg_pool2d_forward(x, *window, True, True)
-    results += [y, kernels.avg_pool2d_backward(y, x.shape, *window, True)]
+    window = kernels.Geometry((3, 3), (2, 2), ((1, 0), (0, 1)))
+    y, argmax = kernels.max_pool2d_forward(x, window, True)
+    results += [y, kernels.max_pool2d_backward(y, argmax, x.shape, window)]
+    y = kernels.avg_pool2d_forward(x, window, True, True)
+    results += [y, kernels.avg_pool2d_backward(y, x.shape, window, True)]
     y, s = kernels.lrn_forward(x, 5, 2.0, 1e-4, 0.75, 1)
     results += [y, kernels.lrn_backward(y, x, y, s, 5, 1e-4, 0.75, 1)]
     flat = x.reshape(64, -1)

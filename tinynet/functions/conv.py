@@ -160,7 +160,7 @@ def _conv2d(
 ) -> Tensor:
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2], weight.shape[3]
-    geometry = Geometry.of("conv2d", kernel, stride, padding, dilation, groups)
+    geometry = Geometry.of(kernel, stride, padding, dilation, groups, op="conv2d")
     geometry.output_shape("conv2d", x.shape)
     warn_of_float64("conv2d", x, weight)
     op = Conv2d(geometry, relu=relu, split=split)

@@ -81,7 +81,7 @@ def locally_connected2d(
             f"x is {x.shape}, weight is {weight.shape}.{hint}"
         )
     OH, OW, OC, _, KH, KW = weight.shape
-    geometry = Geometry.of("locally_connected2d", (KH, KW), stride, padding)
+    geometry = Geometry.of((KH, KW), stride, padding, op="locally_connected2d")
     places = geometry.output_shape("locally_connected2d", x.shape)
     if places != (OH, OW) or bias.shape != (OC, OH, OW):
         raise ShapeError(

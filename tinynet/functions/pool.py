@@ -203,7 +203,8 @@ def _geometry(
     """Return the windows, or raise a ShapeError where they do not fit."""
     if len(x.shape) != 4:
         raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
-    geometry = Geometry.of(op, kernel_size, kernel_size if stride is None else stride, padding)
+    stride = kernel_size if stride is None else stride
+    geometry = Geometry.of(kernel_size, stride, padding, op=op)
     if any(2 * max(side) > k for side, k in zip(geometry.padding, geometry.kernel, strict=True)):
         raise ShapeError(
             f"{op}: padding may be at most half the window, or a window would see no pixel. "

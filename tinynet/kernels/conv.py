@@ -144,7 +144,7 @@ def _backward_weight_shapes(gy: Array, x: Array, geometry: Geometry) -> list[Sha
 @exceeds_int32(_forward_shapes)
 def conv2d_forward_numba(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
     """Multiply without im2col: rows are output pixels, or tiles of them."""
-    return _fast_forward(x, weight, bias, geometry, relu=False)
+    return fast_forward(x, weight, bias, geometry, relu=False)
 
 
 @conv2d_relu_forward.numba
@@ -154,10 +154,10 @@ def conv2d_relu_forward_numba(
     x: Array, weight: Array, bias: Array | None, geometry: Geometry
 ) -> Array:
     """Take the maximum while the sums are in registers."""
-    return _fast_forward(x, weight, bias, geometry, relu=True)
+    return fast_forward(x, weight, bias, geometry, relu=True)
 
 
-def _fast_forward(
+def fast_forward(
     x: Array, weight: Array, bias: Array | None, geometry: Geometry, *, relu: bool
 ) -> Array:
     """Return y, or max(y, 0)."""

@@ -94,17 +94,28 @@ class Geometry:
     @classmethod
     def of(
         cls,
-        op: str,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
         padding: int | Pair | Padding = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
+        *,
+        op: str = "Geometry",
     ) -> Geometry:
-        """Return the windows that a user of `op` describes: one integer may stand for a pair.
+        """Return a Geometry in which one integer may stand for a pair, as in ``F.conv2d``.
+
+        Parameters
+        ----------
+        op : str
+            The function that an error message names.
+
+        Raises
+        ------
+        ValueError
+            A size, stride or dilation is not a positive integer, or a padding is negative.
 
         >>> from tinynet.kernels import Geometry
-        >>> Geometry.of("conv2d", 5, padding=2).padding
+        >>> Geometry.of(5, padding=2).padding
         ((2, 2), (2, 2))
         """
         return cls(

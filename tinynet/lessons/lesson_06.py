@@ -3,7 +3,7 @@
 import numpy as np
 
 import tinynet as tn
-from tinynet.kernels import col2im, conv2d_forward
+from tinynet.kernels import Geometry, col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 AXES = {
@@ -49,8 +49,8 @@ def my_strides(strides, stride):
     "06.2",
     "A convolution as one matrix product",
     hints=(
-        "both = (padding, padding); columns = tn.kernels.im2col(x, weight.shape[2:], "
-        "(stride, stride), (both, both), (1, 1)) has the shape (N, C*KH*KW, OH*OW).",
+        "columns = tn.kernels.im2col(x, tn.kernels.Geometry.of(weight.shape[2:], stride, padding)) "
+        "has the shape (N, C*KH*KW, OH*OW).",
         "A filter as one row has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
         "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Give it back its OH and OW.",
     ),
@@ -93,10 +93,8 @@ def product(answer):
 
 def _judge(answer, x, weight, stride, padding, case, why):
     """Hold an answer against the definition."""
-    both = (padding, padding)
-    right = conv2d_forward.reference(
-        x, weight, None, (stride, stride), (both, both), (1, 1), groups=1
-    )
+    windows = Geometry.of(weight.shape[2:], stride, padding)
+    right = conv2d_forward.reference(x, weight, None, windows)
     expect(answer(x, weight, stride, padding), right, case, why)
 
 
@@ -104,8 +102,7 @@ def _judge(answer, x, weight, stride, padding, case, why):
 def my_conv2d(x, weight, stride, padding):
     (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
     OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
-    both = (padding, padding)
-    columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    columns = tn.kernels.im2col(x, Geometry.of((KH, KW), stride, padding))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
@@ -150,8 +147,7 @@ def way_back(answer):
     for shape, K, stride in (((2, 3, 5, 4), 3, 1), ((1, 2, 7, 6), 3, 2)):
         OH, OW = (shape[2] - K) // stride + 1, (shape[3] - K) // stride + 1
         columns = rng.normal(size=(shape[0], shape[1] * K * K, OH * OW))
-        none = ((0, 0), (0, 0))
-        right = col2im.reference(columns, shape, (K, K), (stride, stride), none, (1, 1))
+        right = col2im.reference(columns, shape, Geometry.of(K, stride))
         expect(answer(columns, shape, K, stride), right,
                f"random columns, shape {shape}, K = {K}, stride = {stride}",
                f"There are {OH} rows of {OW} windows, in each picture and each channel."

@@ -5,12 +5,10 @@ import numpy as np
 from tinynet import kernels
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
-NONE = ((0, 0), (0, 0))
-
 
 def _truth(x, k, s):
-    """Return the outputs and the winners of the library."""
-    return kernels.max_pool2d_forward(x, (k, k), (s, s), NONE, False)
+    """Return the outputs and the argmax of the library."""
+    return kernels.max_pool2d_forward(x, kernels.Geometry.of(k, s), False)
 
 
 @exercise(
@@ -126,9 +124,9 @@ def max_pool_backward(answer):
     )  # fmt: skip
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
-    y, winner = _truth(x, 3, 2)
+    y, argmax = _truth(x, 3, 2)
     gy = rng.standard_normal(y.shape)
-    truth = kernels.max_pool2d_backward(gy, winner, x.shape, (3, 3), (2, 2), NONE)
+    truth = kernels.max_pool2d_backward(gy, argmax, x.shape, kernels.Geometry.of(3, stride=2))
     expect(
         answer(gy, x, 3, 2), truth, "random integers (2, 3, 9, 7), k = 3, s = 2",
         "Many values are equal here, and the images are 9 high and 7 wide.",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, memory_traffic, execution_order
+from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
 
 ORDERS = ("forward", "backward", "mixed")
@@ -219,7 +219,7 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
     "17.4",
     "Find the race",
     hints=(
-        "Let the threads take their turns in another order: with kernels.execution_order('backward'): ...",
+        "Let the threads run in another order: with kernels.execution_order('backward'): ...",
         "Who writes part[0] last, and who reads it? What makes the others wait?",
         "A second __syncthreads(), after the loop, before the last line.",
     ),
@@ -233,7 +233,7 @@ def race(answer: Any) -> None:
         with execution_order(order):
             y = bench.fill(128, 2, 64, guarded(x), None)
         expect(
-            y, truth, f"x = 1, 2, ..., 128, the threads' turns {order}",
+            y, truth, f"x = 1, 2, ..., 128, the threads' order {order}",
             "Some threads read part[0] before the last addition. Where must they wait?",
         )  # fmt: skip
 

@@ -137,7 +137,7 @@ class Trial:
 
     def values(self, case: Iterable[Any]) -> dict[str, Any]:
         """Return the arguments of `mine` by name, those that it does not take included."""
-        values = {}
+        values: dict[str, Any] = {}
         for name, value in zip(self.names, case, strict=False):
             if name == "geometry" and self.spells_geometry:
                 values.update((field, getattr(value, field, None)) for field in FIELDS)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.core.backend import Array
-from tinynet.kernels.geometry import Geometry, Pair, Padding
+from tinynet.kernels.geometry import Geometry, Padding, Pair
 
 Arguments = tuple[Any, ...]
 Random = np.random.Generator
@@ -46,9 +46,7 @@ class Case(NamedTuple):
 WINDOWS = {
     "3x2 windows, stride 1": Case((2, 4, 5, 6), Geometry((3, 2))),
     "a stride that leaves a rest": Case((2, 4, 8, 7), Geometry((3, 3), (2, 3))),
-    "more padding above and left": Case(
-        (2, 4, 6, 5), Geometry((3, 4), (2, 1), ((1, 0), (2, 1)))
-    ),
+    "more padding above and left": Case((2, 4, 6, 5), Geometry((3, 4), (2, 1), ((1, 0), (2, 1)))),
     "one image, one channel": Case(
         (1, 1, 7, 4), Geometry((3, 2), (2, 2), ((1, 1), (1, 1))), filters=1
     ),

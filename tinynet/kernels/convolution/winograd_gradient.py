@@ -209,7 +209,7 @@ class Sizes(NamedTuple):
     tiles: int
 
     def of_one_group(self) -> Sizes:
-        """Return the sizes of one group, which decide how sums are split: a group adds up as alone."""
+        """Return the sizes of one group, which decide how the sums of every group are split."""
         return self._replace(G=1)
 
     def sums(self) -> int:

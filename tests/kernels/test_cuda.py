@@ -41,7 +41,7 @@ def test_a_kernel_is_launched_with_plain_numbers(pool):
         (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32 .*strides \(4, 16"),
         (lambda x, y, w: (x, y.astype(np.float64), w), "y must be an array of float32"),
         (lambda x, y, w: (x, y, w.astype(np.int32)), "winner must be an array of uint8"),
-        (lambda x, y, w: (x, y, 3), "winner must be an array of uint8 that lies in rows. Got 3"),
+        (lambda x, y, w: (x, y, 3), "argmax must be a row-major array of uint8. Got 3"),
     ],
 )
 def test_an_array_that_the_kernel_would_misread_is_refused(pool, spoil, why):

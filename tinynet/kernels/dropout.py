@@ -3,10 +3,10 @@ r"""Dropout (Krizhevsky et al. 2012, section 4.2), in its inverted form.
     y[i]  = x[i] / (1 - p)  if bits[i] >= p * 2**32  else  0
     gx[i] = gy[i] / (1 - p) if bits[i] >= p * 2**32  else  0
 
-bits[i] is a random 32-bit word of Philox4x32-10 that depends on (seed, step, draw, i) alone (where
-several ranks share a batch, i goes on counting from rank to rank). The
-mask is never stored: backward draws the same bits and is the same function. The paper multiplied
-by 1 - p at test time instead of dividing here; what a test sees is the same.
+bits[i] is a random 32-bit word of Philox4x32-10 that depends on (seed, step, draw, i) only (if
+several ranks share a batch, i continues from rank to rank). The mask is never stored: backward
+draws the same bits and is the same function. The paper multiplied by 1 - p at test time instead of
+dividing here; the expected values at test time are the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def dropout(x: Array, p: float, key: Key) -> Array:
     """Return x of any shape with each element zeroed with probability p, the rest / (1 - p).
 
     `key` is (seed, step, draw) or (seed, step, draw, first); elements count in row-major order from
-    `first` on, however x lies in memory.
+    `first` on, whatever the memory order of x.
     """
     if p == 1:
         return array_module(x).zeros_like(x)
@@ -36,16 +36,16 @@ def dropout(x: Array, p: float, key: Key) -> Array:
     return x * (1 / (1 - p)) * kept.reshape(x.shape)
 
 
-all_zero = fallback_if("p = 1: nothing is drawn", lambda x, p, key: p == 1)
+all_zero = fallback_if("p = 1: no random bits are needed", lambda x, p, key: p == 1)
 
 
-# ---- the same in one pass: the bits are drawn, used and forgotten
+# ---- Numba: one pass, in which the bits are drawn and used
 
 
 @dropout.numba
 @all_zero
 def dropout_numba(x: Array, p: float, key: Key) -> Array:
-    """Four words of Philox serve four neighbouring elements."""
+    """One call of Philox draws the words of four consecutive elements."""
     seed, step, draw = numbers(key)
     start, skipped = divmod(first_number(key), 4)
     y = np.empty(x.shape, np.float32)
@@ -110,13 +110,13 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
     return a, b, c, d
 
 
-# ---- the same in threads: dropout.cu
+# ---- CUDA: dropout.cu
 
 
 @dropout.cuda
 @all_zero
 def dropout_cuda(x: Array, p: float, key: Key) -> Array:
-    """One thread four elements, for which one call of Philox has words."""
+    """One thread per four elements, the words of one call of Philox."""
     counters = None
     seed = 0
     step = 0

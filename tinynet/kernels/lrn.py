@@ -8,9 +8,9 @@ r"""Local response normalization (Krizhevsky et al. 2012, section 3.3).
 
     window(c) = c - n//2 .. c + n//2, clipped
 
-The window runs over channels at one pixel and stays inside its group. It is symmetric (n is odd),
-so "channels that c sees" and "channels that see j" are the same set, and the backward sum is the
-forward sum of other numbers. PyTorch divides alpha by n; the paper, and we, do not.
+The window runs over the channels of one pixel and stays inside its group. It is symmetric (n is
+odd): c is in window(j) whenever j is in window(c). So the backward sum is the forward sum of other
+numbers. PyTorch divides alpha by n; the paper does not, nor does tinynet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tinynet.kernels.dispatch import Kernel, fallback_if
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
-    """Sum over the n neighbouring channels of each channel, inside its group. (N, C, H, W)."""
+    """Return, for x (N, C, H, W), the sum over the n channels around each channel in its group."""
     N, C, H, W = x.shape
     x = x.reshape(N, groups, C // groups, H, W)
     total = x.copy()
@@ -53,10 +53,10 @@ def lrn_backward(
     return gy * scale**-beta - 2 * alpha * beta * x * window_sum(gy * y / scale, n, groups)
 
 
-# ---- the same in loops, over pixels and their channels
+# ---- Numba: loops over pixels and their channels
 #
-# The window is summed in a row of channels with n // 2 zeros on each side of every group, so that
-# no channel is a special case.
+# The channels of a group are padded with n // 2 zeros on each side, so that no channel is a special
+# case.
 
 
 @lrn_forward.numba
@@ -114,7 +114,7 @@ def _forward_loops(
 def lrn_backward_numba(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
-    """One pass over three arrays: y is quicker to compute again than to read."""
+    """One pass over three arrays: computing y again is faster than reading it."""
     inputs = [channels_last(a) for a in (gy, x, scale)]
     gx = np.empty_like(inputs[0])
     C = x.shape[1]
@@ -153,14 +153,14 @@ def _backward_loops(
                 out[c] -= factor * here[c] * total[c]
 
 
-# ---- the same in threads: lrn.cu
+# ---- CUDA: lrn.cu
 
-RUN = 16  # channels that one thread walks
-UNROLLED = (1, 3, 5, 7, 9)  # windows that the file has code for; the reference does the others
+RUN = 16  # consecutive channels that one thread computes
+UNROLLED = (1, 3, 5, 7, 9)  # window sizes that lrn.cu supports
 
 
 def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
-    """Return the grid, and what tells a thread which channels are its own."""
+    """Return the grid, and the sizes from which a thread computes its channels."""
     N, C, H, W = x.shape
     runs = -(-C // groups // RUN)
     threads = N * groups * runs * H * W
@@ -172,7 +172,7 @@ def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
 def lrn_forward_cuda(
     x: Array, n: int, k: float, alpha: float, beta: float, groups: int
 ) -> tuple[Array, Array]:
-    """One pass over x; one thread a pixel and a run of channels."""
+    """One pass over x; one thread per pixel and run of channels."""
     x = in_rows(x)
     y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
     grid, sizes = _threads(x, groups)
@@ -185,7 +185,7 @@ def lrn_forward_cuda(
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
-    """One pass over the four arrays."""
+    """One pass over the four arrays; one thread per pixel and run of channels."""
     inputs = [in_rows(a) for a in (gy, x, y, scale)]
     gx = array_module(x).empty(x.shape, x.dtype)
     grid, sizes = _threads(x, groups)

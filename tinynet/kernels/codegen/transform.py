@@ -1,15 +1,15 @@
-"""Winograd's transforms: three small matrices, and the vector code that applies them to tiles.
+"""Winograd transforms: three small matrices, and vector code that applies them to tiles.
 
-The product of two polynomials is known when its values at enough points are known, and there it
-costs one multiplication a point. Correlating a row of m + r - 1 numbers d with a filter g of r
-numbers is such a product (read backwards), so that
+The product of two polynomials is determined by its values at enough points, where it costs one
+multiplication per point. Correlating a row of m + r - 1 numbers d with a filter g of r numbers is
+such a product (in reverse order), so that
 
     y = AT @ ((G @ g) * (BT @ d))                   m sums of r products for m + r - 1 products
 
 where a row of G and of AT belongs to a point, and the last to the point at infinity (the leading
 coefficient). In two dimensions each matrix is applied to the rows and then to the columns. The
-points decide how much is lost to rounding: they come in pairs +p, -p (whose rows share their
-sums), and of sizes near 1.
+points determine the rounding error: they come in pairs +p, -p (whose rows share their sums), with
+magnitudes near 1.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Transform(Intrinsic):
         sx = args[3]
         dy = args[6]
         dx = args[7]
-        floor = e.spread(args[11])
+        floor = e.broadcast(args[11])
         rows, columns = self.matrix.shape
         half = cgutils.alloca_once(builder, e.vector, rows * columns)  # T src
         for_each = functools.partial(cgutils.for_range, builder)
@@ -106,7 +106,7 @@ class Transform(Intrinsic):
 
         with for_each(args[8]) as vector:
             c = builder.mul(vector.index, e.number(e.lanes))
-            with for_each(e.number(columns)) as column:  # a loop compiles sooner than a long list
+            with for_each(e.number(columns)) as column:  # a loop compiles faster than unrolled code
                 begin = builder.add(c, builder.mul(column.index, sx))
                 values = apply(e, self.matrix, [e.load(src, p) for p in line(begin, sy, columns)])
                 places = line(column.index, e.number(columns), rows)
@@ -158,13 +158,13 @@ def _rows(e: Emitter, T: Matrix, xs: list[Any]) -> list[Any]:
 
 
 def _is_pair(a: Matrix, b: Matrix) -> bool:
-    """Whether two lines agree but for some signs, so that their sums can be shared."""
+    """Return whether two rows agree except for some signs, so that their sums can be shared."""
     same = a == b
     return bool((np.abs(a) == np.abs(b)).all() and a[same].any() and a[~same].any())
 
 
 def _dot(e: Emitter, row: Matrix, xs: list[Any]) -> Any:
-    """Return the sum of row[k] * xs[k]; ones cost no multiplication, zeros nothing."""
+    """Return the sum of row[k] * xs[k], without multiplications by 1 and without zero terms."""
     order = sorted(np.flatnonzero(row), key=lambda k: (row[k] != 1, abs(row[k]) != 1))
     total = None
     for k in order:

@@ -1,11 +1,11 @@
-"""Matrix products on an NVIDIA GPU: the few functions of cuBLAS that tinynet calls, through ctypes.
+"""cuBLAS bindings through ctypes: matrix products on an NVIDIA GPU.
 
 CuPy multiplies matrices with cuBLAS as well, but not while a graph is being captured. A handle of
-our own may be captured if its workspace is ours too: the graph then reads and writes memory that
-nobody hands to others.
+tinynet's own can be captured if it has its own workspace: no other allocation reuses the memory
+that the graph reads and writes.
 
-cuBLAS thinks in columns, so the product in rows y = a @ b is asked for as y' = b' @ a': the same
-memory, read the other way round.
+cuBLAS is column-major, so the row-major product y = a @ b is requested as y' = b' @ a': the same
+memory with rows and columns exchanged.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ SIGNATURES = {
 
 
 class Matrices(NamedTuple):
-    """A stack of matrices as cuBLAS is told about them."""
+    """A stack of matrices as cuBLAS describes them."""
 
     array: Array  # (count, rows, columns)
-    transposed: bool  # whether columns, not rows, lie together
+    transposed: bool  # whether columns, not rows, are contiguous
     leading: int  # elements from one row (column) to the next
     stride: int  # elements from one matrix to the next
 
     @classmethod
     def of(cls, x: Array) -> Matrices | None:
-        """Describe x (count, rows, columns), or return None: neither rows nor columns lie together.
+        """Describe x (count, rows, columns), or return None if neither axis is contiguous.
 
-        An axis of length 1 may have any stride: nobody takes a step along it.
+        The stride of an axis of length 1 does not matter.
         """
         count, R, C = x.shape
         s, r, c = (n // x.itemsize for n in x.strides)
@@ -74,13 +74,13 @@ class Matrices(NamedTuple):
 
     @classmethod
     def read(cls, x: Array) -> Matrices:
-        """Describe x, or a copy of it that lies in rows."""
+        """Describe x, or a row-major copy of it."""
         _, R, C = x.shape
         return cls.of(x) or cls(x.copy(order="C"), False, C, R * C)
 
 
 def load() -> ctypes.CDLL:
-    """Return the library, from the wheels of NVIDIA or from the system."""
+    """Load the library from the wheels of NVIDIA or from the system."""
     import cupy
 
     major = cupy.cuda.runtime.runtimeGetVersion() // 1000
@@ -101,7 +101,7 @@ def load() -> ctypes.CDLL:
 
 
 class Blas:
-    """A handle of cuBLAS: of one thread and one device."""
+    """A cuBLAS handle of one thread and one device."""
 
     def __init__(self) -> None:
         import cupy
@@ -120,7 +120,7 @@ class Blas:
             raise DeviceError(f"gemm: {name} of cuBLAS failed with status {status}.")
 
     def follow(self, stream: int) -> None:
-        """Run the products on a stream; cuBLAS then forgets its workspace, so say it again."""
+        """Run the products on a stream. Changing it resets the workspace, which is set again."""
         if stream == self.stream:
             return
         self._call("cublasSetStream_v2", self.handle, stream)
@@ -136,7 +136,7 @@ class Blas:
         compute = COMPUTE["float64" if real is ctypes.c_double else precision]
         sizes = self.handle, int(b.transposed), int(a.transposed), N, M, a.array.shape[2]
         first, second, result = (self._matrix(m) for m in (b, a, y))
-        if count == 1:  # in this function cuBLAS may also split a long sum
+        if count == 1:  # this function can also split a long sum
             factors: tuple[Any, ...] = (*first, *second, zero, *result)
             self._call("cublasGemmEx", *sizes, one, *factors, compute, DEFAULT)
         else:

@@ -2,8 +2,8 @@
 
 python guarded.py end|start all|planted
 
-Every array that NumPy makes gets pages of its own, flush with their end (or start), and the pages
-around them allow nothing. The processor checks each access of the compiled kernels.
+Every array that NumPy makes gets pages of its own, aligned to their end (or start), and the pages
+around them forbid any access. The processor checks each access of the compiled kernels.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Average pooling: by what a window at an edge is divided."""
+"""Average pooling: divisors of windows at an edge."""
 
 import numpy as np
 import pytest

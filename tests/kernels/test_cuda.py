@@ -1,4 +1,4 @@
-"""What launches a CUDA kernel, and what is noticed before it starts."""
+"""CUDA kernel launches: argument checks, several blocks, large arrays."""
 
 import mmap
 import sys
@@ -21,7 +21,7 @@ POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0, -1, 0)  # one plane of 4x4, 2x2 windows
 
 @pytest.fixture
 def pool():
-    """Return x, y and winner for a pooling of one 4x4 image."""
+    """Return x, y and argmax for a pooling of one 4x4 image."""
     x = np.arange(16, dtype=np.float32).reshape(4, 4)
     return x, np.empty((2, 2), np.float32), np.empty((2, 2), np.uint8)
 
@@ -39,8 +39,8 @@ def test_a_kernel_is_launched_with_plain_numbers(pool):
     ("spoil", "why"),
     [
         (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32 .*strides \(4, 16"),
-        (lambda x, y, w: (x, y.astype(np.float64), w), "y must be an array of float32"),
-        (lambda x, y, w: (x, y, w.astype(np.int32)), "winner must be an array of uint8"),
+        (lambda x, y, w: (x, y.astype(np.float64), w), "y must be a row-major array of float32"),
+        (lambda x, y, w: (x, y, w.astype(np.int32)), "argmax must be a row-major array of uint8"),
         (lambda x, y, w: (x, y, 3), "argmax must be a row-major array of uint8. Got 3"),
     ],
 )
@@ -82,7 +82,10 @@ def test_a_list_of_arrays_is_one_argument():
     ("spoil", "why"),
     [
         (lambda w, g, v: (w, [g[0], g[0].astype("d")], v), "gradients must be .* float32"),
-        (lambda w, g, v: (w, g, [v[0], np.zeros(8, "f")[::2]]), "velocities must be .* in rows"),
+        (
+            lambda w, g, v: (w, g, [v[0], np.zeros(8, "f")[::2]]),
+            "velocities must be a row-major array",
+        ),
         (lambda w, g, v: (w * 60, g, v), "weights holds up to 96, got 120"),
     ],
 )
@@ -100,14 +103,17 @@ def test_a_list_of_which_an_array_may_not_be_written_is_refused():
 
 
 def test_the_header_and_the_launcher_agree_on_how_many_arrays_a_list_holds():
-    assert f"constexpr int MANY = {launch_module.MANY};" in Build("momentum", "float32").source()
+    assert (
+        f"constexpr int LIST_CAPACITY = {launch_module.LIST_CAPACITY};"
+        in Build("momentum", "float32").source()
+    )
 
 
 def test_the_declaration_in_the_file_says_what_an_argument_becomes():
     parameters = Build("max_pool", "float64", is_wide=True).signatures()["max_pool2d_backward"]
     assert parameters[:4] == (
         Parameter("gy", "float64", is_pointer=True),
-        Parameter("winner", "uint8", is_pointer=True),
+        Parameter("argmax", "uint8", is_pointer=True),
         Parameter("planes", "int64"),
         Parameter("H", "int32"),
     )
@@ -180,7 +186,7 @@ def test_an_array_of_more_than_2_to_31_elements_is_read_to_its_end():
     no_reserve = 0x4000  # Linux: MAP_NORESERVE, which Python does not name before 3.13
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve
     memory = mmap.mmap(-1, 4 * side * side, flags=flags)
-    x = np.frombuffer(memory, np.float32).reshape(1, 1, side, side)  # zeros, none of them there yet
+    x = np.frombuffer(memory, np.float32).reshape(1, 1, side, side)  # zeros, not yet allocated
     assert x.size > 2**31
     far = side - 1
     x[0, 0, ::far, ::far] = [[1, 2], [3, 4]]

@@ -1,4 +1,4 @@
-"""Blocks, warps and barriers on the CPU: what they do, and what they notice."""
+"""CUDA emulation: blocks, warps, barriers and error reports on the CPU."""
 
 import subprocess
 import sys
@@ -79,13 +79,13 @@ extern "C" __global__ void unwritten(float* y) {
 
 @pytest.fixture(scope="module")
 def lesson():
-    need_compiler()  # a fixture of the module is made before a mark is looked at
+    need_compiler()  # module fixtures are set up before marks are evaluated
     return Module('#line 1 "lesson.cu"\n' + LESSON)
 
 
 @pytest.fixture(params=ORDERS)
 def run(lesson, request):
-    """Return a function that launches a kernel, with the threads in one order or another."""
+    """Return a function that launches a kernel in one of the execution orders."""
     with execution_order(request.param):
         yield lambda name, *args, **shared: lesson.get_function(name)(*args, **shared)
 
@@ -152,7 +152,7 @@ def test_a_barrier_that_some_threads_skip_is_an_error(lesson, name, threads, whe
     with pytest.raises(RuntimeError, match=f"lesson.cu:{line_of(where, name)}: {what}") as failure:
         lesson.get_function(name)((2,), (threads,), (y,))
     assert str(failure.value).endswith(f"({name}, block 0, 0, 0).")
-    lesson.get_function("who")((1,), (8,), (y.view(np.int32),))  # and the next launch is unharmed
+    lesson.get_function("who")((1,), (8,), (y.view(np.int32),))  # and the next launch works
     assert y.view(np.int32)[:8].tolist() == list(range(8))
 
 
@@ -216,7 +216,7 @@ def use_one():
 def test_what_was_compiled_is_used_again_unless_it_is_damaged(folder):
     assert use_one() == 1
     before = {path.name: path.stat().st_ino for path in folder.iterdir()}
-    assert len(before) == 2  # the runtime and the kernel; nothing half-made is left
+    assert len(before) == 2  # the runtime and the kernel, and no temporary files
     assert use_one() == 1
     assert {path.name: path.stat().st_ino for path in folder.iterdir()} == before
     library = next(folder.glob("*.so"))

@@ -1,4 +1,4 @@
-"""CUDA C of one's own: launched like ours, counted, and held against races."""
+"""User-defined CUDA kernels: launches, memory traffic, races."""
 
 import re
 
@@ -63,7 +63,7 @@ def test_grids_and_blocks_may_have_two_dimensions():
         (0, 64, (X, 1, X, 1), ValueError, "at least 1 block"),
         (1, 64, (3, 1, 3, 1), TypeError, "Got no array"),
         (1, 64, (X, 1, X), TypeError, "scale has 4 parameters, got 3"),
-        (1, 64, (X, 1, X.astype(float), 1), TypeError, "y must be an array of float32"),
+        (1, 64, (X, 1, X.astype(float), 1), TypeError, "y must be a row-major array of float32"),
         (1, 64, (X, 1, X[::2], 1), TypeError, "y must be a row-major array"),
     ],
 )
@@ -97,7 +97,7 @@ def test_what_the_compiler_refuses_is_named_by_its_line():
 def test_neighbours_share_sectors_and_strides_do_not():
     y = np.zeros_like(X)
     found = memory_traffic(cuda_kernel(TEXT, "scale"), 2, 64, X, 2.0, y, 100)
-    whole = Traffic(requests=4, sectors=13, bytes_used=400)  # 100 floats: 12 sectors and a half
+    whole = Traffic(requests=4, sectors=13, bytes_used=400)  # 100 floats: 12.5 sectors
     assert found == {"x": whole, "y": whole}
     assert whole.bytes_moved == 416
     assert not y.any()
@@ -107,15 +107,15 @@ def test_an_access_is_counted_wherever_the_pointer_has_gone():
     a = np.ones((32, 16))
     total = np.zeros(32)
     found = memory_traffic(cuda_kernel(TEXT, "rows"), 1, 32, a, 16, total)
-    assert found["a"] == Traffic(16, 16 * 32, 8 * 16 * 32)  # 32 rows, each in a sector of its own
+    assert found["a"] == Traffic(16, 16 * 32, 8 * 16 * 32)  # 32 rows, one sector each
     assert found["sum"] == Traffic(16, 16 * 8, 8 * 16 * 32)
-    assert not total.any()  # the arguments stay as they are
+    assert not total.any()  # the arguments are not changed
 
 
 # races
 
 
-def test_taking_turns_in_another_order_shows_a_missing_barrier():
+def test_another_execution_order_shows_a_missing_barrier():
     y = np.zeros(2, np.float32)
     kernel = cuda_kernel(TEXT, "block_sum")
     raced = cuda_kernel(TEXT.replace("    __syncthreads();\n", ""), "block_sum")

@@ -1,4 +1,4 @@
-"""Which implementation runs, and what is refused."""
+"""Kernel dispatch: selection of an implementation, and refused settings."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The update: golden traces of both rules, and where they part."""
+"""Momentum SGD: golden traces of both rules, and where they differ."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_the_gradient_is_left_alone_and_may_be_read_only(kind):
     assert g.tolist() == [2, 2, 2, 2]
 
 
-SIZES = (3, 1, 0, 700, *range(1, 2 * launch.MANY))
+SIZES = (3, 1, 0, 700, *range(1, 2 * launch.LIST_CAPACITY))
 
 
 @KINDS
@@ -129,7 +129,7 @@ def test_up_to_96_arrays_are_one_launch(monkeypatch):
 def test_a_thread_takes_more_than_one_weight_of_a_large_array(monkeypatch, rng):
     w, g, v = (rng.standard_normal(1000).astype("f") for _ in range(3))
     exact = [[x.copy()] for x in (w, g, v)]
-    monkeypatch.setattr("tinynet.kernels.momentum.ENOUGH", 2)
+    monkeypatch.setattr("tinynet.kernels.momentum.MAXIMUM_BLOCKS", 2)
     with kernels.use("cuda_on_cpu"):
         momentum_update([w], [g], [v], 0.25, 0.5, 0.125, True, "torch")
     momentum_update.reference(*exact, 0.25, 0.5, 0.125, True, "torch")

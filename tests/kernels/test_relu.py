@@ -1,4 +1,4 @@
-"""The rectifier by itself: arrays that are worth a loop of their own, in any order in memory."""
+"""ReLU of arrays that are large enough for compiled loops, in any memory order."""
 
 import importlib.util
 
@@ -18,7 +18,7 @@ ORDERS = ["rows", "channels last", "transposed", "every other", "backwards"]
 
 
 def drawn(rng, order):
-    """Return numbers, among them a zero of each sign and one that is infinite."""
+    """Return random numbers with a zero of each sign and an infinity among them."""
     x = rng.standard_normal(SHAPE).astype(np.float32)
     x[0, 0, 0, :3] = 0.0, -0.0, np.inf
     assert x.size > 3 * GRAIN
@@ -57,7 +57,7 @@ def test_where_nothing_passed_no_gradient_passes_whatever_it_is(kind, size):
 
 
 def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch):
-    """Both ways give the same numbers, so the numbers alone would not tell."""
+    """Both implementations give the same numbers, so the test looks at which one ran."""
     asked = []
     monkeypatch.setattr(relu_backward, "reference", lambda gy, y: asked.append(gy.strides))
     rows = drawn(rng, "rows")

@@ -1,4 +1,4 @@
-"""Softmax with cross-entropy: a loss that cannot overflow and a gradient that sums to nothing."""
+"""Softmax cross-entropy: no overflow, and a gradient that sums to zero."""
 
 import math
 

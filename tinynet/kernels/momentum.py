@@ -20,7 +20,7 @@ import numpy as np
 from tinynet.core.backend import Array, array_module, is_array
 from tinynet.kernels.codegen.layout import grain_size
 from tinynet.kernels.codegen.native import In1, Out1, Real, native
-from tinynet.kernels.cuda.launch import BLOCK, MANY, Grid, in_rows, launch
+from tinynet.kernels.cuda.launch import BLOCK, LIST_CAPACITY, Grid, in_rows, launch
 from tinynet.kernels.dispatch import Kernel, fallback_if
 
 Arrays = Sequence[Array]
@@ -131,8 +131,8 @@ def momentum_update_cuda(
     live = is_array(lr)
     rate = (0, array_module(lr).asarray(lr, dtype)) if live else (lr, None)
     settings = *rate, momentum, weight_decay, nesterov, rule == "paper"
-    for some in range(0, len(weights), MANY):
-        arrays = [list(x[some : some + MANY]) for x in (weights, gradients, velocities)]
+    for some in range(0, len(weights), LIST_CAPACITY):
+        arrays = [list(x[some : some + LIST_CAPACITY]) for x in (weights, gradients, velocities)]
         sizes = [w.size for w in arrays[0]]
         blocks = min(-(-max(sizes) // BLOCK), MAXIMUM_BLOCKS)
         launch("momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings)

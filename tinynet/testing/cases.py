@@ -1,8 +1,8 @@
-"""Arguments for every kernel, chosen so that a mistake cannot hide.
+"""Test arguments for every kernel, chosen so that mistakes show.
 
-At the paper's alpha of 1e-4 a missing LRN neighbour changes the result by 4e-5, less than what
-float32 might owe to rounding. So: alpha 1; and always one image, one channel, and no image at all.
-What looks through windows has its cases in `window_cases`.
+At the paper's alpha of 1e-4 a missing LRN neighbor changes the result by 4e-5, less than the
+rounding error that float32 may have. So alpha is 1; and there is always one image with one channel,
+and an empty batch. The cases of convolution and pooling are in `window_cases`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ NEUTRAL: dict[str, Any] = {
     "nesterov": False,
     "rule": "paper",
 }
-"""What an argument means that a function does not have: a case that says otherwise is left out."""
+"""The assumed value of an argument that a function lacks; cases with other values are skipped."""
 
 FIELDS = [field.name for field in dataclasses.fields(Geometry)]
 """Arguments that a function may take in the place of `geometry`."""
@@ -149,7 +149,7 @@ class Trial:
         """Return whether what `mine` does not take is neutral in this case, or not given at all."""
         values = self.values(case)
         asked = [n for n in self.absent if n in values]
-        if "weight" in values:  # filters say how large the windows are
+        if "weight" in values:  # the shape of the filters implies the kernel size
             asked = [n for n in asked if n != "kernel"]
         return all(n in NEUTRAL and _equal(NEUTRAL[n], values[n]) for n in asked)
 
@@ -159,7 +159,7 @@ class Trial:
         return _tuple(self.mine(*kept))
 
     def run(self, name: str, case: Arguments, dtype: Any) -> None:
-        """Judge one case: values, inputs left alone, repeatable, every memory order."""
+        """Check one case: values, inputs not changed, repeatable, every memory order."""
         self.at = f'{self.who}, case "{name}" in {np.dtype(dtype).name}'
         self.facts = ", ".join(
             f"{n} {x.shape}" if isinstance(x, np.ndarray) else f"{n}={x}"
@@ -183,7 +183,7 @@ class Trial:
         self.reordered(case, wanted, types, written)
 
     def compare(self, results: Arguments, wanted: Arguments, types: list[Any], case: Any) -> None:
-        """Hold every result against the definition's."""
+        """Compare every result with that of the definition."""
         if len(results) > len(wanted) or (wanted and not results):
             raise AssertionError(
                 f"{self.at}: it returned {len(results)} results, expected {len(wanted)}."
@@ -199,7 +199,7 @@ class Trial:
                 )
 
     def same(self, got: Array, expected: Array, what: str, case: Arguments) -> None:
-        """Hold one array against what it should be."""
+        """Compare one array with the expected one."""
         allowed = 0.0
         if expected.dtype.kind == "f":
             terms = max((x.size for x in case if isinstance(x, np.ndarray)), default=1)
@@ -210,7 +210,7 @@ class Trial:
             raise AssertionError(f"{self.at}: {what}: {text}\n  Arguments: {self.facts}.")
 
     def again(self, case: Arguments, results: Arguments, written: list[int]) -> None:
-        """Ask once more, with inputs that cannot be written."""
+        """Call once more, with read-only inputs: the results must be the same bits."""
         given = _copies(case)
         for i, x in enumerate(given):
             if isinstance(x, np.ndarray) and i not in written:
@@ -228,7 +228,7 @@ class Trial:
     def reordered(
         self, case: Arguments, wanted: Arguments, types: list[Any], written: list[int]
     ) -> None:
-        """Ask again with the same numbers in other memory orders."""
+        """Call again with the same numbers in other memory orders."""
         where = self.at
         for order in other_orders(np.zeros((1, 1))):
             given = tuple(

@@ -23,7 +23,7 @@ from tinynet.core.backend import Array, array_module, is_array
 HEADERS = Path(__file__).parent  # the .cuh files
 SOURCES = HEADERS.parent  # the .cu files, beside the ops
 BLOCK = 256  # threads per block, by default
-MANY = 96  # arrays that one argument can hold; the same in tinynet.cuh
+LIST_CAPACITY = 96  # arrays that one argument can hold; the same in tinynet.cuh
 NARROW = 2**31 - 2**16  # elements up to which an int can count, including the last block
 OPTIONS = ("-std=c++17",)
 TYPES = {
@@ -87,12 +87,12 @@ class Parameter(NamedTuple):
 
     def take_list(self, values: list[Any], where: str) -> Any:
         """Return the struct that holds these numbers, or the addresses of these arrays."""
-        if len(values) > MANY:
-            raise TypeError(f"{where}: {self.name} holds up to {MANY}, got {len(values)}.")
+        if len(values) > LIST_CAPACITY:
+            raise TypeError(f"{where}: {self.name} holds up to {LIST_CAPACITY}, got {len(values)}.")
         one = self._replace(is_list=False)
         taken = [one.take(value, where) for value in values]
         kind = "uintp" if self.is_pointer else self.kind
-        struct = np.zeros(1, [("at", kind, (MANY,))])
+        struct = np.zeros(1, [("at", kind, (LIST_CAPACITY,))])
         struct["at"][0, : len(taken)] = list(map(_address, taken)) if self.is_pointer else taken
         return struct
 

@@ -9,15 +9,15 @@
 typedef double wide;  // the type of long sums
 
 // Several arrays in one argument, passed by value: CUDA allows up to 4 KB of arguments.
-constexpr int MANY = 96;
+constexpr int LIST_CAPACITY = 96;
 struct Arrays {
-  real* at[MANY];
+  real* at[LIST_CAPACITY];
 };
 struct ConstArrays {
-  const real* at[MANY];
+  const real* at[LIST_CAPACITY];
 };
 struct Sizes {
-  Index at[MANY];
+  Index at[LIST_CAPACITY];
 };
 
 #ifdef __CUDACC__

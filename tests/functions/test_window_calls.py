@@ -1,4 +1,4 @@
-"""Calls of convolution and pooling: PyTorch's positional order, and hints for channels-last images."""
+"""Calls of convolution and pooling: positional arguments as in PyTorch, channels-last hints."""
 
 import numpy as np
 import pytest

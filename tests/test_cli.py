@@ -470,9 +470,9 @@ def test_the_forks_are_in_words_that_do_not_contradict_themselves(tinynet_says):
     ]
     assert found["LRN"][1] == "wrong: the mean of the squares in a window, summed over all channels"
     assert "5x5 pixels" in found["LRN's windows"][1]
-    two, one = found["the last digits of a number"]
-    assert "as two GPUs round it" in two
-    assert "as one device rounds it" in one
+    two, one = found["rounding of sums"]
+    assert "that of two GPUs" in two
+    assert "that of one device" in one
 
 
 @pytest.mark.parametrize(

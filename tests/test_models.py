@@ -1,14 +1,14 @@
 """The models: sizes as published, and weights that a seed decides."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 import tinynet as tn
+from grouped import narrow
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.analysis.summary import counted
+from tinynet.core import random
 from tinynet.models import alexnet_variants
 from tinynet.testing import check_layer
 
@@ -37,12 +37,15 @@ def test_alexnet_starts_as_section_5_says(alexnet):
     assert ones == [f"{layer}.bias" for layer in layers]
 
 
-def quickly(variant):
-    """Return a variant of AlexNet with little to draw."""
-    settings = alexnet_variants.find(variant)
-    if variant == "half":
-        return models.AlexNet(2, settings)
-    return models.AlexNet(2, dataclasses.replace(settings, widths=(8, 8, 12, 12, 4)))
+def drawn(variant):
+    """Return a variant of AlexNet with its initial weights, for two classes."""
+    with random.fork(0):
+        return alexnet_variants.find(variant).build(2)
+
+
+def undrawn(variant):
+    with nn.init.undrawn():
+        return alexnet_variants.find(variant).build(2)
 
 
 def weights(net):
@@ -50,14 +53,14 @@ def weights(net):
 
 
 def test_the_code_of_2012_starts_wider_in_three_layers():
-    deviations = [w.std() for w in weights(quickly("code2012"))]
+    deviations = [w.std() for w in weights(drawn("code2012"))]
     expected = [0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01]
     assert deviations == pytest.approx(expected, rel=0.15)
 
 
 @pytest.mark.parametrize("variant", models.variants())
 def test_layers_that_both_towers_see_split_their_sums(variant):
-    found = [m._split for _, m in quickly(variant).named_modules() if hasattr(m, "_split")]
+    found = [m._split for _, m in undrawn(variant).named_modules() if hasattr(m, "_split")]
     conv1_conv3_fc6_fc7 = [i in (0, 2, 5, 6) for i in range(8)]
     expected = conv1_conv3_fc6_fc7 if variant in ("paper", "code2012") else [False] * len(found)
     assert found == expected
@@ -67,7 +70,7 @@ def test_layers_that_both_towers_see_split_their_sums(variant):
     ("variant", "value"), [("paper", 1), ("caffe", 0.1), ("caffenet", 1), ("keras-same", 0)]
 )
 def test_biases_start_where_the_variant_says(variant, value):
-    net = quickly(variant)
+    net = drawn(variant)
     biases = [p.data for name, p in net.named_parameters() if name.endswith("bias")]
     found = [b.flat[0] for b in biases if (b == b.flat[0]).all()]
     v = np.float32(value)
@@ -75,9 +78,9 @@ def test_biases_start_where_the_variant_says(variant, value):
 
 
 def test_pytorchs_initial_values_stay_within_their_bound():
-    net = quickly("torchvision")
+    net = drawn("torchvision")
     for w in weights(net):
-        bound = 1 / np.sqrt(w[0].size)
+        bound = np.float32(1 / np.sqrt(w[0].size))
         assert 0.8 * bound < abs(w).max() <= bound
         assert abs(w.mean()) < 0.2 * bound
 
@@ -97,7 +100,7 @@ def test_pytorchs_initial_values_stay_within_their_bound():
 )
 def test_layers_stand_in_the_order_of_the_variant(variant, layer, kinds):
     found, stages = [], []
-    for module in quickly(variant).features:
+    for module in undrawn(variant).features:
         if isinstance(module, nn.Conv2d):
             found = []
             stages.append(found)
@@ -112,13 +115,13 @@ def test_the_constants_of_lrn_are_those_of_the_variant():
         "code2012": (5, 2, 2e-5, 2),
         "caffe": (5, 1, 2e-5, 1),
     }.items():
-        lrn = [m for m in quickly(variant).features if isinstance(m, nn.LocalResponseNorm)]
+        lrn = [m for m in undrawn(variant).features if isinstance(m, nn.LocalResponseNorm)]
         assert [(m.n, m.k, m.alpha, m.groups) for m in lrn] == [constants] * 2
 
 
 @pytest.mark.parametrize("variant", ["paper", "code2012", "keras-same", "torchvision"])
 def test_a_variant_goes_forward_and_backward(variant, rng):
-    net = quickly(variant)
+    net = narrow(drawn(variant), hidden=32)
     scores = net(tn.tensor(rng.standard_normal((1, 3, 224, 224)).astype("f")))
     F.cross_entropy(scores, np.array([1])).backward()
     gradients = [p.grad for p in net.parameters()]

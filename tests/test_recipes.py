@@ -163,9 +163,13 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
         (
             "alexnet",
             {"variant": "batchnorm-227"},
-            ["0.0001 throughout", "(Adam)", "nothing decays"],
+            ["0.0001 throughout", "(Adam)", "weight decay (none)"],
         ),
-        ("alexnet", {"variant": "caffe"}, ["colour noise (none)", "twice the rate"]),
+        (
+            "alexnet",
+            {"variant": "caffe"},
+            ["colour noise (none)", "2 times the rate of the weights, no decay"],
+        ),
         ("alexnet-code2012", {"variant": None}, ["paper has other", "decay like the weights"]),
         ("alexnet", {"variant": "half"}, []),
         ("alexnet-code2012", {}, []),
@@ -174,7 +178,7 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
     ],
 )
 def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
-    said = presets.otherwise(dataclasses.replace(find(name), **changes))
+    said = presets.published_differences(dataclasses.replace(find(name), **changes))
     assert all(word in said for word in words)
     assert bool(said) == bool(words)
 

@@ -79,7 +79,7 @@ def _begin(
     refuse(recipe, len(sets[0].classes))
     click.echo(first_line(recipe, sets, where, ranks))
     run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
-    for note in [presets.otherwise(recipe), *finetune.begin(run.model, recipe)]:
+    for note in [presets.published_differences(recipe), *finetune.begin(run.model, recipe)]:
         if note:
             click.echo(note)
     folder.mkdir(parents=True, exist_ok=True)

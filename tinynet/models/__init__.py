@@ -122,8 +122,8 @@ def entry(name: str, variant: str | None = None) -> Entry:
     if variant is None:
         return found
     if name == "alexnet":
-        settings = alexnet_variants.find(variant)
-        return Entry(partial(AlexNet, settings=settings), settings.image, settings.classes)
+        of_alexnet = alexnet_variants.find(variant)
+        return Entry(of_alexnet.build, of_alexnet.image, of_alexnet.classes)
     if not name.endswith(TOWERS):
         raise ValueError(
             f'models.build: "alexnet" and those of two towers have variants, {name!r} has none.'

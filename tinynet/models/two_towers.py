@@ -23,7 +23,7 @@ from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel
 from tinynet.distributed.model_parallel import Crossing
 from tinynet.kernels.geometry import Padding
-from tinynet.models.alexnet import PAPER, AlexNet
+from tinynet.models.alexnet import AlexNet
 from tinynet.models.small import small_alexnet
 from tinynet.nn import init
 from tinynet.tensors import Tensor, tensor
@@ -225,8 +225,7 @@ def check_exchange(where: str) -> None:
 def alexnet_two_towers(classes: int = 1000, **where: Any) -> TwoTowers:
     """Return the paper's network: 28,434,112 parameters a tower, and fc8."""
     meeting = where.get("exchange_at", "conv3")
-    settings = dataclasses.replace(PAPER, sees_all=meeting)
-    return _built(LARGE, AlexNet(classes, settings), "alexnet", classes, where)
+    return _built(LARGE, AlexNet(classes, cross_at=meeting), "alexnet", classes, where)
 
 
 def small_alexnet_two_towers(classes: int = 10, **where: Any) -> TwoTowers:

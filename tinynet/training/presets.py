@@ -1,15 +1,14 @@
-"""Recipes by name: tested settings for `tinynet train`. What `demo` reaches a slow test asserts."""
+"""Named recipes: tested settings for `tinynet train`."""
 
 from __future__ import annotations
 
 import difflib
 from typing import Any
 
-from tinynet.models import alexnet_variants
+from tinynet.models import alexnet_variants, published_training
 from tinynet.training.recipes import Recipe
 
-TUNING = "fine-tune"  # the recipe that begins with weights of before
-TRAINED = ("colour noise", "learning rate", "biases", "update")  # the forks that are no layers
+TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
 
 def _small(model: str, about: str, **settings: Any) -> Recipe:
@@ -193,20 +192,25 @@ def find(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def otherwise(recipe: Recipe) -> str:
-    """Return in a sentence how the recipe's variant was trained where it was published.
+def published_differences(recipe: Recipe) -> str:
+    """Return a sentence on how the recipe's variant of AlexNet was trained where it was published.
 
-    "" where the recipe is made for that variant, or begins with weights of before.
+    It is empty where nothing differs, where the recipe starts from a file of weights, and where
+    either the recipe or the one that it was made from is of another network.
     """
     named = RECIPES.get(recipe.name, recipe)
-    if recipe.init_from or not named.model == recipe.model == "alexnet":
+    if recipe.init_from or named.model != "alexnet" or recipe.model != "alexnet":
         return ""
-    own, variant = (each.variant or "paper" for each in (named, recipe))
-    ours, theirs = (alexnet_variants.forks(alexnet_variants.find(v)) for v in (own, variant))
-    differ = [f"{fork} ({theirs[fork]})" for fork in TRAINED if theirs[fork] != ours[fork]]
+    variant = recipe.variant or "paper"
+    ours = alexnet_variants.find(named.variant or "paper").training
+    theirs = alexnet_variants.find(variant).training
+    differ = [
+        f"{published_training.LABELS[field]} ({published_training.describe(theirs, field)})"
+        for field in published_training.differences(ours, theirs)
+    ]
     if not differ:
         return ""
     return (
         f"As published, {variant} has other settings than the recipe {recipe.name}: "
-        f"{', '.join(differ)}. This run takes the recipe's; --lr, --schedule, --update change them."
+        f"{', '.join(differ)}. This run uses the recipe's."
     )

@@ -64,7 +64,7 @@ class Machine:
 def net(name: str) -> Net:
     """Return the sizes of a network, taken from its two-tower model."""
     with tn.nn.init.undrawn():
-        model = models.build(f"{name}{models.TOWERS}")
+        model = models.build(models.two_tower_form(name) or name)
     assert isinstance(model, TwoTowers)
     sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for n, size in sizes.items() if ".conv" in n)

@@ -4,18 +4,19 @@ import dataclasses
 
 from tinynet import nn
 from tinynet.models.alexnet_variants import AlexNetVariant
+from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.models.split_accumulation import split_where_towers_meet
-from tinynet.models.two_towers import EXCHANGES, SMALL
+from tinynet.models.two_towers import SMALL
 
 TINY = dataclasses.replace(SMALL, image=16, widths=(4, 6, 8, 6, 4), side=2, hidden=8)
 
 
-def one_device(classes, plan=TINY, exchange_at="conv3"):
+def one_device(classes, plan=TINY, cross_at="conv3"):
     """Return the same network without towers: `small_alexnet` with the numbers of a plan."""
     c1, c2, c3, c4, c5 = (2 * width for width in plan.widths)
 
     def conv(layer, inputs, outputs, kernel):
-        groups = 1 if layer in EXCHANGES[exchange_at] else 2
+        groups = 1 if layer in CROSS_LAYERS[cross_at] else 2
         return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups)
 
     def pool():

@@ -118,7 +118,7 @@ def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
 ):
     of_32 = dataclasses.replace(models.alexnet_variants.find("caffe"), image=32)
     monkeypatch.setitem(models.alexnet_variants.VARIANTS, "caffe", of_32)
-    monkeypatch.setattr(models, "build", lambda name, classes, *_: tiny(classes))
+    monkeypatch.setattr(models, "build", lambda name, classes, *_, **__: tiny(classes))
     given = "--variant", "caffe", "--data", "shapes", "--update", "adam", "--lr", 0.001
     folder = tmp_path / "r"
     said = tinynet_says("train", "alexnet", *given, "--out", folder, "--max-minutes", 0)

@@ -182,14 +182,49 @@ def test_building_a_net_leaves_the_global_streams_alone():
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match=r"'alexnett'.*small-alexnet"):
+    with pytest.raises(ValueError, match=r"'alexnett'.*small-alexnet.*Did you mean 'alexnet'"):
         models.build("alexnett")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("resnet18", "resnet-18"),
+        ("ResNet-18", "resnet-18"),
+        ("vgg16", "vgg-16"),
+        ("VGG_19", "vgg-19"),
+        ("densenet121", "densenet-121"),
+        ("inception_v4", "inception-v4"),
+    ],
+)
+def test_a_name_as_others_write_it_is_answered_with_ours(typed, meant):
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        models.build(typed)
+
+
+def test_a_name_that_is_like_no_other_gets_no_proposal():
+    with pytest.raises(ValueError, match=r"demo\.$"):
+        models.build("yolo")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("num_classes", "is called classes"),
+        ("pretrained", r"tn\.load\(model"),
+        ("weights", r"tn\.load\(model"),
+        ("nonsense", r"help\(tn\.models\.build\)"),
+    ],
+)
+def test_an_argument_of_another_library_is_answered_with_ours(argument, sentence):
+    with pytest.raises(TypeError, match=f"no argument '{argument}'.*{sentence}"):
+        models.build("demo", **{argument: 3})
 
 
 @pytest.mark.parametrize("name", ["demo", "alexnet", "small-alexnet-two-towers"])
 @pytest.mark.parametrize("classes", [0, -1])
 def test_a_net_of_no_classes_is_refused(name, classes):
-    with pytest.raises(ValueError, match=f"at least 1 class. Got classes={classes}"):
+    with pytest.raises(ValueError, match=f"at least 1, got classes={classes}"):
         models.build(name, classes)
 
 
@@ -226,8 +261,34 @@ def test_the_18_percent_net_normalizes_within_its_maps():
     assert [(m.n, m.k, m.beta) for m in across] == [(3, 1.0, 0.75)] * 2
 
 
-@pytest.mark.parametrize(("name", "classes"), [("alexnet", 10), ("alexnet-two-towers", 1000)])
-def test_without_a_number_there_are_ten_classes_and_of_the_papers_towers_a_thousand(name, classes):
+@pytest.mark.parametrize("name", models.names())
+def test_without_a_number_there_are_the_classes_for_which_it_was_published(name):
+    """The same rule as that of `tinynet summary`."""
     with nn.init.undrawn():
-        last = list(models.build(name).state_dict().values())[-1]
-    assert last.shape == (classes,)
+        model = models.build(name)
+    last = list(model.state_dict().values())[-1]
+    entry, _ = counted(name)
+    side = models.entry(name).side
+    assert len(last) == entry.classes == (1000 if side > 32 else 10)
+
+
+def test_a_variant_has_the_classes_for_which_it_was_published():
+    with nn.init.undrawn():
+        model = models.build("alexnet", variant="batchnorm-227")
+    assert model.classifier[-1].weight.shape == (10, 4096)
+
+
+def test_the_registry_says_what_a_network_takes():
+    variants = {n for n, entry in models.MODELS.items() if entry.variants}
+    towers = {n: entry.one_device for n, entry in models.MODELS.items() if entry.cross_layers}
+    two = {n for n, entry in models.MODELS.items() if entry.on_two_devices}
+    assert variants == {"alexnet"}
+    assert towers == {
+        "alexnet-two-towers": "alexnet",
+        "small-alexnet-two-towers": "small-alexnet",
+    }
+    assert two - set(towers) == {"alexnet-one-weird-trick", "small-alexnet-one-weird-trick"}
+    assert models.two_tower_form("small-alexnet") == "small-alexnet-two-towers"
+    assert models.two_tower_form("demo") is None
+    with pytest.raises(ValueError, match=r"no model 'alexnt'.*Did you mean 'alexnet'"):
+        models.entry("alexnt")

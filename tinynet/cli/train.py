@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tinynet.cli.data import DATA, FOLDER
-from tinynet.models.two_towers import EXCHANGES
+from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training.recipes import SCHEDULES, UPDATES
 
 
@@ -44,7 +44,7 @@ class Finite(click.FloatRange):
 @click.option("--freeze", help="Layers that do not learn, like features, or conv1,layer1.")
 @click.option("--device", help="cpu or cuda.")
 @click.option("--devices", help="Of two towers, like cuda:0,cuda:1 or cpu:0,cpu:1.")
-@click.option("--exchange", type=click.Choice(EXCHANGES), help="Where two towers see all maps.")
+@click.option("--exchange", type=click.Choice(CROSS_LAYERS), help="Where two towers see all maps.")
 @click.option("--out", type=FOLDER, help="Folder of the run; by default runs/RECIPE-SEED.")
 @click.option("--resume", type=FOLDER, help="Go on with the run in this folder.")
 @click.option("--max-minutes", type=Finite(0), help="Save and stop after so long.")

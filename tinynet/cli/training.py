@@ -23,7 +23,7 @@ from tinynet.data import Dataset
 from tinynet.distributed.data_parallel import agree
 from tinynet.distributed.process_group import ALONE, Ranks, join
 from tinynet.kernels import get_num_threads
-from tinynet.models.two_towers import two_devices
+from tinynet.models.two_devices import device_pair
 from tinynet.tensors import tensor
 from tinynet.training import finetune, presets, run_dir, runs
 from tinynet.training.diagnosis import explain_plateau
@@ -227,15 +227,15 @@ def say_end(run: Run, end: Stopped | Finished | None) -> int:
     return 0
 
 
-def on_towers(recipe: Recipe, named: str, exchange_at: str | None) -> Recipe:
-    """Return the recipe for the two towers of its network; see `models.towers.EXCHANGES`."""
-    two_devices(named)
-    model = recipe.model + models.TOWERS
-    if model not in models.names() or recipe.variant is not None:
+def on_towers(recipe: Recipe, named: str, cross_at: str | None) -> Recipe:
+    """Return the recipe for the two towers of its network; see `models.cross_layers`."""
+    device_pair(backend.devices(named))
+    model = models.two_tower_form(recipe.model)
+    if model is None or recipe.variant is not None:
         raise DataError(
             f"{recipe.name}: this recipe has no two towers. small-alexnet and alexnet have."
         )
-    return dataclasses.replace(recipe, model=model, variant=exchange_at)
+    return dataclasses.replace(recipe, model=model, cross_at=cross_at)
 
 
 def first_line(recipe: Recipe, sets: Sets, where: tuple[Device, ...], ranks: Ranks = ALONE) -> str:

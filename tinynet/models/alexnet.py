@@ -7,6 +7,7 @@ networks by the same name: see `alexnet_variants`.
 from __future__ import annotations
 
 from tinynet import nn
+from tinynet.models.cross_layers import groups
 from tinynet.models.initial_weights import Normal
 from tinynet.models.split_accumulation import split_where_towers_meet
 from tinynet.nn import init
@@ -39,8 +40,8 @@ class AlexNet(nn.Module):
     """
 
     def __init__(self, classes: int = 1000, *, cross_at: str = "conv3") -> None:
-        conv3_groups = 1 if cross_at == "conv3" else 2
-        conv4_groups = 1 if cross_at == "conv4" else 2
+        conv3_groups = groups("conv3", cross_at)
+        conv4_groups = groups("conv4", cross_at)
         with init.undrawn():  # INITIAL_WEIGHTS are drawn below
             self.features = nn.Sequential(
                 # Three more rows and columns of zeros on the far sides make the 55x55 of the paper:

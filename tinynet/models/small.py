@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinynet import nn
+from tinynet.models.cross_layers import groups
 from tinynet.models.split_accumulation import split_where_towers_meet
 from tinynet.nn import init
 
@@ -19,8 +20,8 @@ def small_alexnet(classes: int = 10, cross_at: str = "conv3") -> nn.Sequential:
     cross_at : "conv3", "conv4" or "nowhere": the convolution behind conv1 that sees all maps; the
         others have two groups
     """
-    conv3_groups = 1 if cross_at == "conv3" else 2
-    conv4_groups = 1 if cross_at == "conv4" else 2
+    conv3_groups = groups("conv3", cross_at)
+    conv4_groups = groups("conv4", cross_at)
     scores = nn.Linear(512, classes)  # made first, because the order decides the random numbers
     init.set_normal(scores.weight, 0.01)
     model = nn.Sequential(

@@ -39,6 +39,7 @@ class Recipe:
         a plateau is seen on them, and the best weights are chosen by them
     update : "sgd" by the paper's rule, "nesterov" or "adam"
     variant : of "alexnet"
+    cross_at : of two towers, the convolution that sees all maps (`models.build`)
     bias_lr, bias_rate : how many times faster biases learn, or their own rate, which no schedule
         changes; they never decay
     weight_decay, linear_weight_decay, local_weight_decay : of convolutions, and of linear layers
@@ -62,6 +63,7 @@ class Recipe:
     about: str
     model: str
     variant: str | None = None
+    cross_at: str | None = None
     data: str = "cifar10"
     epochs: int
     batch: int = 128
@@ -127,6 +129,7 @@ def _cropped(recipe: Recipe) -> Recipe:
 
 def from_json(settings: dict[str, Any]) -> Recipe:
     """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
+    settings = _with_cross_at(settings)
     given = settings["schedule"]
     if given not in SCHEDULES:
         given = tuple((float(fraction), float(factor)) for fraction, factor in given)
@@ -143,6 +146,14 @@ def from_json(settings: dict[str, Any]) -> Recipe:
     if recipe.update not in UPDATES:
         raise ValueError(f"update is one of {', '.join(UPDATES)}, not {recipe.update!r}")
     return recipe
+
+
+def _with_cross_at(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with `cross_at`; files of version 0.1 have it in `variant`."""
+    entry = models.MODELS.get(settings.get("model", ""))
+    if "cross_at" in settings or entry is None or not entry.cross_layers:
+        return settings
+    return {**settings, "variant": None, "cross_at": settings.get("variant")}
 
 
 def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> None:

@@ -78,7 +78,9 @@ def assemble(
 def build(recipe: Recipe, classes: int) -> Module:
     """Return the model of a recipe, which a file may have named."""
     try:
-        return models.build(recipe.model, classes, recipe.seed, recipe.variant)
+        return models.build(
+            recipe.model, classes, recipe.seed, recipe.variant, cross_at=recipe.cross_at
+        )
     except ValueError as error:
         raise DataError(str(error)) from None
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tinynet.data import Pictures, resize
-from tinynet.distributed.data_parallel import Shard, share
-from tinynet.distributed.process_group import Ranks
+from tinynet.distributed.data_parallel import DistributedLoader, rank_slice
+from tinynet.distributed.process_group import ProcessGroup
 from tinynet.training import input_pipeline
 from tinynet.training.input_pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
 from tinynet.training.recipes import Recipe
@@ -57,13 +57,13 @@ def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
         watched = SimpleNamespace(**{**vars(whole.dataset), "images": images})
         wanted = list(whole.batches(1))
         for rank in range(size):
-            who, images.seen = Ranks(), []
+            who, images.seen = ProcessGroup(), []
             who.rank, who.size = rank, size
-            found = Shard(dataclasses.replace(whole, dataset=watched), who).batches(1)
+            found = DistributedLoader(dataclasses.replace(whole, dataset=watched), who).batches(1)
             touched = []
             for (x, labels), (all_x, all_labels) in zip(found, wanted, strict=True):
-                lo, hi = share(len(all_labels), rank, size)
-                mine = slice(lo, hi) if hi > lo else slice(1)
+                own = rank_slice(len(all_labels), rank, size)
+                mine = own if own.stop > own.start else slice(1)
                 np.testing.assert_array_equal(x, all_x[mine])
                 np.testing.assert_array_equal(labels, all_labels[mine])
                 touched += labels.tolist()

@@ -36,7 +36,7 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         sys.exit(130)
     except USER_ERRORS as error:
-        process_group.joined.fail(f"Error: {sentence(error)}")
+        process_group.default_group.abort(f"Error: {sentence(error)}")
 
 
 def sentence(error: Exception) -> str:

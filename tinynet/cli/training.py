@@ -20,8 +20,8 @@ from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Device
 from tinynet.core.errors import DataError, DeviceError, ShapeError
 from tinynet.data import Dataset
-from tinynet.distributed.data_parallel import agree
-from tinynet.distributed.process_group import ALONE, Ranks, join
+from tinynet.distributed.data_parallel import assert_equal_on_all_ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup, init_process_group
 from tinynet.kernels import get_num_threads
 from tinynet.models.two_devices import device_pair
 from tinynet.tensors import tensor
@@ -37,14 +37,14 @@ def start(
     recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
 ) -> int:
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
-    ranks = join(backend.devices(device)[0])
+    ranks = init_process_group(backend.devices(device)[0])
     where = placed(device, ranks)
     folder = run_dir.free_folder(recipe) if out is None else out
-    with watched(ranks, folder):
+    with monitored(ranks, folder):
         return _begin(recipe, folder, data_dir, where, ranks, limit)
 
 
-def placed(named: str, ranks: Ranks) -> tuple[Device, ...]:
+def placed(named: str, ranks: ProcessGroup) -> tuple[Device, ...]:
     """Return the devices that are named, as this rank has them: towers have no ranks."""
     where = tuple(map(ranks.place, backend.devices(named)))
     if ranks.size > 1 and len(where) > 1:
@@ -55,21 +55,25 @@ def placed(named: str, ranks: Ranks) -> tuple[Device, ...]:
     return where
 
 
-def watched(ranks: Ranks, folder: Path) -> contextlib.AbstractContextManager[None]:
+def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextManager[None]:
     """Inside the block, a rank that is killed is named, and how the run in this folder goes on."""
-    return ranks.watched(folder / run_dir.CONFIG, resumption(ranks, folder))
+    return ranks.monitored(folder / run_dir.CONFIG, resumption(ranks, folder))
 
 
-def resumption(ranks: Ranks, folder: Path) -> str:
+def resumption(ranks: ProcessGroup, folder: Path) -> str:
     """Return the command that goes on with the run in a folder, with as many ranks."""
     several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
     return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
 
 
 def _begin(
-    recipe: Recipe, folder: Path, data_dir: Path | None, where: tuple[Device, ...], ranks: Ranks,
+    recipe: Recipe,
+    folder: Path,
+    data_dir: Path | None,
+    where: tuple[Device, ...],
+    ranks: ProcessGroup,
     limit: float,
-) -> int:  # fmt: skip
+) -> int:
     if ranks.rank:
         return follow(recipe, folder, open_sets(recipe, data_dir), where, ranks, limit)
     run_dir.refuse_used(folder)
@@ -135,10 +139,10 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             f"{folder / run_dir.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own goes on with runs.restore."
         )
-    ranks = join(backend.devices(facts["device"])[0])
+    ranks = init_process_group(backend.devices(facts["device"])[0])
     where = placed(facts["device"], ranks)
     with (
-        watched(ranks, folder),
+        monitored(ranks, folder),
         contextlib.nullcontext() if ranks.rank else run_dir.lock(folder),
     ):
         sets = open_sets(recipe, data_dir or run_dir.data_folder(folder))
@@ -160,15 +164,20 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
 
 
 def follow(
-    recipe: Recipe, folder: Path, sets: Sets, where: tuple[Device, ...], ranks: Ranks, limit: float,
+    recipe: Recipe,
+    folder: Path,
+    sets: Sets,
+    where: tuple[Device, ...],
+    ranks: ProcessGroup,
+    limit: float,
     resumed: bool = False,
-) -> int:  # fmt: skip
+) -> int:
     """Do this rank's share of the run that rank 0 begins or resumes; say and write nothing."""
     run = runs.assemble(folder, recipe, sets, ",".join(where), ranks)
     finetune.begin(run.model, recipe, load=not (resumed and run_dir.begun(folder)))
     if resumed:
         runs.restore(run)
-    agree(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
+    assert_equal_on_all_ranks(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     end = None
     with compilation_said(Silence()):
         for event in runs.advance(run, max_minutes=limit):
@@ -178,7 +187,7 @@ def follow(
 
 def drive(run: Run, sets: Sets, limit: float) -> int:
     """Train, show it, say how it ended and what it wrote; return the exit code."""
-    agree(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
+    assert_equal_on_all_ranks(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     explained, end = False, None
     with display(run.recipe.epochs) as shown, compilation_said(shown):
         for event in saved_at_bad_data(run, limit):
@@ -238,12 +247,14 @@ def on_towers(recipe: Recipe, named: str, cross_at: str | None) -> Recipe:
     return dataclasses.replace(recipe, model=model, cross_at=cross_at)
 
 
-def first_line(recipe: Recipe, sets: Sets, where: tuple[Device, ...], ranks: Ranks = ALONE) -> str:
+def first_line(
+    recipe: Recipe, sets: Sets, where: tuple[Device, ...], ranks: ProcessGroup = SINGLE
+) -> str:
     """Name the devices, the threads, the ranks and the data."""
     train, test, *held = sets
     threads = f" with {get_num_threads()} threads" if where[0].kind == "cpu" else ""
     if ranks.size > 1:
-        processes = ", ".join(map(str, ranks.processes))
+        processes = ", ".join(map(str, ranks.process_ids))
         threads += f" in each of {ranks.size} ranks (processes {processes})"
     places = " and ".join(where)
     kept = f", {len(held[0]):,} for validation" if held else ""

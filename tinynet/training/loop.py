@@ -25,7 +25,7 @@ from tinynet import functions as F
 from tinynet.core import random
 from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array, current
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
@@ -108,7 +108,7 @@ def fit(
     epochs: int,
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
     validation: Feed | None = None,
 ) -> Iterator[Step | Epoch]:
     """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch.
@@ -147,7 +147,7 @@ def train_one_epoch(
     learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
     gpu: GpuSteps | None = None,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> Iterator[Step]:
     """Train on what is left of the epoch that `state` is in, yielding a Step after each batch."""
     state = State() if state is None else state
@@ -195,7 +195,7 @@ def _test(
     tally: Tally,
     epoch: int,
     lr: float,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
     phase: str = "test",
 ) -> Iterator[Step]:
     where, was_training = device_of(model), model.training

@@ -19,8 +19,8 @@ from tinynet import models
 from tinynet.core import random
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.distributed.data_parallel import agree, fingerprints, shared
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.data_parallel import assert_equal_on_all_ranks, fingerprints, sharded
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.optim.schedules import error_of
@@ -51,7 +51,7 @@ class Run:
     test: Feed
     preprocessing: dict[str, Array]
     validation: Feed | None = None
-    ranks: Ranks = ALONE
+    ranks: ProcessGroup = SINGLE
     state: State = dataclasses.field(default_factory=State)
 
 
@@ -60,7 +60,7 @@ def assemble(
     recipe: Recipe,
     sets: input_pipeline.Sets,
     device: str = "cpu",
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> Run:
     """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
     classes = sets[0].classes
@@ -68,7 +68,7 @@ def assemble(
     train, *others = input_pipeline.feeds(recipe, *sets)
     normaliser, where = train.normaliser, device_of(model)
     optimizer = recipes.optimizer(recipe, model)
-    train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
+    train, test, *held = (sharded(moved(feed, where), ranks) for feed in (train, *others))
     return Run(
         folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
         held[0] if held else None, ranks,
@@ -182,7 +182,7 @@ def _end_epoch(run: Run) -> None:
     The log is rewritten from the state, so a line that a killed run wrote ahead of its checkpoint
     is gone when the resumed run gets there.
     """
-    agree(run.ranks, facts(run))
+    assert_equal_on_all_ranks(run.ranks, facts(run))
     if run.ranks.rank:
         return
     check_finite(run.model, _steps_done(run), run.optimizer.lr)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.core.backend import Array, Device, array_module, current, home, to_numpy, transfer
 from tinynet.distributed.data_parallel import average
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.graph_capture import graph
 from tinynet.nn import Module, answer
 from tinynet.optim import Optimizer
@@ -44,7 +44,7 @@ class Tally:
         self.images += self.waiting_images
         self.waiting, self.waiting_images = None, 0
 
-    def share(self, ranks: Ranks) -> None:
+    def share(self, ranks: ProcessGroup) -> None:
         """Add up what all ranks have seen."""
         self.settle()
         sums = np.array([self.loss, self.correct, self.images], np.float64)
@@ -71,7 +71,7 @@ def train_step(
     *,
     tally: Tally,
     number: int = 0,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> None:
     """Do one update, and count the batch in `tally` as it was answered before the update.
 
@@ -110,7 +110,7 @@ def sums_of(scores: Tensor, loss: Tensor, labels: Array) -> Array:
 class GpuSteps:
     """Training steps on a GPU: a graph that is launched, and looked at a few times a second."""
 
-    def __init__(self, model: Module, optimizer: Optimizer, ranks: Ranks = ALONE) -> None:
+    def __init__(self, model: Module, optimizer: Optimizer, ranks: ProcessGroup = SINGLE) -> None:
         self.model, self.optimizer, self.ranks = model, optimizer, ranks
         self.graph = graph(self.step)
         self.first: Any = None  # what the graph's batch is like

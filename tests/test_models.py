@@ -292,3 +292,8 @@ def test_the_registry_says_what_a_network_takes():
     assert models.two_tower_form("demo") is None
     with pytest.raises(ValueError, match=r"no model 'alexnt'.*Did you mean 'alexnet'"):
         models.entry("alexnt")
+
+
+def test_a_vgg_of_another_depth_is_refused():
+    with pytest.raises(ValueError, match=r"one of 11, 13, 16, 19\. Got 12"):
+        models.vgg.vgg(12)

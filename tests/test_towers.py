@@ -12,7 +12,7 @@ from grouped import TINY, one_device
 from strategies import seeds
 from tinynet import functions as F
 from tinynet import models, nn, optim
-from tinynet.core import random
+from tinynet.core import backend, random
 from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel
 from tinynet.functions.conv import split_conv2d
@@ -264,6 +264,27 @@ def test_towers_move_together_or_apart():
     assert model.fc8.weight.dtype == np.float64
     with pytest.raises(DeviceError, match="one device or two, not on cpu,cpu:1,cpu:2"):
         model.to("cpu,cpu:1,cpu:2")
+
+
+def test_towers_are_placed_on_a_tuple_of_devices():
+    model = built()
+    assert model.place(("cpu:2", "cpu:3")) is model
+    assert places(model) == [{"cpu:2"}, {"cpu:3"}, {"cpu:2"}]
+    assert model.devices == ("cpu:2", "cpu:3")
+    model.place((backend.Device("cpu", 1),))
+    assert places(model) == [{"cpu:1"}] * 3
+    for wrong, said in (((), "not on none"), (("cpu", "cpu:1", "cpu:2"), "not on cpu,cpu:1,cpu:2")):
+        with pytest.raises(DeviceError, match=f"one device or two, {said}"):
+            model.place(wrong)
+    with pytest.raises(DeviceError, match="a device is called"):
+        model.place(("cpu,cpu:1",))
+    assert places(model) == [{"cpu:1"}] * 3
+
+
+@pytest.mark.parametrize("make", [models.AlexNet, models.small.small_alexnet])
+def test_a_cross_layer_that_does_not_exist_is_refused_on_one_device_too(make):
+    with pytest.raises(ValueError, match="one of conv3, conv4, nowhere, not 'conv5'"):
+        make(10, cross_at="conv5")
 
 
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])

@@ -129,6 +129,7 @@ TORCHVISION_ARGUMENTS = {
 """Arguments of torchvision's models, and what takes their place."""
 
 __all__ = [
+    "CROSS_LAYERS",
     "INPUT_SHAPES",
     "MODELS",
     "AlexNet",

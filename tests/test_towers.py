@@ -217,16 +217,16 @@ def test_what_crosses_is_the_arithmetic_of_the_paper(papers):
 
 
 @pytest.mark.parametrize("cross_at", CROSS_LAYERS)
-def test_a_step_moves_what_was_foretold(cross_at, rng):
+def test_a_step_moves_what_was_predicted(cross_at, rng):
     model = built(cross_at=cross_at)
     images, labels = batch(rng, N=7)
     with model_parallel.crossings() as found:
         F.cross_entropy(model(tn.tensor(images)), labels).backward()
     for backward in (False, True):
-        foretold = floats(model.traffic(), backward)
-        assert foretold == floats(found, backward)
+        predicted = floats(model.traffic(), backward)
+        assert predicted == floats(found, backward)
         bytes_ = {(c.layer, c.source): c.nbytes for c in found if c.backward is backward}
-        assert bytes_ == {key[:2]: 7 * 4 * n for key, n in foretold.items()}
+        assert bytes_ == {key[:2]: 7 * 4 * n for key, n in predicted.items()}
     _, c2, c3, *_ = TINY.widths
     maps = {"conv3": c2 * 16, "conv4": c3 * 16, "nowhere": None}[cross_at]
     assert floats(found).get((cross_at, "cpu", "cpu:1")) == maps

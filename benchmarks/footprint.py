@@ -16,7 +16,8 @@ import tinynet as tn
 from benchmarks import workloads
 from tinynet import nn, optim
 from tinynet.analysis import memory, memory_trace
-from tinynet.training.steps import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 STEPS = 3
 MIB = 2**20
@@ -29,7 +30,7 @@ def momentum_sgd(model: nn.Module) -> optim.Optimizer:
 
 def foretold(net: str, batch: int) -> dict[str, int]:
     """Return the estimated peak memory in bytes, of the arrays and of the process."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = workloads.ours(net)
     book = memory.of_training(model, workloads.shape(net)[1:], momentum_sgd)
     arrays = book.peak(batch)[0]
@@ -45,7 +46,7 @@ def measured(net: str, batch: int) -> dict[str, int]:
     def step() -> None:
         images = rng.standard_normal((batch, *workloads.shape(net)[1:]), np.float32)
         labels = rng.integers(0, workloads.CLASSES[net], batch)
-        train_step(model, optimizer, images, labels, tally=Tally())
+        train_step(model, optimizer, images, labels, metrics=RunningMetrics())
 
     for _ in range(STEPS):
         step()

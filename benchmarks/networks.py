@@ -22,7 +22,8 @@ from tinynet import models
 from tinynet.analysis.summary import table
 from tinynet.kernels import get_num_threads
 from tinynet.optim import SGD
-from tinynet.training.steps import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 PAIRS = ["nin", "resnet-20", "resnet-56", "densenet-bc-100", "small-vgg", "small-resnet"]
 LARGEST = 32  # pixels: networks for larger images take seconds a step
@@ -43,7 +44,7 @@ def measured(names: list[str], batch: int, rounds: int) -> dict[str, list[float]
     for _ in range(rounds + 1):
         for name, given in steps.items():
             begun = time.perf_counter()
-            train_step(*given, tally=Tally())
+            train_step(*given, metrics=RunningMetrics())
             times[name].append(1000 * (time.perf_counter() - begun))
     return {name: found[1:] for name, found in times.items()}
 

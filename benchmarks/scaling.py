@@ -32,7 +32,8 @@ from tinynet.core import backend
 from tinynet.distributed.data_parallel import rank_slice
 from tinynet.distributed.process_group import ProcessGroup, init_process_group
 from tinynet.models.two_towers import TwoTowers
-from tinynet.training.steps import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 FLOAT = 4  # bytes
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
@@ -63,7 +64,7 @@ class Machine:
 @functools.cache
 def net(name: str) -> Net:
     """Return the sizes of a network, taken from its two-tower model."""
-    with tn.nn.init.undrawn():
+    with tn.nn.init.skip_init():
         model = models.build(models.two_tower_form(name) or name)
     assert isinstance(model, TwoTowers)
     sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}
@@ -139,7 +140,7 @@ def step_seconds(name: str, images: int, ranks: ProcessGroup, rounds: int) -> fl
     for _ in range(rounds + 2):  # the first ones compile and allocate
         ranks.all_gather(None)
         start = time.perf_counter()
-        train_step(model, optimizer, x, labels, tally=Tally(), ranks=ranks)
+        train_step(model, optimizer, x, labels, metrics=RunningMetrics(), ranks=ranks)
         times.append(time.perf_counter() - start)
     return statistics.median(times[2:])
 

@@ -16,7 +16,8 @@ from tinynet.cli import main
 from tinynet.core.autograd import Function
 from tinynet.core.errors import DataError
 from tinynet.training import finetune, presets, recipes, runs
-from tinynet.training.loop import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 from tinynet.weights import checkpoint
 
 
@@ -35,7 +36,7 @@ def some_steps(net, rng, count=3):
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     for _ in range(count):
         images, labels = rng.standard_normal((4, 3, 32, 32), np.float32), np.array([0, 1, 2, 0])
-        train_step(net, optimizer, images, labels, tally=Tally())
+        train_step(net, optimizer, images, labels, metrics=RunningMetrics())
     return optimizer
 
 
@@ -123,7 +124,7 @@ README = Path(__file__).parents[1] / "README.md"
 )
 def test_the_parts_that_the_readme_freezes_leave_the_head(words, model, variant, left):
     (names,) = re.findall(rf"{words} --freeze ([\w,]+)", README.read_text())
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = models.build(model, 3, variant=variant)
     finetune.freeze(net, names)
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
@@ -204,7 +205,7 @@ def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
 
 
 def test_the_recipe_for_tuning_builds_torchvisions_alexnet():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = runs.build(presets.find("fine-tune"), 3)
     assert {"features", "classifier"} == {name.split(".")[0] for name in net.state_dict()}
     assert net.state_dict()["features.0.weight"].shape == (64, 3, 11, 11)

@@ -140,9 +140,10 @@ NAMES = {
         softmax log_softmax linear cross_entropy concatenate pad flatten global_avg_pool2d""",
     nn: """Module Parameter Sequential Conv2d MaxPool2d AvgPool2d LocalResponseNorm BatchNorm2d
         Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d AdaptiveAvgPool2d
-        LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample""",
+        LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample Identity Softmax
+        CrossEntropyLoss MSELoss""",
     tn.optim: "SGD Adam",
-    tn.schedules: "Stepwise Cosine Plateau",
+    tn.schedules: "MultiStep Cosine ReduceOnPlateau Constant",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
     tn.models: "build names",
     tn.data: "CIFAR10 MNIST Shapes",
@@ -174,9 +175,10 @@ SIGNATURES = {
     F.pad: "(x, widths)",
     nn.Conv2d: "(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, "
     "groups=1, bias=True)",
-    nn.MaxPool2d: "(kernel_size, stride=None, padding=0, ceil_mode=False)",
-    nn.AvgPool2d: "(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)",
-    nn.LocalResponseNorm: "(n=5, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
+    nn.MaxPool2d: "(kernel_size, stride=None, padding=0, *, ceil_mode=False)",
+    nn.AvgPool2d: "(kernel_size, stride=None, padding=0, *, ceil_mode=False, "
+    "count_include_pad=True)",
+    nn.LocalResponseNorm: "(n=5, *, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
     nn.Linear: "(in_features, out_features, bias=True)",
     tn.optim.SGD: "(parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False, rule='paper')",
     tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",

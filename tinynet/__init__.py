@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tinynet.kernels import get_num_threads, precision, set_num_threads
     from tinynet.optim import schedules
     from tinynet.tensors import Tensor, ones, tensor, zeros
+    from tinynet.training.evaluation import evaluate, predict
+    from tinynet.training.loop import State, fit
+    from tinynet.training.resumption import load_checkpoint, save_checkpoint
 
 __version__ = "0.1.0"
 
@@ -42,21 +45,27 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "Function": "core.autograd",
     "GraphError": "core.errors",
     "ShapeError": "core.errors",
+    "State": "training.loop",
     "Tensor": "tensors",
     "data": "data",
     "default_device": "core.backend",
+    "evaluate": "training.evaluation",
+    "fit": "training.loop",
     "functions": "functions",
     "get_num_threads": "kernels",
     "graph": "graph_capture",
     "kernels": "kernels",
+    "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
     "no_grad": "core.autograd",
     "ones": "tensors",
     "optim": "optim",
     "plot": "plot",
+    "predict": "training.evaluation",
     "precision": "kernels",
     "random": "core.random",
+    "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
@@ -73,14 +82,18 @@ __all__ = [
     "Function",
     "GraphError",
     "ShapeError",
+    "State",
     "Tensor",
     "__version__",
     "data",
     "default_device",
+    "evaluate",
+    "fit",
     "functions",
     "get_num_threads",
     "graph",
     "kernels",
+    "load_checkpoint",
     "models",
     "nn",
     "no_grad",
@@ -88,7 +101,9 @@ __all__ = [
     "optim",
     "plot",
     "precision",
+    "predict",
     "random",
+    "save_checkpoint",
     "schedules",
     "seed",
     "set_num_threads",

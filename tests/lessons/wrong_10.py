@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 10, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 10, and the messages they must get."""
 
 import numpy as np
 
@@ -18,12 +18,12 @@ def moves_along_one_axis(side, size):
 
 
 def keeps_eigenvalues(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations**2, vectors
 
 
 def takes_rows(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations, vectors.T
 
 
@@ -35,30 +35,30 @@ def forgets_the_mean(images):
 
 
 def rising(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations[::-1], vectors[:, ::-1]
 
 
 def turns_upside_down(images, size):
-    views = data.ten_views(images, size)
+    views = data.ten_crop(images, size)
     views[5:] = views[:5, ..., ::-1, :]
     return views
 
 
 def mirrors_after_each(images, size):
-    return data.ten_views(images, size)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]]
+    return data.ten_crop(images, size)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]]
 
 
 def takes_only_five(images, size):
-    return data.ten_views(images, size)[:5]
+    return data.ten_crop(images, size)[:5]
 
 
 def pixels_in_rows(images):
-    return data.colour_basis(images.reshape(1, images.shape[1], 1, -1))
+    return data.pca_color_basis(images.reshape(1, images.shape[1], 1, -1))
 
 
 def centre_rounded_up(images, size):
-    views, (H, W) = data.ten_views(images, size), images.shape[2:]
+    views, (H, W) = data.ten_crop(images, size), images.shape[2:]
     i, j = -(-(H - size) // 2), -(-(W - size) // 2)
     views[4] = images[:, :, i : i + size, j : j + size]
     views[9] = views[4][..., ::-1]
@@ -67,20 +67,20 @@ def centre_rounded_up(images, size):
 
 WRONG = {
     "10.1": [
-        (forgets_the_last_place, "One place, and its mirror image"),
+        (forgets_the_last_place, "One position, and its mirror image"),
         (forgets_the_mirror, "its mirror image"),
-        (moves_along_one_axis, "two places on each axis"),
+        (moves_along_one_axis, "two positions on each axis"),
     ],
     "10.2": [
-        (keeps_eigenvalues, "a deviation is a square root"),
-        (takes_rows, "A direction is a column"),
+        (keeps_eigenvalues, "A deviation is the square root"),
+        (takes_rows, "A direction is a column of eigh's"),
         (forgets_the_mean, "Did you subtract the mean?"),
         (rising, "deviations"),
-        (pixels_in_rows, "must come to the front"),
+        (pixels_in_rows, "move the channel axis"),
     ],
     "10.3": [
         (turns_upside_down, "never the rows"),
-        (mirrors_after_each, "come first, in this order"),
+        (mirrors_after_each, "views come first, in this order"),
         (centre_rounded_up, "The centre begins at row (7 - 4) // 2 = 1"),
         (takes_only_five, "(10, 1, 1, 2, 2)"),
     ],

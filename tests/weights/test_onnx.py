@@ -69,7 +69,7 @@ def check(model, shape, second=run, steps=64):
 def small_alexnet_variant(name):
     """Return a variant of AlexNet at its size of images, narrow, with an LRN that is felt."""
     variant = VARIANTS[name]
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = narrow(variant.build(5), widths=(4, 8, 4, 8, 4))
     for layer in model.features:
         if isinstance(layer, nn.LocalResponseNorm):

@@ -168,7 +168,7 @@ def _differences(a: Compared, b: Compared) -> list[str]:
 
 def _choices(variant: Variant) -> Iterator[tuple[str, str]]:
     """Yield (choice, what the variant chose)."""
-    with init.undrawn():
+    with init.skip_init():
         model = variant.build(variant.classes)
     yield from _layers(model, variant.image)
     yield from _normalization(list(model.features))

@@ -143,7 +143,7 @@ def of_training(
         batch *= 2
     batches = batch // 2, batch
     few, more = (_watched(model, optimizer, image, batch) for batch in batches)
-    parameters = [p for group in optimizer.groups for p in group["parameters"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states = zip(parameters, optimizer.state, strict=True)
     inside = (value for _, module in model.named_modules() for value in vars(module).values())
     return Ledger(
@@ -197,7 +197,7 @@ def _step(
     """Do what `steps.train_step` does, on black pictures; `look` sees the loss with its graph."""
     optimizer.zero_grad()
     x = tensor(np.zeros((batch, *image), np.float32), device=model.parameters()[0].device)
-    loss = nn.answer(model, x, np.zeros(batch, np.int64)).objective
+    loss = nn.forward_with_loss(model, x, np.zeros(batch, np.int64)).objective
     look(loss)
     loss.backward()
     optimizer.step()

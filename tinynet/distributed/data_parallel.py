@@ -41,22 +41,22 @@ class DistributedLoader:
 
     Parameters
     ----------
-    feed : has `steps` and `batches(epoch, first, rows)`
+    loader : has `steps` and `batches(epoch, first, rows)`; see `data.loader.Rows`
     group : the ranks; its `batch` and `images` are set for every batch
     """
 
-    def __init__(self, feed: Any, group: ProcessGroup) -> None:
-        self.feed = feed
+    def __init__(self, loader: Any, group: ProcessGroup) -> None:
+        self.loader = loader
         self.group = group
 
     @property
     def steps(self) -> int:
         """Number of batches in an epoch."""
-        return int(self.feed.steps)
+        return int(self.loader.steps)
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Array, Array]]:
         """Yield this rank's slice of the batches from number `first` on."""
-        for images, labels in self.feed.batches(epoch, first, self.rows):
+        for images, labels in self.loader.batches(epoch, first, self.rows):
             own = rank_slice(len(labels), self.group.rank, self.group.size)
             self.group.batch = len(labels)
             self.group.images = own.stop - own.start
@@ -80,9 +80,9 @@ def rank_slice(n: int, rank: int, size: int) -> slice:
     return slice(rank * n // size, (rank + 1) * n // size)
 
 
-def sharded(feed: Any, group: ProcessGroup) -> Any:
+def sharded(loader: Any, group: ProcessGroup) -> Any:
     """Return a rank's `DistributedLoader`, or the loader itself for a single process."""
-    return feed if group.size == 1 else DistributedLoader(feed, group)
+    return loader if group.size == 1 else DistributedLoader(loader, group)
 
 
 def average(model: Module, sums: Array, group: ProcessGroup) -> Array:

@@ -232,7 +232,7 @@ def build(
 ) -> nn.Module:
     """Return a new network; the same arguments give the same weights.
 
-    The global random streams stay as they are. Inside `nn.init.undrawn()` all weights are zeros.
+    The global random streams stay as they are. Inside `nn.init.skip_init()` all weights are zeros.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class AlexNet(nn.Module):
     Examples
     --------
     >>> import tinynet as tn
-    >>> with tn.nn.init.undrawn():
+    >>> with tn.nn.init.skip_init():
     ...     model = tn.models.AlexNet(classes=10)
     >>> model.classifier[-1].weight.shape
     (10, 4096)
@@ -42,7 +42,7 @@ class AlexNet(nn.Module):
     def __init__(self, classes: int = 1000, *, cross_at: str = "conv3") -> None:
         conv3_groups = groups("conv3", cross_at)
         conv4_groups = groups("conv4", cross_at)
-        with init.undrawn():  # INITIAL_WEIGHTS are drawn below
+        with init.skip_init():  # INITIAL_WEIGHTS are drawn below
             self.features = nn.Sequential(
                 # Three more rows and columns of zeros on the far sides make the 55x55 of the paper:
                 # the code of 2012 rounded the number of windows up.

@@ -78,10 +78,10 @@ def classifier(classes: int, *, inverted_dropout: bool) -> list[nn.Module]:
         nn.Flatten(),
         nn.Linear(256 * 6 * 6, 4096),
         nn.ReLU(),
-        nn.Dropout(0.5, inverted_dropout),
+        nn.Dropout(0.5, inverted=inverted_dropout),
         nn.Linear(4096, 4096),
         nn.ReLU(),
-        nn.Dropout(0.5, inverted_dropout),
+        nn.Dropout(0.5, inverted=inverted_dropout),
         nn.Linear(4096, classes),
     ]
 
@@ -273,7 +273,7 @@ class Variant:
 
     def build(self, classes: int) -> AlexNet:
         """Return the network with its initial weights."""
-        with init.undrawn():  # drawn once, below
+        with init.skip_init():  # drawn once, below
             model = self.layers(classes)
         self.initial.draw(model)
         return model

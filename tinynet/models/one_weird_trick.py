@@ -60,7 +60,7 @@ class OneWeirdTrick(TwoDeviceModel):
         self.features = features
         self.fc6 = [fully_connected(sizes, 2 * sizes.maps) for _ in range(2)]
         self.fc7 = [fully_connected(sizes, 2 * sizes.hidden) for _ in range(2)]
-        self.dropout = nn.Dropout(0.5, sizes.inverted_dropout)
+        self.dropout = nn.Dropout(0.5, inverted=sizes.inverted_dropout)
         self.fc8 = nn.Linear(2 * sizes.hidden, classes)
         self.place(devices)
 
@@ -101,7 +101,7 @@ def alexnet_one_weird_trick(
     one_device = AlexNet(classes)
     state = split(one_device.state_dict(), "alexnet")
     features = nn.Sequential(*one_device.features, nn.Flatten())
-    with init.undrawn():
+    with init.skip_init():
         model = OneWeirdTrick(LARGE, classes, features, devices)
     model.load_state_dict(state)
     return model
@@ -114,7 +114,7 @@ def small_alexnet_one_weird_trick(
     one_device = small_alexnet(classes)
     state = split(one_device.state_dict(), "small-alexnet")
     features = nn.Sequential(*list(one_device)[:16])  # conv1 to Flatten
-    with init.undrawn():
+    with init.skip_init():
         model = OneWeirdTrick(SMALL, classes, features, devices)
     model.load_state_dict(state)
     return model

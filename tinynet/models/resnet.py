@@ -80,7 +80,7 @@ class BasicBlock(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, width, OH, OW) for x (N, inputs, H, W)."""
-        y = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
+        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
         return self._join(y, x)
 
 
@@ -108,9 +108,9 @@ class Bottleneck(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 4 * width, OH, OW) for x (N, inputs, H, W)."""
-        y = nn.in_turn(x, self.conv1, self.bn1, self.relu)
-        y = nn.in_turn(y, self.conv2, self.bn2, self.relu)
-        y = nn.in_turn(y, self.conv3, self.bn3)
+        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu)
+        y = nn.run_sequential(y, self.conv2, self.bn2, self.relu)
+        y = nn.run_sequential(y, self.conv3, self.bn3)
         return self._join(y, x)
 
 
@@ -162,7 +162,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes) for images x (N, 3, side, side)."""
-        x = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.maxpool)
+        x = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.maxpool)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(F.global_avg_pool2d(x))
 

@@ -175,7 +175,7 @@ class TwoTowers(TwoDeviceModel):
         self.sizes = sizes
         self.cross_at = cross_at
         self.towers = [Tower(sizes, CROSS_LAYERS[cross_at]) for _ in range(2)]
-        self.dropout = nn.Dropout(0.5, sizes.inverted_dropout)
+        self.dropout = nn.Dropout(0.5, inverted=sizes.inverted_dropout)
         self.fc8 = nn.Linear(2 * sizes.hidden, classes)
         self.place(devices)
 
@@ -230,7 +230,7 @@ def alexnet_two_towers(
 ) -> TwoTowers:
     """Return the paper's network: 28,434,112 parameters a tower, and fc8."""
     one_device = AlexNet(classes, cross_at=cross_at)
-    with init.undrawn():
+    with init.skip_init():
         model = TwoTowers(LARGE, classes, devices, cross_at)
     model.load_state_dict(split(one_device.state_dict(), "alexnet"))
     return model
@@ -245,7 +245,7 @@ def small_alexnet_two_towers(
     the first normalization end at the border of the towers.
     """
     one_device = small_alexnet(classes, cross_at)
-    with init.undrawn():
+    with init.skip_init():
         model = TwoTowers(SMALL, classes, devices, cross_at)
     model.load_state_dict(split(one_device.state_dict(), "small-alexnet"))
     return model

@@ -30,7 +30,8 @@ def test_adaptive_pooling_to_the_same_size_is_nothing_and_to_one_the_mean(rng):
 def test_equal_filters_at_all_places_make_a_convolution(rng):
     layer = nn.LocallyConnected2d(3, 4, size=(6, 5), kernel_size=(3, 2), stride=(2, 1), padding=1)
     assert layer.weight.shape == (3, 6, 4, 3, 3, 2)
-    filters, bias = rng.standard_normal((4, 3, 3, 2)), rng.standard_normal(4)
+    filters = rng.standard_normal((4, 3, 3, 2))
+    bias = rng.standard_normal(4)
     layer.weight.data = np.broadcast_to(filters, layer.weight.shape)
     layer.bias.data = np.broadcast_to(bias[:, None, None], layer.bias.shape)
     x = images(rng, 2, 3, 6, 5)
@@ -48,8 +49,8 @@ def test_every_place_has_filters_of_its_own(rng):
 def test_spatial_response_norm_sees_the_pixels_of_its_own_map():
     x = np.ones((1, 2, 5, 6))
     x[0, 0, 1, 4] = 2  # its square is 3 more than that of the others
-    scale = x / F.spatial_response_norm(tn.tensor(x), 3, 9.0, 1.0, 1.0).data
-    uniform = 1 / F.spatial_response_norm(tn.ones(1, 2, 5, 6), 3, 9.0, 1.0, 1.0).data
+    scale = x / F.spatial_response_norm(tn.tensor(x), 3, k=9.0, alpha=1.0, beta=1.0).data
+    uniform = 1 / F.spatial_response_norm(tn.ones(1, 2, 5, 6), 3, k=9.0, alpha=1.0, beta=1.0).data
     more = (scale - uniform).round(4)
     assert np.argwhere(more[0, 0] == 3).tolist() == [[i, j] for i in (0, 1, 2) for j in (3, 4, 5)]
     assert more.sum() == 27
@@ -124,7 +125,8 @@ def test_the_lrn_of_the_post_is_not_the_papers():
 
 def test_the_error_of_the_post_grows_with_the_activations(rng):
     x = rng.standard_normal((1, 96, 5, 5))
-    small, large = lrn_error(tn.tensor(x)), lrn_error(tn.tensor(100 * x))
+    small = lrn_error(tn.tensor(x))
+    large = lrn_error(tn.tensor(100 * x))
     assert small < 0.01 < 0.5 < large
 
 

@@ -77,7 +77,7 @@ def test_one_rank_speaks_and_writes(folder):
         assert text.count("tinynet 0.1.0: demo") == 1
         assert text.count("epoch 1/8  step") == 1
         how = f"mpiexec -n {ranks} " if ranks > 1 else ""
-        assert text.count(f"Go on with:\n  {how}tinynet train --resume ") == 1
+        assert text.count(f"Resume with:\n  {how}tinynet train --resume ") == 1
         assert (f"in each of {ranks} ranks (processes " in text) == (ranks > 1)
         assert "died" not in text
     assert {"last.safetensors", "last.previous.safetensors", "config.json"} <= {

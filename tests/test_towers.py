@@ -334,7 +334,7 @@ def test_a_tower_of_another_shape_is_named():
         ({"name": "alexnet", "cross_at": "conv4"}, "'alexnet' has no two towers"),
         ({"name": "alexnet-one-weird-trick", "cross_at": "conv4"}, "trick' has no two towers"),
         ({"name": "small-alexnet-two-towers", "cross_at": "conv5"}, "conv3, conv4, nowhere"),
-        ({"name": "small-alexnet-two-towers", "variant": "conv4"}, "cross_at='conv4' is the way"),
+        ({"name": "small-alexnet-two-towers", "variant": "conv4"}, "Use cross_at='conv4'"),
         (
             {"name": "small-alexnet-two-towers", "variant": "caffe"},
             "has none. Got variant='caffe'.$",

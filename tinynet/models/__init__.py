@@ -212,10 +212,10 @@ def entry(name: str, variant: str | None = None) -> Entry:
     if variant is None:
         return found
     if not found.variants:
-        way_out = f" cross_at={variant!r} is the way to say this." if found.cross_layers else ""
+        way_out = f" Use cross_at={variant!r}." if variant in found.cross_layers else ""
         raise ValueError(
             f'models.build: only "alexnet" has variants, {name!r} has none. Got '
-            f"variant={variant!r}.{way_out if variant in found.cross_layers else ''}"
+            f"variant={variant!r}.{way_out}"
         )
     chosen = alexnet_variants.find(variant)
     return found._replace(make=chosen.build, side=chosen.image, classes=chosen.classes)

@@ -165,9 +165,12 @@ def test_a_net_learns_the_same_on_the_card(cupy, name):
 
 def tiny(classes):
     return nn.Sequential(
-        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+        nn.Conv2d(3, 4, 4, stride=4),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Flatten(),
         nn.Linear(256, classes),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

@@ -81,11 +81,14 @@ def test_readme_makefile_and_ci_run_the_same_test_command():
 
 
 @needs_checkout
-def test_the_python_example_of_the_readme_runs():
-    examples = re.findall(r"```python\n(.*?)```", read("README.md"), flags=re.DOTALL)
+@pytest.mark.parametrize("document", ["README.md", "docs/coming-from-pytorch.md"])
+def test_the_python_examples_of_a_document_run(document, tmp_path, monkeypatch):
+    examples = re.findall(r"```python\n(.*?)```", read(document), flags=re.DOTALL)
     assert examples
+    monkeypatch.chdir(tmp_path)
+    names = {}
     for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
+        exec(compile(example, document, "exec"), names)
 
 
 def test_a_script_beside_the_clone_finds_the_package(tmp_path):
@@ -159,6 +162,11 @@ def test_the_promised_names_are_public(home):
 
 
 SIGNATURES = {
+    tn.data.DataLoader: "(dataset, batch_size, *, shuffle=False, transform=None, seed=0, "
+    "drop_last=False)",
+    tn.fit: "(model, optimizer, train, test=None, *, epochs, validation=None, state=None, "
+    "every_step=False, ranks=None)",
+    tn.evaluate: "(model, images, *, transform='training')",
     F.conv2d: "(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)",
     F.max_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False)",
     F.avg_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False, "

@@ -184,6 +184,13 @@ def test_an_empty_batch_is_refused(size):
         DataLoader(numbered(3), size)
 
 
+@pytest.mark.parametrize("seed", [None, "0", -1, 0.5, 2**64])
+def test_a_seed_is_an_integer(seed):
+    """With seed=None every call would draw another order, and no run could resume."""
+    with pytest.raises(ValueError, match="a seed is an integer"):
+        DataLoader(numbered(3), 1, shuffle=True, seed=seed)
+
+
 def test_a_seed_without_anything_random_is_refused():
     with pytest.raises(ValueError, match=r"seed=3 changes nothing.*shuffle=True"):
         DataLoader(numbered(3), 1, seed=3)

@@ -12,6 +12,7 @@ from tinynet.data import (
     pca_color_noise,
     random_crop,
     random_hflip,
+    renamed,
     ten_crop,
 )
 from tinynet.data.transforms.base import compose, take_rows
@@ -153,8 +154,13 @@ def test_sizes_and_channels(transform, shape, wanted):
     assert found.shape == wanted
     assert found.dtype == np.uint8
     assert transform.apply(found) is found or isinstance(transform, data.Enlarge)
+    for wrong in (images[0], images[0, 0]):
+        with pytest.raises(ShapeError, match="expected a batch"):
+            transform(wrong)
     with pytest.raises(ValueError, match="factor is at least 1"):
         data.Enlarge(0)
+    with pytest.raises(ShapeError, match="resize: the result is a square"):
+        data.resize(images, 0)
 
 
 @pytest.mark.parametrize(
@@ -170,14 +176,20 @@ def test_sizes_and_channels(transform, shape, wanted):
         ("portion", "hash_fraction"),
         ("ten_views", "ten_crop"),
         ("ToTensor", "scale=255"),
+        ("ColorJitter", "inherits from data.Transform"),
+        ("Rescaling", r"data.Normalize\(0, 255\)"),
     ],
 )
 def test_other_spellings_name_the_one_here(old, new):
-    with pytest.raises(AttributeError, match=new):
-        getattr(data, old)
+    for module in (data, data.transforms):
+        with pytest.raises(AttributeError, match=new):
+            getattr(module, old)
+    assert hasattr(data, renamed.RENAMED.get(old, "Transform"))
 
 
 def test_the_public_names_exist():
     assert all(hasattr(data, name) for name in data.__all__)
+    assert all(getattr(data, name) is not None for name in renamed.RENAMED.values())
+    assert set(data.transforms.__all__) <= set(data.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         data.nonsense  # noqa: B018

@@ -7,7 +7,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from tinynet import models, nn
-from tinynet.analysis.summary import Layer, counted, table
+from tinynet.analysis.summary import Layer, counted
+from tinynet.core.table import table
 from tinynet.models import alexnet_variants, published_training
 from tinynet.models.alexnet import AlexNet
 from tinynet.models.alexnet_variants import Variant

@@ -22,6 +22,7 @@ from tinynet.data.imagenette import Imagenette
 from tinynet.data.lazy_images import LazyImages, read_picture
 from tinynet.data.loader import DataLoader, batch_indices, batches, epoch_order, steps_per_epoch
 from tinynet.data.mnist import MNIST
+from tinynet.data.renamed import missing
 from tinynet.data.shapes import Shapes
 from tinynet.data.splits import hash_fraction, hold_out
 from tinynet.data.transforms import (
@@ -94,34 +95,6 @@ __all__ = [
     "verify",
 ]
 
-_RENAMED = {
-    "Normaliser": "Normalize",
-    "Part": "Subset",
-    "Pictures": "LazyImages",
-    "centre_crop": "center_crop",
-    "colour_basis": "pca_color_basis",
-    "colour_noise": "pca_color_noise",
-    "mirror": "random_hflip",
-    "portion": "hash_fraction",
-    "ten_views": "ten_crop",
-    "FiveCrop": "ten_crop",
-    "Grayscale": "ToThreeChannels",
-    "Pad": "PadTo",
-    "TenCrop": "ten_crop",
-    "TensorDataset": "ArrayDataset",
-    "random_split": "hold_out",
-}
-"""Names of earlier versions, then those of PyTorch."""
-_NOT_HERE = {
-    "ToTensor": "data sets hold arrays (N, C, H, W) already, and a DataLoader yields float32. For "
-    "means of images in 0..1: data.Normalize(mean, std, scale=255).",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Refuse a name, and say what is called so in earlier versions or elsewhere."""
-    if name in _RENAMED:
-        raise AttributeError(f"tinynet.data: {name} is called {_RENAMED[name]} here.")
-    if name in _NOT_HERE:
-        raise AttributeError(f"tinynet.data: there is no {name}: {_NOT_HERE[name]}")
-    raise AttributeError(f"module 'tinynet.data' has no attribute {name!r}")
+    raise missing("tinynet.data", name)

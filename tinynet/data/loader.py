@@ -7,7 +7,8 @@ There is no iterator to save: a run that stopped after batch 70 of epoch 3 asks 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tinynet.core.backend import Array
 from tinynet.core.random import generator
 from tinynet.data.dataset import Labeled, as_dataset
 from tinynet.data.lazy_images import read_chunks
-from tinynet.data.transforms.base import compose, take_rows
+from tinynet.data.transforms.base import Transform, compose, take_rows
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for a model, and labels (N,)."""
@@ -86,8 +87,8 @@ class DataLoader:
 
     Raises
     ------
-    ValueError : for a batch size below 1, a data set without a batch, or a seed without anything
-        random
+    ValueError : for a batch size below 1, a data set without a batch, a seed that is no integer, or
+        a seed without anything random
     TypeError : for something that is no data set or no transform, or an unknown argument
     ShapeError : if the transform cannot work on such images
 
@@ -115,7 +116,7 @@ class DataLoader:
         batch_size: int,
         *,
         shuffle: bool = False,
-        transform: Any = None,
+        transform: Transform | Callable[[Array], Array] | Sequence[Any] | None = None,
         seed: int = 0,
         drop_last: bool = False,
         **unknown: Any,
@@ -125,6 +126,8 @@ class DataLoader:
             raise ValueError(
                 f"DataLoader: a batch holds at least 1 image. Got batch_size={batch_size!r}."
             )
+        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+            raise ValueError(f"DataLoader: a seed is an integer in 0..2**64-1, got {seed!r}.")
         self.dataset = as_dataset(dataset, "DataLoader")
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)
@@ -206,6 +209,15 @@ class DataLoader:
         if len(self.transform):
             settings.append(f"transform={self.transform!r}")
         return f"<DataLoader of {self.steps:,} batches: {self.dataset!r}, {', '.join(settings)}>"
+
+
+def _promised(signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature without `unknown`, which is there only to be refused in a sentence."""
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return signature.replace(parameters=kept)
+
+
+DataLoader.__signature__ = _promised(inspect.signature(DataLoader))  # type: ignore[attr-defined]
 
 
 def batches(dataset: Labeled | tuple[Array, Array], batch_size: int, **settings: Any) -> DataLoader:

@@ -9,7 +9,7 @@ random. Three choices set how hard it is:
   alone votes for a class: edges do.
 - **Tilts up to 15 degrees.** More, and a square would be a diamond, a plus a cross.
 
-Shapes are drawn from signed distances: a pixel whose centre lies d pixels inside the outline is
+Shapes are drawn from signed distances: a pixel whose center lies d pixels inside the outline is
 covered by 0.5 + d, clipped to 0..1. That is the antialiasing.
 """
 

@@ -26,6 +26,7 @@ import numpy as np
 from tinynet.core import random
 from tinynet.core.backend import Array, Device, array_module, current, to_numpy
 from tinynet.core.errors import DataError, DeviceError
+from tinynet.core.table import first_names
 from tinynet.distributed.process_group import ProcessGroup
 from tinynet.nn import Buffer, Module
 
@@ -197,9 +198,9 @@ def assert_equal_on_all_ranks(group: ProcessGroup, facts: dict[str, Any]) -> Non
         if facts.get(what) != expected.get(what)
     ]
     if differences:
-        more = f" (and {len(differences) - SHOWN} more)" if len(differences) > SHOWN else ""
+        listed = first_names(differences, SHOWN, separator="; ")
         raise DataError(
-            f"{group} does not do the same as rank 0: {'; '.join(differences[:SHOWN])}{more}. "
-            "Start all ranks with the same command."
+            f"{group} does not do the same as rank 0: {listed}. Start all ranks with the same "
+            "command."
         )
     group.all_gather(None)  # a rank that differs ends all ranks before this returns

@@ -5,7 +5,7 @@ r"""Image augmentation in one pass: index, crop, flip, normalize and pad a batch
 
     h = i + down[n] - pad, w = j + right[n] - pad       the place in the picture that was cut out
     v = size - 1 - w where mirrored[n], else w          and where its pixel comes from
-    outside of 0 .. size - 1 the quotient is 0: the border lies around normalised pictures
+    outside of 0 .. size - 1 the quotient is 0: the border lies around normalized images
 
 On a GPU the data set stays where it is, in bytes, and a step sends six small integers an image.
 What is random in them is drawn on the host by `data.DataLoader`, the same for every device.

@@ -1,5 +1,8 @@
 """Transforms of batches of images: sizes, crops, flips, normalization, color noise, ten crops."""
 
+from typing import Any
+
+from tinynet.data.renamed import missing
 from tinynet.data.transforms.base import Compose, Transform
 from tinynet.data.transforms.color import PCAColorNoise, pca_color_basis, pca_color_noise
 from tinynet.data.transforms.crop import (
@@ -35,3 +38,7 @@ __all__ = [
     "resize",
     "ten_crop",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("tinynet.data.transforms", name)

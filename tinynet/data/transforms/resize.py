@@ -26,7 +26,12 @@ def resize(images: Array, size: int) -> Array:
     Returns
     -------
     (..., size, size), same dtype
+
+    Raises
+    ------
+    ShapeError : if `size` is below 1
     """
+    size = square(size, "resize")
     H, W = images.shape[-2:]
     y = np.matmul(images.astype(np.float32), _weights(W, size).T)
     y = np.matmul(_weights(H, size), y)
@@ -63,6 +68,7 @@ class Resize(Transform):
 
     def apply(self, images: Array, params: Any = None) -> Array:
         """Return images (N, C, size, size)."""
+        check_batch(images, "Resize")
         if images.shape[2:] == (self.size, self.size):
             return images
         return resize(images, self.size)
@@ -92,6 +98,7 @@ class Enlarge(Transform):
 
     def apply(self, images: Array, params: Any = None) -> Array:
         """Return images (N, C, factor * H, factor * W)."""
+        check_batch(images, "Enlarge")
         if self.factor == 1:
             return images
         return images.repeat(self.factor, axis=2).repeat(self.factor, axis=3)
@@ -146,7 +153,8 @@ class ToThreeChannels(Transform):
 
     def apply(self, images: Array, params: Any = None) -> Array:
         """Return images (N, 3, H, W)."""
-        return np.repeat(images, 3, axis=1) if images.shape[1] == 1 else images
+        _, C, _, _ = check_batch(images, "ToThreeChannels")
+        return np.repeat(images, 3, axis=1) if C == 1 else images
 
 
 def square(size: int | tuple[int, int], op: str) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core import random
+from tinynet.core import hooks, random
 from tinynet.core.autograd import Variable
 from tinynet.core.backend import (
     Array,
@@ -29,8 +29,8 @@ from tinynet.core.backend import (
     is_array,
     transfer,
 )
-from tinynet.core.errors import GraphError
-from tinynet.core.recorder import Recorder, plain, recorder
+from tinynet.core.errors import CaptureError
+from tinynet.core.recorder import Recorder, plain
 from tinynet.tensors import Tensor
 
 Step = Callable[..., Any]
@@ -69,8 +69,8 @@ class Graph:
 
     def __call__(self, *args: Any) -> Any:
         """Run the step once: as it is, recording it, or by a replay."""
-        if recorder() is not None:
-            raise GraphError("graph: a graph cannot be recorded inside of another. Use the step.")
+        if hooks.active.get() is not None:
+            raise CaptureError("graph: a graph cannot be recorded inside of another. Use the step.")
         notes = self._notes
         if notes is None:
             where = self._place(args)
@@ -91,8 +91,8 @@ class Graph:
         else:
             self._check(notes)
             self._take(args, notes.where)
-            for hook in notes.hooks:
-                hook()
+            for prepare in notes.before_replay:
+                prepare()
             self._place_counters(notes)
             random.skip(self._draws)
             notes.refresh()
@@ -103,7 +103,7 @@ class Graph:
         """Return the one device of the arguments."""
         found = {x.device for x in args if isinstance(x, Variable)}
         if len(found) > 1:
-            raise GraphError(f"graph: its arguments lie on {', '.join(sorted(found))}; one is all.")
+            raise CaptureError(f"graph: its arguments lie on {', '.join(sorted(found))}; one is all.")
         return found.pop() if found else device(self._asked)
 
     def _run(self, notes: Recorder, phase: str) -> Any:
@@ -164,14 +164,14 @@ class Graph:
     def _take(self, args: tuple[Any, ...], where: Device) -> None:
         """Copy the arguments of a call to where the launches read them."""
         if len(args) != len(self._inputs):
-            raise GraphError(f"graph: the step had {len(self._inputs)} arguments, got {len(args)}.")
+            raise CaptureError(f"graph: the step had {len(self._inputs)} arguments, got {len(args)}.")
         with current(where):
             for i, (x, mine) in enumerate(zip(args, self._inputs, strict=True)):
                 new, old = _array(x, i), _array(mine, i)
                 if (new.shape, new.dtype) != (old.shape, old.dtype) or (
                     isinstance(x, Variable) and x.device != where
                 ):
-                    raise GraphError(
+                    raise CaptureError(
                         f"graph: argument {i} was {_facts(mine, where)} when the step was "
                         f"recorded and is {_facts(x, where)} now. A graph takes one shape: drop a "
                         "last batch that is smaller, or make it a graph of its own."
@@ -183,13 +183,13 @@ class Graph:
         for what, get, value in notes.watched:
             now = get()
             if now != value:
-                raise GraphError(
+                raise CaptureError(
                     f"graph: {what} was {value} when the step was recorded and is {now} now. "
                     "Make another graph: tn.graph(step)."
                 )
         for what, objects, kept in notes.held:
             if any(a is not b for a, b in zip(objects(), kept, strict=True)):
-                raise GraphError(
+                raise CaptureError(
                     f"graph: {what} was replaced since the step was recorded. "
                     "Make another graph: tn.graph(step)."
                 )
@@ -198,7 +198,7 @@ class Graph:
                 continue
             new = tensor.data
             if tensor.device != notes.where or (new.shape, new.dtype) != (array.shape, array.dtype):
-                raise GraphError(
+                raise CaptureError(
                     f"graph: a tensor of the step was {array.dtype} {array.shape} on {notes.where} "
                     f"and is {new.dtype} {new.shape} on {tensor.device} now. "
                     "Make another graph: tn.graph(step)."
@@ -228,12 +228,12 @@ def _like(where: Device) -> Any:
 def _array(x: Any, i: int) -> Array:
     """Return the array of an argument, or say that it is none."""
     if isinstance(x, Variable) and (x.creator is not None or x.requires_grad):
-        raise GraphError(
+        raise CaptureError(
             f"graph: argument {i} wants a gradient; arguments are data. Use x.detach()."
         )
     data = x.data if isinstance(x, Variable) else x
     if not is_array(data):
-        raise GraphError(
+        raise CaptureError(
             f"graph: argument {i} is {x!r}; arguments are tensors and arrays, since any other "
             "value would stay what it was when the step was recorded."
         )
@@ -248,7 +248,7 @@ def _static(x: Any, i: int, where: Device) -> Any:
 
 def _shown(inputs: tuple[Any, ...], notes: Recorder) -> list[Any]:
     """Return the arguments as the step shall see them."""
-    return [x if isinstance(x, Variable) else notes.seen(x) for x in inputs]
+    return [x if isinstance(x, Variable) else notes.on_array(x) for x in inputs]
 
 
 def _facts(x: Any, where: Device) -> str:
@@ -267,7 +267,7 @@ def _copied(x: Any, where: Device) -> Any:
     if x is None:
         return None
     if not is_array(x):
-        raise GraphError(
+        raise CaptureError(
             f"graph: the step returned {x!r}; results are tensors and arrays, since any other "
             "value would stay what it was when the step was recorded."
         )

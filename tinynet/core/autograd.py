@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any, ClassVar
 
+from tinynet.core import hooks
 from tinynet.core.backend import CPU, Array, Device, array_module, current, is_array, scalar
 from tinynet.core.errors import DeviceError, GraphError, ShapeError
-from tinynet.core.recorder import recorder
 
 _recording: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.grad", default=True)
 _serials = itertools.count(1)
@@ -76,7 +76,8 @@ class Variable:
         keep_graph : bool
             Keep what the nodes saved, so that backward() can be called again.
         """
-        first, graph = self._starting_node(gy), recorder()
+        first = self._starting_node(gy)
+        watching = hooks.active.get()
         if gy is None:
             with current(self.device):
                 gy = array_module(self.data).ones_like(self.data)
@@ -87,8 +88,8 @@ class Variable:
             for x, gx in node.gradients(pending.pop(node)):
                 maker = x.creator
                 if maker is None:
-                    if graph is not None:
-                        graph.note_gradient(x)
+                    if watching is not None:
+                        watching.on_leaf_gradient(x)
                     x.grad = gx if x.grad is None else _sum(x.grad, gx, x.device)
                 elif maker in pending:
                     pending[maker] = _sum(pending[maker], gx, x.device)
@@ -150,8 +151,8 @@ class Function:
                 return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
-        graph = recorder()
-        arrays = [x.data for x in inputs] if graph is None else graph.enter(inputs)
+        watching = hooks.active.get()
+        arrays = [x.data for x in inputs] if watching is None else watching.on_apply(inputs)
         if first.device.kind == "cpu":
             data = self.forward(*arrays)
         else:

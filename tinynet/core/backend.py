@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.errors import DeviceError, GraphError
+from tinynet.core.errors import CaptureError, DeviceError
 
 Array = Any
 """A numpy.ndarray or a cupy.ndarray."""
@@ -168,7 +168,7 @@ def current(
     """
     graph = captured.get()
     if graph is not None and graph != where:
-        raise GraphError(
+        raise CaptureError(
             f"a graph is being recorded on {graph}, and the step works on {where} too. "
             "All tensors of a graph lie on one device."
         )
@@ -234,7 +234,7 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
             "pip install 'tinynet[gpu13]' or 'tinynet[gpu12]' brings it."
         )
     if "StreamCapture" in text or "during stream capture" in text:
-        return GraphError, (
+        return CaptureError, (
             "a graph is being captured, in which nothing may be read from the GPU or sent to it. "
             "Return the tensor, and look at its value outside of the step."
         )
@@ -249,7 +249,7 @@ def home(x: Array) -> Device:
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
     if captured.get() is not None:
-        raise GraphError(
+        raise CaptureError(
             f"an array {x.shape} is made, or moved to {to}, in a step that is being recorded: a "
             "replay would not do it again. Make it before, and give it to the step."
         )

@@ -20,7 +20,11 @@ class DeviceError(RuntimeError):
 
 
 class GraphError(RuntimeError):
-    """backward() was called where there is nothing (left) to walk back through."""
+    """backward() has no graph to walk: nothing was recorded, or it was freed or changed."""
+
+
+class CaptureError(GraphError):
+    """A step that `tn.graph` cannot record, or a call that its record cannot replay."""
 
 
 class DataError(ValueError):

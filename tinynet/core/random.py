@@ -20,39 +20,46 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, array_module
-from tinynet.core.errors import GraphError
-from tinynet.core.recorder import recorder
+from tinynet.core.errors import CaptureError
 
 
 @dataclass
 class _Counters:
-    """Where the global stream stands: see `seed`, `at_step` and `next_draw`."""
+    """The position of the global stream: see `seed`, `at_step` and `next_draw`."""
 
     seed: int = 0
     step: int = 0
     draw: int = 0
     parameter: int = 0
+    sample: int = 0
     row: int = 0
 
 
-_counters = _Counters()
+_counters = _Counters()  # of the process: all its threads draw from one stream
 
 
 def seed(n: int) -> None:
     """Start all random streams anew: initial weights, then dropout masks, from seed `n`."""
     if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
         raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
-    _counters.__init__(int(n))  # type: ignore[misc]
+    _go_to(_Counters(seed=int(n)))
 
 
 def at_step(step: int) -> None:
     """From here on the draws belong to this training step; the first one is draw 0 again."""
-    if recorder() is not None:
-        raise GraphError(
-            "at_step: a replay does not come by here. Say the step before the call of the graph."
+    if hooks.active.get() is not None:
+        raise CaptureError(
+            "at_step: a replay would not repeat this call. Set the step before calling the graph."
         )
-    _counters.step, _counters.draw = step, 0
+    _counters.step = step
+    _counters.draw = 0
+
+
+def row() -> int:
+    """Return the number that image 0 of a batch has: see `at_row`."""
+    return _counters.row
 
 
 def at_row(row: int) -> None:
@@ -63,12 +70,18 @@ def at_row(row: int) -> None:
 @contextlib.contextmanager
 def fork(n: int) -> Iterator[None]:
     """Inside the block everything is drawn from seed `n`; afterwards the old streams go on."""
-    before = _Counters(**vars(_counters))
+    before = _counters
     seed(n)
     try:
         yield
     finally:
-        _counters.__init__(**vars(before))  # type: ignore[misc]
+        _go_to(before)
+
+
+def _go_to(position: _Counters) -> None:
+    """Let the global stream go on from a position."""
+    global _counters
+    _counters = position
 
 
 class LiveKey(NamedTuple):
@@ -88,11 +101,13 @@ def next_draw(an_image: int = 0) -> Key:
 
     `an_image`: how many numbers an image takes; those of a shard begin where the whole batch's do.
     """
-    key, graph, first = counters(), recorder(), _counters.row * an_image
+    key = counters()
+    first = _counters.row * an_image
     _counters.draw += 1
-    if graph is not None:
-        graph.watch("the first image of the batch", lambda: _counters.row)
-        return LiveKey(graph.counters, key[2] - graph.first_draw, first)
+    recording = hooks.active.get()
+    if recording is not None:
+        live: LiveKey = recording.on_draw(key[2], first)
+        return live
     return (*key, first) if first else key
 
 

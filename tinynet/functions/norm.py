@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, current
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import seen
+from tinynet.core.hooks import array_of
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
@@ -215,7 +215,8 @@ def _batch_norm(
         )
     if not x.shape[1]:
         raise ShapeError(f"batch_norm: x needs at least 1 channel; it is {x.shape}.")
-    mean, var = seen(running_mean), seen(running_var)
+    mean = array_of(running_mean)
+    var = array_of(running_var)
     if training:
         count = x.data.size // x.shape[1]
         if count < 2:

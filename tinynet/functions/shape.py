@@ -12,7 +12,7 @@ import numpy as np
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, array_module, transfer
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import kept
+from tinynet.core.hooks import constant
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -127,7 +127,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     if x.device.kind == "cuda":  # where arrays of places have to lie too
         parts = index if isinstance(index, tuple) else (index,)
         parts = tuple(
-            kept(lambda p=p: transfer(np.asarray(p), x.device))  # type: ignore[misc]
+            constant(lambda p=p: transfer(np.asarray(p), x.device))  # type: ignore[misc]
             if isinstance(p, (list, np.ndarray))
             else p
             for p in parts

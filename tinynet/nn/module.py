@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, Device, current, device, is_array, transfer
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import recorder
 from tinynet.tensors import Tensor
 
 COUNTER = "num_batches_tracked"
@@ -78,10 +78,10 @@ class Module:
         return y
 
     def _tell_graph(self) -> None:
-        """Let a graph that is being recorded watch what this module depends on."""
-        graph = recorder()
-        if graph is not None:
-            graph.watch(f"{type(self).__name__}.training", lambda: self.training)
+        """Show this module to the hooks, if any are installed."""
+        watching = hooks.active.get()
+        if watching is not None:
+            watching.on_forward(self)
 
     def together_with(self, following: Module) -> Callable[[Any], Any] | None:
         """Return how to do this layer and the one that follows in one go, if there is a way."""

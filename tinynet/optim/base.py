@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, array_module, current, transfer
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import Recorder, live, recorder, seen
+from tinynet.core.hooks import array_of
 from tinynet.kernels import momentum_update
 from tinynet.tensors import Tensor
 
@@ -55,29 +56,29 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient; those that are treated alike move together."""
-        self._count()
-        graph = recorder()
+        watching = hooks.active.get()
+        if watching is not None:
+            watching.on_step(self)
+        self.count_step(self.without_gradient())
         alike: dict[Any, tuple[dict[str, Any], list[Member]]] = {}
-        if graph is not None:
-            self._tell(graph)
         for i, (group, p) in enumerate(self._members()):
             if p.grad is not None:
                 key = id(group), self.missed[i], p.device, p.dtype
                 alike.setdefault(key, (group, []))[1].append((p, p.grad, self.state[i]))
-                continue
-            self._miss(i)
-            if graph is not None:
-                graph.each_time(lambda i=i: self._miss(i))  # type: ignore[misc]
         for (_, missed, device, _), (group, members) in alike.items():
             with current(device):
                 rates = self._live_rates(group, missed, members[0][0])
                 self.update(members, rates, group["weight_decay"])
 
     def _live_rates(self, group: Mapping[str, Any], missed: int, p: Tensor) -> list[Any]:
-        """Return the rates of a step; a graph's replay looks them up again."""
+        """Return the rates of a step; while a graph is recorded, arrays that hold them."""
+        rates = self.rates(group, missed)
+        watching = hooks.active.get()
+        if watching is None:
+            return list(rates)
         return [
-            live(lambda k=k: self.rates(group, missed)[k], p.data)  # type: ignore[misc]
-            for k in range(len(self.rates(group, missed)))
+            watching.on_scalar(lambda k=k: self.rates(group, missed)[k], p.data)  # type: ignore[misc]
+            for k in range(len(rates))
         ]
 
     def rates(self, group: Mapping[str, Any], missed: int) -> tuple[float, ...]:
@@ -87,20 +88,21 @@ class Optimizer:
         """
         return (self.lr * group["lr_scale"] if group["lr"] is None else group["lr"],)
 
-    def _miss(self, i: int) -> None:
-        self.missed[i] += 1
+    def without_gradient(self) -> list[int]:
+        """Return the numbers of the parameters that have no gradient."""
+        return [i for i, p in enumerate(self._parameters()) if p.grad is None]
 
-    def _count(self) -> None:
+    def count_step(self, without_gradient: list[int]) -> None:
+        """Advance the counters by one step that these parameters sit out."""
         self.steps += 1
+        for i in without_gradient:
+            self.missed[i] += 1
 
-    def _tell(self, graph: Recorder) -> None:
-        """Let a graph know what a replay does not come by, and what must not change."""
-        who = type(self).__name__
-        graph.each_time(self._count)
-        for name in self.settings:
-            graph.watch(f"{who}.{name}", lambda name=name: getattr(self, name))  # type: ignore[misc]
-        graph.hold(f"the state of {who}", lambda: [a for s in self.state for a in s.values()])
-        graph.watch(f"weight_decay of {who}", lambda: [g["weight_decay"] for g in self.groups])
+    def constants(self) -> dict[str, Any]:
+        """Return the settings that a recorded step takes as given, by name."""
+        settings = {name: getattr(self, name) for name in self.settings}
+        settings["weight_decay"] = [group["weight_decay"] for group in self.groups]
+        return settings
 
     def update(self, members: list[Member], rates: list[Any], weight_decay: float) -> None:
         """Change the data of parameters in place: of one device, one dtype and one group."""
@@ -258,7 +260,7 @@ class Adam(Optimizer):
             xp = array_module(p.data)
             if not state:
                 state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
-            weights, m, v = seen(p), seen(state["mean"]), seen(state["square"])
+            weights, m, v = array_of(p), array_of(state["mean"]), array_of(state["square"])
             g = g + weight_decay * weights
             m += (1 - b1) * (g - m)
             v += (1 - b2) * (g * g - v)

@@ -194,7 +194,7 @@ for alpha in (1e-4, 1.0):
         return forgetful_lrn(t, 5, 2.0, alpha, 0.75)
 
     def library(t, alpha=alpha):
-        return F.local_response_norm(t, 5, 2.0, alpha, 0.75)
+        return F.local_response_norm(t, 5, k=2.0, alpha=alpha, beta=0.75)
 
     wrong, right = mine(tn.tensor(x)).numpy(), library(tn.tensor(x)).numpy()
     error = np.abs(wrong - right).max() / np.abs(right).max()
@@ -264,7 +264,7 @@ def draw_neighbours(loud_channel=2, n=5):
     """Draw what LRN leaves of 11 channels, one of which is loud."""
     x = np.ones((1, 11, 1, 1), np.float32)
     x[0, loud_channel] = 30
-    y = F.local_response_norm(tn.tensor(x), n, 2.0, 1e-2, 0.75).numpy()
+    y = F.local_response_norm(tn.tensor(x), n, k=2.0, alpha=1e-2, beta=0.75).numpy()
     left = (y / x).ravel() * 2.0**0.75
     see_it = [abs(c - loud_channel) <= n // 2 for c in range(11)]
     fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")

@@ -344,7 +344,7 @@ def global_avg_pool2d(draw, fill):
 
 def local_response_norm(draw, fill):
     x, n, k, alpha, beta, groups = lrn_forward(draw, fill)
-    return lambda t: F.local_response_norm(t, n, k, alpha, beta, groups=groups), (x,)
+    return lambda t: F.local_response_norm(t, n, k=k, alpha=alpha, beta=beta, groups=groups), (x,)
 
 
 def adaptive_avg_pool2d(draw, fill):
@@ -361,7 +361,7 @@ def locally_connected2d(draw, fill):
 
 def spatial_response_norm(draw, fill):
     x, n, k, alpha, beta = spatial_norm_forward(draw, fill)
-    return lambda t: F.spatial_response_norm(t, n, k, alpha, beta), (x,)
+    return lambda t: F.spatial_response_norm(t, n, k=k, alpha=alpha, beta=beta), (x,)
 
 
 def batch_norm(draw, fill, normalize=F.batch_norm):

@@ -655,7 +655,7 @@ UFUNCS = words(
 FUNCTIONS = words(
     """where concatenate stack pad zeros_like ones_like full_like take_along_axis repeat
     ascontiguousarray sum mean max min argmax broadcast_to moveaxis copyto count_nonzero
-    array_equal allclose expand_dims clip"""
+    array_equal allclose expand_dims clip may_share_memory"""
 )
 
 

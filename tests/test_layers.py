@@ -48,8 +48,8 @@ def test_every_place_has_filters_of_its_own(rng):
 def test_spatial_response_norm_sees_the_pixels_of_its_own_map():
     x = np.ones((1, 2, 5, 6))
     x[0, 0, 1, 4] = 2  # its square is 3 more than that of the others
-    scale = x / F.spatial_response_norm(tn.tensor(x), 3, 9.0, 1.0, 1.0).data
-    uniform = 1 / F.spatial_response_norm(tn.ones(1, 2, 5, 6), 3, 9.0, 1.0, 1.0).data
+    scale = x / F.spatial_response_norm(tn.tensor(x), 3, k=9.0, alpha=1.0, beta=1.0).data
+    uniform = 1 / F.spatial_response_norm(tn.ones(1, 2, 5, 6), 3, k=9.0, alpha=1.0, beta=1.0).data
     more = (scale - uniform).round(4)
     assert np.argwhere(more[0, 0] == 3).tolist() == [[i, j] for i in (0, 1, 2) for j in (3, 4, 5)]
     assert more.sum() == 27

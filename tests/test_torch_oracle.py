@@ -110,17 +110,17 @@ OPS = {
         [X, (5, 8, 4, 6, 3, 2), (4, 5, 8)],
     ),
     "spatial_response_norm": (
-        lambda x: F.spatial_response_norm(x, 3, 2.0, 0.7, 0.75),
+        lambda x: F.spatial_response_norm(x, 3, k=2.0, alpha=0.7, beta=0.75),
         spatial_norm,
         [X],
     ),
     "local_response_norm": (
-        lambda x: F.local_response_norm(x, 5, 2.0, 0.7, 0.75),
+        lambda x: F.local_response_norm(x, 5, k=2.0, alpha=0.7, beta=0.75),
         lambda x: split_lrn(x, 5, 0.7, 0.75, 2.0, 1),
         [X],
     ),
     "local_response_norm in groups": (
-        lambda x: F.local_response_norm(x, 3, 1.0, 1.0, 0.5, groups=2),
+        lambda x: F.local_response_norm(x, 3, k=1.0, alpha=1.0, beta=0.5, groups=2),
         lambda x: split_lrn(x, 3, 1.0, 0.5, 1.0, 2),
         [X],
     ),

@@ -206,6 +206,7 @@ class Graph:
             with current(notes.where):
                 array[...] = new
             tensor.data = array
+            tensor.mark_changed()
 
 
 def _abandon(stream: Any) -> None:

@@ -223,7 +223,9 @@ class LocalResponseNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
-        return F.local_response_norm(x, self.n, self.k, self.alpha, self.beta, groups=self.groups)
+        return F.local_response_norm(
+            x, self.n, k=self.k, alpha=self.alpha, beta=self.beta, groups=self.groups
+        )
 
 
 class SpatialResponseNorm(Module):
@@ -235,7 +237,9 @@ class SpatialResponseNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
-        return F.spatial_response_norm(x, self.n, self.k, self.alpha, self.beta)
+        return F.spatial_response_norm(
+            x, self.n, k=self.k, alpha=self.alpha, beta=self.beta
+        )
 
 
 def _check_window(layer: str, n: int) -> None:

@@ -97,6 +97,9 @@ class Optimizer:
         self.steps += 1
         for i in without_gradient:
             self.missed[i] += 1
+        for i, p in enumerate(self._parameters()):
+            if i not in without_gradient:
+                p.mark_changed()
 
     def constants(self) -> dict[str, Any]:
         """Return the settings that a recorded step takes as given, by name."""

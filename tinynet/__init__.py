@@ -26,16 +26,28 @@ if TYPE_CHECKING:
     from tinynet.core import random
     from tinynet.core.autograd import Function, no_grad
     from tinynet.core.backend import Device, default_device
-    from tinynet.core.errors import DataError, DeviceError, GraphError, ShapeError
+    from tinynet.core.errors import CaptureError, DataError, DeviceError, GraphError, ShapeError
     from tinynet.core.random import seed
+    from tinynet.functions.shape import cat, concatenate, stack
     from tinynet.graph_capture import graph
     from tinynet.kernels import get_num_threads, precision, set_num_threads
     from tinynet.optim import schedules
-    from tinynet.tensors import Tensor, ones, tensor, zeros
+    from tinynet.tensors import (
+        Tensor,
+        arange,
+        from_numpy,
+        ones,
+        ones_like,
+        randn,
+        tensor,
+        zeros,
+        zeros_like,
+    )
 
 __version__ = "0.1.0"
 
 _HOME = {  # public name: the module that defines it; a name that is its own module is a package
+    "CaptureError": "core.errors",
     "DataError": "core.errors",
     "Device": "core.backend",
     "DeviceError": "core.errors",
@@ -43,8 +55,12 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "GraphError": "core.errors",
     "ShapeError": "core.errors",
     "Tensor": "tensors",
+    "arange": "tensors",
+    "cat": "functions.shape",
+    "concatenate": "functions.shape",
     "data": "data",
     "default_device": "core.backend",
+    "from_numpy": "tensors",
     "functions": "functions",
     "get_num_threads": "kernels",
     "graph": "graph_capture",
@@ -53,20 +69,25 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "nn": "nn",
     "no_grad": "core.autograd",
     "ones": "tensors",
+    "ones_like": "tensors",
     "optim": "optim",
     "plot": "plot",
     "precision": "kernels",
+    "randn": "tensors",
     "random": "core.random",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
+    "stack": "functions.shape",
     "tensor": "tensors",
     "testing": "testing",
     "weights": "weights",
     "zeros": "tensors",
+    "zeros_like": "tensors",
 }
 
 __all__ = [
+    "CaptureError",
     "DataError",
     "Device",
     "DeviceError",
@@ -75,8 +96,12 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "__version__",
+    "arange",
+    "cat",
+    "concatenate",
     "data",
     "default_device",
+    "from_numpy",
     "functions",
     "get_num_threads",
     "graph",
@@ -85,17 +110,21 @@ __all__ = [
     "nn",
     "no_grad",
     "ones",
+    "ones_like",
     "optim",
     "plot",
     "precision",
+    "randn",
     "random",
     "schedules",
     "seed",
     "set_num_threads",
+    "stack",
     "tensor",
     "testing",
     "weights",
     "zeros",
+    "zeros_like",
 ]
 
 

@@ -103,7 +103,9 @@ class Graph:
         """Return the one device of the arguments."""
         found = {x.device for x in args if isinstance(x, Variable)}
         if len(found) > 1:
-            raise CaptureError(f"graph: its arguments lie on {', '.join(sorted(found))}; one is all.")
+            raise CaptureError(
+                f"graph: its arguments lie on {', '.join(sorted(found))}; one is all."
+            )
         return found.pop() if found else device(self._asked)
 
     def _run(self, notes: Recorder, phase: str) -> Any:
@@ -164,7 +166,9 @@ class Graph:
     def _take(self, args: tuple[Any, ...], where: Device) -> None:
         """Copy the arguments of a call to where the launches read them."""
         if len(args) != len(self._inputs):
-            raise CaptureError(f"graph: the step had {len(self._inputs)} arguments, got {len(args)}.")
+            raise CaptureError(
+                f"graph: the step had {len(self._inputs)} arguments, got {len(args)}."
+            )
         with current(where):
             for i, (x, mine) in enumerate(zip(args, self._inputs, strict=True)):
                 new, old = _array(x, i), _array(mine, i)

@@ -28,7 +28,16 @@ from typing import Any, ClassVar, Never, ParamSpec, TypeVar, overload
 from numpy import ndarray
 
 from tinynet.core import hooks
-from tinynet.core.backend import CPU, Array, Device, array_module, current, is_array, scalar
+from tinynet.core.backend import (
+    CPU,
+    Array,
+    Device,
+    array_module,
+    current,
+    is_array,
+    is_writable,
+    scalar,
+)
 from tinynet.core.errors import DeviceError, GraphError, ShapeError, refuse_keywords
 
 P = ParamSpec("P")
@@ -108,6 +117,18 @@ class Variable:
         self.requires_grad = requires_grad
         self.grad: Array | None = None  # only leaves receive one
         self.changed = 0  # when `data` was last written to, counted as nodes are
+        if creator is None:
+            self._require_array()
+
+    def _require_array(self) -> None:
+        """Raise unless `data` is an array; copy it if a gradient is to change what is read-only."""
+        if type(self.data) is not ndarray and not is_array(self.data):
+            raise TypeError(
+                f"{type(self).__name__}: it wraps an array; got {type(self.data).__name__}. "
+                "tn.tensor(x) makes a tensor of numbers and lists."
+            )
+        if self.requires_grad and not is_writable(self.data):
+            self.data = self.data.copy()
 
     def retain_grad(self) -> None:
         """Ask backward() to leave the gradient in `.grad`, as it does for leaves."""
@@ -161,10 +182,7 @@ class Variable:
                 if maker is None:
                     if watching is not None:
                         watching.on_leaf_gradient(x)
-                    if x.grad is None:
-                        x.grad = _unshared(x, gx, gy, gradients)
-                    else:
-                        x.grad = _sum(x.grad, gx, x.device)
+                    x.grad = _accumulated(x, gx, gy, gradients)
                 elif maker in pending:
                     pending[maker] = _sum(pending[maker], gx, x.device)
                 else:
@@ -221,13 +239,15 @@ def _sum(a: Array, b: Array, where: Device) -> Array:
         return a + b
 
 
-def _unshared(
+def _accumulated(
     x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]
 ) -> Array:
-    """Return the gradient of a leaf in memory of its own, that can be written to."""
+    """Return the new gradient of a leaf, in memory of its own, that can be written to."""
+    if x.grad is not None:
+        return _sum(x.grad, gx, x.device)
     shares = array_module(gx).may_share_memory
     others = [gy, *(other for leaf, other in gradients if leaf is not x)]
-    if getattr(gx.flags, "writeable", True) and not any(shares(gx, other) for other in others):
+    if is_writable(gx) and not any(shares(gx, other) for other in others):
         return gx
     with current(x.device):
         return gx.copy()

@@ -1,7 +1,7 @@
-r"""Random numbers that do not depend on the backend, nor on what was drawn before.
+r"""Counter-based random numbers: independent of the backend, and of what was drawn before.
 
 Philox (Salmon et al. 2011) is a *counter-based* generator: the numbers are a function of a key and
-a counter, there is no state to carry along. Here the key is the seed, and the counter says which
+a counter, there is no other state. Here the key is the seed, and the counter says which
 number it is:
 
     word i of draw d in training step s  =  Philox4x32(counter = (i // 4, d, s), key = seed)[i % 4]
@@ -41,7 +41,22 @@ _counters = _Counters()  # of the process: all its threads draw from one stream
 
 
 def seed(n: int) -> None:
-    """Start all random streams anew: initial weights, then dropout masks, from seed `n`."""
+    """Start all random streams anew from seed `n`: initial weights, dropout masks, `randn`.
+
+    Parameters
+    ----------
+    n : int, 0 .. 2**64 - 1
+
+    Raises
+    ------
+    ValueError
+        If `n` is not such an integer.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.seed(1)
+    """
     if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
         raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
     _go_to(_Counters(seed=int(n)))
@@ -85,7 +100,7 @@ def _go_to(position: _Counters) -> None:
 
 
 class LiveKey(NamedTuple):
-    """The key of a draw in a graph: it lies in memory, since every replay draws anew."""
+    """Key of a draw in a recorded step: it lies in memory, since every replay draws anew."""
 
     counters: Array  # (3,) uint64: seed, step, draw
     offset: int  # to be added to the draw
@@ -122,7 +137,7 @@ def counters() -> tuple[int, int, int]:
 
 
 def skip(draws: int) -> None:
-    """Count draws that somebody else has made."""
+    """Count draws that were made elsewhere: by a replay."""
     _counters.draw += draws
 
 
@@ -139,6 +154,12 @@ def next_parameter() -> np.random.Generator:
     """Return the generator for the initial values of one more parameter."""
     _counters.parameter += 1
     return generator("parameter", _counters.parameter - 1)
+
+
+def next_sample() -> np.random.Generator:
+    """Return the generator for one more array of random numbers: see `tensors.randn`."""
+    _counters.sample += 1
+    return generator("sample", _counters.sample - 1)
 
 
 def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:

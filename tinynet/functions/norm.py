@@ -1,4 +1,4 @@
-"""Normalization: local response normalization, across channels or space, and batch normalization."""
+"""Normalization: local response (across channels or within a map) and batch normalization."""
 
 from __future__ import annotations
 

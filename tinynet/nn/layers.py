@@ -237,9 +237,7 @@ class SpatialResponseNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
-        return F.spatial_response_norm(
-            x, self.n, k=self.k, alpha=self.alpha, beta=self.beta
-        )
+        return F.spatial_response_norm(x, self.n, k=self.k, alpha=self.alpha, beta=self.beta)
 
 
 def _check_window(layer: str, n: int) -> None:

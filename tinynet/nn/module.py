@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core import hooks
-from tinynet.core.backend import Array, Device, current, device, is_array, transfer
+from tinynet.core.backend import Array, Device, current, device, is_array, is_writable, transfer
 from tinynet.core.errors import ShapeError
 from tinynet.tensors import Tensor
 
@@ -48,7 +48,8 @@ class Buffer(Tensor):
     def __init__(self, data: Array | Tensor) -> None:
         where = device()
         data = data.data if isinstance(data, Tensor) else data
-        super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
+        shared = where.kind == "cpu" and not (is_array(data) and not is_writable(data))
+        super().__init__(data if shared else transfer(data, where), where)
 
 
 class Parameter(Buffer):

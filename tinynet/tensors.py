@@ -29,20 +29,6 @@ from tinynet.core.hooks import array_of
 from tinynet.functions.reduce import Axis
 from tinynet.functions.transfer import Cast, Clone, Transfer
 
-_ELSEWHERE = {  # methods of other libraries: what to type here
-    "contiguous": "Tensors need not be contiguous here",
-    "cuda": 'x.to("cuda")',
-    "dim": "x.ndim",
-    "double": "x.astype(np.float64)",
-    "float": "x.astype(np.float32)",
-    "half": "x.astype(np.float16)",
-    "int": "x.data.astype(int), an array",
-    "long": "x.data.astype(int), an array",
-    "norm": "(x * x).sum().sqrt()",
-    "requires_grad_": "x.requires_grad = True",
-    "grad_fn": "x.creator",
-}
-
 
 class Tensor(Variable):
     """An array on a device that remembers how it was computed.
@@ -141,13 +127,6 @@ class Tensor(Variable):
                 "Take .item() of one element, or .numpy()."
             )
         return format(self.item(), spec)
-
-    def __getattr__(self, name: str) -> Never:
-        hint = _ELSEWHERE.get(name)
-        if hint is None and name.endswith("_") and not name.startswith("_"):
-            hint = f"tensors are not changed in place; x = x.{name[:-1]}(...) makes a new one"
-        way_out = "" if hint is None else f" Here: {hint}."
-        raise AttributeError(f"Tensor: there is no attribute {name}.{way_out}")
 
     # ---- its values
 
@@ -481,6 +460,36 @@ class Tensor(Variable):
 
 
 Tensor.output_type = Tensor
+
+
+class _Elsewhere:
+    """A name that PyTorch's tensors have; the error says what to type here.
+
+    (A ``__getattr__`` would do it too, and slow down every other attribute.)
+    """
+
+    def __init__(self, name: str, here: str) -> None:
+        self.name = name
+        self.here = here
+
+    def __get__(self, tensor: Tensor | None, owner: type) -> _Elsewhere:
+        if tensor is None:
+            return self
+        raise AttributeError(f"Tensor: there is no attribute {self.name}. Here: {self.here}.")
+
+
+for _name, _here in {
+    "contiguous": "tensors need not be contiguous",
+    "cuda": 'x.to("cuda")',
+    "dim": "x.ndim",
+    "double": "x.astype(np.float64)",
+    "float": "x.astype(np.float32)",
+    "half": "x.astype(np.float16)",
+    "long": "x.data.astype(int), an array",
+    "norm": "(x * x).sum().sqrt()",
+    "requires_grad_": "x.requires_grad = True",
+}.items():
+    setattr(Tensor, _name, _Elsewhere(_name, _here))
 
 
 def _summary(array: Array) -> str:

@@ -63,7 +63,7 @@ def seed(n: int) -> None:
 
 
 def at_step(step: int) -> None:
-    """From here on the draws belong to this training step; the first one is draw 0 again."""
+    """Let the following draws belong to this training step, and begin with its draw 0."""
     if hooks.active.get() is not None:
         raise CaptureError(
             "at_step: a replay would not repeat this call. Set the step before calling the graph."
@@ -78,7 +78,7 @@ def row() -> int:
 
 
 def at_row(row: int) -> None:
-    """From here on image 0 of a batch counts as image `row`: another rank has those before it."""
+    """Let image 0 of a batch count as image `row`: other ranks have those before it."""
     _counters.row = row
 
 
@@ -181,11 +181,14 @@ def philox4x32(counter: list[Array], key: tuple[Any, Any]) -> list[Array]:
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
-        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        p0 = c0 * np.uint64(0xD2511F53)
+        p1 = c2 * np.uint64(0xCD9E8D57)
         c0 = (p1 >> np.uint64(32)) ^ c1 ^ k0
+        c1 = p1 & np.uint64(0xFFFFFFFF)
         c2 = (p0 >> np.uint64(32)) ^ c3 ^ k1
-        c1, c3 = p1 & np.uint64(0xFFFFFFFF), p0 & np.uint64(0xFFFFFFFF)
-        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+        c3 = p0 & np.uint64(0xFFFFFFFF)
+        k0 = (k0 + 0x9E3779B9) % 2**32
+        k1 = (k1 + 0xBB67AE85) % 2**32
     return [c0, c1, c2, c3]
 
 

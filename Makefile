@@ -1,13 +1,13 @@
-# Each line below is one that you could type yourself.
+# Every command below can also be typed by hand.
 
-# The first Python that is new enough and can make an environment; or say which: make PYTHON=...
+# The first Python that is new enough and has venv; to choose another: make PYTHON=...
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
 .PHONY: train lessons test slow lint bench coverage clean
 
-train: .venv/installed                ## train the demo on the built-in pictures; needs no network
+train: .venv/installed                ## train the demo on synthetic images; needs no download
 	$(BIN)/tinynet train
 
 lessons: .venv/installed              ## the course, in JupyterLab
@@ -15,7 +15,7 @@ lessons: .venv/installed              ## the course, in JupyterLab
 	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
 	$(BIN)/tinynet lessons open
 
-test: .venv/test-tools                ## the suite, as README and .ci/run call it
+test: .venv/test-tools                ## the fast test suite, same command as in README and .ci/run
 	$(BIN)/pytest
 
 slow: .venv/test-tools                ## the tests that train networks
@@ -27,15 +27,15 @@ lint: .venv/test-tools                ## format, style, types and import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/test-tools               ## training steps against PyTorch, which is large to install
+bench: .venv/test-tools               ## training steps against PyTorch (a large installation)
 	$(BIN)/python -m pip install --quiet --editable ".[oracle]"
 	$(BIN)/python -m benchmarks
 
-coverage: .venv/test-tools            ## which lines no test reaches
+coverage: .venv/test-tools            ## test coverage
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
-clean:                                ## forget the environment, the caches and the built files
+clean:                                ## remove the environment, the caches and the built files
 	rm -rf .venv build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:

@@ -1,15 +1,22 @@
-"""Measured against PyTorch: ``python -m benchmarks`` prints the table of the README.
+"""Benchmarks against PyTorch: ``python -m benchmarks`` prints the tables of the README.
 
 ===========================  ===================================================================
-``benchmarks.step``          one net: a training step, inference, or its convolutions alone
-``benchmarks.start``         from the start of a process to the end of its first step
-``benchmarks.busy``          a step beside another busy process
-``benchmarks.threads``       what a second thread is worth
-``benchmarks.growth``        memory after 500 steps; ``.footprint``, ``.memory``: what it is
-``benchmarks.with_jax``       the training step in JAX, which the table has where it is there
-``benchmarks.rounding``      the errors of direct and of Winograd's convolution, layer by layer
+``benchmarks.step``          one network: a training step, inference, or its convolutions alone
+``benchmarks.networks``      a training step of each network for small images
+``benchmarks.conv_ladder``   one convolution, from Python loops to Winograd
+``benchmarks.start``         time from process start to the end of the first step
+``benchmarks.contention``    a step while another process occupies a core
+``benchmarks.threads``       speed-up from a second thread
+``benchmarks.leak``          memory growth over 500 steps
+``benchmarks.footprint``     estimated and measured memory of a step
+``benchmarks.memory``        cost of page faults in fresh arrays
+``benchmarks.rounding``      rounding errors of direct and Winograd convolution, layer by layer
+``benchmarks.scaling``       predicted step times of 1 to 64 devices
+``benchmarks.gpu``           all GPU benchmarks
 ===========================  ===================================================================
 
-Every rival runs in a process of its own, samples are taken in turn (A B A B), and what counts is
-the median. A ratio holds on a noisy machine; a time does not.
+Every implementation runs in a process of its own, samples are interleaved (A B A B), and the
+result is the median. A ratio holds on a noisy machine; a time does not. Helper modules:
+``workloads`` (the networks), ``interleaved`` and ``worker`` (processes and sampling),
+``torch_models`` and ``with_jax`` (the other frameworks).
 """

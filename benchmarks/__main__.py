@@ -1,4 +1,4 @@
-"""Print the tables of the README, the steps and the ladder: ``python -m benchmarks``."""
+"""Tables of the README, training steps and convolution ladder: ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import importlib.util
 import sys
 
-from benchmarks import ladder
-from benchmarks.duel import OURS, duel
+from benchmarks import conv_ladder
+from benchmarks.interleaved import OURS, run_interleaved
 from benchmarks.step import compare
 
 ROWS = [
@@ -23,7 +23,7 @@ WHAT = {"step": "training step", "conv": "convolutions alone", "forward": "infer
 
 
 def main() -> None:
-    """Measure every row in turn and print it as soon as it is there."""
+    """Measure the rows one after the other and print each as soon as it is complete."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
@@ -40,16 +40,18 @@ def main() -> None:
         out.flush()
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n\n")
-    out.write(ladder.table(ladder.measure(options.threads, 2 * options.rounds), options.threads))
+    out.write(
+        conv_ladder.table(conv_ladder.measure(options.threads, 2 * options.rounds), options.threads)
+    )
     if importlib.util.find_spec("jax"):
         _rows_of_jax(options.threads, options.rounds)
 
 
 def _rows_of_jax(threads: int, rounds: int) -> None:
-    """Print a table of its own: JAX is compiled as a whole, PyTorch above is eager."""
+    """Print a separate table: JAX compiles the whole step, PyTorch above is eager."""
     sys.stdout.write("\n| net | what | tinynet | JAX | ratio |\n|---|---|---|---|---|\n")
     for net in "SA":
-        found = duel(net, (OURS, "jax"), ("step",), threads, rounds)
+        found = run_interleaved(net, (OURS, "jax"), ("step",), threads, rounds)
         ours, theirs = (found["ms"]["step", name] for name in (OURS, "jax"))
         sys.stdout.write(
             f"| {net} | {WHAT['step']} | {ours:.0f} ms | {theirs:.0f} ms "

@@ -1,6 +1,6 @@
-"""Compare the memory that a training step was said to need with what it takes.
+"""Estimated and measured memory of a training step: ``python -m benchmarks.footprint``.
 
-``python -m benchmarks.footprint`` prints a table; each number comes from a process of its own.
+Each number in the table comes from a process of its own.
 """
 
 from __future__ import annotations
@@ -13,39 +13,40 @@ import sys
 import numpy as np
 
 import tinynet as tn
-from benchmarks import nets
+from benchmarks import workloads
 from tinynet import nn, optim
 from tinynet.analysis import memory, memory_trace
-from tinynet.training.steps import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 STEPS = 3
 MIB = 2**20
 
 
 def momentum_sgd(model: nn.Module) -> optim.Optimizer:
-    """Return the optimiser of the paper."""
+    """Return the optimizer of the paper."""
     return optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
 
 def foretold(net: str, batch: int) -> dict[str, int]:
-    """Return what the ledger says, in bytes."""
+    """Return the estimated peak memory in bytes, of the arrays and of the process."""
     with nn.init.undrawn():
-        model = nets.ours(net)
-    book = memory.of_training(model, nets.shape(net)[1:], momentum_sgd)
+        model = workloads.ours(net)
+    book = memory.of_training(model, workloads.shape(net)[1:], momentum_sgd)
     arrays = book.peak(batch)[0]
     return {"arrays": arrays, "process": arrays + memory.process(book)}
 
 
 def measured(net: str, batch: int) -> dict[str, int]:
-    """Train some steps and return the most that arrays, and the process, came to."""
-    model = nets.ours(net)
+    """Train some steps and return the peak memory in bytes, of the arrays and of the process."""
+    model = workloads.ours(net)
     optimizer = momentum_sgd(model)
     rng = np.random.default_rng(0)
 
     def step() -> None:
-        images = rng.standard_normal((batch, *nets.shape(net)[1:]), np.float32)
-        labels = rng.integers(0, nets.CLASSES[net], batch)
-        train_step(model, optimizer, images, labels, tally=Tally())
+        images = rng.standard_normal((batch, *workloads.shape(net)[1:]), np.float32)
+        labels = rng.integers(0, workloads.CLASSES[net], batch)
+        train_step(model, optimizer, images, labels, metrics=RunningMetrics())
 
     for _ in range(STEPS):
         step()
@@ -58,7 +59,7 @@ def measured(net: str, batch: int) -> dict[str, int]:
 
 
 def compare(net: str, batch: int) -> dict[str, dict[str, int]]:
-    """Return both, each from a process of its own."""
+    """Return the estimate and the measurement, each from a process of its own."""
     found = {}
     for what in (foretold, measured):
         command = [sys.executable, "-m", "benchmarks.footprint", what.__name__, net, str(batch)]
@@ -80,9 +81,9 @@ def main() -> None:
         out.write(json.dumps(what(options.net, options.batch)))
         return
     tn.kernels._native.warm()  # a process that compiles takes more memory than one that trains
-    out.write("| net | batch | arrays, MiB | foretold | process, MiB | foretold |\n")
+    out.write("| net | batch | arrays, MiB | estimated | process, MiB | estimated |\n")
     out.write("|---|---|---|---|---|---|\n")
-    for net, batch in nets.BATCH.items():
+    for net, batch in workloads.BATCH.items():
         both = compare(net, batch)
         cells = [
             f"{both[what][which] / MIB:.0f}"

@@ -1,10 +1,10 @@
-"""Everything that is to be measured on a GPU, in one command: ``python -m benchmarks.gpu``.
+"""GPU benchmarks in one command: ``python -m benchmarks.gpu``.
 
-Every kernel against its reference on the card, training steps against PyTorch and what they launch,
-kernels against the copy bandwidth, and a training run; tables on the screen, JSON in
-benchmarks/results/. It needs under 8 minutes: each section is a process with a time limit, and one
-that fails is reported and the others go on. ``--dry-run`` does all of it, tiny, on the CPU, where
-the times mean nothing but the script is known to work.
+Tests of every kernel against its reference on the GPU, training steps against PyTorch with their
+launch counts, kernels against the copy bandwidth, and a training run; tables on the screen, JSON in
+benchmarks/results/. It needs under 8 minutes: each section is a process with a time limit, and if
+one fails, it is reported and the others go on. ``--dry-run`` runs all of it on the CPU with tiny
+inputs: the times mean nothing, but the script is tested.
 """
 
 from __future__ import annotations
@@ -26,25 +26,27 @@ from tinynet.core.errors import DeviceError
 
 ROOT = Path(__file__).parent.parent
 SECTIONS = {"tests": 110, "small": 70, "alexnet": 125, "kernels": 50, "training": 115}  # seconds
-GOALS = [  # section, what, measured / to what, must, aim
+GOALS = [  # section, what, numerator / denominator of the time ratio, must, aim
     ("small", "small AlexNet, step", "graph", "torch eager", 0.50, 0.30),
     ("small", "small AlexNet, step", "graph", "torch graph", 1.10, 0.80),
     ("alexnet", "AlexNet 2012, step", "graph", "torch eager", 0.70, 0.50),
     ("alexnet", "AlexNet 2012, step", "graph", "torch compile", 1.00, 0.75),
 ]
-SHARE = 0.60, 0.85  # of the copy bandwidth
-SECONDS = 30, 10  # to 89 % on CIFAR-10
+SHARE = 0.60, 0.85  # must and aim, of the copy bandwidth
+SECONDS = 30, 10  # must and aim, to 89 % on CIFAR-10
 
 
 def main() -> int:
     """Run the sections in turn; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="where the JSON goes; benchmarks/results/ if not")
-    parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="tf32")
-    parser.add_argument("--data-dir", help="where CIFAR-10 is, for the training run")
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections alone")
     parser.add_argument(
-        "--dry-run", action="store_true", help="tiny, on the CPU: times mean nothing"
+        "--out", type=Path, help="JSON file; default: a new one in benchmarks/results/"
+    )
+    parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="tf32")
+    parser.add_argument("--data-dir", help="folder of CIFAR-10, for the training run")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="run only these sections")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="run on the CPU with tiny inputs; times mean nothing"
     )
     options = parser.parse_args()
     if not options.dry_run:
@@ -61,7 +63,7 @@ def main() -> int:
     found["goals"] = list(judged({} if options.dry_run else found["sections"]))
     sys.stdout.write("\n" + shown(found) + "\n")
     path = options.out or ROOT / "benchmarks" / "results" / f"gpu-{found['date'][:10]}.json"
-    if options.out or not options.dry_run:  # a dry run is no result
+    if options.out or not options.dry_run:  # the times of a dry run are not kept
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=2) + "\n")
         sys.stdout.write(f"\nwritten: {path}\n")
@@ -69,7 +71,7 @@ def main() -> int:
 
 
 def facts(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what a number needs beside it: date, device, versions, commit."""
+    """Return the metadata of a measurement: date, device, versions, commit."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     versions = {"python": platform.python_version()}
@@ -97,7 +99,7 @@ def _device() -> str:
 
 
 def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what a section measured, or {"failed": why}."""
+    """Return the results of a section, or {"failed": reason}."""
     settings = {
         "precision": options.precision,
         "dry": options.dry_run,
@@ -109,7 +111,7 @@ def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
             command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECTIONS[name]
         )
     except subprocess.TimeoutExpired as error:
-        lines = (error.stdout or b"").decode().strip().splitlines()  # bytes, whatever was asked
+        lines = (error.stdout or b"").decode().strip().splitlines()  # bytes even with text=True
         so_far: dict[str, Any] = json.loads(lines[-1]) if lines else {}
         return {**so_far, "failed": f"it took longer than {SECTIONS[name]} s"}
     lines = done.stdout.strip().splitlines()
@@ -121,13 +123,13 @@ def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def said(result: dict[str, Any]) -> str:
-    """Return how a section ended, in a word or two."""
+    """Return the outcome of a section in a few words."""
     passed = f"{result['passed']} tests passed" if "passed" in result else "done"
     return str(result.get("failed", passed))
 
 
 def judged(sections: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each goal with what was found; None where nothing was."""
+    """Return each goal with the measured value, None if there is none."""
     rows = []
     for name, what, mine, rival, must, aim in GOALS:
         times = sections.get(name, {}).get("ms", {})
@@ -146,14 +148,14 @@ def judged(sections: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def shown(found: dict[str, Any]) -> str:
-    """Return the tables for people."""
+    """Return the printed tables."""
     head = [("goal", "found", "must", "aim")]
     goals = [
         (g["what"], "not measured" if g["found"] is None else f"{g['found']:g}", f"{g['must']:g}",
          f"{g['aim']:g}")
         for g in found["goals"]
     ]  # fmt: skip
-    times = [("section", "rival", "ms a step")] + [
+    times = [("section", "implementation", "ms a step")] + [
         (name, rival, f"{ms:.3f}")
         for name, result in found["sections"].items()
         for rival, ms in result.get("ms", {}).items()
@@ -164,7 +166,7 @@ def shown(found: dict[str, Any]) -> str:
 
 
 def _details(sections: dict[str, Any]) -> list[str]:
-    """Return the tables of launches and of bandwidths, those that have rows."""
+    """Return the tables of launches and of bandwidths, without empty ones."""
     launches = [
         (name, step, *(str(counts[what]) for what in COUNTED))
         for name, result in sections.items()

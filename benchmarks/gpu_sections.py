@@ -1,4 +1,4 @@
-"""One section of `benchmarks.gpu` in a process of its own; its last line is JSON."""
+"""Sections of `benchmarks.gpu`, each run in a process of its own; the last line is JSON."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 import tinynet as tn
-from benchmarks import nets
+from benchmarks import workloads
 from benchmarks.gpu_launches import launches
 from tinynet import data, functions, kernels
 from tinynet.core import backend
 from tinynet.training import device_loader, input_pipeline, loop, presets, recipes, runs
 
 Step = Callable[[], Any]
-CONV1 = 128, 96, 55, 55  # the first layer of AlexNet, a batch of it: 149 MB
-TEST_SECONDS = 105  # less than the section has
+CONV1 = 128, 96, 55, 55  # output of the first layer of AlexNet for a batch: 149 MB
+TEST_SECONDS = 105  # less than the time limit of the section
 
 
 class Place:
-    """Where it runs: the first GPU, or, dry, the CPU with its CUDA kernels."""
+    """Device and settings: the first GPU, or in a dry run the CPU with the CUDA kernels."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.dry, self.precision = settings["dry"], settings["precision"]
@@ -47,15 +47,15 @@ class Place:
         return cupy
 
     def wait(self) -> None:
-        """Wait for the GPU, whoever gave it work."""
+        """Wait for the GPU, for the work of all libraries."""
         if not self.dry:
             self.xp.cuda.Device(0).synchronize()
 
     def ms(self, rivals: dict[str, Step]) -> dict[str, float]:
-        """Return the median time of a step of each rival; they take turns, window by window."""
+        """Return the median step time of each implementation; their windows are interleaved."""
         found: dict[str, list[float]] = {name: [] for name in rivals}
         for name, step in rivals.items():
-            for _ in range(1 if self.dry else 5):  # compiles, captures, chooses algorithms
+            for _ in range(1 if self.dry else 5):  # compilation, capture, choice of algorithms
                 step()
             sys.stderr.write(f"{name} is warm\n")
         for _ in range(self.windows):
@@ -70,14 +70,14 @@ class Place:
 
 
 def tests(place: Place) -> dict[str, Any]:
-    """Run the tests that are marked for a GPU; dry, one kernel of them on the stand-in."""
+    """Run the tests marked `gpu`; in a dry run, those of one kernel on the stand-in."""
     chosen = ["tests/kernels/test_cuda_arrays.py", "-k", "lrn"] if place.dry else ["-m", "gpu"]
     command = [sys.executable, "-m", "pytest", "-q", *chosen]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=TEST_SECONDS
         )
-    except subprocess.TimeoutExpired:  # whoever ends this section would not end them
+    except subprocess.TimeoutExpired:  # ending the section would not end pytest
         return {"failed": f"the tests took longer than {TEST_SECONDS} s"}
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
@@ -87,12 +87,12 @@ def tests(place: Place) -> dict[str, Any]:
 
 
 def our_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
-    """Return tinynet's training step, as it is and as a graph."""
-    model = nets.ours(net).to(place.device)
+    """Return tinynet's training step, eager and as a graph."""
+    model = workloads.ours(net).to(place.device)
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
     rng = np.random.default_rng(0)
-    x = tn.tensor(rng.standard_normal((batch, *nets.shape(net)[1:]), np.float32), place.device)
-    labels = backend.transfer(rng.integers(0, nets.CLASSES[net], batch), place.device)
+    x = tn.tensor(rng.standard_normal((batch, *workloads.shape(net)[1:]), np.float32), place.device)
+    labels = backend.transfer(rng.integers(0, workloads.CLASSES[net], batch), place.device)
 
     def step(x: tn.Tensor, labels: Any) -> tn.Tensor:
         optimizer.zero_grad()
@@ -106,7 +106,7 @@ def our_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
 
 
 def torch_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
-    """Return PyTorch's step: eager, in a CUDA graph, compiled; none where it is not installed."""
+    """Return PyTorch's step: eager, CUDA graph, compiled; {} if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -115,11 +115,11 @@ def torch_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
     torch.backends.cudnn.allow_tf32 = place.precision != "float32"
     torch.backends.cudnn.benchmark = True
     where = "cpu" if place.dry else "cuda"
-    x = torch.randn((batch, *nets.shape(net)[1:]), device=where)
-    labels = torch.randint(0, nets.CLASSES[net], (batch,), device=where)
+    x = torch.randn((batch, *workloads.shape(net)[1:]), device=where)
+    labels = torch.randint(0, workloads.CLASSES[net], (batch,), device=where)
 
     def make(forward: Callable[[Any], Any]) -> Step:
-        model = nets.theirs(net).to(where)
+        model = workloads.theirs(net).to(where)
         run = forward(model)
         optimizer = torch.optim.SGD(
             model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4, fused=not place.dry
@@ -146,7 +146,7 @@ def torch_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
 
 
 def _torch_graph(torch: Any, step: Step) -> Step:
-    """Return PyTorch's step captured in a CUDA graph, by its own recipe."""
+    """Return PyTorch's step captured in a CUDA graph, as its documentation recommends."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -161,18 +161,18 @@ def _torch_graph(torch: Any, step: Step) -> Step:
 
 
 def steps_of(place: Place, net: str, batch: int) -> dict[str, Any]:
-    """Return the times of all rivals on one net, each rival in turn."""
+    """Return the interleaved times of all implementations of one network."""
     batch = 2 if place.dry else batch
     rivals = our_steps(place, net, batch) | torch_steps(place, net, batch)
     slow = rivals.pop("torch compile", None)
-    found: dict[str, Any] = {"shape": [batch, *nets.shape(net)[1:]], "ms": place.ms(rivals)}
+    found: dict[str, Any] = {"shape": [batch, *workloads.shape(net)[1:]], "ms": place.ms(rivals)}
     found["launches"] = launches(rivals, on_gpu=not place.dry)
     place.wait()
     begin = time.perf_counter()
     rivals["tinynet graph"]()
     found["host_us_a_replay"] = round(1e6 * (time.perf_counter() - begin), 1)
     place.wait()
-    if slow is not None:  # compiling may outlast the section: what is known counts
+    if slow is not None:  # may exceed the time limit: print the results so far
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
         found["ms"] = place.ms({**rivals, "torch compile": slow})
@@ -185,12 +185,12 @@ def small(place: Place) -> dict[str, Any]:
 
 
 def alexnet(place: Place) -> dict[str, Any]:
-    """Time the AlexNet of 2012, batch 128. Dry, the small one stands for it."""
+    """Time the AlexNet of 2012, batch 128; in a dry run the small one."""
     return steps_of(place, "A" if place.dry else "L", 128)
 
 
 def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Step, int]]:
-    """Return the kernels that only move memory, and the bytes that each cannot avoid to move."""
+    """Return the memory-bound kernels, and the minimum bytes that each must move."""
     xp = place.xp
     x = xp.asarray(np.random.default_rng(0).standard_normal(shape, np.float32))
     window = (3, 3), (2, 2), ((0, 0), (0, 0))
@@ -223,7 +223,7 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
 
 
 def kernel_shares(place: Place) -> dict[str, Any]:
-    """Return GB/s of each kernel, and its share of what a copy reaches."""
+    """Return GB/s of each kernel, and its fraction of the copy bandwidth."""
     rates = {}
     shape = (1, 4, 6, 6) if place.dry else CONV1
     for name, (step, moved) in bandwidth_cases(place, shape).items():
@@ -236,7 +236,7 @@ def kernel_shares(place: Place) -> dict[str, Any]:
 
 
 def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
-    """Train the small AlexNet for at most `limit` seconds; say when it first reached 89 %."""
+    """Train the small AlexNet for at most `limit` seconds; note the time to 89 % accuracy."""
     begin = time.perf_counter()
     recipe = dataclasses.replace(presets.find("small-alexnet"), epochs=40, lr=0.02)
     try:
@@ -253,9 +253,7 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     optimizer = recipes.optimizer(recipe, model)
     tn.seed(recipe.seed)
     epochs, reached = [], None
-    for event in loop.fit(
-        model, optimizer, *feeds, epochs=recipe.epochs, learning_rate=recipe.learning_rate
-    ):
+    for event in loop.fit(model, optimizer, *feeds, epochs=recipe.epochs):
         if isinstance(event, loop.Epoch):
             seconds = round(time.perf_counter() - begin, 2)
             epochs.append(
@@ -271,7 +269,7 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
 
 
 def _first(dataset: Any, count: int) -> Any:
-    """Return the first pictures of a data set."""
+    """Return the first images of a data set."""
     few = type(dataset).__new__(type(dataset))
     few.images, few.labels = dataset.images[:count], dataset.labels[:count]
     return few
@@ -287,7 +285,7 @@ SECTIONS: dict[str, Callable[[Place], dict[str, Any]]] = {
 
 
 def main(name: str, settings: str) -> None:
-    """Run a section and print what it found."""
+    """Run a section and print its results."""
     place = Place(json.loads(settings))
     with contextlib.ExitStack() as stack:
         stack.enter_context(tn.precision(place.precision))

@@ -1,4 +1,4 @@
-"""What a fresh array costs: ``python -m benchmarks.memory``; see docs/decisions/0018."""
+"""Page-fault cost of fresh arrays: ``python -m benchmarks.memory``; see docs/decisions/0018."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def median_ms(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Time the maximum of an array and 0: into fresh, kept and reused memory."""
+    """Time the maximum of an array and 0, into fresh, kept and reused memory."""
     x, y = np.ones(SIZE, np.float32), np.ones(SIZE, np.float32)
     fresh = median_ms(lambda: np.maximum(x, 0))
     reuse_freed_memory()

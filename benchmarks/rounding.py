@@ -1,9 +1,10 @@
-"""What convolution loses to rounding, layer by layer: ``python -m benchmarks.rounding``.
+"""Rounding errors of convolution, layer by layer: ``python -m benchmarks.rounding``.
 
 For every convolution of nets S, A and L: the largest error of the output, of the gradient of the
 input and of the gradient of the weights, relative to the largest value of the same in float64.
-Beside the direct microkernel and Winograd's way stands the float32 reference, im2col and BLAS.
-The images are what the layers before make of normal noise, four of them; gradients are noise.
+The algorithms are the direct microkernel, Winograd, and the float32 reference (im2col and BLAS).
+The inputs are the outputs of the layers before, for four images of normal noise; gradients are
+noise.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import tinynet as tn
-from benchmarks import nets
+from benchmarks import workloads
 from tinynet import kernels
 from tinynet.kernels.conv import direct
 from tinynet.kernels.convolution import winograd
@@ -27,13 +28,15 @@ WAYS = ("reference", "direct", "Winograd")
 
 
 def convolutions(net: str) -> Iterator[tuple[Any, Any]]:
-    """Yield each convolution of a net and the images that it gets."""
-    model = nets.ours(net).eval()
-    found = [layer for layer in nets.layers(model) if isinstance(layer, tn.nn.Conv2d)]
-    noise = np.random.default_rng(0).standard_normal((IMAGES, *nets.shape(net)[1:]), np.float32)
+    """Yield each convolution of a network and its input."""
+    model = workloads.ours(net).eval()
+    found = [layer for layer in workloads.layers(model) if isinstance(layer, tn.nn.Conv2d)]
+    noise = np.random.default_rng(0).standard_normal(
+        (IMAGES, *workloads.shape(net)[1:]), np.float32
+    )
     x = tn.tensor(noise)
     with tn.no_grad(), kernels.use("reference"):
-        for layer in nets.layers(model):
+        for layer in workloads.layers(model):
             if layer in found:
                 yield layer, x.data
             if layer is found[-1]:
@@ -51,7 +54,7 @@ def passes(x: Any, weight: Any, gy: Any, geometry: Any) -> tuple[Any, Any, Any]:
 
 
 def errors(layer: Any, x: Any) -> dict[str, list[float]]:
-    """Return the three relative errors of each way that this layer can take."""
+    """Return the three relative errors of each algorithm that supports this layer."""
     weight = layer.weight.data
     geometry = layer.stride, layer.padding, layer.dilation, layer.groups
     wide = x.astype(np.float64), weight.astype(np.float64)
@@ -72,7 +75,7 @@ def errors(layer: Any, x: Any) -> dict[str, list[float]]:
 
 
 def rows(chosen: str) -> Iterator[dict[str, Any]]:
-    """Yield one row for each layer and way."""
+    """Yield one row for each layer and algorithm."""
     for net in chosen:
         for number, (layer, x) in enumerate(convolutions(net), 1):
             OC, C, KH, KW = layer.weight.shape
@@ -94,7 +97,9 @@ def main() -> None:
     if options.json:
         sys.stdout.write(json.dumps({"images": IMAGES, "rows": list(found)}) + "\n")
         return
-    sys.stdout.write("| layer | filters | way | y | gx | gweight |\n|---|---|---|---|---|---|\n")
+    sys.stdout.write(
+        "| layer | filters | algorithm | y | gx | gweight |\n|---|---|---|---|---|---|\n"
+    )
     for row in found:
         sys.stdout.write(
             "| {layer} | {what} | {way} | {y:.1e} | {gx:.1e} | {gweight:.1e} |\n".format(**row)

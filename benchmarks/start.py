@@ -1,8 +1,8 @@
-"""From the start of a process to the end of its first step: ``python -m benchmarks.start``.
+"""Time from process start to the end of the first step: ``python -m benchmarks.start``.
 
-A training step of net S, batch 128. A new process each time, the rivals in turn, medians: tinynet
-with the kernels of an earlier run, tinynet with an empty cache, PyTorch. The clock starts before
-the process does. ``--kernels`` tells what compiling costs, kernel by kernel.
+A training step of net S, batch 128. A new process each time, interleaved, medians: tinynet with a
+warm kernel cache, tinynet with an empty cache, PyTorch. The clock starts before the process does.
+``--kernels`` prints the compilation time of each kernel.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ RIVALS = ("tinynet, warm cache", "tinynet, empty cache", "torch")
 
 
 def first_step(library: str) -> None:
-    """Do one training step of net S, and say so."""
-    from benchmarks import nets
+    """Run one training step of net S, then print "done"."""
+    from benchmarks import workloads
 
     rng = np.random.default_rng(0)
-    images, labels = rng.standard_normal(nets.shape("S"), np.float32), rng.integers(0, 10, 128)
+    images, labels = rng.standard_normal(workloads.shape("S"), np.float32), rng.integers(0, 10, 128)
     if library == "torch":
         import torch
         from torch.nn.functional import cross_entropy
 
-        model, data = nets.theirs("S"), (torch.from_numpy(images), torch.from_numpy(labels))
+        model, data = workloads.theirs("S"), (torch.from_numpy(images), torch.from_numpy(labels))
         optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
         cross_entropy(model(data[0]), data[1]).backward()
     else:
         import tinynet as tn
 
-        ours = nets.ours("S")
+        ours = workloads.ours("S")
         optimizer = tn.optim.SGD(ours.parameters(), 1e-3, 0.9, 5e-4)
         tn.functions.cross_entropy(ours(tn.tensor(images)), labels).backward()
     optimizer.step()
@@ -48,7 +48,7 @@ def first_step(library: str) -> None:
 
 
 def seconds(rival: str, kept: Path) -> float:
-    """Return how long one process took to its first step; `kept` is a cache that stays."""
+    """Return the seconds of one process to its first step; `kept` is the warm cache."""
     library = rival.partition(",")[0]
     command = [sys.executable, "-m", "benchmarks.start", "--first-step", library]
     with tempfile.TemporaryDirectory() as empty:
@@ -66,7 +66,7 @@ def seconds(rival: str, kept: Path) -> float:
 
 
 def compilations() -> list[tuple[str, float, float, float]]:
-    """Return (kernel, seconds, those in LLVM, those in type inference), compiled for one step."""
+    """Return (kernel, seconds, in LLVM, in type inference) for each kernel of one step."""
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TINYNET_CACHE"] = empty  # read at the first kernel
         first_step("tinynet")
@@ -86,7 +86,7 @@ def compilations() -> list[tuple[str, float, float, float]]:
 
 
 def compare(rounds: int) -> dict[str, dict[str, float]]:
-    """Return the median and the extremes of each rival, in seconds."""
+    """Return the median, minimum and maximum of each implementation, in seconds."""
     samples: dict[str, list[float]] = {rival: [] for rival in RIVALS}
     with tempfile.TemporaryDirectory() as kept:
         seconds(RIVALS[0], Path(kept))  # fills the cache

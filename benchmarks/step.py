@@ -1,4 +1,4 @@
-"""Time a training step against PyTorch: ``python -m benchmarks.step --net A --against torch``."""
+"""Training step against PyTorch: ``python -m benchmarks.step --net A --against torch``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import sys
 from typing import Any
 
-from benchmarks import nets
-from benchmarks.duel import OURS, TORCH, duel
+from benchmarks import workloads
+from benchmarks.interleaved import OURS, TORCH, run_interleaved
 from tinynet import models
 
 
 def compare(net: str, case: str, threads: int, rounds: int, kind: str = OURS) -> dict[str, Any]:
-    """Return the times of one case and the ratio to the better of PyTorch's two layouts."""
-    found = duel(net, (kind, *TORCH), (case,), threads, rounds)
+    """Return the times of one case and the ratio to the faster of PyTorch's two layouts."""
+    found = run_interleaved(net, (kind, *TORCH), (case,), threads, rounds)
     mine, default, channels_last = (found["ms"][case, name] for name in (kind, *TORCH))
     return {
         "net": net,
@@ -43,19 +43,19 @@ def main() -> None:
     parser.add_argument("--kernels", choices=["numba", "reference"], default="numba")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if options.net not in {**nets.MODELS, **models.MODELS}:
+    if options.net not in {**workloads.MODELS, **models.MODELS}:
         parser.error(
             f"--net: there is no {options.net!r}. Known: S, A, L, {', '.join(models.MODELS)}."
         )
-    if options.case == "conv" and options.net not in nets.MODELS:
-        parser.error("--case conv: the convolutions alone are timed in S, A and L only.")
+    if options.case == "conv" and options.net not in workloads.MODELS:
+        parser.error("--case conv: the convolutions alone are timed only for S, A and L.")
     kind = f"tinynet:{options.kernels}"
     result = compare(options.net, options.case, options.threads, options.rounds, kind)
     if options.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return
     sys.stdout.write(
-        "net {net}, {case}: ours {ours_ms} ms, PyTorch {torch_ms} ms, channels_last "
+        "net {net}, {case}: tinynet {ours_ms} ms, PyTorch {torch_ms} ms, channels_last "
         "{torch_channels_last_ms} ms: ratio {ratio} ({threads} threads)\n".format(**result)
     )
 

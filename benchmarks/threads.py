@@ -1,6 +1,6 @@
-"""What a second thread is worth: ``python -m benchmarks.threads``.
+"""Speed-up from a second thread: ``python -m benchmarks.threads``.
 
-Net A, whole training steps; one process with one thread and one with two, in turn; medians.
+Net A, whole training steps; one process with one thread and one with two, interleaved; medians.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 
-from benchmarks.duel import OURS, Rival
+from benchmarks.interleaved import OURS, Rival
 
 COUNTS = (1, 2)
 
@@ -28,7 +28,7 @@ def compare(net: str, rounds: int) -> dict[int, float]:
 
 
 def main() -> None:
-    """Print the times and their ratio, as text or JSON."""
+    """Print the times and the speed-up, as text or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--net", choices="SAL", default="A")
     parser.add_argument("--rounds", type=int, default=7)

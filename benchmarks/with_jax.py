@@ -1,10 +1,11 @@
 """The training step in JAX, where it is installed: ``python -m benchmarks`` adds its rows.
 
-It is built from our layers and our weights, those of S and A, and makes the same step: forward,
-loss, backward, SGD with momentum and weight decay, in float32, compiled as a whole by `jax.jit`.
+It is built from tinynet's layers and weights, those of S and A, and computes the same step:
+forward, loss, backward, SGD with momentum and weight decay, in float32, compiled as a whole by
+`jax.jit`.
 
-DeZero has no rows: its last release, 0.0.13, asks NumPy for `np.int` and so imports with none that
-has been released since 1.24.
+DeZero has no rows: its last release, 0.0.13, uses `np.int`, so its import fails with NumPy 1.24 and
+later.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from functools import partial
 from typing import Any
 
 import tinynet as tn
-from benchmarks import nets
+from benchmarks import workloads
 
 LR, MOMENTUM, DECAY = 1e-3, 0.9, 5e-4
 
 
 def _over(m: Any, x: Any) -> int:
-    """Return how far the last window of a pooling layer hangs over (H = W)."""
+    """Return how many pixels the last pooling window extends beyond the image (H = W)."""
     return -(x.shape[2] - m.kernel_size) % m.stride
 
 
 def jax_step(model: tn.nn.Module) -> Callable[[Any, Any], float]:
-    """Return a training step of the same network: images and labels to the loss."""
+    """Return a training step of the same network, from images and labels to the loss."""
     import jax
     from jax import lax
     from jax import numpy as jnp
@@ -47,7 +48,7 @@ def jax_step(model: tn.nn.Module) -> Callable[[Any, Any], float]:
         layouts = ("NHWC", "OIHW", "NHWC")
         conv = partial(
             lax.conv_general_dilated, dimension_numbers=layouts
-        )  # its own groups: slower
+        )  # feature_group_count is slower than the split
         return jnp.concatenate([conv(x, w, m.stride, m.padding) for x, w in groups], 3)
 
     rules: dict[str, Callable[..., Any]] = {
@@ -67,7 +68,7 @@ def jax_step(model: tn.nn.Module) -> Callable[[Any, Any], float]:
 
     def objective(parameters: Any, key: Any, x: Any, labels: Any) -> Any:
         x = x.transpose(0, 2, 3, 1)
-        for layer, own in zip(nets.layers(model), parameters, strict=True):
+        for layer, own in zip(workloads.layers(model), parameters, strict=True):
             key, now = jax.random.split(key)
             x = rules[type(layer).__name__](layer, x, now, *own)
         return -jax.nn.log_softmax(x)[jnp.arange(len(x)), labels].mean()
@@ -82,7 +83,7 @@ def jax_step(model: tn.nn.Module) -> Callable[[Any, Any], float]:
         return (jax.tree.map(jnp.add, parameters, velocities), velocities, key), loss
 
     compiled = jax.jit(update, donate_argnums=0)
-    parameters = [[jnp.array(p.data) for p in m.parameters()] for m in nets.layers(model)]
+    parameters = [[jnp.array(p.data) for p in m.parameters()] for m in workloads.layers(model)]
     state = parameters, jax.tree.map(jnp.zeros_like, parameters), jax.random.key(0)
 
     def step(x: Any, labels: Any) -> float:

@@ -1,7 +1,7 @@
-"""One rival in a process of its own: ``python -m benchmarks.worker RIVAL NET THREADS``.
+"""Worker process of one implementation: ``python -m benchmarks.worker RIVAL NET THREADS``.
 
 It prints one JSON line when it is ready, then reads "CASE COUNT" lines and answers each with the
-seconds that one repetition took.
+mean seconds of a repetition. RIVAL is "tinynet:numba", "torch:default", "jax" or the like.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
     """Return the cases of tinynet, with one kind of kernels."""
     os.environ["TINYNET_KERNELS"] = kind  # read when tinynet is imported
     import tinynet as tn
-    from benchmarks import nets
+    from benchmarks import workloads
     from tinynet import functions as F
 
     tn.set_num_threads(threads)
-    model = nets.ours(net)
+    model = workloads.ours(net)
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
     rng = np.random.default_rng(0)
-    x = tn.tensor(rng.standard_normal(nets.shape(net), np.float32))
-    labels = rng.integers(0, nets.classes(net), len(x))
+    x = tn.tensor(rng.standard_normal(workloads.shape(net), np.float32))
+    labels = rng.integers(0, workloads.classes(net), len(x))
 
     def step() -> None:
         optimizer.zero_grad()
@@ -46,7 +46,7 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
 
     versions = {"tinynet": tn.__version__, "numpy": np.__version__, "kernels": kind}
     cases: Cases = {"step": step, "forward": forward}
-    if net in nets.MODELS:  # a chain of layers
+    if net in workloads.MODELS:  # a chain of layers
         cases["conv"] = _our_convolutions(model, x)
     return cases, versions
 
@@ -54,10 +54,10 @@ def tinynet_cases(net: str, threads: int, kind: str) -> tuple[Cases, dict[str, s
 def _our_convolutions(model: Any, x: Any) -> Callable[[], None]:
     """Return a case that runs the convolution layers alone, forward and backward."""
     import tinynet as tn
-    from benchmarks import nets
+    from benchmarks import workloads
 
     convs: list[Any] = []
-    for layer in nets.layers(model):
+    for layer in workloads.layers(model):
         y = layer(x)
         if isinstance(layer, tn.nn.Conv2d):
             inputs = tn.Tensor(x.data, requires_grad=bool(convs))
@@ -78,15 +78,15 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
     import torch
     from torch.nn import functional as F
 
-    from benchmarks import nets
+    from benchmarks import workloads
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    model = nets.theirs(net).to(memory_format=memory)
+    model = workloads.theirs(net).to(memory_format=memory)
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-    x = torch.randn(nets.shape(net)).contiguous(memory_format=memory)
-    labels = torch.randint(0, nets.classes(net), (len(x),))
+    x = torch.randn(workloads.shape(net)).contiguous(memory_format=memory)
+    labels = torch.randint(0, workloads.classes(net), (len(x),))
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -100,7 +100,7 @@ def torch_cases(net: str, threads: int, layout: str) -> tuple[Cases, dict[str, s
         model.train()
 
     cases: Cases = {"step": step, "forward": forward}
-    if net in nets.MODELS:
+    if net in workloads.MODELS:
         cases["conv"] = _their_convolutions(model, x)
     return cases, {"torch": torch.__version__}
 
@@ -127,7 +127,7 @@ def _their_convolutions(model: Any, x: Any) -> Callable[[], None]:
 
 
 def jax_cases(net: str, threads: int, _: str) -> tuple[Cases, dict[str, str]]:
-    """Return the one case of JAX, the step, on as many CPUs as there are threads to be.
+    """Return the one case of JAX, the step, with the process pinned to `threads` CPUs.
 
     XLA has no setting for its threads: it starts one for each CPU that the process may use.
     """
@@ -135,18 +135,18 @@ def jax_cases(net: str, threads: int, _: str) -> tuple[Cases, dict[str, str]]:
     os.environ["JAX_PLATFORMS"] = "cpu"
     import jax
 
-    from benchmarks import nets
+    from benchmarks import workloads
     from benchmarks.with_jax import jax_step
 
-    step = jax_step(nets.ours(net))
+    step = jax_step(workloads.ours(net))
     rng = np.random.default_rng(0)
-    x = jax.numpy.asarray(rng.standard_normal(nets.shape(net), np.float32))
-    labels = jax.numpy.asarray(rng.integers(0, nets.CLASSES[net], len(x)))
+    x = jax.numpy.asarray(rng.standard_normal(workloads.shape(net), np.float32))
+    labels = jax.numpy.asarray(rng.integers(0, workloads.CLASSES[net], len(x)))
     return {"step": lambda: step(x, labels)}, {"jax": jax.__version__}
 
 
 def main(rival: str, net: str, threads: str) -> None:
-    """Build the rival, then time what standard input asks for."""
+    """Build the implementation, then time the cases named on standard input."""
     begin = time.perf_counter()
     name, _, detail = rival.partition(":")
     build = {"tinynet": tinynet_cases, "torch": torch_cases, "jax": jax_cases}[name]
@@ -156,7 +156,7 @@ def main(rival: str, net: str, threads: str) -> None:
     for line in sys.stdin:
         case, count = line.split()
         run = cases[case]
-        run()  # not timed: the rival that ran meanwhile took the caches
+        run()  # not timed: another worker has evicted the CPU caches
         begin = time.perf_counter()
         for _ in range(int(count)):
             run()

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | goal | Train a small convolutional net, ask it about pictures, and count its errors as 2012 did. |
+# | goal | Train a small convolutional net, classify pictures with it, and measure top-1 and top-5 errors. |
 # | time | 30 minutes |
 # | runs | under 15 seconds on two cores; the first time a little longer, to compile |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
 # | before | nothing: a little Python and NumPy |
 
 # %%
@@ -23,21 +23,21 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %% [markdown] lang="en"
 # ## Build
 #
-# In 2012 a net learnt to tell 1000 kinds of pictures apart. We begin with ten kinds. Nothing is
-# downloaded for them: the program draws discs, rings, squares and so on, each with its own place,
-# size, tilt and colour. If you have the photographs of CIFAR-10 on your disk
-# (`tinynet data get cifar10`), they are taken instead; so it is in most lessons, and the first line
-# that the cell prints says which you see. Photographs are much harder: expect more mistakes.
+# In 2012 a net learnt to classify images into 1000 classes. We begin with ten classes. Nothing is
+# downloaded for them: the program draws discs, rings, squares and so on, each with a random
+# position, size, tilt and colour. If the photographs of CIFAR-10 are on your disk
+# (`tinynet data get cifar10`), they are used instead, here and in most lessons. The first line that
+# the cell prints says which ones you see. Photographs are much harder: expect more mistakes.
 
 # %%
 train, test = pictures()
 place = device()
-print(f"{len(train)} pictures to learn from, {len(test)} to be examined on")
+print(f"{len(train)} training pictures, {len(test)} test pictures")
 print("shape of one picture:", train.images[0].shape, "of", train.images.dtype)
 
 # %%
 fig, axes = plt.subplots(2, 5, figsize=(7.5, 3.9), layout="constrained")
-brightness = np.tensordot((0.2, 0.7, 0.1), train.images, axes=(0, 1))  # as in grey print
+brightness = np.tensordot((0.2, 0.7, 0.1), train.images, axes=(0, 1))  # luminance
 for label, ax in enumerate(axes.flat):
     of_this_class = np.flatnonzero(train.labels == label)[:30]
     clearest = max(of_this_class, key=lambda i: brightness[i].std())
@@ -50,7 +50,7 @@ figure(fig, f"One of the {train.kind} of each of {len(train.classes)} classes: {
 
 # %% [markdown] lang="en"
 # A picture is an array of three channels, 32 rows and 32 columns: N, C, H, W when there are N of
-# them. Its bytes go from 0 to 255. A net learns best from numbers around zero, so we shift and
+# them. Its bytes go from 0 to 255. Training works best with numbers around zero, so we shift and
 # scale them once.
 
 
@@ -59,16 +59,17 @@ def prepared(images):
     return (images.astype(np.float32) - 128) / 64
 
 
-x, labels = prepared(train.images), train.labels
+x = prepared(train.images)
+labels = train.labels
 print("before:", train.images.min(), "to", train.images.max())
 print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 
 # %% [markdown] lang="en"
-# The net is the demo of the library: AlexNet's ideas in two convolutions. Later lessons build every
-# part of it and explain its words; you need none of them yet. Today one thing matters: it takes
+# The net is the demo model of the library: AlexNet's ideas in two convolutions. Later lessons build
+# and explain every part of it; you need none of that yet. For now, one thing matters: it takes
 # pictures and returns ten *scores* for each, one per class. The highest score is its guess.
 #
-# It has not learnt anything yet. Predict: how many of 1000 test pictures does it get right?
+# It is not trained yet. Predict: how many of 1000 test pictures does it classify correctly?
 
 # %%
 model = tn.models.build("demo", classes=10, seed=0).to(place)
@@ -84,18 +85,18 @@ print("scores:", scores.shape, "for", test.images.shape)
 print("right:", int((scores.argmax(axis=1) == test.labels).sum()), "of", len(test))
 
 # %% [markdown] lang="en"
-# Now it learns. One round of this loop is one *step*:
+# Now we train it. One iteration of this loop is one *step*:
 #
 # 1. take 50 pictures, compute their scores;
 # 2. compute the *loss*: one number that says how badly the scores fit the labels. For one picture
 #    with label $t$ and scores $s$ it is $-\log\left(e^{s_t} / \sum_j e^{s_j}\right)$;
 # 3. `backward()` computes, for every weight, how the loss would change if that weight grew;
-# 4. the optimizer moves each weight a little against that. (How it uses `momentum` and
-#    `weight_decay` is the matter of lesson 11.)
+# 4. the optimizer moves each weight a little against that. (Lesson 11 explains `momentum` and
+#    `weight_decay`.)
 #
-# `.to(place)` moves weights and pictures to where the arithmetic is done: to a GPU if there is one.
+# `.to(place)` moves weights and pictures to the device that computes: to a GPU if there is one.
 #
-# Once through all pictures is an *epoch*. We do three, the last one with smaller steps.
+# One pass through all pictures is an *epoch*. We do three, the last one with smaller steps.
 
 # %%
 optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
@@ -113,12 +114,15 @@ for epoch in range(3):
     scores = scores_of(model, test.images)
     accuracy = (scores.argmax(axis=1) == test.labels).mean()
     seconds = time.perf_counter() - started
-    print(f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
-          f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s")  # fmt: skip
+    print(
+        f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
+        f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s"
+    )
 
 # %% [markdown] lang="en"
-# Let us ask it about two pictures: one that it is sure of, and one that it gets wrong. The bars are
-# the five best classes. `softmax` turns scores into numbers that are positive and sum to one.
+# Here are two pictures: the one with the most confident right answer, and one that the net gets
+# wrong. The bars show the five best classes. `softmax` turns scores into numbers that are positive
+# and sum to one.
 
 # %%
 shares = F.softmax(tn.tensor(scores)).numpy()
@@ -156,21 +160,19 @@ figure(
 # %% [markdown] lang="en"
 # When the first guess is wrong, the right class is often the second. That is why the ImageNet
 # challenge counted two errors: for the *top-1 error* only the best guess counts, for the *top-5
-# error* five guesses may be made. A photograph of a dog on a sofa has one label, and it is not
-# always the thing you see first.
+# error* five guesses are allowed. A photograph of a dog on a sofa has one label, and it is not
+# always the object you notice first.
 #
-# Write both: first the k best classes of each picture, then the share of pictures whose label is
-# not among them. `scores` has a row for each picture, `labels` one class for each row. What if two
-# scores are equal? Somebody must go first, and it should not depend on the sorting routine: take the
-# first class.
+# Write both: first the k best classes of each picture, then the fraction of pictures whose label is
+# not among them. `scores` has a row for each picture, `labels` one class for each row. If two
+# scores are equal, the order must not depend on the sorting routine: the lower class comes first.
 #
-# This is the first exercise, and all others work like it. Put your code in the place of
-# `return None` and run the cell: `check` says whether it is right, or shows a small case in which it
-# is not. Change it and run it again, as often as you like. If you are stuck, take the first "#" away
-# from the line with `hint` and run it: it says one hint, and the next time the next one. You may
-# call `hint("00.1")` in any cell; `hint("00.1", 2)` says the second one. `solution("00.1")` shows our
-# answer. The lesson goes on whether you have solved an exercise or not: later cells never use your
-# code.
+# This is the first exercise, and all others work the same way. Replace `return None` by your code
+# and run the cell: `check` says whether it is right, or shows a small case in which it is not.
+# Change it and run it again, as often as you like. If you are stuck, remove the first "#" from the
+# line with `hint` and run it: each run prints the next hint. You may call `hint("00.1")` in any
+# cell; `hint("00.1", 2)` prints the second one. `solution("00.1")` shows our answer. You can
+# continue without solving an exercise: later cells never use your code.
 
 
 # %% tags=["exercise"]
@@ -195,7 +197,7 @@ check("00.1", my_topk)
 
 # %% tags=["exercise"]
 def my_top_error(scores, labels, k):
-    "Your code: the share of pictures whose label is not among their k best classes."
+    "Your code: the fraction of pictures whose label is not among their k best classes."
     return None
 
 
@@ -216,15 +218,16 @@ check("00.2", my_top_error)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# How do you know that a number is right which you have never seen before? Look for cases where you
-# know the answer without computing.
+# How do you test a number that you have never seen before? Look for cases where you know the answer
+# without computing.
 #
-# A net that knows nothing and spreads its guesses evenly must have a top-1 error near 90 %, a top-5
-# error near 50 %, and a loss near $\ln 10$. With ten guesses among ten classes nobody can be wrong.
+# A net that guesses at random must have a top-1 error near 90 %, a top-5 error near 50 %, and a
+# loss near $\ln 10$. Ten guesses among ten classes are always right.
 #
-# And compute the number in a second way, which shares no line with the first. Here nothing is
-# sorted: a picture is wrong if k classes or more have a better score than its true class. (Of exactly
-# equal scores this way counts all as best; here there are none.) Predict the numbers before you run.
+# Also compute the number in a second way that shares no code with the first. Here nothing is
+# sorted: a picture is wrong if k classes or more have a better score than its true class. (This way
+# resolves ties in favour of the true class; here there are no ties.) Predict the numbers before you
+# run the cell.
 
 
 # %%
@@ -235,14 +238,14 @@ def top_error(scores, labels, k):
 
 blank = np.random.default_rng(1).normal(scale=1e-3, size=scores.shape)
 print("               top-1   top-5  top-10")
-for who, s in {"knows nothing": blank, "our net": scores}.items():
+for who, s in {"random scores": blank, "our net": scores}.items():
     print(f"{who:13}", *(f"{100 * top_error(s, test.labels, k):5.1f} %" for k in (1, 5, 10)))
 unknowing = F.cross_entropy(tn.tensor(blank), test.labels).item()
-print(f"loss of knowing nothing {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
+print(f"loss of random scores {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 
 # %% [markdown] lang="en"
-# With ten classes, five guesses are half of them: the top-5 error is no test here. Among the 1000
-# classes of ImageNet five guesses are one in two hundred.
+# With ten classes, five guesses are half of them: the top-5 error says little here. Among the 1000
+# classes of ImageNet, five guesses are one in two hundred.
 #
 # ## Meet
 #
@@ -252,14 +255,14 @@ print(f"loss of knowing nothing {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 show(tn.models.demo)
 
 # %% [markdown] lang="en"
-# Two convolutions (`Conv2d`) look for small patterns, ReLU keeps what is positive, LRN makes
-# neighbours compete, the pools make the picture smaller, and one matrix (`Linear`) turns what is left
-# into ten scores. Lessons 03 to 08 build each of these.
+# Two convolutions (`Conv2d`) detect small patterns, ReLU sets negative numbers to 0, LRN makes
+# neighbouring channels compete, the pools make the maps smaller, and one matrix (`Linear`) turns
+# the result into ten scores. Lessons 03 to 08 build each of these.
 #
 # `tinynet train` in a terminal trains the same net for eight epochs, with a progress line, and
-# keeps it in a folder. `tinynet predict FOLDER PICTURE` asks it about a picture of yours.
+# keeps it in a folder. `tinynet predict FOLDER PICTURE` classifies a picture of yours.
 #
-# How many numbers did it learn?
+# How many parameters does it have?
 
 # %%
 for name, p in model.named_parameters():
@@ -269,12 +272,13 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Each layer has a version that is easy to read and one that is compiled for your processor. They
-# compute the same. Predict: how many times as many pictures a second does the compiled one recognise?
+# Each layer has a readable reference version and one that is compiled for your processor. They
+# compute the same. Predict: how many times as many pictures a second does the compiled one
+# classify?
 
 # %%
 twenty = test.images[:20]
-place = "cpu"  # both versions are for a processor
+place = "cpu"  # both versions run on the CPU
 model.to(place)
 for kind in ("reference", "numba"):
     with kernels.use(kind):
@@ -288,12 +292,13 @@ for kind in ("reference", "numba"):
 # %% [markdown] lang="en"
 # ## Break
 #
-# The learning rate says how far a step goes. Above it was 0.02. We begin anew, take twenty steps and
-# ask for the loss of the same 200 test pictures before and after. Knowing nothing is 2.30. Predict
-# what happens with a thousandth of the rate, and with a thousand times as much.
+# The learning rate sets the size of a step. Above it was 0.02. We start again, take twenty steps
+# and compare the loss on the same 200 test pictures before and after. Random guessing gives 2.30.
+# Predict what happens with a thousandth of the rate, and with a thousand times the rate.
 
 # %%
-some, truth = tn.tensor(prepared(test.images[:200])), test.labels[:200]
+some = tn.tensor(prepared(test.images[:200]))
+truth = test.labels[:200]
 for lr in (0.00002, 0.02, 20.0):
     fresh = tn.models.build("demo", classes=10, seed=0)
     optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
@@ -309,14 +314,15 @@ for lr in (0.00002, 0.02, 20.0):
     print(f"lr {lr:<7g} loss before {before:.2f}, after twenty steps {after:.2f}")
 
 # %% [markdown] lang="en"
-# With steps too small hardly anything happens in the time we have. With steps too large the weights
-# land where the loss is far worse than knowing nothing. Lesson 11 finds a good one.
+# With steps that are too small, hardly anything changes in twenty steps. With steps that are too
+# large, the loss becomes far worse than random guessing. Lesson 11 shows how to find a good
+# learning rate.
 #
 # | | |
 # |---|---|
 # | in the paper | top-1 error 37.5 %, top-5 error 17.0 % on ILSVRC-2010 (section 6, table 1) |
-# | in the code of 2012 | if m classes share the best score, a right one counts 1/m |
-# | here | of classes with equal scores the first one goes first |
+# | in the code of 2012 | if m classes share the best score and the right one is among them, it counts 1/m |
+# | here | ties go to the lower class |
 
 # %% [markdown] lang="en"
 # ## Quiz
@@ -324,7 +330,7 @@ for lr in (0.00002, 0.02, 20.0):
 # **1.** Can the top-5 error be larger than the top-1 error?
 #
 # <details><summary>Answer</summary>
-# No. Whoever is right with the first guess is right with five.
+# No. If the first guess is right, then one of five is right.
 # </details>
 #
 # **2.** A net for 1000 classes has a loss of 6.9 after many steps. What has it learnt?
@@ -336,6 +342,6 @@ for lr in (0.00002, 0.02, 20.0):
 # **3.** Why must the error be measured on pictures that the net did not learn from?
 #
 # <details><summary>Answer</summary>
-# It has 34,538 numbers and saw 3000 pictures three times: it can know some of them by heart. What
-# you want to know is how it does on pictures that nobody showed it.
+# It has 34,538 parameters and saw 3000 pictures three times: it can memorise some of them. You want
+# to know how it does on pictures it has never seen.
 # </details>

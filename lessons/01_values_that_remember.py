@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Write the machine that computes derivatives, in sixty lines, and see why deep nets starve. |
+# | goal | Write automatic differentiation in sixty lines, and see why gradients vanish in deep nets. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; the chain rule from school |
@@ -23,12 +23,12 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# A net is a long formula, and learning needs to know how its result changes with every number in
-# it. Take a short formula:
+# A net is a long formula, and training needs the derivative of its result with respect to every
+# number in it. Take a short formula:
 #
 # $$y = (a\,b + c)\,a$$
 #
-# The simplest way to find a slope is to try: raise $a$ by a little and look. Predict the sign of
+# The simplest way to find a slope is to try: increase $a$ a little and compare. Predict the sign of
 # each slope at $a = 2$, $b = -3$, $c = 10$.
 
 
@@ -37,20 +37,21 @@ def formula(a, b, c):
     return (a * b + c) * a
 
 
-point, h = {"a": 2.0, "b": -3.0, "c": 10.0}, 1e-6
+point = {"a": 2.0, "b": -3.0, "c": 10.0}
+h = 1e-6
 print("y =", formula(**point))
 for name in point:
     moved = {**point, name: point[name] + h}
     print(f"slope along {name}: {(formula(**moved) - formula(**point)) / h:.4f}")
 
 # %% [markdown] lang="en"
-# That costs one evaluation per number. A net has millions of numbers, so trying is hopeless. But
-# the formula is made of small steps, and the slope of a small step is easy:
+# That costs one evaluation per number. A net has millions of numbers, so this is too expensive. But
+# the formula consists of small steps, and the slope of a small step is easy:
 #
 # $$p = a\,b, \qquad q = p + c, \qquad y = q\,a$$
 #
-# Let $g_v$ stand for the slope of $y$ along $v$ (the code calls it `v.grad`). We know
-# $g_y = 1$, and we walk backwards. The chain rule says what each step passes on:
+# Let $g_v$ stand for the slope of $y$ along $v$ (the code calls it `v.grad`). We know $g_y = 1$,
+# and we go backwards. The chain rule says what each step passes to its inputs:
 #
 # | step | its inputs get |
 # |---|---|
@@ -58,15 +59,15 @@ for name in point:
 # | $q = p + c$ | $g_p \mathrel{+}= g_q$ and $g_c \mathrel{+}= g_q$ |
 # | $p = a\,b$ | $g_a \mathrel{+}= g_p\,b$ and $g_b \mathrel{+}= g_p\,a$ |
 #
-# Look at $a$: it is used in two places and gets something from both. The two ways from $a$ to $y$
-# add up. That is why every line says $\mathrel{+}=$.
+# Look at $a$: it is used in two places and gets a gradient from both. The contributions of the two
+# paths from $a$ to $y$ are added. That is why every line says $\mathrel{+}=$.
 #
 # Write the step for a product.
 
 
 # %% tags=["exercise"]
 def my_mul_backward(a, b, gy):
-    "Your code: y = a * b received gy; add to a.grad and b.grad. The numbers: a.data, b.data."
+    "Your code: y = a * b received gy; add to a.grad and b.grad. The values are a.data, b.data."
     raise NotImplementedError
 
 
@@ -85,21 +86,22 @@ def my_mul_backward(a, b, gy):
 check("01.1", my_mul_backward)
 
 # %% [markdown] lang="en"
-# Now a number can remember. It keeps its value, its inputs, and a function that passes a gradient
-# on to them. Whoever computes with such numbers builds a *graph* without noticing.
+# Now a number can record how it was computed. It keeps its value, its inputs, and a function that
+# passes a gradient on to them. Computing with such numbers builds a *graph*.
 #
-# One question is left: in which order do the steps pass on? A step may pass on only when *all* of
-# its own gradient has arrived, so it must wait for every step that uses it. Write that order.
+# One question is left: in which order are the gradients passed on? A node may pass on its gradient
+# only when *all* of it has arrived, so it must wait for every node that uses it. Write that order.
 #
-# You are given the last node, $y$, and return a list of nodes that begins with it. All you need of a
-# node is `node.inputs`, a tuple of nodes; it is empty for a number that you made yourself. For the
-# formula above $y$ has the inputs $q$ and $a$, and `[y, q, p, a, b, c]` is right. So are others, if
-# each node stands after all that use it: $a$ after both $y$ and $p$.
+# You are given the last node, $y$, and return a list of nodes that begins with it. All you need of
+# a node is `node.inputs`, a tuple of nodes; it is empty for a leaf, a number that you made
+# yourself. For the formula above $y$ has the inputs $q$ and $a$, and `[y, q, p, a, b, c]` is right.
+# So are other orders in which each node comes after all nodes that use it: $a$ after both $y$ and
+# $p$.
 
 
 # %% tags=["exercise"]
 def my_in_order(y):
-    "Your code: a list of y and all nodes behind it (node.inputs), each after all that use it."
+    "Your code: a list of y and all nodes it depends on (node.inputs), each after all its users."
     return None
 
 
@@ -111,7 +113,8 @@ check("01.2", my_in_order)
 
 # %% tags=["solution"]
 def my_in_order(y):
-    found, seen = [], set()
+    found = []
+    seen = set()
 
     def visit(node):
         if id(node) not in seen:
@@ -127,11 +130,12 @@ def my_in_order(y):
 check("01.2", my_in_order)
 
 # %% [markdown] lang="en"
-# With these two ideas the whole machine fits on a screen. Each operation notes its inputs and, for
-# each input, the *slope*: what you just multiplied `gy` by. Then one loop does all passing on.
+# With these two ideas the whole program fits on a screen. Each operation stores its inputs and, for
+# each input, the *slope*: the factor you just multiplied `gy` by. Then one loop passes on all
+# gradients.
 #
-# For the order there is a shortcut that needs no recursion. Number the values as they are made.
-# What uses a value is always younger than the value itself, so: the youngest goes first.
+# For the order there is a shortcut without recursion. Number the values as they are created. A node
+# is always created after its inputs, so reverse creation order works: the newest first.
 
 
 # %%
@@ -141,7 +145,9 @@ class Value:
     made = 0
 
     def __init__(self, data, inputs=(), slopes=()):
-        self.data, self.inputs, self.slopes = data, inputs, slopes
+        self.data = data
+        self.inputs = inputs
+        self.slopes = slopes
         self.grad = 0.0
         Value.made += 1
         self.serial = Value.made
@@ -160,7 +166,7 @@ class Value:
         return Value(max(0.0, self.data), (self,), (float(self.data > 0),))
 
     def nodes(self):
-        """Return this value and all behind it, the youngest first."""
+        """Return this value and all values it depends on, the newest first."""
         found = [self]
         for node in found:
             found += [v for v in node.inputs if v not in found]
@@ -174,10 +180,13 @@ class Value:
 
 
 # %% [markdown] lang="en"
-# The formula from above, once more. It is written as for plain numbers: `formula` has not changed.
+# The formula from above again. `formula` has not changed: it works for plain numbers and for
+# Values.
 
 # %%
-a, b, c = Value(2.0), Value(-3.0), Value(10.0)
+a = Value(2.0)
+b = Value(-3.0)
+c = Value(10.0)
 y = formula(a, b, c)
 y.backward()
 print("y =", y.data)
@@ -185,11 +194,11 @@ for name, v in {"a": a, "b": b, "c": c}.items():
     print(f"slope along {name}: {v.grad}")
 
 # %% [markdown] lang="en"
-# One walk forward, one walk back, all slopes. Here is the graph that was built, with what each node
-# received.
+# One pass forward, one pass back, all slopes. Here is the graph, with the gradient of each node.
 
 # %%
-q, p = y.inputs[0], y.inputs[0].inputs[0]
+q = y.inputs[0]
+p = y.inputs[0].inputs[0]
 places = {"a": (0, 2), "b": (0, 1), "c": (0, 0), "p = ab": (1, 1.5), "q = p + c": (2, 0.75)}
 places["y = qa"] = (3, 1.5)
 values = dict(zip(places, (a, b, c, p, q, y), strict=True))
@@ -198,12 +207,24 @@ labels = {id(v): name for name, v in values.items()}
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for name, v in values.items():
     for behind, slope in zip(v.inputs, v.slopes, strict=True):
-        start, end = places[labels[id(behind)]], places[name]
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#767676",
-                                                "shrinkA": 34, "shrinkB": 34})  # fmt: skip
+        start = places[labels[id(behind)]]
+        end = places[name]
+        ax.annotate(
+            "",
+            end,
+            start,
+            arrowprops={"arrowstyle": "->", "color": "#767676", "shrinkA": 34, "shrinkB": 34},
+        )
         middle = 0.55 * start[0] + 0.45 * end[0], 0.55 * start[1] + 0.45 * end[1]
-        ax.text(*middle, f"x {slope:g}", color="#D55E00", fontsize=10, ha="center", va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+        ax.text(
+            *middle,
+            f"x {slope:g}",
+            color="#D55E00",
+            fontsize=10,
+            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
     box = {"boxstyle": "round,pad=0.5", "facecolor": "#eef4fa", "edgecolor": "#0072B2"}
     text = f"{name}\nvalue {v.data:g}\ngradient {v.grad:g}"
     ax.text(*places[name], text, ha="center", va="center", fontsize=10, bbox=box)
@@ -216,13 +237,13 @@ arrived = [
     if behind is a
 ]
 told = " and ".join(f"{part:g}" for part in arrived)
-ax.set_title(f"a is used twice, so its gradient is a sum: {told} make {a.grad:g}", fontsize=11)
+ax.set_title(f"a is used twice, so its gradient is a sum: {told} give {a.grad:g}", fontsize=11)
 figure(
     fig,
     "The graph of y = (ab + c)a, from left to right. "
     + "; ".join(f"{name}: value {v.data:g}, gradient {v.grad:g}" for name, v in values.items())
-    + ". Each arrow carries the slope that the gradient is multiplied by on its way back. "
-    f"On the two ways back to a arrive {told}, which make {a.grad:g}.",
+    + ". Each arrow shows the slope by which backward multiplies the gradient. "
+    f"Along the two paths back to a arrive {told}, which sum to {a.grad:g}.",
 )
 
 # %% [markdown] lang="en"
@@ -231,9 +252,9 @@ figure(
 #
 # ## Judge
 #
-# Trust no derivative that was only reasoned out. Move each input by $h$ to *both* sides and compare:
-# the central difference $\left(f(x + h) - f(x - h)\right) / 2h$ is far more exact than the one-sided
-# one. Lesson 02 shows how exact.
+# Do not trust a derivative that was only derived on paper. Move each input by $h$ to *both* sides
+# and compare: the central difference $\left(f(x + h) - f(x - h)\right) / 2h$ is far more accurate
+# than the one-sided one. Lesson 02 shows how accurate.
 
 
 # %%
@@ -247,21 +268,21 @@ for name, v in {"a": a, "b": b, "c": c}.items():
     print(f"{name}: backward {v.grad:.6f}  difference {tried:.6f}  off by {v.grad - tried:+.1e}")
 
 # %% [markdown] lang="en"
-# What is left is the fault of the difference, not of backward: floats have 16 digits, and a small $h$
-# divides their rounding. The library has judges that do this for whole arrays, in a random
-# direction. Silence is praise.
+# The remaining error comes from the difference, not from backward: floats have 16 digits, and
+# dividing by a small $h$ magnifies their rounding. The library has judges, test functions that do
+# this for whole arrays, in a random direction. If nothing is wrong they print nothing.
 
 # %%
 tn.testing.check_gradient(formula, np.array(2.0), np.array(-3.0), np.array(10.0))
-print("check_gradient has nothing to say")
+print("check_gradient found no error")
 
 # %% [markdown] lang="en"
 # ## Meet
 #
-# `tn.tensor` is such a value, with an array inside instead of a number. The same formula runs on it.
-# Below is its `backward`. Read only the `while` loop, as far as `heappush`: take the youngest node
-# off, and give each input what it gets. An input without a `maker` is a number of your own. The rest
-# is for other arrays than these, and for those who want to walk twice.
+# `tn.tensor` is such a value, with an array inside instead of a number. The same formula runs on
+# it. Below is its `backward`. Read only the `while` loop, as far as `heappush`: take the newest
+# node off the heap, and add to each input its gradient. An input without a `maker` is a leaf. The
+# rest handles other kinds of arrays and a second backward pass.
 
 # %%
 ta, tb, tc = (tn.tensor(v, requires_grad=True) for v in (2.0, -3.0, 10.0))
@@ -273,19 +294,19 @@ show(Mul)
 show(tn.Tensor.backward)
 
 # %% [markdown] lang="en"
-# Three differences are worth a look.
+# There are three differences.
 #
-# 1. It keeps no slopes. For a matrix product the table of all slopes would be far larger than the
-#    matrices. `backward(gy)` computes what to pass on, from what `forward` saved.
-# 2. It too goes from the youngest to the oldest, but keeps the waiting nodes in a heap, so that it
-#    need not sort what it never visits.
-# 3. Gradients on the way lie in a dict and are dropped once they have been passed on. Only the
-#    leaves, the numbers that you made yourself, keep theirs.
+# 1. It stores no slopes. For a matrix product the table of all slopes would be far larger than the
+#    matrices. `backward(gy)` computes the gradients of the inputs from arrays that `forward` saved.
+# 2. It too goes from the newest to the oldest, but keeps the waiting nodes in a heap instead of
+#    sorting all nodes.
+# 3. Intermediate gradients are kept in a dict and dropped once they have been passed on. Only the
+#    leaves keep theirs.
 #
 # ## Faster
 #
-# A graph of single numbers is slow: each number carries a Python object with it. Predict the factor
-# for a sum of 2000 products, forward and backward.
+# A graph of single numbers is slow: each number is a Python object. Predict the factor for a sum of
+# 2000 products, forward and backward.
 
 
 # %%
@@ -320,15 +341,16 @@ def by_tensors():
     (s * t).sum().backward()
 
 
-slow, fast = milliseconds(by_values), milliseconds(by_tensors)
+slow = milliseconds(by_values)
+fast = milliseconds(by_tensors)
 print(f"{n} Values {slow:.2f} ms, one tensor {fast:.2f} ms: {slow / fast:.0f} times as fast here")
 
 # %% [markdown] lang="en"
-# One node per *array* instead of one per number: that is the whole trick of every framework.
+# One node per *array* instead of one per number: every framework does this.
 #
 # ## Break
 #
-# The gradient that arrives at the far end is a *product*: every step on the way multiplies by its
+# The gradient that arrives at the first input is a *product*: every step multiplies it by its
 # slope. The sigmoid's slope is $y(1 - y)$, which is at most $1/4$. Predict what is left of the
 # gradient after 5, 10 and 20 sigmoids in a row, and after as many ReLUs.
 
@@ -345,13 +367,13 @@ for steps in (1, 5, 10, 20):
     print(f"{steps:5}   {left[0]:.2e}   {left[1]:.2e}")
 
 # %% [markdown] lang="en"
-# This is what people mean by *vanishing gradients*. No step is wrong; the product is small. It is
-# one reason why nets with many layers learnt so slowly before ReLU (lesson 04), and why later nets
-# skip over layers (lesson 18). Real layers multiply by weights as well, which may be above one, so
-# a real net starves more slowly than this chain, or explodes.
+# These are *vanishing gradients*. No step is wrong; the product is small. It is one reason why nets
+# with many layers trained so slowly before ReLU (lesson 04), and why later nets have skip
+# connections (lesson 18). Real layers multiply by weights as well, which may be above one, so in a
+# real net the gradient vanishes more slowly than in this chain, or explodes.
 #
-# Now break the machine itself: overwrite instead of adding. Only the last line of the class is other
-# than before; `+` and `*` are repeated because their results must be of the broken kind too. Predict
+# Now break the code: overwrite instead of adding. Only the last line of the class differs from
+# `Value`; `+` and `*` are repeated because their results must be of the broken class too. Predict
 # for which of the three numbers the slope will be wrong.
 
 
@@ -377,7 +399,8 @@ for name, v in zip(point, broken, strict=True):
     print(f"{name}: {v.grad:6.2f}, the difference says {right:6.2f}")
 
 # %% [markdown] lang="en"
-# Only what is used twice suffers. A test in which every number is used once would pass.
+# Only the number that is used twice gets a wrong slope. A test in which every number is used once
+# would pass.
 #
 # | | |
 # |---|---|
@@ -396,14 +419,15 @@ for name, v in zip(point, broken, strict=True):
 # **2.** You call `y.backward()` twice on the same graph of Values. What happens to `a.grad`?
 #
 # <details><summary>Answer</summary>
-# It is added up again and worse than doubled: the nodes in between still hold their first gradient
-# and pass it on once more. That is why a training loop calls zero_grad(), and why the library
-# refuses a second walk through the same graph.
+# It becomes more than twice as large: the intermediate nodes still hold their first gradient and
+# pass it on again. That is why a training loop calls zero_grad(), and why the library refuses a
+# second backward pass through the same graph.
 # </details>
 #
 # **3.** Backward costs about as much as forward, however many inputs there are. Why is trying each
-# input so much dearer?
+# input so much more expensive?
 #
 # <details><summary>Answer</summary>
-# Trying needs one forward pass per input. Backward passes every arrow once and serves all inputs.
+# Trying needs one forward pass per input. Backward visits every arrow once and yields the gradients
+# of all inputs.
 # </details>

@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Undo a broadcast, check any gradient without knowing calculus, and know how small a step may be. |
+# | goal | Undo a broadcast, check any gradient numerically, and choose the step size of the check. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
@@ -22,9 +22,10 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# Lesson 01 had single numbers that remember how they were made. A network has millions of numbers,
-# and Python is too slow to walk through them one by one. So from now on one value is a whole array:
-# a **tensor**. It remembers what made it, as before, and the work inside is NumPy's.
+# Lesson 01 had single numbers that record how they were computed. A network has millions of
+# numbers, and Python is too slow to process them one by one. So from now on one value is a whole
+# array: a **tensor**. It records the operation that made it, as before, and NumPy does the
+# arithmetic.
 
 # %%
 x = tn.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
@@ -36,39 +37,37 @@ print("made by", type(y.creator).__name__, "from shapes", [i.shape for i in y.cr
 # %% [markdown] lang="en"
 # ### Broadcasting
 #
-# `x` has two rows, `b` has one. NumPy did not complain: it used the same row of `b` twice. This is
+# `x` has two rows, `b` has one. NumPy raised no error: it used the same row of `b` twice. This is
 # **broadcasting**, and it has two rules:
 #
-# 1. Shapes are compared from behind. A shape that is too short gets axes of length 1 in front:
+# 1. Shapes are aligned at the last axis. A shape that is too short gets axes of length 1 in front:
 #    (3,) becomes (1, 3).
 # 2. An axis of length 1 is repeated until it fits: (1, 3) becomes (2, 3).
 #
-# Predict the shapes before you run the cell. One of them is an accident that happens to everybody
-# once; which?
+# Predict the shapes before you run the cell. One of them is a common mistake; which?
 
 # %%
 for a, c in (((2, 3), (3,)), ((2, 3), (2, 1)), ((5, 1, 3), (4, 1)), ((4, 1), (4,))):
     print(a, "and", c, "give", (np.zeros(a) + np.zeros(c)).shape)
 
 # %% [markdown] lang="en"
-# The last. Somebody subtracts labels (4,) from predictions (4, 1), wants four differences and gets
-# sixteen. No error is raised, the loss is a number, and the network learns the mean.
+# The last one. If you subtract labels (4,) from predictions (4, 1), you want four differences and
+# get sixteen. No error is raised, the loss is a number, and the network learns the mean.
 #
-# Now backward. In $y[n, c] = x[n, c] + b[c]$, the number $b[c]$ appears once for every $n$. If it
-# moves, all of them move, and each adds its part to the loss:
+# Now backward. In $y[n, c] = x[n, c] + b[c]$, the number $b[c]$ is used once for every $n$. If it
+# changes, all of these change, and each contributes to the loss:
 #
 # $$gb[c] = \sum_n gy[n, c]$$
 #
-# So the rule is short: **what was repeated on the way forward is summed on the way back**, along
-# the same axes.
+# So the rule is short: **what forward repeats, backward sums**, along the same axes.
 #
-# Write it for any array `g` and any tuple `shape` that broadcasting brought to the shape of `g`.
-# Perhaps by rule 1, perhaps by rule 2, perhaps by both; and perhaps nothing was repeated at all.
+# Write it for any array `g` and any tuple `shape` that broadcasts to the shape of `g`: by rule 1,
+# by rule 2, by both, or without any repetition.
 
 
 # %% tags=["exercise"]
 def my_unbroadcast(g, shape):
-    "Your code: g, added up until it has the shape that broadcasting had repeated."
+    "Your code: g, summed over the broadcast axes, so that it has this shape."
     return None
 
 
@@ -92,14 +91,14 @@ check("02.1", my_unbroadcast)
 # %% [markdown] lang="en"
 # ### Is it the derivative?
 #
-# We will write many backward functions. Each is a small claim: "this is the slope". Slopes can be
-# measured. Move one number by a small $h$ ahead and behind, and look at what the function does:
+# We will write many backward functions. Each claims to return a slope, and slopes can be measured.
+# Change one number by a small $h$ in both directions and compare the values of the function:
 #
 # $$\frac{\partial f}{\partial x_i} \approx \frac{f(x + h\,e_i) - f(x - h\,e_i)}{2h}$$
 #
-# $e_i$ is 1 at place $i$ and 0 elsewhere. Why two steps, and not one? In the exercise the check
-# will tell you, with a step that is not small at all. `x` may have any shape, and your result has
-# the same. `x` itself belongs to somebody else: leave it as it was.
+# $e_i$ is 1 at position $i$ and 0 elsewhere. Why two steps, and not one? The check of the exercise
+# shows it, with a step that is not small. `x` may have any shape, and your result has the same
+# shape. Do not change `x` itself.
 
 
 # %% tags=["exercise"]
@@ -118,7 +117,8 @@ check("02.2", my_gradient)
 def my_gradient(f, x, h):
     g = np.zeros(x.shape)
     for at in np.ndindex(x.shape):
-        ahead, behind = x.copy(), x.copy()
+        ahead = x.copy()
+        behind = x.copy()
         ahead[at] += h
         behind[at] -= h
         g[at] = (f(ahead) - f(behind)) / (2 * h)
@@ -130,10 +130,10 @@ check("02.2", my_gradient)
 # %% [markdown] lang="en"
 # ### How small may a step be?
 #
-# A derivative is what happens as $h$ goes to 0. So the smaller the better? One thing stands against
-# it: a float has few digits, about 7 as float32 and about 16 as float64. Here is the error for
-# steps from 1 down to 0.00000000000001, for $f(x) = \sum_i \tanh(x_i)$, whose derivative we know.
-# What will the curve look like on its left end? Draw it on paper before you run the cell.
+# A derivative is the limit for $h$ going to 0. So the smaller the better? No: a float has few
+# digits, about 7 in float32 and about 16 in float64. Here is the error for steps from 1 down to
+# 0.00000000000001, for $f(x) = \sum_i \tanh(x_i)$, whose derivative we know. What will the curve
+# look like at its left end? Draw it on paper before you run the cell.
 
 # %%
 x = np.random.default_rng(0).normal(size=20)
@@ -143,10 +143,10 @@ steps = 10.0 ** np.arange(-14, 0.1, 0.25)
 
 
 def errors(kind, central):
-    """Return the error of the slope along v for each step, computed in floats of this kind."""
+    """Return the error of the slope along v for each step, computed in this float type."""
     found = []
     for h in steps:
-        # the two places, and then the sums over all 20 numbers, with no more digits than the kind has
+        # the two points and the sums over all 20 numbers are rounded to the float type
         ahead, behind = ((x + s * v).astype(kind) for s in (h, -h if central else 0.0))
         difference = np.tanh(ahead).sum(dtype=kind) - np.tanh(behind).sum(dtype=kind)
         found.append(abs(float(difference) / (2 * h if central else h) - slope))
@@ -185,35 +185,35 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# A V, with a ragged left arm. On the right the step is too large: the curve of $f$ bends between
-# the two points, an error that grows as $h^2$ for two steps and as $h$ for one. On the left it is
-# too small: $f(x + h)$ and $f(x - h)$ agree in nearly all of their digits, the difference keeps
-# only the last ones, and those are rounding. Divided by a tiny $2h$ they become large: an error
-# that grows as $1/h$. Where the curve of float32 turns flat, $x + h$ is $x$ again: the difference
-# is 0, and the whole slope is the error.
+# The curve is a V with a ragged left arm. On the right the step is too large: $f$ is curved between
+# the two points, which gives an error that grows as $h^2$ for two steps and as $h$ for one
+# (truncation error). On the left it is too small: $f(x + h)$ and $f(x - h)$ agree in nearly all of
+# their digits, and the difference keeps only the last ones, which are rounding errors. Divided by a
+# tiny $2h$ they become large: an error that grows as $1/h$. Where the float32 curve is flat,
+# $x + h$ rounds to $x$: the difference is 0, and the error is the whole slope.
 #
-# Two things to remember. Check gradients in float64: in float32 the best that can be had is a few
-# correct digits, and a small mistake hides behind the others. And no single $h$ is right for every
-# function; a good judge looks at several.
+# Remember two things. Check gradients in float64: float32 gives only a few correct digits, which
+# can hide a small mistake. And no single $h$ is right for every function; a good judge uses
+# several.
 
 # %% [markdown] lang="en"
 # ## Judge
 #
-# `tn.testing.check_gradient` is such a judge. It takes a function of tensors and arrays to
-# try it on, and is silent when backward is the slope of forward. It steps along one random
-# direction through all numbers at once, with steps of several sizes, and only when something is
-# wrong does it go looking for the element.
+# `tn.testing.check_gradient` is such a judge. It takes a function of tensors and the arrays to test
+# it on, and raises nothing if backward is the derivative of forward. It steps along one random
+# direction through all numbers at once, with several step sizes. Only if the slope is wrong does it
+# search for the wrong element.
 
 # %%
 rng = np.random.default_rng(0)
 tn.testing.check_gradient(F.mul, rng.normal(size=(2, 3)), rng.normal(size=3))
-print("F.mul: silence")
+print("F.mul: no error")
 
 # %% [markdown] lang="en"
 # Here are six small ops, written as the library writes them: a class with `forward` and `backward`.
-# Three of them are wrong. You could find out by reading. Do it with the judge instead, for the next
-# op will be too long to read. Plus wants a row as its second array, Times and Ratio want two arrays
-# of one shape, and the others want one array.
+# Three of them are wrong. You could find them by reading. Use the judge instead: the next op may be
+# too long to read. Plus takes a row as its second array, Times and Ratio take two arrays of the
+# same shape, and the others take one array.
 
 
 # %%
@@ -285,7 +285,7 @@ class Softplus(tn.Function):
 
 
 def verdict(op, *arrays):
-    """Return what the judge says about an op at these arrays."""
+    """Return the message of the judge about an op at these arrays."""
     try:
         tn.testing.check_gradient(lambda *tensors: op()(*tensors), *arrays)
     except AssertionError as error:
@@ -293,18 +293,19 @@ def verdict(op, *arrays):
         return f"{op.__name__}: {said.partition('forward: ')[2] or said}"
     except ValueError as error:  # the arrays are at fault, not the op
         return f"{op.__name__} cannot be judged at these arrays: {error}"
-    return f"{op.__name__}: silence"
+    return f"{op.__name__}: no error"
 
 
-a, b = rng.uniform(0.1, 0.9, (4, 3)), rng.uniform(0.1, 0.9, (4, 3))
+a = rng.uniform(0.1, 0.9, (4, 3))
+b = rng.uniform(0.1, 0.9, (4, 3))
 row = rng.uniform(0.1, 0.9, 3)
 print(verdict(Plus, a, row))
 print(verdict(Cube, a))
 
 # %% [markdown] lang="en"
-# Plus is one of the three. The judge says which input, which element, and even the factor: 4 is the
-# number of rows. (It sends a random `gy` back, not ones, so what it quotes is a slope times that.)
-# Find the other two. Choose the arrays with care: a judge sees only where you look.
+# Plus is one of the three. The judge names the input, the element, and even the factor: 4 is the
+# number of rows. (It passes a random `gy` back, not ones, so the numbers it prints are slopes times
+# that.) Find the other two. Choose the arrays with care: a judge tests only the values it is given.
 
 
 # %% tags=["exercise"]
@@ -336,17 +337,18 @@ show(tn.functions.elementwise.unbroadcast)
 show(tn.functions.elementwise.Mul)
 
 # %% [markdown] lang="en"
-# 1. All axes are summed in one call, and `reshape` puts the axes of length 1 back. It is the same
+# 1. All axes are summed in one call, and `reshape` restores the axes of length 1. It is the same
 #    sum as yours.
-# 2. `Mul` saves its two inputs, because each is the slope for the other. `Add` saves nothing. What
-#    forward saves is memory that training needs and prediction does not.
-# 3. `needs_grad`: if nobody asks for the gradient of `a`, it is not computed.
+# 2. `Mul` saves its two inputs, because each is the slope for the other. `Add` saves nothing. The
+#    saved arrays take memory that training needs and prediction does not.
+# 3. `needs_grad`: if the gradient of `a` is not needed, it is not computed.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# If slopes can be measured, why do we write backward at all? Count. Central differences ask the
-# function twice for every number. Predict the three times for 2000 numbers.
+# If slopes can be measured, why do we write backward at all? Because of the cost. Central
+# differences evaluate the function twice for every number. Predict the three times for 2000
+# numbers.
 
 
 # %%
@@ -394,8 +396,8 @@ print(f"two steps for each     {milliseconds(lambda: by_steps(x)):9.3f} ms")
 # %% [markdown] lang="en"
 # ## Break
 #
-# **In float32.** The same right op, judged by hand with one fixed step. Would you trust a test
-# that allows 1 % of error here?
+# **In float32.** A correct op, checked by hand with one fixed step. Would you trust a test that
+# allows an error of 1 % here?
 
 # %%
 rng = np.random.default_rng(5)
@@ -408,11 +410,11 @@ for h in (1e-2, 1e-4, 1e-6):
     print(f"h = {h:.0e}: off by {abs(float(ahead - behind) / float(2 * h) / right - 1):8.3%}")
 
 # %% [markdown] lang="en"
-# No. The first two steps would do, but the last throws a right op out, and nobody told us beforehand
-# which step is which. In float64 there is room enough between the two errors.
+# No. The first two steps pass, but the last one rejects a correct op, and we cannot know in advance
+# which step works. In float64 there is enough room between the two kinds of error.
 #
-# **At a kink.** A ReLU at exactly 0 has no derivative: to the left the slope is 0, to the right
-# it is 1. What should an honest judge say?
+# **At a kink.** A ReLU has no derivative at exactly 0: on the left the slope is 0, on the right it
+# is 1. What should a judge say?
 
 # %%
 try:
@@ -421,30 +423,31 @@ except ValueError as refusal:
     print(refusal)
 
 # %% [markdown] lang="en"
-# It refuses. (It walks in one random direction through all three numbers at once, so its two slopes
-# are not 0 and 1; what matters is that they differ.) That is a ValueError, not an AssertionError: the
-# input is at fault, not the op. Many test suites fail at random for this reason, and then somebody
-# makes the tolerance wider.
+# It refuses. (It steps in one random direction through all three numbers at once, so its two slopes
+# are not 0 and 1; it matters only that they differ.) It raises a ValueError, not an AssertionError:
+# the input is at fault, not the op. Many test suites fail at random for this reason, and the usual
+# reaction is a wider tolerance.
 #
-# **The accident from above.** Four predictions, four labels, and a loss of sixteen differences. Both
-# are numbers. Which of the two is 0 for a perfect prediction?
+# **The broadcast mistake from above.** Four predictions, four labels; one loss of sixteen
+# differences, one of four. Which of the two is 0 for a perfect prediction?
 
 # %%
 prediction = tn.tensor(np.array([[1.0], [2.0], [3.0], [4.0]]))
 labels = tn.tensor(np.array([1.0, 2.0, 3.0, 4.0]))
-wrong, right = prediction - labels, prediction.reshape(4) - labels
+wrong = prediction - labels
+right = prediction.reshape(4) - labels
 print(wrong.shape, (wrong * wrong).mean().item())
 print(right.shape, (right * right).mean().item())
 
 # %% [markdown] lang="en"
-# No gradient check finds this: backward is the derivative of what was written, not of what was
-# meant. Print shapes.
+# No gradient check finds this: backward is the derivative of the code as written, not as intended.
+# Print shapes.
 #
 # | | |
 # |---|---|
 # | in the paper | not mentioned; gradients were written by hand for each layer |
-# | in the code of 2012 | `checkGradient` in `convnet.cu` of cuda-convnet: one step ahead for each weight, in single precision on the GPU |
-# | here | two steps of several sizes, along a random direction, in double precision; every op of the library is judged so |
+# | in the code of 2012 | `checkGradient` in `convnet.cu` of cuda-convnet: a one-sided difference for each weight, in single precision on the GPU |
+# | here | two steps of several sizes, along a random direction, in double precision; every op of the library is tested this way |
 
 # %% [markdown] lang="en"
 # ## Quiz
@@ -453,21 +456,19 @@ print(right.shape, (right * right).mean().item())
 # which axes is the gradient of `bias` summed?
 #
 # <details><summary>Answer</summary>
-# (8, 3, 5, 5). Along axes 0, 2 and 3: the first was put in front, the other two had length 1.
+# (8, 3, 5, 5). Along axes 0, 2 and 3: the first was added in front, the other two had length 1.
 # </details>
 #
-# **2.** In the figure, where does the best step of two-step differences lie, and why not further
-# left?
+# **2.** In the figure, where is the best step of central differences, and why not further left?
 #
 # <details><summary>Answer</summary>
-# Between 1e-6 and 1e-5 in float64. There the error of the bend, about h squared, is as small as the
-# error of rounding, about 1e-16 / h. Further left the second one grows.
+# Between 1e-6 and 1e-5 in float64. There the truncation error, about h squared, is as small as the
+# rounding error, about 1e-16 / h. Further left the rounding error grows.
 # </details>
 #
 # **3.** An op passes check_gradient. Is it right?
 #
 # <details><summary>Answer</summary>
-# Its backward is the derivative of its forward, where you looked. Forward itself may compute
-# something else than its name says. Comparing with a definition is another judge's work:
-# check_layer with `against`, or check_kernel.
+# Its backward is the derivative of its forward, at the tested values. But forward itself may be
+# wrong. Other judges compare it with a definition: check_layer with `against`, or check_kernel.
 # </details>

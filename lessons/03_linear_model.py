@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | goal | Train the simplest model that looks at pictures, and see what it has learned, and what it cannot. |
+# | goal | Train a linear model on pictures, and see what it learns and what it cannot learn. |
 # | time | 40 minutes |
 # | runs | under 15 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
-# | before | 02 Tensors: sums over what was repeated, and the judge of gradients |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
+# | before | 02 Tensors: sums over repeated axes, and the gradient check |
 
 # %%
 import time
@@ -23,9 +23,9 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %% [markdown] lang="en"
 # ## Build
 #
-# Ten kinds of pictures of 32 x 32 pixels: drawn shapes, or the photographs of CIFAR-10 if you have
-# them. The shapes stand anywhere, in random size and brightness, and 40 % of a class wear the colour
-# of their class. The model shall say which kind it sees.
+# The data are pictures of 32 x 32 pixels in ten classes: drawn shapes, or the photographs of
+# CIFAR-10 if you have them. The shapes have a random position, size and brightness, and 40 % of
+# each class have the colour of their class. The model predicts the class.
 
 # %%
 learn, test = pictures()
@@ -36,7 +36,7 @@ for label, column in enumerate(axes.T):
         axis.imshow(test.images[k].transpose(1, 2, 0))
         axis.set_axis_off()
     column[0].set_title(test.classes[label].replace("with ", "with\n"), fontsize=8)
-fig.suptitle("Two of each class, and no two alike", fontsize=11)
+fig.suptitle("Two pictures of each class", fontsize=11)
 figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}.")
 
 # %% [markdown] lang="en"
@@ -45,18 +45,19 @@ figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}
 #
 # $$s[n, c] = \sum_i x[n, i]\, weight[c, i] + bias[c]$$
 #
-# A row of weights has as many numbers as a picture, so it *is* a picture: a **template**. Where the
-# picture is like the template, the score is high. The largest of the ten scores wins.
+# A row of weights has as many numbers as a picture, so it can be shown as a picture: a
+# **template**. If the picture is similar to the template, the score is high. The class with the
+# largest of the ten scores is the prediction.
 #
 # ### Scores to probabilities
 #
-# To train, we need one number that says how wrong the model is. First make scores positive, and let
-# them add up to 1. That is **softmax**:
+# Training needs one number that says how wrong the model is. First make the scores positive, with
+# sum 1. That is **softmax**:
 #
 # $$p[n, c] = \frac{e^{s[n, c]}}{\sum_j e^{s[n, j]}}$$
 #
-# One trap is in it. Scores of 1000 are possible; $e^{1000}$ is not. Take the same number away from
-# all scores of a picture: does $p$ change?
+# There is one problem. Scores of 1000 are possible, but $e^{1000}$ overflows. Subtract the same
+# number from all scores of a picture: does $p$ change?
 
 
 # %% tags=["exercise"]
@@ -82,11 +83,11 @@ check("03.1", my_softmax)
 # %% [markdown] lang="en"
 # ### How wrong, and which way
 #
-# The loss of one picture is $-\log p$ of its right class $t$: 0 if the model is sure and right,
-# large if it is sure and wrong. Over $N$ pictures we take the mean. This is the **cross-entropy**,
-# and AlexNet was trained on it as well (paper, section 3.5).
+# The loss of one picture is $-\log p$ of its right class $t$: 0 if the model is certain and right,
+# large if it is certain and wrong. Over $N$ pictures we take the mean. This is the
+# **cross-entropy**, and AlexNet was trained on it as well (paper, section 3.5).
 #
-# For one picture write it out, with the sum in the logarithm:
+# For one picture, written out:
 #
 # $$loss = -\log p[t] = -s[t] + \log \sum_j e^{s[j]}$$
 #
@@ -96,8 +97,8 @@ check("03.1", my_softmax)
 # $$gs[n, c] = \frac{p[n, c] - [c = t_n]}{N}$$
 #
 # $t_n$ is the right class of picture $n$, in the code `labels[n]`. $[c = t_n]$ is 1 at the right
-# class and 0 elsewhere. Read it aloud: *what it believes minus what is true*. Few gradients are as
-# simple. Write it; you may call your `my_softmax`.
+# class and 0 elsewhere. In words: *the prediction minus the truth*. Few gradients are as simple.
+# Write it; you may call your `my_softmax`.
 
 
 # %% tags=["exercise"]
@@ -124,10 +125,10 @@ def my_gscores(scores, labels):
 check("03.2", my_gscores)
 
 # %% [markdown] lang="en"
-# The last step back: from the gradient of the scores to that of the weights. A layer does not know
-# that its results are scores: it calls them $y$, and their gradient $gy$. Here $gy$ is $gs$. Every
-# picture uses the same weights, so their gradients add up. What was repeated on the way forward is
-# summed on the way back, as in lesson 02.
+# The last step of backward goes from the gradient of the scores to that of the weights. In a
+# general layer the output is called $y$ and its gradient $gy$; here $gy$ is $gs$. Every picture
+# uses the same weights, so their gradients are added: what forward repeats, backward sums, as in
+# lesson 02.
 
 
 # %% tags=["exercise"]
@@ -152,14 +153,16 @@ check("03.3", my_linear_backward)
 # %% [markdown] lang="en"
 # ### Training
 #
-# Now everything is there, and from here on the library does it. Before the first step all weights
-# are 0, so all ten scores are equal. What is the first loss? (A logarithm of 10 is in it.)
+# Now all parts are written, and from here on we use the library's. Before the first step all
+# weights are 0, so all ten scores are equal. What is the first loss? (It contains the logarithm of
+# 10.)
 #
-# Some things in the cell are new. From each pixel we take its mean over all training pictures, as
-# the paper does (section 2): what is left is what tells one picture from another. (The scale is not
-# that of lesson 00; any that leaves small numbers around 0 will do.) `epoch_order` shuffles the
-# pictures, `batch_indices` cuts them into hundreds. `weight_decay` pulls the weights towards 0,
-# which makes the templates smoother; `momentum` keeps a part of the step before (lesson 11).
+# Some things in the cell are new. From each pixel we subtract its mean over all training pictures,
+# as the paper does (section 2): only the differences between pictures remain. (The scale is not
+# that of lesson 00; any scale with small numbers around 0 works.) `epoch_order` shuffles the
+# pictures, `batch_indices` splits them into batches of 100. `weight_decay` pulls the weights
+# towards 0, which makes the templates smoother; `momentum` keeps a part of the previous step
+# (lesson 11).
 
 
 # %%
@@ -171,7 +174,8 @@ def prepared(images):
 
 def fit(x, labels, epochs=10, weight_decay=0.5):
     """Return a linear model, trained, and its loss at each step."""
-    model, losses = nn.Linear(x.shape[1], 10), []
+    model = nn.Linear(x.shape[1], 10)
+    losses = []
     model.weight.data[...] = 0
     model.to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
@@ -186,12 +190,13 @@ def fit(x, labels, epochs=10, weight_decay=0.5):
 
 
 def right(model, x, labels):
-    """Return which pictures are named rightly."""
+    """Return which pictures are classified correctly."""
     return model(tn.tensor(x).to(place)).numpy().argmax(axis=1) == labels
 
 
 middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
-x_learn, x_test = prepared(learn.images) - middle, prepared(test.images) - middle
+x_learn = prepared(learn.images) - middle
+x_test = prepared(test.images) - middle
 model, losses = fit(x_learn, learn.labels)
 print(f"first loss {losses[0]:.4f}, log(10) = {np.log(10):.4f}, last losses {losses[-1]:.2f}")
 print(f"training pictures {right(model, x_learn, learn.labels).mean():.1%} right")
@@ -199,8 +204,8 @@ answers = right(model, x_test, test.labels)
 print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
 
 # %% [markdown] lang="en"
-# And this is what it has learned: its ten rows of weights, as pictures. Grey is a weight of 0. With
-# drawn shapes the frame has the colour of the class.
+# These are its ten rows of weights, shown as pictures. Grey is a weight of 0. With drawn shapes the
+# frame has the colour of the class.
 
 # %%
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
@@ -213,7 +218,8 @@ for axis, template, name, share in zip(axes.flat, templates, test.classes, share
     if test.drawn:
         axis.spines[:].set(color=0.5 + 0.3 * np.cos(hue), linewidth=5)
     axis.set_title(f"{name}\n{100 * share:.0f} % right", fontsize=10)
-worst, best = int(np.argmin(shares)), int(np.argmax(shares))
+worst = int(np.argmin(shares))
+best = int(np.argmax(shares))
 fig.suptitle(
     f"One template for each class: best for the {test.classes[best]}, "
     f"worst for the {test.classes[worst]}"
@@ -222,7 +228,7 @@ seen = "blurred outlines of the shapes" if test.drawn else "blurred patches"
 figure(
     fig,
     f"The ten templates of a linear model: {seen} in the colours of their "
-    "classes. Test pictures named rightly: "
+    "classes. Test pictures classified correctly: "
     + ", ".join(f"{n} {100 * share:.0f} %" for n, share in zip(test.classes, shares, strict=True))
     + ".",
 )
@@ -230,19 +236,19 @@ figure(
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Three questions to two judges. Is backward the slope of forward? That is asked by
-# `check_gradient`, which you know. The other one, `check_kernel`, compares a function of plain
-# arrays with the library's own definition of it in `tn.kernels`, on a list of cases: seven pictures
-# with small scores, the same with scores a thousand times as large, a single picture, a single
-# class. Is a gradient that forgets the $1/N$ found? And what if softmax does not subtract the
-# maximum: which case will it fail?
+# We use two judges. `check_gradient`, which you know, tests whether backward is the derivative of
+# forward. `check_kernel` compares a function of plain arrays with the library's own definition of
+# it in `tn.kernels`, on a list of cases: seven pictures with small scores, the same with scores a
+# thousand times as large, a single picture, a single class. Does it find a gradient without the
+# $1/N$? And if softmax does not subtract the maximum, which case fails?
 
 # %%
 rng = np.random.default_rng(0)
-scores, labels = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+scores = rng.normal(size=(5, 4))
+labels = rng.integers(0, 4, 5)
 tn.testing.check_gradient(F.cross_entropy, scores, labels)
 tn.testing.check_gradient(F.linear, rng.normal(size=(5, 6)), rng.normal(size=(4, 6)), scores[0])
-print("the library's gradients: silence")
+print("the library's gradients: no error")
 
 
 def without_the_mean(scores, labels):
@@ -269,8 +275,8 @@ for candidate in (without_the_mean, without_the_maximum):
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library computes the loss and its gradient in one function, because the second falls out of
-# the first.
+# The library computes the loss and its gradient in one function, because both need the same
+# exponentials.
 
 # %%
 show(tn.kernels.cross_entropy)
@@ -282,19 +288,20 @@ show(Linear)
 
 # %% [markdown] lang="en"
 # 1. The loss is $\log \sum e^{s}$ minus the score of the right class. It is not the logarithm of a
-#    probability, although the probabilities are computed as well, for the gradient. Why not? (What is
-#    $\log p$ if $p$ was rounded to 0?)
-# 2. `Linear.backward` has a third product, `gy @ weight`: the gradient of the pictures. Nobody needs
-#    it here, and then it is not computed. In a network with two layers the first layer needs it.
+#    probability, although the probabilities are computed as well, for the gradient. Why not? (What
+#    is $\log p$ if $p$ was rounded to 0?)
+# 2. `Linear.backward` has a third product, `gy @ weight`: the gradient of the pictures. It is not
+#    needed here, so it is not computed. In a network with two layers the first layer needs it.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# One picture at a time, or a hundred in one matrix product: the multiplications are the same.
-# Predict: is there a difference?
+# Multiply one picture at a time, or a hundred in one matrix product: the number of multiplications
+# is the same. Predict: is there a difference in time?
 
 # %%
-weight, batch = model.weight.numpy(), x_learn[:100]
+weight = model.weight.numpy()
+batch = x_learn[:100]
 
 
 def one_by_one():
@@ -315,18 +322,19 @@ for way in (one_by_one, together):
     print(f"{way.__name__:12}{1e6 * min(times) / len(batch):8.2f} microseconds a picture")
 
 # %% [markdown] lang="en"
-# One picture after the other, the weights are fetched from memory anew for each. Together, a weight
-# that has been fetched is used for many pictures. That is why networks are trained in batches,
-# besides the mean being a steadier slope than a single picture's. (Did yours say the opposite? The
-# large product is shared between threads, and on a machine that is busy with something else they
-# wait for each other. Run the cell again.)
+# One by one, the weights are loaded from memory again for each picture. In a batch, a loaded weight
+# is used for many pictures. That is one reason to train in batches; the other is that the mean
+# gradient is less noisy than that of a single picture. (Was it the other way round? The large
+# product is shared between threads, which wait for each other on a busy machine. Run the cell
+# again.)
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# What does the model look at? Three experiments. Predict each number before you run the cell.
+# Which features does the model use? Three experiments show it. Predict each number before you run
+# the cell.
 #
-# **Take the colours away.** What the pictures show is all still there.
+# **Remove the colours.** The shapes are all still visible.
 
 # %%
 grey_learn, grey_test = (
@@ -339,13 +347,13 @@ grey_right = right(grey_model, grey_test - grey_middle, test.labels).mean()
 print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean():.1%}")
 
 # %% [markdown] lang="en"
-# With drawn shapes it is hardly better than guessing. A shape is lighter than its ground as often
-# as darker. A template adds up pixels, and what the light discs add the dark discs take away. An
-# **edge** would help: it is an edge in both cases. But an edge is not a sum of pixels times weights
-# at fixed places. (Photographs lose less: where a photograph is light and where it is dark says
-# something about what it shows, and that *is* such a sum.)
+# With drawn shapes it is hardly better than guessing. A shape is lighter than its background as
+# often as it is darker. A template is a weighted sum of pixels, in which light discs and dark discs
+# cancel. An **edge** would help: it is there in both cases. But an edge cannot be detected by a sum
+# of pixels times weights at fixed positions. (Photographs lose less: the positions of their light
+# and dark areas say something about the class, and such a sum can use that.)
 #
-# **Move the test pictures** by a few pixels, colours and all.
+# **Shift the test pictures** by a few pixels, in colour.
 
 # %%
 for pixels in (0, 2, 4, 6):
@@ -353,12 +361,12 @@ for pixels in (0, 2, 4, 6):
     print(f"{pixels} pixels to the right: {right(model, moved, test.labels).mean():.1%}")
 
 # %% [markdown] lang="en"
-# In training things already stood a few pixels to the left or right, so the first step does little
-# harm. Then the template no longer lies on what it shows: it is tied to its place. (Photographs fill
-# their pictures, so they lose less than shapes do.)
+# The training shapes already vary in position by a few pixels, so the first shift does little harm.
+# With larger shifts the template no longer matches the shape: it depends on the position. (In
+# photographs the object fills the picture, so they lose less than shapes.)
 #
-# **Shuffle the training labels.** Now there is nothing to learn. Without weight decay, and in twice
-# as many epochs, how many of the *training* pictures will the model name as their wrong labels say?
+# **Shuffle the training labels.** Now there is nothing to learn. Without weight decay and with
+# twice as many epochs, what fraction of the *training* pictures will get their wrong labels?
 
 # %%
 shuffled = np.random.default_rng(0).permutation(learn.labels)
@@ -367,12 +375,12 @@ print(f"training pictures with shuffled labels: {right(deceived, x_learn, shuffl
 print(f"test pictures with their true labels:   {right(deceived, x_test, test.labels).mean():.1%}")
 
 # %% [markdown] lang="en"
-# 30,730 numbers can learn much of a random list by heart. What a model does on its training pictures
-# says little about what it knows.
+# 30,730 parameters can memorise much of a random list. The accuracy on training pictures says
+# little about generalisation.
 #
 # | | |
 # |---|---|
-# | in the paper | softmax over 1000 classes, on top of seven layers that were learned too (section 3.5): 37.5 % top-1 error; the best before it, classifiers on features that people had designed, 47.1 % and 45.7 % (section 6, Table 1) |
+# | in the paper | softmax over 1000 classes, on top of seven layers that were learned too (section 3.5): 37.5 % top-1 error; the best earlier results, classifiers on hand-designed features, 47.1 % and 45.7 % (section 6, Table 1) |
 # | in the code of 2012 | a `softmax` layer below `cost.logreg`; where the two meet, `layer.cu` of cuda-convnet computes their gradient in one, as here |
 # | here | `F.cross_entropy` on scores; there is no softmax layer to forget or to apply twice |
 
@@ -383,20 +391,20 @@ print(f"test pictures with their true labels:   {right(deceived, x_test, test.la
 # loss?
 #
 # <details><summary>Answer</summary>
-# The answers stay: the largest score is still the largest. The probabilities go towards 0 and 1.
-# Where it was right the loss falls, where it was clearly wrong it grows.
+# The answers stay the same: the largest score is still the largest. The probabilities move towards
+# 0 and 1. Where the model was right the loss falls, where it was clearly wrong it grows.
 # </details>
 #
 # **2.** The gradients of one picture's ten scores add up to what?
 #
 # <details><summary>Answer</summary>
-# To 0: the probabilities add up to 1, and 1 is taken away. Raising all scores together changes
+# To 0: the probabilities add up to 1, and 1 is subtracted. Raising all scores together changes
 # nothing.
 # </details>
 #
 # **3.** Why can the linear model be better than guessing on coloured shapes, and not on grey ones?
 #
 # <details><summary>Answer</summary>
-# A colour of the class, in the middle of the picture, is there whether the shape is lighter or darker
-# than its ground: a sum of pixels can find it. In grey the two signs of contrast cancel.
+# The colour of the class is present whether the shape is lighter or darker than its background: a
+# sum of pixels can detect it. In grey the two signs of contrast cancel.
 # </details>

@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | goal | Write three backward rules, draw the paper's Figure 1 anew, and ask whether tanh is six times slower. |
+# | goal | Write three backward rules, redraw the paper's Figure 1, and test whether tanh is six times slower. |
 # | time | 45 minutes |
 # | runs | under 30 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
-# | before | 03 A linear model: training, cross-entropy, and what no sum of pixels can see |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
+# | before | 03 A linear model: training, cross-entropy, and the limits of a sum of pixels |
 
 # %%
 import math
@@ -24,23 +24,23 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %% [markdown] lang="en"
 # ## Build
 #
-# Two linear layers, one after the other, are one linear layer: sums of products of sums are sums.
-# Between them must stand something that is not linear, the **activation**. Before 2012 it was
-# usually one of two curves with a soft end on both sides. AlexNet took the third:
+# Two linear layers in sequence are equivalent to one linear layer. Between them there must be a
+# nonlinear function, the **activation**. Before 2012 it was usually one of two curves that flatten
+# on both sides. AlexNet used the third:
 #
 # $$\mathrm{sigmoid}(x) = \frac{1}{1 + e^{-x}} \qquad \tanh(x) \qquad
 #   \mathrm{ReLU}(x) = \max(x, 0)$$
 #
-# The paper says why (section 3.1): with ReLU, networks "train several times faster than their
-# equivalents with tanh units". Its Figure 1 shows a network of four layers that reaches 25 %
-# training error on CIFAR-10 (small photographs of ten kinds) six times sooner. Blog posts repeat
-# the six without its conditions. This lesson measures.
+# The paper gives the reason (section 3.1): with ReLU, networks "train several times faster than
+# their equivalents with tanh units". Its Figure 1 shows a network of four layers that reaches 25 %
+# training error on CIFAR-10 (small photographs in ten classes) six times sooner. Blog posts repeat
+# the factor of six without its conditions. This lesson measures it.
 #
 # ### Three slopes
 #
-# The activation acts on each number alone, so backward multiplies each gradient by one slope: `gy`
-# and `x` are arrays of one shape. For ReLU the slope is 1 or 0. What decides which? At exactly 0
-# there is no slope; take 0 there, as the code of 2012 did.
+# The activation is applied to each number separately, so backward multiplies each gradient by one
+# slope: `gy` and `x` are arrays of the same shape. For ReLU the slope is 1 or 0, depending on what?
+# At exactly 0 there is no slope; take 0 there, as the code of 2012 did.
 
 
 # %% tags=["exercise"]
@@ -63,8 +63,8 @@ def my_relu_backward(gy, x):
 check("04.1", my_relu_backward)
 
 # %% [markdown] lang="en"
-# For tanh the slope is $1 - \tanh(x)^2$. Forward has computed $y = \tanh(x)$ already, so backward is
-# given $y$ and needs no second tanh.
+# For tanh the slope is $1 - \tanh(x)^2$. Forward has already computed $y = \tanh(x)$, so backward
+# is given $y$ and needs no second tanh.
 
 
 # %% tags=["exercise"]
@@ -110,8 +110,8 @@ def my_sigmoid_backward(gy, y):
 check("04.3", my_sigmoid_backward)
 
 # %% [markdown] lang="en"
-# Look at the slopes far from the middle. An activation whose slope is nearly 0 is **saturated**:
-# the gradient that arrives does not get through.
+# Look at the slopes far from 0. An activation whose slope is nearly 0 is **saturated**: it passes
+# on almost no gradient.
 
 # %%
 x = tn.tensor(np.array([-10.0, -5.0, -2.0, 0.5, 2.0, 5.0, 10.0]), requires_grad=True)
@@ -122,10 +122,10 @@ for activation in (F.sigmoid, F.tanh, F.relu):
     print(f"{activation.__name__:8}", *(f"{slope:9.6f}" for slope in x.grad))
 
 # %% [markdown] lang="en"
-# And look at sigmoid in the middle: its largest slope is 1/4. Backward multiplies the slopes of all
-# layers. Through ten layers, what is left of a gradient of 1? The weights below are chosen for each
-# activation so that the numbers neither explode nor die on the way forward, as well as that can be
-# done: their variance is `gain` divided by the number of inputs.
+# And look at sigmoid near 0: its largest slope is 1/4. Backward multiplies the slopes of all
+# layers. After ten layers, how much is left of a gradient of 1? The weights below are scaled for
+# each activation so that the numbers neither explode nor vanish in forward, as far as possible:
+# their variance is `gain` divided by the number of inputs.
 
 # %%
 rng = np.random.default_rng(0)
@@ -137,24 +137,24 @@ for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
         y = activation(y @ tn.tensor(weight))
     y.backward(rng.normal(size=y.shape))
     print(
-        f"{activation.__name__:8} ten layers down, of 1 there is left {np.abs(x.grad).mean():.1e}"
+        f"{activation.__name__:8} ten layers: a gradient of 1 becomes {np.abs(x.grad).mean():.1e}"
     )
 
 # %% [markdown] lang="en"
 # ### The race
 #
-# As in the paper: a network of four layers, no regularization (nothing that holds the weights back,
-# such as weight decay), the same initial weights for both, and for each activation the learning
-# rate that is best *for it*. That last point matters. With one rate for both, one of them runs with
-# its feet tied. (The rates below are the fastest of three.)
+# As in the paper: a network of four layers, no regularization (such as weight decay), the same
+# initial weights for both, and for each activation the learning rate that is best *for it*. The
+# last point matters: one rate for both puts one of them at a disadvantage. (The rates below are the
+# fastest of three.)
 #
 # The paper does not say which four layers. Ours: three convolutions with overlapping max-pools (you
 # will build both in lessons 05 and 07; here they are only used) and a linear layer.
 #
-# The error is that of the last 1,000 training pictures, each as it was answered before the update
-# that used it. Of drawn shapes we take 3,000. Photographs take longer to learn, so of those we take
-# 1,000, and show them more often: then 25 % is reached by learning them by heart. Guess: how many
-# epochs until 25 %? (The race takes most of this lesson's time: it prints how far it is.)
+# The error is measured on the last 1,000 training pictures, each classified before the update that
+# used it. We use 3,000 drawn shapes. Photographs take longer to learn, so we use 1,000 of them for
+# more epochs: then 25 % is reached by memorising them. Guess: how many epochs until 25 %? (The race
+# takes most of this lesson's time; it prints its progress.)
 
 # %%
 learn, _ = pictures()
@@ -171,11 +171,18 @@ def four_layers(act):
     nn.init.set_normal(scores.weight, 0.01)  # small scores at first: the first loss is log(10)
     pool = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), act(), nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 16, 5, padding=2), act(), nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 32, 3, padding=1), act(), nn.MaxPool2d(**pool),
-        nn.Flatten(), scores,
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 5, padding=2),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Conv2d(16, 16, 5, padding=2),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Conv2d(16, 32, 3, padding=1),
+        act(),
+        nn.MaxPool2d(**pool),
+        nn.Flatten(),
+        scores,
+    )
 
 
 def race(act, lr, seed=0, batch=50):
@@ -183,7 +190,9 @@ def race(act, lr, seed=0, batch=50):
     tn.seed(seed)
     model = four_layers(act).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
-    wrong, epochs, errors = [], [], []
+    wrong = []
+    epochs = []
+    errors = []
     for epoch in range(LIMIT):
         for chosen in tn.data.batch_indices(tn.data.epoch_order(N, seed, epoch), batch):
             scores = model(tn.tensor(x[chosen]).to(place))
@@ -205,18 +214,18 @@ def race(act, lr, seed=0, batch=50):
 curves = {"ReLU": race(nn.ReLU, RATES["ReLU"]), "tanh": race(nn.Tanh, RATES["tanh"])}
 
 # %% [markdown] lang="en"
-# From two such curves the six is computed. When does a curve *reach* a level? It is a list of points;
-# draw a straight line between two of them. If it begins at the level or below, that is its first
-# epoch; if it never comes down so far, `math.inf`.
+# The factor of six comes from two such curves. When does a curve *reach* a level? It is a list of
+# points with straight lines between them. If it begins at the level or below, the answer is its
+# first epoch; if it never reaches the level, `math.inf`.
 #
-# When yours is right, try it on the race:
-# `my_epochs_to(*curves["tanh"], 0.25) / my_epochs_to(*curves["ReLU"], 0.25)` is what the paper calls
-# six. The cell below the exercise finds the same.
+# When your function is right, try it on the race: `my_epochs_to(*curves["tanh"], 0.25) /
+# my_epochs_to(*curves["ReLU"], 0.25)` is the number for which the paper gives six. The cell below
+# the exercise computes the same.
 
 
 # %% tags=["exercise"]
 def my_epochs_to(epochs, errors, level):
-    "Your code: the epoch at which the errors first come down to level; math.inf if never."
+    "Your code: the epoch at which the errors first fall to level; math.inf if never."
     return None
 
 
@@ -240,7 +249,7 @@ def my_epochs_to(epochs, errors, level):
 check("04.4", my_epochs_to)
 
 # %%
-reached = {  # each curve ends where it is at 25 % or below: between its last two points
+reached = {  # each curve ends at or below 25 %; the crossing is between its last two points
     name: float(np.interp(0.25, errors[:-3:-1], epochs[:-3:-1]))
     for name, (epochs, errors) in curves.items()
     if errors[-1] <= 0.25
@@ -264,23 +273,24 @@ figure(
     fig,
     f"Training error against epochs for a network of four layers on {N:,} {learn.kind}, one seed, as "
     "in the paper's Figure 1. "
-    + " ".join(f"{name} comes down to 25 % after {epoch:.2f} epochs." for name, epoch in
-               reached.items()),
-)  # fmt: skip
+    + " ".join(
+        f"{name} falls to 25 % after {epoch:.2f} epochs." for name, epoch in reached.items()
+    ),
+)
 for name, epoch in reached.items():
     print(f"{name}: 25 % after {epoch:.2f} epochs")
 if len(reached) == 2:
     print(f"in this race tanh needs {reached['tanh'] / reached['ReLU']:.2f} times as many")
 
 # %% [markdown] lang="en"
-# (The curves begin where the first 1,000 pictures have been answered.)
+# (The curves begin after the first 1,000 pictures.)
 #
 # ### Is tanh six times slower?
 #
-# One seed is one race, and yours was one, with each activation at its best rate.
+# One seed is one race. You ran one, with each activation at its best rate.
 # `python -m tinynet.lessons.measure tanh --seeds 5` runs this race on the drawn shapes with five
-# seeds and three rates for each activation. Epochs to the first point at or below 25 %: the mean,
-# and the least and the most of five; a race is given up after ten.
+# seeds and three rates for each activation. The table shows the epochs to the first point at or
+# below 25 %: mean, minimum and maximum of five; a race stops after ten epochs.
 #
 # | learning rate | ReLU | tanh |
 # |---|---|---|
@@ -288,28 +298,27 @@ if len(reached) == 2:
 # | 0.01 | 4.31 (2.38 to 6.68) | 4.20 (3.70 to 4.77) |
 # | 0.02 | 4.74 (3.90 to 6.42), 2 of 5 never | **3.45 (3.05 to 3.78)** |
 #
-# Each at its best rate, tanh needs 1.12 times as many epochs as ReLU: a little slower here, and not
-# six times. Your own race may well say more or less than that: look how far five of them lie apart.
-# Now read the first row alone: with the rate that is best for ReLU, tanh takes 2.2 times
-# as long. And the last: with the rate that is best for tanh, two of five races of ReLU never end;
-# under Break you see what a ReLU may die of. Whoever compares with one rate for both can have the
-# answer that is wanted.
+# With each activation at its best rate, tanh needs 1.12 times as many epochs as ReLU: a little
+# slower here, not six times. Your own race may differ: the five runs vary a lot. Now read the first
+# row alone: at the rate that is best for ReLU, tanh takes 2.2 times as long. And the last row: at
+# the rate that is best for tanh, two of five ReLU races never reach 25 %; the section Break shows
+# how a ReLU can die. A comparison at one rate for both can give either result.
 #
-# Is the paper wrong, then? That cannot be said from here. It measured other pictures, all the
-# photographs of CIFAR-10, and a network that it does not describe. Ours begins with weights whose
-# variance is $2 / fan_{in}$ (He and others, 2015); $fan_{in}$ is the number of inputs of a unit.
-# They keep the numbers at a size where tanh still has a slope; AlexNet's own began with a standard
-# deviation of 0.01 in every layer (section 5). What this run shows is smaller: the six is a number
-# of one experiment, not of tanh.
+# Is the paper wrong, then? This experiment cannot tell. The paper used other data, all the
+# photographs of CIFAR-10, and a network that it does not describe. Ours begins with weights of
+# variance $2 / fan_{in}$ (He and others, 2015); $fan_{in}$ is the number of inputs of a unit. They
+# keep the numbers in a range where tanh still has a slope; AlexNet's weights began with a standard
+# deviation of 0.01 in every layer (section 5). This run shows only that the factor of six belongs
+# to one experiment, not to tanh in general.
 #
-# Two reasons for ReLU remain whatever the race says. Its slope does not shrink with depth, as the
-# table of ten layers showed, and it costs next to nothing, as you will see below.
+# Two reasons for ReLU remain, whatever the race shows. Its slope does not shrink with depth, as the
+# table of ten layers showed, and it costs almost nothing to compute, as you will see below.
 
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Are the three rules the slopes of their forwards? And what does the judge say to a common slip:
-# the tanh rule with $x$ in the place of $y$?
+# Are the three rules the derivatives of their forwards? And does the judge find a common mistake:
+# the tanh rule with $x$ instead of $y$?
 
 
 # %%
@@ -327,7 +336,7 @@ class SlippedTanh(tn.Function):
 few = rng.normal(size=(3, 4))
 for activation in (F.sigmoid, F.tanh, F.relu):
     tn.testing.check_layer(activation, few)
-    print(f"{activation.__name__}: silence")
+    print(f"{activation.__name__}: no error")
 try:
     tn.testing.check_gradient(lambda x: SlippedTanh()(x), few)
 except AssertionError as error:
@@ -345,10 +354,10 @@ show(ReLU)
 show(Sigmoid)
 
 # %% [markdown] lang="en"
-# 1. `ReLU` saves its output, not its input. Where $y > 0$, there $x > 0$, so either would do; but the
-#    output is needed by the next layer anyway, and nothing more has to be kept.
+# 1. `ReLU` saves its output, not its input. $y > 0$ exactly where $x > 0$, so either would work.
+#    The next layer needs the output anyway, so no additional array has to be kept.
 # 2. `Sigmoid` is written with tanh. Try $1 / (1 + e^{-x})$ for $x = -1000$: what does NumPy say?
-# 3. In a network the library goes further: a convolution and the ReLU behind it are one function,
+# 3. In a network the library fuses a convolution and the ReLU after it into one function,
 #    `F.conv2d_relu`, which takes the maximum while the sum is still at hand.
 
 # %% [markdown] lang="en"
@@ -368,14 +377,14 @@ for activation in (F.relu, F.tanh, F.sigmoid):
     print(f"{activation.__name__:8}{1000 * min(times):7.2f} ms for a million numbers")
 
 # %% [markdown] lang="en"
-# In a whole training step it matters less than it looks: the convolutions take most of the time.
+# In a whole training step this matters less: the convolutions take most of the time.
 #
 # ## Break
 #
-# A ReLU that is never above 0 has the slope 0 for every picture. No gradient reaches its weights, so
-# it stays so: it is **dead**. One large step is enough. We train on 1,500 pictures with a rate of
-# 0.005, and with ten times that rate, and count the filters of the last convolution that
-# answer to none of 500 pictures. Guess how many of 32.
+# A ReLU that is never above 0 has the slope 0 for every picture. No gradient reaches its weights,
+# so it never changes: it is **dead**. One large step can cause this. We train on 1,500 pictures
+# with a rate of 0.005, and with ten times that rate, and count the filters of the last convolution
+# that are 0 for all of 500 pictures. Guess how many of 32.
 
 # %%
 for rate in (0.005, 0.05):
@@ -395,30 +404,31 @@ for rate in (0.005, 0.05):
     print(f"lr {rate:g}: {dead} of {y.shape[1]} filters are dead, the loss is {loss.item():.2f}")
 
 # %% [markdown] lang="en"
-# A loss that stays at log(10) = 2.30 is the sign: the last layer is left with its biases, and the
-# best that biases can do is to guess. tanh cannot die like that, it saturates, and may come back.
+# A loss that stays at log(10) = 2.30 is the symptom: only the biases of the last layer still
+# matter, and biases alone cannot do better than guessing. tanh cannot die like this: it saturates,
+# and may recover.
 #
 # | | |
 # |---|---|
 # | in the paper | ReLU after every layer but the last (section 3.1); six times as fast to 25 % on CIFAR-10; biases of 1 in some layers, so that the ReLUs begin with inputs above 0 (section 5) |
-# | in the code of 2012 | the neuron is a parameter of each layer, `neuron=relu`; at layer 1 it stands behind the pooling, which gives the same numbers where nothing lies between (lesson 08 looks at what lies between) |
+# | in the code of 2012 | the neuron is a parameter of each layer, `neuron=relu`; in layer 1 it comes after the pooling, which gives the same numbers if no layer lies between (lesson 08 discusses the layer between) |
 # | here | the slope at exactly 0 is 0; `F.conv2d_relu` and `F.max_pool2d_relu` do two steps in one |
 
 # %% [markdown] lang="en"
 # ## Quiz
 #
-# **1.** Ten layers of sigmoid: by how much is a gradient made smaller by the slopes alone, at least?
+# **1.** Ten layers of sigmoid: by which factor do the slopes alone shrink a gradient, at least?
 #
 # <details><summary>Answer</summary>
-# By 4 ** 10, about a million: the largest slope is 1/4, and the slopes of ten layers multiply. Large
-# weights could make up for it, but large weights saturate the sigmoid.
+# By 4 ** 10, about a million: the largest slope is 1/4, and the slopes of ten layers multiply.
+# Large weights could compensate, but large weights saturate the sigmoid.
 # </details>
 #
-# **2.** Somebody compares ReLU and tanh with one learning rate for both and finds a factor of ten.
-# What has been measured?
+# **2.** A comparison of ReLU and tanh with one learning rate for both gives a factor of ten. What
+# was measured?
 #
 # <details><summary>Answer</summary>
-# For which of the two that rate was better. The paper chose a rate for each.
+# Which of the two that rate suits better. The paper chose a rate for each.
 # </details>
 #
 # **3.** All weights of one layer are multiplied by 10, and its biases are 0. What happens to its

@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | goal | Write a convolution in four loops, foretell the size of its output, and see what a filter sees. |
+# | goal | Write a convolution in four loops, compute the size of its output, and see what filters detect. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
-# | before | 02 Tensors: arrays with axes; 03 A linear model, which looks at all pixels at once |
+# | before | 02 Tensors: arrays with axes; 03 A linear model, with one weight for each pixel |
 
 # %%
 import time
@@ -21,15 +21,15 @@ from tinynet.lessons import check, figure, hint, move, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# A linear layer has one weight for each pixel. If the shape moves by one pixel, it meets other
-# weights, and the layer has to learn the same shape again at every place.
+# A linear layer has one weight for each pixel. If the shape moves by one pixel, other weights apply
+# to it, and the layer has to learn the same shape again at every position.
 #
-# A convolution takes another way. It has a small **filter** of weights and lays it on the picture
-# like a stencil. Under the stencil lies a **window** of the picture. Multiply each pixel by the
-# weight above it and add up the products: that is one output. Then move the stencil, and do it
-# again with the same weights. What was learned at one place is known at all places.
+# A convolution has a small **filter** of weights, which it applies to one part of the picture at a
+# time, the **window**. Multiply each pixel of the window by its weight and add up the products:
+# that is one output. Then move the window, and do it again with the same weights. What is learned
+# at one position applies at all positions.
 #
-# Here is one window. Which number comes out?
+# Here is one window. What is the output?
 
 # %%
 x = np.array([[1, 2, 0], [0, 1, 3], [2, 1, 1]])
@@ -38,8 +38,8 @@ print(x * weight)
 print((x * weight).sum())
 
 # %% [markdown] lang="en"
-# Now let the window slide. The picture below is 7 x 7, the filter 3 x 3, and every weight is 1/9:
-# each output is the mean of nine pixels, which blurs.
+# Now slide the window. The picture below is 7 x 7, the filter 3 x 3, and every weight is 1/9: each
+# output is the mean of nine pixels, which blurs.
 #
 # Before you run the cell: how many outputs are there?
 
@@ -48,7 +48,8 @@ print((x * weight).sum())
 def draw_window(i=2, j=1):
     """Draw a picture with its window at (i, j), the filter, and the outputs up to there."""
     x = np.zeros((7, 7))
-    x[1:6, 3], x[3, 1:6] = 9, 9  # a plus
+    x[1:6, 3] = 9
+    x[3, 1:6] = 9  # a plus
     y = np.full((5, 5), np.nan)
     for place in range(5 * i + j + 1):
         h, w = divmod(place, 5)
@@ -76,22 +77,22 @@ move(draw_window, i=range(5), j=range(5))
 
 # %% [markdown] lang="en"
 # Move the window yourself. In a notebook with ipywidgets there are two sliders below the figure;
-# without them call `figure(*draw_window(i, j))` with `i` and `j` of your own.
+# without them call `figure(*draw_window(i, j))` with your own `i` and `j`.
 
 # %% [markdown] lang="en"
 # ### How many windows fit
 #
-# Two more numbers belong to a convolution. The **stride** $S$ is how far the window moves at a
-# time. The **padding** $P$ is how many zeros are put on each side of the picture first, so that
-# the window can stand on the border too.
+# A convolution has two more parameters. The **stride** $S$ is the distance between neighbouring
+# windows. The **padding** $P$ is the number of zeros added on each side of the picture, so that
+# windows can extend over the border.
 #
-# Along one axis the padded picture is $H + 2P$ pixels wide. The first window starts at 0, and a
-# window of $K$ pixels may start at $H + 2P - K$ at the latest. Between the two we go in steps
-# of $S$:
+# Along one axis the padded picture is $H + 2P$ pixels wide. The first window starts at 0, and the
+# last possible start of a window of $K$ pixels is $H + 2P - K$. The windows in between start $S$
+# apart:
 #
 # $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
 #
-# The bracket rounds down: a step that does not fit is not taken.
+# The bracket rounds down: an incomplete step does not count.
 
 
 # %% tags=["exercise"]
@@ -116,8 +117,8 @@ check("05.1", my_output_size)
 # %% [markdown] lang="en"
 # ### Four loops
 #
-# Real pictures have channels: red, green and blue. A filter is as deep as the picture, it has
-# weights for each channel, and one output still is one number. A layer has many filters, and each
+# Real pictures have channels: red, green and blue. A filter is as deep as the picture: it has
+# weights for each channel, and one output is still one number. A layer has many filters, and each
 # makes one channel of the output. With a batch of $N$ pictures:
 #
 # $$y[n,o,i,j] = bias[o] + \sum_{c,p,q} weight[o,c,p,q] \; x[n,\; c,\; S\,i + p - P,\;
@@ -131,8 +132,8 @@ check("05.1", my_output_size)
 # | $n, o, i, j$ | which picture, which filter, which place |
 # | $c, p, q$ | where inside the window |
 #
-# Outside of the picture $x$ is 0. The letters on the left of the equation are your four loops. The
-# sum on the right is one product of two small arrays.
+# Outside the picture $x$ is 0. The indices on the left of the equation are your four loops. The sum
+# on the right is the sum of a product of two small arrays.
 
 
 # %% tags=["exercise"]
@@ -149,15 +150,18 @@ check("05.2", my_conv2d)
 
 # %% tags=["solution"]
 def my_conv2d(x, weight, bias, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     y = np.zeros((N, OC, OH, OW), x.dtype)
     for n in range(N):
         for o in range(OC):
             for i in range(OH):
                 for j in range(OW):
-                    h, w = stride * i, stride * j
+                    h = stride * i
+                    w = stride * j
                     window = x[n, :, h : h + KH, w : w + KW]
                     y[n, o, i, j] = (window * weight[o]).sum() + bias[o]
     return y
@@ -166,15 +170,15 @@ def my_conv2d(x, weight, bias, stride, padding):
 check("05.2", my_conv2d)
 
 # %% [markdown] lang="en"
-# ### What a filter sees
+# ### What a filter detects
 #
-# Two discs of the built-in pictures, one striped in rows and one in columns. Three filters: the
-# blur with nine times 1/9, one that subtracts the pixels above from those below, and one that
-# subtracts the pixels on the left from those on the right. The last two answer 0 where nothing
-# changes, and loudly where there is an edge.
+# We take two discs of the built-in pictures, one with horizontal stripes (rows) and one with
+# vertical stripes (columns), and three filters: the blur with nine times 1/9, one that subtracts
+# the pixels above from those below, and one that subtracts the pixels on the left from those on the
+# right. The last two give 0 where the picture is uniform, and large values at edges.
 #
-# The figure shows how strong the answer of an edge filter is, without its sign: dark is strong.
-# Predict: which of the two edge filters answers to the disc with columns?
+# The figure shows the absolute output of the edge filters: dark is strong. Predict: which of the
+# two edge filters responds to the disc with columns?
 
 # %%
 shapes = tn.data.Shapes(train=False, seed=0)
@@ -215,34 +219,34 @@ for axis in axes.flat:
 strength = np.abs(seen[:, 1:, 1:-1, 1:-1]).mean(axis=(2, 3))  # (2 pictures, down and across)
 ratios = strength.max(axis=1) / strength.min(axis=1)
 fig.suptitle(
-    f"Rows wake the filter for edges {('down', 'across')[strength[0].argmax()]} "
-    f"({ratios[0]:.1f} times the other), columns that for edges "
+    f"Rows activate the filter for edges {('down', 'across')[strength[0].argmax()]} "
+    f"({ratios[0]:.1f} times the other), columns the filter for edges "
     f"{('down', 'across')[strength[1].argmax()]} ({ratios[1]:.1f} times)"
 )
 figure(
     fig,
     "Two striped discs, blurred and filtered for edges. "
     + " ".join(
-        f"The {kind} answers with {a:.3f} on average to the filter for edges down and with "
-        f"{b:.3f} to that for edges across."
+        f"The {kind} gives {a:.3f} on average with the filter for edges down and "
+        f"{b:.3f} with the filter for edges across."
         for kind, (a, b) in zip(kinds, strength, strict=True)
     ),
 )
 
 # %% [markdown] lang="en"
-# The two edge filters tell rows from columns wherever the disc stands. A network need not be given
-# such filters: it finds its own by training, and the first ones it finds often look like these.
+# The two edge filters distinguish rows from columns wherever the disc is. A network does not need
+# such filters as input: it learns its own, and those of its first layer often look like these.
 #
-# Sizes are where most mistakes are made, also in print. Answer before you compute:
+# Most mistakes, also in print, are made with sizes. Answer before you compute:
 #
 # - a: a 7 x 7 picture under a 3 x 3 window, stride 1, no padding. How many outputs along one axis?
 # - b: 32 x 32 x 3 under a 5 x 5 x 3 filter, stride 1, no padding. How many outputs along one axis?
 # - c: how many numbers does that one filter have, with its bias?
 # - d: 64 filters of 3 x 3 on 128 channels. How many weights, without biases?
-# - e: AlexNet's first layer by its text: 224 pixels, an 11 x 11 window, stride 4, no padding. How
-#   many outputs along one axis?
+# - e: AlexNet's first layer as the paper's text gives it: 224 pixels, an 11 x 11 window, stride 4,
+#   no padding. How many outputs along one axis?
 # - f: the same with 227 pixels. How many outputs along one axis?
-# - g: which padding keeps 27 x 27 under a 5 x 5 window, stride 1?
+# - g: which padding keeps the size 27 x 27 with a 5 x 5 window, stride 1?
 # - h: how many multiply-adds has the layer of f, with 96 filters on 3 channels?
 
 
@@ -272,12 +276,12 @@ check("05.3", my_sizes)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# `check` tried a few small cases. The library has a harder judge, `tn.testing.check_kernel`: odd
-# shapes, two float types, other orders in memory, read-only arrays. It is the one that holds the
-# library's own kernels to their definitions. It is silent if all is well.
+# `check` tried a few small cases. The library has a stricter judge, `tn.testing.check_kernel`: odd
+# shapes, two float types, other memory layouts, read-only arrays. It also tests the library's own
+# kernels against their definitions. It raises nothing if all is well.
 #
 # We try it on three candidates: the library's function, and two with a mistake. The first mistake
-# turns the filter round. The second forgets one column of the window.
+# flips the filter. The second omits one column of the window.
 
 
 # %%
@@ -305,7 +309,7 @@ def verdict(candidate):
         tn.testing.check_kernel(candidate, *case, against=library)
     except AssertionError as error:
         return str(error)
-    return f"{candidate.__name__}: silence, it is right"
+    return f"{candidate.__name__}: no error, it is right"
 
 
 for candidate in (library, turned_round, a_column_less):
@@ -313,8 +317,8 @@ for candidate in (library, turned_round, a_column_less):
 
 # %% [markdown] lang="en"
 # When your `my_conv2d` passes the check above, ask `print(verdict(my_conv2d))` too. If it says that
-# your result is float64 where float32 was expected, you have met a common mistake: `np.zeros`
-# without a type makes float64, and the whole network then computes in it, at half the speed.
+# your result is float64 where float32 was expected, that is a common mistake: `np.zeros` without a
+# dtype makes float64, and the whole network then computes in float64, at half the speed.
 
 # %% [markdown] lang="en"
 # ## Meet
@@ -325,14 +329,13 @@ for candidate in (library, turned_round, a_column_less):
 show(tn.kernels.conv2d_forward)
 
 # %% [markdown] lang="en"
-# There are none: `im2col` lays all windows side by side, and one matrix product does the rest. That
-# is lesson 06. Until then read past `Pair` (two numbers, down and across), `gemm` (the matrix
-# product) and the decorator. The equation stands at the top of the same file,
-# `tinynet/kernels/conv.py`. Two more words are there. Dilation spreads the pixels of a window apart;
-# it is 1 in all these lessons. Groups are AlexNet's two towers, lesson 13.
+# There are none: `im2col` copies all windows side by side, and one matrix product does the rest.
+# That is lesson 06. Until then skip `Pair` (two numbers, down and across), `gemm` (the matrix
+# product) and the decorator. The equation is at the top of the same file,
+# `tinynet/kernels/conv.py`. It has two more parameters. Dilation spreads the pixels of a window
+# apart; it is 1 in all these lessons. Groups are AlexNet's two towers, lesson 13.
 #
-# The size formula has a file of its own, because pooling needs it as well. `ceil_mode` is the other
-# way to round.
+# The size formula is in a separate file, because pooling needs it too. `ceil_mode` rounds up.
 
 # %%
 show(tn.kernels.geometry.output_size)
@@ -340,9 +343,9 @@ show(tn.kernels.geometry.output_size)
 # %% [markdown] lang="en"
 # ## Faster
 #
-# One turn of the four loops is one product of two small arrays. We measure one turn, and multiply by
-# the number of turns. Against it stand the library's definition in NumPy, and its loops compiled by
-# Numba, both on 64 pictures. Guess first: how many times faster is each?
+# One iteration of the four loops is one product of two small arrays. We measure one iteration and
+# multiply by the number of iterations. We compare it with the library's definition in NumPy and its
+# loops compiled by Numba, both on 64 pictures. Guess first: how many times faster is each?
 
 
 # %%
@@ -368,7 +371,7 @@ bias = np.zeros(16, np.float32)
 turns = 16 * 32 * 32  # outputs of one picture, with padding 2
 
 one = seconds(thousand_turns) / 1000
-print(f"one turn: {1e6 * one:.1f} microseconds; {turns:,} turns a picture")
+print(f"one iteration: {1e6 * one:.1f} microseconds; {turns:,} iterations a picture")
 taken = {"four loops": turns * one}
 for kind in ("reference", "numba"):
     with tn.kernels.use(kind):
@@ -379,15 +382,15 @@ for name, each in taken.items():
     )
 
 # %% [markdown] lang="en"
-# A turn of a loop in Python costs microseconds, whatever it computes. A forward pass of AlexNet has
-# 724,406,816 multiply-adds (lesson 12 counts them), a training run has millions of passes; nobody
-# could have trained it like that. Lesson 06 explains the second line, lesson 16 the third.
+# An iteration of a Python loop costs microseconds, whatever it computes. A forward pass of AlexNet
+# has 724,406,816 multiply-adds (lesson 12 counts them), and a training run has millions of passes:
+# training it like this is not feasible. Lesson 06 explains the second line, lesson 16 the third.
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# **Padding with zeros is a statement about the world.** Blur a picture that is white everywhere.
-# What will the corner be?
+# **Zero padding is an assumption about the pixels outside.** Blur a picture that is white
+# everywhere. What will the corner be?
 
 # %%
 white = tn.tensor(np.ones((1, 1, 6, 6)))
@@ -395,31 +398,32 @@ blurred = tn.functions.conv2d(white, tn.tensor(np.full((1, 1, 3, 3), 1 / 9)), pa
 print(np.round(blurred.numpy()[0, 0], 2))
 
 # %% [markdown] lang="en"
-# 4/9: of the nine pixels only four are inside the picture, the others count as black. Networks live
-# with this border. Some learn from it where the border is.
+# 4/9: only four of the nine pixels are inside the picture, the others count as black. Networks
+# tolerate this border effect. Some use it to learn where the border is.
 #
-# **A filter turned round.** In mathematics a convolution turns the filter by 180 degrees. This
-# library does not, and neither did the paper's code: it computes a correlation, and everybody calls
-# it convolution. For which of our three filters does it matter, and how?
+# **A flipped filter.** In mathematics a convolution rotates the filter by 180 degrees. This library
+# does not, and neither did the paper's code: it computes a cross-correlation, which the field calls
+# convolution. For which of our three filters does it matter, and how?
 
 # %%
 for name, one in zip(("blur", "down", "across"), filters, strict=True):
     straight = library(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
     round_ = turned_round(grey[chosen], one[None], np.zeros(1, np.float32), 1, 0)
-    same, opposite = np.allclose(straight, round_), np.allclose(straight, -round_, atol=1e-6)
+    same = np.allclose(straight, round_)
+    opposite = np.allclose(straight, -round_, atol=1e-6)
     print(f"{name:<8} the same: {same!s:<6} the sign flipped: {opposite}")
 
 # %% [markdown] lang="en"
-# A network that learns its filters does not care: it learns them turned. Somebody who loads weights
-# that another program has trained cares very much.
+# For a network that learns its filters it makes no difference: it learns them rotated. For weights
+# that another program has trained it matters a lot.
 #
-# **A filter that does not add up to 1.** Leave out the 1/9: nine ones instead. Every output is nine
-# times as large. A second such layer makes it 81 times. Lesson 04's networks start with weights of
-# a chosen size for that reason.
+# **A filter that does not add up to 1.** Use nine ones instead of nine times 1/9. Every output is
+# nine times as large. A second such layer makes it 81 times. That is why lesson 04's networks start
+# with scaled weights.
 
 # %% [markdown] lang="en"
-# **224 or 227, 54 or 55.** The paper gives a picture of 224 pixels, a window of 11 and a stride of 4,
-# and draws 55 outputs. Your formula gives 54. For ten years people have asked who is wrong.
+# **224 or 227, 54 or 55.** The paper states a picture of 224 pixels, a window of 11 and a stride of
+# 4, and draws 55 outputs. Your formula gives 54. For ten years people have asked which is wrong.
 
 # %%
 ways = {
@@ -433,8 +437,8 @@ for name, (numbers, how) in ways.items():
     print(f"{name:<44}{tn.kernels.geometry.output_size(*numbers, **how)}")
 
 # %% [markdown] lang="en"
-# Nobody is. The code of 2012 rounds up: its last window hangs 3 pixels over the right and the lower
-# edge, over zeros. Those who round down need three more pixels to see the same windows.
+# Neither is. The code of 2012 rounds up: its last window extends 3 pixels beyond the right and the
+# lower edge, over zeros. If you round down, you need three more pixels for the same windows.
 #
 # | | |
 # |---|---|
@@ -449,23 +453,23 @@ for name, (numbers, how) in ways.items():
 # How many more weights does it need?
 #
 # <details><summary>Answer</summary>
-# None. The filters are the same; they slide over more places. The
-# outputs and the multiply-adds become about four times as many.
+# None. The filters are the same; they are applied at more positions. The numbers of outputs and
+# multiply-adds become about four times as large.
 # </details>
 #
 # **2.** Can a convolution do what a linear layer does?
 #
 # <details><summary>Answer</summary>
-# Yes: with a window as large as the picture there is one place,
-# and the filter has one weight for each pixel and channel. The other way round, a convolution is a
-# linear layer in which most weights are 0 and the others are shared.
+# Yes: with a window as large as the picture there is one position, and the filter has one weight
+# for each pixel and channel. Conversely, a convolution is a linear layer in which most weights are
+# 0 and the others are shared.
 # </details>
 #
 # **3.** Two 3 x 3 filters are applied one after the other, with nothing in between. Which single filter
 # does the same?
 #
 # <details><summary>Answer</summary>
-# One of 5 x 5. Each output of the second sees 3 x 3 outputs of
-# the first, and these see 5 x 5 pixels; sums of products of sums stay sums. That is why a ReLU
-# stands between two convolutions: without it the second is wasted.
+# One of 5 x 5. Each output of the second depends on 3 x 3 outputs of the first, and these depend on
+# 5 x 5 pixels; a composition of linear maps is linear. That is why there is a ReLU between two
+# convolutions: without it the second is useless.
 # </details>

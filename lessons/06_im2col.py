@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | goal | Replace the four loops by one matrix product, write the way back through it, and see its price. |
+# | goal | Replace the four loops by one matrix product, write its backward, and measure its memory cost. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
-# | before | 05 Convolution by hand: the four loops, which were right and very slow |
+# | before | 05 Convolution by hand: the four loops, correct but very slow |
 
 # %%
 import time
@@ -23,26 +23,27 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# Every output of a convolution is one filter times one window, added up. A row times a column,
-# added up, is also what one element of a matrix product is. So write each filter as a row and each
-# window as a column, and the whole convolution is one product:
+# Every output of a convolution is the sum of one filter times one window. An element of a matrix
+# product is the sum of a row times a column. So write each filter as a row and each window as a
+# column, and the whole convolution is one product:
 #
 # $$\underbrace{y}_{OC \times (OH \cdot OW)} =
 #   \underbrace{weight}_{OC \times (C \cdot KH \cdot KW)} \;
 #   \underbrace{columns}_{(C \cdot KH \cdot KW) \times (OH \cdot OW)}$$
 #
-# Matrix products are the best studied loop there is, and every computer has a fast one. Laying
-# the windows side by side has a name from an old function of MATLAB: **im2col**, image to columns.
+# The matrix product is the best optimised loop, and every computer has a fast one. The
+# rearrangement of windows into columns is named after a MATLAB function: **im2col**, image to
+# columns.
 #
 # $$columns[n,\,(c, p, q),\,(i, j)] = x[n,\; c,\; S\,i + p - P,\; S\,j + q - P]$$
 #
-# See it on a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
+# Here is a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
 # numbers are in each?
 #
 # The library's function is `im2col(x, kernel, stride, padding, dilation)`. Kernel and stride are
 # pairs, down and across. Padding is a pair of pairs: rows of zeros (above, below), columns of zeros
-# (left, right). Dilation would spread the pixels of a window apart; with (1, 1) they are neighbours,
-# and we always leave it at that.
+# (left, right). Dilation would spread the pixels of a window apart; with (1, 1) they are
+# neighbours, and these lessons always use that.
 
 # %%
 x = np.arange(12.0).reshape(1, 1, 3, 4)
@@ -52,13 +53,13 @@ columns = tn.kernels.im2col(x, (2, 2), (1, 1), none, (1, 1))
 print(columns[0])
 
 # %% [markdown] lang="en"
-# Column 0 is the window in the upper left corner: 0, 1, 4, 5. Pixel 5 stands in four columns, for
+# Column 0 is the window in the upper left corner: 0, 1, 4, 5. Pixel 5 is in four columns, because
 # it lies in four windows.
 #
 # ### All windows without a copy
 #
-# An array in NumPy is a piece of memory and a list of **strides**: for every axis, how many bytes
-# it is to the next element. Pictures (N, C, H, W) of float64, one after the other in memory:
+# A NumPy array is a block of memory and a list of **strides**: for every axis, the distance in
+# bytes to the next element. Pictures (N, C, H, W) of float64, one after the other in memory:
 
 # %%
 x = np.zeros((2, 3, 5, 7))
@@ -68,9 +69,9 @@ print(x.strides)
 # 8 bytes to the next pixel, 56 to the next row of 7, 280 to the next channel, 840 to the next
 # picture.
 #
-# NumPy also lets us invent strides. Two axes may then lead to the same memory, and that is just
-# what overlapping windows are. The array of all windows has six axes, (N, C, KH, KW, OH, OW):
-# which picture, which channel, where in the window, which window. What are its six strides?
+# In NumPy we can also choose the strides. Then several indices may refer to the same memory, as
+# overlapping windows require. The array of all windows has six axes, (N, C, KH, KW, OH, OW):
+# picture, channel, position in the window, window. What are its six strides?
 
 
 # %% tags=["exercise"]
@@ -94,9 +95,9 @@ def my_strides(strides, stride):
 check("06.1", my_strides)
 
 # %% [markdown] lang="en"
-# The library's `windows` does this with `as_strided`, a function of NumPy that believes whatever it
-# is told. Wrong strides read memory that is not ours, so the library has one such place only. A view
-# of a picture of 4 x 4 with all its 3 x 3 windows; how many bytes does it take?
+# The library's `windows` does this with `as_strided`, a NumPy function that does not check the
+# strides. Wrong strides read memory outside the array, so the library calls it in one place only.
+# How many bytes does a view of all 3 x 3 windows of a 4 x 4 picture take?
 
 # %%
 x = np.arange(16.0).reshape(1, 1, 4, 4)
@@ -105,13 +106,14 @@ print(view.shape, view.size, "numbers seen,", x.size, "numbers stored")
 print(np.shares_memory(view, x))
 
 # %% [markdown] lang="en"
-# None. The copy comes when the six axes are joined to two, because no strides can describe that.
+# None beyond the picture's own. The copy is made when the six axes are merged, because no strides
+# can describe the result.
 #
 # ### The product
 #
-# Now the convolution: columns, one `@`, and the shape put right. There is no bias this time. `stride`
-# and `padding` are whole numbers, and `tn.kernels.im2col` wants pairs: with `both = (padding,
-# padding)` its padding is `(both, both)`.
+# Now the convolution: columns, one `@`, and a reshape. There is no bias this time. `stride` and
+# `padding` are whole numbers, but `tn.kernels.im2col` takes pairs: with `both = (padding, padding)`
+# its padding is `(both, both)`.
 
 
 # %% tags=["exercise"]
@@ -128,8 +130,10 @@ check("06.2", my_conv2d)
 
 # %% tags=["solution"]
 def my_conv2d(x, weight, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     both = (padding, padding)
     columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
@@ -138,9 +142,9 @@ def my_conv2d(x, weight, stride, padding):
 check("06.2", my_conv2d)
 
 # %% [markdown] lang="en"
-# ### 1 x 1: nothing to lay out
+# ### 1 x 1: no rearrangement
 #
-# A window of one pixel: what does im2col do then?
+# What does im2col do with a window of one pixel?
 
 # %%
 x = np.random.default_rng(0).normal(size=(2, 5, 4, 6))
@@ -148,10 +152,10 @@ columns = tn.kernels.im2col(x, (1, 1), (1, 1), none, (1, 1))
 print(columns.shape, np.array_equal(columns, x.reshape(2, 5, 24)))
 
 # %% [markdown] lang="en"
-# Nothing at all. A 1 x 1 convolution is a matrix product over channels, the same at every pixel: a
-# small linear layer that mixes 5 numbers into others. It is cheap, so networks use it to make the
-# channels fewer before a larger window. Weights of a 3 x 3 convolution from 256 to 256 channels,
-# and of the same with 64 channels in between:
+# Only a reshape. A 1 x 1 convolution is a matrix product over channels, the same at every pixel: a
+# small linear layer that mixes the 5 channels. It is cheap, so networks use it to reduce the number
+# of channels before a larger window. Compare the weights of a 3 x 3 convolution from 256 to 256
+# channels with the same through 64 channels in between:
 
 # %%
 direct = 3 * 3 * 256 * 256
@@ -161,11 +165,11 @@ print(f"{direct:,} against {squeezed:,}: {direct / squeezed:.1f} times fewer")
 # %% [markdown] lang="en"
 # ### The way back
 #
-# Training needs gradients. That of the matrix product is in lesson 03. What remains is the
+# Training needs gradients. The gradient of the matrix product is in lesson 03. What remains is the
 # gradient of im2col: given the gradient of every number in the columns, what is the gradient of the
 # picture?
 #
-# im2col copies. A pixel that was copied to four places has four ways to change the loss, so its
+# im2col copies. A pixel that was copied to four positions affects the loss in four ways, so its
 # gradient is the **sum** of four numbers:
 #
 # $$gx[n, c, h, w] = \sum_{\text{all } (p,q,i,j) \text{ that read it}} gcolumns[n, (c,p,q), (i,j)]$$
@@ -178,7 +182,7 @@ print(f"{direct:,} against {squeezed:,}: {direct / squeezed:.1f} times fewer")
 
 # %% tags=["exercise"]
 def my_col2im(columns, shape, K, stride):
-    "Your code: gx of `shape` (N, C, H, W), every number of columns added where it came from."
+    "Your code: gx (N, C, H, W); add every number of columns to the pixel it was copied from."
     return None
 
 
@@ -191,7 +195,8 @@ check("06.3", my_col2im)
 # %% tags=["solution"]
 def my_col2im(columns, shape, K, stride):
     N, C, H, W = shape
-    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    OH = (H - K) // stride + 1
+    OW = (W - K) // stride + 1
     columns = columns.reshape(N, C, K, K, OH, OW)
     gx = np.zeros(shape, columns.dtype)
     for p in range(K):
@@ -207,9 +212,10 @@ check("06.3", my_col2im)
 # %% [markdown] lang="en"
 # ### What one output sees
 #
-# The gradient answers another question too. Send a 1 back from one single output: every pixel with
-# a gradient other than 0 was seen by it. Those pixels are its **receptive field**. Stack three 3 x 3
-# convolutions, here from one channel to one, and predict: how wide is it after one, two and three?
+# The gradient also shows what an output depends on. Pass back a gradient of 1 from one single
+# output: it depends on exactly the pixels with a nonzero gradient. Those pixels are its **receptive
+# field**. Stack three 3 x 3 convolutions, here with one channel each, and predict: how wide is it
+# after one, two and three?
 
 # %%
 weights = [tn.tensor(np.ones((1, 1, 3, 3))) for _ in range(3)]
@@ -226,20 +232,20 @@ for depth in (1, 2, 3):
 # %% [markdown] lang="en"
 # Three layers see 7 x 7 pixels with 27 weights, where one 7 x 7 filter needs 49. With C channels
 # everywhere both numbers are multiplied by C * C. That is the argument of VGG, which lesson 18
-# weighs.
+# examines.
 
 # %% [markdown] lang="en"
 # ## Judge
 #
-# For a linear function there is a judge without any step size. im2col only copies, so it is linear:
-# it is some huge matrix $A$, though nobody writes it down. Its backward must be the transpose of
-# that matrix, and a transpose is known by one equation, for all $x$ and $u$:
+# For a linear function there is a judge without a step size. im2col only copies, so it is linear:
+# it multiplies by a huge matrix $A$, which is never written out. Its backward must multiply by the
+# transpose of that matrix, and one equation, for all $x$ and $u$, defines the transpose:
 #
 # $$\langle A x, u \rangle = \langle x, A^T u \rangle$$
 #
-# Draw $x$ and $u$ at random, compute both sides, compare. `tn.testing.check_adjoint` does it. Three
-# candidates: the library's col2im, one that writes `=` where `+=` belongs, and one that takes the
-# mean. The second is the most common mistake in this place; which of the three will pass?
+# Draw $x$ and $u$ at random, compute both sides, compare. `tn.testing.check_adjoint` does it. There
+# are three candidates: the library's col2im, one that has `=` instead of `+=`, and one that takes
+# the mean. The second is the most common mistake here. Which of the three will pass?
 
 
 # %%
@@ -267,7 +273,7 @@ x = np.random.default_rng(0).normal(size=(1, 2, 5, 5))
 for candidate in (library, overwritten, averaged):
     try:
         tn.testing.check_adjoint(forward, candidate, x)
-        print(f"{candidate.__name__}: silence, it is right")
+        print(f"{candidate.__name__}: no error, it is right")
     except AssertionError as error:
         print(error)
 
@@ -287,21 +293,21 @@ show(tn.kernels.im2col)
 show(tn.kernels.col2im)
 
 # %% [markdown] lang="en"
-# Why does `col2im` loop over `p` and `q`, and not over the windows? Because two windows may want the
-# same pixel, but for one fixed `(p, q)` all windows want different ones. So `+=` on a slice is safe,
-# and there are only K * K turns.
+# Why does `col2im` loop over `p` and `q`, and not over the windows? Because two windows may contain
+# the same pixel, but for a fixed `(p, q)` all windows use different pixels. So `+=` on a slice is
+# safe, and there are only K * K iterations.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# The price is memory. Each pixel is stored up to K * K times. We compare three ways to compute the
+# im2col costs memory. Each pixel is stored up to K * K times. We compare three ways to compute the
 # same convolution, 16 pictures of 32 x 32 with 16 channels, 32 filters of 5 x 5:
 #
 # - the four loops of lesson 05;
-# - im2col and a product: the library's reference;
+# - im2col and a matrix product: the library's reference;
 # - the library's Numba version, which multiplies small pieces and never builds the columns.
 #
-# Guess before you look: how much more memory than the pictures themselves does the second need?
+# Guess first: how much more memory than the pictures themselves does the second need?
 
 # %%
 rng = np.random.default_rng(0)
@@ -354,8 +360,13 @@ looks = ("#767676", "^"), ("#0072B2", "o"), ("#D55E00", "s")
 for axis, index, label in ((axes[0], 0, "milliseconds"), (axes[1], 1, "megabytes of scratch")):
     for (name, pair), (colour, marker) in zip(ways.items(), looks, strict=True):
         axis.plot(pair[index], name, marker, color=colour, markersize=10)
-        axis.annotate(f"{pair[index]:.3g}", (pair[index], name), (10, 0), va="center",
-                      textcoords="offset points")  # fmt: skip
+        axis.annotate(
+            f"{pair[index]:.3g}",
+            (pair[index], name),
+            (10, 0),
+            va="center",
+            textcoords="offset points",
+        )
     axis.set(xscale="log", xlabel=f"{label} for one picture")
     axis.margins(x=0.25, y=0.35)
     axis.grid(visible=True, axis="y", color="#e4e4e4")
@@ -376,8 +387,8 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# im2col buys its speed with memory. For AlexNet the bill is large. If the columns of a whole batch
-# of 128 were laid out at once, each layer would need:
+# im2col trades memory for speed. For AlexNet the cost is large. If the columns of a whole batch of
+# 128 were stored at once, each layer would need:
 
 # %%
 layers = {  # rows of the columns (all groups), places
@@ -391,22 +402,24 @@ for name, (rows, places) in layers.items():
     print(f"{name}: {4 * rows * places * 128 / 1e6:5.0f} MB")
 
 # %% [markdown] lang="en"
-# A graphics card of 2012 had 3 GB for everything. Real libraries therefore lay out a few pictures
-# at a time, or, like our Numba version, read each window where it lies.
+# A graphics card of 2012 had 3 GB in all. Real libraries therefore build the columns of a few
+# pictures at a time, or, like our Numba version, read each window directly from the picture.
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# The rows of the columns are ordered (c, p, q). Let us order them (p, q, c) instead, and change
-# nothing else: the weights are still written as rows in their own order. The shapes still fit. Two
-# judges are asked: is backward the derivative of forward? And: is it the library's convolution?
-# Which one rings?
+# The rows of the columns are ordered (c, p, q). We order them (p, q, c) instead, and change nothing
+# else: the weight rows keep their order. The shapes still fit. One judge tests whether backward is
+# the derivative of forward, the other whether this is the library's convolution. Which one finds
+# the mistake?
 
 
 # %%
 def as_product(x, weight, joined_first):
-    (N, C, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = H - KH + 1, W - KW + 1
+    (N, C, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = H - KH + 1
+    OW = W - KW + 1
     shape = (N, C, 1, OH * OW) if joined_first == "c" else (N, 1, C, OH * OW)
     shifted = [x[:, :, p : p + OH, q : q + OW].reshape(shape) for p in range(KH) for q in range(KW)]
     columns = F.concatenate(shifted, axis=2 if joined_first == "c" else 1)
@@ -422,7 +435,8 @@ def wrong_order(x, weight):
     return as_product(x, weight, "p, q")
 
 
-x, weight = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 3, 3, 2))
+x = rng.normal(size=(2, 3, 4, 5))
+weight = rng.normal(size=(2, 3, 3, 2))
 for layer in (right_order, wrong_order):
     tn.testing.check_gradient(layer, x, weight)
     print(f"{layer.__name__}: the gradient is right")
@@ -433,17 +447,16 @@ for layer in (right_order, wrong_order):
         print(error)
 
 # %% [markdown] lang="en"
-# The gradient check is satisfied. It has to be: the wrong order is a right layer of another kind,
-# whose weights mean something else, and a network can be trained with it. It fails on the day when
-# somebody loads weights from elsewhere. Somebody's framework ran like this for months
-# (PyDeepFlow, issue 84). A gradient check asks whether forward and backward agree; only a comparison
-# with a definition asks whether forward is what its name says.
+# The gradient check passes. It must pass: the wrong order is a valid layer with permuted weights,
+# and a network can be trained with it. It fails when weights from another program are loaded. One
+# framework ran like this for months (PyDeepFlow, issue 84). A gradient check tests whether forward
+# and backward agree; only a comparison with a definition tests forward itself.
 
 # %% [markdown] lang="en"
 # | | |
 # |---|---|
-# | in the paper | not a word about how; section 1 points to the published code |
-# | in the code of 2012 | kernels of its own, which read each window where it lies; the pictures of a batch are neighbours in memory |
+# | in the paper | no details; section 1 refers to the published code |
+# | in the code of 2012 | its own kernels, which read each window directly from the picture; the pictures of a batch are contiguous in memory |
 # | here | the definition is im2col and a product; the fast versions never build the columns |
 #
 # Caffe, a year later, made im2col and a matrix product famous, one picture at a time.
@@ -455,16 +468,15 @@ for layer in (right_order, wrong_order):
 # picture?
 #
 # <details><summary>Answer</summary>
-# Not at all, if the sides are even: every pixel lies in exactly
-# one window. Then col2im is even the inverse of im2col.
+# Not at all, if the sides are even: every pixel lies in exactly one window. In this case col2im is
+# even the inverse of im2col.
 # </details>
 #
-# **2.** col2im(im2col(x)) with 3 x 3 windows, stride 1, no padding, on a large picture: by which factor
-# is a pixel in the middle multiplied, and one in the corner?
+# **2.** col2im(im2col(x)) with 3 x 3 windows, stride 1, no padding, on a large picture: by which
+# factor is a pixel in the middle multiplied, and by which one in the corner?
 #
 # <details><summary>Answer</summary>
-# By 9 and by 1: the numbers of windows in which they lie. Try it
-# with a picture of ones.
+# By 9 and by 1: the numbers of windows that contain them. Try it with a picture of ones.
 # </details>
 #
 # **3.** Which judge can you use for im2col that you cannot use for a ReLU?

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | goal | Write max-pooling forward and backward, and see what overlap and ties do to a gradient. |
+# | goal | Write max-pooling forward and backward, and see the effect of overlap and ties on the gradient. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 is used if it is there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 is used if present |
 # | before | 05 Convolution by hand: windows, strides and output sizes |
 
 # %%
@@ -23,15 +23,15 @@ from tinynet.lessons import check, figure, hint, move, pictures, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# A convolution says *where* it found an edge. To recognise a disc we rarely need to know that to
-# the pixel. Max-pooling keeps the strongest answer of each window and forgets where in the window
-# it was:
+# The output of a convolution shows *where* an edge is. To recognise a disc we rarely need that
+# position to the pixel. Max-pooling keeps the largest value of each window and discards its
+# position in the window:
 #
 # $$y[n, c, i, j] = \max_{0 \le p, q < k}\; x[n, c,\; s\,i + p,\; s\,j + q]$$
 #
-# The window has $k \times k$ pixels, and the next one begins $s$ pixels further. For years people
-# took $s = k$, windows side by side. AlexNet takes $k = 3$ and $s = 2$, so neighbours share a row
-# or a column (paper, section 3.4). Here is where the windows lie.
+# The window has $k \times k$ pixels, and the next one begins $s$ pixels further. Before AlexNet the
+# usual choice was $s = k$, windows side by side. AlexNet takes $k = 3$ and $s = 2$, so neighbours
+# share a row or a column (paper, section 3.4). The figure shows the windows.
 
 
 # %%
@@ -67,12 +67,12 @@ def draw_window(i, j, k=3, s=2, side=7):
 move(draw_window, i=range(3), j=range(3))
 
 # %% [markdown] lang="en"
-# A pixel in the numbers above lies in one, two or four windows. Remember that: it decides how the
-# gradient has to be collected.
+# A pixel lies in one, two or four windows, as the numbers above show. Remember this: backward has
+# to add up the gradients of these windows.
 #
-# First forward. Two loops over the output are enough; NumPy does the rest for all images and
-# channels at once. Return an array of the type of `x` (`x.dtype`): a layer between float32 layers
-# must not make float64.
+# First forward. Two loops over the output are enough; NumPy handles all images and channels at
+# once. Return an array with the dtype of `x`: a layer between float32 layers must not return
+# float64.
 
 
 # %% tags=["exercise"]
@@ -90,7 +90,8 @@ check("07.1", my_max_pool)
 # %% tags=["solution"]
 def my_max_pool(x, k, s):
     N, C, H, W = x.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     y = np.empty((N, C, OH, OW), x.dtype)
     for i in range(OH):
         for j in range(OW):
@@ -101,13 +102,13 @@ def my_max_pool(x, k, s):
 check("07.1", my_max_pool)
 
 # %% [markdown] lang="en"
-# Now backward. Which pixel does $y[i, j]$ depend on? Only on the winner of its window: raise any
-# other pixel a little and the maximum stays what it was. So the whole of $gy[i, j]$ goes to the
-# winner and nothing to the others:
+# Now backward. Which pixel does $y[i, j]$ depend on? Only on the maximum of its window, the
+# "winner": a small change of any other pixel does not change the maximum. So all of $gy[i, j]$ goes
+# to the winner and nothing to the others:
 #
 # $$gx[n, c, h, w] = \sum_{(i, j)\ \text{won by}\ (h, w)} gy[n, c, i, j]$$
 #
-# Two things to decide. A pixel may win several windows, hence the sum. And two pixels may be
+# Note two special cases. A pixel may win several windows, hence the sum. And two pixels may be
 # equal: we give the gradient to the first in row-major order, as PyTorch and Caffe do.
 #
 # Predict: the image has three rows, 1 0 9 0 1 and two of zeros. $k = 3$, $s = 2$ give two windows.
@@ -116,7 +117,7 @@ check("07.1", my_max_pool)
 
 # %% tags=["exercise"]
 def my_max_pool_backward(gy, x, k, s):
-    "Your code: every window gives its gradient to its first maximum; return gx (N, C, H, W)."
+    "Your code: every window's gradient goes to its first maximum; return gx (N, C, H, W)."
     return None
 
 
@@ -144,12 +145,12 @@ check("07.2", my_max_pool_backward)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# A check knows the answers to its own questions. A judge knows only what a derivative is: it moves
-# $x$ a little in a random direction, and compares. These judges test every op of the library.
+# A check compares with known answers. A judge needs no answers: it changes $x$ a little in a random
+# direction and compares the slope with backward. These judges test every op of the library.
 #
-# `F.max_pool2d` stands here, so that the cell runs before you have solved anything. For your own
-# pool take the "#" away from the last lines: a `tn.Function` is a forward and a backward that belong
-# together.
+# The cell uses `F.max_pool2d`, so that it runs before you have solved the exercises. To test your
+# own pool, remove the "#" from the last lines: a `tn.Function` combines a forward with its
+# backward.
 
 # %%
 x = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
@@ -168,8 +169,8 @@ print("the gradient of max_pool2d is the slope of max_pool2d")
 # print("and so is yours")
 
 # %% [markdown] lang="en"
-# What does the judge say where two pixels are equal? There the maximum has a kink: to one side the
-# slope is another than to the other side. There is no derivative, and an honest judge refuses.
+# What does the judge say where two pixels are equal? There the maximum has a kink: the slopes on
+# the two sides differ. There is no derivative, and the judge refuses.
 
 # %%
 try:
@@ -180,7 +181,7 @@ except ValueError as refusal:
 # %% [markdown] lang="en"
 # ## Meet
 #
-# This is the library's backward, read from the library as you run the cell.
+# This is the library's backward, read from its source as you run the cell.
 
 # %%
 show(kernels.max_pool2d_backward)
@@ -188,18 +189,18 @@ show(kernels.max_pool2d_backward)
 # %% [markdown] lang="en"
 # Compare it with yours.
 #
-# 1. It never looks at `x`. Forward noted each `winner` as a number $p \cdot KW + q$ in one byte.
+# 1. It does not use `x`. Forward stored each `winner` as a number $p \cdot KW + q$ in one byte.
 #    Keeping `x` would cost four bytes for each of its pixels.
-# 2. It loops over the $k \cdot k$ places in a window, not over the windows: 9 rounds for AlexNet's
-#    pools, whatever the size of the image.
+# 2. It loops over the $k \cdot k$ positions in a window, not over the windows: 9 iterations for
+#    AlexNet's pools, whatever the size of the image.
 # 3. It has the same `+=`, and for the same reason.
 
 # %% [markdown] lang="en"
-# What does an overlap buy? Move an image by one pixel and look how much the pooled features change.
-# It is still the same thing that we see, so a good summary should hardly change.
+# What is the benefit of overlap? Shift an image by one pixel and measure how much the pooled
+# features change. The object is the same, so good features should hardly change.
 #
-# We take edges (two Sobel filters and their negatives, then a ReLU), pool them in three ways that
-# all halve the size, and shift. Predict the order of the three.
+# We compute edges (two Sobel filters and their negatives, then a ReLU), pool them in three ways
+# that all halve the size, and shift the image. Predict the order of the three.
 
 # %%
 edge = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 24
@@ -210,7 +211,7 @@ ways = {"every second pixel": 1, "2 x 2 windows": 2, "3 x 3 windows": 3}
 
 
 def features(pixels, k):
-    """Return edges, pooled by k x k windows every 2 pixels; 10 x 10 places of them."""
+    """Return edges, pooled by k x k windows every 2 pixels, at 10 x 10 positions."""
     edges = F.relu(F.conv2d(tn.tensor(pixels), tn.tensor(weight)))
     return F.max_pool2d(edges, k, 2).numpy()[:, :, :10, :10]
 
@@ -246,41 +247,43 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# The overlapping windows notice the shift least: they are larger, and neighbours see some of the same
-# pixels. Pictures that differ by a pixel look more alike to the next layer. Is that why such nets
-# "find it slightly more difficult to overfit", as the paper observes (section 3.4)?
+# The shift changes the overlapping windows least: they are larger, and neighbours share pixels.
+# Pictures that differ by a shift of one pixel give more similar inputs to the next layer. Is that
+# why such nets "find it slightly more difficult to overfit", as the paper observes (section 3.4)?
 #
-# We tried. Two small nets that differ in their pooling windows alone learn the same 500 drawn
-# pictures, first for 20 epochs at a learning rate of 0.02, from five seeds. Accuracies in percent,
-# mean (least to most), from `python -m tinynet.lessons.measure overlap --seeds 5`:
+# We trained two small nets that differ only in their pooling windows on the same 500 drawn
+# pictures, first for 20 epochs at a learning rate of 0.02, with five seeds. Accuracies in percent,
+# mean (min to max), from `python -m tinynet.lessons.measure overlap --seeds 5`:
 #
-# | rate 0.02 | the 500 of training | 1000 others | gap |
+# | rate 0.02 | 500 training pictures | 1000 test pictures | gap |
 # |---|---|---|---|
 # | 2 x 2 every 2 | 97.2 (86.0 to 100.0) | 65.1 (52.6 to 73.5) | 32.1 (26.5 to 37.8) |
 # | 3 x 3 every 2 | 75.7 (33.8 to 100.0) | 56.0 (23.4 to 78.5) | 19.7 (10.4 to 26.0) |
 #
-# The gap is smaller with overlap, in every seed. Is that the answer? Decide before you read on.
+# The gap is smaller with overlap, in every seed. Does this answer the question? Decide before you
+# read on.
 #
-# It is not. Look at the second column: at this rate some of the nets with overlap had hardly learnt
-# their own 500 pictures, and who has learnt less overfits less. A gap is worth something only between
-# nets that have learnt equally well. So, once more with half the rate and 30 epochs:
+# It does not. Look at the second column: at this rate some of the nets with overlap had hardly
+# fitted their own 500 pictures, and a net that fits less overfits less. Gaps can be compared only
+# between nets that fit the training set equally well. So we repeat it with half the rate and 30
+# epochs:
 #
-# | rate 0.01 | the 500 of training | 1000 others | gap |
+# | rate 0.01 | 500 training pictures | 1000 test pictures | gap |
 # |---|---|---|---|
 # | 2 x 2 every 2 | 100.0 (100.0 to 100.0) | 63.8 (60.8 to 67.2) | 36.2 (32.8 to 39.2) |
 # | 3 x 3 every 2 | 99.2 (95.8 to 100.0) | 73.2 (67.2 to 76.7) | 26.0 (23.3 to 28.6) |
 #
-# Now both know their pictures by heart, and the nets with overlap do better on the others, in every
-# seed: the gap is smaller by 10.2 points (7.4 to 12.3). So yes, here it reduces overfitting. What the
-# table does not say is why: a window of 3 x 3 overlaps *and* is larger. And our pictures are drawn at
-# random places, just where forgetting the place helps most. On the photographs of ImageNet the paper
-# found 0.4 and 0.3 points, top-1 and top-5.
+# Now both fit the training set almost completely, and the nets with overlap do better on the test
+# pictures, in every seed: the gap is smaller by 10.2 points (7.4 to 12.3). So yes, here overlap
+# reduces overfitting. The table does not show why: a window of 3 x 3 overlaps *and* is larger. And
+# our shapes have random positions, the case in which discarding the position helps most. On the
+# photographs of ImageNet the paper found 0.4 and 0.3 points, top-1 and top-5.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# The same kernel has other implementations. The reference defines what is right; the others must
-# agree with it. Predict before you run: how many times faster is a compiled loop than NumPy?
+# The same kernel has other implementations. The reference is the definition; the others must agree
+# with it. Predict before you run the cell: how many times faster is a compiled loop than NumPy?
 
 
 # %%
@@ -307,8 +310,8 @@ print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} tim
 # %% [markdown] lang="en"
 # ## Break
 #
-# The most common bug of an overlapping pool is one character: `=` where `+=` belongs. Here it is.
-# Predict: with which windows will a test notice it?
+# The most common bug of an overlapping pool is one character: `=` instead of `+=`. Here it is.
+# Predict: with which windows will a test find it?
 
 
 # %%
@@ -329,14 +332,14 @@ for k, s in ((2, 2), (3, 3), (3, 2)):
     print(f"windows {k} x {k} every {s}: {wrong} of {x.size} gradients are wrong")
 
 # %% [markdown] lang="en"
-# Windows side by side never share a pixel, so there the bug does not exist. A test that tries only
-# $k = s$ cannot fail. Ask of every test: which mistake would it catch?
+# Windows side by side never share a pixel, so there the bug has no effect. A test that tries only
+# $k = s$ cannot find it. Ask of every test: which mistake would it catch?
 
 # %% [markdown] lang="en"
 # | | |
 # |---|---|
 # | in the paper | $z = 3$, $s = 2$ after layers 1, 2 and 5; 0.4 and 0.3 points better than $z = s = 2$ (section 3.4) |
-# | in the code of 2012 | a window that hangs over the edge counts too (rounding up), and equal maxima all get the gradient; the rival net with 2/2 also had other paddings in two layers |
+# | in the code of 2012 | a window that extends past the edge counts too (rounding up), and equal maxima all get the gradient; the net with 2/2 in the comparison also had other paddings in two layers |
 # | here | windows must fit unless you ask for `ceil_mode=True`; the first of equal maxima gets the gradient |
 
 # %% [markdown] lang="en"
@@ -345,21 +348,21 @@ for k, s in ((2, 2), (3, 3), (3, 2)):
 # **1.** A 55 x 55 map is pooled with $k = 3$, $s = 2$. How large is the result?
 #
 # <details><summary>Answer</summary>
-# (55 - 3) // 2 + 1 = 27. With k = 2 it would be (55 - 2) // 2 + 1 = 27 as well: the overlap costs
-# no output.
+# (55 - 3) // 2 + 1 = 27. With k = 2 it would be (55 - 2) // 2 + 1 = 27 as well: the overlap does
+# not change the output size.
 # </details>
 #
 # **2.** How many windows can one pixel win, at most, with $k = 3$ and $s = 2$?
 #
 # <details><summary>Answer</summary>
-# Four: a pixel in an even row and an even column, away from the border, lies in two windows each
-# way.
+# Four: a pixel in an even row and an even column, away from the border, lies in two windows along
+# each axis.
 # </details>
 #
 # **3.** Why does `check_gradient` not notice a pool that gives the gradient to the *last* of equal
 # maxima?
 #
 # <details><summary>Answer</summary>
-# At a tie there is no derivative to compare with, and it refuses to judge. That needs a judge who
-# knows the definition, such as check_kernel, and inputs full of ties.
+# At a tie there is no derivative to compare with, and it refuses to judge. This takes a judge that
+# compares with the definition, such as check_kernel, and inputs full of ties.
 # </details>

@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Write LRN forward and backward, and find out what a much copied wrong version does. |
+# | goal | Write LRN forward and backward, and analyse a wrong version that is often copied. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
@@ -24,35 +24,36 @@ from tinynet.nn.mistakes import KerasPostLRN, lrn_error
 # %% [markdown] lang="en"
 # ## Build
 #
-# A ReLU has no ceiling. Where a tanh stops at 1, a ReLU passes on whatever it gets, so one channel
-# can be thirty times as loud as all others at the same pixel. Section 3.3 of the paper lets
-# neighbours quieten each other, as nerve cells do (*lateral inhibition*): every value is divided by
-# a number that grows with the squares around it.
+# A ReLU has no upper bound. A tanh is bounded by 1, but one ReLU channel can be thirty times as
+# large as all others at the same pixel. In section 3.3 of the paper neighbouring channels inhibit
+# each other, as nerve cells do (*lateral inhibition*): every value is divided by a number that
+# grows with the squares of its neighbours.
 #
 # $$\text{scale}[c] = k + \alpha \sum_{j \in \text{window}(c)} x[j]^2
 # \qquad y[c] = x[c] \cdot \text{scale}[c]^{-\beta}$$
 #
-# The window of channel $c$ goes from $c - \lfloor n/2 \rfloor$ to $c + \lfloor n/2 \rfloor$, and
-# ends at the first and the last channel. It runs over **channels, at one pixel**. Keep this
-# sentence; it will be needed at the end.
+# The window of channel $c$ goes from $c - \lfloor n/2 \rfloor$ to $c + \lfloor n/2 \rfloor$,
+# clipped at the first and the last channel. It runs over **channels, at one pixel**. Remember this;
+# you will need it at the end.
 #
 # The paper takes $k = 2$, $n = 5$, $\alpha = 10^{-4}$, $\beta = 0.75$.
 #
 # Before you run the next cell: six channels hold 1, -2, 3, -4, 5, -6. With $n = 5$, how many
-# channels does channel 0 see, and what is its sum of squares?
+# channels are in the window of channel 0, and what is its sum of squares?
 
 # %%
 channels = np.array([1.0, -2, 3, -4, 5, -6])
 for c in range(6):
     window = channels[max(0, c - 2) : c + 3]
-    print(f"channel {c} sees {len(window)} channels; its sum of squares is {(window**2).sum():g}")
+    print(f"channel {c}: window of {len(window)}; its sum of squares is {(window**2).sum():g}")
 
 # %% [markdown] lang="en"
-# Channel 0 sees three channels: itself and two on one side. Nothing stands in for the missing two.
+# The window of channel 0 has three channels: itself and two on one side. The missing two are not
+# replaced.
 #
 # **Exercise 08.1.** Write `my_lrn(x, n, k, alpha, beta)` for `x` of shape (N, C, H, W); return `y`.
-# Loop over the distance to the neighbour, 1 to n // 2, and let slices do the channels. You may write
-# the sum over the window as a function of its own: backward needs it again.
+# Loop over the distance to the neighbour, 1 to n // 2, and use slices over the channels. You may
+# write the window sum as a separate function: backward needs it again.
 
 
 # %% tags=["exercise"]
@@ -81,16 +82,16 @@ check("08.1", my_lrn)
 
 # %% [markdown] lang="en"
 # That adds n numbers for every channel. But the windows of two neighbours share all but two
-# channels: one comes in, one leaves. A *running sum* needs two steps a channel, however wide the
+# channels: one enters, one leaves. A *running sum* needs two operations a channel, however wide the
 # window is.
 #
-# **Exercise 08.2.** Write `my_running_sum(v, n)` for a list of numbers and an odd n. The windows end
-# at both ends of the list, as above. The check counts your additions and subtractions.
+# **Exercise 08.2.** Write `my_running_sum(v, n)` for a list of numbers and an odd n. The windows
+# are clipped at both ends of the list, as above. The check counts your additions and subtractions.
 
 
 # %% tags=["exercise"]
 def my_running_sum(v, n):
-    """Your code: the list of window sums, each made from the one before."""
+    """Your code: the list of window sums, each computed from the previous one."""
     return None
 
 
@@ -102,7 +103,9 @@ check("08.2", my_running_sum)
 
 # %% tags=["solution"]
 def my_running_sum(v, n):
-    half, total, sums = n // 2, 0.0, []
+    half = n // 2
+    total = 0.0
+    sums = []
     for value in v[:half]:
         total = total + value
     for c in range(len(v)):
@@ -117,25 +120,26 @@ def my_running_sum(v, n):
 check("08.2", my_running_sum)
 
 # %% [markdown] lang="en"
-# Now backward. `gy` is the gradient of the loss with respect to `y`, `gx` the one we want. How does
-# $x[j]$ reach the loss? In two ways.
+# Now backward. `gy` is the gradient of the loss with respect to `y`, `gx` the one we want. $x[j]$
+# affects the loss in two ways.
 #
 # 1. It is the numerator of its own output: $gy[j] \cdot \text{scale}[j]^{-\beta}$.
-# 2. It is in the scale of **every channel $c$ whose window it is in**:
+# 2. It is in the scale of **every channel $c$ whose window contains it**:
 #
 # $$\frac{\partial y[c]}{\partial\, \text{scale}[c]} = -\beta\, \frac{y[c]}{\text{scale}[c]}
 # \qquad \frac{\partial\, \text{scale}[c]}{\partial x[j]} = 2 \alpha\, x[j]$$
 #
-# Multiply, weigh with $gy[c]$, add up over these $c$:
+# Multiply, weight by $gy[c]$, sum over these $c$:
 #
 # $$gx[j] = gy[j] \cdot \text{scale}[j]^{-\beta}
 # - 2 \alpha \beta\, x[j] \sum_{c \in \text{window}(j)} \frac{gy[c] \cdot y[c]}{\text{scale}[c]}$$
 #
-# Why window$(j)$, and not "all $c$ that see $j$"? For odd $n$ they are the same channels. The window
-# is symmetric, so whom I see sees me.
+# Why window$(j)$, and not "all $c$ whose window contains $j$"? For odd $n$ they are the same
+# channels, because the window is symmetric.
 #
 # **Exercise 08.3.** Write it as `my_lrn_backward(gy, x, y, scale, n, alpha, beta)`. All four arrays
-# have the shape (N, C, H, W), and so has `gx`. The sum is that of forward again, of other numbers.
+# have the shape (N, C, H, W), and so has `gx`. The sum is the window sum of forward, applied to
+# other numbers.
 
 
 # %% tags=["exercise"]
@@ -165,9 +169,9 @@ check("08.3", my_lrn_backward)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# A test is worth what it can catch. Here is an LRN that forgets the last neighbour. We show it to
-# the judge of our own test suite twice: with the paper's $\alpha = 10^{-4}$, and with
-# $\alpha = 1$. Will the judge speak both times?
+# A test is only as good as the mistakes it finds. Here is an LRN that omits the last neighbour. We
+# test it twice with the judge of our own test suite: with the paper's $\alpha = 10^{-4}$, and with
+# $\alpha = 1$. Will the judge find the mistake both times?
 
 
 # %%
@@ -184,7 +188,7 @@ def verdict(judge, *args, **settings):
     except AssertionError as error:
         print(error)
     else:
-        print("silence: the judge has nothing to say against it")
+        print("no error: the judge accepts it")
 
 
 x = np.random.default_rng(0).standard_normal((2, 8, 3, 3))
@@ -196,19 +200,20 @@ for alpha in (1e-4, 1.0):
     def library(t, alpha=alpha):
         return F.local_response_norm(t, 5, k=2.0, alpha=alpha, beta=0.75)
 
-    wrong, right = mine(tn.tensor(x)).numpy(), library(tn.tensor(x)).numpy()
+    wrong = mine(tn.tensor(x)).numpy()
+    right = library(tn.tensor(x)).numpy()
     error = np.abs(wrong - right).max() / np.abs(right).max()
     print(f"alpha = {alpha:g}: the largest error is {error:.1e} of the largest output")
     verdict(tn.testing.check_layer, mine, x, against=library)
 
 # %% [markdown] lang="en"
-# It speaks both times. With the paper's $\alpha$ the missing neighbour changes the fourth digit or a
-# later one. Our judge computes in float64, so it notices even that. A test with a tolerance of
-# $10^{-3}$ would not.
-# **Test where the effect is large**: with $\alpha = 1$ no tolerance can hide it.
+# It finds it both times. With the paper's $\alpha$ the missing neighbour changes the fourth digit
+# or a later one. Our judge computes in float64, so it detects even that. A test with a tolerance of
+# $10^{-3}$ would not. **Test where the effect is large**: with $\alpha = 1$ no tolerance can hide
+# it.
 #
-# Now one for you. Flip the sign of the second term of `gx`, and leave forward as it is. Which judge
-# will notice: the one that compares outputs, or the one that compares gradients with slopes?
+# Now flip the sign of the second term of `gx`, and leave forward unchanged. Which judge will find
+# it: the one that compares outputs, or the one that compares gradients with slopes?
 
 
 # %%
@@ -237,8 +242,8 @@ verdict(tn.testing.check_gradient, flipped_lrn, x)
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library's definition is as short as yours. Two things are other than in your version. Look at
-# the arguments, and at what forward returns: what are they?
+# The library's definition is as short as yours. It differs from yours in two ways. Look at the
+# arguments and at the return values of forward: which ways?
 
 # %%
 show(tn.kernels.lrn.window_sum)
@@ -247,21 +252,23 @@ show(tn.kernels.lrn_backward)
 show(nn.LocalResponseNorm)
 
 # %% [markdown] lang="en"
-# `groups` keeps a window inside its group of channels. In 2012 the channels of a layer lay on two
-# GPUs, and a window that crossed the border would have meant a transfer over the bus. And forward
-# returns `scale` as well, because backward needs it: computing it twice would be the dearer way.
+# `groups` keeps a window inside its group of channels. In 2012 the channels of a layer were split
+# over two GPUs, and a window across the border would have required a transfer over the bus. And
+# forward also returns `scale`, because backward needs it: computing it twice would be more
+# expensive.
 #
-# What does LRN do to a loud channel? Eleven channels hold 1 at one pixel, and one of them holds 30.
-# The paper's $\alpha = 10^{-4}$ is made for channels that are louder still. Here we take $10^{-2}$, so
-# that a channel of 30 shows. Which channels will it quieten, and will it quieten itself?
+# What does LRN do to a loud channel, one with large values? At one pixel ten of eleven channels
+# hold 1, and one holds 30. The paper's $\alpha = 10^{-4}$ has an effect only on larger values. Here
+# we take $10^{-2}$, so that the effect of 30 is visible. Which channels will it inhibit, and will
+# it inhibit itself?
 #
-# In Jupyter, with ipywidgets installed, sliders move the loud channel and set $n$. Elsewhere it is
-# one still picture.
+# In Jupyter, with ipywidgets installed, sliders move the loud channel and set $n$. Elsewhere one
+# figure is shown.
 
 
 # %%
 def draw_neighbours(loud_channel=2, n=5):
-    """Draw what LRN leaves of 11 channels, one of which is loud."""
+    """Draw the output of LRN for 11 channels, one of which is loud."""
     x = np.ones((1, 11, 1, 1), np.float32)
     x[0, loud_channel] = 30
     y = F.local_response_norm(tn.tensor(x), n, k=2.0, alpha=1e-2, beta=0.75).numpy()
@@ -270,15 +277,15 @@ def draw_neighbours(loud_channel=2, n=5):
     fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
     for bar, near in zip(ax.bar(range(11), left, edgecolor="black"), see_it, strict=True):
         bar.set(facecolor="#0072B2" if near else "#dddddd", hatch="//" if near else "")
-    ax.set(xlabel="channel", ylabel="share that is left", xticks=range(11), ylim=(0, 1.05))
+    ax.set(xlabel="channel", ylabel="fraction that is left", xticks=range(11), ylim=(0, 1.05))
     ax.set_title(
-        f"n = {n}: {sum(see_it)} of 11 channels see channel {loud_channel}, which holds 30 "
+        f"n = {n}: {sum(see_it)} of 11 windows contain channel {loud_channel}, which holds 30 "
         "(the others 1)",
         fontsize=10,
     )
     ax.spines[["top", "right"]].set_visible(False)
     return fig, (
-        f"Channel {loud_channel} of 11 is loud. The {sum(see_it)} channels that see it keep at "
+        f"Channel {loud_channel} of 11 is loud. The {sum(see_it)} channels near it keep at "
         f"most {left[see_it].max():.2f} of their values, the others at least "
         f"{left[np.logical_not(see_it)].min(initial=1):.2f}."
     )
@@ -287,16 +294,16 @@ def draw_neighbours(loud_channel=2, n=5):
 move(draw_neighbours, loud_channel=range(11), n=range(1, 10, 2))
 
 # %% [markdown] lang="en"
-# Only the neighbours within two channels are quietened, and the loud channel itself. So channels
-# compete with those beside them, and a filter that wants to be heard must differ from its
-# neighbours.
+# Only the neighbours within two channels are inhibited, and the loud channel itself. So channels
+# compete with their neighbours, and a filter has a large output only if it responds to other
+# patterns than its neighbours.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
 # The reference is one line of NumPy for each step, and each step reads and writes the whole array.
-# The Numba version walks over it once and does everything for a pixel while its channels are at
-# hand. The sizes are those behind conv1 of AlexNet, for four pictures. Guess the ratio first.
+# The Numba version goes over it once and does all the work for a pixel while its channels are in
+# the cache. The sizes are those after conv1 of AlexNet, for four pictures. Guess the ratio first.
 
 # %%
 x = np.random.default_rng(0).standard_normal((4, 96, 55, 55)).astype(np.float32)
@@ -320,37 +327,37 @@ for kind in ("reference", "numba"):
 print(f"the Numba version takes {times['numba'] / times['reference']:.3f} of the reference's time")
 
 # %% [markdown] lang="en"
-# Does it use your running sum? It does not. The window is only five wide, and a processor adds
-# eight or sixteen channels in one instruction when no sum waits for the one before. There is a
-# second reason, and it is about being right. Try it: channel 3 is very loud, and afterwards all is
-# quiet.
+# Does it use your running sum? No. The window is only five wide, and a processor adds eight or
+# sixteen channels in one instruction if no sum depends on the previous one. The second reason is
+# accuracy. Try it: channel 3 is very loud, the channels after it are not.
 
 # %%
 v = np.array([1, 1, 1, 30_000, 1, 1, 1, 1, 1, 1], np.float32) ** 2
-total, sums = np.float32(v[0]), []
+total = np.float32(v[0])
+sums = []
 for c in range(len(v)):  # a running sum with n = 3, in float32
     total = np.float32(total + (v[c + 1] if c + 1 < len(v) else 0))
     sums.append(float(total))
     total = np.float32(total - (v[c - 1] if c >= 1 else 0))
 print("running sum", [f"{s:g}" for s in sums])
-print("each anew  ", [f"{v[max(0, c - 1) : c + 2].sum():g}" for c in range(len(v))])
+print("separate   ", [f"{v[max(0, c - 1) : c + 2].sum():g}" for c in range(len(v))])
 
 # %% [markdown] lang="en"
-# The loud channel came and went, and took the small ones with it: float32 holds about seven digits,
-# and 900,000,000 + 1 is 900,000,000. Every later window of the running sum is wrong. Summing each
-# window anew forgets the loud channel for good.
+# When the loud channel leaves the window, the small values are lost: float32 holds about seven
+# digits, and 900,000,000 + 1 is rounded to 900,000,000. Every later window of the running sum is
+# wrong. Separate window sums do not have this problem.
 #
 # ## Break
 #
-# A Keras tutorial of AlexNet has been copied for years, with this LRN in it. Read it, and find two
-# mistakes before you read on.
+# A Keras tutorial of AlexNet with this LRN has been copied for years. Find two mistakes in it
+# before you read on.
 
 # %%
 show(KerasPostLRN.forward)
 
 # %% [markdown] lang="en"
-# Reading is one way. Here is a better one: *ask the layer*. The gradient of one single output with
-# respect to the whole input is zero wherever that output does not look.
+# Reading is one way. A better one is to *test the layer*. The gradient of one single output with
+# respect to the input is zero wherever that output does not depend on the input.
 #
 # **Exercise 08.4.** Write `my_sees(layer, x, c, h, w)` for an array `x` of shape (1, C, H, W) and
 # `y = layer(x)`: a mask (C, H, W), true where the output `y[0, c, h, w]` depends on the input.
@@ -387,14 +394,14 @@ for name, layer in (("LRN", nn.LocalResponseNorm()), ("the post's layer", KerasP
 
 # %% [markdown] lang="en"
 # LRN sees five channels at one pixel. The post's layer sees **all** channels, over 5x5 **pixels**:
-# it pools where it should walk along the channels, and then adds all of them up. What does that do to
-# a loud channel? Here it is number 5 of eleven.
+# it pools over pixels instead of channels, and then sums over all channels. What does that do to a
+# loud channel? Here it is number 5 of eleven.
 
 # %%
 loud = np.ones((1, 11, 1, 1), np.float32)
 loud[0, 5] = 30
 settings = {"n": 5, "k": 2.0, "alpha": 1e-2, "beta": 0.75}
-alone = loud * settings["k"] ** -settings["beta"]  # what remains if all neighbours are silent
+alone = loud * settings["k"] ** -settings["beta"]  # the output if all neighbours are 0
 inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
 post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
 
@@ -412,10 +419,10 @@ for ax, y, title, colour, hatch in (
     ax.set(xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.05))
     ax.set_title(f"{title}: {counts[-1]} of 11 lose more than a tenth", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("share of the value that is left")
+axes[0].set_ylabel("fraction of the value that is left")
 figure(
     fig,
-    "Two bar charts of what is left of 11 channels, one of them loud. More than a tenth is lost by "
+    "Two bar charts of the output of 11 channels, one of them loud. More than a tenth is lost by "
     f"{counts[0]} channels in LRN and by {counts[1]} in the post's layer. LRN leaves "
     + ", ".join(f"{v:.2f}" for v in (inhibited / alone).ravel())
     + "; the post's layer leaves "
@@ -424,18 +431,18 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# With LRN channel 5 quietens itself and two neighbours on each side. With the post's layer everybody
-# is quietened by the same factor. That is no competition; it is a volume knob.
+# With LRN channel 5 inhibits itself and two neighbours on each side. With the post's layer all
+# channels are divided by the same factor. That is not competition, only a scale factor.
 #
-# Is it a wrong *gradient*? Ask the gradient judge. What will it say?
+# Is the *gradient* wrong? Run the gradient judge. What will it say?
 
 # %%
 verdict(tn.testing.check_gradient, KerasPostLRN(alpha=0.1), x[:, :, :4, :4])
 
 # %% [markdown] lang="en"
-# Silence. Forward and backward fit together perfectly: it is a right layer of another kind. Only a
-# comparison with the definition finds this mistake. How far off is it? That depends on how many
-# channels there are, and how loud they are.
+# No error. Forward and backward agree: it is a correct implementation of another layer. Only a
+# comparison with the definition finds this mistake. How large is the error? That depends on the
+# number of channels and on the size of their values.
 
 # %%
 rng = np.random.default_rng(0)
@@ -446,44 +453,41 @@ for C in (16, 96, 256):
     print(f"{C:8}   " + "   ".join(f"{100 * e:12.2f} %" for e in errors))
 
 # %% [markdown] lang="en"
-# And what does it do to training? One run says little, so these are five: a small net on the drawn
-# shapes, four epochs, the layer behind each of its two ReLUs. The numbers are the test accuracy in
-# percent, mean (least to most), and come from `python -m tinynet.lessons.measure lrn --seeds 5`.
-# Every line has the same settings: batches of 50, learning rate 0.02, in the last epoch a tenth.
+# And what is the effect on training? One run says little, so these are five: a small net on the
+# drawn shapes, four epochs, the layer after each of its two ReLUs. The numbers are the test
+# accuracy in percent, mean (min to max), from `python -m tinynet.lessons.measure lrn --seeds 5`.
+# Every row has the same settings: batches of 50, learning rate 0.02, in the last epoch a tenth.
 #
-# | behind each ReLU | $\alpha = 10^{-4}$ | $\alpha = 0.1$ |
+# | after each ReLU | $\alpha = 10^{-4}$ | $\alpha = 0.1$ |
 # |---|---|---|
 # | LRN | 93.6 (91.1 to 96.7) | 88.5 (80.0 to 93.3) |
 # | the layer of the post | 93.5 (91.3 to 94.8) | 91.2 (87.2 to 93.4) |
 # | a constant: times $k^{-\beta}$ | 93.0 (88.9 to 95.2) | |
-# | nothing | 24.2 (10.0 to 49.7) | |
+# | no layer | 24.2 (10.0 to 49.7) | |
 #
 # So the layer of the post does **no visible harm**, not even where $\alpha$ is a thousand times as
-# large: the ranges overlap. So nothing stops people from copying it. Who wants to find such a
-# mistake must not look at the accuracy.
+# large: the ranges overlap. That is why it is still copied. Accuracy will not reveal such a bug.
 #
-# Now look at the last two lines. Without any layer the same net hardly learns, at this learning rate,
-# and a mere constant repairs it. How much of LRN is left, with the paper's $\alpha$ and values of
-# size 1, if you take the neighbours away?
+# Now look at the last two rows. Without any layer the same net hardly learns at this learning rate,
+# and a constant factor is enough to fix it. With the paper's $\alpha$ and values of size 1, how
+# large is the effect of the neighbours?
 
 # %%
 values = rng.standard_normal((1, 96, 9, 9)).astype(np.float32)
 y = F.local_response_norm(tn.tensor(values)).numpy()
 gain = 2.0**-0.75
 print(f"constant gain: {gain:.4f}")
-print(
-    f"what the neighbours change: {np.abs(y / (gain * values) - 1).max():.2e} of a value, at most"
-)
+print(f"effect of the neighbours: at most {np.abs(y / (gain * values) - 1).max():.2e} of a value")
 
 # %% [markdown] lang="en"
-# Less than a thousandth. At this size a measurement of "LRN against nothing" measures a constant and
-# a learning rate. LRN acts where some channels are loud, as in the figures, or in the big
-# network of the paper after many epochs; this lesson cannot show that.
+# Less than a thousandth. At this size, a comparison of "LRN against no LRN" measures a constant and
+# a learning rate. LRN has an effect where some channels are loud, as in the figures, or in the
+# large network of the paper after many epochs; this lesson cannot show that.
 #
 # | | |
 # |---|---|
-# | in the paper | $k = 2$, $n = 5$, $\beta = 0.75$, $\alpha = 10^{-4}$ times the sum; behind the ReLU of layers 1 and 2; worth 1.4 and 1.2 points of top-1 and top-5 error (section 3.3) |
-# | in the code of 2012 | $\alpha$ is divided by $n$, so $2 \cdot 10^{-5}$ times the sum; windows end at the border of the GPU; in layer 1 *before* the ReLU. The run without it, behind the paper's 1.4, lacks a second normalization as well |
+# | in the paper | $k = 2$, $n = 5$, $\beta = 0.75$, $\alpha = 10^{-4}$ times the sum; after the ReLU of layers 1 and 2; reduces the top-1 and top-5 error by 1.4 and 1.2 points (section 3.3) |
+# | in the code of 2012 | $\alpha$ is divided by $n$, so $2 \cdot 10^{-5}$ times the sum; windows end at the border of the GPU; in layer 1 *before* the ReLU. The run without it, on which the paper's 1.4 is based, lacks a second normalization as well |
 # | here | $\alpha$ as the paper prints it, `groups=2` in `alexnet`; `tinynet summary --diff paper code2012` lists both |
 #
 # PyTorch and Caffe divide by $n$, as the code did. For the formula as printed, give PyTorch
@@ -496,22 +500,22 @@ print(
 # `nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2)`. What did you build?
 #
 # <details><summary>Answer</summary>
-# The network as it was trained in 2012, not as the paper prints it: PyTorch divides alpha by 5. The
+# The network as trained in 2012, not as the paper prints it: PyTorch divides alpha by 5. The
 # printed formula needs alpha = 5e-4.
 # </details>
 #
 # **2.** Why does no gradient check find the mistake of the post?
 #
 # <details><summary>Answer</summary>
-# Its backward is the derivative of its forward. A gradient check compares a layer with itself; to
-# find a wrong forward you need a definition to compare with.
+# Its backward is the derivative of its forward. A gradient check compares a layer with itself; a
+# wrong forward is found only by comparison with a definition.
 # </details>
 #
-# **3.** Somebody removes LRN, the accuracy falls, and he reports the difference as the worth of
-# LRN. What did he forget?
+# **3.** An experiment removes LRN, the accuracy falls, and the difference is reported as the effect
+# of LRN. What is wrong?
 #
 # <details><summary>Answer</summary>
 # LRN is a constant factor too: 2 to the power -0.75, or 0.59. Without it the learning rate and the
-# initial weights no longer fit, and a part of what he measured is that. A fair comparison keeps the
-# factor: in the table above it is all there is to see.
+# initial weights no longer fit, and that explains a part of the difference. A fair comparison keeps
+# the factor: in the table above it explains the whole effect.
 # </details>

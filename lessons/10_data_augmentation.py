@@ -3,11 +3,11 @@
 #
 # | | |
 # |---|---|
-# | goal | Disturb pictures as the paper did, count what that gives, and see which flips hurt. |
+# | goal | Augment pictures as the paper did, count the variants, and see which flips hurt. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10, MNIST and a GPU are used if they are there |
-# | before | 05 Convolution by hand; 09 Dropout: why a net learns by heart |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10, MNIST and a GPU are used if present |
+# | before | 05 Convolution by hand; 09 Dropout: overfitting |
 
 # %%
 import time
@@ -23,15 +23,14 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %% [markdown] lang="en"
 # ## Build
 #
-# A cat that sits a little further to the left is the same cat. A net does not know that, unless it
-# is told: by pictures. Section 4.1 of the paper makes new pictures out of each training picture, in
-# two ways. What is made must keep its label; that is the only rule, and we shall break it at the
-# end.
+# A cat that is a little further to the left is the same cat. A net has to learn that from examples.
+# Section 4.1 of the paper makes new pictures from each training picture in two ways. The new
+# picture must keep its label; that is the only rule, and we will break it at the end.
 #
-# **Way one: crops and mirrors.** Pictures are 256x256. Each time one is shown, a window of 224x224
-# is cut out at a random place, and mirrored left to right half of the time. The paper says that this
-# multiplies the training set by 2048. Is that so? Try a small case first: a window of 3 pixels in a
-# picture of 4. At how many places can it begin?
+# **Way one: crops and mirrors.** Pictures are 256x256. Each time one is used, a window of 224x224
+# is cut out at a random position, and mirrored left to right with probability one half. The paper
+# says that this multiplies the training set by 2048. Is that so? Try a small case first: a window
+# of 3 pixels in a picture of 4. At how many positions can it begin?
 #
 # **Exercise 10.1.** Count.
 
@@ -57,13 +56,14 @@ def my_pictures_in_one(side, size):
 check("10.1", my_pictures_in_one)
 
 # %% [markdown] lang="en"
-# 2178, not 2048: the places are 0 to 32, both included, which are 33. The code of 2012 drew from 33.
-# The sentence in the paper counts 32.
+# 2178, not 2048: the positions are 0 to 32, both included, which are 33. The code of 2012 drew from
+# these 33. The paper counts 32.
 #
-# **Way two: colour.** A lamp that is a little redder changes all pixels at once, along a direction
-# in which colours vary anyway. The paper measures these directions: the covariance of the values of
+# **Way two: colour.** A slightly redder light changes all pixels at once, along a direction in
+# which colours vary anyway. The paper measures these directions: the covariance of the values of
 # all pixels is a 3x3 matrix; its eigenvectors $p_i$ are the directions, and the square roots of its
-# eigenvalues $\lambda_i$ say how far the colours spread along them. Each picture gets
+# eigenvalues $\lambda_i$ are the standard deviations of the colours along them. Each picture
+# becomes
 #
 # $$y = x + \sum_i \alpha_i \sqrt{\lambda_i}\; p_i \qquad \alpha_i \sim N(0,\ 0.1^2)$$
 #
@@ -108,14 +108,14 @@ for i in range(3):
     )
 
 # %% [markdown] lang="en"
-# The first direction is the brightness: all three channels together. Now look at the two columns on
-# the right, and at the paper. It prints $\alpha_i \lambda_i$, without the root. With pixels of 0 to
-# 255 a tenth of the *eigenvalue* is more than the whole range: the picture would be gone. The code of
-# 2012 calls its array `color_stdevs`, standard deviations. (And one post prints
-# $\alpha_2 \lambda_2$ twice, and $\alpha_3 \lambda_3$ never.)
+# The first direction is the brightness: all three channels together. Now compare the two columns on
+# the right with the paper. It prints $\alpha_i \lambda_i$, without the root. With pixels of 0 to
+# 255 a tenth of the *eigenvalue* is more than the whole range: the picture would be destroyed. The
+# code of 2012 calls its array `color_stdevs`, standard deviations. (And one post prints
+# $\alpha_2 \lambda_2$ twice, and $\alpha_3 \lambda_3$ not at all.)
 #
-# **In tests** nothing is random. The paper takes ten views of each picture, the corners, the centre
-# and their mirror images, and averages the ten softmax outputs.
+# **At test time** nothing is random. The paper takes ten views of each picture, the corners, the
+# centre and their mirror images, and averages the ten softmax outputs.
 #
 # **Exercise 10.3.** Write `my_ten_views(images, size)`: the five views, then the five mirrored.
 
@@ -135,7 +135,8 @@ check("10.3", my_ten_views)
 # %% tags=["solution"]
 def my_ten_views(images, size):
     H, W = images.shape[2:]
-    bottom, right = H - size, W - size
+    bottom = H - size
+    right = W - size
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
     views = [images[:, :, r : r + size, c : c + size] for r, c in corners]
     return np.stack(views + [view[..., ::-1] for view in views])
@@ -146,10 +147,10 @@ check("10.3", my_ten_views)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# How does one test what is random? By what must hold for every draw, and by averages. Three
-# questions to the library's colour noise: is the shift the same for all pixels of a picture? Is it
-# another one for another picture? Is its spread along each direction 0.1 deviations? The last one
-# is an average over n draws, so it is known to about $1 / \sqrt{2n}$ of itself.
+# How can you test something random? By properties that hold for every draw, and by averages. Three
+# tests of the library's colour noise: is the shift the same for all pixels of a picture? Is it
+# different for another picture? Is its spread along each direction 0.1 deviations? The last one is
+# an average over n draws, so its relative error is about $1 / \sqrt{2n}$.
 
 # %%
 n = 20_000
@@ -161,8 +162,8 @@ print("another for the next one:  ", bool((shift[0] != shift[1]).all()))
 along = shift[:, :, 0, 0] @ vectors
 for i in range(3):
     ratio = along[:, i].std() / (0.1 * deviations[i])
-    print(f"spread along direction {i + 1}:  {ratio:.3f} of what it should be")
-print(f"what chance may do:         {1 / np.sqrt(2 * n):.3f}")
+    print(f"spread along direction {i + 1}:  {ratio:.3f} of the expected value")
+print(f"relative standard error:    {1 / np.sqrt(2 * n):.3f}")
 
 # %% [markdown] lang="en"
 # ## Meet
@@ -172,12 +173,12 @@ show(tn.data.colour_noise)
 show(tn.data.random_crop)
 
 # %% [markdown] lang="en"
-# `vectors @ (...)` needs the directions in columns. Transposed vectors were reported in two
-# well-known libraries: the noise then goes along wrong directions, the pictures still look alright,
-# and nothing fails. A check like the one above finds it.
+# `vectors @ (...)` needs the directions in columns. Two well-known libraries had the vectors
+# transposed: the noise then has wrong directions, the pictures still look fine, and no test fails.
+# A check like the one above finds it.
 #
-# Here is all of it in pictures. The last column follows the paper's formula to the letter. What will
-# it look like?
+# The figure shows all augmentations. The last column follows the paper's formula literally. What
+# will it look like?
 
 # %%
 four = coloured.images[[1, 4, 31, 12]]
@@ -201,7 +202,7 @@ gone = float(
     np.mean((columns["eigenvalues,\nas printed"] < 0) | (columns["eigenvalues,\nas printed"] > 255))
 )
 fig.suptitle(
-    f"Five columns keep what is seen; eigenvalues drive {100 * gone:.0f} % of all values out of range"
+    f"Five columns keep the content; eigenvalues push {100 * gone:.0f} % of all values out of range"
 )
 figure(
     fig,
@@ -211,13 +212,13 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# (The colour noise of the fifth column is four times the paper's, so that an eye can see it.)
+# (The colour noise of the fifth column is four times the paper's, so that it is visible.)
 #
 # ## Faster
 #
-# The paper made the new pictures on the CPU while the GPUs trained, and calls them free. They are
-# only free if they are fast. A picture can be cropped as bytes and then become floats, or the other
-# way round. Which is faster, and why?
+# The paper made the new pictures on the CPU while the GPUs trained, and calls them computationally
+# free. That is true only if it is fast enough. A picture can be cropped as bytes and then converted
+# to floats, or the other way round. Which is faster, and why?
 
 # %%
 images = np.tile(coloured.images[:500], (4, 1, 1, 1))
@@ -243,23 +244,29 @@ for way in (bytes_first, floats_first):
     print(f"{way.__name__:13} {1000 * best:6.1f} ms for {len(images):,} pictures")
 
 # %% [markdown] lang="en"
-# A float is four bytes, and a crop has 24 * 24 of the 32 * 32 pixels: who crops first moves fewer
+# A float is four bytes, and a crop has 24 * 24 of the 32 * 32 pixels: cropping first moves fewer
 # bytes and normalises fewer pixels.
 #
 # ## Break
 #
-# The rule was: what is made must keep its label. A post asks in passing whether flipping a 6 or a 9
-# would hurt on MNIST. Before any net, look. Which flip makes a 9 of a 6? Is it the mirror?
+# The rule was: the new picture must keep its label. A post asks whether flipping a 6 or a 9 would
+# hurt on MNIST. Look at the pictures before you train. Which flip turns a 6 into a 9? Is it the
+# mirror?
 #
-# If MNIST is on this machine (`tinynet data get mnist`), it is used. If not, digits of seven segments
-# stand in for it: they are drawn at random places, with noise.
+# If MNIST is on this machine (`tinynet data get mnist`), it is used. If not, seven-segment digits
+# replace it: they are drawn at random positions, with noise.
 
 # %%
 SEGMENTS = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
 PLACES = {  # rows and columns of each segment in a digit of 16x10 pixels
-    "a": (0, 2, 0, 10), "g": (7, 9, 0, 10), "d": (14, 16, 0, 10), "f": (0, 9, 0, 2),
-    "b": (0, 9, 8, 10), "e": (7, 16, 0, 2), "c": (7, 16, 8, 10),
-}  # fmt: skip
+    "a": (0, 2, 0, 10),
+    "g": (7, 9, 0, 10),
+    "d": (14, 16, 0, 10),
+    "f": (0, 9, 0, 2),
+    "b": (0, 9, 8, 10),
+    "e": (7, 16, 0, 2),
+    "c": (7, 16, 8, 10),
+}
 
 
 def drawn_digits(count, seed):
@@ -267,7 +274,7 @@ def drawn_digits(count, seed):
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 10)
     digits = rng.normal(40, 25, (count, 1, 28, 28))
-    corners = rng.integers((3, 6), (10, 13), (count, 2))  # the middle one is in the middle
+    corners = rng.integers((3, 6), (10, 13), (count, 2))  # the central corner centres the digit
     for picture, label, (row, column) in zip(digits[:, 0], labels, corners, strict=True):
         for segment in SEGMENTS[label]:
             top, bottom, left, right = PLACES[segment]
@@ -276,18 +283,25 @@ def drawn_digits(count, seed):
 
 
 if tn.data.find("mnist"):
-    source, whole, unseen = "MNIST", tn.data.MNIST(train=True), tn.data.MNIST(train=False)
+    source = "MNIST"
+    whole = tn.data.MNIST(train=True)
+    unseen = tn.data.MNIST(train=False)
     learn = whole.images[:4000].astype(float), whole.labels[:4000]
     test = unseen.images[:2000].astype(float), unseen.labels[:2000]
 else:
-    source, learn, test = "drawn digits", drawn_digits(1500, 0), drawn_digits(1000, 1)
+    source = "drawn digits"
+    learn = drawn_digits(1500, 0)
+    test = drawn_digits(1000, 1)
 place = device()
-print(f"{source}: {len(learn[1]):,} pictures to learn from, {len(test[1]):,} for the test")
+print(f"{source}: {len(learn[1]):,} training pictures, {len(test[1]):,} test pictures")
 
 # %%
-WAYS = {  # the axes (N, C, H, W) that are flipped, each group by a coin of its own
-    "nothing": (), "mirrors": (3,), "upside down": (2,), "half turns": ((2, 3),),
-}  # fmt: skip
+WAYS = {  # the axes of (N, C, H, W) that are flipped, each group drawn independently
+    "nothing": (),
+    "mirrors": (3,),
+    "upside down": (2,),
+    "half turns": ((2, 3),),
+}
 fig, axes = plt.subplots(4, 4, figsize=(5.2, 5.8), layout="constrained")
 for row, digit in zip(axes, (6, 9, 2, 5), strict=True):
     picture = learn[0][learn[1] == digit][:1]
@@ -296,21 +310,21 @@ for row, digit in zip(axes, (6, 9, 2, 5), strict=True):
         ax.set(xticks=[], yticks=[])
         if digit == 6:
             ax.set_title(name, fontsize=9)
-fig.suptitle("Half a turn makes a 9 of a 6; the mirror does not", fontsize=11)
+fig.suptitle("Half a turn turns a 6 into a 9; the mirror does not", fontsize=11)
 figure(
     fig,
-    f"A 6, a 9, a 2 and a 5 ({source}): as they are, mirrored, upside down, and turned by half a "
-    "turn. Half a turn makes a 9 of the 6 and a 6 of the 9; the mirror does neither, but makes the 2 "
+    f"A 6, a 9, a 2 and a 5 ({source}): original, mirrored, upside down, and turned by half a "
+    "turn. Half a turn swaps the 6 and the 9; the mirror does not, but it makes the 2 "
     "and the 5 look like each other.",
 )
 
 # %% [markdown] lang="en"
-# The mirror image of a 6 is no 9; it is no digit at all. Half a turn makes a 9 of it. But look at the
-# 2 and the 5: mirrored, or upside down, one looks like the other. Now predict for each way: which
-# digits will be mixed up?
+# The mirror image of a 6 is not a 9; it is not a digit at all. Half a turn makes it a 9. But look
+# at the 2 and the 5: mirrored, or upside down, one looks like the other. Now predict for each flip:
+# which digits will be confused?
 #
-# We train on disturbed pictures, each flip with probability one half, and test on the pictures as
-# they are.
+# We train on augmented pictures, each flip with probability one half, and test on the original
+# pictures.
 
 
 # %%
@@ -318,10 +332,13 @@ def answers_after(flips):
     """Train a small net with these flips; return its answers to the test pictures."""
     tn.seed(0)
     model = nn.Sequential(
-        nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.ReLU(),
-        nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.ReLU(),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    ).to(place)  # fmt: skip
+        nn.Conv2d(1, 8, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 10),
+    ).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     for epoch in range(5):
         rng = np.random.default_rng(epoch)
@@ -349,14 +366,14 @@ for name, flips in WAYS.items():
     print(f"{name:12} {right:5.1f} %" + "".join(f"{share:10.1f} %  " for share in mixed))
 
 # %% [markdown] lang="en"
-# A drawn 2, mirrored, *is* a drawn 5: there the net can only guess, and so it is with 6 and 9 after
-# half a turn. Handwriting is kinder.
+# A drawn 2, mirrored, *is* a drawn 5: there the net can only guess; the same holds for 6 and 9
+# after half a turn. Handwritten digits differ more.
 #
 # Here are the real digits, with more pictures and three seeds: the first 20,000 of MNIST, 3 epochs,
 # batches of 100, learning rate 0.02, two convolutions of 16 and 32 filters
 # (`python -m tinynet.lessons.measure flips --seeds 3`; means over the seeds, in %):
 #
-# | disturbed by | all digits right | 5s right | a 6 called 9 | a 9 called 6 | a 5 called 2 |
+# | augmented by | all digits right | 5s right | a 6 called 9 | a 9 called 6 | a 5 called 2 |
 # |---|---|---|---|---|---|
 # | nothing | 98.0 | 98.2 | 0.0 | 0.0 | 0.2 |
 # | mirrors | 95.5 | 86.4 | 0.0 | 0.0 | 2.9 |
@@ -364,19 +381,19 @@ for name, flips in WAYS.items():
 # | half turns | 95.1 | 95.7 | 4.6 | 3.4 | 0.2 |
 # | mirrors and upside down | 90.5 | 73.4 | 3.3 | 4.6 | 17.4 |
 #
-# Would flipping a 6 or a 9 hurt? A mirror does not take a 6 for a 9, ever. It costs two and a half
-# points nevertheless, most of them on the **5s**. Half a turn mixes 6 and 9 in a few cases of a
-# hundred: people write the two a little differently, and the net learns to see it. Whoever mirrors
-# *and* turns upside down has half turns too, by accident.
+# Would flipping a 6 or a 9 hurt? With mirrors a 6 is never called a 9. But mirrors cost two and a
+# half points, most of them on the **5s**. Half turns confuse 6 and 9 in a few percent of the cases:
+# people write the two a little differently, and the net learns the difference. If you use mirrors
+# *and* upside-down flips, you also get half turns.
 #
-# So the paper's mirrors are right for cats and wrong for digits. No augmentation is good by itself;
-# it is a statement about the labels. (`tinynet train --data mnist` leaves mirrors out.)
+# So the paper's mirrors are right for cats and wrong for digits. No augmentation is good in itself;
+# it is an assumption about the labels. (`tinynet train --data mnist` does not use mirrors.)
 #
 # | | |
 # |---|---|
-# | in the paper | 224x224 of 256x256 and mirrors, "a factor of 2048"; $\alpha_i \lambda_i$; ten views in tests, softmax averaged (section 4.1) |
-# | in the code of 2012 | 33 places on each axis, so 2178; one place and one mirror for 32 pictures in a row; standard deviations instead of eigenvalues, then everything divided by 1.1 |
-# | here | a place and a mirror for each picture; `colour_basis` returns deviations; `ten_views` and `average_views` |
+# | in the paper | 224x224 of 256x256 and mirrors, "a factor of 2048"; $\alpha_i \lambda_i$; ten views at test time, softmax averaged (section 4.1) |
+# | in the code of 2012 | 33 positions on each axis, so 2178; one position and one mirror for 32 consecutive pictures; standard deviations instead of eigenvalues, then everything divided by 1.1 |
+# | here | a position and a mirror for each picture; `colour_basis` returns deviations; `ten_views` and `average_views` |
 
 # %% [markdown] lang="en"
 # ## Quiz

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | goal | Write the update of the paper and that of PyTorch, and know when they are not the same. |
+# | goal | Write the updates of the paper and of PyTorch, and know when they differ. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
 # | before | 03 A linear model and its templates: a loss and its gradient |
 
 # %%
@@ -23,9 +23,10 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %% [markdown] lang="en"
 # ## Build
 #
-# A gradient says which way is downhill *here*. In a long narrow valley that is mostly across the
-# valley, not along it. Plain gradient descent jumps from side to side and hardly moves forward.
-# Momentum lets the steps add up: what alternates cancels, what agrees grows.
+# The negative gradient is the direction of steepest descent at *this* point. In a long narrow
+# valley it points mostly across the valley, not along it. Plain gradient descent jumps from side to
+# side and hardly moves forward. Momentum adds up the steps: components that alternate cancel,
+# components that agree grow.
 #
 # The paper (section 5) keeps a velocity $v$ for every weight $w$:
 #
@@ -34,13 +35,13 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 #
 # $g$ is the gradient of the loss, averaged over the batch. $\epsilon$ is the learning rate, `lr` in
 # the code. The middle term is the weight decay: each step pulls every weight a little towards zero.
-# With names for the numbers:
+# With names instead of numbers:
 #
 # $$v \leftarrow \text{momentum} \cdot v - lr\, (g + \text{weight\_decay} \cdot w)$$
 #
 # Predict: $w = 1$, $v = 0.2$, $g = 0.5$, $lr = 0.1$, momentum 0.9, no decay. Does $w$ grow or shrink?
 #
-# **Exercise 11.1.** Write the step. The check walks five steps that were computed by hand.
+# **Exercise 11.1.** Write the step. The check compares five steps that were computed by hand.
 
 
 # %% tags=["exercise"]
@@ -64,17 +65,17 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
 check("11.1", my_momentum_step)
 
 # %% [markdown] lang="en"
-# It grew, although the gradient points down: the old velocity was stronger. That is the point of
+# It grew, although the gradient is positive: the old velocity was stronger. That is the purpose of
 # momentum, and also its danger.
 #
-# PyTorch writes the same idea in another order. The velocity is a sum of gradients, and `lr` comes
-# when the weight moves:
+# PyTorch uses another order. The velocity is a sum of gradients, and `lr` is applied when the
+# weight is updated:
 #
 # $$v \leftarrow \text{momentum} \cdot v + (g + \text{weight\_decay} \cdot w)
 # \qquad w \leftarrow w - lr \cdot v$$
 #
-# **Exercise 11.2.** Write it, and look at the five steps in the check: from where on do the two
-# differ?
+# **Exercise 11.2.** Write it, and look at the five steps in the check: at which step do the two
+# begin to differ?
 
 
 # %% tags=["exercise"]
@@ -98,7 +99,7 @@ def my_torch_step(w, v, g, lr, momentum, weight_decay):
 check("11.2", my_torch_step)
 
 # %% [markdown] lang="en"
-# Here are both rules of the library, on one weight with a gradient of 0.5. The rate falls to a
+# The cell runs both rules of the library on one weight with a gradient of 0.5. The rate falls to a
 # tenth after the third step.
 
 # %%
@@ -113,20 +114,21 @@ for rule in ("paper", "torch"):
         optimizer.step()
         paths[rule].append(w.item())
 for step in (0, 1, 2, 3, 4, 9, 29):
-    a, b = paths["paper"][step], paths["torch"][step]
-    print(f"after step {step + 1:2}: paper {a:.10f}   torch {b:.10f}   apart {b - a:.4f}")
+    a = paths["paper"][step]
+    b = paths["torch"][step]
+    print(f"after step {step + 1:2}: paper {a:.10f}   torch {b:.10f}   difference {b - a:.4f}")
 
 # %% [markdown] lang="en"
-# The same, until the rate falls. Then the paper's velocity is still made of steps of the old size,
-# and it takes about $1 / (1 - 0.9) = 10$ steps until they have died away. PyTorch's velocity is a
-# sum of gradients: the next step is a tenth at once. Who copies a schedule from one framework to the
-# other copies a slightly different run.
+# They are equal until the rate falls. Then the paper's velocity still consists of steps of the old
+# size, and it takes about $1 / (1 - 0.9) = 10$ steps until these have decayed. PyTorch's velocity
+# is a sum of gradients: the next step is immediately a tenth as large. So the same schedule gives
+# slightly different runs in the two frameworks.
 #
 # ## Judge
 #
-# The judge of kernels compares a function of yours with the library's definition, in both float
-# types and many memory orders. An update takes all weights of a net, one after the other, and must
-# change them in place. Here is a plausible one with a mistake. Find it before you run the cell.
+# `check_kernel` compares your function with the library's definition, in both float types and many
+# memory layouts. An update takes all weights of a net, one after the other, and must change them in
+# place. Here is a plausible one with a mistake. Find it before you run the cell.
 
 
 # %%
@@ -146,8 +148,8 @@ except AssertionError as error:
     print(error)
 
 # %% [markdown] lang="en"
-# The weight moves before the velocity is new, so every gradient is used one step late. Such a run
-# still learns. Only the comparison finds it.
+# The weight is updated before the velocity, so every gradient is used one step late. Such a run
+# still learns. Only the comparison finds the mistake.
 #
 # ## Meet
 
@@ -157,20 +159,21 @@ show(kernels.momentum_update)
 # %% [markdown] lang="en"
 # Three remarks.
 #
-# 1. Everything is in place: `-=` and `*=` change the arrays that are there. A new array of 60
+# 1. Everything is done in place: `-=` and `*=` change the existing arrays. A new array of 60
 #    million weights for each term would cost more than the arithmetic.
 # 2. `rule="paper"` and `rule="torch"` are the two exercises above.
-# 3. `nesterov` looks ahead: the gradient is meant for the place to which the velocity will carry.
+# 3. `nesterov` looks ahead: the gradient is taken at the point to which the velocity leads.
 #
-# And what is momentum good for? A ravine: 100 times as steep across as along. The same start, the
-# same rate, the same number of steps. Which of the two will be nearer to the lowest point?
+# What is the benefit of momentum? Take a ravine that is 100 times as steep across as along. Both
+# runs have the same start, the same rate and the same number of steps. Which of the two will be
+# nearer to the lowest point?
 
 # %%
 steep = np.array([1.0, 100.0])  # loss = (w0**2 + 100 * w1**2) / 2
 
 
 def walk(lr, momentum, steps, start=(-9.0, 0.9)):
-    """Return the places (steps + 1, 2) that the library's SGD visits in the ravine."""
+    """Return the points (steps + 1, 2) that the library's SGD visits in the ravine."""
     w = tn.tensor(np.array(start), requires_grad=True)
     optimizer = tn.optim.SGD([w], lr=lr, momentum=momentum)
     places = [w.numpy().copy()]
@@ -201,8 +204,10 @@ for ax, (momentum, (colour, marker)) in zip(axes, walks.items(), strict=True):
     ax.set(ylabel="w1 (steep)", ylim=(-1.25, 1.25))
 axes[1].set_xlabel("w0 (flat); the star is the lowest point")
 first, last = ends.values()
-fig.suptitle(f"Momentum ends {'lower' if last < first else 'higher'}, by a factor of "
-             f"{max(first, last) / min(first, last):.0f}")  # fmt: skip
+fig.suptitle(
+    f"Momentum ends {'lower' if last < first else 'higher'}, by a factor of "
+    f"{max(first, last) / min(first, last):.0f}"
+)
 figure(
     fig,
     "Two paths of 60 steps in a ravine, from the same start with the same rate of 0.018. Without "
@@ -212,14 +217,14 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# Momentum swings past the lowest point and comes back. That looks worse and is faster: along the
-# floor the steps agree, and $1 + 0.9 + 0.81 + \dots = 10$ of them add up.
+# Momentum overshoots the lowest point and comes back. It looks worse but is faster: along the floor
+# the steps agree, and they add up to $1 + 0.9 + 0.81 + \dots = 10$ times the size.
 #
 # ## Faster
 #
 # An update reads three numbers for each weight and writes two, and does five or six operations with
-# them. The arithmetic is nothing; the memory is all. NumPy walks over the arrays once for each
-# operation, a compiled loop once in all. Guess the ratio for eight million weights.
+# them. The arithmetic is negligible; the time is memory access. NumPy passes over the arrays once
+# for each operation, a compiled loop once in all. Guess the ratio for eight million weights.
 
 # %%
 rng = np.random.default_rng(0)
@@ -234,14 +239,14 @@ for kind in ("reference", "numba"):
             best = min(best, time.perf_counter() - started)
     taken[kind] = best
     moved = 5 * arrays[0].nbytes / best / 1e9
-    print(f"{kind:10} {1000 * best:6.1f} ms; it needs 5 numbers a weight: {moved:5.1f} GB/s of use")
+    print(f"{kind:10} {1000 * best:6.1f} ms; 5 numbers per weight: {moved:5.1f} GB/s")
 
 # %% [markdown] lang="en"
 # ## Break
 #
 # **How large may the rate be?** Across the ravine the curvature is 100. Plain descent multiplies
-# $w_1$ by $1 - 100\, lr$ in each step, so it explodes above $2 / 100 = 0.02$. Does momentum, which makes
-# larger steps, explode earlier or later? Decide, then run.
+# $w_1$ by $1 - 100\, lr$ in each step, so it explodes above $2 / 100 = 0.02$. Does momentum, which
+# makes larger steps, explode at a lower or a higher rate? Decide, then run the cell.
 
 # %%
 for lr in (0.018, 0.025, 0.035, 0.04):
@@ -249,9 +254,9 @@ for lr in (0.018, 0.025, 0.035, 0.04):
     print(f"lr {lr:.3f}: loss after 300 steps {last[0]:10.2g} plain, {last[1]:10.2g} with momentum")
 
 # %% [markdown] lang="en"
-# Later (numbers like 1e+107 are explosions). The limit with momentum is
-# $2\,(1 + 0.9) / 100 = 0.038$: where plain descent would swing up, the velocity of the step before
-# pulls against it.
+# At a higher rate (numbers like 1e+107 are explosions). The limit with momentum is
+# $2\,(1 + 0.9) / 100 = 0.038$: where plain descent oscillates, the velocity of the previous step
+# acts against it.
 #
 # **What does `decay` mean?** A Keras post about AlexNet sets
 # `SGD(lr=0.01, decay=5e-5, momentum=0.9)` and calls it the weight decay of the paper. In the Keras
@@ -282,7 +287,7 @@ check("11.3", my_keras_rate)
 
 # %% [markdown] lang="en"
 # What would that do in the paper's run: 1.2 million pictures, batches of 128, 90 epochs? And what
-# does the real weight decay do, to a weight that the gradient leaves alone?
+# does real weight decay do to a weight with a gradient of 0?
 
 # %%
 steps_an_epoch = 1_200_000 // 128
@@ -298,12 +303,13 @@ for _ in range(steps_an_epoch):
 print(f"weight decay 0.0005, after one epoch without a gradient: w = {w.item():.3f} of 1")
 
 # %% [markdown] lang="en"
-# Two different things. The post's run has no weight decay at all, and a rate that falls to a 43rd
-# over the run, smoothly, where the paper divides by 10 three times.
+# These are two different things. The post's run has no weight decay at all, and a rate that falls
+# smoothly to a 43rd over the run, where the paper divides by 10 three times.
 #
-# **Which rate for a real network?** Nobody knows its curvature. So one measures: raise the rate step
-# by step, and watch the loss. It falls, falls faster, and then breaks out. A rate well below the
-# break is a good first guess (Smith 2015, "Cyclical learning rates for training neural networks").
+# **Which rate for a real network?** Its curvature is not known. So we measure: raise the rate step
+# by step, and record the loss. It falls, falls faster, and then diverges. A rate well below the
+# divergence is a good first guess (Smith 2015, "Cyclical learning rates for training neural
+# networks").
 #
 # **Exercise 11.4.** Write `my_range_test(step, rates)`. `step(rate)` does one step of training and
 # returns its loss. Stop where the loss is not finite, or more than twice the lowest so far.
@@ -311,7 +317,7 @@ print(f"weight decay 0.0005, after one epoch without a gradient: w = {w.item():.
 
 # %% tags=["exercise"]
 def my_range_test(step, rates):
-    "Your code: return the losses, without the one that broke."
+    "Your code: return the losses, without the one that diverged."
     return None
 
 
@@ -336,7 +342,7 @@ check("11.4", my_range_test)
 
 # %% [markdown] lang="en"
 # Here is one on a small net, 80 steps of 100 pictures, from 0.0001 upwards. Which rate would you
-# take?
+# choose?
 
 # %%
 learn, _ = pictures()
@@ -346,12 +352,15 @@ rates = np.geomspace(1e-4, 1.0, 80)
 
 
 def measured(momentum):
-    """Return the losses of a small net at rising rates, until they break out."""
+    """Return the losses of a small net at rising rates, until they diverge."""
     tn.seed(0)
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2),
-        nn.Flatten(), nn.Linear(16 * 7 * 7, 10),
-    ).to(place)  # fmt: skip
+        nn.Conv2d(3, 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Flatten(),
+        nn.Linear(16 * 7 * 7, 10),
+    ).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
     feed = (batch for epoch in range(9) for batch in tn.data.batches(learn, 100, epoch=epoch))
@@ -369,7 +378,8 @@ def measured(momentum):
 
 found = {momentum: measured(momentum) for momentum in (0.0, 0.9)}
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
-looks, lowest = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}, {}
+looks = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}
+lowest = {}
 for momentum, losses in found.items():
     smooth = np.convolve(losses, np.ones(5) / 5, mode="valid")
     at = rates[4 : len(losses)]
@@ -382,7 +392,7 @@ ax.set(xscale="log", xlabel="learning rate", ylabel="loss (nats), mean of 5 step
 ax.axhline(np.log(10), color="#767676", linestyle=":", linewidth=1, label="guessing: ln 10")
 ax.set_title(
     f"Lowest (dots) at {lowest[0.0]:.2g} without momentum, at {lowest[0.9]:.2g} with it; "
-    "crosses: broken out",
+    "crosses: diverged",
     fontsize=10,
 )
 ax.legend(frameon=False, loc="upper center")
@@ -400,18 +410,18 @@ for momentum, losses in found.items():
     )
 
 # %% [markdown] lang="en"
-# Both curves fall, have a lowest point, and break out. Take a rate to the left of the lowest point,
-# where the loss still falls steeply: at the lowest point the steps are already too large to gain
-# anything. With momentum the loss falls earlier, because small steps add up. The dotted line is the
-# loss of guessing: the net begins above it, because its first scores are large, and in these few
-# steps comes down to about there. The test looks for a rate; it does not train a net. It is one run
-# each, so read nothing into the last digits.
+# Both curves fall, have a lowest point, and diverge. Choose a rate to the left of the lowest point,
+# where the loss still falls steeply: at the lowest point the steps are already too large. With
+# momentum the loss falls earlier, because small steps add up. The dotted line is the loss of
+# guessing: the net begins above it, because its first scores are large, and falls to about that
+# level in these few steps. The test searches for a rate; it does not train a net. It is one run
+# each, so the last digits mean nothing.
 
 # %% [markdown] lang="en"
 # | | |
 # |---|---|
 # | in the paper | the rate is inside the velocity, momentum 0.9, weight decay 0.0005, batches of 128; 0.01 at first, divided by 10 three times (section 5) |
-# | in the code of 2012 | the same rule; but biases have a rate of their own, 0.02 from beginning to end, and no weight decay |
+# | in the code of 2012 | the same rule; but biases have their own rate, 0.02 from beginning to end, and no weight decay |
 # | here | `SGD(rule="paper")` is the default, `rule="torch"` the other; recipes give biases no weight decay |
 
 # %% [markdown] lang="en"
@@ -425,11 +435,11 @@ for momentum, losses in found.items():
 # often too large with it.
 # </details>
 #
-# **2.** You have a PyTorch run and want exactly the paper's path through a fall of the rate from
-# 0.01 to 0.001. What do you do to the velocity at that moment?
+# **2.** In a PyTorch run the rate falls from 0.01 to 0.001, and you want exactly the paper's path.
+# What do you do to the velocity at that step?
 #
 # <details><summary>Answer</summary>
-# Multiply PyTorch's velocity by 10, the old rate divided by the new one. Then lr * v is what it was,
+# Multiply PyTorch's velocity by 10, the old rate divided by the new one. Then lr * v is unchanged,
 # as in the paper.
 # </details>
 #
@@ -437,5 +447,5 @@ for momentum, losses in found.items():
 #
 # <details><summary>Answer</summary>
 # A bias only shifts; it does not make the output more sensitive to the input, as large weights do.
-# There is little to be had from making it small, and the code of 2012 did not.
+# Making it small has little benefit, and the code of 2012 did not.
 # </details>

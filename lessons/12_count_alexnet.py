@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Count every parameter and every multiplication of AlexNet, and find out who counted wrong. |
+# | goal | Count every parameter and every multiplication of AlexNet, and correct published counts. |
 # | time | 40 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
@@ -24,36 +24,36 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# How large is AlexNet? People write 60,965,224 parameters, or 62,378,344; maps of 55x55, or 56x56;
-# inputs of 224, or 227. Each of these numbers is right for *some* network. To see which, we count
-# ourselves. It takes three small functions.
+# How large is AlexNet? Sources give 60,965,224 parameters, or 62,378,344; maps of 55x55, or 56x56;
+# inputs of 224, or 227. Each of these numbers is right for *some* network. To find out which, we
+# count ourselves, with three small functions.
 #
 # First: how large are the maps? A window of $K$ pixels moves by $S$ pixels over $H$ pixels with $P$
-# zeros on both sides. The room for moving is $H + 2P - K$, so (lesson 05)
+# zeros on both sides. The last start is at $H + 2P - K$, so (lesson 05)
 #
 # $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
 #
 # if a window must fit. AlexNet's first layer has $H = 224$, $K = 11$, $S = 4$. Predict: is
-# $(224 - 11) / 4$ a whole number? There are three ways to treat a rest: windows must fit; the last
-# one may hang over the edge; or, as TensorFlow's "same" has it, one output for every stride-th
-# pixel, with as much padding as that takes.
+# $(224 - 11) / 4$ a whole number? There are three ways to treat a remainder: windows must fit; the
+# last one may extend past the edge; or, as in TensorFlow's "same", one output for every stride-th
+# pixel, with as much padding as needed.
 
 # %%
 for size in (224, 227):
     room = size - 11
     print(
-        f"{size} pixels: must fit {room // 4 + 1}, may hang over {-(-room // 4) + 1}, "
+        f"{size} pixels: must fit {room // 4 + 1}, rounded up {-(-room // 4) + 1}, "
         f'"same" {-(-size // 4)}'
     )
 
 # %% [markdown] lang="en"
-# So from 224 pixels one comes to 54 (windows must fit), 55 (the code of 2012 rounded up), or 56
-# ("same"). And 227 pixels give 55 without any rounding. That is the whole mystery of 224 and 227:
-# rounding up, the last window begins at pixel 216 and reaches to pixel 226, three beyond the edge.
+# So 224 pixels give 54 (windows must fit), 55 (the code of 2012 rounded up), or 56 ("same"). And
+# 227 pixels give 55 without rounding. This explains 224 and 227: with rounding up, the last window
+# begins at pixel 216 and ends at pixel 226, three beyond the edge.
 #
-# Each number in a map is a neuron. Backward will ask for them, so in training every one is kept,
-# for every image of a batch. The paper counts 650,000 of them, 253,440 in the first layer
-# (abstract; caption of Figure 2). Here is its plan.
+# Each number in a map is a neuron. Backward needs them, so in training all of them are kept, for
+# every image of a batch. The paper counts 650,000 of them, 253,440 in the first layer (abstract;
+# caption of Figure 2). Here is its plan.
 
 # %%
 plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
@@ -71,8 +71,8 @@ plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel,
 ]
 
 # %% [markdown] lang="en"
-# **Exercise 12.1.** Walk through the plan and count the neurons of each layer that has weights.
-# Sizes round up, as in the code of 2012. Which layer will have the most?
+# **Exercise 12.1.** Go through the plan and count the neurons of each layer that has weights. Sizes
+# round up, as in the code of 2012. Which layer will have the most?
 
 
 # %% tags=["exercise"]
@@ -104,14 +104,14 @@ def my_neurons(plan, side):
 check("12.1", my_neurons)
 
 # %% [markdown] lang="en"
-# The largest maps come first, where the filters are few. Lesson 19 adds the list up, and holds the
-# sum against the paper's.
+# The largest maps come first, where the filters are few. Lesson 19 adds up the list and compares
+# the sum with the paper's.
 #
-# Next: what does a layer cost? Parameters are what must be stored. Multiply-adds are what must be
-# done, for one image. A filter of a convolution is stored once, and applied at every place.
+# Next: what does a layer cost? Parameters measure the storage, multiply-adds the work for one
+# image. A filter of a convolution is stored once and applied at every position.
 #
-# **Exercise 12.2.** Write `my_layer_cost`, for convolutions with groups. A fully connected layer is a
-# convolution of 1x1 pixels at one place.
+# **Exercise 12.2.** Write `my_layer_cost`, for convolutions with groups. A fully connected layer is
+# a convolution of 1x1 pixels at one position.
 
 
 # %% tags=["exercise"]
@@ -135,8 +135,8 @@ def my_layer_cost(inputs, outputs, kernel, places, groups):
 check("12.2", my_layer_cost)
 
 # %% [markdown] lang="en"
-# **Exercise 12.3.** Put them together: walk through the plan once more and add up. Before you run
-# the check: which layer will have the most parameters, and which the most multiply-adds?
+# **Exercise 12.3.** Put them together: go through the plan again and add up. Before you run the
+# check: which layer will have the most parameters, and which the most multiply-adds?
 
 
 # %% tags=["exercise"]
@@ -162,7 +162,9 @@ def my_count(plan, channels, side):
             outputs, kernel, stride, padding, groups = row
             side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
-            outputs, kernel, groups = row[0], 1, 1
+            outputs = row[0]
+            kernel = 1
+            groups = 1
             channels, side = channels * side * side, 1
         new = my_layer_cost(channels, outputs, kernel, side * side, groups)
         parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]
@@ -175,8 +177,8 @@ check("12.3", my_count)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Counting on paper is one thing. The judge is the network itself: build it, and add up the sizes of
-# its arrays. `undrawn` leaves the 60 million weights at zero, since we only want to count them.
+# Check the count against the network itself: build it, and add up the sizes of its arrays.
+# `undrawn` leaves the 60 million weights at zero, since we only count them.
 
 # %%
 with nn.init.undrawn():
@@ -185,13 +187,12 @@ total = sum(p.data.size for p in network.parameters())
 print(f"{total:,} parameters in {len(network.parameters())} arrays")
 
 # %% [markdown] lang="en"
-# Multiplications leave no arrays behind. For those the judge is a clock, under *Faster*.
+# Multiplications cannot be counted from arrays. For those we measure the time, under *Faster*.
 #
 # ## Meet
 #
-# The library's count does not walk through a plan. It sends a batch of **no** images through the
-# real network and notes every layer that it meets: no images cost nothing, and they have the same
-# shapes.
+# The library's count does not use a plan. It runs a batch of **zero** images through the real
+# network and records every layer: an empty batch costs nothing and has the same shapes.
 
 # %%
 show(summary.layers)
@@ -207,8 +208,8 @@ work = np.array([r.multiply_adds for r in layers])
 print(f"sum{parameters.sum():25,} parameters  {work.sum():12,} multiply-adds")
 
 # %% [markdown] lang="en"
-# Now look at it. Each layer is a square; its area is what the layer stores (above) or what it does
-# for one image (below).
+# The figure shows each layer as a square whose area is the number of its parameters (above) or its
+# multiply-adds for one image (below).
 
 # %%
 fig, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
@@ -239,14 +240,14 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# Two networks in one: convolutions that do nearly all the work, and fully connected layers that
-# hold nearly all the parameters. This is why later networks dropped the fully connected layers, and
-# why the two halves were later made parallel in different ways (lesson 13).
+# The network has two parts: convolutions that do nearly all the work, and fully connected layers
+# that hold nearly all the parameters. This is why later networks dropped the fully connected
+# layers, and why the two parts were later parallelised in different ways (lesson 13).
 #
 # ## Faster
 #
-# fc6 does 5 % of the multiply-adds. Predict: which share of the *time* does it take, for one image?
-# And for 32 images at once?
+# fc6 does 5 % of the multiply-adds. Predict: what fraction of the *time* does it take for one
+# image? And for 32 images at once?
 
 
 # %%
@@ -264,7 +265,7 @@ def milliseconds(run, rounds=3):
 rng = np.random.default_rng(0)
 conv2 = tn.tensor(np.ones((256, 48, 5, 5), np.float32))
 fc6 = network.classifier[1].weight
-fc6.data[...] = 0.01  # untouched zeros would not lie in memory at all
+fc6.data[...] = 0.01  # untouched zeros would not be in memory at all
 per_image = {}
 for batch in (1, 32):
     x = tn.tensor(rng.standard_normal((batch, 96, 27, 27)).astype(np.float32))
@@ -279,16 +280,16 @@ for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
     print(f"{name}: {speeds[0]:.0f} and {speeds[1]:.0f} billion multiply-adds a second")
 
 # %% [markdown] lang="en"
-# fc6 has 151 MB of weights. For one image each weight is fetched from memory, used once, and
-# forgotten: the multiplications wait for the memory. With 32 images each weight that was fetched is
-# used 32 times. conv2 uses each of its weights 729 times in a single image, so it cares far less.
-# **Multiply-adds tell the time only where the numbers are at hand.**
+# fc6 has 151 MB of weights. For one image each weight is loaded from memory and used once: the
+# multiplications wait for the memory. With 32 images each loaded weight is used 32 times. conv2
+# uses each of its weights 729 times in a single image, so the batch size matters far less.
+# **Multiply-adds predict the time only where memory is not the bottleneck.**
 #
 # ## Break
 #
-# One post builds AlexNet in Keras with padding "same" in conv1, forgets the pooling after conv1,
-# and prints 62,378,344 parameters: exactly the number of a right AlexNet in one tower. Has it built
-# one? What will the multiply-adds say?
+# One post builds AlexNet in Keras with padding "same" in conv1, omits the pooling after conv1, and
+# prints 62,378,344 parameters: exactly the number of a correct one-tower AlexNet. Is it one? What
+# will the multiply-adds show?
 
 # %%
 for variant in ("paper", "one-tower", "keras-same", "pool-first"):
@@ -297,12 +298,12 @@ for variant in ("paper", "one-tower", "keras-same", "pool-first"):
     print(f"{variant:11} maps of conv1 {rows[0].shape[1]}, {counted[0]:12,} {counted[1]:15,}")
 
 # %% [markdown] lang="en"
-# The parameters are the same, the work is 2.7 times as much. A filter has the same weights wherever
-# it is applied; forget a pool, and it is applied four times as often. The number of parameters
-# cannot see that, unless the fully connected layer does: there a later pool happens to mend the
-# size.
+# The parameters are the same, the work is 2.7 times as much. A filter has the same weights at every
+# position; without the pool it is applied four times as often. The number of parameters does not
+# show that, unless the input of the fully connected layer changes: here a later pool happens to
+# restore its size.
 #
-# What if everything rounds down, with 224 pixels? Predict the size of the last maps first.
+# What if all sizes are rounded down, with 224 pixels? Predict the size of the last maps first.
 
 # %%
 side = 224
@@ -312,9 +313,9 @@ for kernel, stride, what in ((11, 4, "conv1"), (3, 2, "pool1"), (3, 2, "pool2"),
 print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 256 * 4096:,}")
 
 # %% [markdown] lang="en"
-# One row of windows less at the beginning, and three tenths of the weights of fc6 are gone.
+# One row of windows less in the first layer costs three tenths of the weights of fc6.
 #
-# Now you know enough to correct others. One table first, from the paper (section 6, table 2 and the
+# Now you can check published numbers. One table first, from the paper (section 6, table 2 and the
 # text below it): top-5 error in the challenge of 2012.
 #
 # | entry | validation | test |
@@ -326,13 +327,14 @@ print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 
 #
 # **Exercise 12.4.** These lines are from posts and papers, with the same numbers. Which are wrong?
 #
-# - A: conv1, with windows of 11 that fit, 4 apart, without padding, makes 55x55 maps of 224 pixels.
+# - A: conv1, with windows of 11 that must fit, stride 4, without padding, turns 224 pixels into
+#   55x55 maps.
 # - B: conv3 has 884,736 weights.
 # - C: The first fully connected layer has 13 * 13 * 256 * 4096 = 177 million weights.
 # - D: The network of the paper, with its two towers, has 62,378,344 parameters.
 # - E: More than nine tenths of the multiply-adds are in the convolutions.
 # - F: conv1 has 253,440 outputs (figure 2 of the paper).
-# - G: Overlapping pooling, 3x3 every 2, makes 6x6 of 13x13.
+# - G: Overlapping pooling, 3x3 with stride 2, turns 13x13 into 6x6.
 # - H: The winner of 2012 had 15.4 % top-5 error on the test set.
 
 # %% tags=["exercise"]
@@ -350,38 +352,41 @@ my_wrong_lines = {"A", "C", "D", "F", "H"}
 check("12.4", my_wrong_lines)
 
 # %% [markdown] lang="en"
-# So, 15.4 or 16.4? Neither: the winning entry had 15.3 % on the test pictures. 15.4 % is the same
-# seven nets on the validation pictures, and 16.4 % are the five nets without the extra pictures.
+# So, 15.4 or 16.4? Neither: the winning entry had 15.3 % on the test pictures. 15.4 % belongs to
+# the same seven nets on the validation pictures, and 16.4 % to the five nets without the extra
+# pictures.
 #
-# Is the difference of 15.3 and 15.4 worth a dispute? The validation set has 50,000 pictures. If a
-# net errs on 15.4 % of all pictures of the world, how far is one sample of 50,000 off, by chance?
+# Is the difference between 15.3 and 15.4 significant? The validation set has 50,000 pictures. If a
+# net errs on 15.4 % of all possible pictures, what is the standard deviation of the error on a
+# sample of 50,000?
 
 # %%
-error, pictures = 0.154, 50_000
+error = 0.154
+pictures = 50_000
 chance = np.sqrt(error * (1 - error) / pictures)
 print(f"one standard deviation: {100 * chance:.2f} points")
 
 # %% [markdown] lang="en"
-# A tenth of a point between two samples is less than chance alone makes. But a number that is
-# copied should still say what was measured, on which pictures, with how many nets.
+# A tenth of a point between two samples is within chance. But a quoted number should still say what
+# was measured, on which pictures, with how many nets.
 #
 # | | |
 # |---|---|
 # | in the paper | 224x224 inputs, "60 million parameters", "650,000 neurons"; figure 2 prints 253,440 for conv1, which is 55 * 48 * 96 and should be 55 * 55 * 96 |
-# | in the code of 2012 | 224 pixels, sizes round up: 55, and the last window hangs 3 pixels over the edge; 60,965,224 parameters |
-# | here | 3 rows and columns of zeros on the far sides, and sizes that divide: the same 55, the same 60,965,224; `tinynet summary alexnet` |
+# | in the code of 2012 | 224 pixels, sizes round up: 55, and the last window extends 3 pixels past the edge; 60,965,224 parameters |
+# | here | 3 rows and columns of zeros at the bottom and right, so that the windows fit: the same 55, the same 60,965,224; `tinynet summary alexnet` |
 
 # %% [markdown] lang="en"
 # ## Quiz
 #
-# **1.** Caffe's AlexNet takes crops of 227 pixels, and its conv1 has no padding. Does it have
-# another number of parameters than the paper's net?
+# **1.** Caffe's AlexNet takes crops of 227 pixels, and its conv1 has no padding. Does its number of
+# parameters differ from the paper's net?
 #
 # <details><summary>Answer</summary>
-# No. 227 pixels give 55x55 maps without rounding, and everything behind is the same.
+# No. 227 pixels give 55x55 maps without rounding, and all later layers are the same.
 # </details>
 #
-# **2.** You want to halve the memory that the parameters take. Which layer do you look at first? And
+# **2.** You want to halve the memory that the parameters take. Which layer do you change first? And
 # to halve the time of a training step with 128 images?
 #
 # <details><summary>Answer</summary>
@@ -389,9 +394,9 @@ print(f"one standard deviation: {100 * chance:.2f} points")
 # the multiply-adds, and with 128 images the fully connected layers no longer wait for their weights.
 # </details>
 #
-# **3.** Somebody shows you a network with exactly the right number of parameters. What do you ask
-# next?
+# **3.** A network has exactly the right number of parameters. What do you check next?
 #
 # <details><summary>Answer</summary>
-# For the multiply-adds, or the shapes of the maps: parameters do not depend on the size of the maps.
+# The multiply-adds, or the shapes of the maps: the parameters of convolutions do not depend on the
+# size of the maps.
 # </details>

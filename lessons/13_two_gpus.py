@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Understand AlexNet's two towers, run them on two devices, and count what crosses. |
+# | goal | Understand AlexNet's two towers, run them on two devices, and count the bytes transferred. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no GPU, no network, no download |
@@ -26,11 +26,12 @@ from tinynet.lessons import check, figure, hint, move, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# A GTX 580 has 3 GB, and that limits how large a net can be. So half of the maps of each layer lived
-# on one card and half on the other, and the paper adds a trick: the cards talk in certain layers only.
-# conv2, conv4 and conv5 see the maps of their own card; conv3 and the fully connected layers see both
-# (section 3.5). (What this library would need on one card, and on two: `tinynet summary
-# alexnet-two-towers --memory`.) Why those layers? Talking costs time, silence costs accuracy. This lesson counts both.
+# A GTX 580 has 3 GB, and that limits how large a net can be. So half of the maps of each layer were
+# on one card and half on the other, and the paper adds a trick: the cards communicate in certain
+# layers only. conv2, conv4 and conv5 see the maps of their own card; conv3 and the fully connected
+# layers see both (section 3.5). (`tinynet summary alexnet-two-towers --memory` shows the memory
+# that this library needs on one card and on two.) Why those layers? Communication costs time; its
+# absence costs accuracy. This lesson counts both.
 #
 # ### Half a layer
 #
@@ -71,12 +72,12 @@ check("13.1", my_ungrouped)
 # %% [markdown] lang="en"
 # ### The exchange
 #
-# In front of conv3 each card sends its maps to the other. After that both have everything:
+# Before conv3 each card sends its maps to the other. After that both have all maps:
 #
 # $$(x_a,\ x_b) \rightarrow (x_a x_b,\ x_a x_b)$$
 #
-# You need no two cards for it. In this library `cpu` and `cpu:1` are two devices that share one
-# memory: mixing them is an error, and every crossing is counted, as between two GPUs.
+# You do not need two cards for this. In this library `cpu` and `cpu:1` are two devices that share
+# one memory: mixing them is an error, and every transfer is counted, as between two GPUs.
 
 # %%
 xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
@@ -87,8 +88,8 @@ for tower, maps in enumerate(seen):
 print([f"{c.source} to {c.target}: {c.nbytes} bytes" for c in crossed])
 
 # %% [markdown] lang="en"
-# And backward? Each tower hands back a gradient for all the maps it saw, its own and the other's.
-# Predict what the gradient of $x_a$ is.
+# And backward? Each tower returns a gradient for all the maps it saw, its own and the other's.
+# Predict the gradient of $x_a$.
 
 
 # %% tags=["exercise"]
@@ -115,13 +116,13 @@ check("13.2", my_exchange_backward)
 # %% [markdown] lang="en"
 # ### Bytes
 #
-# How much is that? The maps that one tower hands on are measured here, on a batch of no pictures,
-# which has the shapes of any other.
+# How much data is that? The cell finds the shapes of the maps that one tower sends, with an empty
+# batch, which has the same shapes per picture.
 
 
 # %%
 def towers_of(exchange_at):
-    """Return the paper's network on two pretend devices, to be counted only."""
+    """Return the paper's network on two simulated devices, for counting only."""
     with nn.init.undrawn():
         return tn.models.build("alexnet-two-towers", classes=1000, variant=exchange_at)
 
@@ -132,13 +133,13 @@ handed = {c.layer: c.shape[1:] for c in crossed if not c.backward and c.layer !=
 print(handed)
 
 # %% [markdown] lang="en"
-# Write the count: the bytes that cross on the way forward into each layer that sees both towers,
-# with four bytes a number.
+# Write the count: the bytes transferred in forward into each layer that sees both towers, four
+# bytes per number.
 
 
 # %% tags=["exercise"]
 def my_bytes_forward(maps, sees, batch):
-    "Your code: {layer: bytes}; maps[layer] is the shape of what one tower hands to the layer."
+    "Your code: {layer: bytes}; maps[layer] is the shape of the maps that one tower sends."
     return None
 
 
@@ -156,12 +157,14 @@ def my_bytes_forward(maps, sees, batch):
 check("13.3", my_bytes_forward)
 
 # %% [markdown] lang="en"
-# Now the paper's Figure 2, redrawn, with what crosses at each place. In JupyterLab with ipywidgets
-# choose where the convolutions exchange their maps; the lab notes in the code of 2012 try other
-# places too.
+# Here is the paper's Figure 2, redrawn, with the bytes transferred at each layer. In JupyterLab
+# with ipywidgets you can choose where the convolutions exchange their maps; notes in the code of
+# 2012 try other layers too.
 
 # %%
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#767676"
 
 
 def draw_towers(exchange_at="conv3"):
@@ -191,8 +194,15 @@ def draw_towers(exchange_at="conv3"):
             ax.annotate("", *ends, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
         total = sum(n for (name, _), n in there.items() if name == layer)
         if total and layer != "picture":
-            ax.text(i - 0.5, 0.5, f"{total / 1000:.0f} kB", ha="center", va="center", fontsize=9,
-                    bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2})  # fmt: skip
+            ax.text(
+                i - 0.5,
+                0.5,
+                f"{total / 1000:.0f} kB",
+                ha="center",
+                va="center",
+                fontsize=9,
+                bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2},
+            )
     ax.text(-0.45, 1, "cpu", ha="right", va="center")
     ax.text(-0.45, 0, "cpu:1", ha="right", va="center")
     ax.set(xlim=(-0.9, len(shapes) - 0.6), ylim=(-0.35, 1.45))
@@ -219,13 +229,13 @@ move(draw_towers, exchange_at=("conv3", "conv4", "nowhere"))
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Two towers must be the same network as one network with groups. Not nearly: the same products, added
-# in the same order. We can ask for equality of every bit. The small AlexNet for 32 x 32 pictures
-# exists in both forms; its first normalization must be told to stop at the border as well.
+# Two towers must be the same network as one network with groups. The match is exact: the same
+# products are added in the same order, so every bit must be equal. The small AlexNet for 32 x 32
+# pictures exists in both forms; its first normalization must also be limited to each group.
 
 # %%
 one = tn.models.build("small-alexnet", classes=10, seed=0).eval()
-one[2].groups = 2  # the first LRN: the code of 2012 ran it on each GPU by itself
+one[2].groups = 2  # the first LRN: the code of 2012 ran it on each GPU separately
 two = tn.models.build("small-alexnet-two-towers", classes=10, seed=0).eval()
 pictures = tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(128) - 1
 labels = np.arange(8)
@@ -242,8 +252,8 @@ print(f"{len(found)} crossings, {sum(c.nbytes for c in found):,} bytes for 8 pic
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library's exchange is a line: `.to(device)` is a differentiable copy, `concatenate` knows its
-# own way back, and the sum of 13.2 happens by itself, where two paths meet.
+# The library's exchange is one line: `.to(device)` is a differentiable copy, `concatenate` has its
+# own backward, and autograd does the sum of 13.2 where two paths meet.
 
 # %%
 show(model_parallel.exchange)
@@ -252,8 +262,9 @@ show(tn.models.towers.TwoTowers.forward)
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Two things are saved by silence. The first is work: a grouped convolution has half the multiply-adds.
-# Predict how the three times compare: two groups, one group, and your block-diagonal weight.
+# Less communication saves two things. The first is work: a grouped convolution has half the
+# multiply-adds. Predict how the three times compare: two groups, one group, and your block-diagonal
+# weight.
 
 
 # %%
@@ -273,7 +284,8 @@ maps = tn.tensor(rng.standard_normal((8, 96, 27, 27)).astype(np.float32))
 grouped = tn.tensor(rng.standard_normal((128, 48, 5, 5)).astype(np.float32))
 full = tn.tensor(rng.standard_normal((128, 96, 5, 5)).astype(np.float32))
 diagonal = np.zeros_like(full.data)
-diagonal[:64, :48], diagonal[64:, 48:] = grouped.data[:64], grouped.data[64:]
+diagonal[:64, :48] = grouped.data[:64]
+diagonal[64:, 48:] = grouped.data[64:]
 for name, weight, groups in (
     ("two groups", grouped, 2),
     ("one group", full, 1),
@@ -285,13 +297,13 @@ for name, weight, groups in (
 
 # %% [markdown] lang="en"
 # Half the work is not always half the time; look at your own ratio. And zeros cost as much as other
-# numbers: the block-diagonal weight explains a grouped convolution, but
-# nobody should compute it that way.
+# numbers: the block-diagonal weight explains a grouped convolution, but it is not a way to compute
+# one.
 #
-# The second saving is traffic. Here is what a step of training moves between the two devices, for the
-# paper's batch of 128: with the towers, where activations cross and weights stay; with data
-# parallelism, where each device has the whole net and half of the pictures, and gradients cross; and
-# with the mixture of Krizhevsky's "One weird trick" (2014).
+# The second saving is traffic. The table shows the bytes that a training step moves between the two
+# devices, for the paper's batch of 128: with the towers, where activations cross and weights stay;
+# with data parallelism, where each device has the whole net and half of the pictures, and gradients
+# cross; and with the mixture of Krizhevsky's "One weird trick" (2014).
 
 # %%
 print(communication.schemes(model, crossed, 128))
@@ -299,13 +311,13 @@ print(communication.schemes(model, crossed, 128))
 # %% [markdown] lang="en"
 # Two numbers decide: a tower sends activations, which grow with the batch; data parallelism sends
 # weights, which do not. AlexNet has 61 million weights, most of them in fc6, so the towers were the
-# better choice in 2012. The mixture sends what is small in each part of the net.
+# better choice in 2012. The mixture sends the smaller of the two in each part of the net.
 #
 # ## Break
 #
-# On two cards the normalization of conv1 cannot see across the border: its windows of five channels
-# end there. If you forget that and normalize over all channels, how many channels come out
-# differently? Predict, for twelve channels in two towers.
+# On two cards the normalization of conv1 cannot cross the border between the cards: its windows of
+# five channels end there. If you normalize over all channels instead, how many channels differ?
+# Predict, for twelve channels in two towers.
 
 # %%
 x = tn.tensor(np.random.default_rng(1).standard_normal((1, 12, 4, 4)) * 20)
@@ -314,16 +326,16 @@ differ = np.flatnonzero(~np.isclose(whole, halves).all(axis=(0, 2, 3)))
 print("channels that differ:", differ.tolist())
 
 # %% [markdown] lang="en"
-# Two on each side of the border: a window of five reaches two channels across. Four of 96 channels in
-# conv1: no accuracy would betray it. A comparison bit for bit does.
+# Two on each side of the border: a window of five reaches two channels across. In conv1 that is
+# four of 96 channels: the accuracy would not reveal it. A bitwise comparison does.
 #
-# A second mistake: the exchange's way back gives each tower only the gradient of its *own* half.
-# Everything still runs on two devices, and the loss still falls. Which judge rings?
+# A second mistake: backward of the exchange gives each tower only the gradient of its *own* half.
+# Everything still runs on two devices, and the loss still falls. Which judge finds it?
 
 
 # %%
 def lossy(xs):
-    """Exchange, but let the other tower's gradient be lost on the way."""
+    """Exchange, but drop the gradient from the other tower."""
     return [
         F.concatenate([x if x is own else x.detach().to(own.device) for x in xs], axis=1)
         for own in xs
@@ -339,11 +351,11 @@ for exchange in (model_parallel.exchange, lossy):
 
 # %% [markdown] lang="en"
 # The loss is the same; the gradient is half of what it should be. The slope of $2 x^2$ is $4x$: a
-# gradient check sees it at once, a look at the loss never.
+# gradient check finds this at once, the loss does not show it.
 #
 # | | |
 # |---|---|
-# | in the paper | towers with an exchange in front of conv3 only; 1.7 and 1.2 points better than a net of one GPU with half the maps (section 3.2) |
+# | in the paper | towers with an exchange before conv3 only; 1.7 and 1.2 points better than a net of one GPU with half the maps (section 3.2) |
 # | in the code of 2012 | each GPU had its own copy of the picture from the host; nets with the exchange at conv4, or nowhere, were tried and were worse (notes in the layer files) |
 # | here | `tinynet train small-alexnet-two-towers`; `tinynet summary alexnet-two-towers --traffic --figure towers.png` |
 
@@ -353,16 +365,16 @@ for exchange in (model_parallel.exchange, lossy):
 # **1.** Why does conv3 see both towers, and conv2 not?
 #
 # <details><summary>Answer</summary>
-# Somewhere the two must meet, or they are two nets. The maps in front of conv3 are small (13 x 13);
-# in front of conv2 they are 27 x 27, and there is more to send.
+# The towers must exchange somewhere, or they are two separate nets. The maps before conv3 are small
+# (13 x 13); before conv2 they are 27 x 27, which is more to send.
 # </details>
 #
 # **2.** The batch is doubled. What happens to the traffic of a step with towers, and with data
 # parallelism?
 #
 # <details><summary>Answer</summary>
-# With towers it doubles: activations belong to pictures. With data parallelism it stays: gradients
-# belong to weights.
+# With towers it doubles: activations grow with the number of pictures. With data parallelism it
+# stays the same: gradients have the size of the weights.
 # </details>
 #
 # **3.** A grouped convolution has half the weights of a full one. Is the paper's net therefore half as

@@ -6,7 +6,7 @@
 # | goal | Choose settings on a validation set, and report on the test set, once. |
 # | time | 45 minutes |
 # | runs | under 20 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
 # | before | 09 Dropout, 11 Momentum SGD |
 
 # %%
@@ -25,10 +25,10 @@ from tinynet.training import presets
 # %% [markdown] lang="en"
 # A post trains a small AlexNet on CIFAR-10 and compares settings: a learning rate of 1e-4 against
 # 5e-5, 5 epochs against 10, one more hidden layer or not. It looks at the *test* accuracy of each
-# and reports the best. That is the usual way, and it is not quite honest: whoever picks the best of
-# eight numbers picks luck too. We redo the experiment with a third set of pictures.
+# and reports the best. That is usual, but biased: the best of eight numbers is partly luck. We redo
+# the experiment with a third set of pictures.
 #
-# The run is small: 1,500 pictures, a net that learns in seconds. The pictures are drawn shapes, or
+# The run is small: 1,500 pictures, a net that trains in seconds. The pictures are drawn shapes, or
 # photographs if CIFAR-10 is on your disk. With a GPU the same cells take more of them, and the
 # library's small AlexNet.
 
@@ -38,21 +38,21 @@ large = place != "cpu"
 whole, test = pictures(train=10_000) if large else pictures(train=1500)
 held_out = len(whole) // 3
 prepare = tn.data.Normaliser.fit("standardise", whole.images)
-print(f"{len(whole):,} to learn and to choose from, {len(test):,} to report on")
+print(f"{len(whole):,} for training and validation, {len(test):,} for the test")
 
 # %% [markdown] lang="en"
 # ## Build
 #
 # ### Three sets
 #
-# The net learns from the training set. *We* learn from the validation set: which settings to take.
-# The test set is for one number at the end. Write the split. Mix first, because a file may be
-# sorted; take a seed, because a split that changes from day to day cannot be compared with.
+# The training set trains the net. The validation set chooses the settings. The test set gives one
+# number at the end. Write the split. Shuffle first, because a file may be sorted; use a seed,
+# because results on different splits cannot be compared.
 
 
 # %% tags=["exercise"]
 def my_split(n, share, seed):
-    "Your code: two arrays of numbers of pictures, (training, validation)."
+    "Your code: two arrays of picture numbers, (training, validation)."
     return None
 
 
@@ -76,18 +76,21 @@ check("14.1", my_split)
 #
 # The learning rate stays constant in this experiment, so the first half of the long run *is* the
 # short run, step by step. Four runs give eight results. (With a rate that falls towards the end
-# this would be wrong: each length would need a run of its own.)
+# this would be wrong: each length would need its own run.)
 #
 # The two rates keep the post's ratio. Ours are larger, since our net is smaller and the run shorter.
 
 # %%
 order = np.random.default_rng(0).permutation(len(whole))
-learn, hold = order[held_out:], order[:held_out]
-RATES, EPOCHS, HIDDEN = ((1e-3, 5e-4) if large else (2e-3, 1e-3)), (2, 4), (1, 2)
+learn = order[held_out:]
+hold = order[:held_out]
+RATES = (1e-3, 5e-4) if large else (2e-3, 1e-3)
+EPOCHS = (2, 4)
+HIDDEN = (1, 2)
 
 
 def build(hidden):
-    """Return a net with so many hidden layers."""
+    """Return a net with this number of hidden layers."""
     if large:
         net = list(tn.models.build("small-alexnet", classes=10))
         extra = [layer for _ in range(hidden - 1) for layer in (nn.Linear(512, 512), nn.ReLU())]
@@ -101,7 +104,7 @@ def build(hidden):
 
 
 def answers(net, images):
-    """Return the class that the net says for each picture."""
+    """Return the predicted class of each picture."""
     net.eval()
     with tn.no_grad():
         parts = [
@@ -112,7 +115,7 @@ def answers(net, images):
 
 
 def accuracy(net, data, numbers):
-    """Return the share of right answers, in per cent."""
+    """Return the accuracy in per cent."""
     return float(100 * (answers(net, data.images[numbers]) == data.labels[numbers]).mean())
 
 
@@ -132,7 +135,8 @@ def train(net, lr, numbers, epochs):
 
 
 # %%
-runs, curves = [], {}
+runs = []
+curves = {}
 for lr in RATES:
     for hidden in HIDDEN:
         tn.seed(0)
@@ -154,16 +158,16 @@ for lr in RATES:
                 print(f"lr {lr:g}, hidden {hidden}, epochs {epoch}: validation {found:.1f} %")
 
 # %% [markdown] lang="en"
-# Four epochs are few; none of the nets has shown all it can. So this experiment tells which setting
-# starts fastest, not which is best in the end. The way of choosing is the same.
+# Four epochs are few; none of the nets has converged. So this experiment shows which setting starts
+# fastest, not which is best in the end. The method is the same.
 #
-# Now choose. The best validation accuracy wins; of equal ones the net with fewer parameters. Nothing
-# else may have a say.
+# Now choose. Take the best validation accuracy; in a tie, the net with fewer parameters. Nothing
+# else may influence the choice.
 
 
 # %% tags=["exercise"]
 def my_choose(runs):
-    "Your code: of these dicts, the one with the best run['validation']; equal: fewer parameters."
+    "Your code: the dict with the best run['validation']; in a tie, fewer parameters."
     return None
 
 
@@ -181,8 +185,8 @@ def my_choose(runs):
 check("14.2", my_choose)
 
 # %% [markdown] lang="en"
-# The test set, once. Predict: will the number be higher or lower than the validation accuracy that
-# won?
+# Now use the test set, once. Predict: will the number be higher or lower than the best validation
+# accuracy?
 
 # %%
 chosen = max(runs, key=lambda run: (run["validation"], -run["parameters"]))
@@ -196,13 +200,13 @@ print(f"validation {chosen['validation']:.1f} %, test {reported:.1f} %")
 # %% [markdown] lang="en"
 # ### What does it get wrong?
 #
-# One number hides which mistakes were made. A confusion matrix has a row for each class and a column
-# for each answer.
+# One number does not show which mistakes were made. A confusion matrix has a row for each class and
+# a column for each answer.
 
 
 # %% tags=["exercise"]
 def my_confusion(truth, said, classes):
-    "Your code: (classes, classes) counts; rows are the truth, columns what was said."
+    "Your code: (classes, classes) counts; rows are true classes, columns predicted ones."
     return None
 
 
@@ -242,12 +246,17 @@ for row, column in np.ndindex(table.shape):
     if table[row, column]:
         dark = table[row, column] > table.max() / 2
         axes[1].text(
-            column, row, table[row, column], ha="center", va="center", fontsize=9,
+            column,
+            row,
+            table[row, column],
+            ha="center",
+            va="center",
+            fontsize=9,
             color="white" if dark else "black",
-        )  # fmt: skip
+        )
 axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=9)
 axes[1].set_yticks(range(10), test.classes, fontsize=9)
-axes[1].set(xlabel="what the net said", ylabel="what it is")
+axes[1].set(xlabel="predicted class", ylabel="true class")
 axes[2].imshow(figures.mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
 axes[2].set_axis_off()
 axes[2].set_title("filters of the first layer", fontsize=10)
@@ -269,44 +278,45 @@ figure(
 # %% [markdown] lang="en"
 # ## Judge
 #
-# How much luck is in a choice? Take the learning away and keep the choosing: eight settings that
-# are all equally good, 70 % each, measured on 500 pictures. A measured accuracy is then a binomial
-# number. Report the best of the eight, and repeat the whole story 10,000 times. Predict: what is
+# How much luck is in a choice? Simulate the choice without any training: eight settings that are
+# all equally good, 70 % each, measured on 500 pictures. A measured accuracy then has a binomial
+# distribution. Report the best of the eight, and repeat this 10,000 times. Predict: what is
 # reported on average?
 
 # %%
 rng = np.random.default_rng(0)
 first = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # the set on which we choose
-second = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # a set that nobody has looked at
+second = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # a fresh set
 best = first.argmax(axis=1)
 print(f"best of eight, on the set that chose it: {first.max(axis=1).mean():.2f} %")
 print(f"the same net, on a fresh set:            {second[range(10_000), best].mean():.2f} %")
 print(f"spread of a single number:               {first.std():.2f} points")
 
 # %% [markdown] lang="en"
-# Choosing and reporting on the same pictures invents accuracy out of nothing. The fresh set does
-# not. So the last line is also a ruler: two settings that differ by less have not been told apart.
-# Lay it on our eight results, with the accuracy that we measured.
+# Choosing and reporting on the same pictures gives an accuracy that is too high. The fresh set does
+# not. The last line is also a scale: two settings that differ by less cannot be distinguished.
+# Apply it to our eight results, with the accuracy that we measured.
 
 # %%
 p = chosen["validation"] / 100
 ruler = 100 * np.sqrt(p * (1 - p) / held_out)
 for run in sorted(runs, key=lambda run: -run["validation"]):
     behind = chosen["validation"] - run["validation"]
-    word = "not told apart from the best" if behind < 2 * ruler else "worse"
+    word = "not distinguishable from the best" if behind < 2 * ruler else "worse"
     print(
         f"lr {run['lr']:g}, hidden {run['hidden']}, epochs {run['epochs']}: "
         f"{run['validation']:5.1f} %, {word}"
     )
 
 # %% [markdown] lang="en"
-# And this ruler knows only the luck of the pictures. The luck of the initial weights comes on top:
-# a table of ablations from one seed measures both. This lesson has one seed; do not quote it.
+# This scale covers only the randomness of the pictures. The randomness of the initial weights comes
+# on top: a table of ablations from one seed contains both. This lesson has one seed; do not quote
+# it.
 #
 # ## Meet
 #
-# The library writes settings that have been tried down as recipes: everything that decides what a
-# run computes. `tinynet train small-alexnet --data cifar10` follows this one.
+# The library stores tested settings as recipes: all settings that affect the result of a run.
+# `tinynet train small-alexnet --data cifar10` uses this one.
 
 # %%
 for setting, value in vars(presets.find("small-alexnet")).items():
@@ -317,20 +327,21 @@ for setting, value in vars(presets.find("small-alexnet")).items():
 # validation error rate stopped improving" (section 5). Here it is.
 
 # %%
-show(tn.schedules.Plateau)
+show(tn.optim.ReduceOnPlateau)
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Pictures go through a net in batches. Predict: how many pictures a second does a training step
-# manage with batches of 5, 25 and 125?
+# A net processes pictures in batches. Predict: how many pictures a second does a training step
+# process with batches of 5, 25 and 125?
 
 # %%
 tn.seed(0)
 net = build(1)
 optimizer = tn.optim.Adam(net.parameters(), lr=0.0)
 for batch in (5, 25, 125):
-    x, y = tn.tensor(prepare(whole.images[:batch])).to(place), whole.labels[:batch]
+    x = tn.tensor(prepare(whole.images[:batch])).to(place)
+    y = whole.labels[:batch]
     times = []
     for _ in range(5):
         started = time.perf_counter()
@@ -341,53 +352,56 @@ for batch in (5, 25, 125):
     print(f"batches of {batch:3}: {batch / min(times):8,.0f} pictures a second")
 
 # %% [markdown] lang="en"
-# A step costs something whatever the batch: every layer is called, every weight is moved. Large
-# batches share that cost. But they also move less often: speed in pictures is not speed in learning.
+# A step has a fixed cost: every layer is called, every weight is updated. Large batches spread that
+# cost over more pictures. But they also update less often: more pictures a second is not faster
+# learning.
 #
 # ## Break
 #
-# The commonest way to spoil the experiment is a leak: pictures of the validation set that were also
-# learnt from. Nothing crashes, and the numbers get better. Predict by how much each of the two
-# changes.
+# The most common error in such an experiment is a leak: validation pictures that are also in the
+# training set. Nothing crashes, and the numbers get better. Predict how much each of the two
+# accuracies changes.
 
 # %%
-leaky = np.concatenate([learn[: len(learn) - held_out], hold])  # as many; the held-out among them
+leaky = np.concatenate([learn[: len(learn) - held_out], hold])  # same size, includes validation
 tn.seed(0)
 spoilt = build(1)
 for _ in train(spoilt, RATES[0], leaky, max(EPOCHS)):
     pass
 clean = build(1)
-clean.load_state_dict(runs[1]["weights"])  # the same settings, learnt from `learn`
+clean.load_state_dict(runs[1]["weights"])  # the same settings, trained on `learn`
 for title, net in (("clean", clean), ("leaky", spoilt)):
     on_hold = accuracy(net, whole, hold)
     on_test = accuracy(net, test, np.arange(len(test)))
     print(f"{title}: validation {on_hold:.1f} %, test {on_test:.1f} %")
 
 # %% [markdown] lang="en"
-# The validation accuracy of a leaky run is a training accuracy. The gap to the test set gives it
-# away, and nothing else does: this is why the test set must stay unread until the end. (We have just
-# read it a second time, to show this. For the chosen net the report above stands.)
+# The validation accuracy of a leaky run is a training accuracy. Only the gap to the test set
+# reveals it: this is why the test set must stay unused until the end. (We have just used it a
+# second time, to show this. For the chosen net the report above stands.)
 #
 # | | |
 # |---|---|
-# | in the paper | trained about 90 epochs; the rate was lowered three times by the validation error; results on a test set that others kept (sections 5 and 6) |
-# | in the code of 2012 | the rate was lowered by hand, at epochs that the layer files note; test batches are named on the command line |
-# | here | recipes hold tested settings; `tinynet train` shows the test accuracy after each epoch and never decides by it |
+# | in the paper | trained about 90 epochs; the rate was lowered three times by the validation error; results on a test set kept by the organisers (sections 5 and 6) |
+# | in the code of 2012 | the rate was lowered by hand, at epochs noted in the layer files; test batches are named on the command line |
+# | here | recipes hold tested settings; `tinynet train` shows the test accuracy after each epoch and never uses it for decisions |
 
 # %% [markdown] lang="en"
 # ## Quiz
 #
-# **1.** You have compared 20 settings on the validation set. Is the winner's validation accuracy a
-# fair estimate?
+# **1.** You have compared 20 settings on the validation set. Is the validation accuracy of the best
+# one an unbiased estimate?
 #
 # <details><summary>Answer</summary>
-# No, it is too high: the luckiest of 20. The test set, which took no part in the choice, is fair.
+# No, it is too high, because it is the maximum of 20. The accuracy on the test set, which was not
+# used for the choice, is unbiased.
 # </details>
 #
 # **2.** Two settings have 91.2 % and 91.9 % on 500 validation pictures. Which is better?
 #
 # <details><summary>Answer</summary>
-# Nobody can say: at 91 % a single number spreads by about 1.3 points. Take the cheaper one.
+# This cannot be decided: at 91 % the standard deviation of a single number is about 1.3 points.
+# Take the cheaper one.
 # </details>
 #
 # **3.** Why may the five-epoch result be read off the ten-epoch run here, but not with a rate that is

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | goal | See what a trained net looks at: filters, feature maps, occlusion, neighbours. |
+# | goal | Look inside a trained net: filters, feature maps, occlusion maps, nearest neighbours. |
 # | time | 45 minutes |
 # | runs | under 20 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if they are there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 and a GPU are used if present |
 # | before | 05 Convolution by hand, 07 Max-pooling, 14 Train the small AlexNet |
 
 # %%
@@ -24,8 +24,8 @@ from tinynet.plot import figures
 # %% [markdown] lang="en"
 # The paper looks inside its net twice. Its Figure 3 shows the filters of the first layer. Its
 # Figure 4 shows, for five pictures, the training pictures whose activations in the last hidden
-# layer are nearest. Both fit into a lesson. First we need a net that has learnt something: two
-# convolutions, one hidden layer of 64, and 3,000 pictures.
+# layer are nearest. We do both in this lesson. First we need a trained net: two convolutions, one
+# hidden layer of 64, and 3,000 pictures.
 
 # %%
 train, test = pictures()
@@ -33,7 +33,7 @@ place = device()
 
 
 def trained_on(train):
-    """Return a net that has learnt these pictures, its first weights, and what prepares pictures."""
+    """Return a net trained on these pictures, its initial weights, and the preprocessing."""
     prepare = tn.data.Normaliser.fit("standardise", train.images)
     tn.seed(0)
     model = nn.Sequential(
@@ -68,18 +68,18 @@ print(f"test accuracy {100 * (said == test.labels).mean():.1f} %")
 # %% [markdown] lang="en"
 # ## Build
 #
-# ### The filters, and what they find
+# ### The filters and their maps
 #
-# A filter of the first layer has three channels, so it *is* a small picture. A map of a later layer
-# is not, but we can draw it as one. `nn.observe` calls a function after every layer; that is all we
-# need to collect the maps.
+# A filter of the first layer has three channels, so it can be shown as a small picture. Maps are
+# drawn in grey, one picture for each channel. `nn.observe` calls a function after every layer; we
+# use it to collect the maps.
 
 # %%
 maps = {}
 
 
 def note(module, x, y):
-    """Keep what each ReLU gives; two of them are maps."""
+    """Keep the output of each ReLU; two of them are maps."""
     if isinstance(module, nn.ReLU) and len(y.shape) == 4:
         maps[f"layer {len(maps) + 1}"] = y.numpy()[0]
 
@@ -91,7 +91,8 @@ with tn.no_grad(), nn.observe(note):
 fig = plt.figure(figsize=(9, 5), layout="constrained")
 parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
 left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
-before, after = untrained["0.weight"], next(iter(model)).weight.numpy()
+before = untrained["0.weight"]
+after = next(iter(model)).weight.numpy()
 moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
 moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
 for ax, weight, title in (
@@ -102,41 +103,43 @@ for ax, weight, title in (
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
 left[2].set_title(test.classes[4], fontsize=10)
-right, silent = parts[1].subplots(2, 1), {}
+right = parts[1].subplots(2, 1)
+silent = {}
 for ax, (name, layer) in zip(right, maps.items(), strict=True):
     rows = 2 if len(layer) == 12 else 3
-    seen = np.sqrt(layer / layer.max())  # the root lifts what is faint; black is 0 and nothing else
+    seen = np.sqrt(layer / layer.max())  # the root brightens faint values; black is exactly 0
     tiles = np.pad(seen, ((0, 0), (0, 1), (0, 1)), constant_values=1)
     grid = tiles.reshape(rows, -1, *tiles.shape[1:]).swapaxes(1, 2)
     ax.imshow(grid.reshape(rows * tiles.shape[1], -1), cmap="gray", vmin=0, vmax=1)
     silent[name] = int((layer.max(axis=(1, 2)) == 0).sum())
     size = f"{layer.shape[1]} x {layer.shape[2]}"
-    ax.set_title(f"{name}: {len(layer)} maps of {size}, {silent[name]} silent", fontsize=10)
+    ax.set_title(f"{name}: {len(layer)} maps of {size}, {silent[name]} all zero", fontsize=10)
 for ax in (*left, *right):
     ax.set_axis_off()
 figure(
     fig,
     f"Left: 12 filters of 5 x 5 before and after training, which changed them by {moved.min():.0%} to "
-    f"{moved.max():.0%}, and a {test.classes[4]}. Right: what the "
-    f"ReLUs make of it, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
-    f"of which {silent['layer 1']} and {silent['layer 2']} are silent, 0 everywhere.",
+    f"{moved.max():.0%}, and a {test.classes[4]}. Right: the ReLUs' "
+    f"outputs, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
+    f"of which {silent['layer 1']} and {silent['layer 2']} are 0 everywhere.",
 )
 
 # %% [markdown] lang="en"
-# Compare the two rows of filters. Some have become edges, light on one side and dark on the other;
-# some have taken a colour (40 % of the drawn pictures wear their class's). Others look as they
-# did: at this size a net learns much of its task behind random filters. The paper's 96 filters saw
-# 1.2 million photographs for 90 epochs; ours have seen 3,000 pictures four times.
+# Compare the two rows of filters. Some have become edge detectors, light on one side and dark on
+# the other; some respond to a colour (40 % of the drawn pictures have their class's colour). Others
+# are almost unchanged: a net of this size can do much of its task with random filters in the first
+# layer. The paper's 96 filters saw 1.2 million photographs for 90 epochs; ours saw 3,000 pictures
+# four times.
 #
 # ### Where does it look?
 #
-# Maps show what is there, not what matters. For that, do an experiment: hide a part of the picture
-# and see how much the net's belief in the right class drops. Do it everywhere, and the drops are a
-# map (Zeiler and Fergus 2014):
+# Maps show which features are present, not which ones matter. For that, do an experiment: hide a
+# part of the picture and measure how much the probability of the right class drops. Repeat it for
+# all positions, and the drops form a map (Zeiler and Fergus 2014):
 #
 # $$drops[i, j] = score(x) - score(x \text{ with window } (i, j) \text{ filled})$$
 #
-# The windows lie as those of a pool: $k \times k$ pixels, $s$ apart.
+# The windows are those of a pool: $k \times k$ pixels, $s$ apart.
 
 
 # %% tags=["exercise"]
@@ -157,7 +160,8 @@ check("15.1", my_occlusion_map)
 # %% tags=["solution"]
 def my_occlusion_map(score, image, k, s, fill):
     _, H, W = image.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     copies = []
     for i in range(OH):
         for j in range(OW):
@@ -170,13 +174,13 @@ def my_occlusion_map(score, image, k, s, fill):
 check("15.1", my_occlusion_map)
 
 # %% [markdown] lang="en"
-# The map points somewhere: to the weighted middle of its drops. Where hiding *helped*, the drop is
-# negative, and does not count.
+# The map points to the centre of mass of its drops. Where hiding *helped*, the drop is negative and
+# does not count.
 
 
 # %% tags=["exercise"]
 def my_centre(drops, k, s):
-    "Your code: (row, column) of the weighted middle of the windows, in pixels of the picture."
+    "Your code: (row, column) of the centre of mass of the drops, in pixels of the picture."
     return None
 
 
@@ -197,15 +201,15 @@ def my_centre(drops, k, s):
 check("15.2", my_centre)
 
 # %% [markdown] lang="en"
-# ### Who is near?
+# ### Nearest neighbours
 #
-# The last hidden layer turns a picture into 64 numbers. Two pictures are alike, for the net, if
-# these are near to each other.
+# The last hidden layer turns a picture into 64 numbers, its features. Two pictures are similar for
+# the net if their features are close to each other.
 
 
 # %% tags=["exercise"]
 def my_nearest(features, query, k):
-    "Your code: the numbers of the k rows of features nearest to query, the nearest first."
+    "Your code: the indices of the k rows of features nearest to query, the nearest first."
     return None
 
 
@@ -224,8 +228,8 @@ def my_nearest(features, query, k):
 check("15.3", my_nearest)
 
 # %% [markdown] lang="en"
-# The rest of the lesson needs all three, whether or not you have written yours. These are compact
-# ones; compare them with your own.
+# The rest of the lesson needs all three functions, whether or not you have written yours. These are
+# compact versions; compare them with your own.
 
 
 # %%
@@ -241,7 +245,7 @@ def drops_of(i, k=8, s=4, fill=0.0):
 
 
 def middle(drops, k=8, s=4):
-    """Return where a map points, (row, column) in pixels."""
+    """Return the centre of mass of a map, (row, column) in pixels."""
     weights = np.maximum(drops, 0) / np.maximum(drops, 0).sum()
     ij = np.indices(drops.shape)
     return s * (weights * ij).sum(axis=(1, 2)) + (k - 1) / 2
@@ -254,22 +258,24 @@ def hidden(pixels):
         return up_to_its_relu(tn.tensor(prepare(pixels)).to(place)).numpy()
 
 
-features, queries = hidden(train.images), hidden(test.images)
+features = hidden(train.images)
+queries = hidden(test.images)
 
 # %% [markdown] lang="en"
-# Now the headline figure: pictures, where the net looks, and their nearest neighbours among the
+# The main figure shows pictures, their occlusion maps, and their nearest neighbours among the
 # training pictures.
 
 # %%
 bright = np.tensordot((0.2, 0.7, 0.1), test.images, axes=(0, 1)).std(axis=(1, 2))
 belief = np.where(said == test.labels, probabilities(x).max(axis=1), 0)
-fair = (belief > 0.6) & (belief < 0.95)  # right, but not so sure that nothing could change it
-shown = [  # the clearest of these, in grey print too
+fair = (belief > 0.6) & (belief < 0.95)  # right, but not too confident
+shown = [  # those with the highest contrast
     int(max(np.flatnonzero((belief > 0) & (test.labels == c)), key=lambda i: (fair[i], bright[i])))
     for c in (1, 4, 7, 8)
 ]
 fig, axes = plt.subplots(len(shown), 7, figsize=(9, 6.4), layout="constrained")
-alike, largest = [], []
+alike = []
+largest = []
 for row, i in zip(axes, shown, strict=True):
     drops = drops_of(i, k=8, s=2)
     near = np.argsort(((features - queries[i]) ** 2).sum(axis=1))[:5]
@@ -288,7 +294,7 @@ for row, i in zip(axes, shown, strict=True):
         ax.set_title(train.classes[train.labels[j]], fontsize=9)
 for ax in axes.ravel():
     ax.set_axis_off()
-words = "how much the right class loses of its probability where 8 x 8 pixels are hidden"
+words = "drop of the right class's probability where 8 x 8 pixels are hidden"
 fig.colorbar(heat, ax=axes, shrink=0.6, aspect=40, label=words, location="bottom")
 fig.suptitle(f"Of {5 * len(shown)} nearest training pictures {sum(alike)} are of the same class")
 figure(
@@ -304,18 +310,21 @@ figure(
 # ## Judge
 #
 # The maps look convincing. That is a reason to be careful: nearly every map looks convincing over a
-# picture with one thing in it. Can we judge it? With drawn pictures we can: the truth was rolled by
-# dice, and the dice can be rolled again. The data set draws, for all pictures at once, the radius,
-# then the row and the column of each shape.
+# picture with one object. Can we test it? With drawn pictures we can: the true positions were drawn
+# by a random generator, and we can draw them again. The data set draws, for all pictures at once,
+# the radius, then the row and the column of each shape.
 #
-# (Where the things are in photographs, nobody wrote down. If you have seen photographs so far, a
-# second net learns the drawn pictures now, and is the one that is judged.)
+# (For photographs the true positions are not known. If you have seen photographs so far, a second
+# net is now trained on the drawn pictures, and we test that one.)
 
 # %%
 if not test.drawn:
-    train, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+    train = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
     model, untrained, prepare = trained_on(train)
-    x, features, queries = prepare(test.images), hidden(train.images), hidden(test.images)
+    x = prepare(test.images)
+    features = hidden(train.images)
+    queries = hidden(test.images)
 dice = tn.random.generator("shapes", "test", seed=0)
 same = dice.permutation(np.arange(1000) % 10)
 radius = dice.uniform(6, 10.5, 1000)
@@ -323,10 +332,10 @@ true = dice.uniform(12, 20, (2, 1000)).T - 0.5
 print("the same labels:", bool((same == test.labels).all()))
 
 # %% [markdown] lang="en"
-# Then the claim is a number: how far from the shape's true middle does the map point? One number
-# alone proves nothing. Two rivals that do not look at the picture stand beside it: "always the
-# middle of the picture", and "the map of *another* picture". If the maps found nothing, the last
-# would do as well. Predict the order of the three.
+# Then the claim can be measured: how far from the shape's true centre does the map point? One
+# number alone proves nothing. We compare it with two baselines that do not use the picture: "always
+# the middle of the picture", and "the map of *another* picture". If the maps found nothing, the
+# last would do as well. Predict the order of the three.
 
 # %%
 some = np.arange(60)
@@ -343,16 +352,16 @@ for name, points in rivals.items():
 
 # %% [markdown] lang="en"
 # The map does find the shape: it beats the map of another picture clearly. It beats "always the
-# middle" by less, since all our shapes stand near the middle. A report that said only "inside the
-# shape in so many per cent" would have hidden that. Ask of each such picture: what would a rival
-# score that did not look?
+# middle" by less, since all our shapes are near the middle. A report with only the percentage
+# "inside the shape" would have hidden that. Ask of each such figure: how well would a baseline do
+# that does not use the picture?
 #
-# The neighbours deserve a rival as well: neighbours by plain pixels.
+# The neighbours need a baseline as well: neighbours by plain pixels.
 
 
 # %%
 def share_alike(of_train, of_test, k=5):
-    """Return the share of the k nearest training pictures that have the same class."""
+    """Return the fraction of the k nearest training pictures that have the same class."""
     right = 0
     for query, label in zip(of_test, test.labels[: len(of_test)], strict=True):
         near = np.argsort(((of_train - query) ** 2).sum(axis=1))[:k]
@@ -367,14 +376,14 @@ print(f"pixels:       {100 * share_alike(pixels, x[:40].reshape(40, -1)):.0f} %"
 # %% [markdown] lang="en"
 # ## Meet
 #
-# `nn.observe` is how the library itself looks inside: `tinynet summary` counts with it, and the
-# message that explains a NaN finds the layer with it. No layer knows that it is observed.
+# The library itself uses `nn.observe`: `tinynet summary` counts with it, and the error message
+# about a NaN finds the layer with it. The layers need no code for it.
 
 # %%
 show(nn.observe)
 
 # %% [markdown] lang="en"
-# And `plot.mosaic` drew the filters; `tinynet train` writes the same picture into every run.
+# And `plot.mosaic` drew the filters; `tinynet train` saves the same figure in every run folder.
 
 # %%
 show(figures.mosaic)
@@ -383,7 +392,7 @@ show(figures.mosaic)
 # ## Faster
 #
 # 1,000 test pictures and 3,000 training pictures are three million distances. The loop above
-# subtracts a row from a table again and again. There is a way to let one matrix product do it:
+# subtracts a row from a table again and again. One matrix product can replace it:
 #
 # $$\lVert a - b \rVert^2 = \lVert a \rVert^2 + \lVert b \rVert^2 - 2\, a \cdot b$$
 
@@ -408,12 +417,12 @@ print("same nearest neighbour:", f"{100 * (first.argmin(1) == second.argmin(1)).
 
 # %% [markdown] lang="en"
 # The product subtracts large numbers that are nearly equal, so small distances lose digits. For a
-# ranking that is harmless most of the time. Now you know what to look at if it is not.
+# ranking that is harmless most of the time. Now you know where to look if it is not.
 #
 # ## Break
 #
-# Does the map show what the *net* has learnt, or only where the *picture* has something? Take the
-# learning away: give the net the weights it had before training, and look again. And fill the
+# Does the map show what the *net* has learnt, or only where the *picture* has an object? Test it
+# without training: give the net its initial weights, and compute the maps again. And fill the
 # window with white instead of the mean. Predict what each does to the distance.
 
 
@@ -435,13 +444,13 @@ report("untrained")
 model.load_state_dict(trained)
 
 # %% [markdown] lang="en"
-# The untrained net's maps have next to no depth, but `middle` divides by their sum, and a picture of
-# them scaled to its own maximum would look like any other. That is why the maps above share one
-# scale from 0 to 1. A map without its scale is a rumour.
+# The drops in the untrained net's maps are almost 0, but `middle` divides by their sum, and such a
+# map scaled to its own maximum would look like any other. That is why the maps above share one
+# scale from 0 to 1. A map without its scale is not evidence.
 #
-# White is information too: a white square is a thing the net has seen. The mean colour is the
-# nearest to "nothing", but a grey square has edges as well. An occlusion map always answers "what
-# if *this* stood there instead?".
+# White is information too: the net has seen white areas. The mean colour is the closest to "no
+# information", but a grey square has edges as well. An occlusion map always answers "what if *this*
+# were there instead?".
 #
 # | | |
 # |---|---|
@@ -455,20 +464,20 @@ model.load_state_dict(trained)
 # **1.** Why does the occlusion map use the probability of the *right* class and not the largest one?
 #
 # <details><summary>Answer</summary>
-# The largest may belong to another class once a part is hidden. Then one would compare the belief
-# in two different things.
+# The largest may belong to another class once a part is hidden. Then we would compare the
+# probabilities of two different classes.
 # </details>
 #
 # **2.** A window is smaller than the shape, and the map is dark everywhere. Does the net not look at
 # the shape?
 #
 # <details><summary>Answer</summary>
-# It may see enough in what is left. Hiding one part at a time cannot show what several parts say
-# twice. Try a larger window.
+# The rest of the shape may be enough. Hiding one part at a time cannot show information that
+# several parts share. Try a larger window.
 # </details>
 #
 # **3.** Two pictures are near in pixels but far in the hidden layer. What has the net learnt?
 #
 # <details><summary>Answer</summary>
-# To ignore what they share (ground, brightness, place) and to see what they do not: the shape.
+# To ignore what they share (background, brightness, position) and to use what differs: the shape.
 # </details>

@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Climb from loops in Python to a kernel near the machine's peak, and then multiply less. |
+# | goal | Go from loops in Python to a kernel near the machine's peak, then multiply less (Winograd). |
 # | time | 60 minutes |
 # | runs | under 15 seconds on two cores; a minute the first time, when the kernels are compiled |
 # | needs | numpy, numba, matplotlib and tinynet; no compiler, no network |
@@ -27,28 +27,33 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# Nearly all the time of AlexNet goes into one sentence: multiply two numbers, add the product to
-# a sum. The speed of a convolution is how many of these a second can hold. We count each as two
-# operations, one multiplication and one addition, and call a billion operations a second one
+# AlexNet spends nearly all its time on one operation, the multiply-add: multiply two numbers, add
+# the product to a sum. The speed of a convolution is the number of these per second. We count each
+# as two operations, one multiplication and one addition; a billion operations a second is one
 # GFLOP/s.
 #
-# Our subject is the third convolution of the small AlexNet: 128 channels in, 192 out, $3 \times 3$
-# filters, $8 \times 8$ pixels. Here it is as its definition reads, number by number:
+# Our example is the third convolution of the small AlexNet: 128 channels in, 192 out, $3 \times 3$
+# filters, $8 \times 8$ pixels. This is its definition:
 #
 # $$y[n, o, i, j] = \sum_{c, p, q} w[o, c, p, q]\; x[n, c, i + p, j + q]$$
 
 # %%
-N, C, O, S, K = 16, 128, 192, 8, 3
+N = 16
+C = 128
+O = 192
+S = 8
+K = 3
 rng = np.random.default_rng(0)
 x = rng.standard_normal((N, C, S, S)).astype(np.float32)
 weight = rng.standard_normal((O, C, K, K)).astype(np.float32)
-framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a border of zeros, so that S stays S
+framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a border of zeros keeps the size S
 
 
 def loops(framed, weight, y):
     """Write y (N, O, S, S)."""
     N, O, H, W = y.shape
-    C, K = weight.shape[1], weight.shape[2]
+    C = weight.shape[1]
+    K = weight.shape[2]
     for n in range(N):
         for o in range(O):
             for i in range(H):
@@ -62,7 +67,7 @@ def loops(framed, weight, y):
 
 
 def operations(y):
-    """Return how many operations these outputs take."""
+    """Return the number of operations for these outputs."""
     return 2 * C * K * K * y.size
 
 
@@ -74,12 +79,12 @@ print(f"loops in Python: {in_python:.4f} GFLOP/s")
 print(f"all {N} images would take {operations(np.empty((N, O, S, S))) / in_python / 1e9:.0f} s")
 
 # %% [markdown] lang="en"
-# Where does the time go? Not into multiplying. For each product Python looks up what `*` means
-# for these two objects, makes a new object for the result, and throws it away.
+# Multiplying takes only a small part of this time. For each product Python looks up the meaning of
+# `*` for these two objects, creates a new object for the result, and discards it.
 #
-# **Numba** removes exactly that. It reads the function when it is first called, with the types that
-# the arguments have at that moment, and compiles machine code for them. The loops stay as they are.
-# Predict: how many times faster is the same text?
+# **Numba** removes this overhead. When the function is first called, it compiles machine code for
+# the types of the arguments. The loops stay as they are. Predict: how many times faster is the same
+# code?
 
 # %%
 compiled = njit(loops)
@@ -88,7 +93,7 @@ compiled(framed, weight, some)  # the first call compiles
 
 
 def best(run, rounds=5):
-    """Return the shortest of a few times: noise only ever adds."""
+    """Return the shortest of a few times: noise only adds time."""
     run()
     times = []
     for _ in range(rounds):
@@ -102,8 +107,8 @@ in_numba = operations(some) / best(lambda: compiled(framed, weight, some), 3) / 
 print(f"the same loops in Numba: {in_numba:.2f} GFLOP/s, {in_numba / in_python:.0f} times as fast")
 
 # %% [markdown] lang="en"
-# Now write one. Rules of the game: loops and numbers only, no calls of NumPy inside (each would
-# make an array), and the result gets the type of the input.
+# Now write one. The rules: only loops and numbers, no NumPy calls inside the loops (each would
+# create an array), and the result has the dtype of the input.
 
 
 # %% tags=["exercise"]
@@ -123,7 +128,8 @@ check("16.1", my_max_pool)
 @njit
 def my_max_pool(x, k, s):
     N, C, H, W = x.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     y = np.empty((N, C, OH, OW), x.dtype)
     for n in range(N):
         for c in range(C):
@@ -140,21 +146,21 @@ def my_max_pool(x, k, s):
 check("16.1", my_max_pool)
 
 # %% [markdown] lang="en"
-# The compiled convolution still wastes most of the machine, for two reasons.
+# The compiled convolution still uses only a fraction of the machine, for two reasons.
 #
 # 1. **One number at a time.** A register of this processor holds several floats, and one
 #    instruction multiplies and adds them all. Here the additions of one sum wait for each other.
-# 2. **Two loads for one multiply-add.** Each product fetches a weight and a pixel. A core can
-#    multiply faster than it can fetch.
+# 2. **Two loads for one multiply-add.** Each product loads a weight and a pixel. A core can
+#    multiply faster than it can load.
 #
-# The remedy for both is one idea: compute a *block* of sums together. Take $P$ pixels and $V$
-# registers full of output channels. For each $k$ (a tap and an input channel) load $V$ registers
-# of weights and $P$ pixels, and use each loaded number many times:
+# The remedy for both is to compute a *block* of sums together. Take $P$ pixels and $V$ registers
+# full of output channels. For each $k$ (a tap and an input channel) load $V$ registers of weights
+# and $P$ pixels, and use each loaded number many times:
 #
 # $$y[p, v] \mathrel{+}= x[p] \cdot w[v] \qquad P \cdot V \text{ multiply-adds for } P + V
 # \text{ loads}$$
 #
-# All $P \cdot V$ sums must stay in registers. That is the whole secret of a *microkernel*.
+# All $P \cdot V$ sums must stay in registers. This is the principle of a *microkernel*.
 
 # %%
 block = winograd.host_shape()
@@ -163,21 +169,21 @@ for P, V in ((1, 1), (2, 2), (block.pixels, block.vectors)):
     print(f"P = {P}, V = {V}: {(P + V) / (P * V):.2f} loads for a multiply-add of a register")
 
 # %% [markdown] lang="en"
-# And once multiplying is all that is left, one can multiply less. Slide a filter of 3 numbers over
-# 4, for two outputs:
+# Once multiplication is the bottleneck, the next step is fewer multiplications. Slide a filter of 3
+# numbers over 4, for two outputs:
 #
 # $$y_0 = d_0 g_0 + d_1 g_1 + d_2 g_2 \qquad y_1 = d_1 g_0 + d_2 g_1 + d_3 g_2$$
 #
-# Six multiplications. Winograd (1980) needs four, because the two sums have so much in common:
+# These are six multiplications. Winograd (1980) needs four, because the two sums share terms:
 #
 # $$m_1 = (d_0 - d_2)\, g_0 \quad
 # m_2 = (d_1 + d_2)\, \tfrac{g_0 + g_1 + g_2}{2} \quad
 # m_3 = (d_2 - d_1)\, \tfrac{g_0 - g_1 + g_2}{2} \quad
 # m_4 = (d_1 - d_3)\, g_2$$
 #
-# A filter meets thousands of pixels, so what is done to $g$ alone is done once and costs nothing.
-# Which sums of $m_1 \dots m_4$ are $y_0$ and $y_1$? Take a pencil. The check counts
-# multiplications: it hands you numbers that keep a tally.
+# A filter is applied to thousands of pixels, so operations on $g$ alone are done once and cost
+# almost nothing. Which sums of $m_1 \dots m_4$ are $y_0$ and $y_1$? Work it out on paper. The check
+# counts multiplications: its numbers are objects that count them.
 
 
 # %% tags=["exercise"]
@@ -206,9 +212,9 @@ check("16.2", my_f23)
 # %% [markdown] lang="en"
 # ## Judge
 #
-# A fast kernel that is wrong is of no use, and loops are where one is wrong by one. So nothing is
-# timed here that was not judged first. `check_kernel` holds a function against its definition, with
-# odd memory orders and read-only inputs; it takes float64 as the truth.
+# A fast kernel that is wrong is useless, and off-by-one errors are common in loops. So everything
+# is checked here before it is timed. `check_kernel` compares a function with its definition, with
+# unusual memory layouts and read-only inputs; the reference is computed in float64.
 
 
 # %%
@@ -229,19 +235,19 @@ print("the compiled loops compute the convolution")
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library's fast convolution. It chooses between two ways, and says nowhere how to multiply:
-# both end in the same microkernel.
+# This is the library's fast convolution. It chooses between two algorithms and contains no
+# multiplication: both use the same microkernel.
 
 # %%
 show(conv.fast_forward)
 
 # %% [markdown] lang="en"
-# The microkernel itself, `tinynet/kernels/codegen/microkernel.py`, is a hundred lines that are worth an
-# hour. Numba lets a function be written in the instructions of LLVM, its compiler, so the block of
-# sums above is said exactly: these registers, this order. Nothing is left to luck.
+# The microkernel itself, `tinynet/kernels/codegen/microkernel.py`, is a hundred lines that are worth
+# studying. Numba allows functions in the instructions of LLVM, its compiler, so the code specifies
+# exactly the registers and the order of the block of sums above.
 #
-# Winograd's way goes further than yours: tiles of $4 \times 4$ outputs. The three matrices come from
-# exact fractions, and the product in the middle is taken point by point:
+# The library's Winograd algorithm uses larger tiles than yours: $4 \times 4$ outputs. The three
+# matrices are computed from exact fractions, and the product in the middle is element-wise:
 #
 # $$y = A^T \big[ (G\, g) \odot (B^T d) \big]$$
 
@@ -250,7 +256,8 @@ show(winograd.matrices)
 
 # %%
 BT, G, AT = winograd.matrices(3)
-d, g = rng.standard_normal(len(BT)), rng.standard_normal(3)
+d = rng.standard_normal(len(BT))
+g = rng.standard_normal(3)
 y = AT @ ((G @ g) * (BT @ d))
 print("through the transforms", y.round(4))
 print("the sum itself        ", np.correlate(d, g).round(4))
@@ -262,16 +269,16 @@ for k, side in ((3, a), (5, len(winograd.matrices(5)[0]))):
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Before you speed up anything, find out where the time goes. Feelings about it are wrong more often
-# than right. A profile is a clock read before and after each part. One trap: the first call of a
-# compiled function compiles it, and must not count.
+# Before you speed up anything, find out where the time goes. Guesses about it are often wrong. A
+# profile reads a clock before and after each part. Note that the first call of a compiled function
+# compiles it, and must not count.
 #
-# Write it. `clock()` returns the time in seconds; the check brings a clock of its own.
+# Write it. `clock()` returns the time in seconds; the check supplies its own clock.
 
 
 # %% tags=["exercise"]
 def my_profile(layers, x, clock):
-    "Your code: return the seconds that each layer takes on the output of the one before."
+    "Your code: return the seconds that each layer takes on the previous layer's output."
     return None
 
 
@@ -286,7 +293,8 @@ def my_profile(layers, x, clock):
     first = x
     for layer in layers:
         x = layer(x)
-    x, seconds = first, []
+    x = first
+    seconds = []
     for layer in layers:
         begin = clock()
         x = layer(x)
@@ -297,16 +305,21 @@ def my_profile(layers, x, clock):
 check("16.3", my_profile)
 
 # %% [markdown] lang="en"
-# Here is the profile of a training step, forward and backward, of a small net in AlexNet's manner:
-# once with the NumPy references, once with the compiled kernels. Predict: which layer takes most
-# of the time in each column?
+# Here is the profile of a training step, forward and backward, of a small AlexNet-like net: once
+# with the NumPy references, once with the compiled kernels. Predict: which layer takes most of the
+# time in each column?
 
 # %%
 layers = {
-    "conv 5x5": nn.Conv2d(3, 32, 5, padding=2), "relu": nn.ReLU(), "lrn": nn.LocalResponseNorm(),
-    "max-pool": nn.MaxPool2d(3, 2), "conv 3x3": nn.Conv2d(32, 64, 3, padding=1),
-    "relu 2": nn.ReLU(), "flatten": nn.Flatten(), "linear": nn.Linear(64 * 15 * 15, 10),
-}  # fmt: skip
+    "conv 5x5": nn.Conv2d(3, 32, 5, padding=2),
+    "relu": nn.ReLU(),
+    "lrn": nn.LocalResponseNorm(),
+    "max-pool": nn.MaxPool2d(3, 2),
+    "conv 3x3": nn.Conv2d(32, 64, 3, padding=1),
+    "relu 2": nn.ReLU(),
+    "flatten": nn.Flatten(),
+    "linear": nn.Linear(64 * 15 * 15, 10),
+}
 images = tn.tensor(tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(255))
 
 
@@ -317,8 +330,9 @@ def there_and_back(layer, given):
 
 
 def step_times():
-    """Return the milliseconds of each layer on the output of the one before."""
-    found, given = {}, images
+    """Return the milliseconds of each layer on the previous layer's output."""
+    found = {}
+    given = images
     for name, layer in layers.items():
         found[name] = there_and_back(layer, given)
         given = tn.Tensor(layer(given).data, requires_grad=True)
@@ -336,9 +350,9 @@ for name in layers:
 print(f"{'all':10}" + "".join(f"{sum(p.values()):13.2f} ms" for p in profiles.values()))
 
 # %% [markdown] lang="en"
-# A part that takes a share $s$ of the time and becomes $f$ times faster leaves $1 - s + s / f$ of it.
-# However fast the convolutions become, the rest remains (Amdahl's law). So one speeds up the largest
-# share, looks again, and finds another layer on top.
+# If a part that takes a fraction $s$ of the time becomes $f$ times faster, the new time is
+# $1 - s + s / f$ of the old one. However fast the convolutions become, the rest remains (Amdahl's
+# law). So speed up the largest part, then profile again: another layer is now the largest.
 
 # %%
 for kind, found in profiles.items():
@@ -348,17 +362,18 @@ for kind, found in profiles.items():
     )
 
 # %% [markdown] lang="en"
-# How fast could a kernel be at all? Two roofs hang over it. It cannot multiply faster than the
-# registers allow, and it cannot work on numbers that memory has not delivered. Which roof is lower
-# depends on one ratio, the *intensity*: operations for each byte that must move. Adding two arrays
-# has a twelfth of an operation a byte. Our convolution uses every number hundreds of times.
+# How fast could a kernel be at most? There are two upper limits, the "roofs": the peak rate of
+# arithmetic, and the memory bandwidth. Which of them is lower depends on one ratio, the *arithmetic
+# intensity*: operations for each byte that must move. Adding two arrays has an intensity of one
+# twelfth of an operation per byte. Our convolution uses every number hundreds of times.
 #
-# We measure both roofs on this machine, now: memory by copying an array too large for the caches,
-# arithmetic by a matrix product of BLAS, which is tuned for nothing else.
+# We measure both limits on this machine: memory by copying an array too large for the caches,
+# arithmetic by a matrix product of BLAS, which is tuned for that.
 
 # %%
 threads = tn.get_num_threads()
-big, copy = np.ones(1 << 23, np.float32), np.empty(1 << 23, np.float32)
+big = np.ones(1 << 23, np.float32)
+copy = np.empty(1 << 23, np.float32)
 parts = np.array_split(np.arange(len(big)), threads)
 with ThreadPoolExecutor(threads) as pool:
     slices = [slice(p[0], p[-1] + 1) for p in parts]
@@ -370,8 +385,8 @@ print(f"{threads} threads: memory {bandwidth:.1f} GB/s, arithmetic {peak:.0f} GF
 print(f"they meet at {peak / bandwidth:.0f} operations a byte")
 
 # %% [markdown] lang="en"
-# Now every rung of the ladder, each for the same convolution, and two kernels of another kind: the
-# momentum update, which does little to much memory, and max-pooling.
+# Now all versions of the same convolution, and two other kernels: the momentum update, with few
+# operations on much memory, and max-pooling.
 
 
 # %%
@@ -385,7 +400,8 @@ def on_microkernel(x, weight):
 
 
 y = with_numba(x, weight)
-work, bytes_moved = operations(y), x.nbytes + weight.nbytes + y.nbytes
+work = operations(y)
+bytes_moved = x.nbytes + weight.nbytes + y.nbytes
 rungs = {"loops in Python": in_python, "the same in Numba": in_numba}
 runs = {"im2col, NumPy": definition, "microkernel": on_microkernel, "Winograd": with_numba}
 exact = definition(x.astype(np.float64), weight)
@@ -411,7 +427,7 @@ for name, (ops, moved, seconds) in others.items():
 # %%
 fig, ax = plt.subplots(figsize=(7.6, 5.4), layout="constrained")
 intensity = work / bytes_moved
-peak = max(peak, rungs["microkernel"])  # the fastest plain product that was seen is the roof
+peak = max(peak, rungs["microkernel"])  # the fastest measured product is the roof
 reach = np.geomspace(0.05, intensity, 200)
 ax.plot(reach, np.minimum(peak, bandwidth * reach), color="black", linewidth=2)
 ax.text(0.06, bandwidth * 0.06 * 1.5, f"memory, {bandwidth:.0f} GB/s", rotation=38, fontsize=9)
@@ -421,20 +437,28 @@ ax.plot([intensity] * len(rungs), list(rungs.values()), color="#0072B2", linewid
 low = 0.0
 for name, rate in sorted(rungs.items(), key=lambda rung: rung[1]):
     ax.plot(intensity, rate, looks[name], color="#0072B2", markersize=8)
-    low = max(rate, 1.8 * low)  # labels of neighbours keep their distance
-    ax.annotate(f"{name} {rate:.3g}", (intensity, low), (10, -3), fontsize=9,
-                textcoords="offset points")  # fmt: skip
+    low = max(rate, 1.8 * low)  # keep neighbouring labels apart
+    ax.annotate(
+        f"{name} {rate:.3g}", (intensity, low), (10, -3), fontsize=9, textcoords="offset points"
+    )
 places = (0.1, 0.34), (0.3, 0.42)
 for (name, (ops, moved, seconds)), place in zip(others.items(), places, strict=True):
     star = ops / moved, ops / seconds / 1e9
     ax.plot(*star, "*", color="#D55E00", markersize=11)
-    ax.annotate(name, star, place, fontsize=9, textcoords="axes fraction",
-                arrowprops={"arrowstyle": "-", "color": "#D55E00", "relpos": (0, 1)})  # fmt: skip
+    ax.annotate(
+        name,
+        star,
+        place,
+        fontsize=9,
+        textcoords="axes fraction",
+        arrowprops={"arrowstyle": "-", "color": "#D55E00", "relpos": (0, 1)},
+    )
 ax.set(xscale="log", yscale="log", xlabel="operations for each byte that must move")
-slowest, fastest = min(rungs, key=rungs.get), max(rungs, key=rungs.get)
+slowest = min(rungs, key=rungs.get)
+fastest = max(rungs, key=rungs.get)
 climb = rungs[fastest] / rungs[slowest]
 ax.set(ylabel="GFLOP/s")
-climb = float(f"{climb:.1g}")  # more digits would say nothing
+climb = float(f"{climb:.1g}")  # more digits are not significant
 ax.set_title(f"One convolution: {fastest} is {climb:,.0f} times as fast as {slowest}", fontsize=11)
 ax.set(xlim=(0.04, 40 * intensity), ylim=(min(rungs.values()) / 3, 5 * max(peak, *rungs.values())))
 ax.grid(visible=True, color="#e4e4e4")
@@ -442,7 +466,7 @@ ax.spines[["top", "right"]].set_visible(False)
 figure(
     fig,
     f"Roofline of this machine, both axes logarithmic: memory {bandwidth:.0f} GB/s, arithmetic "
-    f"{peak:.0f} GFLOP/s. One convolution at {intensity:.0f} operations a byte climbs: "
+    f"{peak:.0f} GFLOP/s. One convolution at {intensity:.0f} operations a byte: "
     + ", ".join(f"{name} {rate:.3g} GFLOP/s" for name, rate in rungs.items())
     + ". Under the slope of memory: "
     + ", ".join(f"{n} {o / s / 1e9:.1f} GFLOP/s" for n, (o, _, s) in others.items())
@@ -450,24 +474,24 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# Read it like this. Everything on the blue line computes the same outputs, so it stands over the
-# same intensity; only the speed differs. The orange stars lie to the left, where the slope of
-# memory is the lower roof: a better multiplication would not help them, fewer passes over memory
-# would. That is why the library lets a ReLU come along with a convolution instead of giving it a
-# pass of its own.
+# How to read the figure: all points on the blue line compute the same outputs, so they have the
+# same intensity; only the speed differs. The orange stars lie to the left, where memory bandwidth
+# is the lower limit: faster multiplication would not help them, fewer passes over memory would.
+# That is why the library fuses a ReLU with the convolution before it, instead of giving it a
+# separate pass.
 #
-# Winograd may stand above the roof, and no law is broken: we count the multiplications of the
-# definition, and it does not do them. Its rungs are named after the work that was asked for.
+# Winograd may be above the arithmetic limit without a contradiction: we count the multiplications
+# of the definition, and it does fewer.
 #
-# What a small run cannot show: other programs on your machine move every point, and a laptop
-# that grows warm slows down. The order of the rungs is the result, the third digit is not.
+# The result depends on the conditions: other programs on your machine move every point, and a
+# laptop that gets warm slows down. The order of the points is the result, the third digit is not.
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# Fewer multiplications have a price. The transforms add and subtract numbers of different sizes, and
-# what is lost in the last digit stays lost. In float32 it is small enough for training. Predict:
-# what happens in float16, where only 11 bits are kept?
+# Fewer multiplications cost accuracy. The transforms add and subtract numbers of different sizes,
+# which increases the rounding error. In float32 it is small enough for training. Predict: what
+# happens in float16, which has only 11 bits?
 
 # %%
 tiles = rng.standard_normal((400, len(BT)))
@@ -476,7 +500,7 @@ exact = np.array([np.correlate(d, g) for d, g in zip(tiles, filters, strict=True
 
 
 def errors_in(kind):
-    """Return the relative errors of the plain sums and of Winograd's, everything kept in `kind`."""
+    """Return the relative errors of the plain sums and of Winograd's, everything stored in `kind`."""
     d, g, bt, gg, at = (m.astype(kind) for m in (tiles, filters, BT, G, AT))
     plain = sum(d[:, q : q + 4] * g[:, q : q + 1] for q in range(3))
     short = ((g @ gg.T) * (d @ bt.T)) @ at.T
@@ -490,12 +514,12 @@ for kind in (np.float32, np.float16):
     )
 
 # %% [markdown] lang="en"
-# The loss is a few digits in each type, but float16 has only three to lose. So the judge of a fast kernel
-# needs a tolerance with a reason: `tn.testing.tolerance` derives it from the number of terms and the
+# The loss is a few digits in each type, but float16 has only three to lose. So the tolerance of a
+# kernel check must be justified: `tn.testing.tolerance` derives it from the number of terms and the
 # type, and Winograd's kernel states its own.
 #
-# One more break, the most expensive in daily life. An array of float64 slips in, say because
-# somebody wrote `np.empty(shape)`. Nothing is wrong, nothing warns. Predict what it costs.
+# One more mistake is common and expensive: an array of float64, for example from `np.empty(shape)`.
+# The results are right, and there is no warning. Predict the cost.
 
 # %%
 double = best(lambda: with_numba(x.astype(np.float64), weight.astype(np.float64)), 1)
@@ -505,14 +529,14 @@ print(
 )
 
 # %% [markdown] lang="en"
-# The compiled kernels are written for float32; float64 takes the readable reference, which is what
-# the gradient checks want. `tinynet info --kernels` lists what falls back, and why.
+# The compiled kernels are written for float32; float64 uses the readable reference, which is also
+# what the gradient checks use. `tinynet info --kernels` lists the fallbacks and the reasons.
 #
 # | | |
 # |---|---|
 # | in the paper | two GTX 580 GPUs, five to six days, and "a highly-optimized GPU implementation of 2D convolution" (section 1) |
 # | in the code of 2012 | direct convolution in hand-written CUDA (cuda-convnet), no im2col; other kernels for 3 input channels than for many |
-# | here | direct convolution on a microkernel of Numba, and Winograd's way for 3 x 3 and 5 x 5 (Lavin and Gray, 2015: three years after the paper) |
+# | here | direct convolution on a microkernel of Numba, and Winograd's algorithm for 3 x 3 and 5 x 5 (Lavin and Gray, 2015: three years after the paper) |
 
 # %% [markdown] lang="en"
 # ## Quiz
@@ -528,8 +552,8 @@ print(
 # **2.** A microkernel keeps 5 pixels x 2 registers of sums. Why not 20 x 20, with far fewer loads?
 #
 # <details><summary>Answer</summary>
-# The sums must stay in registers, of which there are 16 or 32. What does not fit is written to
-# memory and read again for each k, which is what the block was to avoid.
+# The sums must stay in registers, of which there are 16 or 32. The others are written to memory and
+# read again for each k, which the block is meant to avoid.
 # </details>
 #
 # **3.** F(2, 3) takes 4 multiplications instead of 6. How many does it take in two dimensions, for

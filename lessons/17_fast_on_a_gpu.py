@@ -6,8 +6,8 @@
 # | goal | Write CUDA kernels: threads, blocks, warps, barriers; one product in four versions. |
 # | time | 60 minutes |
 # | runs | under 15 seconds on two cores; half a minute the first time, when the kernels are compiled |
-# | needs | numpy, matplotlib, tinynet and a C++ compiler (g++); a GPU if there is one, no network |
-# | before | 06 im2col: a convolution is a matrix product; 16 Fast in Python: intensity and roofs |
+# | needs | numpy, matplotlib, tinynet and a C++ compiler (g++); a GPU is used if present; no network |
+# | before | 06 im2col: a convolution is a matrix product; 16 Fast in Python: intensity and roofline |
 
 # %%
 import time
@@ -22,19 +22,19 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# A processor has a few fast cores. A graphics card has thousands of slow ones, and one wish: that
-# all of them do the same to different numbers. CUDA is C++ with a few words for that.
+# A CPU has a few fast cores. A GPU has thousands of slow ones, which should all do the same
+# operations on different numbers. CUDA is C++ with a few extensions for that.
 #
 # - A **kernel** is a function that very many threads run. `__global__` marks it.
-# - A **thread** is one run of it. It asks which one it is: `threadIdx.x`.
+# - A **thread** is one execution of it. Its index is `threadIdx.x`.
 # - A **block** is a group of up to 1024 threads that can wait for each other and share some fast
 #   memory. Its number is `blockIdx.x`, its size `blockDim.x`.
-# - The **grid** is all blocks of one launch. They run in no promised order, many at once.
+# - The **grid** is all blocks of one launch. They run in no guaranteed order, many at once.
 #
-# You need no GPU to write kernels. Given arrays of NumPy, the library compiles CUDA code for your
-# processor, where threads take turns; given arrays on a GPU it compiles the same text for that. What
-# you learn about *right* and *wrong* here holds there. What you time here says nothing about there,
-# so we shall not time it.
+# You do not need a GPU to write kernels. Given NumPy arrays, the library compiles CUDA code for
+# your CPU, where threads take turns; given arrays on a GPU it compiles the same code for the GPU.
+# Correctness on the CPU carries over to the GPU. Times do not, so we do not measure them on the
+# CPU.
 
 # %%
 WHO = r"""
@@ -48,15 +48,15 @@ try:
     kernels.cuda_kernel(WHO)(3, 4, y)  # 3 blocks of 4 threads; in CUDA C++: who<<<3, 4>>>(y)
     print(y)
 except tn.DeviceError as reason:
-    print("Most cells of this lesson will be silent. ", reason)
+    print("Most cells of this lesson will print nothing. ", reason)
 can_run = bool(y.any())
 
 # %% [markdown] lang="en"
-# Twelve threads ran, and each wrote to the place that its number says. That first line,
-# `blockIdx.x * blockDim.x + threadIdx.x`, stands at the head of nearly every kernel there is.
+# Twelve threads ran, and each wrote to the element at its index. Nearly every kernel begins with
+# this line, `blockIdx.x * blockDim.x + threadIdx.x`.
 #
-# Your turn: ReLU, one thread a number. One more thing to think of. Blocks are whole. For 1000 numbers
-# and blocks of 256 threads one launches 4 blocks, and 24 threads have no number. What must they do?
+# Your turn: ReLU, one thread per number. Note that blocks are whole. For 1000 numbers and blocks of
+# 256 threads you launch 4 blocks, and 24 threads have no number. What must they do?
 
 # %% tags=["exercise"]
 MY_RELU = r"""
@@ -79,17 +79,17 @@ extern "C" __global__ void relu(const float* x, float* y, int n) {
 check("17.1", MY_RELU)
 
 # %% [markdown] lang="en"
-# Threads are not alone even within a block. 32 neighbours form a **warp**, which executes one
-# instruction together. When that instruction reads memory, there are 32 addresses at once, and
-# memory answers in **sectors** of 32 bytes: eight floats, whether you want one of them or all. So
-# the question that decides the speed of most kernels is: how many sectors do 32 threads touch?
+# Within a block, 32 neighbouring threads form a **warp**, which executes one instruction together.
+# When that instruction reads memory, there are 32 addresses at once, and memory transfers
+# **sectors** of 32 bytes: eight floats, whether you need one of them or all. So the speed of most
+# kernels depends on one question: how many sectors do 32 threads touch?
 #
-# Predict for 32 floats side by side, for the same float 32 times, for a column of a matrix.
+# Predict it for 32 adjacent floats, for the same float 32 times, and for a column of a matrix.
 
 
 # %% tags=["exercise"]
 def my_sectors(addresses):
-    "Your code: addresses are 32 numbers of bytes; return how many sectors of 32 bytes they touch."
+    "Your code: addresses are 32 byte addresses; return how many sectors of 32 bytes they touch."
     return None
 
 
@@ -107,14 +107,14 @@ def my_sectors(addresses):
 check("17.2", my_sectors)
 
 # %% [markdown] lang="en"
-# Now the kernel that all layers are made of, the matrix product
+# Now the kernel on which most layers are based, the matrix product
 #
 # $$y[m, n] = \sum_k a[m, k]\; b[k, n]$$
 #
-# One thread computes one number of $y$. Below are two kernels that differ in one line: in the first,
-# the 32 threads of a warp (neighbours in x) go down the rows of $y$, in the second along a row. Same
-# sums, same number of multiplications. Predict: how many sectors does a warp need to read $a$ and
-# $b$ in each?
+# One thread computes one number of $y$. Below are two kernels that differ in one line: in the
+# first, the 32 threads of a warp (neighbours in x) go down the rows of $y$, in the second along a
+# row. The sums and the number of multiplications are the same. Predict: how many sectors does a
+# warp need to read $a$ and $b$ in each?
 
 # %%
 PLAIN = r"""
@@ -143,15 +143,14 @@ if can_run:
         print(f"{name:10} sectors for each request of a warp: {each}")
 
 # %% [markdown] lang="en"
-# `memory_traffic` runs a kernel with a spy in the place of each pointer. The naive kernel makes
-# memory fetch 32 bytes for every 4 that it uses. The other one is called *coalesced*: neighbours
-# read neighbours.
+# `memory_traffic` runs a kernel with pointers that record every access. The naive kernel transfers
+# 32 bytes for every 4 that it uses. The other one is called *coalesced*: neighbouring threads read
+# neighbouring addresses.
 #
-# Still every number of $a$ is fetched $N$ times and every number of $b$ $M$ times. A block can do
-# better: bring a tile of each into **shared memory** once, and let all threads read it there. For
-# that it needs the last word of this lesson. `__syncthreads()` is a **barrier**: nobody goes on
-# before all threads of the block have come. Here is why, with 8 threads that hand a number to their
-# opposite.
+# Still every number of $a$ is loaded $N$ times and every number of $b$ $M$ times. A block can do
+# better: load a tile of each into **shared memory** once, and let all threads read it there. This
+# needs a **barrier**, `__syncthreads()`: no thread continues before all threads of the block have
+# reached it. The cell shows why, with 8 threads that each pass a number to the opposite thread.
 
 # %%
 TURNED = r"""
@@ -163,16 +162,17 @@ extern "C" __global__ void turned(const float* x, float* y) {
 }
 """
 if can_run:
-    x, y = np.arange(1, 9, dtype=np.float32), np.zeros(8, np.float32)
+    x = np.arange(1, 9, dtype=np.float32)
+    y = np.zeros(8, np.float32)
     for text in (TURNED, TURNED.replace("__syncthreads();", "")):
         kernels.cuda_kernel(text)(1, 8, x, y)
         print("with a barrier   " if "sync" in text else "without a barrier", y)
 
 # %% [markdown] lang="en"
-# Without it a thread reads what its opposite has not written yet.
+# Without it a thread reads a number that the opposite thread has not written yet.
 #
 # Write the tiled product. A block of $16 \times 16$ threads owns $16 \times 16$ numbers of $y$. In
-# steps of 16 along $k$, each thread brings one number of $a$ and one of $b$ into shared memory, all
+# steps of 16 along $k$, each thread loads one number of $a$ and one of $b$ into shared memory, all
 # wait, and each adds 16 products. Sizes need not be multiples of 16.
 
 # %% tags=["exercise"]
@@ -207,10 +207,10 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
 check("17.3", MY_TILED)
 
 # %% [markdown] lang="en"
-# The fourth version does with shared memory what tiles did with main memory: fetch once, use often.
-# Each thread keeps a square of $R \times R$ sums in its registers, like the microkernel of lesson
-# 16. With $R = 1$ the text below is the tiled kernel again; with $R = 4$ a block owns $64 \times 64$
-# numbers, and each of them that was fetched serves 64 times.
+# The fourth version treats shared memory as the tiles treated main memory: load once, use often.
+# Each thread keeps a square of $R \times R$ sums in its registers, like the microkernel of
+# lesson 16. With $R = 1$ the code below is the tiled kernel again; with $R = 4$ a block computes
+# $64 \times 64$ numbers, and each loaded number is used 64 times.
 
 # %%
 SQUARES = r"""
@@ -246,8 +246,9 @@ extern "C" __global__ void squares(const float* a, const float* b, float* y, int
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Each version is a way to launch it: which text, how many threads, how much of $y$ a block owns in
-# x and y. `check_kernel` holds all four against the definition, sizes that fit nothing included.
+# Each version is described by its kernel, the number of threads, and the part of $y$ that a block
+# computes in x and y. `check_kernel` compares all four with the definition, including sizes that
+# are not multiples of the tiles.
 
 # %%
 VERSIONS = {  # the kernel, threads of a block, what a block owns along blockIdx.x and blockIdx.y
@@ -270,7 +271,8 @@ def product(name):
     """Return a function of two matrices."""
 
     def run(a, b):
-        (M, K), N = a.shape, b.shape[1]
+        (M, K) = a.shape
+        N = b.shape[1]
         kernel, blocks, threads = launch_of(name, M, N)
         y = np.empty((M, N), a.dtype)
         kernel(blocks, threads, np.ascontiguousarray(a), np.ascontiguousarray(b), y, M, K, N)
@@ -288,7 +290,7 @@ for name in VERSIONS if can_run else ():
 # %% [markdown] lang="en"
 # ## Meet
 #
-# This is the product inside the library's convolutions on a GPU, read from the library.
+# This is the matrix product of the library's convolutions on a GPU.
 
 # %%
 show("tile_product.cuh")
@@ -296,28 +298,31 @@ show("tile_product.cuh")
 # %% [markdown] lang="en"
 # Compare it with `SQUARES`.
 #
-# 1. The matrices need not exist. `left.row(m)[k]` may look its number up anywhere, in an image for
-#    example: a convolution without im2col.
-# 2. The tiles have 4 columns more than they need. Shared memory lies in 32 banks, and lanes that
-#    want different numbers of one bank have to queue; the odd width moves them apart.
+# 1. The matrices need not be stored. `left.row(m)[k]` may read its number from anywhere, for
+#    example from an image: a convolution without im2col.
+# 2. The tiles have 4 columns more than they need. Shared memory has 32 banks, and lanes that access
+#    different numbers in one bank are serialised (a bank conflict); the padded width avoids this.
 # 3. A thread reads its $4 + 4$ numbers into `u` and `v` first, then multiplies 16 times.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Count first. For each version: the bytes that cross between memory and the card's cores if no cache
-# helps, for matrices of $128 \times 128$. By hand, with $s = M N K$ multiplications: the naive warp
-# fetches 32 sectors of $a$ and one of $b$ for 32 of them, so $32 s + s$ bytes. The coalesced one
-# fetches 1 and 4 sectors: $s + 4 s$. A tile of width $T$ reads each number of both once for $T$ uses:
-# $2 \cdot 4 s / T$. To each comes $y$, written once.
+# Count first: for each version, the bytes moved between memory and the GPU's cores without a cache,
+# for matrices of $128 \times 128$. By hand, with $s = M N K$ multiplications: the naive warp loads
+# 32 sectors of $a$ and one of $b$ for 32 of them, so $32 s + s$ bytes. The coalesced one loads 1
+# and 4 sectors: $s + 4 s$. A tile of width $T$ reads each number of both once for $T$ uses:
+# $2 \cdot 4 s / T$. In each version $y$ is added, written once.
 
 # %%
 side = 128
-s, once = side**3, 4 * side**2
+s = side**3
+once = 4 * side**2
 by_hand = {
-    "naive": 33 * s + 8 * once, "coalesced": 5 * s + once,
-    "shared tile": 8 * s // 16 + once, "register tile": 8 * s // 64 + once,
-}  # fmt: skip
+    "naive": 33 * s + 8 * once,
+    "coalesced": 5 * s + once,
+    "shared tile": 8 * s // 16 + once,
+    "register tile": 8 * s // 64 + once,
+}
 moved = dict(by_hand)
 a, b, y = (np.ones((side, side), np.float32) for _ in range(3))
 for name in VERSIONS if can_run else ():
@@ -331,8 +336,9 @@ for name in VERSIONS:
     )
 
 # %% [markdown] lang="en"
-# The last column is the *intensity* of lesson 16: operations for each byte that moves. The first two
-# kernels stand far down the slope of memory's roof. The tiles climb it, towards the arithmetic.
+# The last column is the *intensity* of lesson 16: operations for each byte that moves. The first
+# two kernels are limited by memory bandwidth. The tiles raise the intensity, towards the arithmetic
+# limit.
 
 # %%
 fig, ax = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
@@ -340,10 +346,10 @@ least = 3 * once  # a and b read once, y written once
 for (name, n), marker in zip(moved.items(), "v^sD", strict=True):
     ax.plot([least / 1e6, n / 1e6], [name, name], color="#0072B2", linewidth=2)
     ax.plot(n / 1e6, name, marker, color="#0072B2", markersize=9)
-    text = f"{n / 1e6:.2f} MB, {n / least:.0f} x the least"
+    text = f"{n / 1e6:.2f} MB, {n / least:.0f} x the minimum"
     ax.annotate(text, (n / 1e6, name), (9, 0), textcoords="offset points", va="center", fontsize=9)
 ax.axvline(least / 1e6, color="#D55E00", linestyle="--")
-ax.text(least / 1e6 * 1.08, 3.85, "the least: each matrix once", color="#D55E00", fontsize=9)
+ax.text(least / 1e6 * 1.08, 3.85, "minimum: each matrix once", color="#D55E00", fontsize=9)
 ax.set(
     xscale="log",
     xlim=(0.1, 2000),
@@ -366,9 +372,10 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# Bytes are not seconds. A card has caches, which rescue part of the naive version, and other limits
-# besides memory. What a count cannot tell, only a card can: if this machine has one that the library
-# can use, the next cell times the four versions there, next to a plain copy, the roof of memory.
+# Bytes are not seconds. A GPU has caches, which help the naive version, and other limits besides
+# memory. Only a measurement shows the time: if this machine has a GPU that the library can use, the
+# next cell times the four versions there, next to a plain copy, which measures the memory
+# bandwidth.
 
 
 # %%
@@ -377,7 +384,7 @@ def on_gpu(x):
 
 
 def seconds(run, result, rounds=5):
-    """Return the time of one launch on the GPU; launches return at once, reading a number waits."""
+    """Return the time of one launch on the GPU: a launch returns at once, reading a number waits."""
     run()
     tn.Tensor(result[:1]).numpy()
     begin = time.perf_counter()
@@ -401,35 +408,39 @@ if has_gpu:
       const int i = blockIdx.x * blockDim.x + threadIdx.x;
       if (i < n) y[i] = x[i];
     }"""
-    long_x, long_y = on_gpu(np.ones(1 << 26, np.float32)), on_gpu(np.ones(1 << 26, np.float32))
+    long_x = on_gpu(np.ones(1 << 26, np.float32))
+    long_y = on_gpu(np.ones(1 << 26, np.float32))
     copy = kernels.cuda_kernel(COPY)
     copied = seconds(lambda: copy(1 << 18, 256, long_x, long_y, 1 << 26), long_y)
-    roof, rates = 2 * 4 * (1 << 26) / copied / 1e9, {}
+    roof = 2 * 4 * (1 << 26) / copied / 1e9
+    rates = {}
     for name in VERSIONS:
         kernel, blocks, threads = launch_of(name, large, large)
         run = lambda: kernel(blocks, threads, a, b, y, large, large, large)  # noqa: B023, E731
         taken = seconds(run, y)
         rates[name] = moved[name] * (large / side) ** 3 / taken / 1e9
-        print(f"{name:14} {2 * large**3 / taken / 1e9:9.0f} GFLOP/s, asks {rates[name]:7.0f} GB/s")
+        print(f"{name:14} {2 * large**3 / taken / 1e9:9.0f} GFLOP/s, loads {rates[name]:7.0f} GB/s")
     fig, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     ax.barh(list(rates), list(rates.values()), color="#56B4E9", edgecolor="black")
     ax.axvline(roof, color="#D55E00", linestyle="--")
     ax.text(roof, 3.85, f" a copy: {roof:.0f} GB/s", color="#D55E00", fontsize=9)
-    ax.set(ylim=(4.1, -0.6), xlabel="GB/s that the warps ask for; beyond the roof, a cache answers")
+    ax.set(ylim=(4.1, -0.6), xlabel="GB/s that the warps load; beyond the roof, from a cache")
     beyond = sum(rate > roof for rate in rates.values())
-    ax.set_title(f"{beyond} of {len(rates)} versions ask for more than memory gives", fontsize=11)
+    ax.set_title(f"{beyond} of {len(rates)} versions load more than memory gives", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
     told = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
-    figure(fig, f"Gigabytes a second that each version asks for: {told}. A copy moves {roof:.0f}.")
+    figure(fig, f"Gigabytes a second that each version loads: {told}. A copy moves {roof:.0f}.")
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# A missing barrier is a **race**: two threads use one place, one of them writes, and nothing says who
-# comes first. The worst about a race is that it may give the right result, today, here.
+# A missing barrier causes a **race**: two threads access the same location, at least one of them
+# writes, and their order is undefined. The result may still be right by chance, which makes a race
+# hard to find.
 #
-# The kernel below divides each number by the sum of its block. The sum is made in halves: 32 threads
-# add the upper half to the lower, then 16, then 8, until one number is left. It has a race. Run it.
+# The kernel below divides each number by the sum of its block. The sum is computed by halving: 32
+# threads add the upper half to the lower, then 16, then 8, until one number is left. It has a race.
+# Run it.
 
 # %%
 SHARE = r"""
@@ -445,16 +456,17 @@ extern "C" __global__ void share(const float* x, float* y) {
 }
 """
 if can_run:
-    x, y = np.ones(128, np.float32), np.zeros(128, np.float32)
+    x = np.ones(128, np.float32)
+    y = np.zeros(128, np.float32)
     kernels.cuda_kernel(SHARE)(2, 64, x, y)
     print("all are 1/64:", bool((y == 1 / 64).all()))
 
 # %% [markdown] lang="en"
-# Right, and wrong all the same. Here the threads take their turns in order, and thread 0 always comes
-# first. Let them come in another order (`kernels.turns`), and mend the kernel.
+# The result is right, but the kernel is wrong. Here the threads run in order, and thread 0 is
+# always first. Run them in another order (`kernels.turns`), and fix the kernel.
 
 # %% tags=["exercise"]
-MY_SHARE = None  # your code: the text of SHARE, mended
+MY_SHARE = None  # your code: the text of SHARE, fixed
 check("17.4", MY_SHARE)
 
 # %%
@@ -471,13 +483,14 @@ MY_SHARE = SHARE.replace("  y[i] =", "  __syncthreads();\n  y[i] =")
 check("17.4", MY_SHARE)
 
 # %% [markdown] lang="en"
-# Other orders do not find every race. Here is the favourite one: counting. `count[x[i]] += 1` reads,
-# adds and writes. Two threads that read the same count both write it plus one, and one is lost. On
-# this processor one thread ends before the next begins, in any order, so nothing is ever lost.
+# Other orders do not find every race. A common one is counting. `count[x[i]] += 1` reads, adds and
+# writes. If two threads read the same count, both write the same new value, and one increment is
+# lost. On this CPU one thread ends before the next begins, in any order, so no increment is lost.
 #
-# `tn.testing.check_races` does not wait for the accident. It runs the kernel under ThreadSanitizer,
-# which knows what barriers put in order, and reports two accesses that nothing does. On a GPU the
-# same question is put by NVIDIA's `compute-sanitizer --tool racecheck`. Predict: which line?
+# `tn.testing.check_races` finds such a race even if the result is right. It runs the kernel under
+# ThreadSanitizer, which tracks the order that barriers define, and reports two accesses without a
+# defined order. On a GPU NVIDIA's `compute-sanitizer --tool racecheck` does this. Predict: which
+# line?
 
 # %%
 COUNT = r"""
@@ -486,7 +499,8 @@ extern "C" __global__ void count(const int* x, int* counts) {
 }
 """
 if can_run:
-    x, counts = np.arange(64, dtype=np.int32) % 3, np.zeros(3, np.int32)
+    x = np.arange(64, dtype=np.int32) % 3
+    counts = np.zeros(3, np.int32)
     kernels.cuda_kernel(COUNT)(1, 64, x, counts)
     print("counts", counts, "expected", np.bincount(x))
     try:
@@ -495,15 +509,16 @@ if can_run:
         print(told)
 
 # %% [markdown] lang="en"
-# `atomicAdd(&counts[x[threadIdx.x]], 1)` mends it: reading, adding and writing become one. It is not
-# free, since threads that meet at one place queue there. The library's backward passes do without:
-# each thread owns one output and collects what belongs to it, as in the backward of max-pooling.
+# `atomicAdd(&counts[x[threadIdx.x]], 1)` fixes it: reading, adding and writing become one atomic
+# operation. It has a cost, since threads that update the same location are serialised. The
+# library's backward passes avoid atomics: each thread computes one output and collects its
+# contributions, as in the backward of max-pooling.
 #
 # | | |
 # |---|---|
-# | in the paper | two GTX 580 with 3 GB each; the size of the net is limited by their memory and by patience (section 1); half of the kernels on each (section 3.2) |
+# | in the paper | two GTX 580 with 3 GB each; the size of the net is limited by their memory and by the training time (section 1); half of the kernels on each (section 3.2) |
 # | in the code of 2012 | cuda-convnet: hand-written kernels, images last in memory (channels, height, width, images) so that the threads of a warp read neighbouring images |
-# | here | images first; one product of tiles, `tile_product.cuh`, for all convolutions; the same files run on a GPU and, under tests and sanitizers, on the CPU |
+# | here | images first; one tiled matrix product, `tile_product.cuh`, for all convolutions; the same files run on a GPU and, under tests and sanitizers, on the CPU |
 
 # %% [markdown] lang="en"
 # ## Quiz
@@ -511,19 +526,20 @@ if can_run:
 # **1.** 1000 numbers, blocks of 256 threads. How many blocks, and what do the last 24 threads do?
 #
 # <details><summary>Answer</summary>
-# 4 blocks, 1024 threads. The last 24 must do nothing: if (i < n). But they must still come to every
-# __syncthreads(), so do not let them return before one.
+# 4 blocks, 1024 threads. The last 24 must do nothing: if (i < n). But they must still reach every
+# __syncthreads(), so they must not return before one.
 # </details>
 #
-# **2.** A warp reads one column of a matrix of 128 columns. How much of what memory sends is used?
+# **2.** A warp reads one column of a matrix of 128 columns. What fraction of the transferred bytes
+# is used?
 #
 # <details><summary>Answer</summary>
-# An eighth: 32 sectors of 32 bytes come, and 4 bytes of each are wanted.
+# An eighth: 32 sectors of 32 bytes are transferred, and 4 bytes of each are used.
 # </details>
 #
 # **3.** A kernel gave the right result in a thousand runs on your card. Is it free of races?
 #
 # <details><summary>Answer</summary>
-# Nobody knows. Another card, another block size or a busier day may order the threads differently.
-# Only a look at which accesses are ordered tells, by reading or by a sanitizer.
+# Not necessarily. Another GPU, block size or load may order the threads differently. Only an
+# analysis of the ordering of accesses can tell, by reading or by a sanitizer.
 # </details>

@@ -3,10 +3,10 @@
 #
 # | | |
 # |---|---|
-# | goal | See what VGG, GoogLeNet, ResNet and DenseNet changed, and measure what a skip does. |
+# | goal | See what VGG, GoogLeNet, ResNet and DenseNet changed, and measure the effect of a skip. |
 # | time | 50 minutes |
 # | runs | under 15 seconds on two cores |
-# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 is used if it is there |
+# | needs | numpy, matplotlib and tinynet; no network, no download; CIFAR-10 is used if present |
 # | before | 05 Convolution by hand, 12 Count AlexNet |
 
 # %%
@@ -23,9 +23,9 @@ from tinynet.analysis import summary
 from tinynet.lessons import check, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
-# Five years lie between AlexNet and DenseNet. Here they are, as accuracy on ImageNet (top-1, one
-# crop in the middle, as torchvision's documentation lists it for its first set of weights) against
-# what a network costs. The costs are counted now, by the library, without a weight being drawn.
+# Five years lie between AlexNet and DenseNet. The figure shows accuracy on ImageNet (top-1, one
+# central crop, as torchvision's documentation lists it for its first set of weights) against the
+# cost of the network. The library counts the costs here, without initialising any weights.
 
 # %%
 FAMILIES = [  # year, name, variant, top-1
@@ -72,7 +72,8 @@ for year, (color, marker) in LOOKS.items():
     axes[1].plot([], [], color=color, marker=marker, linestyle="none", label=str(year))
 axes[1].legend(frameon=False, loc="lower right")
 fewest = min(range(len(FAMILIES)), key=lambda i: costs[i][0])
-name, better = FAMILIES[fewest][1].split("-")[0], FAMILIES[fewest][3] - FAMILIES[0][3]
+name = FAMILIES[fewest][1].split("-")[0]
+better = FAMILIES[fewest][3] - FAMILIES[0][3]
 fig.suptitle(
     f"{name}: {costs[0][0] / costs[fewest][0]:.0f} times fewer parameters than alexnet, "
     f"{better:+.0f} points"
@@ -87,25 +88,26 @@ figure(
 )
 
 # %% [markdown] lang="en"
-# The right panel reads nearly as one expects: more work, more accuracy, but for VGG, which does about
-# four times the work of ResNet-50 for less. The left one does not. GoogLeNet has about a ninth of
-# AlexNet's parameters and is far better. Nearly all of AlexNet's parameters sit in two fully
-# connected layers. VGG kept such layers, and has the most parameters of all; the others did without
-# them. The rest of this lesson is four ideas, each small enough to compute.
+# The right panel is nearly as expected: more work, more accuracy, except for VGG, which does about
+# four times the work of ResNet-50 with a lower accuracy. The left one is not. GoogLeNet has about a
+# ninth of AlexNet's parameters and is far better. Nearly all of AlexNet's parameters are in two
+# fully connected layers. VGG kept such layers, and has the most parameters of all; the others
+# dropped them. The rest of this lesson presents four ideas, each small enough to compute.
 #
 # ## Build
 #
 # ### VGG: small filters, many layers
 #
-# A value behind several layers depends on a square of pixels, its receptive field. Walk forward
-# with two numbers: the field, and the *jump*, how many pixels lie between two neighbours.
+# A value after several layers depends on a square of pixels, its receptive field. Go through the
+# layers with two numbers: the field, and the *jump*, the distance in pixels between two
+# neighbouring values.
 #
 # $$field \leftarrow field + (k - 1) \cdot jump, \qquad jump \leftarrow jump \cdot stride$$
 
 
 # %% tags=["exercise"]
 def my_receptive_field(layers):
-    "Your code: layers is a list of (k, stride); return the pixels that one value sees along a side."
+    "Your code: layers is a list of (k, stride); return the side of the receptive field in pixels."
     return None
 
 
@@ -117,7 +119,8 @@ check("18.1", my_receptive_field)
 
 # %% tags=["solution"]
 def my_receptive_field(layers):
-    field, jump = 1, 1
+    field = 1
+    jump = 1
     for k, stride in layers:
         field += (k - 1) * jump
         jump *= stride
@@ -127,8 +130,8 @@ def my_receptive_field(layers):
 check("18.1", my_receptive_field)
 
 # %% [markdown] lang="en"
-# Predict: three layers of 3 x 3 see 7 x 7 pixels, as one layer of 7 x 7 does. How many weights has
-# each, for one pair of channels? We need no formula: let a gradient show which pixels count.
+# Predict: three layers of 3 x 3 see 7 x 7 pixels, as one layer of 7 x 7 does. How many weights does
+# each have, for one pair of channels? We need no formula: the gradient shows which pixels matter.
 
 # %%
 for kernel, depth in ((7, 1), (3, 3)):
@@ -142,9 +145,9 @@ for kernel, depth in ((7, 1), (3, 3)):
 # %% [markdown] lang="en"
 # ### GoogLeNet: a 1 x 1 convolution first
 #
-# A 1 x 1 convolution mixes channels at one pixel. GoogLeNet puts one before each large filter, to
-# have fewer channels to filter. Its module 3a sees 28 x 28 maps of 192 channels and makes 32 of
-# them with 5 x 5 filters (Szegedy et al. 2015, Table 1: 16 channels in between).
+# A 1 x 1 convolution mixes channels at one pixel. GoogLeNet puts one before each large filter to
+# reduce the number of channels. The input of its module 3a is 192 maps of 28 x 28, and 32 of its
+# output channels come from 5 x 5 filters (Szegedy et al. 2015, Table 1: 16 channels in between).
 
 # %%
 direct = nn.Sequential(nn.Conv2d(192, 32, 5, padding=2))
@@ -159,13 +162,13 @@ print(f"{work['5x5'] / work['1x1, 5x5']:.1f} times less")
 # %% [markdown] lang="en"
 # ### DenseNet: keep everything
 #
-# A dense layer computes a few new channels, `growth` of them, and puts them *behind* those it saw.
-# A post says that channels grow exponentially this way. Do they?
+# A dense layer computes a few new channels, `growth` of them, and appends them to its input. A post
+# says that the number of channels grows exponentially this way. Does it?
 
 
 # %% tags=["exercise"]
 def my_channels_seen(inputs, growth, layers):
-    "Your code: a list of how many channels layer 0, 1, 2, ... of a dense block sees."
+    "Your code: a list of the number of input channels of layer 0, 1, 2, ... of a dense block."
     return None
 
 
@@ -183,8 +186,8 @@ def my_channels_seen(inputs, growth, layers):
 check("18.2", my_channels_seen)
 
 # %% [markdown] lang="en"
-# They grow in a straight line. Believe the library's DenseNet-121 more than either of us: its first
-# block and the transition behind it, which halves the channels, and the side of the maps.
+# It grows linearly. The library's DenseNet-121 confirms it: its first block and the transition
+# after it, which halves the number of channels and the side of the maps.
 
 # %%
 with nn.init.undrawn():
@@ -197,14 +200,14 @@ print("transition 1 makes", inside["features.transition1.conv.weight"].shape[:2]
 # %% [markdown] lang="en"
 # ### ResNet: a way around
 #
-# A residual block adds what it computes to what it was given: $y = x + f(x)$. The usual reason is
-# this. The gradient of a deep chain is a product of derivatives; if each is a little below 1, the
-# product vanishes. With a skip each factor becomes $1 + f'$, and the 1 keeps the product alive:
+# A residual block adds its computation to its input: $y = x + f(x)$. The usual explanation: the
+# gradient of a deep chain is a product of derivatives; if each is a little below 1, the product
+# vanishes. With a skip each factor becomes $1 + f'$, and the 1 keeps the product from vanishing:
 #
 # $$gx = gy + f'(x)^\top gy$$
 #
-# So skips cure vanishing gradients. But do they? The claim can be measured: build a net with 40
-# layers, and look at the norm of the gradient of each layer's weight.
+# So do skips cure vanishing gradients? This can be measured: build a net with 40 layers, and
+# compute the norm of the gradient of each layer's weight.
 
 
 # %% tags=["exercise"]
@@ -229,15 +232,15 @@ def my_gradient_norms(model, x, labels):
 check("18.3", my_gradient_norms)
 
 # %% [markdown] lang="en"
-# A skip did not come alone. ResNet of 2015 also has batch normalization (Ioffe and Szegedy 2015)
-# and He's initial weights, $N(0, 2 / fan\_in)$ (He et al. 2015); AlexNet's were $N(0, 0.01^2)$.
-# To know who cures what, try all eight combinations. The maps are small, 8 x 8 with 16 channels,
-# and the arithmetic is in float64, so that what becomes tiny stays visible.
+# The skip was not the only change. ResNet of 2015 also has batch normalization (Ioffe and Szegedy
+# 2015) and He's initial weights, $N(0, 2 / fan\_in)$ (He et al. 2015); AlexNet's were
+# $N(0, 0.01^2)$. To separate their effects, we try all eight combinations. The maps are small, 8 x
+# 8 with 16 channels, and the arithmetic is in float64, so that tiny numbers do not become 0.
 
 
 # %%
 def deep_net(skips, norm, he, layers=40, width=16):
-    """Return so many convolutions of 3x3, two in a block, with or without each of the cures."""
+    """Return a net of 3x3 convolutions, two in a block, with or without each of the cures."""
     net = [nn.Conv2d(3, width, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
     for _ in range(layers // 2):
         body = []
@@ -257,7 +260,7 @@ def deep_net(skips, norm, he, layers=40, width=16):
 
 
 def norms(model, x, labels):
-    """Return the norm of each convolution's gradient, the stem's left out."""
+    """Return the norm of each convolution's gradient, without the stem."""
     model.zero_grad()
     loss = F.cross_entropy(model(tn.tensor(x)), labels)
     loss.backward()
@@ -267,10 +270,11 @@ def norms(model, x, labels):
 
 learn, _ = pictures(train=3000, test=0)
 prepare = tn.data.Normaliser.fit("standardise", learn.images)
-x, labels = prepare(learn.images[:10]).astype(np.float64), learn.labels[:10]
+x = prepare(learn.images[:10]).astype(np.float64)
+labels = learn.labels[:10]
 
 # %% [markdown] lang="en"
-# Predict, before you run: which of the eight lines will be flat?
+# Predict, before you run the cell: which of the eight lines will be flat?
 
 # %%
 found = {}
@@ -320,23 +324,24 @@ figure(
 # %% [markdown] lang="en"
 # Read the left panel first.
 #
-# - With AlexNet's weights and nothing else the gradient is gone; in float32 it is zero, exactly.
-#   Here the story is true, and in the right panel a skip does cure it. (The line is flat, far below
-#   the others: what one layer lacks on the way back, the layers before it lost on the way forward,
-#   and the gradient of a weight has a factor of each.)
-# - But so do He's weights, alone. They were derived for that (lesson 04 has the reason).
-# - And batch normalization, alone, does not let it vanish either. It lets it *grow* towards the
+# - With AlexNet's weights and no other cure the gradient vanishes; in float32 it is exactly zero.
+#   Here the usual explanation holds, and in the right panel a skip does cure it. (The line is flat,
+#   far below the others: the gradient of a weight is a product of a forward activation, which
+#   shrinks with depth, and a backward gradient, which shrinks in the other direction; together they
+#   are nearly constant.)
+# - But He's weights alone also cure it. They were derived for that (see lesson 04).
+# - Batch normalization alone also prevents vanishing. With it the gradient *grows* towards the
 #   picture.
 #
-# So the honest answer has two halves. Skips cure vanishing gradients, yes, where there are any. In
-# the networks of 2015 there were none: they had batch normalization and He's weights. The paper
-# that introduced the skips says so itself: its plain nets have healthy gradients, and are harder to
-# train all the same (He et al. 2016, section 4.1). A skip makes the *function* easier to improve: a
-# block that is of no use has to learn 0, not the identity.
+# So the answer has two parts. Skips cure vanishing gradients where there are any. In the networks
+# of 2015 there were none: they had batch normalization and He's weights. The paper that introduced
+# the skips says so itself: its plain nets have healthy gradients, but are still harder to train (He
+# et al. 2016, section 4.1). A skip makes the *function* easier to improve: a block that is not
+# needed has to learn 0, not the identity.
 #
 # Which of them learn? Two seeds, three epochs of 2,000 shapes (120 steps), the better of two
-# learning rates; this takes minutes, so it stands here as a table. Test accuracy in %, mean (least
-# to most); chance is 10:
+# learning rates; this takes minutes, so here are the results as a table. Test accuracy in %, mean
+# (min to max); chance is 10:
 #
 #     python -m tinynet.lessons.measure skips --seeds 2
 #
@@ -347,14 +352,14 @@ figure(
 # | batch norm | 11.6 (11.4 to 11.7) | 32.8 (30.2 to 35.4) |
 # | both | 14.5 (13.4 to 15.6) | 41.8 (39.3 to 44.3) |
 #
-# Three rows of gradients that do not vanish, without a skip, and after 120 steps none has got far
-# from chance; what they would reach with more time this does not say. With skips three of four learn. The fourth
-# is the subject of *Break*.
+# In three rows the gradients do not vanish without a skip, but after 120 steps none is far from
+# chance; this does not show what they would reach with more time. With skips three of four learn.
+# The fourth is the subject of *Break*.
 #
 # ## Judge
 #
-# A norm of a gradient is a claim too: it is the slope of the loss along its own direction. So walk
-# a tiny step that way, and compare. This judge needs nothing but the loss.
+# The norm of a gradient can be tested too: it is the slope of the loss along the direction of the
+# gradient. So take a tiny step in that direction, and compare. This test needs only the loss.
 
 # %%
 tn.seed(0)
@@ -380,18 +385,18 @@ print(f"norm of the gradient {norm:.6f}, slope of the loss {slope:.6f}")
 # %% [markdown] lang="en"
 # ## Meet
 #
-# The library's skip is one line, and so is its dense connection. The engine needs to know nothing
-# about either: addition passes its gradient to both sides, and where two paths meet again the
-# gradients add up.
+# The library's skip is one line, and so is its dense connection. Autograd needs no special case for
+# either: addition passes its gradient to both inputs, and where two paths meet the gradients are
+# added.
 
 # %%
 show(nn.Residual.forward)
 show(nn.Concatenate.forward)
 
 # %% [markdown] lang="en"
-# What is a skip to do where a block halves the maps and doubles the channels? $x$ and $f(x)$ have
-# different shapes then. ResNet has two answers: a 1 x 1 convolution with stride 2, or no weights at
-# all. This is the second one.
+# How does a skip work if a block halves the maps and doubles the channels? Then $x$ and $f(x)$ have
+# different shapes. ResNet has two solutions: a 1 x 1 convolution with stride 2, or subsampling
+# without weights. This is the second one.
 
 # %%
 show(nn.Subsample)
@@ -422,20 +427,20 @@ for name, ms in taken.items():
 print(f"{taken['5x5'] / taken['1x1, 5x5']:.1f} times as fast")
 
 # %% [markdown] lang="en"
-# Compare the two ratios. A count of multiplications does not see the memory that the layer in the
-# middle writes and reads, nor that a 1 x 1 convolution has little to do with each number it reads.
-# Lesson 16 draws that as a roof.
+# Compare the two ratios. The number of multiplications ignores the memory that the layer in the
+# middle writes and reads, and the low arithmetic intensity of a 1 x 1 convolution. Lesson 16 shows
+# this as a roofline.
 #
 # ## Break
 #
-# Look at the right panel once more: one line lies far above the others. It is the net with skips
-# and He's weights but *without* batch normalization. What goes wrong? Each block adds something as
-# large as its input, so the numbers grow from block to block. Predict by how much over 20 blocks.
+# Look at the right panel again: one line lies far above the others. It is the net with skips and
+# He's weights but *without* batch normalization. What goes wrong? Each block adds numbers as large
+# as its input, so the values grow from block to block. Predict by how much over 20 blocks.
 
 
 # %%
 def sizes(model):
-    """Return the deviation of what each block gives."""
+    """Return the standard deviation of each block's output."""
     seen = []
 
     def note(module, x, y):
@@ -460,15 +465,15 @@ first, last = norms(quiet, x, labels)[0][1::38]
 print(f"last weights 0: gradient {first:.1f} in the first block, {last:.1f} in the last")
 
 # %% [markdown] lang="en"
-# The mistake is not the skip and not He's rule: each is right for a net without the other. Together
-# they double the variance in every block. One remedy costs nothing: let the last convolution of
-# every block start at zero. Then the net begins as the identity, whatever its depth, and every last
-# convolution has a gradient at once.
+# Neither the skip nor He's rule is the mistake: each is right for a net without the other. Together
+# they double the variance in every block. One remedy costs nothing: initialise the last convolution
+# of every block with zeros. Then the net begins as the identity, whatever its depth, and the last
+# convolution of every block has a nonzero gradient from the first step.
 #
 # | | |
 # |---|---|
 # | in the paper | five convolutions; removing any of the middle layers costs about 2 points of top-1 (section 7) |
-# | in the code of 2012 | conv3 to conv5 start at a deviation of 0.03, three times what the paper says |
+# | in the code of 2012 | conv3 to conv5 start with a standard deviation of 0.03, three times the paper's |
 # | here | `tn.models` has all the families of the figure; the small ones learn the drawn shapes in a minute: `tinynet train small-resnet` |
 
 # %% [markdown] lang="en"
@@ -485,13 +490,13 @@ print(f"last weights 0: gradient {first:.1f} in the first block, {last:.1f} in t
 # layers. Is the cause a vanishing gradient?
 #
 # <details><summary>Answer</summary>
-# No: you have just measured that it is not. Plain deep nets can be hard to train with healthy
-# gradients; that is what the ResNet paper reports about its own.
+# No: gradients of equal size in all layers are not vanishing. Plain deep nets can be hard to train
+# with healthy gradients; the ResNet paper reports this about its own.
 # </details>
 #
-# **3.** A dense block gets 64 channels and has 6 layers of growth 32. How many channels leave it, and
-# how many leave the transition?
+# **3.** A dense block has 64 input channels and 6 layers of growth 32. How many channels does it
+# output, and how many does the transition output?
 #
 # <details><summary>Answer</summary>
-# 64 + 6 * 32 = 256, and half of them: 128.
+# 64 + 6 * 32 = 256, and half of that: 128.
 # </details>

@@ -3,7 +3,7 @@
 #
 # | | |
 # |---|---|
-# | goal | Compute what is claimed about AlexNet, number by number, and decide for yourself. |
+# | goal | Check published claims about AlexNet by computation, number by number. |
 # | time | 45 minutes |
 # | runs | under 10 seconds on two cores |
 # | needs | numpy, matplotlib and tinynet; no network, no download |
@@ -24,15 +24,15 @@ from tinynet.lessons import check, figure, hint, show, solution
 # %% [markdown] lang="en"
 # ## Build
 #
-# AlexNet is told and retold: by the paper of 2012, by the code that computed its tables (published
-# in 2025), and by many posts that teach from them. They contradict one another. This lesson takes
-# a pile of such claims and computes each. You need no authority for that: nearly every number is a
-# product of a few small ones. Where nothing can be computed, only the source decides, and we look
-# it up.
+# AlexNet is described by the paper of 2012, by the code that computed its tables (published in
+# 2025), and by many tutorials based on them. They contradict one another. This lesson computes a
+# number of such claims. You do not need an authority for that: nearly every number is a product of
+# a few small ones. Where a claim cannot be computed, we look it up in the source.
 #
-# Begin with the best known number of all. The error with which AlexNet won is 15.4 % in one post
-# and 16.4 % in another (lesson 12 gave the answer away). Here is what the paper reports (section 6, Table 2): "5 nets" means that
-# the probabilities of five nets were averaged, and a star means trained on more pictures first.
+# Begin with the best known number. One post says that AlexNet won with an error of 15.4 %, another
+# says 16.4 % (lesson 12 gave the answer). Here are the results in the paper (section 6, Table 2):
+# "5 nets" means that the probabilities of five nets were averaged, and a star means pretrained on
+# more pictures.
 
 # %%
 TABLE_2 = {
@@ -44,8 +44,8 @@ TABLE_2 = {
 }
 
 # %% [markdown] lang="en"
-# Write the function that looks a number up. It may stand in no cell or in several, so the answer
-# is a list of (row, column).
+# Write the function that looks a number up. It may be in no cell or in several, so the answer is a
+# list of (row, column).
 
 
 # %% tags=["exercise"]
@@ -81,18 +81,19 @@ for number in (15.4, 16.4, 15.3):
     print(number, "is", "; ".join(f"{row}, {column}" for row, column in cells))
 
 # %% [markdown] lang="en"
-# Both numbers are the paper's, and neither is the one that was asked for. A competition is decided
-# on the test set, and the entry that won was the average of seven nets: 15.3 %. The 15.4 is the
-# same entry on the *validation* set, the 16.4 another entry. The two posts did not invent
-# anything. They read one cell too far to the left, or one row too high.
+# Both numbers are in the paper, but neither is the winning error. The competition was decided on
+# the test set, and the winning entry was the average of seven nets: 15.3 %. The 15.4 is the same
+# entry on the *validation* set, the 16.4 another entry. The two posts read the wrong cell of the
+# table.
 #
-# But is 15.4 *another* number than 15.3? Both were counted on pictures, and other pictures would have
-# given other counts. Lesson 12 had a ruler: an error $p$, counted on $n$ pictures, spreads by
-# $\sqrt{p (1 - p) / n}$. For the difference of two such numbers the squares add up:
+# But is the difference between 15.4 and 15.3 significant? Both were measured on a sample of
+# pictures, and another sample would have given other numbers. From lesson 12: an error $p$,
+# measured on $n$ pictures, has the standard deviation $\sqrt{p (1 - p) / n}$. For the difference of
+# two such numbers the variances add up:
 #
 # $$apart = \frac{|p - q|}{\sqrt{p (1 - p) / n + q (1 - q) / m}}$$
 #
-# Under 2, roughly, luck alone explains a difference. There were 50,000 pictures for validation and
+# Below about 2, chance alone explains a difference. There were 50,000 pictures for validation and
 # 150,000 for the test (section 2). Predict both: 15.4 against 15.3, and 16.4 against 15.3.
 
 
@@ -110,7 +111,8 @@ check("19.2", my_apart)
 
 # %% tags=["solution"]
 def my_apart(a, n, b, m):
-    p, q = a / 100, b / 100
+    p = a / 100
+    q = b / 100
     variance = p * (1 - p) / n + q * (1 - q) / m
     return abs(p - q) / variance**0.5
 
@@ -124,24 +126,24 @@ for error, count in ((15.4, 50_000), (16.4, 150_000)):
     print(f"{error} of {count:,} and 15.3 of 150,000: {(shares[0] - shares[1]) / spread:.1f} apart")
 
 # %% [markdown] lang="en"
-# The first difference is luck, as far as anybody can tell: the 15.4 is the winner's error too, seen
-# through fewer pictures. The second is not: another entry. (The 16.4 and the 15.3 were counted on the
-# *same* pictures. Then the luck is partly the same as well, and they are farther apart than this.)
+# The first difference is consistent with chance: the 15.4 is the winner's error too, measured on
+# fewer pictures. The second is not: it is another entry. (The 16.4 and the 15.3 were measured on
+# the *same* pictures. Then the errors are correlated, and they are farther apart than this.)
 #
 # ### 54, 55 or 56?
 #
-# The picture has 224 pixels, the first filter 11, and it moves by 4. One post prints maps of
-# 55 x 55 "without padding", another 56 x 56. You met the rules in lessons 05 and 12. Here they stand
-# side by side, because nearly every dispute about sizes is one about them:
+# The picture has 224 pixels, the first filter 11, and the stride is 4. One post prints maps of 55 x
+# 55 "without padding", another 56 x 56. The rules are those of lessons 05 and 12; nearly every
+# dispute about sizes comes from them:
 #
-# - "floor": windows that would leave the picture are left out (PyTorch, and this library);
-# - "ceil": a last window may hang over the edge (cuda-convnet, the code of 2012);
-# - "same": zeros all around, as many as are needed for $\lceil size / stride \rceil$ windows (Keras).
+# - "floor": windows that would extend past the picture are left out (PyTorch, and this library);
+# - "ceil": a last window may extend past the edge (cuda-convnet, the code of 2012);
+# - "same": zeros on all sides, as many as needed for $\lceil size / stride \rceil$ windows (Keras).
 
 # %% [markdown] lang="en"
-# The library has the networks themselves, ten that are called AlexNet, each with the decisions of
-# its source. We ask them. A batch of *no* pictures has the same maps as a full one and costs
-# nothing; inside `nn.init.undrawn()` no weight is drawn either.
+# The library contains ten networks that are called AlexNet, each with the details of its source. We
+# measure them. An *empty* batch has the same map sizes as a full one and costs nothing; inside
+# `nn.init.undrawn()` no weights are initialised either.
 
 
 # %%
@@ -161,14 +163,14 @@ for variant in ("paper", "caffe", "keras-same"):
 
 # %% [markdown] lang="en"
 # So 55 is right for 224 pixels only with the rule "ceil", that is with three more columns and rows
-# of zeros on the far sides; for 227 pixels it is right without any. 54 is what the post's own
-# numbers give. And 56 is another network.
+# of zeros at the right and bottom; for 227 pixels it is right without any. The post's own numbers
+# give 54. And 56 is another network.
 #
 # ### A wrong number has a reason
 #
-# Wrong numbers are seldom random. Mostly one assumption is off, and if you find it you know what
-# the author had in mind. Write a function that tries assumptions: `compute(**settings)` gives the
-# right number, and each of `changes` replaces some settings.
+# Wrong numbers are seldom random. Usually one assumption is wrong, and it shows what the author
+# computed. Write a function that tries assumptions: `compute(**settings)` gives the right number,
+# and each of `changes` replaces some settings.
 
 
 # %% tags=["exercise"]
@@ -193,8 +195,8 @@ def my_explain(published, compute, settings, changes):
 check("19.3", my_explain)
 
 # %% [markdown] lang="en"
-# Four published products, and what explains them. The first stands in the paper itself: Figure 2
-# says that the first layer has 253,440 neurons. Predict which assumption is behind each number.
+# Here are four published products and their explanations. The first is in the paper itself: Figure
+# 2 says that the first layer has 253,440 neurons. Predict which assumption explains each number.
 
 
 # %%
@@ -232,14 +234,14 @@ for what, (published, settings, changes) in CASES.items():
 # %% [markdown] lang="en"
 # ### Right as printed
 #
-# "60 million parameters" is not wrong because there are 60,965,224: it is rounded. A claim is
-# right if the computed number, rounded to as many significant digits as were printed, is the
-# claimed one. Which digits count? All from the first that is not zero.
+# "60 million parameters" is not wrong because there are 60,965,224: it is rounded. A claim is right
+# if the computed number, rounded to as many significant digits as were printed, is the claimed one.
+# Which digits are significant? All from the first that is not zero.
 
 
 # %% tags=["exercise"]
 def my_agrees(claimed, computed, digits):
-    "Your code: True if computed, rounded to so many significant digits, is claimed."
+    "Your code: True if computed, rounded to `digits` significant digits, equals claimed."
     return None
 
 
@@ -257,7 +259,7 @@ def my_agrees(claimed, computed, digits):
 check("19.4", my_agrees)
 
 # %% [markdown] lang="en"
-# Now all of it together. Every number in the column "computed" is computed here, by the library's
+# Now all claims together. Every number in the column "computed" is computed here, by the library's
 # networks or by a line of arithmetic.
 
 
@@ -281,7 +283,7 @@ moving = sum(v.size for n, v in bn_net.state_dict().items() if "running" in n)
 batchnorm = parameters("alexnet", "batchnorm-227") + moving
 all_neurons = neurons("paper")
 
-CLAIMS = [  # who says it, what, the claimed number, its digits, the computed number
+CLAIMS = [  # source, claim, the claimed number, its digits, the computed number
     ("a post", "top-5 error of the winner: 15.4", 15.4, 3, TABLE_2["7 nets*"]["top-5 test"]),
     ("a post", "top-5 error of the winner: 16.4", 16.4, 3, TABLE_2["7 nets*"]["top-5 test"]),
     ("a post", "overlapping pools, top-1: 0.3", 0.3, 1, 41.058 - 40.664),
@@ -308,20 +310,20 @@ for who, what, claimed, digits, computed in CLAIMS:
 print(f"neurons with the 253,440 of Figure 2: {all_neurons - 55 * 55 * 96 + 253_440:,}")
 
 # %% [markdown] lang="en"
-# Some rows need a word.
+# Some rows need an explanation.
 #
 # - **Overlapping pools.** The paper writes 0.4 and 0.3 points (section 3.4). The computed values
-#   are differences of two runs, 147 and 145, that the author noted at the end of the layer files
-#   of the code of 2012. A post swapped the two.
+#   are differences of two runs, 147 and 145, which the author recorded at the end of the layer
+#   files of the code of 2012. A post swapped the two.
 # - **650,000 neurons.** Neither the sum with 290,400 neurons in the first layer nor the one with
 #   the 253,440 of Figure 2 (the last line) rounds to 650,000. Decide for yourself.
-# - **2048.** The text speaks of 224 x 224 windows of a 256 x 256 picture (section 4.1). Those have
-#   33 places each way, both ends included, and the code draws from 33: 2178. $32 \cdot 32 \cdot 2$
-#   is 2048: a fence has one post more than it has gaps.
-# - **5e-5.** `SGD(decay=5e-5)` of Keras is no weight decay at all. The next cell shows what it is.
+# - **2048.** The text describes 224 x 224 windows of a 256 x 256 picture (section 4.1). Those have
+#   33 positions on each axis, both ends included, and the code draws from 33: 2178.
+#   $32 \cdot 32 \cdot 2$ is 2048, an off-by-one error.
+# - **5e-5.** `SGD(decay=5e-5)` of Keras is not weight decay. The next cell shows what it is.
 #
-# The headline figure: claimed over computed, for all claims. Distance from the line is the size of
-# the mistake.
+# The main figure: claimed over computed, for all claims. The distance from the line is the size of
+# the error.
 
 # %%
 order = sorted(range(len(CLAIMS)), key=lambda i: CLAIMS[i][2] / CLAIMS[i][4])
@@ -353,8 +355,8 @@ figure(
 # %% [markdown] lang="en"
 # Weight decay pulls every weight towards zero, a little in each step. The `decay` of Keras's old
 # optimizer lowers the learning rate instead: $lr_t = lr / (1 + decay \cdot t)$. To see the
-# difference, take a weight of 1 whose data have nothing to say: the gradient is zero. Predict what
-# is left of it after 20,000 steps.
+# difference, take a weight of 1 whose gradient is always zero. Predict its value after 20,000
+# steps.
 
 # %%
 w = {"weight_decay=5e-4": nn.Parameter(np.ones(1)), "decay=5e-5": nn.Parameter(np.ones(1))}
@@ -372,9 +374,9 @@ for name, weight in w.items():
 # %% [markdown] lang="en"
 # ## Judge
 #
-# Not every claim is a number. A much copied Keras post brings its own local response
-# normalization. It runs, it trains, nothing complains. The library keeps it, under a name that
-# nobody will import by accident. Is it the paper's? The judge that tests our layers can say so.
+# Not every claim is a number. A Keras post that is often copied has its own local response
+# normalization. It runs and trains without errors. The library keeps it, in a module whose name
+# prevents accidental use. Is it the paper's? The judge that tests our layers can tell.
 
 # %%
 published = nn.mistakes.KerasPostLRN(n=5, alpha=0.1)
@@ -385,15 +387,15 @@ except AssertionError as verdict:
     print(verdict)
 
 # %% [markdown] lang="en"
-# Every element is wrong, and no single factor would repair it. Read why.
+# Every element is wrong, and no single factor would correct it. The source shows why.
 
 # %%
 show(nn.mistakes.KerasPostLRN)
 
 # %% [markdown] lang="en"
-# The paper's window lies across 5 *channels* at one pixel. This one lies across 5 x 5 *pixels*,
-# and then sums *all* channels. Where the numbers are small, alpha at 1e-4 hides the mistake, which
-# is why nobody noticed. Here they are around 10, and the mistake grows with the number of channels:
+# The paper's window covers 5 *channels* at one pixel. This one covers 5 x 5 *pixels*, and then sums
+# *all* channels. Where the numbers are small, an alpha of 1e-4 hides the mistake, which is why it
+# was not noticed. Here they are around 10, and the error grows with the number of channels:
 
 # %%
 for channels in (8, 96, 256):
@@ -403,8 +405,8 @@ for channels in (8, 96, 256):
 # %% [markdown] lang="en"
 # ## Meet
 #
-# Who is right between the paper and the code that computed its tables? There the numbers cannot
-# help: both were written by the same people. The library builds both, and prints where they part.
+# Which is right, the paper or the code that computed its tables? Computation cannot decide this:
+# both were written by the same people. The library builds both and prints the differences.
 # `tinynet summary --diff paper code2012` shows the same with all layers.
 
 # %%
@@ -413,15 +415,15 @@ from tinynet.analysis.compare import contrast
 print(contrast("paper", "code2012").split("\n\n")[-1])
 
 # %% [markdown] lang="en"
-# Read each fork as a question to yourself: if I wanted the paper's *results*, which side would I
-# take? The logs at the end of the code's layer files show the very error rates of the paper's
-# tables. What was printed is the text; what was run is the code.
+# Ask for each difference: to reproduce the paper's *results*, which side should I take? The logs at
+# the end of the code's layer files show exactly the error rates of the paper's tables. The text is
+# what was printed; the code is what was run.
 
 # %% [markdown] lang="en"
 # ## Faster
 #
-# Counting a network should not cost what running it costs. Predict: how many times longer does it
-# take to draw 61 million weights than to leave them out?
+# Counting a network should cost less than running it. Predict: how many times longer does it take
+# to initialise 61 million weights than to skip it?
 
 
 # %%
@@ -443,15 +445,15 @@ print(f"drawn    {1000 * drawn[0]:8.1f} ms for {drawn[1]:,}")
 print(f"undrawn  {1000 * undrawn[0]:8.1f} ms for {undrawn[1]:,}")
 
 # %% [markdown] lang="en"
-# An undrawn array of zeros is not even written: the system hands out memory only when it is
-# touched. That is why this lesson could count VGG-19 in passing.
+# An undrawn array of zeros is not even written: the operating system allocates memory only when it
+# is accessed. That is why this lesson could count VGG-19 so quickly.
 
 # %% [markdown] lang="en"
 # ## Break
 #
-# We have three ways to catch a mistake in a network: count its parameters, count its
-# multiply-adds, and compare its outputs with the right network's. Here are five mistakes, each of
-# them published. Predict which of the three rings for which.
+# We have three ways to detect a mistake in a network: count its parameters, count its
+# multiply-adds, and compare its outputs with the right network's. Here are five mistakes, all of
+# them published. Predict which test detects which mistake.
 
 
 # %%
@@ -495,19 +497,20 @@ for name, change in MISTAKES.items():
     wrong = facts(small_net(**change))
     rings = [a != b for a, b in zip(right[:2], wrong[:2], strict=True)]
     rings.append(not np.allclose(right[2], wrong[2], rtol=1e-4))
-    bells = ["rings" if ring else "-" for ring in rings]
+    bells = ["found" if ring else "-" for ring in rings]
     print(f"{name:24}  {bells[0]:>10}  {bells[1]:>13}  {bells[2]:>7}")
 
 # %% [markdown] lang="en"
-# A count is a weak judge: it is blind for order and for constants. Two networks with 60,965,224
-# parameters each can be different networks, and in our list of variants they are: `paper`,
-# `code2012`, `caffe` and `caffenet` all have that number. Only outputs tell them apart.
+# A count is a weak test: it does not depend on the order of layers or on constants. Two networks
+# with 60,965,224 parameters each can be different networks, and in our list of variants they are:
+# `paper`, `code2012`, `caffe` and `caffenet` all have that number. Only the outputs distinguish
+# them.
 #
 # | | |
 # |---|---|
 # | in the paper | 15.3 % for seven nets on the test set; 253,440 neurons in Figure 2; 2048 crops and mirrors |
-# | in the code of 2012 | logs with the paper's error rates; 33 places each way; sizes round up; LRN's alpha divided by 5 |
-# | here | ten variants of AlexNet, `tinynet summary --diff A B` for any two, counts held by tests |
+# | in the code of 2012 | logs with the paper's error rates; 33 positions on each axis; sizes round up; LRN's alpha divided by 5 |
+# | here | ten variants of AlexNet, `tinynet summary --diff A B` for any two, counts checked by tests |
 
 # %% [markdown] lang="en"
 # ## Quiz
@@ -515,22 +518,22 @@ for name, change in MISTAKES.items():
 # **1.** A post gives "16.4 %" and cites the paper. Is the citation false?
 #
 # <details><summary>Answer</summary>
-# No. The number is in Table 2: five nets, on both sets. It answers another question than "with
+# No. The number is in Table 2: five nets, on both sets. But it does not answer the question "with
 # which error did AlexNet win?".
 # </details>
 #
-# **2.** Multiplying by the dropout rate at test time gives the right answer in the paper's network.
-# Why is the sentence wrong all the same?
+# **2.** Multiplying by the dropout rate at test time gives the right result in the paper's network.
+# Why is the rule still wrong?
 #
 # <details><summary>Answer</summary>
-# The outputs must be multiplied by the share that is kept. Rate and share are equal only at 0.5;
-# at a rate of 0.2 one would multiply by 0.2 where 0.8 belongs.
+# The outputs must be multiplied by the fraction that is kept. Rate and fraction are equal only at
+# 0.5; at a rate of 0.2 the factor would be 0.2 instead of 0.8.
 # </details>
 #
-# **3.** Your own count of a network agrees with a published one to the last digit. What have you
-# shown?
+# **3.** Your own count of a network agrees with a published one to the last digit. What does that
+# show?
 #
 # <details><summary>Answer</summary>
-# That both have the same number of parameters. Order of layers, padding, pooling, constants and
-# everything about training may still differ.
+# That both have the same number of parameters. The order of layers, padding, pooling, constants and
+# the whole training may still differ.
 # </details>

@@ -1,4 +1,4 @@
-"""The script for the day on which there is a card: its parts run on the stand-in, tiny."""
+"""Sections of `benchmarks.gpu`, run on the CuPy stand-in with tiny inputs."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from benchmarks import gpu, gpu_sections, nets
+from benchmarks import gpu, gpu_sections, workloads
 from benchmarks.gpu_launches import launches
 from tinynet import data, kernels, models, nn
 
@@ -42,7 +42,7 @@ def test_steps_are_timed_as_they_are_and_as_a_graph(place, small, stand_in, monk
     monkeypatch.setattr(gpu_sections, "torch_steps", lambda *_: {})
     with tn.precision("tf32"):
         found = gpu_sections.steps_of(place, "A", 4)
-    assert found["shape"] == [4, *nets.shape("A")[1:]]
+    assert found["shape"] == [4, *workloads.shape("A")[1:]]
     assert set(found["ms"]) == {"tinynet eager", "tinynet graph"}
     assert {kind for *_, kind, _ in stand_in.card.products} == {77}, "tf32 is what was asked for"
 

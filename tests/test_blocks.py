@@ -97,11 +97,11 @@ def leaf(module):
     """Return PyTorch's version of a layer, or of layers one after the other."""
     import torch
 
-    from benchmarks import twins
+    from benchmarks import torch_models
 
     if isinstance(module, nn.Sequential) and type(module).__name__ not in forwards():
         return torch.nn.Sequential(*map(leaf, module))
-    return twin(module) if type(module).__name__ in forwards() else twins.twin(module)
+    return twin(module) if type(module).__name__ in forwards() else torch_models.to_torch(module)
 
 
 def forwards():

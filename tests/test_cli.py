@@ -18,7 +18,8 @@ from PIL import Image
 
 import tinynet
 from tinynet import data, models, nn
-from tinynet.cli import console, main
+from tinynet.cli import console, errors, main
+from tinynet.cli.options import RENAMED, RenamedOptions
 from tinynet.core.errors import DataError
 from tinynet.data.splits import PARTS
 from tinynet.training import predict, presets, runs
@@ -137,7 +138,7 @@ def test_a_plateau_from_the_command_line_is_seen_on_pictures_that_are_held_out(
     given = "--schedule", "plateau", "--validation", 0.3, "--epochs", 2, "--batch", 20
     said = tinynet_says("train", *given, "--out", folder)
     rest, held = data.hold_out(few_shapes[True], 0.3)
-    assert f"{len(rest)} + 30 pictures, {len(held)} for validation" in said.out
+    assert f"{len(rest)} + 30 images, {len(held)} for validation" in said.out
     assert "validation accuracy" in said.out
     assert not {x.tobytes() for x in held.images} & {x.tobytes() for x in rest.images}
     config = json.loads((folder / "config.json").read_text())
@@ -156,7 +157,7 @@ def test_pictures_of_a_folder_are_held_out_by_their_bytes(
     counts = {p: len(one) for p, one in own.items()}
     assert len({path for one in own.values() for path in one.images.paths}) == 60
     assert sum(counts.values()) == 60
-    wanted = f"{counts['train']} + {counts['test']} pictures, {counts['validation']} for validation"
+    wanted = f"{counts['train']} + {counts['test']} images, {counts['validation']} for validation"
     assert wanted in said.out
 
 
@@ -176,7 +177,7 @@ def test_when_the_time_is_up_the_resume_command_is_printed_and_works(small, tiny
     assert not (folder / "result.json").exists()
     said = tinynet_says("train", "--resume", folder)
     assert said.code == 0
-    assert "Going on after epoch 0, step 1" in said.out
+    assert "Resuming after epoch 0, step 1" in said.out
     assert (folder / "result.json").exists()
 
 
@@ -201,7 +202,7 @@ def test_resume_refuses_other_pictures(finished, tinynet_says, few_shapes, monke
     monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: other)
     said = tinynet_says("train", "--resume", finished.folder)
     assert said.code == 1
-    assert "other pictures" in said.err
+    assert "other images" in said.err
 
 
 def test_a_used_folder_is_refused(finished, tinynet_says):
@@ -244,7 +245,7 @@ def test_a_folder_of_pictures_is_trained_on_measured_and_asked_about(
         "train", "--data", "folder:pictures", "--epochs", 1, "--batch", 8, "--out", "run"
     )
     assert said.code == 0, said.err
-    assert "30 + 30 pictures, 3 classes" in said.out
+    assert "30 + 30 images, 3 classes" in said.out
     monkeypatch.chdir("/")
     found = tinynet_says("eval", tmp_path / "run").out
     reached = json.loads((tmp_path / "run" / "result.json").read_text())["test_accuracy"]
@@ -288,10 +289,10 @@ def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(
     said = tinynet_says(*command, "--out", tmp_path / "run")
     assert said.code == 1
     assert said.err.startswith(f"Error: {damaged}: not a picture that can be read")
-    assert "What was learnt is saved" in said.err
+    assert "What was learned so far is saved" in said.err
     damaged.write_bytes(whole)
     goes_on = tinynet_says("train", "--resume", tmp_path / "run")
-    assert "Going on after epoch 0, step 4." in goes_on.out
+    assert "Resuming after epoch 0, step 4." in goes_on.out
     assert goes_on.code == 0
 
 
@@ -302,7 +303,7 @@ def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
         "train", "--data", f"folder:{folder_of_pictures}", "--size", 48, "--out", tmp_path / "run"
     )
     assert said.code == 1
-    wanted = "demo is made for pictures of 32x32; these would be 48x48. Give --size 32."
+    wanted = "demo is made for images of 32x32; these would be 48x48. Give them a size of 32."
     assert wanted in said.err
     assert said.out == ""
     assert not (tmp_path / "run").exists()
@@ -333,7 +334,7 @@ def test_eval_measures_what_the_run_said(finished, tinynet_says):
     said = tinynet_says("eval", finished.folder)
     assert said.code == 0
     accuracy, loss = 100 * result["test_accuracy"], result["test_loss"]
-    assert f"test accuracy {accuracy:.2f} %  test loss {loss:.4f}  (30 pictures" in said.out
+    assert f"test accuracy {accuracy:.2f} %  test loss {loss:.4f}  (30 images" in said.out
 
 
 def test_ten_views_need_a_recipe_with_crops(finished, tinynet_says):
@@ -351,7 +352,7 @@ def test_ten_views_average_the_views(small, tinynet_says, tmp_path, monkeypatch)
         tinynet_says("eval", tmp_path / "r", "--ten-view"),
     )
     assert ten.code == 0
-    assert "ten views each" in ten.out
+    assert "ten crops each" in ten.out
     assert one.out.split("(")[0] != ten.out.split("(")[0]
 
 
@@ -513,7 +514,7 @@ def test_info_names_versions_threads_and_kernels(tinynet_says):
 
 def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
     monkeypatch.setattr("tinynet.analysis.summary.has_numba", lambda: False)
-    monkeypatch.setattr("tinynet.kernels.dispatch.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.cli.inspect.has_numba", lambda: False)
     assert re.search(
         r"^kernels +reference(, cuda_on_cpu)?$", tinynet_says("info").out, re.MULTILINE
     )
@@ -557,15 +558,15 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (
             ["train", "fine-tune", "--data", "shapes", "--max-minutes", "0"],
             2,
-            "name their file with --init-from",
+            "fine-tune needs pretrained weights: --init-from FILE",
         ),
         (["train", "--freeze", "no-such"], 1, "Error: freeze: this model has no 'no-such'"),
-        (["train", "--model", "alexnet"], 1, "these would be 32x32. Give --size 224."),
+        (["train", "--model", "alexnet"], 1, "these would be 32x32. Give them a size of 224."),
         (
             ["train", "alexnet", "--data", "shapes", "--variant", "caffe", "--size", "226"],
             1,
-            "alexnet, caffe, is made for pictures of 227x227; these would be 226x226. "
-            "Give --size 227 or more.",
+            "alexnet, caffe, is made for images of 227x227; these would be 226x226. "
+            "Give them a size of 227 or more.",
         ),
         (["summary", "no-such"], 1, "Known: alexnet"),
         (["summary", "alexnet", "--variant", "no-such"], 1, "Known: paper"),
@@ -573,7 +574,7 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
         (["summary"], 2, "name one MODEL"),
         (["summary", "demo", "--traffic"], 1, "demo lives on one device"),
-        (["summary", "demo", "--batch", "128"], 2, "--batch is the size of the step of --memory"),
+        (["summary", "demo", "--batch", "128"], 2, "--batch-size belongs to --memory"),
         (
             ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],
             2,
@@ -612,7 +613,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(small, tinynet_says, tmp_p
     assert "Not a directory" in said.err
     said = tinynet_says("train", "--out", tmp_path / "file")
     assert said.code == 1
-    assert "a run needs a folder" in said.err
+    assert "is not a directory. Choose another with --out" in said.err
 
 
 def test_an_error_of_our_own_code_keeps_its_traceback(tinynet_says, monkeypatch):
@@ -626,9 +627,9 @@ def test_an_error_of_our_own_code_keeps_its_traceback(tinynet_says, monkeypatch)
 
 
 def test_an_os_error_is_told_without_its_number():
-    assert main.sentence(OSError(28, "a.bin: disk full")) == "a.bin: disk full"
-    assert main.sentence(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
-    assert main.sentence(DataError("x is bad")) == "x is bad"
+    assert errors.sentence(OSError(28, "a.bin: disk full")) == "a.bin: disk full"
+    assert errors.sentence(FileNotFoundError(2, "No such file", "x")) == "x: No such file"
+    assert errors.sentence(DataError("x is bad")) == "x is bad"
 
 
 # what is shown
@@ -756,3 +757,20 @@ def test_a_warning_is_one_line_without_a_line_of_ours(tinynet_says, monkeypatch)
     tinynet_says("recipes")
     shown = warnings.formatwarning("the cache is gone.", RuntimeWarning, "file.py", 7, "x = 1")
     assert shown == "Note: the cache is gone.\n"
+
+
+def test_the_list_of_commands_says_what_each_command_says_of_itself():
+    for name, (_, _, first_sentence) in main.COMMANDS.items():
+        command = main.cli.get_command(None, name)
+        assert command.help.split("\n")[0].strip() == first_sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("--batch", "batch_size"), ("--update", "optimizer"), ("--exchange", "cross_at")],
+)
+def test_old_names_of_options_are_understood_and_hidden(old, new):
+    assert RENAMED[old] == f"--{new.replace('_', '-')}"
+    train = main.cli.get_command(None, "train")
+    assert RenamedOptions._today(f"{old}=3") == f"{RENAMED[old]}=3"
+    assert old not in {option for parameter in train.params for option in parameter.opts}

@@ -168,7 +168,9 @@ def loop(where, epochs=2, seed=5):
     state = loop_module.State()
     return (
         model,
-        loop_module.fit(model, optimizer, train_feed, test_feed, epochs=epochs, state=state),
+        loop_module.fit(
+            model, optimizer, train_feed, test_feed, epochs=epochs, state=state, every_step=True
+        ),
         state,
     )
 
@@ -176,7 +178,7 @@ def loop(where, epochs=2, seed=5):
 @pytest.mark.cxx
 def test_an_epoch_is_looked_at_at_its_end_only(stand_in, monkeypatch):
     """With a clock that stands still, so that no quarter of a second passes."""
-    monkeypatch.setattr(loop_module, "LOOK_EVERY", 1e9)
+    monkeypatch.setattr(loop_module, "READ_INTERVAL", 1e9)
     _, events, _ = loop("cuda", epochs=3)
     reads = []
     for event in events:
@@ -188,7 +190,7 @@ def test_an_epoch_is_looked_at_at_its_end_only(stand_in, monkeypatch):
 
 @pytest.mark.cxx
 def test_the_clock_asks_for_looks_in_between(stand_in, monkeypatch):
-    monkeypatch.setattr(loop_module, "LOOK_EVERY", -1.0)
+    monkeypatch.setattr(loop_module, "READ_INTERVAL", -1.0)
     _, events, _ = loop("cuda", epochs=1)
     steps_seen = [e for e in events if isinstance(e, loop_module.Step) and e.phase == "train"]
     assert stand_in.card.reads == len(steps_seen) + 1
@@ -205,15 +207,15 @@ def test_a_loss_that_is_not_finite_stops_at_the_next_look(stand_in):
 
 @pytest.mark.cxx
 def test_what_waits_on_the_card_is_in_what_is_saved(stand_in, monkeypatch):
-    monkeypatch.setattr(loop_module, "LOOK_EVERY", 1e9)
+    monkeypatch.setattr(loop_module, "READ_INTERVAL", 1e9)
     _, events, state = loop("cuda")
     for _ in range(3):
         next(events)
-    assert state.tally.images == 0
-    assert "waiting" not in dataclasses.asdict(state)["tally"]
-    state.tally.settle()
-    assert state.tally.images == 12
-    assert 0 < state.tally.loss < 100
+    assert state.metrics.images == 0
+    assert "_pending" not in dataclasses.asdict(state)["metrics"]
+    state.metrics.synchronize()
+    assert state.metrics.images == 12
+    assert 0 < state.metrics.loss < 100
 
 
 @pytest.mark.cxx

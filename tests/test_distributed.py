@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet import nn, optim
-from tinynet.cli import training
 from tinynet.core import backend
+from tinynet.core.backend import devices
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed import process_group
 from tinynet.distributed.data_parallel import Shard, agree, average, share, shared
 from tinynet.distributed.process_group import ALONE, Nccl, Ranks
-from tinynet.training.steps import GpuSteps, Tally, train_step
+from tinynet.training import runs
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import GpuSteps, train_step
 
 
 class NotedError(Exception):
@@ -75,10 +77,10 @@ class Batches:
 
 def steps_of(model, feed, who=ALONE):
     """Train on all batches; return the weights after each, and what was counted."""
-    optimizer, tally, found = optim.SGD(model.parameters(), 0.1, momentum=0.9), Tally(), []
+    optimizer, tally, found = optim.SGD(model.parameters(), 0.1, momentum=0.9), RunningMetrics(), []
     for number, (images, labels) in enumerate(feed.batches()):
         tn.random.at_step(number)
-        train_step(model, optimizer, images, labels, tally=tally, number=number, ranks=who)
+        train_step(model, optimizer, images, labels, metrics=tally, number=number, ranks=who)
         found.append(np.concatenate([p.data.ravel() for p in model.parameters()]))
     return found, tally
 
@@ -87,13 +89,13 @@ def together(feed, size, dtype=np.float64):
     """Train with so many ranks, step by step; return what `steps_of` returns, of each rank."""
     models = [net(dtype) for _ in range(size)]
     optimizers = [optim.SGD(m.parameters(), 0.1, momentum=0.9) for m in models]
-    tallies, found = [Tally() for _ in models], [[] for _ in models]
+    tallies, found = [RunningMetrics() for _ in models], [[] for _ in models]
     for number in range(len(feed.all)):
 
         def step(r, who, number=number):
             tn.random.at_step(number)
             images, labels = next(Shard(feed, who).batches(0, number))
-            how = {"tally": tallies[r], "number": number, "ranks": who}
+            how = {"metrics": tallies[r], "number": number, "ranks": who}
             train_step(models[r], optimizers[r], images, labels, **how)
             found[r].append(np.concatenate([p.data.ravel() for p in models[r].parameters()]))
 
@@ -160,10 +162,10 @@ def test_tensors_of_two_devices_are_refused():
 
 def test_towers_have_no_ranks():
     who = InTurn(0, 2, {})
-    assert training.placed("cpu:1", who) == ("cpu:1",)
-    assert training.placed("cpu,cpu:1", ALONE) == ("cpu", "cpu:1")
+    assert runs.place(devices("cpu:1"), who) == ("cpu:1",)
+    assert runs.place(devices("cpu,cpu:1"), ALONE) == ("cpu", "cpu:1")
     with pytest.raises(DeviceError, match=r"two towers, on cpu,cpu:1, .* not in 2 ranks"):
-        training.placed("cpu,cpu:1", who)
+        runs.place(devices("cpu,cpu:1"), who)
 
 
 def test_a_process_that_is_alone_is_left_alone():
@@ -250,7 +252,7 @@ def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
     def trained(who):
         tn.seed(2)
         model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).to("cuda")
-        optimizer, tally = optim.SGD(model.parameters(), 0.5, momentum=0.9), Tally()
+        optimizer, tally = optim.SGD(model.parameters(), 0.5, momentum=0.9), RunningMetrics()
         steps = GpuSteps(model, optimizer, who)
         for number in range(4):
             steps.run(images, labels, tally, number, look=True)

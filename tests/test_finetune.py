@@ -16,7 +16,8 @@ from tinynet.cli import main
 from tinynet.core.autograd import Function
 from tinynet.core.errors import DataError
 from tinynet.training import finetune, presets, recipes, runs
-from tinynet.training.loop import Tally, train_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 from tinynet.weights import checkpoint
 
 
@@ -35,7 +36,7 @@ def some_steps(net, rng, count=3):
     optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
     for _ in range(count):
         images, labels = rng.standard_normal((4, 3, 32, 32), np.float32), np.array([0, 1, 2, 0])
-        train_step(net, optimizer, images, labels, tally=Tally())
+        train_step(net, optimizer, images, labels, metrics=RunningMetrics())
     return optimizer
 
 

@@ -108,8 +108,8 @@ def test_the_step_of_the_run_decides_what_is_drawn(place):
 def test_groups_keep_their_own_rates_and_decay(place):
     def groups(parameters):
         parts = [
-            {"parameters": parameters[::2], "lr_scale": 2.0, "weight_decay": 0.0},
-            {"parameters": parameters[1::2]},
+            {"params": parameters[::2], "lr_scale": 2.0, "weight_decay": 0.0},
+            {"params": parameters[1::2]},
         ]
         return tn.optim.SGD(
             parts, 0.05, momentum=0.5, nesterov=True, weight_decay=0.1, rule="torch"
@@ -273,7 +273,7 @@ def test_a_normalization_that_takes_its_relu_along_is_watched_too(place):
     ("change", "match"),
     [
         (lambda o: setattr(o, "momentum", 0.5), r"SGD.momentum was 0.9 .* is 0.5"),
-        (lambda o: o.groups[0].update(weight_decay=0.0), r"SGD.weight_decay was \[0.01\]"),
+        (lambda o: o.param_groups[0].update(weight_decay=0.0), r"SGD.weight_decay was \[0.01\]"),
         (lambda o: o.load_state_dict(o.state_dict()), r"state of SGD"),
     ],
 )
@@ -403,7 +403,7 @@ def test_a_step_that_does_something_else_the_second_time_is_refused(place):
     def step(x, y):
         loss = training.step(x, y)
         for p, q in zip(
-            parts[-1].groups[0]["parameters"], training.model.parameters(), strict=True
+            parts[-1].param_groups[0]["params"], training.model.parameters(), strict=True
         ):
             p.grad = q.grad
         if len(calls) > 1:

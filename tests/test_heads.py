@@ -15,7 +15,9 @@ from tinynet.core.backend import device
 from tinynet.models.googlenet import Auxiliary, GoogLeNet, HalfWay
 from tinynet.optim import SGD
 from tinynet.testing import check_layer
-from tinynet.training import loop, presets, runs, steps
+from tinynet.training import presets, runs, steps
+from tinynet.training.evaluation import evaluate
+from tinynet.training.metrics import RunningMetrics
 
 LABELS = np.array([0, 2, 1])
 
@@ -102,9 +104,9 @@ def one_step(net, heads):
     """Return the gradients and the tally of a training step, with or without what the heads say."""
     if not heads:
         net.loss = lambda outputs, labels: F.cross_entropy(outputs[0], labels)
-    tally = loop.Tally()
+    tally = RunningMetrics()
     tn.seed(0)
-    steps.train_step(net, SGD(net.parameters(), lr=0.0), pictures(), LABELS, tally=tally)
+    steps.train_step(net, SGD(net.parameters(), lr=0.0), pictures(), LABELS, metrics=tally)
     return {name: p.grad for name, p in net.named_parameters()}, tally
 
 
@@ -120,11 +122,11 @@ def test_a_step_teaches_the_heads_and_brings_their_gradient_to_the_lower_half():
 def test_a_step_on_a_gpu_does_the_same(stand_in):
     x, found = pictures(), []
     for where in ("cpu", "cuda"):
-        net, tally = small().to(where), loop.Tally()
+        net, tally = small().to(where), RunningMetrics()
         optimizer = SGD(net.parameters(), lr=0.1)
         tn.seed(0)
         if where == "cpu":
-            steps.train_step(net, optimizer, x, LABELS, tally=tally)
+            steps.train_step(net, optimizer, x, LABELS, metrics=tally)
         else:
             steps.GpuSteps(net, optimizer).run(x, LABELS, tally, 0, look=True)
         found.append((tally.loss, net.to(device("cpu")).state_dict()))
@@ -154,10 +156,10 @@ class Batches:
 
 def test_tests_do_not_ask_the_heads():
     net = small()
-    before = loop.evaluate(net, Batches())
+    before = evaluate(net, Batches())
     for p in net.aux1.parameters():
         p.data[:] = np.nan
-    assert loop.evaluate(net, Batches()) == before
+    assert evaluate(net, Batches()) == before
     assert math.isfinite(before[0])
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from required import need_mpi
-from tinynet.cli import training
 from tinynet.kernels import use
 from tinynet.training import presets, run_dir, runs
+from tinynet.training.recipe_data import open_sets
 from tinynet.weights import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_ranks_in_changing_numbers_come_to_the_weights_of_one_process(folder, tm
     path, _ = folder
     recipe = presets.find("demo")
     with use("reference"):
-        run = runs.assemble(tmp_path, recipe, training.open_sets(recipe, None))
+        run = runs.assemble(tmp_path, recipe, open_sets(recipe))
         for _, event in zip(range(3), runs.advance(run), strict=False):
             assert not isinstance(event, runs.Stopped)
     expected, found = run.model.state_dict(), checkpoint.load(path / run_dir.LAST)

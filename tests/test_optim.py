@@ -61,7 +61,7 @@ def test_plain_sgd_is_one_step_down():
 def test_groups_have_their_own_rate_and_decay():
     w, b = parameter(1.0), parameter(1.0)
     sgd = optim.SGD(
-        [{"parameters": [w]}, {"parameters": [b], "lr_scale": 2, "weight_decay": 0}],
+        [{"params": [w]}, {"params": [b], "lr_scale": 2, "weight_decay": 0}],
         lr=0.25,
         weight_decay=0.5,
     )
@@ -92,10 +92,8 @@ def test_parameters_of_two_devices_and_dtypes_move_as_they_would_alone(make, rng
 
     together, alone = parameters(), parameters()
     slow = {"lr_scale": 0.5, "weight_decay": 0.0}
-    groups = [{"parameters": together[:2]}, {"parameters": together[2:], **slow}]
-    one_by_one = [
-        make([{"parameters": [p], **(slow if i > 1 else {})}]) for i, p in enumerate(alone)
-    ]
+    groups = [{"params": together[:2]}, {"params": together[2:], **slow}]
+    one_by_one = [make([{"params": [p], **(slow if i > 1 else {})}]) for i, p in enumerate(alone)]
     assert trained(together, [make(groups)]) == trained(alone, one_by_one)
 
 
@@ -106,7 +104,7 @@ def test_each_group_moves_in_one_launch(monkeypatch):
         "tinynet.kernels.momentum.launch", lambda *args: launched.append(args[1]) or real(*args)
     )
     ps = [tn.tensor(np.ones(n, "f"), requires_grad=True) for n in range(1, 17)]
-    sgd = optim.SGD([{"parameters": ps[:8]}, {"parameters": ps[8:], "lr_scale": 2.0}], 0.1)
+    sgd = optim.SGD([{"params": ps[:8]}, {"params": ps[8:], "lr_scale": 2.0}], 0.1)
     for p in ps:
         p.grad = np.ones_like(p.data)
     with kernels.use("cuda_on_cpu"):
@@ -173,7 +171,7 @@ def test_adams_first_step_has_the_size_of_the_rate():
 def test_adams_groups_have_their_own_rates():
     a, b, c = (parameter(1.0) for _ in range(3))
     groups = [
-        {"parameters": [a]}, {"parameters": [b], "lr_scale": 2}, {"parameters": [c], "lr": 0.125},
+        {"params": [a]}, {"params": [b], "lr_scale": 2}, {"params": [c], "lr": 0.125},
     ]  # fmt: skip
     adam = optim.Adam(groups, lr=0.25)
     for adam.lr in (0.25, 0.0625):  # what has a rate of its own does not notice
@@ -242,7 +240,7 @@ def test_steps_that_were_missed_survive_in_the_state():
 
 def test_a_group_may_have_a_rate_that_no_schedule_changes():
     w, b = parameter(1.0), parameter(1.0)
-    sgd = optim.SGD([{"parameters": [w]}, {"parameters": [b], "lr": 0.5, "weight_decay": 0}], 0.25)
+    sgd = optim.SGD([{"params": [w]}, {"params": [b], "lr": 0.5, "weight_decay": 0}], 0.25)
     for sgd.lr in (0.25, 0.125):
         w.grad, b.grad = np.ones(1), np.ones(1)
         sgd.step()
@@ -251,7 +249,7 @@ def test_a_group_may_have_a_rate_that_no_schedule_changes():
 
 MISTAKES = {
     "negative rate of a group": (
-        lambda: optim.SGD([{"parameters": [parameter(1.0)], "lr": -1.0}], 0.1),
+        lambda: optim.SGD([{"params": [parameter(1.0)], "lr": -1.0}], 0.1),
         "lr.*-1",
     ),
     "negative rate": (lambda: optim.SGD([parameter(1.0)], -0.1), "-0.1"),
@@ -261,7 +259,10 @@ MISTAKES = {
     "rate that is no number": (lambda: optim.SGD([parameter(1.0)], float("nan")), "lr.*nan"),
     "no parameters": (lambda: optim.Adam([]), "Adam.*no parameters"),
     "unknown rule": (lambda: optim.SGD([parameter(1.0)], 0.1, rule="caffe"), "caffe"),
-    "unknown group": (lambda: optim.SGD([{"params": [parameter(1.0)]}], 0.1), "params"),
+    "unknown group": (
+        lambda: optim.SGD([{"weights": [parameter(1.0)]}], 0.1),
+        "params.*got weights",
+    ),
 }
 
 
@@ -289,7 +290,7 @@ def test_training_lowers_the_loss():
 
 def test_a_tensor_is_no_list_of_parameters():
     layer = tn.nn.Linear(3, 2)
-    with pytest.raises(TypeError, match=r"SGD: .*got a computed Tensor"):
+    with pytest.raises(TypeError, match=r"SGD: .*in a list; got Parameter"):
         optim.SGD(layer.weight, lr=0.1)
 
 

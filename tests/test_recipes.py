@@ -12,8 +12,10 @@ import pytest
 from tinynet import data, models, nn, optim
 from tinynet.core.errors import DataError
 from tinynet.training import input_pipeline, loop, presets, runs
+from tinynet.training.metrics import RunningMetrics
 from tinynet.training.presets import RECIPES, find
-from tinynet.training.recipes import Recipe, from_json, optimizer, suited
+from tinynet.training.recipes import Recipe, from_json, optimizer, schedule, suited
+from tinynet.training.steps import train_step
 
 SHAPES = data.Shapes(train=True)
 FOUR = SimpleNamespace(images=SHAPES.images[:4], labels=SHAPES.labels[:4], classes=SHAPES.classes)
@@ -21,7 +23,7 @@ TINY = Recipe(name="t", about="", model="demo", epochs=1, lr=0.5)
 
 
 def rates(recipe, steps):
-    return [recipe.learning_rate(step, steps) for step in range(steps)]
+    return [schedule(recipe).rate(step, steps) for step in range(steps)]
 
 
 def test_the_learning_rate_falls_at_its_fractions_of_the_run():
@@ -35,15 +37,15 @@ def test_without_a_schedule_the_learning_rate_stays():
 
 def test_cifar_quick_falls_after_exactly_eight_of_its_nine_epochs():
     steps = 9 * 391
-    before, after = (find("cifar-quick").learning_rate(s, steps) for s in (8 * 391 - 1, 8 * 391))
+    before, after = (schedule(find("cifar-quick")).rate(s, steps) for s in (8 * 391 - 1, 8 * 391))
     assert (before, after) == (0.001, pytest.approx(0.0001))
 
 
 def test_cifar_18pct_falls_after_120_and_130_epochs():
     recipe, steps = find("cifar-18pct"), 140 * 391
-    assert recipe.learning_rate(120 * 391 - 1, steps) == 0.001
-    assert recipe.learning_rate(120 * 391, steps) == pytest.approx(1e-4)
-    assert recipe.learning_rate(130 * 391, steps) == pytest.approx(1e-5)
+    assert schedule(recipe).rate(120 * 391 - 1, steps) == 0.001
+    assert schedule(recipe).rate(120 * 391, steps) == pytest.approx(1e-4)
+    assert schedule(recipe).rate(130 * 391, steps) == pytest.approx(1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet-20", "resnet-56"])
@@ -51,7 +53,7 @@ def test_a_residual_net_takes_64000_steps_and_falls_after_32000_and_48000(name):
     recipe, steps = find(name), 164 * 391
 
     def rate(step):
-        return recipe.learning_rate(step, steps)
+        return schedule(recipe).rate(step, steps)
 
     assert abs(recipe.epochs * 391 - 64_000) < 391
     falls = [s for s in range(1, steps) if rate(s) != rate(s - 1)]
@@ -64,7 +66,7 @@ def test_a_dense_net_falls_after_150_and_225_of_300_epochs():
     recipe, steps = find("densenet-bc-100"), 300 * 782
     assert (recipe.epochs, recipe.batch, recipe.update) == (300, 64, "nesterov")
     for epoch, rate in ((149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)):
-        assert recipe.learning_rate(epoch * 782, steps) == pytest.approx(rate)
+        assert schedule(recipe).rate(epoch * 782, steps) == pytest.approx(rate)
 
 
 def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
@@ -76,9 +78,8 @@ def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
 def test_a_plateau_is_seen_in_the_records_of_the_run():
     recipe = dataclasses.replace(TINY, schedule="plateau", validation=0.1)
     assert from_json(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
-    stalled = [SimpleNamespace(test_accuracy=n / 9, validation_accuracy=0.5) for n in range(7)]
-    assert recipe.learning_rate(0, 9, stalled[:5]) == 0.5
-    assert recipe.learning_rate(0, 9, stalled) == pytest.approx(0.05)
+    assert schedule(recipe).rate(0, 9, [0.5] * 5) == 0.5
+    assert schedule(recipe).rate(0, 9, [0.5] * 7) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
@@ -213,8 +214,8 @@ def test_biases_learn_at_their_own_rate_and_never_decay(update):
     )  # fmt: skip
     settings = {
         id(p): (group["lr_scale"], group["weight_decay"])
-        for group in optimizer(recipe, net).groups
-        for p in group["parameters"]
+        for group in optimizer(recipe, net).param_groups
+        for p in group["params"]
     }
     assert len(settings) == 8
     found = {name: settings[id(p)] for name, p in net.named_parameters()}
@@ -233,8 +234,8 @@ def test_biases_learn_at_their_own_rate_and_never_decay(update):
 def test_biases_may_have_a_rate_that_no_schedule_changes():
     recipe = find("alexnet-code2012")
     found = optimizer(recipe, nn.Sequential(nn.Linear(2, 2)))
-    assert [(g["lr"], g["weight_decay"]) for g in found.groups] == [(None, 5e-4), (0.02, 0.0)]
-    epochs = [recipe.learning_rate(100 * epoch, 9300) for epoch in (22, 23, 51, 78)]
+    assert [(g["lr"], g["weight_decay"]) for g in found.param_groups] == [(None, 5e-4), (0.02, 0.0)]
+    epochs = [schedule(recipe).rate(100 * epoch, 9300) for epoch in (22, 23, 51, 78)]
     assert epochs == pytest.approx([0.01, 0.001, 1e-4, 1e-5])
 
 
@@ -248,7 +249,7 @@ def test_a_recipe_builds_its_variant():
 
 def test_linear_layers_decay_like_convolutions_unless_they_have_their_own():
     net = nn.Sequential(nn.Linear(2, 2))
-    group = optimizer(dataclasses.replace(TINY, weight_decay=0.1), net).groups[0]
+    group = optimizer(dataclasses.replace(TINY, weight_decay=0.1), net).param_groups[0]
     assert group["weight_decay"] == 0.1
 
 
@@ -266,14 +267,15 @@ def test_a_family_learns_four_pictures_by_heart(name):
     recipe = dataclasses.replace(find(name), batch=4)
     net = models.build(recipe.model)
     changes = optimizer(recipe, net)
+    changes.schedule = None
+    changes.lr = recipe.lr / 10
     four = input_pipeline.feeds(recipe, FOUR, FOUR)[0]
     losses = []
     for epoch in range(12):
         for images, labels in four.batches(epoch):
-            tally = loop.Tally()
-            changes.lr = recipe.lr / 10
-            loop.train_step(net, changes, images, labels, tally=tally)
-            losses.append(tally.loss / 4)
+            metrics = RunningMetrics()
+            train_step(net, changes, images, labels, metrics=metrics)
+            losses.append(metrics.loss / 4)
     assert losses[-1] < 0.7 * losses[0]
 
 
@@ -291,7 +293,6 @@ def test_a_family_tells_the_shapes_apart(name):
         feed,
         test,
         epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
     )
     *_, last = run
     assert last.test_accuracy > 0.8

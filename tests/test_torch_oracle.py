@@ -16,7 +16,9 @@ from tinynet.testing.compare import difference, scale_of
 
 torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
 TF = torch.nn.functional
-twins = pytest.importorskip("benchmarks.twins", reason="tinynet is not a checkout here")
+torch_models = pytest.importorskip(
+    "benchmarks.torch_models", reason="tinynet is not a checkout here"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -260,7 +262,7 @@ OTHERWISE = {"LocalResponseNorm": TorchLRN, "Dropout": lambda layer: torch.nn.Id
 
 def twin(model):
     """Return the same network in PyTorch, with the same weights, in float64; LRN has groups."""
-    layers = [OTHERWISE.get(type(layer).__name__, twins.twin)(layer) for layer in model]
+    layers = [OTHERWISE.get(type(layer).__name__, torch_models.to_torch)(layer) for layer in model]
     net = torch.nn.Sequential(*layers).double()
     net.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()})
     return net

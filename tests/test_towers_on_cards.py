@@ -18,7 +18,8 @@ from tinynet.core import backend, random
 from tinynet.core.backend import to_numpy
 from tinynet.models.two_towers import TwoTowers
 from tinynet.optim import SGD
-from tinynet.training.steps import GpuSteps, Tally
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import GpuSteps
 
 SPIN = """extern "C" __global__ void spin(long long n) {
     long long begin = clock64();
@@ -114,7 +115,7 @@ def test_each_of_the_two_waits_is_needed(before, stand_in, monkeypatch, batch):
 
 @pytest.mark.cxx
 def test_training_on_two_cards_goes_without_a_graph(stand_in, batch):
-    tally = Tally()
+    tally = RunningMetrics()
     with random.fork(0):
         model = TwoTowers(TINY, 3, ("cuda:0", "cuda:1"))
     steps = GpuSteps(model, SGD(model.parameters(), lr=0.01))

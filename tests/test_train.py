@@ -14,11 +14,13 @@ from tinynet import functions as F
 from tinynet import nn
 from tinynet.core import random
 from tinynet.core.errors import DataError
-from tinynet.optim import SGD
+from tinynet.optim import SGD, MultiStep
 from tinynet.training import diagnosis, run_dir, runs
 from tinynet.training import loop as training
-from tinynet.training.loop import Epoch, State, Step, Tally, evaluate, fit, train_one_epoch
-from tinynet.training.recipes import Recipe
+from tinynet.training.evaluation import evaluate
+from tinynet.training.loop import Epoch, State, Step, fit, train_one_epoch
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.recipes import Recipe, schedule
 from tinynet.training.runs import Finished, Run, Stopped
 from tinynet.weights import checkpoint
 
@@ -73,7 +75,7 @@ def tiny_net():
 
 def new_run(folder, recipe=RECIPE):
     net = tiny_net()
-    optimizer = SGD(net.parameters(), lr=recipe.lr, momentum=0.9)
+    optimizer = SGD(net.parameters(), lr=schedule(recipe), momentum=0.9)
     folder.mkdir(exist_ok=True)
     return Run(
         folder, recipe, ("low", "high"), net, optimizer, Points(), Points(20, shuffle=False), {}
@@ -98,7 +100,7 @@ def test_every_image_is_seen_once_an_epoch_the_last_partial_batch_too():
     net, state = tiny_net(), State()
     steps = train_one_epoch(net, SGD(net.parameters(), lr=0.1), Points(), state=state)
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
-    assert state.tally.images == 44
+    assert state.metrics.images == 44
 
 
 def test_an_epoch_reports_means_over_images_not_over_batches():
@@ -133,7 +135,8 @@ def test_evaluation_leaves_a_net_in_evaluation_where_it_was():
 
 def test_fit_yields_a_step_a_batch_and_an_epoch_an_epoch():
     net = tiny_net()
-    events = list(fit(net, SGD(net.parameters(), lr=0.05), Points(), Points(20), epochs=2))
+    sgd = SGD(net.parameters(), lr=0.05)
+    events = list(fit(net, sgd, Points(), Points(20), epochs=2, every_step=True))
     kinds = [e.phase if isinstance(e, Step) else "epoch" for e in events]
     assert kinds == (["train"] * 6 + ["test"] * 3 + ["epoch"]) * 2
     assert [e.epoch for e in events if isinstance(e, Epoch)] == [1, 2]
@@ -149,9 +152,8 @@ def test_fit_learns():
 
 def test_the_learning_rate_falls_at_its_step():
     net = tiny_net()
-    rate = dataclasses.replace(RECIPE, lr=1e-3, schedule=((0.5, 0.1), (0.75, 0.01))).learning_rate
-    optimizer = SGD(net.parameters(), lr=9.0)
-    events = list(fit(net, optimizer, Points(), Points(20), epochs=2, learning_rate=rate))
+    optimizer = SGD(net.parameters(), lr=MultiStep(1e-3, ((0.5, 0.1), (0.75, 0.01))))
+    events = list(fit(net, optimizer, Points(), Points(20), epochs=2, every_step=True))
     rates = [e.lr for e in events if isinstance(e, Step) and e.phase == "train"]
     assert rates == [1e-3] * 6 + [1e-4] * 3 + [1e-5] * 3
     assert [e.lr for e in events if isinstance(e, Epoch)] == [1e-3, 1e-5]
@@ -336,8 +338,9 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
     accuracies = iter([0.5, 0.7, 0.7])
     real = training._finish_epoch
 
-    def scripted(state, tally, lr, seconds, held):
-        return real(state, Tally(0.1, 10 * next(accuracies), 10), lr, seconds, held)
+    def scripted(state, found, lr, seconds):
+        found["test"] = RunningMetrics(0.1, 10 * next(accuracies), 10)
+        return real(state, found, lr, seconds)
 
     monkeypatch.setattr(training, "_finish_epoch", scripted)
     weights = [run.model.state_dict() for e in runs.advance(run) if isinstance(e, Epoch)]
@@ -346,7 +349,7 @@ def test_best_holds_the_weights_of_the_best_epoch_the_first_of_equals(
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path):
     run_dir.write_config(tmp_path, RECIPE)
-    with pytest.raises(DataError, match=f"already holds a run.*--resume {tmp_path}"):
+    with pytest.raises(DataError, match=r"already holds a run. Resume it, or choose another"):
         run_dir.write_config(tmp_path, RECIPE)
 
 

@@ -88,7 +88,7 @@ def test_where_the_towers_exchange_their_maps_is_part_of_the_run(small, tmp_path
     ("arguments", "message"),
     [
         (("demo", "--devices", "cpu,cpu:1"), "demo: this recipe has no two towers. small"),
-        (("small-alexnet", "--exchange", "conv4"), "--exchange is for two towers"),
+        (("small-alexnet", "--exchange", "conv4"), "--cross-at is for two towers"),
         (("small-alexnet", "--devices", "cpu", "--device", "cpu"), "--devices those of two towers"),
         (("alexnet-code2012", "--devices", "cpu"), "alexnet-code2012: this recipe"),
         (("small-alexnet", "--devices", "cpu,cpu:1,cpu:2"), "one device or two, not on cpu,cpu:1"),

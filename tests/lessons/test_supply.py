@@ -1,4 +1,4 @@
-"""Lessons take photographs and a GPU where there are any, say so, and need neither."""
+"""Images and device of a lesson: photographs and a GPU are used if present, never required."""
 
 import runpy
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_the_first_photographs_are_taken_if_they_are_there(photographs, capsys):
     assert capsys.readouterr().out.startswith("115 + 10 photographs of CIFAR-10; ")
 
 
-def test_a_part_that_nobody_asks_for_is_not_counted(folder, capsys):
+def test_an_unrequested_part_is_not_counted(folder, capsys):
     lessons.pictures(train=0, test=7)
     assert capsys.readouterr().out.startswith("7 drawn pictures; ")
 
@@ -66,7 +66,7 @@ def test_a_wish_decides(photographs, monkeypatch, capsys):
     monkeypatch.setenv(supply.WISH, "cifar10")
     assert not lessons.pictures(20, 20)[0].drawn
     monkeypatch.setenv(supply.WISH, "cifar")
-    with pytest.raises(DataError, match=r"it is shapes or cifar10, or not set\. It is 'cifar'"):
+    with pytest.raises(DataError, match=r"must be shapes or cifar10, or not set\. It is 'cifar'"):
         lessons.pictures()
 
 
@@ -92,7 +92,7 @@ def test_a_card_is_taken_if_there_is_one(stand_in, capsys):
 
 @pytest.fixture
 def run(photographs, monkeypatch, capsys):
-    """Return what runs a lesson with the photographs, here, and returns what it says."""
+    """Return a function that runs a lesson with the photographs and returns its output."""
     pytest.importorskip("matplotlib").use("Agg")
 
     def whole(name):

@@ -1,4 +1,4 @@
-"""What lessons are made with: checks that never break a notebook, and words that help."""
+"""Tools of the lessons: checks that never break a notebook, hints, figures, pages, commands."""
 
 import json
 import sys
@@ -59,7 +59,7 @@ def not_yet(x):
         (lambda x: (None, ...), "42.1 not yet: Write double(x)."),
         (not_yet, "42.1 not yet: Write double(x)."),
         (None, "42.1 not yet: Write double(x)."),
-        (3, "42.1 wrong: it is 3, which is no function."),
+        (3, "42.1 wrong: it is 3, not a function."),
         (lambda x: sys.exit(3), "42.1 raised SystemExit: 3"),
         (lambda x: [object()], "42.1 wrong: for x = 1: expected 2, got [<object"),
         (nothing_but_for_one, "42.1 wrong: it returns nothing for nothing_but_for_one(x = [1, 3])"),
@@ -169,7 +169,7 @@ def test_ctrl_c_is_not_caught():
 @pytest.mark.parametrize(
     ("got", "expected", "fragment"),
     [
-        ([1.0, 2.0], [[1.0, 2.0]], "the shape (2,), (1, 2) is wanted."),
+        ([1.0, 2.0], [[1.0, 2.0]], "the shape (2,); the expected shape is (1, 2)."),
         ([[1.0], [2.0, 3.0]], [1.0, 2.0], "got [[1], [2, 3]]"),
         (1.0000021, 1.0, "expected 1, got 1.0000021"),
         (tn.tensor([1.0, 3.0]), [1.0, 2.0], "expected [1, 2], got [1, 3]"),
@@ -276,7 +276,7 @@ def test_a_figure_says_its_text_is_saved_when_asked_and_closed(
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """Return what a notebook was asked to display."""
+    """Return the list of displayed outputs."""
     shown = []
     monkeypatch.setattr(speak, "notebook", lambda: lambda data, raw: shown.append(data))
     return shown
@@ -447,7 +447,7 @@ def test_a_notebook_is_judged_by_its_own_checks(learner):
     path.write_text(pages.notebook(cells, "lesson-07"))
     assert student.judge("07", path).outcomes[0].state == "ok"
     path.write_text("{}")
-    with pytest.raises(DataError, match="it is no notebook"):
+    with pytest.raises(DataError, match="it is not a notebook"):
         student.judge("07", path)
 
 

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 00, and what they must be told."""
+"""Wrong answers to the exercises of lesson 00, and the messages they must get."""
 
 import numpy as np
 
@@ -69,21 +69,21 @@ def ties_are_right(scores, labels, k):
 
 WRONG = {
     "00.1": [
-        (worst_first, "best class stands first"),
-        (best_last, "best class stands first"),
-        (last_of_equals, "Of equal scores"),
+        (worst_first, "best class comes first"),
+        (best_last, "best class comes first"),
+        (last_of_equals, "Ties go to the lower class"),
         (over_all_rows, "Sort along axis 1"),
         (values, "These are the scores"),
         (uncut, "Keep k columns"),
-        (cut_rows, "Yours has the shape (1, 3), (1, 2) is wanted."),
+        (cut_rows, "Yours has the shape (1, 3); the expected shape is (1, 2)."),
     ],
     "00.2": [
         (first_guess_only, "With two guesses"),
-        (ties_are_right, "the first class goes first"),
+        (ties_are_right, "Ties go to the lower class"),
         (counts_guesses, "Count pictures, not guesses"),
         (counts_pictures, "divide by the number of pictures"),
-        (accuracy, "share of the right ones"),
-        (percent, "no percent"),
+        (accuracy, "That is the accuracy"),
+        (percent, "not a percentage"),
         (any_guess_wrong, "any, not all"),
         (label_anywhere, "class 1 has the best score"),
         (lambda scores, labels, k: -accuracy(scores, labels, k), "class 1 has the best score"),

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 01, and what they must be told."""
+"""Wrong answers to the exercises of lesson 01, and the messages they must get."""
 
 from tinynet.lessons.lesson_01 import my_in_order
 
@@ -111,18 +111,18 @@ def doubles_later(a, b, gy):
 WRONG = {
     "01.1": [
         (own_factor, "slope is the other factor"),
-        (no_chain, "the chain rule"),
+        (no_chain, "The chain rule"),
         (overwrites, "uses a twice"),
         (forgets_the_past, "Keep it, and add"),
         (returns_the_parts, "add to them"),
-        (doubles, "already once more"),
-        (doubles_later, "added to itself"),
+        (doubles, "a second time"),
+        (doubles_later, "is added twice"),
     ],
     "01.2": [
-        (inputs_first, "turn the list around"),
+        (inputs_first, "reverse the list"),
         (inputs_alone, "p itself is missing"),
-        (unordered, "a list is wanted"),
-        (lambda y: y, "you return a Node, and a list is wanted"),
+        (unordered, "Return a list"),
+        (lambda y: y, "you return a Node. Return a list"),
         (moves_to_the_end, "It walks every path"),
         (last_of_each, "It walks every path"),
         (breadth_first, "before all of it has arrived"),

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 02, and what their messages must say."""
+"""Wrong answers to the exercises of lesson 02, and the messages they must get."""
 
 import numpy as np
 
@@ -89,9 +89,9 @@ WRONG = {
         (averaged, "do not average"),
         (dropped, "Its axis of length 1 stays"),
         (only_in_front, "used three times"),
-        (from_behind, "Sum the axes in front"),
+        (from_behind, "Sum over the leading axes"),
         (first_row, "the first row alone"),
-        (keeps_the_front, "goes away again"),
+        (keeps_the_front, "is removed again"),
     ],
     "02.2": [
         (ahead_only, "got [4.5, 6.5]"),
@@ -102,8 +102,8 @@ WRONG = {
         (in_place, "Work on a copy"),
     ],
     "02.3": [
-        ({"Plus", "Ratio"}, "1 is missing.\n  Did you ask every op at values below 0"),
-        ({"Plus", "Ratio", "Clip", "Cube"}, "Cube is innocent"),
+        ({"Plus", "Ratio"}, "1 is missing.\n  Did you test every op at values below 0"),
+        ({"Plus", "Ratio", "Clip", "Cube"}, "Cube is correct"),
         ("Ratio", "2 are missing"),
     ],
 }

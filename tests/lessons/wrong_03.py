@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 03, and what their messages must say."""
+"""Wrong answers to the exercises of lesson 03, and the messages they must get."""
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def bias_of_each(gy, x):
 
 
 def less(amount):
-    """Return a softmax that subtracts something else than the largest score of the row."""
+    """Return a softmax that subtracts something other than the largest score of the row."""
 
     def softmax(scores):
         e = np.exp(scores - amount(scores))
@@ -111,25 +111,25 @@ def bias_averaged(gy, x):
 WRONG = {
     "03.1": [
         (overflowing, "exp(1000) is infinite"),
-        (over_everything, "Each row is a picture of its own"),
+        (over_everything, "Each row is one picture"),
         (over_pictures, "1/4 and 3/4"),
-        (without_keepdims, "laid along the columns"),
+        (without_keepdims, "broadcast along the columns"),
         (logarithms, "These are the logarithms"),
-        (less(np.max), "Each row has a largest score of its own"),
+        (less(np.max), "Each row needs its own maximum"),
         (less(lambda s: s.mean(axis=1, keepdims=True)), "The mean of the row is not enough"),
         (less(lambda s: 1000), "must depend on the row"),
-        (clipped, "Cut nothing off"),
+        (clipped, "Do not clip"),
         (in_place, "changed its argument scores"),
     ],
     "03.2": [
-        (not_a_mean, "it is their mean"),
+        (not_a_mean, "The loss is the mean"),
         (uphill, "its gradient is negative"),
-        (without_labels, "Take 1 away"),
+        (without_labels, "Subtract 1 at"),
         (the_loss, "That is the loss"),
-        (over_classes, "the number of rows"),
+        (over_classes, "the number of rows (here 1)"),
         (raw_scores, "These are the scores"),
         (overflowing_gradient, "exp(1000) is infinite"),
-        (every_label_everywhere, "each row has a label of its own"),
+        (every_label_everywhere, "each row has its own label"),
     ],
     "03.3": [
         (turned, "the shape of weight"),

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 04, and what their messages must say."""
+"""Wrong answers to the exercises of lesson 04, and the messages they must get."""
 
 import math
 
@@ -125,26 +125,26 @@ def swapped_weights(epochs, errors, level):
 
 WRONG = {
     "04.1": [
-        (forward_again, "x decides what passes"),
+        (forward_again, "x decides where the gradient passes"),
         (gradient_cut, "a negative gradient passes too"),
         (times_x, "Do not multiply by x"),
         (one_at_zero, "take 0"),
-        (slope_of_relu, "the slope alone"),
+        (slope_of_relu, "only the slope"),
         (below_passes, "The other way round"),
         (in_place, "changed its argument gy"),
     ],
     "04.2": [
-        (not_squared, "y is to be squared"),
-        (tanh_twice, "no second tanh"),
+        (not_squared, "Square y: the slope"),
+        (tanh_twice, "a second time"),
         (plus, "The slope is 1 in the middle"),
-        (slope_of_tanh, "the slope alone"),
-        (difference_squared, "Square y alone"),
+        (slope_of_tanh, "only the slope"),
+        (difference_squared, "Square only y"),
     ],
     "04.3": [
         (without_y, "One factor is missing"),
         (as_tanh, "the rule of tanh"),
-        (sigmoid_twice, "no exp is left"),
-        (slope_of_sigmoid, "the slope alone"),
+        (sigmoid_twice, "needs no exp"),
+        (slope_of_sigmoid, "only the slope"),
         (squared, "at y = 0.25 they are not"),
         (without_brackets, "brackets"),
         (plus, "only a quarter"),
@@ -152,7 +152,7 @@ WRONG = {
     "04.4": [
         (whole_epochs, "three quarters of the way"),
         (last_time, "The first time counts"),
-        (the_last_epoch_if_never, "It was never reached"),
+        (the_last_epoch_if_never, "The level was never reached"),
         (below_only, "expected 1.75"),
         (wraps_around, "It begins below the level"),
         (strictly_below, "It touches the level"),

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 05, and what their messages must say."""
+"""Wrong answers to the exercises of lesson 05, and the messages they must get."""
 
 import numpy as np
 
@@ -97,15 +97,15 @@ WRONG = {
         (a_fraction, "expected 3, got 3.5"),
     ],
     "05.2": [
-        (flipped, "turn round"),
+        (flipped, "flip the filter"),
         (no_bias, "The bias is added once"),
         (steps_of_one, "stride 2"),
-        (one_bias_for_all, "a bias of its own"),
+        (one_bias_for_all, "its own bias"),
         (hangs_over_the_edge, "at 4 they would not fit"),
-        (no_padding, "Zeros stand around"),
-        (first_channel, "every channel"),
+        (no_padding, "Padding adds zeros"),
+        (first_channel, "weights for every channel"),
         (turned, "3 high and 2 wide"),
-        (padded_on_all_axes, "along its last two axes alone"),
+        (padded_on_all_axes, "along the last two axes only"),
         (in_place, "your answer changed its argument x"),
     ],
     "05.3": [

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 06, and what their messages must say."""
+"""Wrong answers to the exercises of lesson 06, and the messages they must get."""
 
 import numpy as np
 
@@ -126,18 +126,18 @@ WRONG = {
         (too_few, "expected six numbers"),
     ],
     "06.2": [
-        (channels_last, "order of your weights"),
-        (not_put_in_shape, "(1, 1, 4), (1, 1, 2, 2) is wanted"),
+        (channels_last, "Are your weights in that order"),
+        (not_put_in_shape, "(1, 1, 4); the expected shape is (1, 1, 2, 2)"),
         (filters_as_columns, "A filter is one row"),
-        (places_before_filters, "filters before places"),
-        (pictures_behind_filters, "Each picture makes two channels of its own"),
-        (unpadded, "counted from the padded picture"),
+        (places_before_filters, "filters before positions"),
+        (pictures_behind_filters, "Each picture gets its own two channels"),
+        (unpadded, "from the padded picture"),
         (steps_of_one, "With stride 2"),
     ],
     "06.3": [
         (overwritten, "gets four terms"),
         (averaged, "gets four terms"),
-        (index_arrays, "np.add.at every time"),
+        (index_arrays, "np.add.at adds it every time"),
         (steps_of_one_back, "The windows lie side by side"),
         (windows_before_places, "A column is one window"),
         (channels_last_of_all, "in the order (c, p, q)"),

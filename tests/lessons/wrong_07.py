@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 07, and what they must be told."""
+"""Wrong answers to the exercises of lesson 07, and the messages they must get."""
 
 import numpy as np
 
@@ -116,18 +116,18 @@ WRONG = {
         (stride_is_the_window, "they share column 2"),
         (begins_k_apart, "they share column 2"),
         (s_wide, "they share column 2"),
-        (one_maximum_for_all, "maxima of its own"),
+        (one_maximum_for_all, "its own maxima"),
         (high_for_wide, "9 high and 7 wide"),
         (in_float64, "expected float32, got float64"),
         (leaves_zeros_behind, "your answer changed its argument x"),
     ],
     "07.2": [
-        (overwrites, "Paths add up"),
-        (to_all_equals, "the others get nothing"),
+        (overwrites, "Gradients add up"),
+        (to_all_equals, "the others get 0"),
         (to_the_last, "the first one gets the gradient"),
-        (by_columns, "reads like a page"),
-        (winners_of_the_first_channel, "winners of its own"),
+        (by_columns, "goes row by row"),
+        (winners_of_the_first_channel, "its own maxima"),
         (backward_in_float64, "expected float32, got float64"),
-        (to_everybody, "Only the winner"),
+        (to_everybody, "Only the maximum"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 08, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 08, and the messages they must get."""
 
 import numpy as np
 
@@ -132,29 +132,29 @@ def with_the_batch(layer, x, c, h, w):
 
 WRONG = {
     "08.1": [
-        (forgets_the_neighbour_above, "channel 0 sees channels 0 to 2"),
+        (forgets_the_neighbour_above, "channel 0 sums channels 0 to 2"),
         (divides_alpha_by_n, "it is not divided by n"),
-        (goes_round_the_corner, "nothing wraps round"),
+        (goes_round_the_corner, "neither wraps around"),
         (returns_the_scale_too, "expected one array of that shape, y, got a tuple of 2"),
         (multiplies_by_the_scale, "3 / 16**0.5 = 0.75"),
-        (sums_along_the_row, "Yours come to 1, 4, 9, 16, 25, 36."),
-        (mixes_the_pictures, "Each picture"),
+        (sums_along_the_row, "Yours are 1, 4, 9, 16, 25, 36."),
+        (mixes_the_pictures, "Pictures and pixels are independent"),
         (works_in_place, "your answer changed its argument x"),
     ],
     "08.2": [
         (sums_each_window_anew, "subtract what leaves"),
-        (lets_nothing_leave, "16 comes in and 1 leaves"),
+        (lets_nothing_leave, "16 enters and 1 leaves"),
     ],
     "08.3": [
         (forgets_the_other_channels, "here 2 * 0.25 * 0.25 * 4 * (2 * 2 / 16) = 0.125"),
         (adds_where_it_must_subtract, "expected [0.875], got [1.125]"),
-        (forgets_the_neighbours_pull, "although gy is 0 at their own place"),
-        (turns_the_power_round, "Mind the minus of beta"),
+        (forgets_the_neighbours_pull, "although their own gy is 0"),
+        (turns_the_power_round, "Note the minus sign of beta"),
         (backward(lambda gy, x, y, s, n: x * window_sum(gy * y / s, n)), "got [0.9375]"),
         (backward(lambda gy, x, y, s, n: 2 * x * window_sum(gy * x / s, n)), "got [0.75]"),
         (backward(lambda gy, x, y, s, n: 2 * x * window_sum(gy * y, n)), "got [-1]"),
-        (backward(lambda gy, x, y, s, n: 2 * window_sum(x * gy * y / s, n)), "x in front of it"),
-        (backward(lambda gy, x, y, s, n: 2 * x * gy * window_sum(y / s, n)), "y[0] although gy"),
+        (backward(lambda gy, x, y, s, n: 2 * window_sum(x * gy * y / s, n)), "the factor x in"),
+        (backward(lambda gy, x, y, s, n: 2 * x * gy * window_sum(y / s, n)), "affect y[0]"),
         (
             backward(lambda gy, x, y, s, n: 2 * x / s * window_sum(gy * y, n)),
             "are those of channel 0",
@@ -162,8 +162,8 @@ WRONG = {
         (changes_y, "your answer changed its argument y"),
     ],
     "08.4": [
-        (asks_all_outputs, "Ask for the gradient of one output"),
-        (only_rising, "!= 0, not for > 0"),
+        (asks_all_outputs, "Take the gradient of one output"),
+        (only_rising, "!= 0, not > 0"),
         (with_the_batch, "x has one picture"),
         (turns_the_places_round, "for nn.ReLU()"),
         (height_for_width, "for nn.ReLU()"),

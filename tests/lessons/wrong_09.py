@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 09, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 09, and the messages they must get."""
 
 import numpy as np
 
@@ -30,20 +30,20 @@ def forgets_to_divide(x, p, u, training):
 WRONG = {
     "09.1": [
         (multiplies_by_the_rate, "the same only at 0.5"),
-        (keeps_with_the_rate, "A unit goes where u < p"),
+        (keeps_with_the_rate, "A unit is zeroed where u < p"),
         (forgets_the_test, "not training"),
     ],
     "09.2": [
-        (lambda x, p, u, training: x, "the others count twice"),
-        (divides_by_the_rate, "those that stay are divided by 0.8"),
-        (corrects_twice, "A test changes nothing"),
-        (forgets_to_divide, "the others count twice"),
+        (lambda x, p, u, training: x, "the others are doubled"),
+        (divides_by_the_rate, "the kept units are divided by 0.8"),
+        (corrects_twice, "Testing changes nothing"),
+        (forgets_to_divide, "the others are doubled"),
     ],
     "09.3": [
         (lambda w, lr, wd, p: (w / (1 - p), lr, wd), "half as large"),
         (lambda w, lr, wd, p: ((1 - p) * w, (1 - p) * lr, wd), "lr / 4"),
         (lambda w, lr, wd, p: ((1 - p) * w, (1 - p) ** 2 * lr, wd), "expected [0.0025, 0.002]"),
         (lambda w, lr, wd, p: (p * w, p**2 * lr, wd / p**2), "the same only at 0.5"),
-        (lambda w, lr, wd, p: ((1 - p) * w, lr / 4, 4 * wd), "all of it must be 1 - p times"),
+        (lambda w, lr, wd, p: ((1 - p) * w, lr / 4, 4 * wd), "the whole step must be 1 - p times"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 10, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 10, and the messages they must get."""
 
 import numpy as np
 
@@ -67,20 +67,20 @@ def centre_rounded_up(images, size):
 
 WRONG = {
     "10.1": [
-        (forgets_the_last_place, "One place, and its mirror image"),
+        (forgets_the_last_place, "One position, and its mirror image"),
         (forgets_the_mirror, "its mirror image"),
-        (moves_along_one_axis, "two places on each axis"),
+        (moves_along_one_axis, "two positions on each axis"),
     ],
     "10.2": [
-        (keeps_eigenvalues, "a deviation is a square root"),
-        (takes_rows, "A direction is a column"),
+        (keeps_eigenvalues, "A deviation is the square root"),
+        (takes_rows, "A direction is a column of eigh's"),
         (forgets_the_mean, "Did you subtract the mean?"),
         (rising, "deviations"),
-        (pixels_in_rows, "must come to the front"),
+        (pixels_in_rows, "move the channel axis"),
     ],
     "10.3": [
         (turns_upside_down, "never the rows"),
-        (mirrors_after_each, "come first, in this order"),
+        (mirrors_after_each, "views come first, in this order"),
         (centre_rounded_up, "The centre begins at row (7 - 4) // 2 = 1"),
         (takes_only_five, "(10, 1, 1, 2, 2)"),
     ],

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 11, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 11, and the messages they must get."""
 
 import math
 
@@ -105,16 +105,22 @@ WRONG = {
     "11.3": [
         (lambda lr, decay, step: lr * (1 - decay) ** step, "The divisor is 1 + 0.5 * 2 = 2"),
         (lambda lr, decay, step: lr * (1 - decay * step), "The divisor is 1 + 0.5 * 2 = 2"),
-        (lambda lr, decay, step: lr - decay * lr, "Nothing yet"),
+        (lambda lr, decay, step: lr - decay * lr, "the rate is still lr"),
         (lambda lr, decay, step: lr * 2 ** (-decay * step), "The divisor is 1 + 0.5 * 18 = 10"),
     ],
     "11.4": [
         (goes_on_for_ever, "4.5 is more than twice 2"),
         (keeps_the_broken_loss, "4.5 is more than twice 2"),
-        (overlooks_nan, "not finite is a broken run"),
-        (stops(lambda a, b: math.isnan(a) or (b and a > 2 * min(b))), "Even the first loss"),
-        (stops(lambda a, b: not math.isfinite(a) or (b and a >= 2 * min(b))), "4 is twice 2"),
-        (stops(lambda a, b: b and not a <= 2 * min(b)), "Even the first loss"),
+        (overlooks_nan, "not finite means divergence"),
+        (
+            stops(lambda a, b: math.isnan(a) or (b and a > 2 * min(b))),
+            "Even the first loss may be infinite",
+        ),
+        (
+            stops(lambda a, b: not math.isfinite(a) or (b and a >= 2 * min(b))),
+            "4 is exactly twice 2",
+        ),
+        (stops(lambda a, b: b and not a <= 2 * min(b)), "Even the first loss may be infinite"),
         (asks_twice, "Every call of step moves the weights"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 12, and what must be said about each."""
+"""Wrong answers to the exercises of lesson 12, and the messages they must get."""
 
 
 def up(room, stride):
@@ -64,21 +64,21 @@ def counter(rounds=up, pools=True, flattens=True, convolves=up, sides=2, grouped
 
 WRONG = {
     "12.1": [
-        (neurons(rounds=lambda room, stride: room // stride), "hangs over the edge"),
+        (neurons(rounds=lambda room, stride: room // stride), "extends past the edge"),
         (neurons(pool_rounds=lambda room, stride: room // stride), "Pools round up too"),
         (neurons(sides=1), "Padding counts on both sides"),
-        (neurons(pools=False), "it leaves 3 x 3"),
-        (neurons(shares=True), "Groups decide what a filter sees"),
+        (neurons(pools=False), "its output is 3 x 3"),
+        (neurons(shares=True), "Groups limit the channels"),
     ],
     "12.2": [
         (forgets_the_groups, "only the 2 channels of its group"),
-        (has_a_bias_at_every_place, "shared by all places"),
-        (counts_weights_once, "at each of the 4 places"),
+        (has_a_bias_at_every_place, "shared by all positions"),
+        (counts_weights_once, "at each of 4 positions"),
     ],
     "12.3": [
-        (counter(rounds=lambda room, stride: room // stride), "makes 3 of 5"),
+        (counter(rounds=lambda room, stride: room // stride), "turns 5 into 3"),
         (counter(pools=False), "the pool 1x1"),
-        (counter(flattens=False), "3 * 3 numbers"),
+        (counter(flattens=False), "3 * 3 inputs"),
         (counter(convolves=lambda room, stride: room // stride), "Convolutions round up too"),
         (counter(sides=1), "padding 1 on both sides"),
         (counter(grouped=False), "a filter sees one channel"),

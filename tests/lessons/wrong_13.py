@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 13, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 13, and the messages they must get."""
 
 import math
 
@@ -80,6 +80,6 @@ WRONG = {
         (rows_for_columns, "OC / G rows and C / G columns"),
         (channels_in_turn, "in the order of the groups"),
     ],
-    "13.2": [(own_only, "added"), (averaged, "added"), (whole, "expected [[11]]")],
+    "13.2": [(own_only, "add its"), (averaged, "add its"), (whole, "expected [[11]]")],
     "13.3": [(one_way, "128"), (numbers, "4 bytes"), (everywhere, "'conv3': 128")],
 }

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 14, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 14, and the messages they must get."""
 
 import numpy as np
 
@@ -80,24 +80,24 @@ def as_many_as_occur(truth, said, classes):
 
 WRONG = {
     "14.1": [
-        (last_block, "mix first"),
+        (last_block, "shuffle first"),
         (overlapping, "in both parts"),
-        (swapped, "Training first"),
+        (swapped, "training first"),
         (without_seed, "seed 1"),
         (rounded_up, "round(share * n)"),
         (drawn_with_repeats, "expected"),
-        (every_few, "equally far apart"),
-        (block_somewhere, "equally far apart"),
+        (every_few, "evenly spaced"),
+        (block_somewhere, "evenly spaced"),
     ],
     "14.2": [
-        (on_test, "neither was asked"),
-        (on_training, "neither was asked"),
-        (first_of_equals, "the smaller net wins"),
-        (small_at_any_price, "between equals alone"),
+        (on_test, "neither may decide"),
+        (on_training, "neither may decide"),
+        (first_of_equals, "choose the smaller net"),
+        (small_at_any_price, "only in a tie"),
     ],
     "14.3": [
-        (transposed, "Rows are the truth"),
+        (transposed, "Rows are the true classes"),
         (once_only, "called 0 twice"),
-        (as_many_as_occur, "its row and its column"),
+        (as_many_as_occur, "a row and a column"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 15, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 15, and the messages they must get."""
 
 import numpy as np
 
@@ -108,9 +108,9 @@ WRONG = {
     "15.3": [
         (farthest, "expected [4, 0]"),
         (largest_product, "expected [4, 0]"),
-        (by_their_numbers, "The nearest comes first"),
-        (sums_of_differences, "a root of a sum of squares"),
+        (by_their_numbers, "the nearest first"),
+        (sums_of_differences, "the root of a sum of squares"),
         (largest_difference, "200 random rows"),
-        (farthest_of_them_first, "The nearest comes first"),
+        (farthest_of_them_first, "the nearest first"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 16, and what they must be told."""
+"""Wrong answers to the exercises of lesson 16, and the messages they must get."""
 
 import numpy as np
 from numba import njit
@@ -80,12 +80,12 @@ WRONG = {
     ],
     "16.2": [
         (six_multiplications, "with 6 multiplications"),
-        (wrong_sign, "a sign, or which one"),
+        (wrong_sign, "a sign is wrong"),
         (halves_the_data, "with 6 multiplications"),
     ],
     "16.3": [
         (no_warm_up, "The first call compiles"),
-        (same_input, "each layer on the output"),
+        (same_input, "each layer applied to"),
         (since_the_beginning, "before and after each layer"),
     ],
 }

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises of lesson 17, and what they must be told."""
+"""Wrong answers to the exercises of lesson 17, and the messages they must get."""
 
 import numpy as np
 
@@ -27,13 +27,13 @@ WRONG = {
     ],
     "17.2": [
         (lambda addresses: len(np.unique(addresses)), "32 floats are 128 bytes"),
-        (lambda addresses: (np.ptp(addresses) + 4) / 32, "One sector serves them all"),
+        (lambda addresses: (np.ptp(addresses) + 4) / 32, "All lanes share one sector"),
         (lambda addresses: np.ptp(addresses // 32) + 1, "No two of them share a sector"),
     ],
     "17.3": [
-        (TILED[::-1].replace(BARRIER[::-1], "", 1)[::-1], "Three steps: nobody"),
+        (TILED[::-1].replace(BARRIER[::-1], "", 1)[::-1], "Three steps: no thread"),
         (TILED.replace(BARRIER, "", 1), "all wait before they read"),
-        (TILED.replace("m < M && k0 + tx < K ?", "true ?"), "Tiles hang over the edges"),
+        (TILED.replace("m < M && k0 + tx < K ?", "true ?"), "Tiles extend past the edges"),
         (NAIVE, "the threads read 131,072"),
     ],
     "17.4": [

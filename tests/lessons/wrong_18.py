@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 18, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 18, and the messages they must get."""
 
 import numpy as np
 
@@ -69,17 +69,17 @@ def without_the_root(model, x, labels):
 WRONG = {
     "18.1": [
         (sum_of_kernels, "fields overlap"),
-        (no_strides, "Behind a stride of 2"),
-        (jump_too_early, "Behind a stride of 2"),
+        (no_strides, "After a stride of 2"),
+        (jump_too_early, "After a stride of 2"),
     ],
     "18.2": [
-        (doubling, "whatever it sees"),
-        (after_the_layer, "is given"),
+        (doubling, "however many it sees"),
+        (after_the_layer, "the block's input"),
         (only_the_last, "expected [16]"),
     ],
     "18.3": [
         (not_zeroed, "second time"),
-        (all_parameters, "Convolutions only"),
+        (all_parameters, "Count convolutions only"),
         (from_the_end, "three convolutions"),
         (weights_instead, "not of the weight"),
         (without_the_root, "the root of the sum of squares"),

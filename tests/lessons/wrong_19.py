@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of lesson 19, and what the checks must say to them."""
+"""Wrong answers to the exercises of lesson 19, and the messages they must get."""
 
 import math
 
@@ -91,22 +91,22 @@ WRONG = {
         (first_only, "several"),
         (nearly_there, "16.42 is not 16.4"),
         (columns_first, "expected [('one net', 'validation')]"),
-        (none_if_missing, "a list says both"),
+        (none_if_missing, "return a list"),
     ],
     "19.2": [
-        (in_per_cent, "their sum's root"),
-        (adds_deviations, "The variances are 0.005 and 0.005"),
-        (trusts_the_second, "0.1 is their sum's root"),
+        (in_per_cent, "the root of their sum"),
+        (adds_deviations, "Both variances are 0.005"),
+        (trusts_the_second, "the root of their sum"),
         (with_its_sign, "does not matter"),
     ],
     "19.3": [
-        (piling_up, "One change at a time"),
-        (first_that_fits, "several may fit"),
-        (nearly_fits, "and exactly"),
-        (one_setting_at_a_time, "with all it replaces"),
+        (piling_up, "Apply one change at a time"),
+        (first_that_fits, "Several may match"),
+        (nearly_fits, "must be exact"),
+        (one_setting_at_a_time, "with all its settings"),
     ],
     "19.4": [
-        (within_five_per_cent, "not rounded to two"),
+        (within_five_per_cent, "is not rounding"),
         (cut_off, "61 million"),
         (decimals, "rounded to three digits"),
     ],

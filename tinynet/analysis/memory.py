@@ -143,7 +143,7 @@ def of_training(
         batch *= 2
     batches = batch // 2, batch
     few, more = (_watched(model, optimizer, image, batch) for batch in batches)
-    parameters = [p for group in optimizer.groups for p in group["parameters"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states = zip(parameters, optimizer.state, strict=True)
     inside = (value for _, module in model.named_modules() for value in vars(module).values())
     return Ledger(

@@ -154,10 +154,9 @@ class LinearSVM:
     def fit(self, features: Array, labels: Array, *, epochs: int = 10, seed: int = 0) -> None:
         """Descend along the squared hinge loss: 0 where a score is right by a margin of 1."""
         scaled, batch = self.scaled(features), 100
-        optimizer = SGD(self.plane.parameters(), lr=1.0, momentum=0.9, weight_decay=2e-3)
-        steps = epochs * -(-len(labels) // batch)
-        rate = Cosine(0.5 / scaled.shape[1])
-        for step, chosen in enumerate(_batches(len(labels), batch, epochs, seed)):
+        rate = Cosine(0.5 / scaled.shape[1], total_steps=epochs * -(-len(labels) // batch))
+        optimizer = SGD(self.plane.parameters(), lr=rate, momentum=0.9, weight_decay=2e-3)
+        for chosen in _batches(len(labels), batch, epochs, seed):
             signs = np.where(labels[chosen, None] == np.arange(self.plane.weight.shape[0]), 1, -1)
             missing = F.relu(
                 1 - tensor(signs.astype(np.float32)) * self.plane(tensor(scaled[chosen]))
@@ -165,7 +164,6 @@ class LinearSVM:
             loss = (missing * missing).sum() / len(chosen)
             optimizer.zero_grad()
             loss.backward()
-            optimizer.lr = rate(step, steps)
             optimizer.step()
 
 

@@ -30,7 +30,8 @@ class Clock:
     """How long the rest takes, if it goes on as it did since this process began to train."""
 
     def __init__(self, epochs: int) -> None:
-        self.epochs, self.done = epochs, -1
+        self.epochs = epochs
+        self.done = -1
         self.started = 0.0
 
     def left(self, step: Step) -> str:
@@ -59,7 +60,8 @@ class Lines:
     """One line for the first loss, one now and then, one an epoch."""
 
     def __init__(self, epochs: int) -> None:
-        self.epochs, self.clock = epochs, Clock(epochs)
+        self.epochs = epochs
+        self.clock = Clock(epochs)
         self.spoken = -SECONDS_BETWEEN_LINES
         self.left = "some time"  # a run that goes on may begin with a test
 
@@ -85,7 +87,8 @@ class Bar:
     def __init__(self, epochs: int) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self.epochs, self.clock = epochs, Clock(epochs)
+        self.epochs = epochs
+        self.clock = Clock(epochs)
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[left]} left")
         )
@@ -134,15 +137,7 @@ def step_line(step: Step, epochs: int) -> str:
 
 def epoch_line(record: Epoch, epochs: int) -> str:
     """Return what an epoch came to, in one line."""
-    held = ""
-    if record.validation_accuracy is not None:
-        held = f"validation accuracy {100 * record.validation_accuracy:.1f} %  "
-    return (
-        f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  "
-        f"accuracy {100 * record.train_accuracy:.1f} %  {held}test loss {record.test_loss:.4f}  "
-        f"test accuracy {100 * record.test_accuracy:.1f} %  lr {record.lr:g}  "
-        f"{record.images_per_second:,.0f} images/s"
-    )
+    return str(record).replace(f"epoch {record.epoch}", f"epoch {record.epoch}/{epochs}", 1)
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ BUDGET = 60  # seconds of processor time; what else runs on the machine does not
 
 @click.group()
 def lessons() -> None:
-    """Twenty lessons, from a derivative to a CUDA kernel: read, solve, check."""
+    """Show, open and check the twenty lessons."""
 
 
 @lessons.command(name="list")
@@ -105,7 +105,8 @@ def _executes(path: Path, unsolved: bool) -> bool:
             script = Path(folder).resolve() / path.name
             parts = pages.unsolved(pages.cells(path.read_text(encoding="utf-8")))
             script.write_text(pages.script(parts), encoding="utf-8")
-        started, used = time.monotonic(), cpu_seconds()
+        started = time.monotonic()
+        used = cpu_seconds()
         command = [sys.executable, str(script)]
         plain = {**os.environ, "MPLBACKEND": "Agg"}
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain)
@@ -131,7 +132,8 @@ def write_notebooks() -> None:
     from tinynet.lessons import pages
 
     folder = pages.folder()
-    changed, readme = pages.pair(folder), folder.parent / "README.md"
+    changed = pages.pair(folder)
+    readme = folder.parent / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
         readme.write_text(pages.listed(text, pages.lessons()), encoding="utf-8")

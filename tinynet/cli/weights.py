@@ -1,4 +1,4 @@
-"""``tinynet weights show | convert``: a file of weights, shown, and written as another kind."""
+"""The commands ``tinynet weights show | convert``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import click
 import numpy as np
 
-from tinynet import models, nn, weights
+from tinynet import models, nn
+from tinynet import weights as weight_files
 from tinynet.analysis.summary import table
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
@@ -22,26 +23,29 @@ PIECE = 1 << 20  # numbers that are made float64 at a time
 MOST = 100_000  # classes that a file may ask for
 
 
-@click.group(name="weights")
-def commands() -> None:
-    """Show and convert files of weights: .pth, .safetensors, .npz, checkpoints. None can run."""
+@click.group()
+def weights() -> None:
+    """Show and convert weight files.
+
+    Reads .pth, .safetensors, .npz and checkpoints. Loading never executes code from a file.
+    """
 
 
-@commands.command()
+@weights.command()
 @click.argument("file", type=FILE)
 @click.option("--model", help="Say whether the file fits this model, and what is translated.")
 @click.option("--variant", help="Of alexnet.")
 def show(file: Path, model: str | None, variant: str | None) -> None:
     """List what FILE holds and what it says of itself."""
-    found = weights.read(file)
+    found = weight_files.read(file)
     click.echo(listing(file, found))
     if model is not None:
-        for note in weights.load(_model_for(model, variant, found), found):
+        for note in weight_files.load(_model_for(model, variant, found), found):
             click.echo(note)
         click.echo(f"It fits {model}.")
 
 
-@commands.command()
+@weights.command()
 @click.argument("file", type=FILE)
 @click.argument("out", type=FILE)
 @click.option("--model", help="Give it the names and the conventions of this model.")
@@ -54,7 +58,7 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
 
     An .onnx holds the network too. The last three options say what FILE does not say of itself.
     """
-    found = weights.read(file)
+    found = weight_files.read(file)
     if model is None:
         if out.suffix == ".onnx":
             raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
@@ -63,17 +67,18 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
         except DataError as error:
             raise DataError(f"{file}: {error}") from error
         metadata = {**found.metadata, conventions.KEY: stated.json()}
-        result, notes = Weights(found.arrays, metadata), []
+        result = Weights(found.arrays, metadata)
+        notes = []
     else:
         net = _model_for(model, variant, found)
-        notes = weights.load(net, found, **said)
+        notes = weight_files.load(net, found, **said)
         metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
     if out.suffix == ".onnx":
         side = models.entry(str(model), variant).side
-        weights.save_onnx(out, net, (3, side, side))
+        weight_files.save_onnx(out, net, (3, side, side))
     else:
-        weights.save(out, result)
+        weight_files.save(out, result)
     for note in notes:
         click.echo(note)
     click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")

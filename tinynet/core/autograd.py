@@ -25,7 +25,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar, Never, ParamSpec, TypeVar, overload
 
-from numpy import ndarray
+import numpy as np
 
 from tinynet.core import hooks
 from tinynet.core.backend import (
@@ -122,7 +122,9 @@ class Variable:
 
     def _require_array(self) -> None:
         """Raise unless `data` is an array; copy it if a gradient is to change what is read-only."""
-        if type(self.data) is not ndarray and not is_array(self.data):
+        if isinstance(self.data, np.generic):  # a single number of NumPy
+            self.data = np.asarray(self.data)
+        if type(self.data) is not np.ndarray and not is_array(self.data):
             raise TypeError(
                 f"{type(self).__name__}: it wraps an array; got {type(self.data).__name__}. "
                 "tn.tensor(x) makes a tensor of numbers and lists."
@@ -243,8 +245,11 @@ def _accumulated(
     x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]
 ) -> Array:
     """Return the new gradient of a leaf, in memory of its own, that can be written to."""
+    total = gx if x.grad is None else _sum(x.grad, gx, x.device)
+    if isinstance(total, np.generic):  # NumPy makes a scalar of a sum without axes
+        return np.asarray(total)
     if x.grad is not None:
-        return _sum(x.grad, gx, x.device)
+        return total
     shares = array_module(gx).may_share_memory
     others = [gy, *(other for leaf, other in gradients if leaf is not x)]
     if is_writable(gx) and not any(shares(gx, other) for other in others):
@@ -288,7 +293,7 @@ class Function:
         else:
             with current(first.device, self.described):
                 data = self.forward(*arrays)
-        if type(data) is not ndarray and not is_array(data):  # NumPy reductions return scalars
+        if type(data) is not np.ndarray and not is_array(data):  # NumPy reductions return scalars
             data = array_module(data).asarray(data)
         if wanted and not _no_grad_depth.get():
             self.serial = next(_serials)

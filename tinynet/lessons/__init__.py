@@ -1,18 +1,18 @@
-"""What the lessons are made with: eight names, and the exercises behind them.
+"""Tools of the lessons: eight names, and the exercises.
 
     from tinynet.lessons import check, device, figure, hint, move, pictures, show, solution
 
     check("07.2", my_function)     ok, or the first case that fails, in small numbers
     hint("07.2")                   the next of up to three steps; hint("07.2", 2) is the second
-    solution("07.2")               our own answer
+    solution("07.2")               the course's solution
     show(kernel)                   the library's source, from the library
-    figure(fig, "what it shows")   a figure with its text for those who do not see it
-    move(draw, i=range(3))         the figure that draw(i) returns with its text, on a slider
-    learn, test = pictures()       drawn ones, or photographs if CIFAR-10 is in the data folder
+    figure(fig, "what it shows")   a figure with an alternative text
+    move(draw, i=range(3))         the figure that draw(i) returns, with a slider for i
+    learn, test = pictures()       drawn images, or photographs if CIFAR-10 is in the data folder
     model.to(device())             the GPU if CuPy finds one, else "cpu"
 
-The last two print a line that says what they found; no lesson needs more than drawn pictures and a
-CPU. ``TINYNET_LESSON_DATA=shapes`` or ``=cifar10`` decides instead.
+The last two print a line that says what they found; no lesson needs more than drawn images and a
+CPU. ``TINYNET_LESSON_DATA=shapes`` or ``=cifar10`` overrides the choice of images.
 
 The lessons themselves are scripts in ``lessons/``; ``tinynet lessons list`` names them.
 """
@@ -32,17 +32,17 @@ _hints_given: dict[str, int] = {}
 
 
 def check(number: str, answer: Any) -> None:
-    """Say whether an answer is right; where it is wrong, say for what, and why."""
+    """Print whether an answer is right; if not, print the failing case and the reason."""
     outcome = exercise.find(number).try_out(answer)
     exercise.note(outcome)
     speak.say(outcome.state, str(outcome))
 
 
 def hint(number: str, step: int | None = None) -> None:
-    """Say the next hint to an exercise, or that of a step; after the last one, begin again."""
+    """Print the next hint to an exercise, or that of a step; after the last one, begin again."""
     hints = exercise.find(number).hints
     if not hints:
-        speak.say("hint", f"{number} has no hints; its task says all there is to say.")
+        speak.say("hint", f"{number} has no hints.")
         return
     if step is not None and not 1 <= step <= len(hints):
         raise ValueError(f"hint: {number} has the hints 1 to {len(hints)}, not {step}.")
@@ -52,6 +52,6 @@ def hint(number: str, step: int | None = None) -> None:
 
 
 def solution(number: str) -> None:
-    """Show our answer to an exercise."""
+    """Print the solution of an exercise."""
     found = exercise.find(number)
     speak.code(f"{number} {found.title}", found.solution_source())

@@ -1,6 +1,6 @@
-"""The learner's answer, watched: what it was asked, where it broke, whether it is written at all.
+"""Wrapper of a learner's answer: records its calls, its errors and whether it is written yet.
 
-Whatever an answer does, a notebook must go on. So everything that it raises becomes words.
+A notebook must go on after any error in an answer. So every exception becomes a message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from tinynet.core.autograd import Variable
 from tinynet.core.backend import to_numpy
 
-SMALL = 16  # an array up to this size is written out
+SMALL = 16  # an array up to this size is printed in full
 
 
 class NotYetError(Exception):
@@ -26,19 +26,19 @@ class NotYetError(Exception):
 
 
 class GoneError(Exception):
-    """The answer returned nothing for one case, and something for those before."""
+    """The answer returned nothing for one case, but something for the earlier ones."""
 
 
 def watched(answer: Any, returns: bool, changes: list[str]) -> Any:
-    """Return the answer; its functions so wrapped that an empty one is noticed.
+    """Return the answer with its functions wrapped, so that an empty one is noticed.
 
-    They get copies: an answer that works in place must not spoil what the check still needs.
-    What they change of them is noted in `changes`, in words.
+    They get copies: an answer that works in place must not change data that the check still needs.
+    A message about each argument that they change is appended to `changes`.
     """
     if answer is None or answer is ...:
         raise NotYetError
     if isinstance(answer, dict):
-        if any(map(_is_plain, answer.values())):  # a questionnaire may be answered in part
+        if any(map(_is_plain, answer.values())):  # a dict of plain answers may be incomplete
             return answer
         return {key: watched(value, returns, changes) for key, value in answer.items()}
     if isinstance(answer, tuple | list):
@@ -56,7 +56,7 @@ def _wrapped(function: Callable[..., Any], returns: bool, changes: list[str]) ->
     @functools.wraps(function)
     def asked(*args: Any, **kwargs: Any) -> Any:
         nonlocal answered
-        if not returns:  # it is there to change its arguments
+        if not returns:  # its purpose is to change its arguments
             return function(*args, **kwargs)
         lent = _copy((args, kwargs))
         result = function(*lent[0], **lent[1])
@@ -72,7 +72,7 @@ def _wrapped(function: Callable[..., Any], returns: bool, changes: list[str]) ->
 
 
 def _copy(value: Any) -> Any:
-    """Return a value whose arrays, lists and dicts are copies; other objects stay themselves."""
+    """Return a value whose arrays, lists and dicts are copies; other objects are not copied."""
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
     if type(value) in (list, tuple):
@@ -81,7 +81,7 @@ def _copy(value: Any) -> Any:
 
 
 def _unchanged(before: Any, after: Any) -> bool:
-    """Return whether a copy still is what it was a copy of, or was put back up to rounding."""
+    """Return whether a copy still equals its original; floats may differ by rounding."""
     if isinstance(before, np.ndarray):
         if before.shape == after.shape and before.dtype.kind == "f":
             return bool(np.allclose(before, after, 1e-6, 1e-9, equal_nan=True))
@@ -94,11 +94,11 @@ def _unchanged(before: Any, after: Any) -> bool:
 
 
 def _change(function: Callable[..., Any], given: Any, lent: Any) -> str:
-    """Say which of its arguments a function changed, and what to write instead."""
+    """Return a message that names the changed argument and says what to write instead."""
     takes = inspect.signature(function)
     before, after = (takes.bind(*args, **kwargs).arguments for args, kwargs in (given, lent))
     name = next(name for name in before if not _unchanged(before[name], after[name]))
-    text = f"your answer changed its argument {name}, which its caller may still need as it was."
+    text = f"your answer changed its argument {name}, which its caller may still need unchanged."
     if isinstance(before[name], np.ndarray):
         other = (
             f"Work on a copy: write {name} = {name} / 2, not {name} /= 2, or begin with "
@@ -117,7 +117,7 @@ def _empty(result: Any) -> bool:
 
 
 class Caught:
-    """A block that ends quietly whatever is raised in it; `error` is what was."""
+    """A context that catches every exception except Ctrl-C; `error` holds it."""
 
     error: BaseException | None = None
 
@@ -135,8 +135,10 @@ class Caught:
 
 
 def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str | None:
-    """Return what the answer did when this was raised in it; None if it was raised elsewhere."""
-    call, line, files = "", "", _files(answer)
+    """Return a message with the answer's call and line for an error in it; None if not in it."""
+    call = ""
+    line = ""
+    files = _files(answer)
     judges = check.__code__.co_filename
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_name == "asked" and frame.f_code.co_filename == __file__:
@@ -150,7 +152,7 @@ def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str |
 
 
 def _files(answer: Any) -> set[str]:
-    """Return the files in which the functions of an answer are written."""
+    """Return the files that define the functions of an answer."""
     if isinstance(answer, dict):
         return set().union(*(_files(part) for part in answer.values()))
     if isinstance(answer, tuple | list):
@@ -160,17 +162,17 @@ def _files(answer: Any) -> set[str]:
 
 
 def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Return a call in words: pool(x = [1, 2], k = 2)."""
+    """Return a call as text: pool(x = [1, 2], k = 2)."""
     try:
         named = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
         texts = [f"{name} = {small(value)}" for name, value in named.items()]
-    except (TypeError, ValueError):  # it takes other arguments than the exercise gives
+    except (TypeError, ValueError):  # its signature does not fit the exercise's arguments
         texts = [small(value) for value in args] + [f"{k} = {small(v)}" for k, v in kwargs.items()]
     return f"{getattr(function, '__name__', 'answer')}({', '.join(texts)})"
 
 
 def small(x: Any, digits: int = 6) -> str:
-    """Return a value in as few signs as tell what it is."""
+    """Return a short text for a value."""
     if isinstance(x, Variable):
         x = to_numpy(x.data)
     if isinstance(x, np.ndarray):

@@ -1,8 +1,8 @@
-"""Exercises. The decorated function is the check: it receives an answer and raises Wrong, or not.
+"""Exercises: the decorated function is the check, which raises Wrong for a wrong answer.
 
     @exercise("07.2", "Backward of overlapping max-pool", hints=("...", "...", "..."))
     def max_pool_backward(answer):
-        '''Write max_pool_backward(gy, x, k, s): ...'''          # the task, as learners read it
+        '''Write max_pool_backward(gy, x, k, s): ...'''          # the task, shown to learners
         x = np.array([[1.0, 2.0], [3.0, 1.0]])
         expect(answer(...), [[0, 0], [1, 0]], f"x = {small(x)}, k = 2, s = 1", "Why it is so.")
 
@@ -39,13 +39,13 @@ __all__ = ["Exercise", "Outcome", "Wrong", "exercise", "expect", "find", "small"
 Check = Callable[[Any], None]
 
 
-class Wrong(Exception):  # noqa: N818 -- it is no error of the program: it is what a check says
-    """An answer is wrong: the case, what was expected, what came, and a sentence that teaches."""
+class Wrong(Exception):  # noqa: N818 -- not an error of the program: the verdict of a check
+    """A wrong answer: the case, the expected and the actual result, and an explanation."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a check. `state` is "ok", "wrong", "raised", "not yet" or "not here"."""
+    """The result of a check. `state` is "ok", "wrong", "raised", "not yet" or "not here"."""
 
     number: str
     state: str
@@ -62,27 +62,31 @@ class Exercise:
     Parameters
     ----------
     returns : bool
-        False if the function asked for changes its arguments and returns nothing.
+        False if the learner's function changes its arguments and returns nothing.
     value : bool
-        True if the answer is a value (a number, a dict of functions), which the solution returns.
+        True if the answer is a value (a number, a dict of functions); the solution returns it.
     """
 
     def __init__(
         self, number: str, title: str, check: Check, hints: tuple[str, ...], **how: bool
     ) -> None:
-        self.number, self.title, self.check, self.hints = number, title, check, hints
-        self.returns, self.value = how["returns"], how["value"]
+        self.number = number
+        self.title = title
+        self.check = check
+        self.hints = hints
+        self.returns = how["returns"]
+        self.value = how["value"]
         self.task = inspect.getdoc(check) or title
         self.__doc__ = self.task
         self._solution: Callable[..., Any] | None = None
 
     def solution(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorate the function that solves it."""
+        """Decorate the solution."""
         self._solution = function
         return function
 
     def right_answer(self) -> Any:
-        """Return an answer that is right."""
+        """Return a right answer."""
         if self._solution is None:
             raise ValueError(f"exercise {self.number}: it has no solution yet.")
         return self._solution() if self.value else self._solution
@@ -96,9 +100,9 @@ class Exercise:
         return "\n".join(lines[first:])
 
     def try_out(self, answer: Any) -> Outcome:
-        """Check an answer; whatever it does, an Outcome says it."""
+        """Check an answer; return an Outcome, whatever the answer raises."""
         if not (self.value or answer is None or answer is ... or callable(answer)):
-            return Outcome(self.number, "wrong", f"it is {small(answer)}, which is no function.")
+            return Outcome(self.number, "wrong", f"it is {small(answer)}, not a function.")
         changes: list[str] = []
         with Caught() as caught, np.errstate(all="ignore"):
             self.check(watched(answer, self.returns, changes))
@@ -126,7 +130,7 @@ class Exercise:
             return Outcome(self.number, "raised", inside)
         if isinstance(error, DeviceError):
             return Outcome(self.number, "not here", f"it cannot be judged on this machine. {error}")
-        if isinstance(error, AssertionError):  # a judge of tinynet.testing has spoken
+        if isinstance(error, AssertionError):  # raised by a judge of tinynet.testing
             return Outcome(self.number, "wrong", str(error))
         text = f"what it returns cannot be judged ({type(error).__name__}: {error})."
         return Outcome(self.number, "wrong", text)
@@ -161,13 +165,13 @@ def expect(
     Parameters
     ----------
     case : text
-        What was asked, in small numbers: "x = [1, 2], k = 2".
+        The arguments, in small numbers: "x = [1, 2], k = 2".
     why : text
-        A sentence that teaches.
+        The explanation.
     tolerance : float
-        What may be missing, relative to the largest expected number (or to 1 if all are smaller).
+        The largest error, relative to the largest expected number (or to 1 if all are smaller).
     slips : pairs of a result and a text
-        What well-known mistakes come to in this case, and the sentence for each, instead of `why`.
+        Results of common mistakes in this case, each with an explanation that replaces `why`.
     """
     plain = to_numpy(got.data) if isinstance(got, Variable) else got
     wanted = np.asarray(expected)
@@ -178,9 +182,10 @@ def expect(
     why = next((told for result, told in slips if _same(found, np.asarray(result))), why)
     why = f"\n  {why}" if why else ""
     if found.dtype.kind not in "fiub" or found.shape != wanted.shape:
-        told, shape = small(plain), ""
+        told = small(plain)
+        shape = ""
         if found.dtype.kind in "fiub" and max(found.size, wanted.size) > 1:
-            shape = f" Yours has the shape {found.shape}, {wanted.shape} is wanted."
+            shape = f" Yours has the shape {found.shape}; the expected shape is {wanted.shape}."
         raise Wrong(f"for {case}: expected {small(wanted)}, got {told}.{shape}{why}")
     error = np.abs(found.astype(float) - wanted)
     scale = max(1.0, float(np.abs(wanted).max(initial=0)))
@@ -199,14 +204,14 @@ def expect(
 
 
 def _same(found: Any, result: Any) -> bool:
-    """Return whether an answer came to this result; NaN is NaN."""
+    """Return whether an answer equals this result; NaN equals NaN."""
     if found.dtype.kind not in "fiub" or found.shape != result.shape:
         return False
     return bool(np.allclose(found.astype(float), result, equal_nan=True))
 
 
 def find(number: str) -> Exercise:
-    """Return the exercise of this number, or say which ones there are."""
+    """Return the exercise of this number; the error lists the existing ones."""
     if not isinstance(number, str) or not re.fullmatch(r"\d\d\.\d+", number):
         raise ValueError(f'an exercise has a number like "07.2", not {number!r}.')
     known = exercises(number[:2])
@@ -235,7 +240,7 @@ _notes: contextvars.ContextVar[dict[str, Outcome] | None] = contextvars.ContextV
 
 
 def note(outcome: Outcome) -> None:
-    """Write an outcome down, if somebody listens; of one exercise the last one counts."""
+    """Record an outcome inside `listening()`; a later outcome of the same exercise replaces it."""
     notes = _notes.get()
     if notes is not None:
         notes[outcome.number] = outcome
@@ -243,7 +248,7 @@ def note(outcome: Outcome) -> None:
 
 @contextlib.contextmanager
 def listening() -> Iterator[dict[str, Outcome]]:
-    """Inside the block every check is written down, by number."""
+    """Record every outcome inside the block, by exercise number."""
     notes: dict[str, Outcome] = {}
     token = _notes.set(notes)
     try:

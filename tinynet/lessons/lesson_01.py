@@ -1,4 +1,4 @@
-"""The exercises of lesson 01: what a product gives back, and in which order."""
+"""Exercises of lesson 01: backward of a product, topological order."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ def _number(data):
     "01.1",
     "Backward of a product",
     hints=(
-        "Look at the table: its last line is this step, with p in the place of y.",
+        "Look at the table: its last line is this step, with p instead of y.",
         "If a grows by a little h, a * b grows by h * b. So a gets gy times b, and b is b.data.",
         "a.grad += gy * b.data and b.grad += gy * a.data. With += and not =, because a number may "
         "be used more than once.",
@@ -25,27 +25,30 @@ def mul_backward(answer):
 
     a.data and b.data are the numbers.
     """
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     answer(a, b, 1.0)
     case = "a = 3, b = 5, gy = 1"
     why = "Each factor's slope is the other factor: raise a by h, and a * b rises by 5 * h."
-    idle = "Both are 0 still: add to them (a.grad += ...). What you return, nobody looks at."
+    idle = "Both are 0 still: add to them (a.grad += ...). The return value is not used."
     expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=[([0, 0], idle)])
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     answer(a, b, 10.0)
-    why = "Whoever comes after y multiplies: the chain rule says gy times the slope."
+    why = "The chain rule multiplies: gy times the slope."
     expect([a.grad, b.grad], [50, 30], "a = 3, b = 5, gy = 10, (a.grad, b.grad)", why)
     a = _number(3.0)
     answer(a, a, 1.0)
     why = "a * a uses a twice, so two parts arrive and must be added: 3 + 3."
-    twice = [(9, "Two parts of 3 arrive, and you add what was there already once more.")]
+    twice = [(9, "Two parts of 3 arrive, but you add the value already in a.grad a second time.")]
     expect(a.grad, 6, "y = a * a with a = 3, gy = 1, a.grad", why, slips=twice)
-    a, b = _number(3.0), _number(5.0)
+    a = _number(3.0)
+    b = _number(5.0)
     a.grad = 100.0
     answer(a, b, 1.0)
-    why = "Something had already arrived at a from another place. Keep it, and add."
-    twice = [(205, "The 100 from before is added to itself: += keeps it already.")]
-    case = "a = 3, b = 5, gy = 1, a.grad = 100 from before, a.grad afterwards"
+    why = "a.grad already held a gradient from another use of a. Keep it, and add."
+    twice = [(205, "The 100 is added twice: += keeps it already.")]
+    case = "a = 3, b = 5, gy = 1, a.grad = 100 at the start, a.grad afterwards"
     expect(a.grad, 105, case, why, slips=twice)
 
 
@@ -56,11 +59,12 @@ def my_mul_backward(a, b, gy):
 
 
 class _Node:
-    """A node that counts how often anybody looks at the inputs of its graph."""
+    """A node that counts how often the inputs of its graph are read."""
 
     def __init__(self, name, *inputs):
-        self.name, self._inputs = name, inputs
-        self.looks = inputs[0].looks if inputs else [0]  # one counter for all that are connected
+        self.name = name
+        self._inputs = inputs
+        self.looks = inputs[0].looks if inputs else [0]  # one counter for all connected nodes
 
     @property
     def inputs(self):
@@ -74,15 +78,16 @@ class _Node:
 
 
 class _EndlessError(Exception):
-    """An answer has looked so often that it must be walking every path."""
+    """An answer reads inputs so often that it must be walking every path."""
 
 
-ENOUGH = 40_000  # the longest graph has 33 nodes: even 33 ** 3 looks are fewer
+ENOUGH = 40_000  # the longest graph has 33 nodes: even 33 ** 3 reads are fewer
 
 
 def _graphs():
     """Return the last node of a few graphs, each with its formula."""
-    a, b = _Node("a"), _Node("b")
+    a = _Node("a")
+    b = _Node("b")
     p = _Node("p", a, b)
     yield "p = a * b", p
     yield "p = a * b, y = p + a", _Node("y", p, a)
@@ -94,7 +99,7 @@ def _graphs():
     p = _Node("p", _Node("a"), _Node("b"))
     for i in range(30):
         p = _Node(f"p{i}", p, p)
-    yield "30 squares, one of the other", p
+    yield "30 squares, each of the one before", p
 
 
 @exercise(
@@ -103,16 +108,17 @@ def _graphs():
     hints=(
         "Write down the other direction first: a list in which every node stands after its inputs. "
         "A recursion does it: first visit the inputs, then append the node itself.",
-        "Remember whom you have visited (`seen`, a set of id(node)), or a node that is used twice "
+        "Keep a set of visited nodes (`seen`, a set of id(node)), or a node that is used twice "
         "is listed twice.",
         "def visit(n): if id(n) in seen: return; seen.add(id(n)); for i in n.inputs: visit(i); "
         "found.append(n). Return the list reversed.",
     ),
 )
 def in_order(answer):
-    """Write my_in_order(y): a list of y and all nodes behind it, each after all nodes that use it.
+    """Write my_in_order(y): a list of y and all nodes it depends on, users before inputs.
 
-    node.inputs is a tuple of nodes, empty for a number that was made by hand.
+    Each node comes once, after all nodes that use it. node.inputs is a tuple of nodes, empty for a
+    leaf.
     """
     for formula, y in _graphs():
         nodes = _listed(answer, y, formula)
@@ -122,17 +128,17 @@ def in_order(answer):
         if len(set(got)) < len(got):
             twice = next(n for n in got if got.count(n) > 1)
             raise Wrong(
-                f"for {formula}: you return {got}: {twice} stands there twice, and would pass on "
-                "its gradient twice. Remember whom you have visited."
+                f"for {formula}: you return {got}: {twice} is listed twice and would pass on "
+                "its gradient twice. Keep a set of visited nodes."
             )
         if nodes[-1] is y and len(nodes) > 1:
             raise Wrong(
-                f"for {formula}: you return {got}. The walk back begins at {y.name}, so it "
-                "stands first. Here every node stands after its inputs: turn the list around."
+                f"for {formula}: you return {got}. The backward pass begins at {y.name}, so it "
+                "comes first. Here every node comes after its inputs: reverse the list."
             )
         if nodes[0] is not y:
             raise Wrong(
-                f"for {formula}: you return {got}. {y.name} stands first: the walk begins there."
+                f"for {formula}: you return {got}. {y.name} must be first: backward begins there."
             )
         place = {name: i for i, name in enumerate(got)}
         for node in nodes:
@@ -141,20 +147,20 @@ def in_order(answer):
 
 
 def _listed(answer, y, formula):
-    """Return what an answer finds as a list; a set or a dict has no order that was chosen."""
+    """Return an answer's nodes as a list; refuse a set or a dict, which has no chosen order."""
     try:
         found = answer(y)
         if not isinstance(found, _Node | set | frozenset | dict):
             return list(found)
     except _EndlessError:
         raise Wrong(
-            f"for {formula}: your code has looked at inputs {ENOUGH:,} times and is not done.\n"
+            f"for {formula}: your code has read node.inputs {ENOUGH:,} times and is not done.\n"
             "  It walks every path from the last node, and each square doubles their number: 30 "
-            "squares have 2 ** 30. Look at the inputs of each node once; remember whom you visited."
+            "squares have 2 ** 30. Read the inputs of each node once: keep a set of visited nodes."
         ) from None
     raise Wrong(
-        f"for {formula}: you return a {type(found).__name__.strip('_')}, and a list is wanted: "
-        "which node comes first is the question."
+        f"for {formula}: you return a {type(found).__name__.strip('_')}. Return a list: "
+        "the order of the nodes matters."
     )
 
 
@@ -163,14 +169,15 @@ def _in_place(formula, got, place, user, behind):
         raise Wrong(f"for {formula}: you return {got}: {behind} is missing, and {user} uses it.")
     if place[behind] < place[user]:
         raise Wrong(
-            f"for {formula}: you return {got}. {behind} stands before {user}, which uses it. "
+            f"for {formula}: you return {got}. {behind} comes before {user}, which uses it. "
             f"So {behind} would pass on its gradient before all of it has arrived."
         )
 
 
 @in_order.solution
 def my_in_order(y):
-    found, seen = [], set()
+    found = []
+    seen = set()
 
     def visit(node):
         if id(node) not in seen:

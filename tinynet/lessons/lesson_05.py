@@ -1,4 +1,4 @@
-"""The exercises of lesson 05: convolution by hand."""
+"""Exercises of lesson 05: convolution by hand."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from tinynet.kernels import conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 SIZES = {  # (size, kernel, stride, padding): what it teaches
-    (7, 3, 1, 0): "The window starts at 0, 1, 2, 3 and 4: one start more than there are steps.",
+    (7, 3, 1, 0): "The window starts at 0, 1, 2, 3 and 4: five starts, four steps.",
     (5, 5, 1, 0): "A window as large as the image fits once.",
     (8, 3, 2, 0): "It starts at 0, 2 and 4; from 6 it would hang over the edge. Round down.",
-    (14, 3, 4, 0): "11 / 4 is 2.75, and three quarters of a step do not fit either. Round down.",
-    (4, 3, 1, 1): "Padding stands on both sides: the image is 4 + 1 + 1 wide.",
-    (227, 11, 4, 0): "The last start is 227 - 11 = 216, which is 54 steps of 4 behind the first.",
+    (14, 3, 4, 0): "11 / 4 is 2.75; three quarters of a step do not fit. Round down.",
+    (4, 3, 1, 1): "Padding is added on both sides: the image is 4 + 1 + 1 wide.",
+    (227, 11, 4, 0): "The last start is 227 - 11 = 216, which is 54 steps of 4 after the first.",
     (224, 11, 4, 0): "213 / 4 is 53.25: the last quarter of a step does not fit.",
 }
 
@@ -22,13 +22,13 @@ SIZES = {  # (size, kernel, stride, padding): what it teaches
     hints=(
         "Along one axis the padded image has size + 2 * padding pixels.",
         "The first window starts at 0, the last at size + 2 * padding - kernel or a little before.",
-        "Starts are stride pixels apart; // rounds down. Do not forget the window at 0.",
+        "Starts are stride pixels apart; // rounds down. Count the window at 0 too.",
     ),
 )
 def output_size(answer):
     """Write my_output_size(size, kernel, stride, padding): how many windows fit along one axis.
 
-    All are whole numbers (int), and so is what it returns.
+    Arguments and result are whole numbers (int).
     """
     for (size, kernel, stride, padding), why in SIZES.items():
         right = my_output_size(size, kernel, stride, padding)
@@ -47,7 +47,7 @@ def my_output_size(size, kernel, stride, padding):
 
 
 def _defined(x, weight, bias, stride, padding):
-    """Return what the library says."""
+    """Return the result of the library."""
     both = (padding, padding)
     return conv2d_forward.reference(
         x, weight, bias, (stride, stride), (both, both), (1, 1), groups=1
@@ -71,51 +71,103 @@ def convolution(answer):
     """
     x = np.arange(9.0).reshape(1, 1, 3, 3)
     corner = np.array([[[[1.0, 0.0], [0.0, 0.0]]]])
-    _judge(answer, x, corner, [0.0], 1, 0, "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
-           "This filter copies the upper left pixel of every window. Did the filter turn round? "
-           "In this library, as in the paper, it does not.")  # fmt: skip
-    _judge(answer, x, corner, [10.0], 1, 0,
-           "x = 0..8 in three rows, weight = [[1, 0], [0, 0]], bias = [10]",
-           "The bias is added once to every output.")  # fmt: skip
-    _judge(answer, np.arange(25.0).reshape(1, 1, 5, 5), corner, [0.0], 2, 0,
-           "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",
-           "With stride 2 the windows start at rows and columns 0 and 2; at 4 they would not fit."
-           )  # fmt: skip
-    _judge(answer, np.ones((1, 1, 2, 2)), np.ones((1, 1, 3, 3)), [0.0], 1, 1,
-           "x = four ones, weight = nine ones, padding = 1",
-           "Zeros stand around the image, along its last two axes alone; each window sees all "
-           "four ones.")  # fmt: skip
-    _judge(answer, np.array([1.0, 10.0]).reshape(1, 2, 1, 1), np.ones((1, 2, 1, 1)), [0.0], 1, 0,
-           "two channels, x = [1, 10], weight = [1, 1]",
-           "A filter has weights for every channel; their products are added up.")  # fmt: skip
+    _judge(
+        answer,
+        x,
+        corner,
+        [0.0],
+        1,
+        0,
+        "x = 0..8 in three rows, weight = [[1, 0], [0, 0]]",
+        "This filter copies the upper left pixel of every window. Did you flip the filter? "
+        "In this library, as in the paper, it is not flipped.",
+    )
+    _judge(
+        answer,
+        x,
+        corner,
+        [10.0],
+        1,
+        0,
+        "x = 0..8 in three rows, weight = [[1, 0], [0, 0]], bias = [10]",
+        "The bias is added once to every output.",
+    )
+    _judge(
+        answer,
+        np.arange(25.0).reshape(1, 1, 5, 5),
+        corner,
+        [0.0],
+        2,
+        0,
+        "x = 0..24 in five rows, weight = [[1, 0], [0, 0]], stride = 2",
+        "With stride 2 the windows start at rows and columns 0 and 2; at 4 they would not fit.",
+    )
+    _judge(
+        answer,
+        np.ones((1, 1, 2, 2)),
+        np.ones((1, 1, 3, 3)),
+        [0.0],
+        1,
+        1,
+        "x = four ones, weight = nine ones, padding = 1",
+        "Padding adds zeros along the last two axes only; each window sees all four ones.",
+    )
+    _judge(
+        answer,
+        np.array([1.0, 10.0]).reshape(1, 2, 1, 1),
+        np.ones((1, 2, 1, 1)),
+        [0.0],
+        1,
+        0,
+        "two channels, x = [1, 10], weight = [1, 1]",
+        "A filter has weights for every channel; sum the products over channels.",
+    )
     two = np.array([1.0, 2.0]).reshape(2, 1, 1, 1)
-    _judge(answer, two, 10 * two, [100.0, 200.0], 1, 0,
-           "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
-           "Each filter meets each picture, and has a bias of its own.")  # fmt: skip
+    _judge(
+        answer,
+        two,
+        10 * two,
+        [100.0, 200.0],
+        1,
+        0,
+        "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
+        "Each filter is applied to each picture and has its own bias.",
+    )
     rng = np.random.default_rng(5)
-    x, weight = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2))
-    _judge(answer, x, weight, rng.normal(size=4), 2, 1,
-           "x (2, 3, 6, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "The window is 3 high and 2 wide: are KH and KW, i and j at their places?")  # fmt: skip
+    x = rng.normal(size=(2, 3, 6, 7))
+    weight = rng.normal(size=(4, 3, 3, 2))
+    _judge(
+        answer,
+        x,
+        weight,
+        rng.normal(size=4),
+        2,
+        1,
+        "x (2, 3, 6, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
+        "The window is 3 high and 2 wide: did you swap KH and KW, or i and j?",
+    )
 
 
 def _judge(answer, x, weight, bias, stride, padding, case, why):
-    """Hold an answer against the definition."""
+    """Compare an answer with the definition."""
     arguments = x, weight, np.array(bias), stride, padding
     expect(answer(*arguments), _defined(*arguments), case, why)
 
 
 @convolution.solution
 def my_conv2d(x, weight, bias, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
     y = np.zeros((N, OC, OH, OW), x.dtype)
     for n in range(N):
         for o in range(OC):
             for i in range(OH):
                 for j in range(OW):
-                    h, w = stride * i, stride * j
+                    h = stride * i
+                    w = stride * j
                     window = x[n, :, h : h + KH, w : w + KW]
                     y[n, o, i, j] = (window * weight[o]).sum() + bias[o]
     return y
@@ -123,12 +175,12 @@ def my_conv2d(x, weight, bias, stride, padding):
 
 QUIZ: dict[str, tuple[int, str]] = {
     "a": (5, "The window starts at 0, 1, 2, 3, 4."),
-    "b": (28, "32 - 5 + 1. The 3 channels are inside the window and do not slide."),
-    "c": (76, "5 * 5 * 3 weights, for a filter is as deep as its input, and one bias."),
+    "b": (28, "32 - 5 + 1. The window covers all 3 channels and does not slide along them."),
+    "c": (76, "5 * 5 * 3 weights, because a filter is as deep as its input, and one bias."),
     "d": (73_728, "3 * 3 * 128 weights in a filter, and 64 filters."),
-    "e": (54, "(224 - 11) / 4 is 53.25; 53 whole steps, and the first window."),
-    "f": (55, "(227 - 11) / 4 is 54 exactly, and the first window."),
-    "g": (2, "A 5x5 window takes away 4 pixels; 2 on each side bring them back."),
+    "e": (54, "(224 - 11) / 4 is 53.25: 53 whole steps, plus the first window."),
+    "f": (55, "(227 - 11) / 4 is exactly 54: 54 steps, plus the first window."),
+    "g": (2, "A 5x5 window makes the output 4 pixels smaller; 2 on each side compensate."),
     "h": (105_415_200, "55 * 55 * 96 outputs, each of 11 * 11 * 3 products."),
 }
 
@@ -140,7 +192,7 @@ QUIZ: dict[str, tuple[int, str]] = {
     hints=(
         "Outputs: (size + 2 * padding - kernel) // stride + 1 along each axis.",
         "A filter has KH * KW * C weights. A layer has OC filters, and one bias for each.",
-        "Multiply-adds: each of the OH * OW * OC outputs takes KH * KW * C of them.",
+        "Multiply-adds: each of the OH * OW * OC outputs takes KH * KW * C.",
     ),
 )
 def sizes(answer):

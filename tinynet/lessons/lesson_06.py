@@ -1,4 +1,4 @@
-"""The exercises of lesson 06: im2col, a convolution is a matrix product."""
+"""Exercises of lesson 06: im2col, convolution as a matrix product."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from tinynet.kernels import col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 AXES = {
-    "N": "The next picture is as far away as before.",
-    "C": "The next channel is as far away as before.",
+    "N": "The distance to the next picture is unchanged.",
+    "C": "The distance to the next channel is unchanged.",
     "KH": "One row down inside a window is one row down in the picture: h.",
     "KW": "One pixel to the right inside a window is one pixel to the right in the picture: w.",
     "OH": "The next window below starts stride rows further down: stride * h.",
@@ -20,7 +20,7 @@ AXES = {
     "06.1",
     "Fill the strides",
     hints=(
-        "A stride says how far it is, in memory, to the next element along an axis.",
+        "A stride is the distance, in memory, to the next element along an axis.",
         "Going one step inside a window (KH, KW) moves one pixel in the picture.",
         "Going to the next window (OH, OW) moves stride pixels.",
     ),
@@ -51,8 +51,8 @@ def my_strides(strides, stride):
     hints=(
         "both = (padding, padding); columns = tn.kernels.im2col(x, weight.shape[2:], "
         "(stride, stride), (both, both), (1, 1)) has the shape (N, C*KH*KW, OH*OW).",
-        "A filter as one row has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
-        "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Give it back its OH and OW.",
+        "As one row, a filter has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
+        "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Reshape it to OH and OW.",
     ),
 )
 def product(answer):
@@ -62,37 +62,79 @@ def product(answer):
     (N, OC, OH, OW). There is no bias.
     """
     ones = np.ones((1, 1, 2, 2))
-    _judge(answer, np.arange(9.0).reshape(1, 1, 3, 3), ones, 1, 0,
-           "x = 0..8 in three rows, weight = four ones",
-           "0 + 1 + 3 + 4 is the first output.")  # fmt: skip
-    x, weight = np.array([1.0, 2, 3, 4, 10, 20, 30, 40]), np.array([1.0, 0, 0, 0, 0, 1, 0, 0])
-    _judge(answer, x.reshape(1, 2, 2, 2), weight.reshape(1, 2, 2, 2), 1, 0,
-           "x = [[1, 2], [3, 4]] and [[10, 20], [30, 40]], weight = [[1, 0], [0, 0]] and "
-           "[[0, 1], [0, 0]]",
-           "The rows of the columns are in the order (c, p, q); is that the order of your "
-           "weights?")  # fmt: skip
-    _judge(answer, np.array([[[[1.0, 2, 3]]]]), np.array([1.0, 2, 0, 10]).reshape(2, 1, 1, 2), 1, 0,
-           "one picture of one row, 1 2 3, and two filters of one row, 1 2 and 0 10",
-           "Channel o of y belongs to filter o. A filter is one row of weight.reshape(OC, -1), and "
-           "the product is (N, OC, OH*OW): filters before places.")  # fmt: skip
-    _judge(answer, np.arange(1.0, 5).reshape(2, 1, 1, 2), np.array([1.0, 10]).reshape(2, 1, 1, 1),
-           1, 0, "two pictures of one row, 1 2 and 3 4, and two filters of one weight, 1 and 10",
-           "Each picture makes two channels of its own. The product of a matrix and a stack of N "
-           "matrices is a stack of N: its first axis is the picture already.")  # fmt: skip
-    _judge(answer, np.ones((1, 1, 2, 2)), ones, 1, 1, "x = four ones, weight = four ones, "
-           "padding = 1", "OH and OW are counted from the padded picture.")  # fmt: skip
-    _judge(answer, np.arange(4.0).reshape(1, 1, 1, 4), np.ones((1, 1, 1, 1)), 2, 0,
-           "one row 0 1 2 3, one weight 1, stride = 2",
-           "With stride 2 the windows begin at 0 and 2.")  # fmt: skip
+    _judge(
+        answer,
+        np.arange(9.0).reshape(1, 1, 3, 3),
+        ones,
+        1,
+        0,
+        "x = 0..8 in three rows, weight = four ones",
+        "0 + 1 + 3 + 4 is the first output.",
+    )
+    x = np.array([1.0, 2, 3, 4, 10, 20, 30, 40])
+    weight = np.array([1.0, 0, 0, 0, 0, 1, 0, 0])
+    _judge(
+        answer,
+        x.reshape(1, 2, 2, 2),
+        weight.reshape(1, 2, 2, 2),
+        1,
+        0,
+        "x = [[1, 2], [3, 4]] and [[10, 20], [30, 40]], weight = [[1, 0], [0, 0]] and "
+        "[[0, 1], [0, 0]]",
+        "The rows of the columns are in the order (c, p, q). Are your weights in that order?",
+    )
+    _judge(
+        answer,
+        np.array([[[[1.0, 2, 3]]]]),
+        np.array([1.0, 2, 0, 10]).reshape(2, 1, 1, 2),
+        1,
+        0,
+        "one picture of one row, 1 2 3, and two filters of one row, 1 2 and 0 10",
+        "Channel o of y belongs to filter o. A filter is one row of weight.reshape(OC, -1), and "
+        "the product is (N, OC, OH*OW): filters before positions.",
+    )
+    _judge(
+        answer,
+        np.arange(1.0, 5).reshape(2, 1, 1, 2),
+        np.array([1.0, 10]).reshape(2, 1, 1, 1),
+        1,
+        0,
+        "two pictures of one row, 1 2 and 3 4, and two filters of one weight, 1 and 10",
+        "Each picture gets its own two channels. The product of a matrix and a stack of N "
+        "matrices is a stack of N: its first axis already is the picture.",
+    )
+    _judge(
+        answer,
+        np.ones((1, 1, 2, 2)),
+        ones,
+        1,
+        1,
+        "x = four ones, weight = four ones, padding = 1",
+        "Compute OH and OW from the padded picture.",
+    )
+    _judge(
+        answer,
+        np.arange(4.0).reshape(1, 1, 1, 4),
+        np.ones((1, 1, 1, 1)),
+        2,
+        0,
+        "one row 0 1 2 3, one weight 1, stride = 2",
+        "With stride 2 the windows begin at 0 and 2.",
+    )
     rng = np.random.default_rng(6)
-    _judge(answer, rng.normal(size=(2, 3, 5, 7)), rng.normal(size=(4, 3, 3, 2)), 2, 1,
-           "x (2, 3, 5, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
-           "The windows are 3 high and 2 wide: are KH and KW, OH and OW at their places?"
-           )  # fmt: skip
+    _judge(
+        answer,
+        rng.normal(size=(2, 3, 5, 7)),
+        rng.normal(size=(4, 3, 3, 2)),
+        2,
+        1,
+        "x (2, 3, 5, 7), weight (4, 3, 3, 2), stride = 2, padding = 1",
+        "The windows are 3 high and 2 wide: did you swap KH and KW, or OH and OW?",
+    )
 
 
 def _judge(answer, x, weight, stride, padding, case, why):
-    """Hold an answer against the definition."""
+    """Compare an answer with the definition."""
     both = (padding, padding)
     right = conv2d_forward.reference(
         x, weight, None, (stride, stride), (both, both), (1, 1), groups=1
@@ -102,8 +144,10 @@ def _judge(answer, x, weight, stride, padding, case, why):
 
 @product.solution
 def my_conv2d(x, weight, stride, padding):
-    (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
+    (N, _, H, W) = x.shape
+    (OC, _, KH, KW) = weight.shape
+    OH = (H + 2 * padding - KH) // stride + 1
+    OW = (W + 2 * padding - KW) // stride + 1
     both = (padding, padding)
     columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
@@ -114,54 +158,65 @@ def my_conv2d(x, weight, stride, padding):
     "The way back: col2im",
     hints=(
         "Begin with gx = np.zeros(shape), and columns.reshape(N, C, K, K, OH, OW).",
-        "Loop over p and q, the places inside a window. columns[:, :, p, q] is (N, C, OH, OW): "
-        "what all windows have to say about their pixel (p, q).",
+        "Loop over p and q, the positions inside a window. columns[:, :, p, q] is (N, C, OH, OW): "
+        "the values of all windows at their pixel (p, q).",
         "Those pixels are gx[:, :, p : p + stride * OH : stride, q : q + stride * OW : stride]. "
-        "Add to them, for other windows have added there too.",
+        "Use +=, because windows overlap.",
     ),
 )
 def way_back(answer):
-    """Write my_col2im(columns, shape, K, stride): every number added where it came from.
+    """Write my_col2im(columns, shape, K, stride): add every number to the pixel it was copied from.
 
     columns is (N, C*K*K, OH*OW), made from windows of K x K without padding; it returns gx of
     `shape`, (N, C, H, W).
     """
-    expect(answer(np.arange(8.0).reshape(1, 8, 1), (1, 2, 2, 2), 2, 1),
-           [[[[0, 1], [2, 3]], [[4, 5], [6, 7]]]],
-           "one column 0..7, shape (1, 2, 2, 2), K = 2, stride = 1",
-           "There is one window, as large as the picture, through both channels: the rows of the "
-           "columns are in the order (c, p, q).")  # fmt: skip
-    expect(answer(np.array([[[0.0, 2], [1, 3], [4, 6], [5, 7]]]), (1, 1, 2, 4), 2, 2),
-           [[[[0, 1, 2, 3], [4, 5, 6, 7]]]],
-           "columns = [[0, 2], [1, 3], [4, 6], [5, 7]], shape (1, 1, 2, 4), K = 2, stride = 2",
-           "The windows lie side by side. A column is one window; a row is one place (p, q) of "
-           "all windows. A slice that begins at p ends after the windows, at p + stride * OH."
-           )  # fmt: skip
-    expect(answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
-           [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
-           "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",
-           "The pixel in the middle lies in four windows and gets four terms. If you wrote += with "
-           "an array of indices: it adds once where an index is repeated, np.add.at every time."
-           )  # fmt: skip
-    expect(answer(np.ones((1, 4, 2)), (1, 1, 2, 5), 2, 2), [[[[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]]],
-           "columns of ones, shape (1, 1, 2, 5), K = 2, stride = 2",
-           "The windows start at columns 0 and 2; the last pixel of a row is in none.")  # fmt: skip
+    expect(
+        answer(np.arange(8.0).reshape(1, 8, 1), (1, 2, 2, 2), 2, 1),
+        [[[[0, 1], [2, 3]], [[4, 5], [6, 7]]]],
+        "one column 0..7, shape (1, 2, 2, 2), K = 2, stride = 1",
+        "There is one window, as large as the picture, through both channels: the rows of the "
+        "columns are in the order (c, p, q).",
+    )
+    expect(
+        answer(np.array([[[0.0, 2], [1, 3], [4, 6], [5, 7]]]), (1, 1, 2, 4), 2, 2),
+        [[[[0, 1, 2, 3], [4, 5, 6, 7]]]],
+        "columns = [[0, 2], [1, 3], [4, 6], [5, 7]], shape (1, 1, 2, 4), K = 2, stride = 2",
+        "The windows lie side by side. A column is one window; a row is one position (p, q) in "
+        "all windows. A slice that begins at p ends at p + stride * OH.",
+    )
+    expect(
+        answer(np.ones((1, 4, 4)), (1, 1, 3, 3), 2, 1),
+        [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]],
+        "columns of ones, shape (1, 1, 3, 3), K = 2, stride = 1",
+        "The centre pixel lies in four windows and gets four terms. If you wrote += with an "
+        "array of indices: += adds a repeated index only once, np.add.at adds it every time.",
+    )
+    expect(
+        answer(np.ones((1, 4, 2)), (1, 1, 2, 5), 2, 2),
+        [[[[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]]],
+        "columns of ones, shape (1, 1, 2, 5), K = 2, stride = 2",
+        "The windows start at columns 0 and 2; the last pixel of a row is in no window.",
+    )
     rng = np.random.default_rng(6)
     for shape, K, stride in (((2, 3, 5, 4), 3, 1), ((1, 2, 7, 6), 3, 2)):
-        OH, OW = (shape[2] - K) // stride + 1, (shape[3] - K) // stride + 1
+        OH = (shape[2] - K) // stride + 1
+        OW = (shape[3] - K) // stride + 1
         columns = rng.normal(size=(shape[0], shape[1] * K * K, OH * OW))
         none = ((0, 0), (0, 0))
         right = col2im.reference(columns, shape, (K, K), (stride, stride), none, (1, 1))
-        expect(answer(columns, shape, K, stride), right,
-               f"random columns, shape {shape}, K = {K}, stride = {stride}",
-               f"There are {OH} rows of {OW} windows, in each picture and each channel."
-               )  # fmt: skip
+        expect(
+            answer(columns, shape, K, stride),
+            right,
+            f"random columns, shape {shape}, K = {K}, stride = {stride}",
+            f"There are {OH} rows of {OW} windows, in each picture and each channel.",
+        )
 
 
 @way_back.solution
 def my_col2im(columns, shape, K, stride):
     N, C, H, W = shape
-    OH, OW = (H - K) // stride + 1, (W - K) // stride + 1
+    OH = (H - K) // stride + 1
+    OW = (W - K) // stride + 1
     columns = columns.reshape(N, C, K, K, OH, OW)
     gx = np.zeros(shape, columns.dtype)
     for p in range(K):

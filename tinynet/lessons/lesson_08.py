@@ -1,4 +1,4 @@
-"""The exercises of lesson 08: local response normalization."""
+"""Exercises of lesson 08: local response normalization."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ IN_WORDS = "one pixel with the channels 1, -2, 3, -4, 5, -6, n = 5, k = 2"
     "08.1",
     "LRN, forward",
     hints=(
-        "Square x first. Then you need, for every channel, a sum over its neighbours: begin with "
+        "Square x first. Then sum, for every channel, over its neighbours: begin with "
         "total = squares.copy(), the channel itself.",
-        "The neighbour i channels above is reached with slices: total[:, i:] += squares[:, :-i]. "
-        "The first i channels have no such neighbour, and the slice leaves them out.",
+        "Add the neighbour i channels before with slices: total[:, i:] += squares[:, :-i]. "
+        "The first i channels have no such neighbour; the slice leaves them out.",
         "The other side is total[:, :-i] += squares[:, i:]. Do both for i in 1 .. n // 2; then "
         "scale = k + alpha * total, y = x * scale**-beta.",
     ),
@@ -32,35 +32,41 @@ IN_WORDS = "one pixel with the channels 1, -2, 3, -4, 5, -6, n = 5, k = 2"
 def lrn(answer: Any) -> None:
     """Write my_lrn(x, n, k, alpha, beta): divide every value of x (N, C, H, W) by scale**beta.
 
-    It returns one array, y of the shape of x.
+    Return one array, y, with the shape of x.
     """
     one = np.array([3.0]).reshape(1, 1, 1, 1)
     expect(
-        _alone(answer(one, 1, 7.0, 1.0, 0.5), one), [0.75],
+        _alone(answer(one, 1, 7.0, 1.0, 0.5), one),
+        [0.75],
         "one channel with the value 3, n = 1, k = 7, alpha = 1, beta = 0.5",
-        "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75. With n = 1 a channel sees itself.",
-    )  # fmt: skip
+        "scale = 7 + 3**2 = 16, and 3 / 16**0.5 = 0.75. With n = 1 the window is one channel.",
+    )
     expect(
-        _alone(answer(one, 5, 7.0, 1.0, 0.5), one), [0.75],
+        _alone(answer(one, 5, 7.0, 1.0, 0.5), one),
+        [0.75],
         "one channel with the value 3, n = 5, k = 7, alpha = 1, beta = 0.5",
-        "A single channel has no neighbours: nothing wraps round, and nothing stands in for them. "
-        "And alpha is multiplied with the sum, not with the mean: it is not divided by n.",
-    )  # fmt: skip
+        "A single channel has no neighbours: the window neither wraps around nor repeats one. "
+        "And alpha multiplies the sum, not the mean: it is not divided by n.",
+    )
     sums = np.array([14.0, 30, 55, 90, 86, 77])  # by hand: 1 + 4 + 9 = 14, and so on
     got = _alone(answer(SIX, 5, 2.0, 0.1, 0.75), SIX)
     found = ((SIX.ravel() / got) ** (1 / 0.75) - 2) / 0.1
     expect(
-        got, SIX.ravel() * (2 + 0.1 * sums) ** -0.75, f"{IN_WORDS}, alpha = 0.1",
-        "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sees channels 0 to 2, "
-        f"channel 2 sees 0 to 4. Yours come to {small(found, 4)[1:-1]}.",
-    )  # fmt: skip
+        got,
+        SIX.ravel() * (2 + 0.1 * sums) ** -0.75,
+        f"{IN_WORDS}, alpha = 0.1",
+        "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sums channels 0 to 2, "
+        f"channel 2 sums 0 to 4. Yours are {small(found, 4)[1:-1]}.",
+    )
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 7, 3, 4))
     truth = kernels.lrn_forward(x, 3, 2.0, 0.5, 0.75, 1)[0]
     expect(
-        answer(x, 3, 2.0, 0.5, 0.75), truth, "random images (2, 7, 3, 4), n = 3, alpha = 0.5",
-        "Each picture and each pixel is for itself: the sum runs over channels, axis 1.",
-    )  # fmt: skip
+        answer(x, 3, 2.0, 0.5, 0.75),
+        truth,
+        "random images (2, 7, 3, 4), n = 3, alpha = 0.5",
+        "Pictures and pixels are independent: the sum runs over channels, axis 1.",
+    )
 
 
 def _alone(got: Any, x: Array) -> Array:
@@ -107,25 +113,28 @@ class Counted:
     "08.2",
     "The same sums, by a running sum",
     hints=(
-        "Two windows that stand side by side share all but two channels: one comes in at the "
-        "front, one leaves at the back.",
-        "Before the loop add up the channels that come before the first window is complete: those "
-        "below half = n // 2. In the loop over c, channel c + half comes in (if there is one).",
-        "After you wrote down the sum for channel c, channel c - half leaves, if c >= half.",
+        "Two neighbouring windows share all but two channels: one enters at the front, one leaves "
+        "at the back.",
+        "Before the loop, sum the first half = n // 2 channels. In the loop over c, channel "
+        "c + half enters the window (if there is one).",
+        "After the sum for channel c is stored, channel c - half leaves, if c >= half.",
     ),
 )
 def running_sum(answer: Any) -> None:
-    """Write my_running_sum(v, n): a list of the window sums of v, with two steps a channel.
+    """Write my_running_sum(v, n): a list of the window sums of v, with two operations a channel.
 
-    v is a list of numbers and n is odd. The window of v[c] goes from c - n // 2 to c + n // 2, and
-    ends at both ends of v, as above.
+    v is a list of numbers and n is odd. The window of v[c] goes from c - n // 2 to c + n // 2,
+    clipped at both ends of v, as above.
     """
     expect(
-        answer([1.0, 4.0, 9.0, 16.0], 3), [5, 14, 29, 25], "v = [1, 4, 9, 16], n = 3",
-        "5 = 1 + 4; then 9 comes in; then 16 comes in and 1 leaves; then 4 leaves.",
-    )  # fmt: skip
-    expect(answer([1.0, 4.0], 5), [5, 5], "v = [1, 4], n = 5", "A window may be wider than all.")
-    C, n = 40, 9
+        answer([1.0, 4.0, 9.0, 16.0], 3),
+        [5, 14, 29, 25],
+        "v = [1, 4, 9, 16], n = 3",
+        "5 = 1 + 4; then 9 enters; then 16 enters and 1 leaves; then 4 leaves.",
+    )
+    expect(answer([1.0, 4.0], 5), [5, 5], "v = [1, 4], n = 5", "A window may be wider than v.")
+    C = 40
+    n = 9
     v = np.random.default_rng(0).integers(0, 10, C).astype(float)
     truth = [v[max(0, c - n // 2) : c + n // 2 + 1].sum() for c in range(C)]
     expect(answer(list(v), n), truth, f"{C} random digits, n = {n}")
@@ -135,13 +144,15 @@ def running_sum(answer: Any) -> None:
         raise Wrong(
             f"the sums are right, but for {C} channels and n = {n} it took {Counted.steps} "
             f"additions and subtractions.\n  A running sum needs at most 2 a channel: {2 * C}. "
-            "Keep the sum of the window before, add what comes in, subtract what leaves."
+            "Keep the previous window's sum, add what enters, subtract what leaves."
         )
 
 
 @running_sum.solution
 def my_running_sum(v, n):
-    half, total, sums = n // 2, 0.0, []
+    half = n // 2
+    total = 0.0
+    sums = []
     for value in v[:half]:
         total = total + value
     for c in range(len(v)):
@@ -157,11 +168,11 @@ def my_running_sum(v, n):
     "08.3",
     "LRN, backward",
     hints=(
-        "x[j] moves its own output y[j] directly: that gives gy[j] * scale[j]**-beta.",
-        "And it moves scale[c] of every channel c whose window it is in. There y[c] falls by "
-        "2 * alpha * beta * x[j] * y[c] / scale[c] for each unit of x[j]: weigh it with gy[c].",
-        "The window is symmetric, so the channels that see j are those that j sees: the sum is "
-        "over gy * y / scale in the same window as in forward, with the same slices.",
+        "x[j] affects its own output y[j] directly: that gives gy[j] * scale[j]**-beta.",
+        "It also affects scale[c] of every channel c whose window contains it. The derivative of "
+        "y[c] there is -2 * alpha * beta * x[j] * y[c] / scale[c]: multiply it by gy[c].",
+        "The window is symmetric: j is in the window of c exactly if c is in the window of j. So "
+        "sum gy * y / scale over the same window as in forward, with the same slices.",
     ),
 )
 def lrn_backward(answer: Any) -> None:
@@ -172,31 +183,35 @@ def lrn_backward(answer: Any) -> None:
     y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.0, 0.75, 1)
     gy = np.array([1.0, 2, 3, 4, 5, 6]).reshape(SIX.shape)
     expect(
-        _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX), (gy * 2**-0.75).ravel(),
+        _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX),
+        (gy * 2**-0.75).ravel(),
         f"{IN_WORDS}, alpha = 0, gy = 1, 2, 3, 4, 5, 6",
-        "With alpha = 0 nobody quietens anybody, and the first term is all there is: "
-        "gy * scale**-beta. Mind the minus of beta.",
-    )  # fmt: skip
+        "With alpha = 0 the channels do not interact and only the first term is left: "
+        "gy * scale**-beta. Note the minus sign of beta.",
+    )
     x, y, scale, gy = (np.full((1, 1, 1, 1), value) for value in (4.0, 2.0, 16.0, 2.0))
     expect(
-        _alone(answer(gy, x, y, scale, 5, 0.25, 0.25), x), [0.875],
+        _alone(answer(gy, x, y, scale, 5, 0.25, 0.25), x),
+        [0.875],
         "one channel, x = 4, scale = 16, y = 2, gy = 2, n = 5, alpha = 0.25, beta = 0.25",
         "The first term is 2 / 16**0.25 = 1. The second is 2 * alpha * beta * x times gy * y / "
         "scale, here 2 * 0.25 * 0.25 * 4 * (2 * 2 / 16) = 0.125, and it is subtracted.",
-    )  # fmt: skip
+    )
     _neighbours(answer)
     rng = np.random.default_rng(0)
     x, gy = rng.standard_normal((2, 2, 7, 3, 4))
     y, scale = kernels.lrn_forward(x, 3, 1.0, 0.5, 0.5, 1)
     truth = kernels.lrn_backward(gy, x, y, scale, 3, 0.5, 0.5, 1)
     expect(
-        answer(gy, x, y, scale, 3, 0.5, 0.5), truth, "random images, n = 3, beta = 0.5",
-        "Each picture and each pixel is for itself: the sum runs over channels, axis 1.",
-    )  # fmt: skip
+        answer(gy, x, y, scale, 3, 0.5, 0.5),
+        truth,
+        "random images, n = 3, beta = 0.5",
+        "Pictures and pixels are independent: the sum runs over channels, axis 1.",
+    )
 
 
 def _neighbours(answer: Any) -> None:
-    """Ask for six channels; the digits agree with PyTorch's autograd in float64."""
+    """Check six channels; the digits agree with PyTorch's autograd in float64."""
     y, scale = kernels.lrn_forward(SIX, 5, 2.0, 0.1, 0.75, 1)
     gy = np.zeros_like(SIX)
     gy[0, 0] = 1
@@ -204,18 +219,18 @@ def _neighbours(answer: Any) -> None:
         answer(gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3817642494, 0.0352397769, -0.0528596653, 0, 0, 0],
         f"{IN_WORDS}, alpha = 0.1, gy = 1 for channel 0 alone",
-        "Channels 1 and 2 are in the window of channel 0, so they move y[0] although gy is 0 at "
-        "their own place. In the sum gy, y and scale are those of channel 0; the x in front of it "
-        "is their own.",
+        "Channels 1 and 2 are in the window of channel 0, so they affect y[0] although their own "
+        "gy is 0. In the sum, gy, y and scale are those of channel 0; the factor x in front of "
+        "the sum is their own.",
         tolerance=1e-8,
-    )  # fmt: skip
+    )
     expect(
         answer(np.ones_like(SIX), SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3864694311, 0.3068380760, 0.1728651447, 0.0912706577, 0.1733647090, 0.0987341088],
         f"{IN_WORDS}, alpha = 0.1, gy = 1 everywhere",
-        "Each channel is in several windows, and all of them pull.",
+        "Each channel is in several windows, and each of them contributes.",
         tolerance=1e-8,
-    )  # fmt: skip
+    )
 
 
 @lrn_backward.solution
@@ -233,28 +248,29 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Any]] = {  # and what y[0, 3, 1
     "nn.ReLU()": (nn.ReLU, np.s_[3, 1, 2]),
     "nn.LocalResponseNorm(n=3)": (lambda: nn.LocalResponseNorm(n=3), np.s_[2:5, 1, 2]),
     "nn.LocalResponseNorm(n=5, groups=2)": (
-        lambda: nn.LocalResponseNorm(n=5, groups=2), np.s_[3:6, 1, 2]
+        lambda: nn.LocalResponseNorm(n=5, groups=2),
+        np.s_[3:6, 1, 2],
     ),
     "nn.SpatialResponseNorm(n=3)": (lambda: nn.SpatialResponseNorm(n=3), np.s_[3, 0:3, 1:4]),
     "the layer of the post, n = 3": (lambda: KerasPostLRN(n=3), np.s_[:, 0:3, 1:4]),
-}  # fmt: skip
+}
 
 
 @exercise(
     "08.4",
     "What does one output see?",
     hints=(
-        "The gradient of one output with respect to the whole input is zero exactly where that "
-        "output does not look.",
-        "Make t = tn.tensor(x, requires_grad=True), apply the layer, and take one number of the "
-        "output: layer(t)[0, c, h, w]. It has backward().",
+        "The gradient of one output with respect to the input is zero exactly at the inputs that "
+        "this output does not depend on.",
+        "Make t = tn.tensor(x, requires_grad=True), apply the layer, take one number of the "
+        "output, layer(t)[0, c, h, w], and call its backward().",
         "Afterwards t.grad has the shape of x; return t.grad[0] != 0.",
     ),
 )
 def sees(answer: Any) -> None:
-    """Write my_sees(layer, x, c, h, w): a mask (C, H, W), True where y[0, c, h, w] looks.
+    """Write my_sees(layer, x, c, h, w): a mask (C, H, W), True where y[0, c, h, w] depends.
 
-    x is an array (1, C, H, W), and y = layer(x).
+    x is an array (1, C, H, W), and y = layer(x). True marks the inputs that this output depends on.
     """
     x = np.random.default_rng(0).uniform(1, 2, (1, 6, 5, 4))
     for name, (make, places) in LAYERS.items():
@@ -262,11 +278,11 @@ def sees(answer: Any) -> None:
         wanted[places] = True
         got = np.asarray(answer(make(), x, *PLACE))
         if got.shape != (6, 5, 4) or (got.astype(bool) != wanted).any():
-            why = "Ask for the gradient of one output, y[0, c, h, w], not of a sum of outputs."
+            why = "Take the gradient of one output, y[0, c, h, w], not of a sum of outputs."
             if got.shape == (1, 6, 5, 4):
                 why = "x has one picture: the mask is that of t.grad[0], (C, H, W)."
             elif got.shape == wanted.shape and not (got.astype(bool) & ~wanted).any():
-                why = "A slope may be negative: ask for != 0, not for > 0."
+                why = "A gradient may be negative: test != 0, not > 0."
             raise Wrong(
                 f"for {name}, an input of 6 channels of 5x4 pixels, and the output at c = 3, "
                 f"h = 1, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
@@ -275,13 +291,14 @@ def sees(answer: Any) -> None:
 
 
 def _seen(mask: Array) -> str:
-    """Return in words where a mask is true."""
+    """Describe in words where a mask is true."""
     if mask.shape != (6, 5, 4):
         return f"an array of shape {mask.shape}"
     places = np.argwhere(mask)
     if not len(places):
-        return "nothing"
-    low, high = places.min(axis=0), places.max(axis=0)
+        return "no input"
+    low = places.min(axis=0)
+    high = places.max(axis=0)
     ranges = [f"{a} to {b}" if a < b else f"{a}" for a, b in zip(low, high, strict=True)]
     count = f"{len(places)} number{'s' * (len(places) > 1)}"
     return f"{count} (channels {ranges[0]}, rows {ranges[1]}, columns {ranges[2]})"

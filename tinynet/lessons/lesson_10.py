@@ -1,4 +1,4 @@
-"""The exercises of lesson 10: data augmentation."""
+"""Exercises of lesson 10: data augmentation."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     "How many pictures are in one?",
     hints=(
         "A window of `size` pixels in `side` pixels can begin at 0, 1, ..., side - size.",
-        "That is side - size + 1 places along each axis, and each window can be mirrored or not.",
+        "That is side - size + 1 positions along each axis; each window may be mirrored or not.",
     ),
 )
 def pictures_in_one(answer: Any) -> None:
     """Write my_pictures_in_one(side, size): how many crops, mirrored or not, one picture holds."""
-    expect(answer(3, 3), 2, "side 3, size 3", "One place, and its mirror image.")
+    expect(answer(3, 3), 2, "side 3, size 3", "One position, and its mirror image.")
     expect(
-        answer(4, 3), 8, "side 4, size 3",
-        "Windows begin at 0 or 1: two places on each axis, four in all, each with a mirror image.",
-    )  # fmt: skip
+        answer(4, 3),
+        8,
+        "side 4, size 3",
+        "Windows begin at 0 or 1: two positions on each axis, four in all, each also mirrored.",
+    )
     expect(
-        answer(256, 224), 2178, "side 256, size 224",
-        "Both ends count: 0 to 32 are 33 places. The paper says 2048, which is 32 * 32 * 2.",
-    )  # fmt: skip
+        answer(256, 224),
+        2178,
+        "side 256, size 224",
+        "Both ends count: 0 to 32 are 33 positions. The paper says 2048, which is 32 * 32 * 2.",
+    )
 
 
 @pictures_in_one.solution
@@ -43,9 +47,9 @@ def my_pictures_in_one(side, size):
     hints=(
         "Make a list of pixels first: images.transpose(1, 0, 2, 3).reshape(C, -1) has a row for "
         "each channel.",
-        "Subtract the mean of each row; the covariance is pixels @ pixels.T / their number, C x C.",
-        "np.linalg.eigh gives eigenvalues in rising order, and a direction in each *column*. "
-        "Reverse both with [::-1] and [:, ::-1]; deviations are the square roots.",
+        "Subtract each row's mean; the covariance, C x C, is pixels @ pixels.T / M for M pixels.",
+        "np.linalg.eigh gives eigenvalues in ascending order, and a direction in each *column*. "
+        "Reverse both with [::-1] and [:, ::-1]; the deviations are the square roots.",
     ),
 )
 def colour_basis(answer: Any) -> None:
@@ -58,31 +62,40 @@ def colour_basis(answer: Any) -> None:
     got = _pair(answer(four))
     case = "four pixels of two channels, (13, 13), (7, 7), (11, 9), (9, 11)"
     expect(
-        got[0], [3, 1], f"{case}: deviations",
-        "The covariance is [[5, 4], [4, 5]], with the eigenvalues 9 and 1; a deviation is a "
-        "square root, and the largest comes first. Did you subtract the mean?",
-    )  # fmt: skip
+        got[0],
+        [3, 1],
+        f"{case}: deviations",
+        "The covariance is [[5, 4], [4, 5]], with the eigenvalues 9 and 1. A deviation is the "
+        "square root of one; the largest comes first. Did you subtract the mean?",
+    )
     expect(
-        np.abs(got[1]), np.full((2, 2), np.sqrt(0.5)), f"{case}: vectors, signs aside",
-        "Mostly both channels change together: the first direction is (1, 1) / sqrt(2).",
-    )  # fmt: skip
+        np.abs(got[1]),
+        np.full((2, 2), np.sqrt(0.5)),
+        f"{case}: vectors, up to sign",
+        "The two channels mostly vary together: the first direction is (1, 1) / sqrt(2).",
+    )
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
     images[:, 1] = (images[:, 0] + images[:, 1]) / 2
-    got, wanted = _pair(answer(images)), data.colour_basis(images)
+    got = _pair(answer(images))
+    wanted = data.colour_basis(images)
     expect(
-        got[0], wanted[0], "random colours: deviations",
-        "Largest first; over all pixels. A row of pixels is one channel of all pictures: the "
-        "channels' axis must come to the front before reshape.",
-    )  # fmt: skip
+        got[0],
+        wanted[0],
+        "random colours: deviations",
+        "Largest first; over all pixels. A row of pixels is one channel of all pictures: move the "
+        "channel axis to the front before reshape.",
+    )
     expect(
-        np.abs(got[1]), np.abs(wanted[1]), "random colours: vectors, signs aside",
-        "A direction is a column of what eigh returns, and reverses with the eigenvalues.",
-    )  # fmt: skip
+        np.abs(got[1]),
+        np.abs(wanted[1]),
+        "random colours: vectors, up to sign",
+        "A direction is a column of eigh's second result. Reverse columns with eigenvalues.",
+    )
 
 
 def _pair(result: Any) -> Any:
     if not isinstance(result, tuple) or len(result) != 2:
-        raise Wrong("it must return two arrays: deviations, vectors.")
+        raise Wrong("return two arrays: deviations, vectors.")
     return result
 
 
@@ -103,7 +116,7 @@ def my_colour_basis(images):
         "The four corners begin at row 0 or H - size, and column 0 or W - size; the centre at "
         "(H - size) // 2, (W - size) // 2.",
         "Collect five windows images[:, :, row : row + size, column : column + size] in a list.",
-        "A mirrored window is window[..., ::-1]. np.stack(list) puts the views in front.",
+        "A mirrored window is window[..., ::-1]. np.stack(list) adds the views' axis in front.",
     ),
 )
 def ten_views(answer: Any) -> None:
@@ -120,22 +133,27 @@ def ten_views(answer: Any) -> None:
     for view in range(10):
         mirrored = "" if view < 5 else ", mirrored"
         expect(
-            got[view, 0, 0], wanted[view, 0, 0],
+            got[view, 0, 0],
+            wanted[view, 0, 0],
             f"a 4x4 picture of 0 to 15 in rows, size 2, view {view} ({names[view % 5]}{mirrored})",
-            "Mirroring reverses the columns, never the rows." if view >= 5 else
-            "The five views as they are come first, in this order, and then the five mirrored.",
-        )  # fmt: skip
+            "Mirroring reverses the columns, never the rows."
+            if view >= 5
+            else "The five unmirrored views come first, in this order, then the five mirrored.",
+        )
     images = np.random.default_rng(0).random((2, 3, 7, 9))
     expect(
-        answer(images, 4), data.ten_views(images, 4), "random pictures (2, 3, 7, 9), size 4",
-        "They are 7 high and 9 wide. The centre begins at row (7 - 4) // 2 = 1, column 2.",
-    )  # fmt: skip
+        answer(images, 4),
+        data.ten_views(images, 4),
+        "random pictures (2, 3, 7, 9), size 4",
+        "The pictures are 7 high and 9 wide. The centre begins at row (7 - 4) // 2 = 1, column 2.",
+    )
 
 
 @ten_views.solution
 def my_ten_views(images, size):
     H, W = images.shape[2:]
-    bottom, right = H - size, W - size
+    bottom = H - size
+    right = W - size
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]
     views = [images[:, :, r : r + size, c : c + size] for r, c in corners]
     return np.stack(views + [view[..., ::-1] for view in views])

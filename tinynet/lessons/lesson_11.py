@@ -1,4 +1,4 @@
-"""The exercises of lesson 11: momentum SGD."""
+"""Exercises of lesson 11: momentum SGD."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ AT = "w = 1, v = 0, g = 0.5, momentum 0.9, weight decay 0.0005"
 
 
 def _walk(step: Any) -> list[float]:
-    """Return where five steps lead from w = 1."""
-    w, v, path = 1.0, 0.0, []
+    """Return the weights after each of five steps from w = 1."""
+    w = 1.0
+    v = 0.0
+    path = []
     for lr in RATES:
         w, v = step(w, v, 0.5, lr, 0.9, 0.0005)
         path.append(w)
@@ -26,8 +28,7 @@ def _walk(step: Any) -> list[float]:
     "11.1",
     "One step, as the paper writes it",
     hints=(
-        "First the gradient with the weight decay in it: g + weight_decay * w, with the w from "
-        "before the step.",
+        "First the gradient with weight decay: g + weight_decay * w, with the old w.",
         "Then the velocity: momentum * v - lr * (that). The lr is inside.",
         "Then w + v, with the new v. Return both: (w, v).",
     ),
@@ -35,26 +36,30 @@ def _walk(step: Any) -> list[float]:
 def momentum_step(answer: Any) -> None:
     """Write my_momentum_step(w, v, g, lr, momentum, weight_decay): the new (w, v)."""
     expect(
-        answer(1.0, 0.0, 0.5, 0.1, 0.0, 0.0), (0.95, -0.05),
+        answer(1.0, 0.0, 0.5, 0.1, 0.0, 0.0),
+        (0.95, -0.05),
         "w = 1, v = 0, g = 0.5, lr = 0.1, no momentum, no decay",
-        "Then a step is -lr * g: downhill.",
-    )  # fmt: skip
+        "Without momentum and decay a step is -lr * g: downhill.",
+    )
     expect(
-        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0), (1.13, 0.13),
+        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0),
+        (1.13, 0.13),
         "w = 1, v = 0.2, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "0.9 * 0.2 - 0.1 * 0.5 = 0.13, and w moves by the *new* v.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5), (0.95, -0.05),
+        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5),
+        (0.95, -0.05),
         "w = 1, v = 0, g = 0, lr = 0.1, momentum 0.9, decay 0.5",
         "Without a gradient the decay pulls w towards 0: v = -lr * decay * w.",
-    )  # fmt: skip
+    )
     expect(
-        _walk(answer), [0.994995, 0.985485525, 0.9719220701, 0.9592144747, 0.9472771593],
+        _walk(answer),
+        [0.994995, 0.985485525, 0.9719220701, 0.9592144747, 0.9472771593],
         f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
-        "After the third step lr falls to a tenth, but the velocity is still the old one.",
+        "After the third step lr falls to a tenth, but the velocity keeps its old size.",
         tolerance=1e-9,
-    )  # fmt: skip
+    )
 
 
 @momentum_step.solution
@@ -67,36 +72,40 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
     "11.2",
     "The same in PyTorch's order",
     hints=(
-        "Here v is a sum of gradients: momentum * v + (g + weight_decay * w). No lr yet.",
-        "The lr comes when w moves: w - lr * v, with the new v.",
+        "Here v is a sum of gradients: momentum * v + (g + weight_decay * w), without lr.",
+        "The lr is applied when w is updated: w - lr * v, with the new v.",
     ),
 )
 def torch_step(answer: Any) -> None:
     """Write my_torch_step(w, v, g, lr, momentum, weight_decay): the new (w, v).
 
-    v sums gradients; lr comes when w moves.
+    v sums gradients; lr is applied when w is updated.
     """
     expect(
-        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0), (0.95, 0.5),
+        answer(1.0, 0.0, 0.5, 0.1, 0.9, 0.0),
+        (0.95, 0.5),
         "w = 1, v = 0, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "v is a sum of gradients, so it points uphill; w moves against it.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0), (0.932, 0.68),
+        answer(1.0, 0.2, 0.5, 0.1, 0.9, 0.0),
+        (0.932, 0.68),
         "w = 1, v = 0.2, g = 0.5, lr = 0.1, momentum 0.9, no decay",
         "v becomes 0.9 * 0.2 + 0.5, and w moves by lr times the *new* v.",
-    )  # fmt: skip
+    )
     expect(
-        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5), (0.95, 0.5),
+        answer(1.0, 0.0, 0.0, 0.1, 0.9, 0.5),
+        (0.95, 0.5),
         "w = 1, v = 0, g = 0, lr = 0.1, momentum 0.9, decay 0.5",
         "The decay is part of the gradient, weight_decay * w, so it goes into v as well.",
-    )  # fmt: skip
+    )
     expect(
-        _walk(answer), [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
+        _walk(answer),
+        [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
         f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
-        "As long as lr is constant it is the paper's path. When lr falls, all of v falls with it.",
+        "With a constant lr the path equals the paper's. When lr falls, the whole step falls.",
         tolerance=1e-9,
-    )  # fmt: skip
+    )
 
 
 @torch_step.solution
@@ -115,16 +124,27 @@ def my_torch_step(w, v, g, lr, momentum, weight_decay):
 )
 def keras_rate(answer: Any) -> None:
     """Write my_keras_rate(lr, decay, step): the rate of a step under SGD(lr, decay=decay)."""
-    expect(answer(0.01, 0.5, 0), 0.01, "lr = 0.01, decay = 0.5, step 0", "Nothing yet.", 1e-12)
     expect(
-        answer(0.01, 0.5, 2), 0.005, "lr = 0.01, decay = 0.5, step 2",
-        "The divisor is 1 + 0.5 * 2 = 2.", 1e-12,
-    )  # fmt: skip
+        answer(0.01, 0.5, 0),
+        0.01,
+        "lr = 0.01, decay = 0.5, step 0",
+        "At step 0 the rate is still lr.",
+        1e-12,
+    )
     expect(
-        answer(1.0, 0.5, 18), 0.1, "lr = 1, decay = 0.5, step 18",
+        answer(0.01, 0.5, 2),
+        0.005,
+        "lr = 0.01, decay = 0.5, step 2",
+        "The divisor is 1 + 0.5 * 2 = 2.",
+        1e-12,
+    )
+    expect(
+        answer(1.0, 0.5, 18),
+        0.1,
+        "lr = 1, decay = 0.5, step 18",
         "The divisor is 1 + 0.5 * 18 = 10: it grows by the same amount each step, and the rate "
         "never becomes 0 or negative.",
-    )  # fmt: skip
+    )
 
 
 @keras_rate.solution
@@ -137,17 +157,16 @@ def my_keras_rate(lr, decay, step):
     "A learning rate range test",
     hints=(
         "Loop over the rates and call step(rate) once for each; collect what it returns.",
-        "Stop when the loss is not finite, or larger than twice the lowest loss so far: before you "
-        "append it.",
-        "np.isfinite(loss) is False for nan and infinity. The very first loss has nothing to be "
+        "Stop before appending a loss that is not finite, or larger than twice the lowest so far.",
+        "np.isfinite(loss) is False for nan and infinity. The first loss has nothing to be "
         "compared with.",
     ),
 )
 def range_test(answer: Any) -> None:
-    """Write my_range_test(step, rates): the losses of step(rate) for rising rates, until it breaks.
+    """Write my_range_test(step, rates): the losses of step(rate) for rising rates.
 
-    It breaks where a loss is not finite, or more than twice the lowest so far. That loss is left
-    out, and step is not called again.
+    Training diverges where a loss is not finite, or more than twice the lowest so far. Leave that
+    loss out, and do not call step again.
     """
 
     def asked(losses: list[float], calls: int, why: str) -> None:
@@ -168,11 +187,11 @@ def range_test(answer: Any) -> None:
                 f"the first {calls}, in their order.\n  Every call of step moves the weights."
             )
 
-    asked([3.0, 2.0, 1.0], 3, "Nothing breaks: all losses are returned.")
+    asked([3.0, 2.0, 1.0], 3, "No divergence: all losses are returned.")
     asked([3.0, 2.0, 3.5, 4.5, 1.0], 4, "4.5 is more than twice 2; 3.5 was not.")
-    asked([3.0, math.nan, 1.0], 2, "A loss that is not finite is a broken run.")
-    asked([math.inf, 1.0], 1, "Even the first loss may be broken; then nothing is left.")
-    asked([2.0, 4.0, 1.0], 3, "4 is twice 2, and not more than that.")
+    asked([3.0, math.nan, 1.0], 2, "A loss that is not finite means divergence.")
+    asked([math.inf, 1.0], 1, "Even the first loss may be infinite; then the list is empty.")
+    asked([2.0, 4.0, 1.0], 3, "4 is exactly twice 2, not more.")
     asked([2.0, 5.0, 1.0], 2, "The first loss is the lowest so far: 5 is more than twice 2.")
 
 

@@ -1,4 +1,4 @@
-"""The exercises of lesson 12: AlexNet, counted."""
+"""Exercises of lesson 12: counting AlexNet's neurons, parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PAPER = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel
     "12.1",
     "How many neurons?",
     hints=(
-        "Carry the side of the maps along. A convolution and a pool change it: so many windows "
-        "fit, rounded up.",
+        "Keep track of the side of the maps. A convolution or a pool changes it to the number of "
+        "windows that fit, rounded up.",
         "-(-a // b) is a / b rounded up: side = -(-(side + 2 * padding - kernel) // stride) + 1. "
         "A pool has no padding.",
         "A convolution has filters * side * side neurons, a fully connected layer as many as it "
-        "has outputs. A pool only passes on what it was given.",
+        "has outputs. A pool has no neurons.",
     ),
 )
 def neurons_of(answer: Any) -> None:
-    """Write my_neurons(plan, side): a list, the neurons of each layer that has weights.
+    """Write my_neurons(plan, side): a list: the number of neurons of each layer with weights.
 
     plan lists ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride) and
     ("fc", outputs). Sizes round up, as in the code of 2012.
@@ -42,19 +42,26 @@ def neurons_of(answer: Any) -> None:
     cases = (
         ([("fc", 2)], 5, [2], "A fully connected layer has a neuron for each output."),
         ([("conv", 4, 3, 1, 0, 1)], 5, [36], "Windows of 3 fit 3 times into 5: 4 maps of 3 x 3."),
-        ([("conv", 4, 3, 1, 0, 2)], 5, [36], "Groups decide what a filter sees, not how often."),
+        ([("conv", 4, 3, 1, 0, 2)], 5, [36], "Groups limit the channels of a filter, not places."),
         ([("conv", 1, 3, 1, 1, 1)], 5, [25], "Padding counts on both sides: 7 pixels, 5 windows."),
-        ([("conv", 1, 3, 2, 0, 1)], 6, [9], "Rounding up, a third window hangs over the edge."),
+        ([("conv", 1, 3, 2, 0, 1)], 6, [9], "Rounded up: a third window extends past the edge."),
         (
-            [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)], 7, [18],
-            "The pool has no weights, so no neurons of its own; but it leaves 3 x 3.",
+            [("pool", 3, 2), ("conv", 2, 1, 1, 0, 1)],
+            7,
+            [18],
+            "The pool has no weights, so it has no neurons; but its output is 3 x 3.",
         ),
-        ([("pool", 3, 2), ("conv", 1, 1, 1, 0, 1)], 8, [16], "Pools round up too: 4 windows of 3."),
-    )  # fmt: skip
+        ([("pool", 3, 2), ("conv", 1, 1, 1, 0, 1)], 8, [16], "Pools round up too: 4 windows."),
+    )
     for plan, side, wanted, why in cases:
         expect(answer(plan, side), wanted, f"plan = {plan}, side {side}", why)
     wanted = [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
-    expect(answer(PAPER, 224), wanted, "the paper's plan, side 224", "The pools come in between.")
+    expect(
+        answer(PAPER, 224),
+        wanted,
+        "the paper's plan, side 224",
+        "Did you apply the pools between the layers?",
+    )
 
 
 @neurons_of.solution
@@ -76,34 +83,41 @@ def my_neurons(plan, side):
     "What does one layer cost?",
     hints=(
         "One filter sees inputs // groups channels through kernel x kernel pixels.",
-        "There are `outputs` filters, and each has one bias, wherever it is applied.",
-        "Each filter is applied at every place: multiply_adds = weights * places. The biases are "
-        "additions; nobody counts them.",
+        "There are `outputs` filters; each has one bias, shared by all positions.",
+        "Each filter is applied at every position: multiply_adds = weights * places. Additions of "
+        "biases are not counted.",
     ),
 )
 def layer_cost(answer: Any) -> None:
     """Write my_layer_cost(inputs, outputs, kernel, places, groups): (parameters, multiply-adds).
 
-    A filter is kernel x kernel pixels wide and applied at so many places. A fully connected layer
-    is one with kernel = places = 1.
+    A filter is kernel x kernel pixels and is applied at `places` positions. A fully connected layer
+    has kernel = places = 1.
     """
     expect(
-        answer(1, 1, 3, 4, 1), (10, 36), "1 input, 1 filter of 3x3, 4 places",
-        "9 weights and 1 bias, shared by all places; 9 multiply-adds at each of the 4 places.",
-    )  # fmt: skip
+        answer(1, 1, 3, 4, 1),
+        (10, 36),
+        "1 input, 1 filter of 3x3, 4 places",
+        "9 weights and 1 bias, shared by all positions; 9 multiply-adds at each of 4 positions.",
+    )
     expect(
-        answer(4, 2, 1, 1, 1), (10, 8), "4 inputs, 2 outputs, kernel 1, 1 place",
+        answer(4, 2, 1, 1, 1),
+        (10, 8),
+        "4 inputs, 2 outputs, kernel 1, 1 place",
         "A fully connected layer: 4 * 2 weights, 2 biases.",
-    )  # fmt: skip
+    )
     expect(
-        answer(4, 2, 1, 1, 2), (6, 4), "4 inputs, 2 outputs, kernel 1, 1 place, 2 groups",
+        answer(4, 2, 1, 1, 2),
+        (6, 4),
+        "4 inputs, 2 outputs, kernel 1, 1 place, 2 groups",
         "Each filter sees only the 2 channels of its group.",
-    )  # fmt: skip
+    )
     expect(
-        answer(48 + 48, 256, 5, 27 * 27, 2), (307_456, 223_948_800),
+        answer(48 + 48, 256, 5, 27 * 27, 2),
+        (307_456, 223_948_800),
         "conv2 of AlexNet: 96 inputs, 256 filters of 5x5, 27x27 places, 2 groups",
-        "256 * 48 * 5 * 5 weights and 256 biases; the weights are used at each of 729 places.",
-    )  # fmt: skip
+        "256 * 48 * 5 * 5 weights and 256 biases; the weights are used at 729 positions.",
+    )
 
 
 @layer_cost.solution
@@ -120,12 +134,11 @@ def _without_groups(plan: list[Any]) -> list[Any]:
     "12.3",
     "Count a whole network",
     hints=(
-        "Carry two numbers along: how many channels there are, and the side of the maps. Sizes "
-        'round "up".',
-        "A pool changes the side and costs nothing. A convolution changes the side, then costs "
-        "layer_cost(channels, filters, kernel, side * side, groups), then channels = filters.",
-        "The first fully connected layer sees channels * side * side numbers; after it set side = "
-        "1 and channels = its outputs, and the next one needs no special case.",
+        "Keep track of two numbers: the channels and the side of the maps. Sizes round up.",
+        "A pool changes the side and costs nothing. A convolution changes the side, costs "
+        "layer_cost(channels, filters, kernel, side * side, groups) and sets channels = filters.",
+        "The first fully connected layer has channels * side * side inputs. After it set side = 1 "
+        "and channels = its outputs; then the next one needs no special case.",
     ),
 )
 def count(answer: Any) -> None:
@@ -135,37 +148,50 @@ def count(answer: Any) -> None:
     ("fc", outputs). Sizes round up, as in the code of 2012.
     """
     expect(
-        answer([("fc", 2)], 3, 1), (8, 6), 'plan = [("fc", 2)], 3 channels, side 1',
+        answer([("fc", 2)], 3, 1),
+        (8, 6),
+        'plan = [("fc", 2)], 3 channels, side 1',
         "3 * 2 weights and 2 biases.",
-    )  # fmt: skip
+    )
     small = [("conv", 2, 3, 1, 0, 1), ("pool", 2, 2), ("fc", 5)]
     expect(
-        answer(small, 1, 4), (20 + 15, 72 + 10), f"plan = {small}, 1 channel, side 4",
-        "The convolution makes 2x2 maps, the pool 1x1: the fc layer sees 2 numbers.",
-    )  # fmt: skip
+        answer(small, 1, 4),
+        (20 + 15, 72 + 10),
+        f"plan = {small}, 1 channel, side 4",
+        "The convolution makes 2x2 maps, the pool 1x1: the fc layer has 2 inputs.",
+    )
     odd = [("pool", 2, 2), ("fc", 1)]
     expect(
-        answer(odd, 1, 5), (10, 9), f"plan = {odd}, 1 channel, side 5",
-        "Rounding up, a pool of 2 every 2 makes 3 of 5; the fc layer sees 3 * 3 numbers.",
-    )  # fmt: skip
+        answer(odd, 1, 5),
+        (10, 9),
+        f"plan = {odd}, 1 channel, side 5",
+        "With rounding up, a 2x2 pool with stride 2 turns 5 into 3; the fc layer has 3 * 3 inputs.",
+    )
     over = [("conv", 1, 2, 2, 0, 1)]
     expect(
-        answer(over, 1, 5), (5, 36), f"plan = {over}, 1 channel, side 5",
-        "Convolutions round up too: windows of 2 begin at 0, 2 and 4, so there are 3 * 3 places.",
-    )  # fmt: skip
+        answer(over, 1, 5),
+        (5, 36),
+        f"plan = {over}, 1 channel, side 5",
+        "Convolutions round up too: windows of 2 begin at 0, 2 and 4, so 3 * 3 positions.",
+    )
     padded = [("conv", 2, 3, 1, 1, 2), ("fc", 1)]
     expect(
-        answer(padded, 2, 2), (20 + 9, 72 + 8), f"plan = {padded}, 2 channels, side 2",
+        answer(padded, 2, 2),
+        (20 + 9, 72 + 8),
+        f"plan = {padded}, 2 channels, side 2",
         "With padding 1 on both sides the maps stay 2x2. Two groups: a filter sees one channel.",
-    )  # fmt: skip
+    )
     expect(
-        answer(PAPER, 3, 224), (60_965_224, 724_406_816), "the paper's plan, 3 channels, side 224",
-        "All its parts were right above. conv2, conv4 and conv5 have two groups.",
-    )  # fmt: skip
+        answer(PAPER, 3, 224),
+        (60_965_224, 724_406_816),
+        "the paper's plan, 3 channels, side 224",
+        "The small cases above were right. conv2, conv4 and conv5 have two groups.",
+    )
     expect(
-        answer(_without_groups(PAPER), 3, 224), (62_378_344, 1_135_256_096),
+        answer(_without_groups(PAPER), 3, 224),
+        (62_378_344, 1_135_256_096),
         "the same plan with one group everywhere",
-    )  # fmt: skip
+    )
 
 
 @count.solution
@@ -179,7 +205,9 @@ def my_count(plan, channels, side):
             outputs, kernel, stride, padding, groups = row
             side = -(-(side + 2 * padding - kernel) // stride) + 1
         else:
-            outputs, kernel, groups = row[0], 1, 1
+            outputs = row[0]
+            kernel = 1
+            groups = 1
             channels, side = channels * side * side, 1
         new = my_layer_cost(channels, outputs, kernel, side * side, groups)
         parameters, multiply_adds = parameters + new[0], multiply_adds + new[1]
@@ -188,14 +216,17 @@ def my_count(plan, channels, side):
 
 
 LINES = {  # letter: (whether it is wrong, why)
-    "A": (True, "windows that fit: (224 - 11) // 4 + 1 = 54. 55 takes rounding up, or 227 pixels."),
+    "A": (True, "(224 - 11) // 4 + 1 = 54 windows fit. 55 needs rounding up, or 227 pixels."),
     "B": (False, "3 * 3 * 256 * 384 = 884,736: conv3 sees both towers."),
     "C": (True, "pool5 comes first and leaves 6x6: 6 * 6 * 256 * 4096 = 37,748,736."),
-    "D": (True, "that is one tower; conv2, conv4 and conv5 see half, which leaves 60,965,224."),
+    "D": (
+        True,
+        "62.4 million is one tower. Two towers have 60,965,224: conv2, 4 and 5 see half the maps.",
+    ),
     "E": (False, "724,406,816 in all, and 665,784,864 of them in the five convolutions."),
     "F": (True, "55 * 55 * 96 = 290,400. 253,440 is 55 * 48 * 96."),
-    "G": (False, "(13 - 3) // 2 + 1 = 6, and nothing is rounded."),
-    "H": (True, "15.4 % is seven nets on the validation set; on the test set they had 15.3 %."),
+    "G": (False, "(13 - 3) // 2 + 1 = 6, exactly, without rounding."),
+    "H": (True, "15.4 % is for seven nets on the validation set; on the test set they had 15.3 %."),
 }
 
 
@@ -204,13 +235,14 @@ LINES = {  # letter: (whether it is wrong, why)
     "Which lines are wrong?",
     value=True,
     hints=(
-        "Four of the eight need nothing but the size and the cost of one layer: A, B, C and G.",
-        "D and E are sums over all layers. For F multiply: places along both axes, times filters.",
-        "H is in the table above: look at which pictures each number was measured on.",
+        "Four of the eight need only the size or the cost of one layer: A, B, C and G.",
+        "D and E are sums over all layers. For F multiply the positions along both axes by the "
+        "number of filters.",
+        "H is in the table above: check on which pictures each number was measured.",
     ),
 )
 def wrong_lines(answer: Any) -> None:
-    """Give the set of letters of the wrong lines, such as {"A", "B"}."""
+    """Give the letters of the wrong lines as a set, such as {"A", "B"}."""
     found = {str(letter).upper() for letter in answer}
     strangers = sorted(found - LINES.keys())
     if strangers:

@@ -1,4 +1,4 @@
-"""The exercises of lesson 13: two GPUs."""
+"""Exercises of lesson 13: grouped convolutions and two GPUs."""
 
 import math
 
@@ -14,8 +14,8 @@ from tinynet.lessons.exercise import Wrong, exercise, expect, small
     "A grouped convolution is block-diagonal",
     hints=(
         "Begin with zeros of shape (OC, C, KH, KW), where C is groups times weight.shape[1].",
-        "Group g has the filters g*OC/G up to (g + 1)*OC/G. They see the channels g*C/G up to "
-        "(g + 1)*C/G, and no others.",
+        "Group g has the filters g*OC/G up to (g + 1)*OC/G. They see only the channels "
+        "g*C/G up to (g + 1)*C/G.",
         "dense[g*o : (g + 1)*o, g*c : (g + 1)*c] = weight[g*o : (g + 1)*o] with o = OC // groups "
         "and c = weight.shape[1].",
     ),
@@ -27,26 +27,32 @@ def ungrouped(answer):
     """
     weight = np.array([[1.0], [2.0]]).reshape(2, 1, 1, 1)
     expect(
-        np.squeeze(answer(weight, 2)), [[1, 0], [0, 2]], "weights 1 and 2 of 1x1 filters, groups=2",
-        "Filter 0 sees channel 0 only, filter 1 channel 1: zeros elsewhere.",
-    )  # fmt: skip
+        np.squeeze(answer(weight, 2)),
+        [[1, 0], [0, 2]],
+        "weights 1 and 2 of 1x1 filters, groups=2",
+        "Filter 0 sees channel 0 only, filter 1 sees channel 1 only: zeros elsewhere.",
+    )
     weight = np.arange(1.0, 5).reshape(4, 1, 1, 1)
     expect(
-        np.squeeze(answer(weight, 2)), [[1, 0], [2, 0], [0, 3], [0, 4]],
+        np.squeeze(answer(weight, 2)),
+        [[1, 0], [2, 0], [0, 3], [0, 4]],
         "weights 1, 2, 3 and 4 of 1x1 filters, groups=2",
         "Four filters in two groups: the first two see channel 0, the last two channel 1. The "
         "block of a group has OC / G rows and C / G columns.",
-    )  # fmt: skip
+    )
     rng = np.random.default_rng(0)
-    weight, x = rng.standard_normal((3, 2, 3, 2)), tn.tensor(rng.standard_normal((2, 6, 5, 5)))
+    weight = rng.standard_normal((3, 2, 3, 2))
+    x = tn.tensor(rng.standard_normal((2, 6, 5, 5)))
     right = F.conv2d(x, tn.tensor(weight), groups=3).numpy()
     dense = answer(weight, 3)
     if np.shape(dense) != (3, 6, 3, 2):
         raise Wrong(f"for weight (3, 2, 3, 2), groups=3: expected (3, 6, 3, 2), got {small(dense)}")
     expect(
-        F.conv2d(x, tn.tensor(dense)).numpy(), right, "a convolution with it, and with groups=3",
-        "The blocks stand on the diagonal, in the order of the groups.",
-    )  # fmt: skip
+        F.conv2d(x, tn.tensor(dense)).numpy(),
+        right,
+        "your dense weight instead of groups=3",
+        "The blocks lie on the diagonal, in the order of the groups.",
+    )
 
 
 @ungrouped.solution
@@ -63,16 +69,16 @@ def my_ungrouped(weight, groups):
     "13.2",
     "The way back of an exchange",
     hints=(
-        "Forward both towers got the maps of both. So the maps of tower i were used twice: in "
+        "In forward, both towers got the maps of both. So the maps of tower i were used twice: in "
         "tower 0 and in tower 1.",
-        "Paths add up: the gradient of tower i's maps is the sum of its part in both gradients.",
+        "Gradients add up: the gradient of tower i's maps is the sum of its parts in both gys.",
         "both = gys[0] + gys[1]; half = both.shape[1] // 2; then [both[:, :half], both[:, half:]]",
     ),
 )
 def exchange_backward(answer):
-    """Write my_exchange_backward(gys): from both towers' (N, C, ...) to two of (N, C/2, ...).
+    """Write my_exchange_backward(gys): from two (N, C, ...) gradients to two of (N, C/2, ...).
 
-    Tower 0 made the first half of the channels, tower 1 the second; it returns a list of two.
+    Tower 0 made the first half of the channels, tower 1 the second. Return a list of two.
     """
     gys = [np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]
     got = answer(gys)
@@ -80,16 +86,18 @@ def exchange_backward(answer):
         raise Wrong(f"for two gradients: expected a list of two arrays, got {small(got)}.")
     for i, expected in enumerate(([[11]], [[22]])):
         expect(
-            got[i], expected, f"gys = [[1, 2]] and [[10, 20]], tower {i}",
-            f"Map {i} was used in both towers: its gradients are added.",
-        )  # fmt: skip
+            got[i],
+            expected,
+            f"gys = [[1, 2]] and [[10, 20]], tower {i}",
+            f"Map {i} was used in both towers: add its two gradients.",
+        )
     rng = np.random.default_rng(0)
     gys = [rng.standard_normal((2, 6, 3, 3)) for _ in range(2)]
     got = answer(gys)
     for i in (0, 1):
         truth = (gys[0] + gys[1])[:, 3 * i : 3 * i + 3]
         expect(
-            got[i], truth, f"random gradients (2, 6, 3, 3), tower {i}", "Halves of the channels."
+            got[i], truth, f"random gradients (2, 6, 3, 3), tower {i}", "Split along the channels."
         )
 
 
@@ -104,13 +112,13 @@ def my_exchange_backward(gys):
     "13.3",
     "Bytes that cross",
     hints=(
-        "Only the layers in `sees` get the other tower's maps; all others cost nothing.",
-        "A float32 has 4 bytes. One tower sends math.prod(shape) of them for a picture.",
+        "Only the layers in `sees` get the other tower's maps; the others transfer nothing.",
+        "A float32 has 4 bytes. One tower sends math.prod(shape) of them per picture.",
         "Both towers send: {layer: 2 * 4 * batch * math.prod(maps[layer]) for layer in sees}",
     ),
 )
 def bytes_forward(answer):
-    """Write my_bytes_forward(maps, sees, batch): bytes that cross into each of sees, float32."""
+    """Write my_bytes_forward(maps, sees, batch): bytes sent into each layer in `sees`, float32."""
     maps = {"conv2": (2, 3, 3), "conv3": (4, 2, 2), "fc6": (5,)}
     for sees, batch, expected in (
         (["conv3"], 1, {"conv3": 128}),

@@ -1,4 +1,4 @@
-"""The exercises of lesson 15: look inside."""
+"""Exercises of lesson 15: looking inside a trained network."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ from tinynet.lessons.exercise import exercise, expect
     hints=(
         "The map has one value for each window: (H - k) // s + 1 rows of them, as in pooling.",
         "For each (i, j) take image.copy() and set [:, s*i : s*i + k, s*j : s*j + k] to fill. "
-        "Collect the copies and ask score once, for all of them.",
+        "Collect the copies and call score once, for all of them.",
         "return score(image[None])[0] - score(np.stack(copies)).reshape(OH, OW)",
     ),
 )
 def occlusion_map(answer):
-    """Write my_occlusion_map(score, image, k, s, fill): how much the score drops by each window.
+    """Write my_occlusion_map(score, image, k, s, fill): the drop of the score for each window.
 
-    image is (C, H, W); score takes pictures (N, C, H, W) and returns N numbers. It returns the
-    drops (OH, OW): the score of the picture minus that of the picture with a window filled.
+    image is (C, H, W); score takes pictures (N, C, H, W) and returns N numbers. Return the drops
+    (OH, OW): the score of the picture minus the score of the picture with that window filled.
     """
     image = np.arange(12.0).reshape(1, 3, 4)
 
@@ -28,30 +28,43 @@ def occlusion_map(answer):
 
     got = answer(bottom_right, image, 2, 1, 0.0)
     expect(
-        got, [[0, 0, 0], [0, 0, 11]], "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
+        got,
+        [[0, 0, 0], [0, 0, 11]],
+        "a 3x4 picture, score = its last pixel (11), k = 2, s = 1",
         "Only the last window covers that pixel: there the score drops from 11 to 0.",
-    )  # fmt: skip
+    )
     expect(
-        answer(bottom_right, image, 1, 1, 5.0)[2], [0, 0, 0, 6],
-        "the same with k = 1, fill = 5, last row", "The hidden pixels become fill, here 5, not 0.",
-    )  # fmt: skip
+        answer(bottom_right, image, 1, 1, 5.0)[2],
+        [0, 0, 0, 6],
+        "the same with k = 1, fill = 5, last row",
+        "Hidden pixels are set to fill, here 5, not 0.",
+    )
     rng = np.random.default_rng(0)
-    image, weight = rng.standard_normal((3, 9, 7)), rng.standard_normal((3, 9, 7))
-    truth = np.array([
-        [((image - 0.5) * weight)[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].sum() for j in range(3)]
-        for i in range(4)
-    ])  # fmt: skip
+    image = rng.standard_normal((3, 9, 7))
+    weight = rng.standard_normal((3, 9, 7))
+    truth = np.array(
+        [
+            [
+                ((image - 0.5) * weight)[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].sum()
+                for j in range(3)
+            ]
+            for i in range(4)
+        ]
+    )
     got = answer(lambda x: (x * weight).sum(axis=(1, 2, 3)), image, 3, 2, 0.5)
     expect(
-        got, truth, "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5",
-        "There are 4 rows of 3 windows, and a window hides all three channels.",
-    )  # fmt: skip
+        got,
+        truth,
+        "a random picture (3, 9, 7), k = 3, s = 2, fill = 0.5",
+        "There are 4 rows of 3 windows; a window hides all three channels.",
+    )
 
 
 @occlusion_map.solution
 def my_occlusion_map(score, image, k, s, fill):
     _, H, W = image.shape
-    OH, OW = (H - k) // s + 1, (W - k) // s + 1
+    OH = (H - k) // s + 1
+    OW = (W - k) // s + 1
     copies = []
     for i in range(OH):
         for j in range(OW):
@@ -65,19 +78,31 @@ def my_occlusion_map(score, image, k, s, fill):
     "15.2",
     "Where does the map point?",
     hints=(
-        "The centre is a weighted mean of places; the weights are the drops, divided by their sum.",
-        "A negative drop says that hiding helped. It has no place in a mean: np.maximum(drops, 0).",
-        "Window (i, j) begins at row s*i and its middle is (k - 1) / 2 further down.",
+        "The centre is a weighted mean of positions; the weights are drops divided by their sum.",
+        "A negative drop means that hiding helped. Leave it out of the mean: np.maximum(drops, 0).",
+        "Window (i, j) begins at row s*i; its middle is (k - 1) / 2 further down.",
     ),
 )
 def centre(answer):
-    """Write my_centre(drops, k, s): (row, column) of the middle of the drops, in pixels.
+    """Write my_centre(drops, k, s): (row, column), the centre of mass of the drops, in pixels.
 
     drops is (OH, OW), one number for each window of k x k pixels, s apart.
     """
     cases = [
-        ([[0.0, 0.0], [0.0, 1.0]], 1, 1, (1, 1), "One window, of one pixel, holds everything."),
-        ([[0.0, 0.0], [0.0, 1.0]], 3, 2, (3, 3), "Window (1, 1) covers pixels 2 to 4 each way."),
+        (
+            [[0.0, 0.0], [0.0, 1.0]],
+            1,
+            1,
+            (1, 1),
+            "The only positive drop is a window of one pixel.",
+        ),
+        (
+            [[0.0, 0.0], [0.0, 1.0]],
+            3,
+            2,
+            (3, 3),
+            "Window (1, 1) covers pixels 2 to 4 on both axes.",
+        ),
         ([[0.0, 0.0, 1.0]], 2, 3, (0.5, 6.5), "Rows 0 and 1, columns 6 and 7: between pixels."),
         ([[1.0, 0.0, 3.0]], 1, 1, (0, 1.5), "(1 * 0 + 3 * 2) / 4 = 1.5."),
         ([[3.0, -2.0, 1.0]], 1, 1, (0, 0.5), "Negative drops do not count."),
@@ -99,34 +124,39 @@ def my_centre(drops, k, s):
     "Nearest neighbours",
     hints=(
         "features - query subtracts the query from every row, by broadcasting.",
-        "The squares of a row, summed over axis 1, are its squared distance. The root would not "
-        "change the order.",
+        "The sum of squares over axis 1 is the squared distance. A square root would not change "
+        "the order.",
         "return np.argsort(((features - query) ** 2).sum(axis=1), kind='stable')[:k]",
     ),
 )
 def nearest(answer):
     """Write my_nearest(features, query, k): the numbers of the k nearest rows, nearest first.
 
-    features is (M, D), query (D,); near is what has a small distance, the root of the sum of the
-    squares.
+    features is (M, D), query (D,). The distance is Euclidean: the root of the sum of the squares.
     """
     features = np.array([[0.0, 2.5], [3.0, 4.0], [9.0, 9.0], [0.0, 6.0], [1.0, 1.0]])
     expect(
-        answer(features, np.zeros(2), 2), [4, 0],
+        answer(features, np.zeros(2), 2),
+        [4, 0],
         "rows [0, 2.5], [3, 4], [9, 9], [0, 6], [1, 1] and query [0, 0], k = 2",
-        "Their distances are 2.5, 5, 12.7, 6 and 1.41. The nearest comes first, by its number.",
-    )  # fmt: skip
+        "Their distances are 2.5, 5, 12.7, 6 and 1.41. Return row numbers, the nearest first.",
+    )
     expect(
-        answer(features, np.zeros(2), 3), [4, 0, 1], "the same with k = 3",
-        "A distance is a root of a sum of squares: [3, 4] is 5 away, and [0, 6] is 6.",
-    )  # fmt: skip
+        answer(features, np.zeros(2), 3),
+        [4, 0, 1],
+        "the same with k = 3",
+        "A distance is the root of a sum of squares: [3, 4] is 5 away, [0, 6] is 6 away.",
+    )
     rng = np.random.default_rng(0)
-    features, query = rng.standard_normal((200, 8)), rng.standard_normal(8)
+    features = rng.standard_normal((200, 8))
+    query = rng.standard_normal(8)
     truth = np.argsort(np.linalg.norm(features - query, axis=1))[:12]
     expect(
-        answer(features, query, 12), truth, "200 random rows of 8 numbers, k = 12",
-        "Are all twelve in their order, the nearest first?",
-    )  # fmt: skip
+        answer(features, query, 12),
+        truth,
+        "200 random rows of 8 numbers, k = 12",
+        "Are all twelve in order, the nearest first?",
+    )
 
 
 @nearest.solution

@@ -1,4 +1,4 @@
-"""The exercises of lesson 16: a compiled loop, fewer multiplications, and where the time goes."""
+"""Exercises of lesson 16: a Numba loop, Winograd's F(2, 3) and profiling."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NONE = ((0, 0), (0, 0))
     hints=(
         "Six loops: for n, for c, for i over OH, for j over OW, and inside for p, for q over k.",
         "Before the loops over p and q: best = x[n, c, s*i, s*j]. Not 0: all may be negative.",
-        "y = np.empty((N, C, OH, OW), x.dtype): np.empty without a dtype makes float64, and the "
-        "result must have the type of x.",
+        "y = np.empty((N, C, OH, OW), x.dtype): np.empty without a dtype is float64, and the "
+        "result must have the dtype of x.",
     ),
     value=True,
 )
 def pool_loop(answer: Any) -> None:
-    """Write my_max_pool(x, k, s) with loops only, compiled by @njit: x is (N, C, H, W)."""
+    """Write my_max_pool(x, k, s) with loops only, compiled with @njit; x is (N, C, H, W)."""
     row = np.array([[[[1.0, 3.0, 5.0, 0.0, 4.0]] * 3]], np.float32)
     got = answer(row.copy(), 3, 2)
     if got is None:
@@ -33,9 +33,11 @@ def pool_loop(answer: Any) -> None:
         got, [[[[5, 5]]]], "three rows of 1 3 5 0 4, k = 3, s = 2", "The windows share column 2."
     )
     expect(
-        answer(-row, 3, 2), [[[[-1, 0]]]], "the same row, negative, k = 3, s = 2",
+        answer(-row, 3, 2),
+        [[[[-1, 0]]]],
+        "the same row, negative, k = 3, s = 2",
         "The largest of negative numbers is negative: begin with the first pixel, not with 0.",
-    )  # fmt: skip
+    )
     if got.dtype != np.float32:
         raise Wrong(
             f"for x of float32: expected float32, got {got.dtype}.\n  np.empty without a dtype is "
@@ -43,15 +45,17 @@ def pool_loop(answer: Any) -> None:
         )
     if not hasattr(answer, "py_func"):
         raise Wrong(
-            "the numbers are right, but this is Python: expected a function that Numba compiles."
+            "the numbers are right, but this is plain Python: expected a Numba function."
             "\n  Put @njit above its def."
         )
     x = np.random.default_rng(0).standard_normal((2, 3, 9, 7)).astype(np.float32)
     truth = kernels.max_pool2d_forward(x, (3, 3), (2, 2), NONE, False)[0]
     expect(
-        answer(x, 3, 2), truth, "random images (2, 3, 9, 7), k = 3, s = 2",
-        "They are 9 high and 7 wide. Does each window begin with a pixel of its own?",
-    )  # fmt: skip
+        answer(x, 3, 2),
+        truth,
+        "random images (2, 3, 9, 7), k = 3, s = 2",
+        "The images are 9 high and 7 wide. Does `best` begin with the window's own first pixel?",
+    )
 
 
 @pool_loop.solution
@@ -61,7 +65,8 @@ def compiled_max_pool() -> Any:
     @njit
     def max_pool(x, k, s):
         N, C, H, W = x.shape
-        OH, OW = (H - k) // s + 1, (W - k) // s + 1
+        OH = (H - k) // s + 1
+        OW = (W - k) // s + 1
         y = np.empty((N, C, OH, OW), x.dtype)
         for n in range(N):
             for c in range(C):
@@ -78,13 +83,15 @@ def compiled_max_pool() -> Any:
 
 
 class Counted:
-    """A number that counts the multiplications in which it takes part.
+    """A number that counts its multiplications.
 
-    Filters are known before the data comes, so what is done to filters alone costs nothing.
+    Filters are known before the data, so operations on filters alone are not counted.
     """
 
     def __init__(self, value: float, is_data: bool, tally: list[int]) -> None:
-        self.value, self.is_data, self.tally = value, is_data, tally
+        self.value = value
+        self.is_data = is_data
+        self.tally = tally
 
     def _join(self, other: Any, value: float, is_product: bool) -> Counted:
         plain = not isinstance(other, Counted)
@@ -111,7 +118,8 @@ class Counted:
     def __neg__(self) -> Counted:
         return self._join(0, -self.value, False)
 
-    __radd__, __rmul__ = __add__, __mul__
+    __radd__ = __add__
+    __rmul__ = __mul__
 
 
 def _value(x: Any) -> float:
@@ -124,32 +132,38 @@ def _value(x: Any) -> float:
     hints=(
         "Two of the four products are the ends: (d[0] - d[2]) * g[0] and (d[1] - d[3]) * g[2].",
         "The two in the middle: (d[1] + d[2]) * (g[0] + g[1] + g[2]) / 2 and "
-        "(d[2] - d[1]) * (g[0] - g[1] + g[2]) / 2. Divide the filter's side: that happens once.",
+        "(d[2] - d[1]) * (g[0] - g[1] + g[2]) / 2. Put the / 2 on the filter: it is computed once.",
         "With these as m1, m4, m2, m3: y0 = m1 + m2 + m3 and y1 = m2 - m3 - m4.",
     ),
 )
 def four_multiplications(answer: Any) -> None:
     """Write my_f23(d, g): (d0 g0 + d1 g1 + d2 g2, d1 g0 + d2 g1 + d3 g2) with 4 multiplications."""
     cases: list[tuple[list[float], list[float]]] = [
-        ([1, 0, 0, 0], [1, 2, 4]), ([0, 1, 0, 0], [1, 2, 4]), ([0, 0, 1, 0], [1, 2, 4]),
-        ([0, 0, 0, 1], [1, 2, 4]), ([3, -1, 2, 5], [0.5, -2, 1]),
-    ]  # fmt: skip
+        ([1, 0, 0, 0], [1, 2, 4]),
+        ([0, 1, 0, 0], [1, 2, 4]),
+        ([0, 0, 1, 0], [1, 2, 4]),
+        ([0, 0, 0, 1], [1, 2, 4]),
+        ([3, -1, 2, 5], [0.5, -2, 1]),
+    ]
     tally = [0]
     for d, g in cases:
         tally[0] = 0
-        data, taps = [Counted(v, True, tally) for v in d], [Counted(v, False, tally) for v in g]
+        data = [Counted(v, True, tally) for v in d]
+        taps = [Counted(v, False, tally) for v in g]
         got = answer(data, taps)
         if not isinstance(got, tuple | list | np.ndarray) or len(got) != 2:
             raise Wrong("expected two numbers, y0 and y1.")
         truth = [sum(d[i + k] * g[k] for k in range(3)) for i in range(2)]
         expect(
-            [_value(v) for v in got], truth, f"d = {d}, g = {g}",
-            "The four products are right only together: a sign, or which one goes where.",
-        )  # fmt: skip
+            [_value(v) for v in got],
+            truth,
+            f"d = {d}, g = {g}",
+            "Check the four products: a sign is wrong, or one is in the wrong sum.",
+        )
     if tally[0] > 4:
         raise Wrong(
-            f"the numbers are right, with {tally[0]} multiplications: expected 4.\n  What is "
-            "done to g alone is free, it happens once for a filter; so is a factor 1 or -1."
+            f"the numbers are right, with {tally[0]} multiplications: expected 4.\n  "
+            "Operations on g alone are free (done once per filter); so is a factor 1 or -1."
         )
 
 
@@ -163,28 +177,31 @@ def f23(d, g):
 
 
 class Stopwatch:
-    """A clock that only layers move on."""
+    """A clock that only the layers advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Return the seconds on it."""
+        """Return its time in seconds."""
         return self.now
 
 
 class Step:
-    """A layer that takes `seconds`, and 10 more the first time, to add 1."""
+    """A layer that adds 1 in `seconds` seconds, with 10 more the first time."""
 
     def __init__(self, clock: Stopwatch, place: int, seconds: float) -> None:
-        self.clock, self.place, self.seconds, self.first = clock, place, seconds, True
+        self.clock = clock
+        self.place = place
+        self.seconds = seconds
+        self.first = True
 
     def __call__(self, x: float) -> float:
-        """Return x + 1, when the clock has moved on."""
+        """Advance the clock and return x + 1."""
         if x != self.place:
             raise Wrong(
                 f"layer {self.place} was given the output {x:g} of layer {x - 1:g}: expected "
-                "x = layer(x), each layer on the output of the one before."
+                "x = layer(x), each layer applied to the previous layer's output."
             )
         self.clock.now += self.seconds + 10 * self.first
         self.first = False
@@ -195,22 +212,22 @@ class Step:
     "16.3",
     "Where the time goes",
     hints=(
-        "Run all layers once before you look at the clock: the first call compiles.",
+        "Run all layers once before you read the clock: the first call compiles.",
         "Then for each layer: begin = clock(); x = layer(x); seconds = clock() - begin.",
-        "Both rounds begin with the input: keep it under another name than x.",
+        "Both passes begin with the input: keep it under another name than x.",
     ),
 )
 def where_time_goes(answer: Any) -> None:
-    """Write my_profile(layers, x, clock): a list of each layer's seconds, the first call apart."""
+    """Write my_profile(layers, x, clock): the seconds of each layer, without its first call."""
     for seconds in ([2.0, 5.0, 1.0], [4.0]):
         clock = Stopwatch()
         layers = [Step(clock, place, s) for place, s in enumerate(seconds)]
         got = answer(layers, 0, clock)
         case = f"layers of {seconds} seconds, and 10 more at the first call"
         if np.shape(got) == (len(seconds),) and got[0] >= 10:
-            why = "The first call compiles. Let all layers run once before the clock counts."
+            why = "The first call compiles. Run all layers once before you read the clock."
         else:
-            why = "The clock is read before and after each layer."
+            why = "Read the clock before and after each layer."
         expect(got, seconds, case, why)
 
 
@@ -219,7 +236,8 @@ def profile(layers, x, clock):
     first = x
     for layer in layers:
         x = layer(x)
-    x, seconds = first, []
+    x = first
+    seconds = []
     for layer in layers:
         begin = clock()
         x = layer(x)

@@ -1,4 +1,4 @@
-"""The exercises of lesson 17: CUDA kernels, the memory they ask for, and a race."""
+"""Exercises of lesson 17: CUDA kernels, memory traffic and a race condition."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinynet.kernels import cuda_kernel, memory_traffic, turns
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
 
 ORDERS = ("forward", "backward", "mixed")
-SLACK = 4096  # numbers around an array: what a kernel writes beyond its ends shall hurt nobody
+SLACK = 4096  # guard numbers around an array: writes beyond its ends stay inside them
 TILE = 16
 
 
 class Bench:
-    """A learner's kernel, launched on this processor between guarded arrays."""
+    """A learner's kernel, run on the CPU on arrays with guard regions."""
 
     def __init__(self, text: Any) -> None:
         if not isinstance(text, str):
@@ -31,18 +31,21 @@ class Bench:
             raise Wrong(str(error)) from None
 
     def run(self, blocks: Any, threads: Any, *arguments: Any) -> None:
-        """Launch it; whatever is wrong with it is told to its writer."""
+        """Launch the kernel; report its errors as Wrong."""
         try:
             self.kernel(blocks, threads, *arguments)
-        except DeviceError as error:  # the compiler refuses the text, or there is none
+        except DeviceError as error:  # the compiler refuses the text, or there is no compiler
             if "refuses" not in str(error):
                 raise
             raise Wrong(str(error)) from None
-        except (TypeError, RuntimeError) as error:  # other arguments; a barrier that some skip
+        except (
+            TypeError,
+            RuntimeError,
+        ) as error:  # wrong arguments, or a barrier that some threads skip
             raise Wrong(str(error)) from None
 
     def fill(self, size: int, blocks: Any, threads: Any, *arguments: Any) -> Any:
-        """Return what it writes to an output of `size`, the argument that is None."""
+        """Return the output of `size` numbers; the output is the argument that is None."""
         held = np.full(size + 2 * SLACK, -77, np.float32)
         y = held[SLACK : SLACK + size]
         self.run(blocks, threads, *(y if a is None else a for a in arguments))
@@ -52,44 +55,46 @@ class Bench:
             raise Wrong(
                 f"for an output of {size} numbers and {small(blocks)} blocks of {small(threads)} "
                 f"threads: expected nothing beyond the end, got a number written to y[{place}].\n"
-                "  A grid has whole blocks, so more threads than numbers. They must do nothing."
+                "  A grid has whole blocks, so it may have extra threads: they must do nothing."
             )
         return y.copy()
 
 
 def guarded(x: Any) -> Any:
-    """Return x in the middle of numbers that nobody may use."""
+    """Return x between guard numbers (NaN) that must not be read."""
     held = np.full(x.size + 2 * SLACK, np.nan, x.dtype)
     held[SLACK : SLACK + x.size] = x.reshape(-1)
     return held[SLACK : SLACK + x.size].reshape(x.shape)
 
 
-# ---- a kernel of one's own
+# ---- a first kernel
 
 
 @exercise(
     "17.1",
     "A kernel of your own: ReLU",
     hints=(
-        "Which number is mine? const int i = blockIdx.x * blockDim.x + threadIdx.x;",
-        "A grid has whole blocks: some threads have no number. if (i < n) ...",
+        "The index of this thread: const int i = blockIdx.x * blockDim.x + threadIdx.x;",
+        "A grid has whole blocks: some threads have no element. if (i < n) ...",
         "y[i] = x[i] > 0 ? x[i] : 0;",
     ),
     value=True,
 )
 def relu(answer: Any) -> None:
-    """Write a kernel relu(x, y, n) in CUDA C: one thread a number, y[i] = max(x[i], 0)."""
+    """Write a kernel relu(x, y, n) in CUDA C: one thread per element, y[i] = max(x[i], 0)."""
     bench = Bench(answer)
     x = guarded(np.array([3, -1, 2, -5, 4, 1], np.float32))
     expect(
-        bench.fill(6, 2, 3, x, None, 6), [3, 0, 2, 0, 4, 1],
+        bench.fill(6, 2, 3, x, None, 6),
+        [3, 0, 2, 0, 4, 1],
         "x = [3, -1, 2, -5, 4, 1] and 2 blocks of 3 threads",
-        "The blocks before mine hold blockIdx.x * blockDim.x threads.",
-    )  # fmt: skip
+        "The blocks before this one hold blockIdx.x * blockDim.x threads.",
+    )
     expect(
-        bench.fill(5, 2, 3, x[:5], None, 5), [3, 0, 2, 0, 4],
+        bench.fill(5, 2, 3, x[:5], None, 5),
+        [3, 0, 2, 0, 4],
         "x = [3, -1, 2, -5, 4] and 2 blocks of 3 threads",
-    )  # fmt: skip
+    )
 
 
 @relu.solution
@@ -110,22 +115,26 @@ extern "C" __global__ void relu(const float* x, float* y, int n) {
     "Sectors of a warp",
     hints=(
         "Sector number s holds the bytes 32 s to 32 s + 31. In which sector lies an address?",
-        "addresses // 32 are the sectors; the same sector is fetched once.",
-        "np.unique(...) leaves each value once.",
+        "addresses // 32 are the sector numbers; each sector is fetched once.",
+        "np.unique(...) keeps each value once.",
     ),
 )
 def sectors(answer: Any) -> None:
-    """Write my_sectors(addresses): how many pieces of 32 bytes the 32 addresses of a warp touch."""
+    """Write my_sectors(addresses): the number of 32-byte sectors that a warp's addresses touch."""
     lane = np.arange(32)
     cases = [
         (4 * lane, 4, "lane i reads float i", "32 floats are 128 bytes: 4 sectors."),
-        (0 * lane, 1, "all lanes read float 0", "One sector serves them all."),
+        (0 * lane, 1, "all lanes read float 0", "All lanes share one sector."),
         (512 * lane, 32, "lane i reads float 128 i", "No two of them share a sector."),
         (4 * lane[::-1], 4, "lane i reads float 31 - i", "The order of the lanes does not matter."),
-        (4 * lane + 4, 5, "lane i reads float i + 1", "They end in a fifth sector."),
-        (4 * (lane % 4) + 4096 * (lane // 4), 8, "8 groups of 4 neighbours, far apart",
-         "What lies between them is not fetched."),
-    ]  # fmt: skip
+        (4 * lane + 4, 5, "lane i reads float i + 1", "The last float lies in a fifth sector."),
+        (
+            4 * (lane % 4) + 4096 * (lane // 4),
+            8,
+            "8 groups of 4 neighbours, far apart",
+            "The bytes between the groups are not fetched.",
+        ),
+    ]
     for addresses, count, case, why in cases:
         expect(answer(addresses), count, case, why)
 
@@ -142,22 +151,23 @@ def sectors_solution(addresses):
     "17.3",
     "A matrix product through shared memory",
     hints=(
-        "In step k0 thread (ty, tx) brings a[m * K + k0 + tx] to left[ty][tx] and "
-        "b[(k0 + ty) * N + n] to right[ty][tx]; a number outside of its matrix counts as 0.",
+        "In step k0 thread (ty, tx) copies a[m * K + k0 + tx] to left[ty][tx] and "
+        "b[(k0 + ty) * N + n] to right[ty][tx]; outside the matrix it stores 0.",
         "Then __syncthreads(), and sum += left[ty][k] * right[k][tx] for the 16 values of k.",
         "Another __syncthreads() ends the step: a fast thread must not overwrite what a slow one "
-        "still reads. Only the last line, y[m * N + n] = sum, stands behind if (m < M && n < N).",
+        "still reads. Only the last line, y[m * N + n] = sum, has the test if (m < M && n < N).",
     ),
     value=True,
 )
 def tiled(answer: Any) -> None:
     """Write tiled(a, b, y, M, K, N): blocks of 16 x 16 threads that share tiles of a and b."""
-    bench, rng = Bench(answer), np.random.default_rng(0)
+    bench = Bench(answer)
+    rng = np.random.default_rng(0)
     sizes = {
-        (16, 16, 16): "One step: every thread brings its numbers, and all wait before they read.",
-        (16, 48, 16): "Three steps: nobody may bring the next tile while others read this one.",
-        (20, 21, 37): "Tiles hang over the edges: outside of a matrix there is 0, and nothing is "
-        "written.",
+        (16, 16, 16): "One step: every thread loads its numbers, and all wait before they read.",
+        (16, 48, 16): "Three steps: no thread may load the next tile while others read this one.",
+        (20, 21, 37): "Tiles extend past the edges: load 0 outside a matrix, and write nothing "
+        "there.",
     }
     for (M, K, N), why in sizes.items():
         a, b = (guarded(rng.integers(-4, 5, s).astype(np.float32)) for s in ((M, K), (K, N)))
@@ -183,12 +193,13 @@ def _uses_tiles(bench: Bench, rng: Any) -> None:
     a, b = (rng.standard_normal((side, side)).astype(np.float32) for _ in range(2))
     grid = (2, 2), (TILE, TILE)
     found = memory_traffic(bench.kernel, *grid, a, b, np.zeros_like(a), side, side, side)
-    used, wanted = next(iter(found.values())).bytes_used, 2 * a.nbytes
+    used = next(iter(found.values())).bytes_used
+    wanted = 2 * a.nbytes
     if used > wanted:
         raise Wrong(
             f"the numbers are right, but for matrices of {side} x {side} the threads read {used:,} "
             f"bytes of a: expected {wanted:,}, got {used / wanted:.0f} times as much.\n  Each "
-            "block brings a number into __shared__ memory once, and 16 threads read it there."
+            "block loads a number into __shared__ memory once; 16 threads read it there."
         )
 
 
@@ -219,23 +230,26 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
     "17.4",
     "Find the race",
     hints=(
-        "Let the threads take their turns in another order: with kernels.turns('backward'): ...",
-        "Who writes part[0] last, and who reads it? What makes the others wait?",
+        "Run the threads in another order: with kernels.turns('backward'): ...",
+        "Which thread writes part[0] last, and which threads read it? What makes them wait?",
         "A second __syncthreads(), after the loop, before the last line.",
     ),
     value=True,
 )
 def race(answer: Any) -> None:
-    """Mend share(x, y), in which each number is divided by the sum of its block of 64."""
-    bench, x = Bench(answer), np.arange(1, 129, dtype=np.float32)
+    """Fix share(x, y), which divides each number by the sum of its block of 64."""
+    bench = Bench(answer)
+    x = np.arange(1, 129, dtype=np.float32)
     truth = (x.reshape(2, 64) / x.reshape(2, 64).sum(axis=1, keepdims=True)).reshape(-1)
     for order in ORDERS:
         with turns(order):
             y = bench.fill(128, 2, 64, guarded(x), None)
         expect(
-            y, truth, f"x = 1, 2, ..., 128, the threads' turns {order}",
+            y,
+            truth,
+            f"x = 1, 2, ..., 128, thread order {order}",
             "Some threads read part[0] before the last addition. Where must they wait?",
-        )  # fmt: skip
+        )
 
 
 @race.solution

@@ -1,4 +1,4 @@
-"""The exercises of lesson 18: after AlexNet."""
+"""Exercises of lesson 18: networks after AlexNet."""
 
 import numpy as np
 
@@ -12,20 +12,20 @@ from tinynet.lessons.exercise import Wrong, exercise, expect
     "18.1",
     "Receptive field",
     hints=(
-        "Walk forward. Keep two numbers: how many pixels one value sees, and how many pixels lie "
-        "between two neighbours (the jump). They begin as 1 and 1.",
-        "A layer with kernel k sees k neighbours, so the field grows by (k - 1) * jump.",
-        "After that the jump is multiplied by the layer's stride. The order matters.",
+        "Go through the layers in order. Keep two numbers: the receptive field, and the distance "
+        "in pixels between two neighbours (the jump). Both begin as 1.",
+        "A layer with kernel k sees k neighbours, so the receptive field grows by (k - 1) * jump.",
+        "Then multiply the jump by the layer's stride. The order matters.",
     ),
 )
 def receptive_field(answer):
-    """Write my_receptive_field(layers): pixels a value sees on a side; a layer is (k, stride)."""
+    """Write my_receptive_field(layers): side of the field in pixels; a layer is (k, stride)."""
     cases = [
-        ([], 1, "Without a layer a value is a pixel."),
+        ([], 1, "Without a layer a value is one pixel."),
         ([(3, 1)], 3, "One 3x3 filter sees 3 pixels."),
-        ([(3, 1), (3, 1)], 5, "The second sees 3 values, whose fields overlap: 3 + 2."),
+        ([(3, 1), (3, 1)], 5, "The second filter sees 3 values whose fields overlap: 3 + 2."),
         ([(3, 1)] * 3, 7, "Each 3x3 layer adds 2 pixels."),
-        ([(2, 2), (3, 1)], 6, "Behind a stride of 2 neighbours are 2 pixels apart: 2 + 2 * 2."),
+        ([(2, 2), (3, 1)], 6, "After a stride of 2, neighbours are 2 pixels apart: 2 + 2 * 2."),
         ([(11, 4), (3, 2), (5, 1)], 51, "AlexNet up to conv2: 11, then 11 + 2*4, then 19 + 4*8."),
     ]
     for layers, expected, why in cases:
@@ -34,7 +34,8 @@ def receptive_field(answer):
 
 @receptive_field.solution
 def my_receptive_field(layers):
-    field, jump = 1, 1
+    field = 1
+    jump = 1
     for k, stride in layers:
         field += (k - 1) * jump
         jump *= stride
@@ -45,17 +46,17 @@ def my_receptive_field(layers):
     "18.2",
     "Channels in a dense block",
     hints=(
-        "Every layer adds `growth` channels to what it sees; the first one sees `inputs`.",
+        "Every layer adds `growth` channels to those it sees; the first layer sees `inputs`.",
         "So layer i = 0, 1, ... sees inputs + i * growth.",
         "return [inputs + i * growth for i in range(layers)]",
     ),
 )
 def channels_seen(answer):
-    """Write my_channels_seen(inputs, growth, layers): how many channels each layer sees."""
+    """Write my_channels_seen(inputs, growth, layers): the input channels of each layer."""
     cases = [
-        ((16, 8, 1), [16], "The first layer sees what the block is given."),
-        ((16, 8, 3), [16, 24, 32], "A layer adds growth channels, whatever it sees."),
-        ((64, 32, 6), [64, 96, 128, 160, 192, 224], "DenseNet-121's first block: a straight line."),
+        ((16, 8, 1), [16], "The first layer sees the block's input."),
+        ((16, 8, 3), [16, 24, 32], "A layer adds `growth` channels, however many it sees."),
+        ((64, 32, 6), [64, 96, 128, 160, 192, 224], "DenseNet-121's first block: linear growth."),
     ]
     for arguments, expected, why in cases:
         case = "inputs = {}, growth = {}, layers = {}".format(*arguments)
@@ -96,8 +97,8 @@ def _chain(scale):
 def gradient_norms(answer):
     """Write my_gradient_norms(model, x, labels): a norm for each convolution's weight, in order.
 
-    It is the norm of the gradient of F.cross_entropy(model(tn.tensor(x)), labels); a list of
-    numbers, the first layer's first.
+    The gradient is that of F.cross_entropy(model(tn.tensor(x)), labels). Return a list of numbers,
+    the first layer's first.
     """
     x = np.random.default_rng(0).standard_normal((4, 2, 5, 5)).astype(np.float32)
     labels = np.array([0, 1, 2, 1])
@@ -110,10 +111,10 @@ def gradient_norms(answer):
         case = f"three convolutions (weights times {scale}) and a linear layer"
         got = answer(model, x, labels)
         if np.shape(got) == (4,) or np.shape(got) == (5,):
-            raise Wrong(f"for {case}: expected 3 norms, got {len(got)}. Convolutions only.")
+            raise Wrong(f"for {case}: expected 3 norms, got {len(got)}. Count convolutions only.")
         expect(got, truth, case, WHAT)
         again = answer(model, x, labels)
-        expect(again, truth, f"{case}, asked a second time", "Gradients add up until zero_grad().")
+        expect(again, truth, f"{case}, called a second time", "Gradients add up until zero_grad().")
 
 
 @gradient_norms.solution

@@ -1,4 +1,4 @@
-"""The exercises of lesson 19: who is right."""
+"""Exercises of lesson 19: checking published numbers."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def where(answer):
         if not isinstance(got, list | tuple) or [tuple(cell) for cell in got] != expected:
             raise Wrong(
                 f"for my_where({number}, {table}): expected {expected}, got {small(got)}.\n"
-                "  A number may stand in no cell, or in several: a list says both. "
+                "  A number may be in no cell, or in several: return a list. "
                 "16.42 is not 16.4."
             )
 
@@ -54,15 +54,22 @@ def my_where(number, table):
     ),
 )
 def apart(answer):
-    """Write my_apart(a, n, b, m): by how many standard deviations two errors are apart.
+    """Write my_apart(a, n, b, m): how many standard deviations two errors are apart.
 
-    a and b are errors in %, measured on n and on m pictures that have nothing in common.
+    a and b are errors in %, measured on n and on m pictures, with no picture in both sets.
     """
     cases = [
         (50, 100, 50, 400, 0.0, "There is no difference."),
-        (50, 50, 60, 48, 0.1 / 0.1, "The variances are 0.005 and 0.005; 0.1 is their sum's root."),
-        (60, 48, 50, 50, 1.0, "Which of the two is larger does not matter."),
-        (20, 1600, 20.5, 10**12, 0.5, "The deviation of the first is 0.01; the other has none."),
+        (50, 50, 60, 48, 0.1 / 0.1, "Both variances are 0.005; 0.1 is the root of their sum."),
+        (60, 48, 50, 50, 1.0, "The order of the two does not matter."),
+        (
+            20,
+            1600,
+            20.5,
+            10**12,
+            0.5,
+            "The deviation of the first is 0.01; the other's is almost 0.",
+        ),
         (15.4, 50_000, 15.3, 150_000, 0.001 / 3.46999e-6**0.5, "Shares, variances, sum, root."),
     ]
     for a, n, b, m, expected, why in cases:
@@ -72,7 +79,8 @@ def apart(answer):
 
 @apart.solution
 def my_apart(a, n, b, m):
-    p, q = a / 100, b / 100
+    p = a / 100
+    q = b / 100
     variance = p * (1 - p) / n + q * (1 - q) / m
     return abs(p - q) / variance**0.5
 
@@ -81,14 +89,14 @@ def my_apart(a, n, b, m):
     "19.3",
     "Which assumption explains a wrong number?",
     hints=(
-        "Try each change by itself: put it over the right settings, compute, compare.",
-        "{**settings, **change} is a new dict: the settings, where `change` has the last word.",
+        "Try each change separately: apply it to the right settings, compute, compare.",
+        "{**settings, **change} is a new dict: the settings, overridden by `change`.",
         "[name for name, change in changes.items() if compute(**{**settings, **change}) == "
         "published]",
     ),
 )
 def explain(answer):
-    """Write my_explain(published, compute, settings, changes): names of the changes that fit."""
+    """Write my_explain(published, compute, settings, changes): the names of matching changes."""
 
     def area(height, width):
         return height * width
@@ -103,8 +111,8 @@ def explain(answer):
             raise Wrong(
                 f"for my_explain({published}, area, {settings}, {changes}):\n"
                 f"  expected {expected}, got {small(got)}.\n"
-                "  One change at a time, with all it replaces, each from the same right settings; "
-                "several may fit, and exactly."
+                "  Apply one change at a time, with all its settings, to the same right settings. "
+                "Several may match; the match must be exact."
             )
 
 
@@ -125,19 +133,19 @@ def my_explain(published, compute, settings, changes):
     ),
 )
 def agrees(answer):
-    """Write my_agrees(claimed, computed, digits): True if right to so many digits, rounded."""
+    """Write my_agrees(claimed, computed, digits): True if equal after rounding to `digits`."""
     cases = [
-        (37_700_000, 37_748_736, 3, True, "It is rounded to three digits, and rightly."),
-        (61_000_000, 60_965_224, 2, True, "To two digits 60,965,224 is 61 million."),
-        (60_000_000, 60_965_224, 2, False, "Cut off after two digits is not rounded to two."),
-        (60_000_000, 60_965_224, 1, True, "To one digit it is 60 million."),
-        (15.4, 15.3, 3, False, "0.1 is little, but it is another number."),
+        (37_700_000, 37_748_736, 3, True, "It is correctly rounded to three digits."),
+        (61_000_000, 60_965_224, 2, True, "Rounded to two digits, 60,965,224 is 61 million."),
+        (60_000_000, 60_965_224, 2, False, "Truncating to two digits is not rounding to two."),
+        (60_000_000, 60_965_224, 1, True, "Rounded to one digit it is 60 million."),
+        (15.4, 15.3, 3, False, "The difference of 0.1 is small, but the numbers differ."),
         (
             0.3,
             0.29,
             1,
             True,
-            "0.29 to one digit is 0.3. Digits count from the first that is not 0.",
+            "0.29 to one digit is 0.3. Significant digits begin at the first that is not 0.",
         ),
         (253_440, 290_400, 6, False, "All six digits were printed, so all six must be right."),
     ]

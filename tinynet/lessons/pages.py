@@ -1,8 +1,8 @@
-"""The files of the lessons: scripts in the percent format, and the notebooks made from them.
+"""Files of the lessons: scripts in the percent format, and the notebooks made from them.
 
 A line ``# %%`` begins a cell, ``# %% [markdown] lang="en"`` one of prose, and
-``# %% tags=["exercise"]`` one that the learner fills. Cells of code carry no language: every
-edition shares them.
+``# %% tags=["exercise"]`` one that the learner fills. Code cells have no language: every edition
+shares them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A lesson as its file and its header box tell it."""
+    """A lesson: its file and the facts of its header table."""
 
     number: str
     path: Path
@@ -40,7 +40,7 @@ class Lesson(NamedTuple):
 
 
 def folder() -> Path:
-    """Return the folder of the lessons: of the checkout, or of what pip installed."""
+    """Return the folder of the lessons: in the checkout, or where pip installed them."""
     beside = Path(tinynet.__file__).parent.parent
     if (beside / "setup.cfg").exists() and (beside / "lessons").is_dir():
         return beside / "lessons"
@@ -52,7 +52,7 @@ def folder() -> Path:
         if re.search(r"share/tinynet/lessons/\d\d_\w+\.py$", str(file)):
             return Path(str(file.locate())).resolve().parent
     raise DataError(
-        f"lessons: they are neither beside {Path(tinynet.__file__).parent} nor installed with it. "
+        f"lessons: not found beside {Path(tinynet.__file__).parent}, nor installed with it. "
         "Install tinynet with pip, or work in a clone of it."
     )
 
@@ -113,12 +113,12 @@ def script(parts: list[Cell]) -> str:
 
 
 def edition(parts: list[Cell], lang: str = "en") -> list[Cell]:
-    """Return the cells of one language, and all of code."""
+    """Return the prose cells of one language and all code cells."""
     return [cell for cell in parts if not cell.prose or cell.lang in ("", lang)]
 
 
 def unsolved(parts: list[Cell]) -> list[Cell]:
-    """Return the cells with the solutions emptied."""
+    """Return the cells, with the solutions removed."""
     return [c._replace(text=_emptied(c.text)) if "solution" in c.tags else c for c in parts]
 
 
@@ -132,8 +132,9 @@ APART = 40  # lines between the questions and their answers: more than a screen 
 
 
 def answers_last(parts: list[Cell]) -> list[Cell]:
-    """Return the cells with the answers that a notebook folds at the end: a script folds none."""
-    kept, answers = [], []
+    """Return the cells, with the quiz answers moved to the end: a script cannot fold them."""
+    kept = []
+    answers = []
     for cell in parts:
         text = plain(cell.text)
         if not (cell.prose and FOLDED.search(text)):
@@ -153,7 +154,7 @@ HINT = re.compile(r'^# hint\("(\d\d\.\d+)"\)  # .*$', re.MULTILINE)
 
 
 def hints_by_number(parts: list[Cell]) -> list[Cell]:
-    """Return the cells with each hint asked by its number: a script forgets how many it gave."""
+    """Return the cells, with each hint called by its number: a script cannot count hints."""
     said = r'# hint("\1")  # without the first "#": the first hint; hint("\1", 2) is the second'
     return [c if c.prose else c._replace(text=HINT.sub(said, c.text)) for c in parts]
 
@@ -163,7 +164,7 @@ def _commented(text: str) -> str:
 
 
 def notebook(parts: list[Cell], name: str) -> str:
-    """Return a notebook, as JSON, of some cells; it holds no outputs."""
+    """Return a notebook of some cells as JSON, without outputs."""
     listed = [_as_json(cell, f"{name}-{i:03d}") for i, cell in enumerate(parts)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
@@ -210,9 +211,9 @@ def listed(readme: str, found: list[Lesson]) -> str:
 
 
 def copy(lesson: Lesson, where: Path) -> list[Path]:
-    """Write a lesson with its solutions emptied, as script and notebook; leave what is there.
+    """Write a lesson without its solutions, as script and notebook; keep existing files.
 
-    The script has the answers of its quiz at the end, and its hints by their numbers.
+    The script has the answers of its quiz at the end and calls its hints by their numbers.
     """
     parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))
     texts = {

@@ -1,4 +1,4 @@
-"""``figure``: shows a figure in a notebook, with a text for readers who do not see it."""
+"""Figures: ``figure`` shows one with an alternative text, ``move`` one with sliders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from tinynet.lessons import speak
 
 FOLDER = "TINYNET_FIGURES"
-"""The environment variable that names a folder: every figure is saved there as well."""
+"""Environment variable: a folder in which every figure is also saved."""
 
 AIR = 0.06
 """Inches of space around each panel: a title touches neither the edge nor the panel above it."""
@@ -33,7 +33,7 @@ def figure(fig: Any, alt: str) -> None:
     fig : matplotlib Figure
         It is closed afterwards.
     alt : text
-        What it shows, built from its own numbers.
+        A description of the figure, built from its own numbers.
     """
     display = speak.notebook()
     if display is not None or os.environ.get(FOLDER):
@@ -48,15 +48,15 @@ def figure(fig: Any, alt: str) -> None:
 
 
 def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None:
-    """Show a figure, and, where ipywidgets is installed, sliders that draw it anew.
+    """Show a figure and, where ipywidgets is installed, sliders that redraw it.
 
     Parameters
     ----------
     draw : function of the choices
         Returns a figure and its alt text.
     choices : sequences
-        What each slider may be set to: i=range(3). It begins at the default of `draw`, or else at
-        the first value; so does the still picture.
+        The values of each slider: i=range(3). It starts at the default of `draw`, or else at the
+        first value; so does the figure without sliders.
     """
     display = speak.notebook()
     own = inspect.signature(draw).parameters
@@ -71,7 +71,7 @@ def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None
             options=list(values),
             description=name,
             value=first[name],
-            style={"description_width": "initial"},  # or long names are cut
+            style={"description_width": "initial"},  # otherwise long names are cut
         )
         for name, values in choices.items()
     }
@@ -87,10 +87,11 @@ def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None
 
 
 def _still(fig: Any, alt: str) -> dict[str, str]:
-    """Return a figure as what a notebook displays; save it as well where a folder is named."""
+    """Return a figure in notebook form; save it too if `FOLDER` is set."""
     global _shown
     _shown += 1
-    png, folder = _png(fig, alt), os.environ.get(FOLDER)
+    png = _png(fig, alt)
+    folder = os.environ.get(FOLDER)
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / f"{_lesson()}-{_shown}.png").write_bytes(png)
@@ -98,8 +99,9 @@ def _still(fig: Any, alt: str) -> dict[str, str]:
 
 
 def _png(fig: Any, alt: str) -> bytes:
-    """Draw a figure, and close it."""
-    layout, drawn = fig.get_layout_engine(), io.BytesIO()
+    """Render a figure to PNG and close it."""
+    layout = fig.get_layout_engine()
+    drawn = io.BytesIO()
     if layout is not None:
         layout.set(w_pad=AIR, h_pad=AIR)
     fig.savefig(drawn, format="png", dpi=110, metadata={"Description": alt})
@@ -108,20 +110,21 @@ def _png(fig: Any, alt: str) -> bytes:
 
 
 def _shown_as(png: bytes, alt: str) -> dict[str, str]:
-    """Return what a notebook displays: a picture with its text."""
-    coded, words = base64.b64encode(png).decode(), html.escape(alt, quote=True)
+    """Return an image with its alternative text, in notebook form."""
+    coded = base64.b64encode(png).decode()
+    words = html.escape(alt, quote=True)
     image = f'<img src="data:image/png;base64,{coded}" alt="{words}">'
     return {"text/plain": f"Figure: {alt}", "text/html": image}
 
 
 def _close(fig: Any) -> None:
-    """Close a figure, or pyplot keeps it and a notebook shows it twice."""
+    """Close a figure; otherwise pyplot keeps it and a notebook shows it twice."""
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close(fig)
 
 
 def _lesson() -> str:
-    """Return the name of the script that runs, or "figure"."""
+    """Return the name of the running script, or "figure"."""
     path = getattr(sys.modules["__main__"], "__file__", None)
     return Path(path).stem if path else "figure"

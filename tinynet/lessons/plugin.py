@@ -1,7 +1,7 @@
-"""A plugin of pytest for teachers: ``pytest --lesson 07 student.py``, one test per exercise.
+"""Pytest plugin for teachers: ``pytest --lesson 07 student.py`` runs one test per exercise.
 
 The file may be a lesson (.py or .ipynb) that a learner filled, or a script that only defines the
-functions, under the names that they have in the lesson.
+functions, under their names in the lesson.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> Any:
-    """Take a script as a learner's, if --lesson asks for that."""
+    """Collect a script as a learner's file if --lesson is given."""
     if parent.config.getoption("--lesson") is None:
         return None
     return LessonFile.from_parent(parent, path=module_path)
 
 
 def pytest_collect_file(file_path: Path, parent: Any) -> Any:
-    """Take a notebook as a learner's, if --lesson asks for that."""
+    """Collect a notebook as a learner's file if --lesson is given."""
     if parent.config.getoption("--lesson") is None or file_path.suffix != ".ipynb":
         return None
     return LessonFile.from_parent(parent, path=file_path)
 
 
 class LessonFile(pytest.File):
-    """A learner's file: as many tests as the lesson has exercises."""
+    """A learner's file: one test per exercise of the lesson."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Run the file; return one item per exercise."""
@@ -50,18 +50,19 @@ class LessonFile(pytest.File):
             raise self.CollectError(str(error)) from None
         for outcome in report.outcomes:
             item = Item.from_parent(self, name=outcome.number)
-            item.outcome, item.broken = outcome, report.broken
+            item.outcome = outcome
+            item.broken = report.broken
             yield item
 
 
 class Item(pytest.Item):
-    """One exercise, which passes where its check says ok."""
+    """One exercise; it passes if its check says ok."""
 
     outcome: Outcome
-    broken: list[str]  # what cells of the file raised: where an answer is missing, perhaps why
+    broken: list[str]  # errors of the file's cells: they may explain a missing answer
 
     def runtest(self) -> None:
-        """Fail with the words of the check."""
+        """Fail with the message of the check."""
         if self.outcome.state != "ok":
             why = self.broken if self.outcome.state == "not yet" else []
             pytest.fail("\n  ".join([str(self.outcome), *why]), pytrace=False)

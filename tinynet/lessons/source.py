@@ -1,4 +1,4 @@
-"""``show``: the library's own source, read from the library at the moment you ask."""
+"""Source display: ``show`` prints the library's own source, read when it is called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def show(thing: Any, kind: str = "reference") -> None:
     Parameters
     ----------
     thing : function, method, class, Function, Kernel or any object of a class of the library
-        Or the name of a file of CUDA code: "max_pool.cu".
+        Or the name of a CUDA source file: "max_pool.cu".
     kind : text
         Which implementation of a kernel: "reference", "numba" or "cuda".
     """
@@ -44,7 +44,7 @@ def show(thing: Any, kind: str = "reference") -> None:
 
 
 def _place(thing: Any) -> str:
-    """Return the file of a thing, as the repository names it."""
+    """Return the source file of an object, relative to the repository."""
     path = Path(inspect.getsourcefile(thing) or "?")
     root = Path(tinynet.__file__).parent.parent
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name

@@ -1,4 +1,4 @@
-"""How a lesson speaks: in a box of a notebook, or as lines of a terminal. Same words in both."""
+"""Output of the lessons: a box in a notebook, lines in a terminal, with the same text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-EDGES = {  # the colour of a box's edge; its words say the same, so no colour is needed to read it
+EDGES = {  # edge colour of a box; the text says the same, so the colour is not needed
     "ok": "#009E73",
     "wrong": "#D55E00",
     "raised": "#D55E00",
@@ -23,7 +23,7 @@ BOX = (
 
 
 def say(state: str, text: str) -> None:
-    """Say a few lines."""
+    """Print a few lines, or show them in a box."""
     display = notebook()
     if display is None:
         sys.stdout.write(text + "\n")
@@ -43,7 +43,7 @@ def code(heading: str, source: str, language: str = "python") -> None:
 
 
 def notebook() -> Callable[..., Any] | None:
-    """Return what displays things in the notebook that runs us, or None if none does."""
+    """Return IPython's display function if this runs in a notebook, else None."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if getattr(shell, "kernel", None) is None:

@@ -1,4 +1,4 @@
-"""A learner's file, run cell by cell, and what its exercises came to."""
+"""Grading of a learner's file: run cell by cell, one outcome per exercise."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LIMIT = 60.0  # seconds that a cell or an answer may take
 
 
 class Report(NamedTuple):
-    """The outcome of every exercise of a lesson, and the cells that broke."""
+    """The outcome of every exercise of a lesson, and the errors of the cells."""
 
     outcomes: list[Outcome]
     broken: list[str]
 
 
 def judge(number: str, path: Path) -> Report:
-    """Run a learner's .py or .ipynb and return what the exercises of a lesson came to."""
+    """Run a learner's .py or .ipynb and return the outcomes of a lesson's exercises."""
     asked = exercise.exercises(number)
     if not asked:
         raise DataError(f"lessons: lesson {number} has no exercises to check.")
@@ -52,9 +52,10 @@ def _missing(number: str, wanted: dict[str, str]) -> str:
 
 
 def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Execute a file cell by cell, quietly; return its names and what was raised."""
+    """Execute a file cell by cell, without output; return its names and its errors."""
     module = ModuleType("__main__")
-    names, broken = vars(module), []
+    names = vars(module)
+    broken = []
     names["__file__"] = str(path)
     os.environ.setdefault("MPLBACKEND", "Agg")
     for i, (source, lines_before) in enumerate(sources(path)):
@@ -69,13 +70,15 @@ def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Inside the block, a loop of Python that does not end is broken off with a TimeoutError."""
-    if threading.current_thread() is not threading.main_thread():  # no other one gets signals
+    """Stop an endless Python loop inside the block with a TimeoutError."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread gets signals
         yield
         return
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it had not ended after {LIMIT:g} s. Is there a loop without an end?")
+        raise TimeoutError(f"it had not ended after {LIMIT:g} s. Is there an endless loop?")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, LIMIT)
@@ -96,7 +99,7 @@ def sources(path: Path) -> list[tuple[str, int]]:
         try:
             listed = json.loads(text)["cells"]
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path}: it ends in .ipynb, but it is no notebook.") from None
+            raise DataError(f"{path}: it ends in .ipynb, but it is not a notebook.") from None
         return [("".join(c["source"]), 0) for c in listed if c["cell_type"] == "code"]
     lines = text.splitlines()
     starts = [0] + [i for i, line in enumerate(lines) if pages.MARK.match(line)]
@@ -105,7 +108,7 @@ def sources(path: Path) -> list[tuple[str, int]]:
 
 
 def answer_names(number: str) -> dict[str, str]:
-    """Return the name that the lesson gives to the answer of each exercise."""
+    """Return the name of each exercise's answer in the lesson."""
     text = pages.find(number).path.read_text(encoding="utf-8")
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     return {

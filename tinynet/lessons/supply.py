@@ -1,7 +1,7 @@
-"""What a lesson runs on: drawn pictures or photographs, the CPU or a GPU. It says which.
+"""Images and device of a lesson: drawn images or CIFAR-10, the CPU or a GPU.
 
-``TINYNET_LESSON_DATA`` decides between ``shapes`` and ``cifar10``; where it is not set, CIFAR-10 is
-taken if it is in the data folder. An empty ``CUDA_VISIBLE_DEVICES`` hides a GPU.
+``TINYNET_LESSON_DATA`` chooses ``shapes`` or ``cifar10``; if it is not set, CIFAR-10 is used if it
+is in the data folder. An empty ``CUDA_VISIBLE_DEVICES`` hides the GPU.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ WISH = "TINYNET_LESSON_DATA"
 
 @dataclass
 class Pictures:
-    """Pictures, their labels and the names of the classes.
+    """Images, their labels and the names of the classes.
 
-    images (N, C, H, W) uint8, labels (N,) int64. If they are `drawn`, by the program, then they
-    show shapes, and their truth is known; if not, they are photographs.
+    images (N, C, H, W) uint8, labels (N,) int64. `drawn` images show shapes drawn by the program;
+    the others are photographs.
     """
 
     images: Array
@@ -36,26 +36,28 @@ class Pictures:
 
     @property
     def kind(self) -> str:
-        """What they are, for prose and captions."""
+        """The kind of images, for prose and captions."""
         return "drawn pictures" if self.drawn else "photographs"
 
 
 def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
-    """Return so many pictures to learn from and for tests, the first of CIFAR-10, or drawn ones.
+    """Return training and test images: the first ones of CIFAR-10, or drawn ones.
 
-    There are 3,000 + 1,000 drawn ones, and 50,000 + 10,000 of CIFAR-10.
+    There are 3,000 + 1,000 drawn images, and 50,000 + 10,000 of CIFAR-10.
     """
     wish = os.environ.get(WISH, "")
     if wish not in ("", "shapes", "cifar10"):
-        raise DataError(f"{WISH}: it is shapes or cifar10, or not set. It is {wish!r}.")
+        raise DataError(f"{WISH}: must be shapes or cifar10, or not set. It is {wish!r}.")
     why = "CIFAR-10 would be used if it were here: tinynet data get cifar10"
     if wish:
-        found, why = _open(wish, train, test), f"{WISH}={wish} asks for them"
+        found = _open(wish, train, test)
+        why = f"{WISH}={wish} asks for them"
     else:
         try:
             found = _open("cifar10" if data.find("cifar10") else "shapes", train, test)
         except DataError as error:
-            found, why = _open("shapes", train, test), f"CIFAR-10 cannot be used. {error}"
+            found = _open("shapes", train, test)
+            why = f"CIFAR-10 cannot be used. {error}"
     learn, unseen = found
     if not (learn.drawn or wish):
         why = f"with {WISH}=shapes they would be drawn ones"
@@ -69,13 +71,13 @@ def _open(name: str, train: int, test: int) -> tuple[Pictures, Pictures]:
     parts = []
     for count, learn in ((train, True), (test, False)):
         whole = data.open_dataset(name, train=learn)
-        first = whole.images[:count].copy(), whole.labels[:count].copy()  # the rest is let go
+        first = whole.images[:count].copy(), whole.labels[:count].copy()  # the rest is freed
         parts.append(Pictures(*first, whole.classes, drawn=name == "shapes"))
     return parts[0], parts[1]
 
 
 def device() -> Device:
-    """Return the GPU if there is one that CuPy can use, else "cpu"; say which."""
+    """Return the GPU if CuPy can use one, else "cpu"; print which."""
     try:
         found = backend.device("cuda")
         sys.stdout.write("training runs on the GPU\n")

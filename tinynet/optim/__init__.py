@@ -1,7 +1,34 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers and learning-rate schedules: ``from tinynet import optim``."""
 
 from tinynet.optim import schedules
-from tinynet.optim.base import SGD, Adam, Optimizer
-from tinynet.optim.schedules import Cosine, Plateau, Stepwise
+from tinynet.optim.adam import Adam
+from tinynet.optim.base import Optimizer
+from tinynet.optim.schedules import Constant, Cosine, MultiStep, ReduceOnPlateau, Schedule
+from tinynet.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "Cosine", "Optimizer", "Plateau", "Stepwise", "schedules"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "Constant",
+    "Cosine",
+    "MultiStep",
+    "Optimizer",
+    "ReduceOnPlateau",
+    "Schedule",
+    "schedules",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Say what to type for the name of a schedule or an optimizer of another library."""
+    if name in ("AdamW", "RMSprop", "Adagrad", "Nadam", "LBFGS"):
+        raise AttributeError(
+            f"optim: there is no {name} here; there are SGD (with nesterov=True if you like) and "
+            "Adam. A subclass of optim.Optimizer with an update() of a few lines adds one."
+        )
+    if name == "lr_scheduler":
+        raise AttributeError(
+            "optim: schedules are given to the optimizer as its lr, for instance "
+            "optim.SGD(parameters, lr=optim.Cosine(0.1, epochs=10)); there is no scheduler.step()."
+        )
+    return getattr(schedules, name)

@@ -1,32 +1,137 @@
-"""Learning rates over a run: functions (step, steps of the run) -> rate, for `train.fit`.
+"""Learning-rate schedules: the rate of every step of a run.
 
-None of them remembers anything, so a run that is resumed goes on with the right rate.
+A schedule is given to an optimizer in the place of a number, and the optimizer follows it:
+
+>>> from tinynet import nn, optim
+>>> net = nn.Linear(4, 2)
+>>> optimizer = optim.SGD(net.parameters(), lr=optim.Cosine(0.02, epochs=12), momentum=0.9)
+
+A schedule is a pure function of the step, of the number of steps in the run and of the validation
+errors so far. It keeps no state of its own, so a resumed run continues at the right rate.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+import warnings
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Length:
+    """Length of the run that a schedule describes, where the user states it."""
+
+    epochs: int | None = None
+    total_steps: int | None = None
+
+    def _check_length(self) -> None:
+        for name in ("epochs", "total_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{type(self).__name__}: {name} must be at least 1, got {value}.")
 
 
 @dataclasses.dataclass(frozen=True)
-class Stepwise:
-    """lr, times `factor` from that fraction of the run on: drops = ((fraction, factor), ...)."""
+class Schedule(_Length):
+    """Base class of all schedules: write ``rate``.
+
+    Parameters
+    ----------
+    lr : float
+        The base learning rate.
+    epochs : int, optional
+        Length of the run in epochs. `tn.fit` knows how many steps an epoch has, and refuses a
+        schedule for another number of epochs than it trains.
+    total_steps : int, optional
+        Length of the run in steps. A training loop of your own needs it: the optimizer then sets
+        the rate in every ``step()``.
+
+    Raises
+    ------
+    ValueError
+        Where `lr` is negative or not finite, or a length is below 1.
+    """
 
     lr: float
-    drops: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.lr, (int, float)) and 0 <= self.lr < math.inf):
+            raise ValueError(
+                f"{type(self).__name__}: lr must be a number, at least 0 and finite. "
+                f"Got {self.lr!r}."
+            )
+        self._check_length()
+
+    def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return the rate of step 0, 1, ... of a run of `steps`.
+
+        Parameters
+        ----------
+        errors : sequence of float
+            The validation errors of the epochs that are finished, in 0..1.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define rate(step, steps, errors).")
+
+    def __call__(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return ``rate(step, steps, errors)``."""
+        return self.rate(step, steps, errors)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant(Schedule):
+    """The same rate in every step.
+
+    >>> Constant(0.1).rate(7, 10)
+    0.1
+    """
+
+    def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return lr."""
+        return self.lr
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiStep(Schedule):
+    """The rate lr, times a factor from given fractions of the run on.
+
+    Parameters
+    ----------
+    lr : float
+        The base learning rate.
+    drops : pairs (fraction of the run, factor of lr), in order
+        ``((0.5, 0.1), (0.75, 0.01))``: a tenth from the middle of the run on, a hundredth from
+        three quarters on. Epoch 80 of 164 is the fraction 80 / 164.
+
+    Raises
+    ------
+    ValueError
+        Where `drops` are no pairs, or not in the order of their fractions.
+
+    Examples
+    --------
+    >>> schedule = MultiStep(0.5, ((0.5, 0.1),))
+    >>> [schedule.rate(step, 4) for step in range(4)]
+    [0.5, 0.5, 0.05, 0.05]
+    """
+
+    drops: Sequence[tuple[float, float]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(isinstance(drop, (tuple, list)) and len(drop) == 2 for drop in self.drops):
+            raise ValueError(
+                "MultiStep: drops are pairs (fraction of the run, factor of lr), like "
+                f"((0.5, 0.1), (0.75, 0.01)). Got {self.drops}. Epoch 80 of 164 is 80 / 164."
+            )
         fractions = [fraction for fraction, _ in self.drops]
         if fractions != sorted(fractions):
             raise ValueError(
-                f"Stepwise: drops must be in the order of their fractions. Got {self.drops}."
+                f"MultiStep: drops must be in the order of their fractions. Got {self.drops}."
             )
 
-    def __call__(self, step: int, steps: int) -> float:
-        """Return the rate of step 0, 1, ... of a run of `steps`."""
+    def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return lr times the factor of the last drop that the step has reached."""
         factor = 1.0
         for fraction, later in self.drops:
             if step >= round(fraction * steps):
@@ -35,56 +140,104 @@ class Stepwise:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cosine:
-    """Up to lr in a straight line, then down to nothing along half a cosine.
+class Cosine(Schedule):
+    """Half a cosine from lr down to 0 (Loshchilov and Hutter 2017), after an optional warmup.
 
-    `warm` is the fraction of the run that goes up (Goyal et al. 2017; Loshchilov and Hutter 2017).
+    Parameters
+    ----------
+    lr : float
+        The largest rate of the run.
+    warmup : float
+        Fraction of the run in which the rate rises from 0 to lr in a straight line (Goyal et al.
+        2017).
+
+    Examples
+    --------
+    >>> schedule = Cosine(1.0, warmup=0.25)
+    >>> [round(schedule.rate(step, 8), 2) for step in range(8)]
+    [0.5, 1.0, 1.0, 0.93, 0.75, 0.5, 0.25, 0.07]
     """
 
-    lr: float
-    warm: float = 0.0
+    warmup: float = 0.0
 
-    def __call__(self, step: int, steps: int) -> float:
-        """Return the rate of step 0, 1, ... of a run of `steps`."""
-        rising = round(self.warm * steps)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.warmup < 1:
+            raise ValueError(
+                "Cosine: warmup is a fraction of the run, at least 0 and below 1. "
+                f"Got {self.warmup}."
+            )
+
+    def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return lr * (step + 1) / rising in the warmup, then lr * (1 + cos(...)) / 2."""
+        rising = round(self.warmup * steps)
         if step < rising:
             return self.lr * (step + 1) / rising
         return self.lr * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
 
 
-def error_of(record: Any) -> float:
-    """Return the error of a `train.Epoch`: on validation pictures, where there are any."""
-    seen = getattr(record, "validation_accuracy", None)
-    return 1.0 - float(record.test_accuracy if seen is None else seen)
-
-
 @dataclasses.dataclass(frozen=True)
-class Plateau:
-    """lr, divided by 10 whenever the validation error stalls, `times` times: section 5.
+class ReduceOnPlateau(Schedule):
+    """The rate lr, divided by 10 whenever the validation error stalls: section 5 of the paper.
 
-    A stall is `patience` epochs in a row that are no better than the best one before them; after a
-    drop the epochs are counted anew. Give `fit` pictures for `validation`, that are neither trained
-    on nor those of the final test, and the list of records that it fills:
+    A stall is `patience` epochs in a row that are no better than the best one before them. After a
+    drop the epochs are counted anew. `tn.fit` hands over the errors; give it images for
+    `validation` that are neither trained on nor part of the final test.
 
-        state, (rest, held) = train.State(), data.hold_out(pictures, 0.1)
-        fit(..., validation=..., learning_rate=schedules.Plateau(0.01, state.records), state=state)
+    Parameters
+    ----------
+    lr : float
+        The rate at the beginning.
+    patience : int
+        Epochs without an improvement before the rate drops.
+    times : int
+        Number of drops, at most.
+    factor : float
+        Factor of a drop.
 
-    The records are part of a checkpoint, so a run that is resumed knows how long it has waited.
+    Examples
+    --------
+    >>> schedule = ReduceOnPlateau(1.0, patience=2)
+    >>> schedule.rate(0, 1, errors=[0.9, 0.5, 0.6]), schedule.rate(0, 1, errors=[0.5, 0.6, 0.6])
+    (1.0, 0.1)
     """
 
-    lr: float
-    records: Sequence[Any]
     patience: int = 5
     times: int = 3
     factor: float = 0.1
-    error: Callable[[Any], float] = error_of
 
-    def __call__(self, step: int, steps: int) -> float:
-        """Return the rate after the epochs that are on record."""
-        best, waited, drops = math.inf, 0, 0
-        for error in map(self.error, self.records):
+    def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+        """Return the rate after epochs with these validation errors."""
+        best = math.inf
+        waited = 0
+        drops = 0
+        for error in errors:
             waited = 0 if error < best else waited + 1
             best = min(best, error)
             if waited >= self.patience and drops < self.times:
-                waited, drops = 0, drops + 1
+                waited = 0
+                drops += 1
         return self.lr * self.factor**drops
+
+
+_ELSEWHERE = {
+    "StepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
+    "MultiStepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
+    "CosineAnnealingLR": "Cosine(lr, epochs=...)",
+    "CosineDecay": "Cosine(lr, epochs=...)",
+    "ReduceLROnPlateau": "ReduceOnPlateau(lr, patience=...)",
+    "Plateau": "ReduceOnPlateau(lr, patience=...)",
+    "LambdaLR": "a subclass of Schedule with rate(step, steps, errors)",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Say what to type for a schedule's name in another library, or before 0.2."""
+    if name == "Stepwise":
+        warnings.warn("optim: Stepwise is called MultiStep now.", FutureWarning, stacklevel=2)
+        return MultiStep
+    if name in _ELSEWHERE:
+        raise AttributeError(
+            f"optim.schedules: {name} is {_ELSEWHERE[name]} here. The optimizer takes it as its lr."
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

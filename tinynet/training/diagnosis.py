@@ -1,4 +1,4 @@
-"""Why training fails, in a sentence: infinity, NaN, or a loss that does not move."""
+"""Diagnosis of a failing run: infinity, NaN, or a loss that does not move."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from tinynet.core.backend import Array, array_module, current, home
 from tinynet.nn import Module, observe
 from tinynet.tensors import Tensor
 
+ADVICE = "Try a smaller learning rate."
+
 
 def of_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> str:
     """Say where infinity or NaN came from: the input, a weight, or the first layer that made it."""
@@ -17,13 +19,11 @@ def of_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> st
         return found + "The images already hold infinite or NaN values."
     weight = _first_not_finite(model)
     if weight:
-        return found + f"The update before it left {weight} not finite. Try a smaller --lr."
+        return f"{found}The update before it left {weight} not finite. {ADVICE}"
     layer = _first_to_overflow(model, x)
     if layer:
-        return found + f"{layer} is the first layer to overflow. Try a smaller --lr."
-    return (
-        found + "Weights and activations are finite, the scores are too large. Try a smaller --lr."
-    )
+        return f"{found}{layer} is the first layer to overflow. {ADVICE}"
+    return f"{found}Weights and activations are finite, the scores are too large. {ADVICE}"
 
 
 def check_finite(model: Module, number: int, lr: float) -> None:
@@ -32,7 +32,7 @@ def check_finite(model: Module, number: int, lr: float) -> None:
     if name:
         raise FloatingPointError(
             f"train: {name} holds infinite or NaN weights after step {number} (lr {lr:g}). "
-            "They are not saved. Try a smaller --lr."
+            f"They are not saved. {ADVICE}"
         )
 
 

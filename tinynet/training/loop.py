@@ -1,14 +1,14 @@
-"""The training loop: plain functions over a model, an optimiser and batches.
+"""The training loop: plain functions over a model, an optimizer and batches.
 
-`fit` is a generator: it yields after every batch, and whoever drives it decides what to show, when
-to save and when to stop. There is nothing to call back and nothing to subclass:
+`fit` is a generator. It yields a record after every epoch, and its caller decides what to show,
+when to save and when to stop. There are no callbacks, and nothing to subclass:
 
-    for event in fit(model, optimizer, train, test, epochs=10):
-        print(event)
+    for epoch in tn.fit(model, optimizer, train, test, epochs=10):
+        print(epoch)
 
-Nothing random is carried along. What a step draws depends on the seed, the epoch and the step
-alone, so a run that stopped after any step goes on from `State` to the very weights that it would
-have reached without the stop.
+Nothing random is carried along. The draws of a step depend on the seed, the epoch and the step
+alone, so a run that stopped after any step continues from its `State` to the very weights that it
+would have reached without the stop.
 """
 
 from __future__ import annotations
@@ -16,42 +16,38 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol, overload
 
-import numpy as np
-
-from tinynet import functions as F
 from tinynet.core import random
-from tinynet.core.autograd import no_grad
-from tinynet.core.backend import Array, current
+from tinynet.core.backend import Array
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
-from tinynet.tensors import Tensor, tensor
-from tinynet.training.steps import GpuSteps, Tally, device_of, on, sums_of, train_step
+from tinynet.training.evaluation import evaluation_loader, remember_preprocessing, run_epoch
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import GpuSteps, device_of, train_step
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for the model, and labels (N,)."""
 
+READ_INTERVAL = 0.25  # seconds between two reads of the loss from a GPU
 
-LOOK_EVERY = 0.25  # seconds between two looks at what a GPU has added up
 
-
-class Feed(Protocol):
-    """What `fit` trains on: the batches of an epoch, from any of them on."""
+class Loader(Protocol):
+    """The batches that `fit` trains on: `data.DataLoader`, or any object with these two."""
 
     @property
     def steps(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches in an epoch."""
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[Batch]:
-        """Yield batch `first`, `first` + 1, ... of an epoch; the same every time they are asked."""
+        """Yield batch `first`, `first` + 1, ... of an epoch; the same in every call."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A batch is done. Loss and accuracy are means over this epoch's batches so far."""
+    """Record of one batch. Loss and accuracy are means over the batches of this epoch so far."""
 
     phase: str  # "train", "test" or "validation"
     epoch: int  # 1, 2, ...
@@ -65,177 +61,308 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """An epoch is done: a line of log.jsonl. The training means were taken while learning."""
+    """Record of one epoch: a line of log.jsonl. The training means were taken while learning."""
 
     epoch: int
     train_loss: float
     train_accuracy: float
-    test_loss: float
-    test_accuracy: float
+    test_loss: float | None  # None without test images
+    test_accuracy: float | None
     lr: float
     seconds: float
     images_per_second: float
-    validation_loss: float | None = None  # where pictures are held out
+    validation_loss: float | None = None  # None where no images are held out
     validation_accuracy: float | None = None
+
+    @property
+    def error(self) -> float:
+        """Share of wrong answers: on the validation images, else on test, else on training."""
+        for accuracy in (self.validation_accuracy, self.test_accuracy):
+            if accuracy is not None:
+                return 1.0 - accuracy
+        return 1.0 - self.train_accuracy
+
+    def __str__(self) -> str:
+        parts = [
+            f"epoch {self.epoch}",
+            f"loss {self.train_loss:.4f}",
+            f"accuracy {100 * self.train_accuracy:.1f} %",
+        ]
+        for name in ("validation", "test"):
+            loss = getattr(self, f"{name}_loss")
+            if loss is not None:
+                accuracy = getattr(self, f"{name}_accuracy")
+                if name == "test":
+                    parts.append(f"test loss {loss:.4f}")
+                parts.append(f"{name} accuracy {100 * accuracy:.1f} %")
+        return "  ".join([*parts, f"lr {self.lr:g}", f"{self.images_per_second:,.0f} images/s"])
 
 
 @dataclasses.dataclass
 class State:
-    """Where a run stands: with the weights and the optimiser, all that is needed to go on."""
+    """Position of a run: with the weights and the optimizer, all that is needed to continue."""
 
     epoch: int = 0  # epochs finished
     step: int = 0  # steps finished in the epoch after them
-    tally: Tally = dataclasses.field(default_factory=Tally)  # over those steps
+    metrics: RunningMetrics = dataclasses.field(default_factory=RunningMetrics)  # of those steps
     seconds: float = 0.0  # spent on those steps
     total_seconds: float = 0.0  # spent on the finished epochs
     records: list[Epoch] = dataclasses.field(default_factory=list)  # of the finished epochs
 
+    def to_json(self) -> str:
+        """Return the state as text."""
+        self.metrics.synchronize()
+        return json.dumps(dataclasses.asdict(self))
+
     @classmethod
     def from_json(cls, text: str) -> State:
-        """Return the state that `dataclasses.asdict` and JSON made a text of."""
+        """Return the state that `to_json` made a text of."""
         values = json.loads(text)
-        values["tally"] = Tally(**values["tally"])
+        metrics = values.pop("tally", None) or values.pop("metrics")  # "tally" before 0.2
+        values["metrics"] = RunningMetrics(**metrics)
         values["records"] = [Epoch(**record) for record in values["records"]]
         return cls(**values)
+
+
+@overload
+def fit(
+    model: Module,
+    optimizer: Optimizer,
+    train: Any,
+    test: Any = None,
+    *,
+    epochs: int,
+    validation: Any = None,
+    state: State | None = None,
+    every_step: Literal[False] = False,
+    ranks: Ranks = ALONE,
+) -> Iterator[Epoch]: ...
+
+
+@overload
+def fit(
+    model: Module,
+    optimizer: Optimizer,
+    train: Any,
+    test: Any = None,
+    *,
+    epochs: int,
+    validation: Any = None,
+    state: State | None = None,
+    every_step: Literal[True],
+    ranks: Ranks = ALONE,
+) -> Iterator[Step | Epoch]: ...
 
 
 def fit(
     model: Module,
     optimizer: Optimizer,
-    train: Feed,
-    test: Feed,
+    train: Any,
+    test: Any = None,
     *,
     epochs: int,
-    learning_rate: Callable[[int, int], float] | None = None,
+    validation: Any = None,
     state: State | None = None,
+    every_step: bool = False,
     ranks: Ranks = ALONE,
-    validation: Feed | None = None,
 ) -> Iterator[Step | Epoch]:
-    """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch.
+    """Train a model; yield an `Epoch` after each epoch.
 
-    `state` is kept up to date: stop asking whenever you like, keep it with the weights, and a new
-    ``fit(..., state=state)`` goes on from there.
+    The loss is the cross-entropy of the model's scores (N, classes), or the model's own
+    ``loss(outputs, labels)``.
 
     Parameters
     ----------
-    learning_rate : (step of the run, steps of the run) -> rate; None leaves the optimiser's alone
-    ranks : who shares the work; the feeds yield this rank's part of it
-    validation : pictures that are neither learnt from nor those of the final test: what a rate or a
-        choice of weights may depend on
+    model : Module
+    optimizer : Optimizer
+        If its lr is a schedule, each step gets the rate that the schedule has for it.
+    train : DataLoader
+        Or any object with `steps` and ``batches(epoch, first)``.
+    test : DataLoader or data set, optional
+        Measured after each epoch. A data set is prepared as the images of `train` are, without
+        what is random.
+    epochs : int
+        Length of the whole run; with a `state`, the epochs that are finished count.
+    validation : DataLoader or data set, optional
+        Images that are neither trained on nor part of the final test: a rate that waits for the
+        error to fall depends on them.
+    state : State, optional
+        The position to start from; it is kept up to date. Stop the iteration whenever you like: a
+        new ``fit(..., state=state)`` continues at the next step. `save_checkpoint` stores it.
+    every_step : bool
+        Yield a `Step` after each batch too.
+    ranks : process group
+        Processes that share every batch; the loaders yield this rank's part.
+
+    Raises
+    ------
+    ValueError
+        Where `epochs` is below 1, or differs from those of the schedule.
+    FloatingPointError
+        Where the loss is not finite; the message says which layer is the first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import data, nn, optim
+    >>> images = np.zeros((8, 1, 2, 2), np.float32)
+    >>> loader = data.DataLoader((images, np.arange(8) % 2), batch_size=4, shuffle=True)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    >>> optimizer = optim.SGD(model.parameters(), lr=optim.Cosine(0.1, epochs=2), momentum=0.9)
+    >>> [epoch.epoch for epoch in tn.fit(model, optimizer, loader, epochs=2)]
+    [1, 2]
     """
-    state, gpu = State() if state is None else state, GpuSteps(model, optimizer, ranks)
-    settings: dict[str, Any] = {"epochs": epochs, "learning_rate": learning_rate, "ranks": ranks}
+    _check_run(model, optimizer, train, epochs)
+    remember_preprocessing(model, train)
+    held_out = {
+        phase: evaluation_loader(model, images, phase)
+        for phase, images in (("validation", validation), ("test", test))
+        if images is not None
+    }
+    state = State() if state is None else state
+    events = _events(model, optimizer, train, held_out, epochs, state, ranks)
+    return events if every_step else (event for event in events if isinstance(event, Epoch))
+
+
+def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
+    """Raise before the first step where a run cannot be what its caller means."""
+    if not isinstance(model, Module):
+        raise TypeError(f"fit: the model must be an nn.Module, got {type(model).__name__}.")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"fit: the optimizer comes after the model, got {type(optimizer).__name__}. "
+            "For instance optim.SGD(model.parameters(), lr=0.01)."
+        )
+    if not hasattr(train, "batches") or not hasattr(train, "steps"):
+        raise TypeError(
+            f"fit: the training images come in a DataLoader, got {type(train).__name__}. "
+            "For instance data.DataLoader(images, batch_size=128, shuffle=True)."
+        )
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"fit: epochs must be a whole number, at least 1. Got {epochs!r}.")
+    schedule = optimizer.schedule
+    if schedule is not None and schedule.epochs not in (None, epochs):
+        raise ValueError(
+            f"fit: the schedule {schedule} is made for {schedule.epochs} epochs, and this run has "
+            f"{epochs}. Give both the same number."
+        )
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "fit: the optimizer has no parameter of this model, so nothing would be learned. "
+            "Give it model.parameters()."
+        )
+
+
+def _events(
+    model: Module,
+    optimizer: Optimizer,
+    train: Loader,
+    held_out: dict[str, Loader],
+    epochs: int,
+    state: State,
+    ranks: Ranks,
+) -> Iterator[Step | Epoch]:
+    """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch."""
+    gpu = GpuSteps(model, optimizer, ranks)
     while state.epoch < epochs:
-        yield from train_one_epoch(model, optimizer, train, state=state, gpu=gpu, **settings)
-        if learning_rate is not None:  # a run that goes on here has not set it yet
-            done = state.epoch * train.steps + state.step
-            optimizer.lr = learning_rate(max(0, done - 1), epochs * train.steps)
-        started, tally, held = time.perf_counter(), Tally(), Tally()
-        if validation is not None:
-            where = state.epoch + 1, optimizer.lr, ranks, "validation"
-            yield from _test(model, validation, held, *where)
-        yield from _test(model, test, tally, state.epoch + 1, optimizer.lr, ranks)
-        yield _finish_epoch(state, tally, optimizer.lr, time.perf_counter() - started, held)
+        yield from train_one_epoch(
+            model, optimizer, train, epochs=epochs, state=state, gpu=gpu, ranks=ranks
+        )
+        _set_rate(optimizer, state, max(0, _steps_done(state, train) - 1), epochs * train.steps)
+        started = time.perf_counter()
+        found = {}
+        for phase, loader in held_out.items():
+            found[phase] = RunningMetrics()
+            for step in run_epoch(model, loader, found[phase], ranks):
+                yield Step(
+                    phase,
+                    state.epoch + 1,
+                    step,
+                    loader.steps,
+                    *found[phase].means,
+                    lr=optimizer.lr,
+                )
+        yield _finish_epoch(state, found, optimizer.lr, time.perf_counter() - started)
 
 
 def train_one_epoch(
     model: Module,
     optimizer: Optimizer,
-    train: Feed,
+    train: Loader,
     *,
     epochs: int = 1,
-    learning_rate: Callable[[int, int], float] | None = None,
     state: State | None = None,
     gpu: GpuSteps | None = None,
     ranks: Ranks = ALONE,
 ) -> Iterator[Step]:
-    """Train on what is left of the epoch that `state` is in, yielding a Step after each batch."""
+    """Train on what is left of the epoch that `state` is in; yield a Step after each batch."""
     state = State() if state is None else state
     model.train()
     gpu = gpu or GpuSteps(model, optimizer, ranks)
-    before = looked = time.perf_counter()
+    on_cpu = device_of(model).kind == "cpu"
+    before = last_read = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
-        number = state.epoch * train.steps + state.step
+        number = _steps_done(state, train)
         random.at_step(number)
-        if learning_rate is not None:
-            optimizer.lr = learning_rate(number, epochs * train.steps)
-        now = time.perf_counter()
-        if device_of(model).kind == "cpu":
-            how: dict[str, Any] = {"tally": state.tally, "number": number, "ranks": ranks}
-            train_step(model, optimizer, images, labels, **how)
+        _set_rate(optimizer, state, number, epochs * train.steps)
+        if on_cpu:
+            train_step(
+                model, optimizer, images, labels, metrics=state.metrics, number=number, ranks=ranks
+            )
         else:
-            last = state.step + 1 == train.steps
-            if gpu.run(images, labels, state.tally, number, look=last or now > looked + LOOK_EVERY):
-                looked = now
+            now = time.perf_counter()
+            read = state.step + 1 == train.steps or now > last_read + READ_INTERVAL
+            if gpu.run(images, labels, state.metrics, number, look=read):
+                last_read = now
         now = time.perf_counter()
         state.step += 1
-        state.seconds, before = state.seconds + now - before, now
+        state.seconds += now - before
+        before = now
         yield Step(
             "train",
             state.epoch + 1,
             state.step,
             train.steps,
-            *state.tally.means,
+            *state.metrics.means,
             lr=optimizer.lr,
-            images_per_second=state.tally.images / max(1e-9, state.seconds),
+            images_per_second=state.metrics.images / max(1e-9, state.seconds),
         )
 
 
-def evaluate(model: Module, test: Feed) -> tuple[float, float]:
-    """Return mean loss and accuracy; dropout is off and nothing is learnt."""
-    tally = Tally()
-    for _ in _test(model, test, tally, 0, 0.0):
-        pass
-    return tally.means
+def _steps_done(state: State, train: Loader) -> int:
+    return state.epoch * train.steps + state.step
 
 
-def _test(
-    model: Module,
-    test: Feed,
-    tally: Tally,
-    epoch: int,
-    lr: float,
-    ranks: Ranks = ALONE,
-    phase: str = "test",
-) -> Iterator[Step]:
-    where, was_training = device_of(model), model.training
-    model.eval()
-    try:
-        for step, (images, labels) in enumerate(test.batches(0), start=1):
-            with no_grad(), np.errstate(over="ignore", invalid="ignore"), current(where):
-                if ranks.size > 1 and not ranks.images:
-                    pass  # too few images for all ranks
-                elif where.kind == "cpu":
-                    scores = model(tensor(images, device=where))
-                    tally.add(scores, F.cross_entropy(scores, labels), labels)
-                else:
-                    y = on(labels, where)
-                    scores = model(Tensor(on(images, where), where))
-                    tally.put(sums_of(scores, F.cross_entropy(scores, y), y), len(y))
-            if step == test.steps:
-                tally.share(ranks)
-            yield Step(phase, epoch, step, test.steps, *tally.means, lr=lr)
-    finally:
-        if was_training:
-            model.train()
+def _set_rate(optimizer: Optimizer, state: State, step: int, steps: int) -> None:
+    """Let the optimizer's schedule set the rate of a step."""
+    if optimizer.schedule is not None:
+        optimizer.follow_schedule(step, steps, [record.error for record in state.records])
 
 
 def _finish_epoch(
-    state: State, test: Tally, lr: float, test_seconds: float, validation: Tally
+    state: State, found: dict[str, RunningMetrics], lr: float, seconds: float
 ) -> Epoch:
     """Move `state` to the start of the next epoch and return the record of this one."""
+    means: dict[str, tuple[float | None, float | None]] = {
+        phase: found[phase].means if phase in found and found[phase].images else (None, None)
+        for phase in ("test", "validation")
+    }
     record = Epoch(
         state.epoch + 1,
-        *state.tally.means,
-        *test.means,
+        *state.metrics.means,
+        *means["test"],
         lr=lr,
-        seconds=round(state.seconds + test_seconds, 3),
-        images_per_second=round(state.tally.images / max(1e-9, state.seconds), 1),
+        seconds=round(state.seconds + seconds, 3),
+        images_per_second=round(state.metrics.images / max(1e-9, state.seconds), 1),
+        validation_loss=means["validation"][0],
+        validation_accuracy=means["validation"][1],
     )
-    if validation.images:
-        loss, accuracy = validation.means
-        record = dataclasses.replace(record, validation_loss=loss, validation_accuracy=accuracy)
-    state.total_seconds += state.seconds + test_seconds
-    state.epoch, state.step, state.tally, state.seconds = state.epoch + 1, 0, Tally(), 0.0
+    state.total_seconds += state.seconds + seconds
+    state.epoch += 1
+    state.step = 0
+    state.metrics = RunningMetrics()
+    state.seconds = 0.0
     state.records.append(record)
     return record

@@ -20,9 +20,10 @@ from tinynet.tensors import tensor
 from tinynet.training import run_dir, runs
 from tinynet.training.device_loader import moved
 from tinynet.training.input_pipeline import SIDE, TestFeed, fitted, prepared
-from tinynet.training.loop import Feed
+from tinynet.training.loop import Loader
+from tinynet.training.metrics import RunningMetrics
 from tinynet.training.recipes import Recipe
-from tinynet.training.steps import Tally, device_of
+from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
 
 VIEWED = 50  # pictures at a time; each becomes ten
@@ -37,7 +38,7 @@ class Net:
     normaliser: Normaliser
     classes: tuple[str, ...]
 
-    def feed(self, dataset: Dataset) -> Feed:
+    def feed(self, dataset: Dataset) -> Loader:
         """Return the batches on which the run measured its test accuracy."""
         return moved(TestFeed(dataset, self.recipe, self.normaliser), device_of(self.model))
 
@@ -79,7 +80,8 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
 
 def refuse_other_classes(net: Net, dataset: Dataset) -> None:
     """Raise DataError unless the labels of a data set mean what the net was taught."""
-    then, now = net.classes, tuple(dataset.classes)
+    then = net.classes
+    now = tuple(dataset.classes)
     if then == now:
         return
     lists = {
@@ -101,7 +103,7 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
             f"ten views: the recipe {net.recipe.name} shows whole pictures, so there are no crops "
             "to average. small-alexnet and alexnet crop."
         )
-    tally = Tally()
+    tally = RunningMetrics()
     for images, labels in batches(dataset, VIEWED):
         shares = net.ten_view_probabilities(images)
         tally.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())
@@ -127,9 +129,11 @@ def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
 def as_taught(recipe: Recipe, path: Path) -> Array:
     """Return the picture in a file, (C, side, side) uint8, as large as those of the data set."""
     if recipe.data == "mnist":
-        grey, side = True, 28
+        grey = True
+        side = 28
     else:
-        grey, side = False, (recipe.size if data.is_folder(recipe.data) else None) or SIDE
+        grey = False
+        side = (recipe.size if data.is_folder(recipe.data) else None) or SIDE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that it is large is not wrong
         return data.read_picture(path, side, grey=grey)

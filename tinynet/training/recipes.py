@@ -10,15 +10,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tinynet import models
 from tinynet.core.errors import DataError
 from tinynet.data import is_folder
+from tinynet.models import two_towers
 from tinynet.nn import Module
-from tinynet.optim import SGD, Adam, Optimizer
-from tinynet.optim.schedules import Cosine, Plateau, Stepwise
+from tinynet.optim import SGD, Adam, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
 
 PLAIN_SIDE = 32  # of the pictures that the recipes were written for
 UPDATES = ("sgd", "nesterov", "adam")
@@ -34,7 +34,7 @@ class Recipe:
     ----------
     schedule : pairs (fraction, factor): from that fraction of all steps on, lr is ``lr * factor``;
         or "cosine": up for a twentieth of the run, then down to nothing; or "plateau": divided by
-        10 when the validation error stalls, as the paper did by hand (`schedules.Plateau`)
+        10 when the validation error stalls, as the paper did by hand (`optim.ReduceOnPlateau`)
     validation : share of the training pictures that nothing is learnt from, chosen by their bytes;
         a plateau is seen on them, and the best weights are chosen by them
     update : "sgd" by the paper's rule, "nesterov" or "adam"
@@ -87,13 +87,14 @@ class Recipe:
     init_from: str = ""
     freeze: str = ""
 
-    def learning_rate(self, step: int, steps: int, records: Sequence[Any] = ()) -> float:
-        """Return the rate of step 0, 1, ... of a run of `steps`, whose epochs are on record."""
-        if self.schedule == "plateau":
-            return Plateau(self.lr, records)(step, steps)
-        if self.schedule == "cosine":
-            return Cosine(self.lr, warm=0.05)(step, steps)
-        return Stepwise(self.lr, typing.cast("Any", self.schedule))(step, steps)
+
+def schedule(recipe: Recipe) -> Schedule:
+    """Return the learning-rate schedule of a recipe."""
+    if recipe.schedule == "plateau":
+        return ReduceOnPlateau(recipe.lr)
+    if recipe.schedule == "cosine":
+        return Cosine(recipe.lr, warmup=0.05)
+    return MultiStep(recipe.lr, typing.cast("Any", recipe.schedule))
 
 
 def suited(recipe: Recipe) -> Recipe:
@@ -175,7 +176,7 @@ def optimizer(recipe: Recipe, model: Module) -> Optimizer:
         members.setdefault(len(parameter.shape), []).append(parameter)
     groups = [
         {
-            "parameters": parameters,
+            "params": parameters,
             "lr_scale": 1.0 if axes in decays else recipe.bias_lr,
             "lr": None if axes in decays else recipe.bias_rate,
             "weight_decay": decays.get(axes, 0.0),
@@ -183,5 +184,23 @@ def optimizer(recipe: Recipe, model: Module) -> Optimizer:
         for axes, parameters in members.items()
     ]
     if recipe.update == "adam":
-        return Adam(groups, lr=recipe.lr)
-    return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.update == "nesterov")
+        return Adam(groups, lr=schedule(recipe))
+    nesterov = recipe.update == "nesterov"
+    return SGD(groups, lr=schedule(recipe), momentum=recipe.momentum, nesterov=nesterov)
+
+
+def on_two_devices(recipe: Recipe, devices: str, cross_at: str | None) -> Recipe:
+    """Return the recipe for the two-tower form of its network.
+
+    Parameters
+    ----------
+    devices : two names with a comma between them, like "cuda:0,cuda:1"
+    cross_at : the layer before which the towers see all maps; None is the paper's, conv3
+    """
+    two_towers.two_devices(devices)
+    model = recipe.model + models.TOWERS
+    if model not in models.names() or recipe.variant is not None:
+        raise DataError(
+            f"{recipe.name}: this recipe has no two towers. small-alexnet and alexnet have."
+        )
+    return dataclasses.replace(recipe, model=model, variant=cross_at)

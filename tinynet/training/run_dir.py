@@ -1,10 +1,10 @@
-"""The folder of a run: its files, its lock, and the config.json that says how the run began.
+"""Run directory: its files, its lock, and config.json, which holds the settings of the run.
 
-config.json               what was asked for, and with what it is computed
-last.safetensors          where the run stands; last.previous.safetensors: where it stood before
-best.safetensors          the weights of the epoch with the best accuracy, on validation pictures if
-                              some are held out, else on those of the test
-log.jsonl                 one object an epoch
+config.json               the recipe, the devices and the versions
+last.safetensors          the latest checkpoint; last.previous.safetensors is the one before it
+best.safetensors          the weights of the epoch with the best accuracy, on validation images if
+                              some are held out, else on the test images
+log.jsonl                 one object per epoch
 result.json               written once, at the end
 curves.png                drawn from what log.jsonl holds
 filters.png               the weights of the first convolution
@@ -27,9 +27,13 @@ from tinynet.training.recipes import Recipe
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import write_atomically
 
-LAST, BEST = "last.safetensors", "best.safetensors"
-CONFIG, LOG, RESULT = "config.json", "log.jsonl", "result.json"
-CURVES, FILTERS = "curves.png", "filters.png"
+LAST = "last.safetensors"
+BEST = "best.safetensors"
+CONFIG = "config.json"
+LOG = "log.jsonl"
+RESULT = "result.json"
+CURVES = "curves.png"
+FILTERS = "filters.png"
 WRITTEN = (RESULT, LOG, CURVES, FILTERS, LAST, BEST, CONFIG)
 
 
@@ -48,7 +52,7 @@ def lock(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise DataError(
                 f"{folder}: another run (process {file.read().strip()}) is writing to this folder. "
-                "Wait for it, or choose another folder with --out."
+                "Wait for it, or choose another folder."
             ) from None
         checkpoint.sweep(folder)
         file.truncate(0)
@@ -59,17 +63,14 @@ def lock(folder: Path) -> Iterator[None]:
 
 def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
     """Write config.json; a folder that already holds a run is refused."""
-    refuse_used(folder)
+    if holds_run(folder):
+        raise DataError(f"{folder}: this folder already holds a run. Resume it, or choose another.")
     write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise DataError if the folder already holds a run."""
-    if (folder / CONFIG).exists():
-        raise DataError(
-            f"{folder}: this folder already holds a run. Go on with it: --resume {folder}, "
-            "or choose another folder with --out."
-        )
+def holds_run(folder: Path) -> bool:
+    """Return whether a folder holds a run already."""
+    return (folder / CONFIG).exists()
 
 
 def data_folder(folder: Path) -> Path | None:
@@ -97,7 +98,8 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
 def free_folder(recipe: Recipe) -> Path:
     """Return runs/NAME-SEED, or the first of runs/NAME-SEED-2, -3, ... that holds no run."""
     base = Path("runs") / f"{recipe.name}-{recipe.seed}"
-    folder, number = base, 1
+    folder = base
+    number = 1
     while (folder / CONFIG).exists():
         number += 1
         folder = base.with_name(f"{base.name}-{number}")

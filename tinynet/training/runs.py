@@ -1,4 +1,4 @@
-"""A run: how it begins, goes on, saves itself and stops.
+"""Runs: assembly, checkpoints, resumption and the end.
 
 `advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
 the folder holds a whole checkpoint from which the run goes on to the same weights.
@@ -7,28 +7,26 @@ the folder holds a whole checkpoint from which the run goes on to the same weigh
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinynet import models
 from tinynet.core import random
-from tinynet.core.backend import Array
-from tinynet.core.errors import DataError
+from tinynet.core.backend import Array, Device
+from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed.data_parallel import agree, fingerprints, shared
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
-from tinynet.optim.schedules import error_of
 from tinynet.plot import figures
 from tinynet.training import input_pipeline, recipes, run_dir
 from tinynet.training.device_loader import moved
 from tinynet.training.diagnosis import check_finite
-from tinynet.training.loop import Epoch, Feed, State, Step, fit
+from tinynet.training.loop import Epoch, Loader, State, Step, fit
 from tinynet.training.recipes import Recipe
 from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
@@ -47,10 +45,10 @@ class Run:
     classes: tuple[str, ...]
     model: Module
     optimizer: Optimizer
-    train: Feed
-    test: Feed
+    train: Loader
+    test: Loader
     preprocessing: dict[str, Array]
-    validation: Feed | None = None
+    validation: Loader | None = None
     ranks: Ranks = ALONE
     state: State = dataclasses.field(default_factory=State)
 
@@ -66,13 +64,22 @@ def assemble(
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
     train, *others = input_pipeline.feeds(recipe, *sets)
-    normaliser, where = train.normaliser, device_of(model)
+    normaliser = train.normaliser
+    where = device_of(model)
     optimizer = recipes.optimizer(recipe, model)
     train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
     return Run(
-        folder, recipe, classes, model, optimizer, train, test, normaliser.arrays(),
-        held[0] if held else None, ranks,
-    )  # fmt: skip
+        folder,
+        recipe,
+        classes,
+        model,
+        optimizer,
+        train,
+        test,
+        normaliser.arrays(),
+        held[0] if held else None,
+        ranks,
+    )
 
 
 def build(recipe: Recipe, classes: int) -> Module:
@@ -81,6 +88,17 @@ def build(recipe: Recipe, classes: int) -> Module:
         return models.build(recipe.model, classes, recipe.seed, recipe.variant)
     except ValueError as error:
         raise DataError(str(error)) from None
+
+
+def place(named: Sequence[Device], ranks: Ranks) -> tuple[Device, ...]:
+    """Return the devices that this rank uses; two devices for one network allow no ranks."""
+    devices = tuple(map(ranks.place, named))
+    if ranks.size > 1 and len(devices) > 1:
+        raise DeviceError(
+            f"train: two towers, on {','.join(named)}, train in one process, not in {ranks.size} "
+            "ranks. Start one process, or train on one device."
+        )
+    return devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,11 +125,18 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     saved = time.monotonic()
     deadline = saved + 60 * max_minutes
     with stop_requests() as request:
-        recipe, parts = run.recipe, (run.model, run.optimizer, run.train, run.test)
-        rate = functools.partial(recipe.learning_rate, records=run.state.records)
-        how: dict[str, Any] = {"learning_rate": rate, "ranks": run.ranks}
-        how["validation"] = run.validation
-        for event in fit(*parts, epochs=recipe.epochs, state=run.state, **how):
+        events = fit(
+            run.model,
+            run.optimizer,
+            run.train,
+            run.test,
+            epochs=run.recipe.epochs,
+            validation=run.validation,
+            state=run.state,
+            every_step=True,
+            ranks=run.ranks,
+        )
+        for event in _saved_at_bad_data(run, events):
             yield event
             if isinstance(event, Epoch):
                 _end_epoch(run)
@@ -129,6 +154,17 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
                 save(run)
                 saved = time.monotonic()
     yield Finished(_finish(run))
+
+
+def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:
+    """Yield the events; where an image turns out to be damaged, save the run before the error."""
+    try:
+        yield from events
+    except DataError as error:
+        if run.state.epoch == 0 and run.state.step == 0:
+            raise
+        save(run)
+        raise DataError(f"{error} What was learned so far is saved in {run.folder}.") from None
 
 
 def save(run: Run) -> None:
@@ -188,7 +224,7 @@ def _end_epoch(run: Run) -> None:
     rows = [dataclasses.asdict(r).items() for r in run.state.records]
     lines = "".join(json.dumps({k: v for k, v in r if v is not None}) + "\n" for r in rows)
     write_atomically(run.folder / run_dir.LOG, lines.encode())
-    if error_of(record) < min(map(error_of, earlier), default=2.0):
+    if record.error < min((each.error for each in earlier), default=2.0):
         checkpoint.save(run.folder / run_dir.BEST, _snapshot(run, {}), keep_previous=False)
     save(run)
 
@@ -213,7 +249,6 @@ def _finish(run: Run) -> dict[str, Any]:
 
 
 def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
-    run.state.tally.settle()
     metadata = {
         "recipe": json.dumps(dataclasses.asdict(run.recipe)),
         "model": run.recipe.model,
@@ -221,7 +256,7 @@ def _snapshot(run: Run, optimizer: dict[str, Array]) -> Checkpoint:
         "seed": str(run.recipe.seed),
         "epoch": str(run.state.epoch),
         "step": str(_steps_done(run)),
-        "state": json.dumps(dataclasses.asdict(run.state)),
+        "state": run.state.to_json(),
         conventions.KEY: conventions.of_model(run.model).json(),
     }
     return Checkpoint(run.model.state_dict(), optimizer, run.preprocessing, metadata)

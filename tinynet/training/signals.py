@@ -32,7 +32,8 @@ class StopRequest:
         """Note a signal; from here on the same signal is deadly again."""
         for each in NAMES:
             signal.signal(each, signal.SIG_DFL)
-        self.why, self.exit_code = NAMES[signal.Signals(number)], 128 + number
+        self.why = NAMES[signal.Signals(number)]
+        self.exit_code = 128 + number
         self._timer = threading.Timer(PATIENCE, self._give_up)
         self._timer.daemon = True
         self._timer.start()

@@ -1,14 +1,13 @@
-"""One training step: on a CPU, with a look at its loss; on a GPU, launched and left to itself."""
+"""One training step: forward, loss, backward, update; on a GPU as a replayed graph."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.backend import Array, Device, array_module, current, home, to_numpy, transfer
+from tinynet.core.backend import Array, Device, current, home, transfer
 from tinynet.distributed.data_parallel import average
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.graph_capture import graph
@@ -16,51 +15,7 @@ from tinynet.nn import Module, answer
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
 from tinynet.training import diagnosis
-
-
-@dataclasses.dataclass
-class Tally:
-    """Sums over the batches seen so far."""
-
-    loss: float = 0.0
-    correct: int = 0
-    images: int = 0
-
-    waiting = None  # sums on a GPU at which nobody has looked yet: no field, and never saved
-    waiting_images = 0
-
-    def put(self, sums: Array, images: int) -> None:
-        """Count a batch whose sums, see `sums_of`, stay on a GPU until `settle`."""
-        with current(home(sums)):
-            self.waiting = sums if self.waiting is None else self.waiting + sums
-        self.waiting_images += images
-
-    def settle(self) -> None:
-        """Look at what was put; that waits for the GPU."""
-        if self.waiting is None:
-            return
-        loss, correct = to_numpy(self.waiting).tolist()
-        self.loss, self.correct = self.loss + loss, self.correct + int(correct)
-        self.images += self.waiting_images
-        self.waiting, self.waiting_images = None, 0
-
-    def share(self, ranks: Ranks) -> None:
-        """Add up what all ranks have seen."""
-        self.settle()
-        sums = np.array([self.loss, self.correct, self.images], np.float64)
-        ranks.all_reduce(sums)
-        self.loss, self.correct, self.images = float(sums[0]), int(sums[1]), int(sums[2])
-
-    def add(self, scores: Tensor, loss: Tensor, labels: Array) -> None:
-        """Count a batch: `loss` is its mean, `scores` (N, classes)."""
-        self.loss += loss.item() * len(labels)
-        self.correct += int((to_numpy(scores.data).argmax(axis=1) == labels).sum())
-        self.images += len(labels)
-
-    @property
-    def means(self) -> tuple[float, float]:
-        """Mean loss and share of correct answers."""
-        return self.loss / max(1, self.images), self.correct / max(1, self.images)
+from tinynet.training.metrics import RunningMetrics, batch_sums
 
 
 def train_step(
@@ -69,18 +24,23 @@ def train_step(
     images: Array,
     labels: Array,
     *,
-    tally: Tally,
+    metrics: RunningMetrics,
     number: int = 0,
     ranks: Ranks = ALONE,
 ) -> None:
-    """Do one update, and count the batch in `tally` as it was answered before the update.
+    """Do one update, and add the batch to `metrics` as it was classified before the update.
 
     Parameters
     ----------
     images : (N, C, H, W)
     labels : (N,) integers
     number : of this step in the run, for messages
-    ranks : among which the batch is shared; all of them do the same update
+    ranks : share the batch; all of them do the same update
+
+    Raises
+    ------
+    FloatingPointError
+        Where the loss is not finite; the message names the first layer that is not.
     """
     optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
     x = tensor(images, device=device_of(model))
@@ -92,26 +52,21 @@ def train_step(
         objective.backward()
         if ranks.size == 1:
             optimizer.step()
-            tally.add(scores, loss, labels)
+            metrics.add(scores, loss, labels)
             return
-        sums = average(model, sums_of(scores, loss, labels), ranks)
+        sums = average(model, batch_sums(scores, loss, labels), ranks)
         optimizer.step()
-    tally.put(sums, ranks.batch)
-    tally.settle()
-
-
-def sums_of(scores: Tensor, loss: Tensor, labels: Array) -> Array:
-    """Return (loss * N, how many answers are right), (2,) float64, where the scores are."""
-    xp, N = array_module(scores.data), len(labels)
-    right = (scores.data.argmax(axis=1) == labels).sum()
-    return xp.stack([loss.data * N, right]).astype(np.float64)
+    metrics.add_async(sums, ranks.batch)
+    metrics.synchronize()
 
 
 class GpuSteps:
-    """Training steps on a GPU: a graph that is launched, and looked at a few times a second."""
+    """Training steps on a GPU: a captured graph, whose loss is read a few times a second."""
 
     def __init__(self, model: Module, optimizer: Optimizer, ranks: Ranks = ALONE) -> None:
-        self.model, self.optimizer, self.ranks = model, optimizer, ranks
+        self.model = model
+        self.optimizer = optimizer
+        self.ranks = ranks
         self.graph = graph(self.step)
         self.first: Any = None  # what the graph's batch is like
         self.one = len({p.device for p in model.parameters()}) == 1  # a graph is of one device
@@ -121,25 +76,29 @@ class GpuSteps:
         self.optimizer.zero_grad()
         scores, loss, objective = answer(self.model, x, labels)
         objective.backward()
-        sums = average(self.model, sums_of(scores, loss, labels), self.ranks)
+        sums = average(self.model, batch_sums(scores, loss, labels), self.ranks)
         self.optimizer.step()
         return sums
 
-    def run(self, images: Array, labels: Array, tally: Tally, number: int, *, look: bool) -> bool:
+    def run(
+        self, images: Array, labels: Array, metrics: RunningMetrics, number: int, *, look: bool
+    ) -> bool:
         """Do one update. Look at the loss if asked to, and stop where it is not finite."""
         where = device_of(self.model)
         with current(where):
-            x, y = on(images, where), on(labels, where)
+            x = on(images, where)
+            y = on(labels, where)
             batch: Any = x.shape, self.ranks.images, self.ranks.batch
             self.first = self.first or batch
             same = self.one and batch == self.first  # a last batch may be smaller
             do = self.graph if same else self.step
-            tally.put(do(Tensor(x, where), y), self.ranks.batch or len(y))
+            metrics.add_async(do(Tensor(x, where), y), self.ranks.batch or len(y))
         if look:
-            tally.settle()
-            if not math.isfinite(tally.loss):
+            metrics.synchronize()
+            if not math.isfinite(metrics.loss):
                 lr, x = self.optimizer.lr, Tensor(x, where)
-                raise FloatingPointError(diagnosis.of_loss(tally.loss, self.model, x, number, lr))
+                message = diagnosis.of_loss(metrics.loss, self.model, x, number, lr)
+                raise FloatingPointError(message)
         return look
 
 

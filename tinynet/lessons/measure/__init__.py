@@ -1,5 +1,5 @@
 """Longer experiments that the lessons quote: ``python -m tinynet.lessons.measure NAME``.
 
-A lesson must end within a minute, and one minute answers some questions by luck. Here the same
-question is asked with several seeds. Each module is one question; it prints its settings first.
+A lesson must end within a minute, and the result of one short run may be luck. These experiments
+repeat the run with several seeds. Each module is one experiment; it prints its settings first.
 """

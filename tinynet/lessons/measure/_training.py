@@ -1,4 +1,4 @@
-"""What the experiments share: bytes as floats, a training loop, answers, means with spreads."""
+"""Shared parts of the experiments: preprocessing, training loop, scores, mean and range."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def train(
 ) -> float:
     """Train with momentum 0.9, the last quarter at lr / 10; return the last epoch's mean loss.
 
-    `prepare` makes floats of bytes (N, C, H, W), after `disturb` has moved them about.
+    `disturb` augments the bytes (N, C, H, W), then `prepare` turns them into floats.
     """
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=weight_decay)
     total, model = 0.0, model.train()
     for epoch in range(epochs):
         optimizer.lr = lr if epoch < 0.75 * epochs else lr / 10
-        rng, total = np.random.default_rng([seed, epoch]), 0.0
+        rng = np.random.default_rng([seed, epoch])
+        total = 0.0
         order = tn.data.epoch_order(len(labels), seed, epoch)
         for step, chosen in enumerate(tn.data.batch_indices(order, batch)):
             at_step(epoch * len(labels) + step)
@@ -57,7 +58,7 @@ def train(
 
 
 def scores(model: nn.Module, images: Array, prepare: Prepare) -> Array:
-    """Return what the net says about pictures, (N, classes)."""
+    """Return the scores of images, (N, classes)."""
     model.eval()
     with tn.no_grad():
         parts = [
@@ -69,11 +70,13 @@ def scores(model: nn.Module, images: Array, prepare: Prepare) -> Array:
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
     """Return "mean (least to most)"."""
-    low, middle, high = min(values), sum(values) / len(values), max(values)
+    low = min(values)
+    middle = sum(values) / len(values)
+    high = max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def say(text: str) -> None:
-    """Print a line now, not when the pipe is full."""
+    """Print a line and flush."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""Multiply by the dropout rate at test time, or by what is kept? The question of lesson 09.
+"""Test-time factor of dropout: 1 - p, p or 1 (lesson 09).
 
-The two are the same for p = 0.5, and for no other p. Nets are trained the paper's way (a unit is 0
-or as it is), and then tested with three factors: 1 - p, which is kept; p; and 1, which forgets it.
+1 - p and p are the same only for p = 0.5. Nets are trained the paper's way (a unit is zeroed or
+unchanged) and then tested with three factors: 1 - p, which is right; p; and 1, which is no scaling.
 """
 
 from __future__ import annotations
@@ -14,29 +14,34 @@ from tinynet import nn
 from tinynet.lessons.measure._training import say, scores, spread, train
 from tinynet.tensors import Tensor
 
-IMAGES, EPOCHS, LR = 500, 40, 0.02
+IMAGES = 500
+EPOCHS = 40
+LR = 0.02
 
 
 class PaperDropout(nn.Module):
     """Zeroes units in training; otherwise multiplies by `factor`."""
 
     def __init__(self, p: float) -> None:
-        self.p, self.factor = p, 1 - p
+        self.p = p
+        self.factor = 1 - p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x with units zeroed, or weakened."""
+        """Return x with units zeroed in training, scaled otherwise."""
         return F.dropout(x, self.p) * (1 - self.p) if self.training else x * self.factor
 
 
 def main(seeds: int) -> None:
     """Print accuracy and loss for every rate and factor."""
-    learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
-    images, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
+    learn = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
+    images = learn.images[:IMAGES]
+    labels = learn.labels[:IMAGES]
     prepare = tn.data.Normaliser.fit("standardise", images)
     say(
         f"Drawn shapes, {IMAGES} training pictures, {EPOCHS} epochs, batches of 50, lr {LR}, then "
         "a tenth; two convolutions of 16 and 32 filters, two hidden layers of 256 units with "
-        f"dropout behind each; {seeds} seeds; mean (least to most)."
+        f"dropout after each; {seeds} seeds; mean (least to most)."
     )
     for p in (0.2, 0.5, 0.8):
         found: dict[str, list[tuple[float, float]]] = {"1 - p": [], "p": [], "1": []}
@@ -61,9 +66,19 @@ def main(seeds: int) -> None:
 def _net(p: float) -> tuple[nn.Module, list[PaperDropout]]:
     layers = [PaperDropout(p), PaperDropout(p)]
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(32 * 8 * 8, 256), nn.ReLU(), layers[0],
-        nn.Linear(256, 256), nn.ReLU(), layers[1], nn.Linear(256, 10),
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 256),
+        nn.ReLU(),
+        layers[0],
+        nn.Linear(256, 256),
+        nn.ReLU(),
+        layers[1],
+        nn.Linear(256, 10),
+    )
     return model, layers

@@ -1,8 +1,8 @@
-"""Where should two towers show each other their maps? At conv3, at conv4, or nowhere (lesson 13).
+"""Exchange between two towers: at conv3, at conv4, or nowhere (lesson 13).
 
-The three patterns of `models.towers.EXCHANGES`, in a quarter of the widths of small-alexnet's
-towers; fc6 and fc7 always see both. conv3 or conv4 has twice the weights where it sees all maps, so
-the networks are not of one size: that is part of the question, as it was in 2012.
+The three patterns of `models.towers.EXCHANGES`, in towers with a quarter of small-alexnet's
+widths; fc6 and fc7 always see both towers. conv3 or conv4 has twice the weights where it sees all
+maps, so the networks differ in size, as they did in 2012.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from tinynet.lessons.measure._training import prepared, say, scores, spread, tra
 from tinynet.models.two_towers import EXCHANGES, SMALL, TwoTowers
 
 PLAN = dataclasses.replace(SMALL, widths=(8, 16, 24, 24, 16), hidden=64)
-IMAGES, EPOCHS, LR = 6_000, 6, 0.02
+IMAGES = 6_000
+EPOCHS = 6
+LR = 0.02
 
 
 def main(seeds: int) -> None:
     """Print a table: parameters, training loss and test accuracy of each pattern."""
-    learn, test = tn.data.CIFAR10(train=True), tn.data.CIFAR10(train=False)
+    learn = tn.data.CIFAR10(train=True)
+    test = tn.data.CIFAR10(train=False)
     say(
         f"CIFAR-10: the first {IMAGES:,} training pictures, {len(test.labels):,} to test, "
         f"{EPOCHS} epochs, batches of 100, lr {LR}, then a tenth; towers of "
         f"{'-'.join(map(str, PLAN.widths))} maps; {seeds} seeds; mean (least to most)."
     )
     for pattern in EXCHANGES:
-        losses, right = [], []
+        losses = []
+        right = []
         for seed in range(seeds):
             tn.seed(seed)
             model = TwoTowers(PLAN, 10, exchange_at=pattern)
-            pictures, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
+            pictures = learn.images[:IMAGES]
+            labels = learn.labels[:IMAGES]
             losses.append(train(model, pictures, labels, prepared, epochs=EPOCHS, lr=LR, seed=seed))
             answers = scores(model, test.images, prepared).argmax(axis=1)
             right.append(100 * float(np.mean(answers == test.labels)))

@@ -1,6 +1,6 @@
-"""Would flipping a 6 or a 9 hurt on MNIST? Five ways to disturb the training pictures (lesson 10).
+"""Flips on MNIST: test accuracy for five augmentations of the training images (lesson 10).
 
-The test pictures are never disturbed. Each way acts on each picture with probability one half.
+The test images are not augmented. Each flip is applied to each image with probability one half.
 """
 
 from __future__ import annotations
@@ -12,19 +12,24 @@ from tinynet import nn
 from tinynet.core.backend import Array
 from tinynet.lessons.measure._training import say, scores, spread, train
 
-WAYS: dict[str, tuple[int | tuple[int, int], ...]] = {  # axes to flip, each with its own coin
+WAYS: dict[
+    str, tuple[int | tuple[int, int], ...]
+] = {  # axes to flip, each flip drawn independently
     "nothing": (),
     "mirrors": (3,),
     "upside down": (2,),
     "half turns": ((2, 3),),
     "mirrors and upside down": (3, 2),
 }
-IMAGES, EPOCHS, LR = 20_000, 3, 0.02
+IMAGES = 20_000
+EPOCHS = 3
+LR = 0.02
 
 
 def main(seeds: int) -> None:
     """Print a table of test accuracies, and how often a 6 is called a 9."""
-    learn, test = tn.data.MNIST(train=True), tn.data.MNIST(train=False)
+    learn = tn.data.MNIST(train=True)
+    test = tn.data.MNIST(train=False)
     say(
         f"MNIST: the first {IMAGES:,} training pictures, {EPOCHS} epochs, batches of 100, lr {LR}, "
         f"then a tenth; two convolutions of 16 and 32 filters, 5x5; {seeds} seeds; mean (least to "
@@ -55,11 +60,17 @@ def _one(
 
     tn.seed(seed)
     model = nn.Sequential(
-        nn.Conv2d(1, 16, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
-        nn.Conv2d(16, 32, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),
-        nn.Flatten(), nn.Linear(32 * 7 * 7, 10),
-    )  # fmt: skip
-    pictures, labels = learn.images[:IMAGES], learn.labels[:IMAGES]
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 7 * 7, 10),
+    )
+    pictures = learn.images[:IMAGES]
+    labels = learn.labels[:IMAGES]
     train(model, pictures, labels, _prepared, epochs=EPOCHS, lr=LR, seed=seed, disturb=disturb)
     return scores(model, test.images, _prepared).argmax(axis=1)
 

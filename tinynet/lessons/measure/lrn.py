@@ -1,7 +1,7 @@
-"""What does the LRN of a copied Keras post do to training? The question of lesson 08.
+"""LRN in training: the paper's against that of a copied Keras post (lesson 08).
 
-Four layers in one small net: none; a constant gain of k**-beta, which is all that is left of LRN
-where the squares are small; the paper's; the post's, which sums all channels over 5x5 pixels.
+Four layers in one small net: none; a constant gain of k**-beta, to which LRN reduces where the
+squares are small; the paper's; the post's, which sums all channels over 5x5 pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from tinynet.lessons.measure._training import say, scores, spread, train
 from tinynet.nn.mistakes import KerasPostLRN
 from tinynet.tensors import Tensor
 
-EPOCHS, LR = 4, 0.02
+EPOCHS = 4
+LR = 0.02
 
 
 class Gain(nn.Module):
@@ -37,22 +38,31 @@ LAYERS: dict[str, Callable[[], nn.Module] | None] = {
 
 
 def main(seeds: int) -> None:
-    """Print loss, accuracy and time of each."""
-    learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+    """Print loss, accuracy and time of each layer."""
+    learn = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
     prepare = tn.data.Normaliser.fit("standardise", learn.images)
     say(
         f"Drawn shapes, {EPOCHS} epochs, batches of 50, lr {LR}, then a tenth; two convolutions of "
-        f"16 and 32 filters, the layer behind each ReLU; {seeds} seeds; mean (least to most)."
+        f"16 and 32 filters, the layer after each ReLU; {seeds} seeds; mean (least to most)."
     )
     for name, make in LAYERS.items():
-        losses, found, started = [], [], time.perf_counter()
+        losses = []
+        found = []
+        started = time.perf_counter()
         for seed in range(seeds):
             tn.seed(seed)
             model = _net(make)
             loss = train(
-                model, learn.images, learn.labels, prepare,
-                epochs=EPOCHS, lr=LR, seed=seed, batch=50,
-            )  # fmt: skip
+                model,
+                learn.images,
+                learn.labels,
+                prepare,
+                epochs=EPOCHS,
+                lr=LR,
+                seed=seed,
+                batch=50,
+            )
             losses.append(loss)
             right = scores(model, test.images, prepare).argmax(axis=1) == test.labels
             found.append(100 * right.mean())
@@ -66,7 +76,14 @@ def main(seeds: int) -> None:
 def _net(make: Callable[[], nn.Module] | None) -> nn.Module:
     layer = [] if make is None else [make()]
     return nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), *layer, nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), *layer, nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(32 * 8 * 8, 10),
-    )  # fmt: skip
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        *layer,
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        *layer,
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 10),
+    )

@@ -1,8 +1,8 @@
-"""Does overlapping pooling reduce overfitting? Windows 2/2 against 3/2 on few pictures (lesson 07).
+"""Overlapping pooling and overfitting: windows 2/2 against 3/2 on few images (lesson 07).
 
-The two nets differ in the pooling windows alone: the outputs have the same sizes, the weights the
-same shapes and the same first values. Overfitting is what the training pictures, asked again after
-training, are recognised better than test pictures.
+The two nets differ only in the pooling windows: the outputs have the same sizes, the weights the
+same shapes and the same initial values. Overfitting is the accuracy on the training images, after
+training, minus the accuracy on the test images.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ COUNT = 500  # training pictures
 
 
 def main(seeds: int) -> None:
-    """Print, for both windows, the accuracy on pictures that were learnt and on others."""
-    learn, test = tn.data.Shapes(train=True, seed=0), tn.data.Shapes(train=False, seed=0)
+    """Print, for both windows, the accuracy on training and on test images."""
+    learn = tn.data.Shapes(train=True, seed=0)
+    test = tn.data.Shapes(train=False, seed=0)
     for lr, epochs in SCHEDULES:
         say(
             f"{COUNT} training pictures, {epochs} epochs, batches of 50, lr {lr}, then a tenth; "
@@ -37,14 +38,20 @@ def main(seeds: int) -> None:
 def _one(
     k: int, seed: int, learn: tn.data.Shapes, test: tn.data.Shapes, lr: float, epochs: int
 ) -> tuple[float, float]:
-    """Return the accuracies in % on learnt and on test pictures."""
+    """Return the accuracies in % on training and on test images."""
     tn.seed(seed)
     model = nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(k, 2, ceil_mode=True),
-        nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(k, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(32 * 8 * 8, 10),
-    )  # fmt: skip
-    pictures, labels = learn.images[:COUNT], learn.labels[:COUNT]
+        nn.Conv2d(3, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(k, 2, ceil_mode=True),
+        nn.Conv2d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(k, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(32 * 8 * 8, 10),
+    )
+    pictures = learn.images[:COUNT]
+    labels = learn.labels[:COUNT]
     train(model, pictures, labels, prepared, epochs=epochs, lr=lr, seed=seed, batch=50)
     pairs = (pictures, labels), (test.images, test.labels)
     known, unknown = (

@@ -1,7 +1,7 @@
-"""What trains 40 layers, skips, batch normalization or He's initial weights (lesson 18).
+"""Training 40 layers: skips, batch normalization and He's initial weights (lesson 18).
 
-All eight combinations in one net for the drawn shapes, each with two learning rates, the better of
-which counts. Without He's rule the weights start as N(0, 0.01**2), as in AlexNet.
+All eight combinations in one net for the drawn shapes, each with two learning rates; the better one
+counts. Without He's rule the weights start as N(0, 0.01**2), as in AlexNet.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import tinynet as tn
 from tinynet import nn
 from tinynet.lessons.measure._training import say, scores, spread, train
 
-LAYERS, WIDTH, PICTURES, EPOCHS, RATES = 40, 16, 2000, 3, (0.01, 0.1)
+LAYERS = 40
+WIDTH = 16
+PICTURES = 2000
+EPOCHS = 3
+RATES = (0.01, 0.1)
 
 
 def main(seeds: int) -> None:
@@ -31,9 +35,11 @@ def main(seeds: int) -> None:
 
 def accuracy(skip: bool, norm: bool, he: bool, rate: float, seed: int) -> float:
     """Train one net; return its accuracy on the test pictures, 10 where the loss is not finite."""
-    learn, test = tn.data.Shapes(train=True), tn.data.Shapes(train=False)
+    learn = tn.data.Shapes(train=True)
+    test = tn.data.Shapes(train=False)
     prepare = tn.data.Normaliser.fit("standardise", learn.images)
-    images, labels = learn.images[:PICTURES], learn.labels[:PICTURES]
+    images = learn.images[:PICTURES]
+    labels = learn.labels[:PICTURES]
     tn.seed(seed)
     model = net(skip, norm, he)
     loss = train(

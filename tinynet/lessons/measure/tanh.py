@@ -1,7 +1,7 @@
-"""Is tanh six times slower than ReLU? Epochs to 25 % training error, drawn shapes (lesson 04).
+"""Speed of tanh and ReLU: epochs to 25 % training error on drawn shapes (lesson 04).
 
-As for the paper's Figure 1: four layers, no regularization, a learning rate of its own for each
-activation, the fastest of RATES. Weights begin as N(0, 2 / fan_in), those of the last layer as
+As for the paper's Figure 1: four layers, no regularization, and for each activation its own
+learning rate, the fastest of RATES. Weights begin as N(0, 2 / fan_in), those of the last layer as
 N(0, 0.01**2): the first loss is log(10).
 """
 
@@ -21,36 +21,48 @@ from tinynet.nn import init
 
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
 RATES = 0.005, 0.01, 0.02
-BATCH, LOOK_BACK = 50, 1000  # pictures
-FILTERS, LIMIT = (16, 16, 32), 10  # a run is given up after LIMIT epochs
+BATCH = 50
+LOOK_BACK = 1000  # pictures
+FILTERS = (16, 16, 32)
+LIMIT = 10  # a run is given up after LIMIT epochs
 
 
 def standardised(images: Array) -> Array:
     """Return pictures (N, C, H, W) with mean 0 and deviation 1 in each channel, float32."""
-    x, axes = images.astype(np.float32), (0, 2, 3)
+    x = images.astype(np.float32)
+    axes = (0, 2, 3)
     return (x - x.mean(axes, keepdims=True)) / x.std(axes, keepdims=True)
 
 
 def four_layers(activation: str) -> nn.Sequential:
     """Return three convolutions with max-pooling and a linear layer."""
-    act, (a, b, c) = ACTIVATIONS[activation], FILTERS
+    act = ACTIVATIONS[activation]
+    (a, b, c) = FILTERS
     scores = nn.Linear(c * 16, 10)
     init.set_normal(scores.weight, 0.01)
     return nn.Sequential(
-        nn.Conv2d(3, a, 5, padding=2), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Conv2d(a, b, 5, padding=2), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Conv2d(b, c, 3, padding=1), act(), nn.MaxPool2d(3, stride=2, ceil_mode=True),
-        nn.Flatten(), scores,
-    )  # fmt: skip
+        nn.Conv2d(3, a, 5, padding=2),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Conv2d(a, b, 5, padding=2),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Conv2d(b, c, 3, padding=1),
+        act(),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.Flatten(),
+        scores,
+    )
 
 
 def epochs_needed(activation: str, lr: float, seed: int, images: Array, labels: Array) -> float:
-    """Return the epochs until at most 25 % of the last 1,000 pictures were called wrong, or inf."""
+    """Return the epochs until at most 25 % of the last 1,000 images were misclassified, or inf."""
     tn.seed(seed)
     model = four_layers(activation)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
     wrong: collections.deque[float] = collections.deque(maxlen=LOOK_BACK // BATCH)
-    done, N = 0, len(labels)
+    done = 0
+    N = len(labels)
     for epoch in range(LIMIT):
         order = tn.data.epoch_order(N, seed, epoch)
         for chosen in tn.data.batch_indices(order, BATCH):
@@ -72,9 +84,9 @@ def main(seeds: int) -> None:
     images = standardised(shapes.images)
     say(
         f"Shapes, {len(shapes):,} pictures; filters {FILTERS}; batches of {BATCH}, momentum 0.9, "
-        f"no weight decay. Epochs to 25 % error on the last {LOOK_BACK:,} training pictures, as "
-        f"they were answered before the update; never is not within {LIMIT}. {seeds} seeds: mean "
-        "(least to most) of those that ended."
+        f"no weight decay. Epochs to 25 % error on the last {LOOK_BACK:,} training images, as "
+        f"classified before the update; never: not within {LIMIT}. {seeds} seeds: mean "
+        "(least to most) of the runs that reached it."
     )
     for name in ACTIVATIONS:
         for lr in RATES:

@@ -1,0 +1,106 @@
+"""The commands ``tinynet summary | info | warm | recipes``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from tinynet import models
+from tinynet.analysis import communication, compare, memory_report
+from tinynet.analysis import summary as summary_module
+from tinynet.cli.options import FOLDER, RenamedOptions, given
+from tinynet.kernels.codegen import native
+from tinynet.kernels.dispatch import has_numba
+from tinynet.training.presets import RECIPES
+
+
+@click.command(cls=RenamedOptions)
+@click.argument("model", required=False)
+@click.option("--classes", type=click.IntRange(1), help="Number of classes.")
+@click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
+@click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
+@click.option("--memory", is_flag=True, help="Estimate the memory of a training step.")
+@click.option("--traffic", is_flag=True, help="Count the bytes between two towers.")
+@click.option("--figure", type=FOLDER, help="Draw the towers and their traffic to this file.")
+@click.option(
+    "--batch-size", "batch", type=click.IntRange(1), default=128, help="Images in that step."
+)
+@click.pass_context
+def summary(
+    context: click.Context,
+    /,
+    model: str | None,
+    classes: int | None,
+    variant: str | None,
+    diff: tuple[str, str] | None,
+    memory: bool,
+    traffic: bool,
+    figure: Path | None,
+    batch: int,
+) -> None:
+    """List the layers of MODEL: shapes, parameters, bytes."""
+    if (model is None) == (diff is None):
+        raise click.UsageError("summary: name one MODEL, or two after --diff.")
+    _refuse_idle(context, bool(diff), memory or traffic or figure is not None)
+    try:
+        if diff is not None:
+            click.echo(compare.contrast(*diff))
+        elif model is not None:
+            if model not in models.names():
+                raise ValueError(
+                    f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
+                )
+            pages = [summary_module.summary(model, classes, variant)]
+            if memory:
+                pages.append(memory_report.page(model, batch, classes, variant))
+            if traffic or figure is not None:
+                pages.append(communication.page(model, batch, classes, variant, figure))
+            click.echo("\n\n".join(pages))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
+    """Raise if an option of `summary` was given that would change nothing."""
+    idle = given(context) - {"diff"}
+    if diff and idle:
+        raise click.UsageError(
+            "summary: --diff compares two networks as they are, and has no use for "
+            f"--{', --'.join(sorted(idle))}. Ask for one MODEL at a time."
+        )
+    if "batch" in idle and not counted:
+        raise click.UsageError(
+            "summary: --batch-size belongs to --memory or --traffic. Add one of them."
+        )
+
+
+@click.command()
+@click.option("--kernels", is_flag=True, help="List every kernel and its implementations too.")
+def info(kernels: bool) -> None:
+    """Show versions, devices, threads and caches."""
+    click.echo(summary_module.info())
+    if kernels:
+        click.echo("\n" + summary_module.kernel_table())
+
+
+@click.command()
+def warm() -> None:
+    """Compile all kernels now, so that later commands start faster."""
+    if not has_numba():
+        raise click.ClickException("warm: Numba is not installed, so there is nothing to compile.")
+    started = time.monotonic()
+    native.warm()
+    cached = sum(kernel.from_cache for kernel in native.needed())
+    click.echo(
+        f"{len(native.needed())} kernels are ready, {cached} of them were; "
+        f"{time.monotonic() - started:.1f} s"
+    )
+
+
+@click.command()
+def recipes() -> None:
+    """List the recipes of train by name."""
+    rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
+    click.echo(summary_module.table([("recipe", "data", "epochs", ""), *rows], left=4))

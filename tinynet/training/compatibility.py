@@ -1,0 +1,48 @@
+"""Compatibility of a recipe: its network, its weights, its frozen layers and its images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet import kernels, models, nn
+from tinynet.core.autograd import no_grad
+from tinynet.core.errors import ShapeError
+from tinynet.tensors import tensor
+from tinynet.training import finetune, runs
+from tinynet.training.recipes import PLAIN_SIDE, Recipe
+
+
+def check(recipe: Recipe, classes: int) -> None:
+    """Raise if the network cannot take the recipe's weights, frozen layers or images.
+
+    The check comes before any output: no weights are initialized, and no image is computed.
+
+    Raises
+    ------
+    ShapeError
+        Where the images are too small or too large for the network.
+    DataError
+        Where the file of weights does not fit, or a frozen layer does not exist.
+    """
+    with nn.init.undrawn():
+        model = runs.build(recipe, classes)
+    finetune.begin(model, recipe)
+    made_for = models.entry(recipe.model, recipe.variant).side
+    shown = recipe.size or PLAIN_SIDE * recipe.enlarge
+    side = recipe.crop or shown
+    if side > shown or (side != made_for and not accepts(model, side)):
+        name = f"{recipe.model}, {recipe.variant}," if recipe.variant else recipe.model
+        raise ShapeError(
+            f"train: {name} is made for images of {made_for}x{made_for}; these would be "
+            f"{shown}x{shown}. Give them a size of {made_for}{' or more' if recipe.crop else ''}."
+        )
+
+
+def accepts(model: nn.Module, side: int) -> bool:
+    """Return whether a network takes images (N, 3, side, side)."""
+    try:
+        with no_grad(), kernels.use("reference"):
+            model.eval()(tensor(np.zeros((0, 3, side, side), np.float32)))
+    except ShapeError:
+        return False
+    return True

@@ -1,0 +1,176 @@
+"""Evaluation and prediction: loss and accuracy of a model, and its probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet import data
+from tinynet import functions as F
+from tinynet.core.autograd import no_grad
+from tinynet.core.backend import Array, current, to_numpy
+from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.nn import Module
+from tinynet.tensors import Tensor, tensor
+from tinynet.training.metrics import RunningMetrics, batch_sums
+from tinynet.training.steps import device_of, on
+
+BATCH = 250  # images at a time; a larger batch is no faster and takes more memory
+UNKNOWN: Any = object()
+"""Stands for a transform that the caller did not name."""
+
+
+class Evaluation(NamedTuple):
+    """Mean loss (cross-entropy) and accuracy (0..1) of a model on a data set."""
+
+    loss: float
+    accuracy: float
+
+    def __str__(self) -> str:
+        return f"loss {self.loss:.4f}  accuracy {100 * self.accuracy:.2f} %"
+
+
+def evaluate(
+    model: Module, images: Any, *, transform: Callable[..., Any] | None = UNKNOWN
+) -> Evaluation:
+    """Measure a model; dropout is off, and nothing is learned.
+
+    Parameters
+    ----------
+    model : Module
+    images : DataLoader or data set
+        A DataLoader is used as it is. A data set of bytes is prepared as in the model's training
+        by `tn.fit`, without what is random.
+    transform : optional
+        What prepares the images of a data set; None takes them as they are.
+
+    Returns
+    -------
+    Evaluation
+        (loss, accuracy)
+
+    Raises
+    ------
+    ValueError
+        Where the images are bytes and nothing says how they are prepared.
+    """
+    loader = evaluation_loader(model, images, "evaluate", transform)
+    metrics = RunningMetrics()
+    for _ in run_epoch(model, loader, metrics):
+        pass
+    return Evaluation(*metrics.means)
+
+
+def predict(
+    model: Module,
+    images: Array | Tensor,
+    *,
+    transform: Callable[..., Any] | None = UNKNOWN,
+    batch_size: int = BATCH,
+) -> Array:
+    """Return the probability of each class for each image.
+
+    ``predict(model, images).argmax(axis=1)`` are the most probable classes.
+
+    Parameters
+    ----------
+    images : (N, C, H, W)
+        Bytes are prepared as in the model's training by `tn.fit`; floats are taken as they are.
+    transform : optional
+        What prepares the images instead; None takes them as they are.
+    batch_size : int
+        Images at a time.
+
+    Returns
+    -------
+    (N, classes) float32
+        Each row sums to 1: the softmax of the scores.
+
+    Raises
+    ------
+    ValueError
+        Where the images are bytes and nothing says how they are prepared.
+    """
+    pixels = to_numpy(images.data) if isinstance(images, Tensor) else np.asarray(images)
+    if pixels.ndim == 3 and "Conv" in repr(model):
+        raise ValueError(
+            f"predict: images are (N, C, H, W), got {pixels.shape}. One image: images[None]."
+        )
+    labels = np.zeros(len(pixels), np.int64)
+    loader = evaluation_loader(model, (pixels, labels), "predict", transform, batch_size)
+    found = [
+        F.softmax(scores).numpy()
+        for scores, _ in _answers(model, loader)
+        if scores is not None  # None is for a rank without images, and there is one process here
+    ]
+    return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+
+
+def remember_preprocessing(model: Module, train: Any) -> None:
+    """Let the model know how its training images are prepared, for `evaluate` and `predict`."""
+    if hasattr(train, "transform"):
+        transform = train.transform
+        vars(model)["_preprocessing"] = transform and transform.without_randomness()
+
+
+def evaluation_loader(
+    model: Module,
+    images: Any,
+    purpose: str,
+    transform: Callable[..., Any] | None = UNKNOWN,
+    batch_size: int = BATCH,
+) -> Any:
+    """Return a loader that reads the images in their order: a data set is wrapped in one."""
+    if hasattr(images, "batches") and hasattr(images, "steps"):
+        return images
+    loader = data.DataLoader(images, batch_size)
+    if transform is UNKNOWN:
+        if loader.dataset.images.dtype != np.uint8:
+            return loader
+        transform = vars(model).get("_preprocessing", UNKNOWN)
+    if transform is UNKNOWN:
+        raise ValueError(
+            f"{purpose}: the images are bytes (0 to 255), and nothing says how they were prepared "
+            "in training. Give a DataLoader with the same data.Normalize, or transform=; "
+            "transform=None takes the bytes as they are."
+        )
+    return data.DataLoader(images, batch_size, transform=transform)
+
+
+def run_epoch(
+    model: Module, loader: Any, metrics: RunningMetrics, ranks: Ranks = ALONE
+) -> Iterator[int]:
+    """Add every batch of a loader to `metrics`; yield 1, 2, ... after each."""
+    on_cpu = device_of(model).kind == "cpu"
+    for step, (scores, labels) in enumerate(_answers(model, loader, ranks), start=1):
+        if scores is not None and on_cpu:
+            metrics.add(scores, F.cross_entropy(scores, labels), labels)
+        elif scores is not None:
+            loss = F.cross_entropy(scores, labels)
+            metrics.add_async(batch_sums(scores, loss, labels), len(labels))
+        if step == loader.steps:
+            metrics.all_reduce(ranks)
+        yield step
+
+
+def _answers(
+    model: Module, loader: Any, ranks: Ranks = ALONE
+) -> Iterator[tuple[Tensor | None, Array]]:
+    """Yield the scores and the labels of each batch; None where this rank has no images."""
+    where = device_of(model)
+    was_training = model.training
+    model.eval()
+    try:
+        for images, labels in loader.batches(0):
+            with no_grad(), np.errstate(over="ignore", invalid="ignore"), current(where):
+                if ranks.size > 1 and not ranks.images:
+                    yield None, labels
+                elif where.kind == "cpu":
+                    yield model(tensor(images, device=where)), labels
+                else:
+                    yield model(Tensor(on(images, where), where)), on(labels, where)
+    finally:
+        if was_training:
+            model.train()

@@ -1,0 +1,77 @@
+"""Running metrics: mean loss and accuracy over the batches so far."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from tinynet.core.backend import Array, array_module, current, home, to_numpy
+from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.tensors import Tensor
+
+
+@dataclasses.dataclass
+class RunningMetrics:
+    """Sums over the batches so far; `means` divides them.
+
+    Attributes
+    ----------
+    loss : float
+        Sum of the losses of all images.
+    correct : int
+        Number of images whose highest score is that of their class.
+    images : int
+    """
+
+    loss: float = 0.0
+    correct: int = 0
+    images: int = 0
+
+    # Sums that still lie on a GPU. They are no fields, and are never saved.
+    _pending = None
+    _pending_images = 0
+
+    def add(self, scores: Tensor, loss: Tensor, labels: Array) -> None:
+        """Add a batch: `loss` is its mean, `scores` (N, classes), `labels` (N,)."""
+        self.loss += loss.item() * len(labels)
+        self.correct += int((to_numpy(scores.data).argmax(axis=1) == labels).sum())
+        self.images += len(labels)
+
+    def add_async(self, sums: Array, images: int) -> None:
+        """Add a batch whose sums, see `batch_sums`, stay on a GPU until `synchronize`."""
+        with current(home(sums)):
+            self._pending = sums if self._pending is None else self._pending + sums
+        self._pending_images += images
+
+    def synchronize(self) -> None:
+        """Wait for the GPU and take over the sums that were added there."""
+        if self._pending is None:
+            return
+        loss, correct = to_numpy(self._pending).tolist()
+        self.loss += loss
+        self.correct += int(correct)
+        self.images += self._pending_images
+        self._pending = None
+        self._pending_images = 0
+
+    def all_reduce(self, ranks: Ranks = ALONE) -> None:
+        """Replace the sums by those over all ranks."""
+        self.synchronize()
+        sums = np.array([self.loss, self.correct, self.images], np.float64)
+        ranks.all_reduce(sums)
+        self.loss = float(sums[0])
+        self.correct = int(sums[1])
+        self.images = int(sums[2])
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        return self.loss / max(1, self.images), self.correct / max(1, self.images)
+
+
+def batch_sums(scores: Tensor, loss: Tensor, labels: Array) -> Array:
+    """Return (loss * N, number of correct images), (2,) float64, on the device of the scores."""
+    xp = array_module(scores.data)
+    right = (scores.data.argmax(axis=1) == labels).sum()
+    return xp.stack([loss.data * len(labels), right]).astype(np.float64)

@@ -1,0 +1,75 @@
+"""Checkpoints of your own training loop: stop `tn.fit` anywhere, continue in another process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinynet.core.errors import DataError
+from tinynet.nn import Module
+from tinynet.optim import Optimizer
+from tinynet.training.loop import State
+from tinynet.weights import checkpoint
+from tinynet.weights.checkpoint import Checkpoint
+
+
+def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state: State) -> None:
+    """Write the weights, the optimizer's state and the position of a run to one file.
+
+    The file is replaced whole or not at all; the one before it stays as NAME.previous.safetensors.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in .safetensors.
+    state : State
+        The one that was given to `tn.fit`.
+
+    Examples
+    --------
+    A run that stops after its first epoch and continues, to the same weights as without the stop:
+
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import data, nn, optim
+    >>> images = np.ones((8, 4), np.float32)
+    >>> loader = data.DataLoader((images, np.arange(8) % 2), batch_size=4, shuffle=True)
+    >>> model = nn.Linear(4, 2)
+    >>> optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    >>> state = tn.State()
+    >>> for epoch in tn.fit(model, optimizer, loader, epochs=3, state=state):
+    ...     tn.save_checkpoint("run.safetensors", model, optimizer, state)
+    ...     break
+    >>> state = tn.load_checkpoint("run.safetensors", model, optimizer)
+    >>> [epoch.epoch for epoch in tn.fit(model, optimizer, loader, epochs=3, state=state)]
+    [2, 3]
+    """
+    metadata = {"state": state.to_json()}
+    found = Checkpoint(model.state_dict(), optimizer.state_dict(), {}, metadata)
+    checkpoint.save(Path(path), found)
+
+
+def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> State:
+    """Put a checkpoint into a model and its optimizer; return the position of the run.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of `save_checkpoint`, or last.safetensors of a run of the command line.
+
+    Returns
+    -------
+    State
+        For ``tn.fit(..., state=state)``.
+
+    Raises
+    ------
+    DataError
+        Where the file is damaged or does not fit; nothing is loaded then.
+    """
+    found = checkpoint.load(Path(path))
+    if "state" not in found.metadata:
+        raise DataError(
+            f"{path}: it holds weights, but no position of a run. tn.load(model, path) reads them."
+        )
+    checkpoint.restore(found, model, optimizer)
+    return State.from_json(found.metadata["state"])

@@ -184,7 +184,10 @@ class Variable:
                 if maker is None:
                     if watching is not None:
                         watching.on_leaf_gradient(x)
-                    x.grad = _accumulated(x, gx, gy, gradients)
+                    old = x.grad
+                    x.grad = (
+                        _unshared(x, gx, gy, gradients) if old is None else _sum(old, gx, x.device)
+                    )
                 elif maker in pending:
                     pending[maker] = _sum(pending[maker], gx, x.device)
                 else:
@@ -238,18 +241,18 @@ Variable.output_type = Variable
 def _sum(a: Array, b: Array, where: Device) -> Array:
     """Return a + b as a new array: a and b may be used elsewhere."""
     with current(where):
-        return a + b
+        total = a + b
+    return total if type(total) is np.ndarray else _array(total)
 
 
-def _accumulated(
-    x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]
-) -> Array:
-    """Return the new gradient of a leaf, in memory of its own, that can be written to."""
-    total = gx if x.grad is None else _sum(x.grad, gx, x.device)
-    if isinstance(total, np.generic):  # NumPy makes a scalar of a sum without axes
-        return np.asarray(total)
-    if x.grad is not None:
-        return total
+def _array(x: Array) -> Array:
+    """Return an array, also where NumPy made a scalar of one without axes."""
+    return x if is_array(x) else array_module(x).asarray(x)
+
+
+def _unshared(x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]) -> Array:
+    """Return the gradient of a leaf in memory of its own, that can be written to."""
+    gx = _array(gx)
     shares = array_module(gx).may_share_memory
     others = [gy, *(other for leaf, other in gradients if leaf is not x)]
     if is_writable(gx) and not any(shares(gx, other) for other in others):
@@ -293,8 +296,8 @@ class Function:
         else:
             with current(first.device, self.described):
                 data = self.forward(*arrays)
-        if type(data) is not np.ndarray and not is_array(data):  # NumPy reductions return scalars
-            data = array_module(data).asarray(data)
+        if type(data) is not np.ndarray:
+            data = _array(data)
         if wanted and not _no_grad_depth.get():
             self.serial = next(_serials)
             return first.output_type(data, first.device, self, True)
@@ -355,12 +358,13 @@ class Function:
             if x.changed > self.serial:
                 self._refuse_changed(x)
             if gx is not None and x.requires_grad:
-                if gx.shape != x.data.shape:
+                data = x.data
+                if gx.shape != data.shape:
                     raise ShapeError(
                         f"{self.op()}: backward returned a gradient of shape {gx.shape} for an "
-                        f"input of shape {x.data.shape}."
+                        f"input of shape {data.shape}."
                     )
-                pairs.append((x, gx if gx.dtype == x.data.dtype else gx.astype(x.data.dtype)))
+                pairs.append((x, gx if gx.dtype == data.dtype else gx.astype(data.dtype)))
         return pairs
 
     def _retain(self, gy: Array) -> None:

@@ -145,8 +145,9 @@ def local_response_norm(
     --------
     >>> import tinynet as tn
     >>> from tinynet import functions as F
-    >>> F.local_response_norm(tn.ones(1, 5, 1, 1), n=5, k=1.0, alpha=1.0, beta=1.0).data.ravel()
-    array([0.25, 0.2 , 0.16666667, 0.2 , 0.25], dtype=float32)
+    >>> y = F.local_response_norm(tn.ones(1, 5, 1, 1), n=3, k=1.0, alpha=1.0, beta=1.0)
+    >>> y.flatten()  # 1 / (1 + 3), at both ends 1 / (1 + 2)
+    tensor([0.33333334, 0.25      , 0.25      , 0.25      , 0.33333334])
     """
     refuse_positional("local_response_norm", positional)
     _check_window("local_response_norm", x, n)
@@ -250,10 +251,31 @@ def batch_norm(
     ----------
     x : (N, C, H, W)
     weight, bias, running_mean, running_var : (C,)
+    training : bool
+    momentum : float
+        How far the running values move towards those of the batch, 0 to 1.
+    eps : float
+        Added to the variance.
 
     Returns
     -------
     (N, C, H, W)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit together, or in training a channel has less than 2 values.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> mean, var = tn.zeros(1), tn.ones(1)
+    >>> x = tn.tensor([[[[1.0, 3.0]]]])
+    >>> F.batch_norm(x, tn.ones(1), tn.zeros(1), mean, var, training=True, eps=0.0).flatten()
+    tensor([-1.,  1.])
+    >>> mean
+    tensor([0.2])
     """
     return _batch_norm(
         x, weight, bias, running_mean, running_var, training, momentum, eps, relu=False
@@ -271,7 +293,15 @@ def batch_norm_relu(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU."""
+    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> x = tn.tensor([[[[1.0, 3.0]]]])
+    >>> one, zero = tn.ones(1), tn.zeros(1)
+    >>> F.batch_norm_relu(x, one, zero, zero, one, training=False, eps=0.0).flatten()
+    tensor([1., 3.])
+    """
     return _batch_norm(
         x, weight, bias, running_mean, running_var, training, momentum, eps, relu=True
     )

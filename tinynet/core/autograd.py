@@ -45,6 +45,7 @@ R = TypeVar("R")
 
 _no_grad_depth: contextvars.ContextVar[int] = contextvars.ContextVar("tinynet.no_grad", default=0)
 _serials = itertools.count(1)  # nodes, and changes in place, in the order in which they happen
+_last_change = 0  # the serial of the latest change
 
 
 class _NoGrad:
@@ -139,7 +140,8 @@ class Variable:
 
     def mark_changed(self) -> None:
         """Note that `data` was written to: graphs that saved its old values are refused."""
-        self.changed = next(_serials)
+        global _last_change
+        self.changed = _last_change = next(_serials)
 
     def backward(
         self,
@@ -250,12 +252,16 @@ def _array(x: Array) -> Array:
     return x if is_array(x) else array_module(x).asarray(x)
 
 
+def _may_share(a: Array, b: Array) -> bool:
+    """Return whether two arrays may have memory in common."""
+    return type(a) is type(b) and array_module(a).may_share_memory(a, b)
+
+
 def _unshared(x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]) -> Array:
     """Return the gradient of a leaf in memory of its own, that can be written to."""
     gx = _array(gx)
-    shares = array_module(gx).may_share_memory
     others = [gy, *(other for leaf, other in gradients if leaf is not x)]
-    if is_writable(gx) and not any(shares(gx, other) for other in others):
+    if is_writable(gx) and not any(_may_share(gx, other) for other in others):
         return gx
     with current(x.device):
         return gx.copy()
@@ -353,10 +359,10 @@ class Function:
         else:
             with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
+        if _last_change > self.serial:
+            self._refuse_changed()
         pairs = []
         for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
-            if x.changed > self.serial:
-                self._refuse_changed(x)
             if gx is not None and x.requires_grad:
                 data = x.data
                 if gx.shape != data.shape:
@@ -374,16 +380,19 @@ class Function:
             with current(y.device):
                 y.grad = gy.copy() if y.grad is None else y.grad + gy
 
-    def _refuse_changed(self, x: Variable) -> None:
+    def _refuse_changed(self) -> None:
         """Raise if the values with which forward computed were overwritten since."""
         saved = self.saved if isinstance(self.saved, (tuple, list)) else (self.saved,)
-        shares = array_module(x.data).may_share_memory
-        if self.returns_view or any(is_array(a) and shares(a, x.data) for a in saved):
-            raise GraphError(
-                f"backward: an input {x.data.shape} of {self.op()} was changed after the forward "
-                "pass, by optimizer.step() for example, so the gradient would be wrong. Call "
-                "backward() before the change, or compute the forward pass again."
-            )
+        arrays = [a for a in saved if is_array(a)]
+        for x in self.inputs:
+            if x.changed < self.serial:
+                continue
+            if self.returns_view or any(_may_share(a, x.data) for a in arrays):
+                raise GraphError(
+                    f"backward: an input {x.data.shape} of {self.op()} was changed after the "
+                    "forward pass, by optimizer.step() for example, so the gradient would be "
+                    "wrong. Call backward() before the change, or compute the forward pass again."
+                )
 
     def described(self) -> str:
         """Return the op and its inputs, for a message: "add of a cupy array (2, 3), ..."."""

@@ -30,7 +30,7 @@ def momentum_sgd(model: nn.Module) -> optim.Optimizer:
 
 def foretold(net: str, batch: int) -> dict[str, int]:
     """Return the estimated peak memory in bytes, of the arrays and of the process."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = workloads.ours(net)
     book = memory.of_training(model, workloads.shape(net)[1:], momentum_sgd)
     arrays = book.peak(batch)[0]

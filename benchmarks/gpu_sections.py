@@ -248,7 +248,10 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
         sets = [dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24]) if
                 dataclasses.is_dataclass(s) else _first(s, 24) for s in sets]  # fmt: skip
         recipe = dataclasses.replace(recipe, epochs=1, batch=8, model="demo", pad=0)
-    feeds = [device_loader.moved(f, place.device) for f in input_pipeline.feeds(recipe, *sets)]
+    feeds = [
+        device_loader.on_device(loader, place.device)
+        for loader in input_pipeline.loaders(recipe, *sets)
+    ]
     model = runs.build(recipe, 10).to(place.device)
     optimizer = recipes.optimizer(recipe, model)
     tn.seed(recipe.seed)

@@ -64,7 +64,7 @@ class Machine:
 @functools.cache
 def net(name: str) -> Net:
     """Return the sizes of a network, taken from its two-tower model."""
-    with tn.nn.init.undrawn():
+    with tn.nn.init.skip_init():
         model = models.build(f"{name}{models.TOWERS}")
     assert isinstance(model, TwoTowers)
     sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}

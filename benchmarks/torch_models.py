@@ -104,7 +104,7 @@ def _squeeze(m: Any) -> Any:
 MAKERS: dict[str, Callable[[Any], Any]] = {
     "Conv2d": _conv,
     "Linear": lambda m: nn.Linear(*m.weight.shape[::-1], bias=m.bias is not None),
-    "BatchNorm2d": lambda m: nn.BatchNorm2d(len(m.weight.data), m.eps, m.momentum),
+    "BatchNorm2d": lambda m: nn.BatchNorm2d(m.num_features, m.eps, m.momentum),
     # its alpha is n times ours, and it has no groups
     "LocalResponseNorm": lambda m: nn.LocalResponseNorm(m.n, m.alpha * m.n, m.beta, m.k),
     "ReLU": lambda m: nn.ReLU(inplace=True),

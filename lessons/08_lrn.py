@@ -198,7 +198,7 @@ for alpha in (1e-4, 1.0):
         return forgetful_lrn(t, 5, 2.0, alpha, 0.75)
 
     def library(t, alpha=alpha):
-        return F.local_response_norm(t, 5, k=2.0, alpha=alpha, beta=0.75)
+        return F.local_response_norm(t, n=5, k=2.0, alpha=alpha, beta=0.75)
 
     wrong = mine(tn.tensor(x)).numpy()
     right = library(tn.tensor(x)).numpy()

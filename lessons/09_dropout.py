@@ -176,7 +176,7 @@ show(nn.Dropout.forward)
 # %%
 learn, test = pictures(train=500, test=1000)
 place = device()
-prepare = tn.data.Normaliser.fit("standardise", learn.images)
+prepare = tn.data.Normalize.fit("standardize", learn.images)
 known = prepare(learn.images)
 labels = learn.labels
 others = prepare(test.images)

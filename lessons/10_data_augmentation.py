@@ -99,7 +99,7 @@ check("10.2", my_colour_basis)
 
 # %%
 coloured, _ = pictures()
-deviations, vectors = tn.data.colour_basis(coloured.images)
+deviations, vectors = tn.data.pca_color_basis(coloured.images)
 for i in range(3):
     red, green, blue = vectors[:, i]
     print(
@@ -156,7 +156,7 @@ check("10.3", my_ten_views)
 n = 20_000
 grey = np.zeros((n, 3, 2, 2))
 basis = deviations, vectors
-shift = tn.data.colour_noise(grey, basis, np.random.default_rng(0), strength=0.1)
+shift = tn.data.pca_color_noise(grey, basis, np.random.default_rng(0), std=0.1)
 print("one shift for a picture:   ", bool(np.ptp(shift, axis=(2, 3)).max() == 0))
 print("another for the next one:  ", bool((shift[0] != shift[1]).all()))
 along = shift[:, :, 0, 0] @ vectors
@@ -169,8 +169,9 @@ print(f"relative standard error:    {1 / np.sqrt(2 * n):.3f}")
 # ## Meet
 
 # %%
-show(tn.data.colour_noise)
-show(tn.data.random_crop)
+show(tn.data.PCAColorNoise)
+show(tn.data.RandomCrop.sample)
+show(tn.data.RandomCrop.apply)
 
 # %% [markdown] lang="en"
 # `vectors @ (...)` needs the directions in columns. Two well-known libraries had the vectors
@@ -189,8 +190,8 @@ columns = {
     "crop": tn.data.random_crop(four, 24, rng),
     "another crop": tn.data.random_crop(four, 24, rng),
     "mirrored": four[..., ::-1],
-    "colour": tn.data.colour_noise(bright, basis, rng, strength=0.4),
-    "eigenvalues,\nas printed": tn.data.colour_noise(bright, (deviations**2, vectors), rng),
+    "colour": tn.data.pca_color_noise(bright, basis, rng, std=0.4),
+    "eigenvalues,\nas printed": tn.data.pca_color_noise(bright, (deviations**2, vectors), rng),
 }
 fig, axes = plt.subplots(4, len(columns), figsize=(8, 6.2), layout="constrained")
 for ax_column, (name, images) in zip(axes.T, columns.items(), strict=True):
@@ -222,7 +223,7 @@ figure(
 
 # %%
 images = np.tile(coloured.images[:500], (4, 1, 1, 1))
-prepare = tn.data.Normaliser.fit("standardise", coloured.images)
+prepare = tn.data.Normalize.fit("standardize", coloured.images)
 
 
 def bytes_first(rng):
@@ -393,7 +394,7 @@ for name, flips in WAYS.items():
 # |---|---|
 # | in the paper | 224x224 of 256x256 and mirrors, "a factor of 2048"; $\alpha_i \lambda_i$; ten views at test time, softmax averaged (section 4.1) |
 # | in the code of 2012 | 33 positions on each axis, so 2178; one position and one mirror for 32 consecutive pictures; standard deviations instead of eigenvalues, then everything divided by 1.1 |
-# | here | a position and a mirror for each picture; `colour_basis` returns deviations; `ten_views` and `average_views` |
+# | here | a position and a mirror for each picture; `pca_color_basis` returns deviations; `ten_crop` and `average_views` |
 
 # %% [markdown] lang="en"
 # ## Quiz

@@ -347,7 +347,7 @@ check("11.4", my_range_test)
 # %%
 learn, _ = pictures()
 place = device()
-prepare = tn.data.Normaliser.fit("standardise", learn.images)
+prepare = tn.data.Normalize.fit("standardize", learn.images)
 rates = np.geomspace(1e-4, 1.0, 80)
 
 
@@ -363,10 +363,11 @@ def measured(momentum):
     ).to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
-    feed = (batch for epoch in range(9) for batch in tn.data.batches(learn, 100, epoch=epoch))
-    for rate, (images, labels) in zip(rates, feed, strict=False):
+    loader = tn.data.DataLoader(learn, 100, shuffle=True, transform=prepare)
+    batches = (batch for epoch in range(9) for batch in loader)
+    for rate, (images, labels) in zip(rates, batches, strict=False):
         optimizer.lr = float(rate)
-        loss = F.cross_entropy(model(tn.tensor(prepare(images)).to(place)), labels)
+        loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)
         if not np.isfinite(loss.item()) or (losses and loss.item() > 2 * min(losses)):
             break
         losses.append(loss.item())

@@ -178,10 +178,10 @@ check("12.3", my_count)
 # ## Judge
 #
 # Check the count against the network itself: build it, and add up the sizes of its arrays.
-# `undrawn` leaves the 60 million weights at zero, since we only count them.
+# `skip_init` leaves the 60 million weights at zero, since we only count them.
 
 # %%
-with nn.init.undrawn():
+with nn.init.skip_init():
     network = tn.models.build("alexnet", classes=1000)
 total = sum(p.data.size for p in network.parameters())
 print(f"{total:,} parameters in {len(network.parameters())} arrays")

@@ -123,7 +123,7 @@ check("13.2", my_exchange_backward)
 # %%
 def towers_of(exchange_at):
     """Return the paper's network on two simulated devices, for counting only."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         return tn.models.build("alexnet-two-towers", classes=1000, variant=exchange_at)
 
 

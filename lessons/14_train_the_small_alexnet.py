@@ -37,7 +37,7 @@ place = device()
 large = place != "cpu"
 whole, test = pictures(train=10_000) if large else pictures(train=1500)
 held_out = len(whole) // 3
-prepare = tn.data.Normaliser.fit("standardise", whole.images)
+prepare = tn.data.Normalize.fit("standardize", whole.images)
 print(f"{len(whole):,} for training and validation, {len(test):,} for the test")
 
 # %% [markdown] lang="en"

@@ -34,7 +34,7 @@ place = device()
 
 def trained_on(train):
     """Return a net trained on these pictures, its initial weights, and the preprocessing."""
-    prepare = tn.data.Normaliser.fit("standardise", train.images)
+    prepare = tn.data.Normalize.fit("standardize", train.images)
     tn.seed(0)
     model = nn.Sequential(
         *(nn.Conv2d(3, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
@@ -44,10 +44,11 @@ def trained_on(train):
     untrained = model.state_dict()
     model.to(place)
     optimizer = tn.optim.SGD(model.parameters(), lr=0.007, momentum=0.9, weight_decay=5e-4)
+    loader = tn.data.DataLoader(train, 25, shuffle=True, transform=prepare)
     for epoch in range(4):
         optimizer.lr = 0.007 if epoch < 3 else 0.0007
-        for images, labels in tn.data.batches(train, 25, seed=0, epoch=epoch):
-            loss = F.cross_entropy(model(tn.tensor(prepare(images)).to(place)), labels)
+        for images, labels in loader:
+            loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

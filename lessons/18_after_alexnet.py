@@ -190,7 +190,7 @@ check("18.2", my_channels_seen)
 # after it, which halves the number of channels and the side of the maps.
 
 # %%
-with nn.init.undrawn():
+with nn.init.skip_init():
     dense = tn.models.build("densenet-121", classes=1000)
 inside = dict(dense.named_parameters())
 block = [n for n in inside if "denseblock1." in n and n.endswith("conv1.weight")]
@@ -269,7 +269,7 @@ def norms(model, x, labels):
 
 
 learn, _ = pictures(train=3000, test=0)
-prepare = tn.data.Normaliser.fit("standardise", learn.images)
+prepare = tn.data.Normalize.fit("standardize", learn.images)
 x = prepare(learn.images[:10]).astype(np.float64)
 labels = learn.labels[:10]
 

@@ -143,13 +143,13 @@ for error, count in ((15.4, 50_000), (16.4, 150_000)):
 # %% [markdown] lang="en"
 # The library contains ten networks that are called AlexNet, each with the details of its source. We
 # measure them. An *empty* batch has the same map sizes as a full one and costs nothing; inside
-# `nn.init.undrawn()` no weights are initialised either.
+# `nn.init.skip_init()` no weights are initialised either.
 
 
 # %%
 def network(variant):
     """Return a variant of AlexNet that can be counted, but not used."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         found = tn.models.entry("alexnet", variant)
         return found.make(found.classes), found
 
@@ -266,7 +266,7 @@ check("19.4", my_agrees)
 # %%
 def parameters(name, variant=None):
     """Count the parameters of a network."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         entry = tn.models.entry(name, variant)
         return sum(p.data.size for p in entry.make(entry.classes).parameters())
 
@@ -439,7 +439,7 @@ def uncounted():
 
 
 drawn = seconds(uncounted)
-with nn.init.undrawn():
+with nn.init.skip_init():
     undrawn = seconds(uncounted)
 print(f"drawn    {1000 * drawn[0]:8.1f} ms for {drawn[1]:,}")
 print(f"undrawn  {1000 * undrawn[0]:8.1f} ms for {undrawn[1]:,}")

@@ -24,7 +24,7 @@ def one_device(classes, plan=TINY, exchange_at="conv3"):
 
     def fully_connected(inputs):
         linear = split_accumulation(nn.Linear(inputs, 2 * plan.hidden))
-        return linear, nn.ReLU(), nn.Dropout(0.5, plan.inverted_dropout)
+        return linear, nn.ReLU(), nn.Dropout(0.5, inverted=plan.inverted_dropout)
 
     return nn.Sequential(
         split_accumulation(nn.Conv2d(3, c1, plan.kernel, plan.stride, plan.padding)),

@@ -67,7 +67,7 @@ RUNNING_VALUES = {
 
 
 def undrawn(name, classes=1000, **settings):
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         return models.build(name, classes, **settings)
 
 
@@ -130,7 +130,7 @@ def test_the_batch_norm_alexnet_has_its_values_that_are_not_trained():
     [(False, 3_188_840, 3_190_888, 13_378_280), (True, None, None, 13_004_888)],
 )
 def test_googlenet_with_its_auxiliary_heads(torchvision, aux1, aux2, total):
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = models.GoogLeNet(torchvision=torchvision, auxiliary=True)
     assert size(net.parameters()) == total
     if not torchvision:
@@ -138,7 +138,7 @@ def test_googlenet_with_its_auxiliary_heads(torchvision, aux1, aux2, total):
 
 
 def test_vgg_with_batch_norm():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = models.vgg.vgg(16, batch_norm=True)
     assert size(net.parameters()) == 138_365_992
 

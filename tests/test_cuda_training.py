@@ -16,7 +16,7 @@ from tinynet.core.backend import device
 from tinynet.testing.compare import scale_of
 from tinynet.training import input_pipeline, runs, steps
 from tinynet.training import loop as loop_module
-from tinynet.training.device_loader import Resident, moved
+from tinynet.training.device_loader import DeviceLoader, on_device
 from tinynet.training.recipes import Recipe
 
 PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
@@ -56,10 +56,10 @@ def host(x):
 @pytest.mark.parametrize(("channels", "side"), [(3, 32), (1, 28)])
 def test_batches_made_on_a_device_are_those_of_the_host(place, settings, channels, side):
     recipe = dataclasses.replace(PLAIN, **settings)
-    feeds = input_pipeline.feeds(recipe, *(pictures(10, channels, side, seed) for seed in (0, 1)))
-    for feed in feeds:
-        resident = Resident(feed, place)
-        assert resident.steps == feed.steps
+    sets = (pictures(10, channels, side, seed) for seed in (0, 1))
+    for feed in input_pipeline.loaders(recipe, *sets):
+        resident = DeviceLoader(feed, place)
+        assert resident.steps == len(resident) == feed.steps
         for epoch, first in ((0, 0), (3, 1)):
             found = list(resident.batches(epoch, first))
             wanted = list(feed.batches(epoch, first))
@@ -71,9 +71,64 @@ def test_batches_made_on_a_device_are_those_of_the_host(place, settings, channel
 
 
 def test_the_data_set_is_kept_in_bytes(stand_in):
-    feed = input_pipeline.feeds(PLAIN, pictures(), pictures())[0]
-    assert moved(feed, device("cpu")) is feed
-    assert moved(feed, device("cuda:1")).images.dtype == np.uint8
+    feed = input_pipeline.loaders(PLAIN, pictures(), pictures())[0]
+    assert on_device(feed, device("cpu")) is feed
+    assert on_device(feed, device("cuda:1")).images.dtype == np.uint8
+
+
+NORMALIZE = data.Normalize([120, 110, 100], [60, 61, 62])
+NOISE = data.PCAColorNoise(0.1, (np.array([2.0, 1.0, 0.5]), np.eye(3)))
+CHAINS = [
+    [],
+    [data.RandomCrop(32, padding=4), data.RandomHorizontalFlip(), NORMALIZE],
+    [data.RandomHorizontalFlip(), data.RandomCrop(32, padding=4), NORMALIZE, NOISE],
+    [data.RandomHorizontalFlip(), data.RandomCrop(28), data.RandomHorizontalFlip(), NORMALIZE],
+    [data.RandomCrop(30, padding=2), data.CenterCrop(24), data.RandomHorizontalFlip()],
+    [data.CenterCrop(30), data.RandomHorizontalFlip(), data.RandomCrop(23), NORMALIZE],
+    [data.Enlarge(2), data.RandomHorizontalFlip(), data.RandomCrop(50), NORMALIZE],
+    [NORMALIZE, data.RandomCrop(32, padding=3), NOISE],
+]
+
+
+@pytest.mark.cxx
+@pytest.mark.parametrize("chain", CHAINS, ids=str)
+def test_transforms_give_the_same_batches_on_a_device(place, chain):
+    loader = data.DataLoader(pictures(), 4, shuffle=True, seed=7, transform=chain)
+    resident = DeviceLoader(loader, place)
+    for (x, y), (images, labels) in zip(resident.batches(2, 1), loader.batches(2, 1), strict=True):
+        assert (host(x) == images).all()
+        assert (host(y) == labels).all()
+    walks = [[host(y).tolist() for _, y in resident] for _ in range(2)]
+    assert walks[0] != walks[1]
+    assert loader.epoch == 2
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [data.Resize(40)],
+        [NORMALIZE, data.RandomHorizontalFlip()],
+        [data.RandomCrop(28), data.RandomCrop(28, padding=2)],
+        [data.Enlarge(2), data.RandomCrop(64, padding=2)],
+        [NORMALIZE, data.RandomCrop(28, padding=2)],
+        [lambda x: x],
+    ],
+    ids=str,
+)
+def test_other_transforms_stay_on_the_host(stand_in, chain):
+    loader = data.DataLoader(pictures(), 4, shuffle=True, transform=chain)
+    assert on_device(loader, device("cuda")) is loader
+    with pytest.raises(ValueError, match="Use on_device"):
+        DeviceLoader(loader, device("cuda"))
+
+
+def test_images_that_are_no_bytes_stay_on_the_host(stand_in, tmp_path):
+    floats = data.DataLoader((np.ones((4, 3, 8, 8), np.float32), np.arange(4)), 2)
+    files = data.LazyImages([tmp_path / f"{i}.png" for i in range(4)], 8)
+    lazy = data.DataLoader(SimpleNamespace(images=files, labels=np.arange(4)), 2)
+    oblong = data.DataLoader((np.ones((4, 3, 8, 9), np.uint8), np.arange(4)), 2)
+    for loader in (floats, lazy, oblong):
+        assert on_device(loader, device("cuda")) is loader
 
 
 # whole nets: forward, backward, update
@@ -83,10 +138,11 @@ def trained(name, where, steps_done=2):
     tn.seed(0)
     model = models.build(name, 10, seed=3).to(where)
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
-    rng, losses = np.random.default_rng(1), []
+    rng = np.random.default_rng(1)
+    losses = []
     for _ in range(steps_done):
         x = rng.standard_normal((3, *models.INPUT_SHAPES[name])).astype(np.float32)
-        said = nn.answer(model, tn.tensor(x, device=where), rng.integers(0, 10, 3))
+        said = nn.forward_with_loss(model, tn.tensor(x, device=where), rng.integers(0, 10, 3))
         optimizer.zero_grad()
         said.objective.backward()
         optimizer.step()
@@ -109,19 +165,18 @@ def test_a_net_learns_the_same_on_the_card(cupy, name):
 
 def tiny(classes):
     return nn.Sequential(
-        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(),
+        nn.Conv2d(3, 4, 4, stride=4),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Flatten(),
         nn.Linear(256, classes),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Make the demo's data and its model small."""
-    sets = {}
-    for is_train, count in ((True, 62), (False, 30)):
-        whole = data.Shapes(is_train)
-        sets[is_train] = data.Shapes.__new__(data.Shapes)
-        sets[is_train].images, sets[is_train].labels = whole.images[:count], whole.labels[:count]
+    sets = {True: data.Shapes()[:62], False: data.Shapes(train=False)[:30]}
     monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: sets[train])
     monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
     monkeypatch.setattr(runs, "draw", lambda run: None)
@@ -161,10 +216,10 @@ def test_train_eval_and_predict_take_a_device(small, stand_in, monkeypatch, caps
 def loop(where, epochs=2, seed=5):
     tn.seed(seed)
     recipe = dataclasses.replace(PLAIN, mirror=True, pad=2, batch=4)
-    feeds = input_pipeline.feeds(recipe, pictures(22), pictures(6, seed=1))
+    loaders = input_pipeline.loaders(recipe, pictures(22), pictures(6, seed=1))
     model = tiny(10).to(where)
     optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    train_feed, test_feed = (moved(feed, device(where)) for feed in feeds)
+    train_feed, test_feed = (on_device(loader, device(where)) for loader in loaders)
     state = loop_module.State()
     return (
         model,

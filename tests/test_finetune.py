@@ -124,7 +124,7 @@ README = Path(__file__).parents[1] / "README.md"
 )
 def test_the_parts_that_the_readme_freezes_leave_the_head(words, model, variant, left):
     (names,) = re.findall(rf"{words} --freeze ([\w,]+)", README.read_text())
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = models.build(model, 3, variant=variant)
     finetune.freeze(net, names)
     learning = {name for name, p in net.named_parameters() if p.requires_grad}
@@ -205,7 +205,7 @@ def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
 
 
 def test_the_recipe_for_tuning_builds_torchvisions_alexnet():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = runs.build(presets.find("fine-tune"), 3)
     assert {"features", "classifier"} == {name.split(".")[0] for name in net.state_dict()}
     assert net.state_dict()["features.0.weight"].shape == (64, 3, 11, 11)

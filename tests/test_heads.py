@@ -40,14 +40,14 @@ def test_a_head_counts_three_tenths_of_what_it_says():
     scores, of_head = net(x)
     parts = [F.cross_entropy(s, LABELS).item() for s in (scores, of_head)]
     tn.seed(0)
-    said = nn.answer(net, x, LABELS)
+    said = nn.forward_with_loss(net, x, LABELS)
     assert said.loss.item() == pytest.approx(parts[0])
     assert said.objective.item() == pytest.approx(parts[0] + 0.3 * parts[1])
     np.testing.assert_array_equal(said.scores.data, scores.data)
 
 
 def test_a_network_without_heads_makes_its_loss_small_and_nothing_else():
-    said = nn.answer(models.build("demo", 3), tn.zeros(3, 3, 32, 32), LABELS)
+    said = nn.forward_with_loss(models.build("demo", 3), tn.zeros(3, 3, 32, 32), LABELS)
     assert said.objective is said.loss
 
 
@@ -80,7 +80,7 @@ def test_a_head_has_the_derivatives_of_its_forward(torchvision, rng):
 
 
 def test_googlenet_has_two_heads_in_training_and_none_in_tests():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = GoogLeNet(5, auxiliary=True)
     x = tn.zeros(0, 3, 224, 224)
     with tn.no_grad(), tn.kernels.use("reference"):
@@ -92,7 +92,7 @@ def test_the_small_one_begins_as_small_googlenet_does_and_says_the_same_in_tests
     plain, headed = (models.build(f"small-googlenet{s}", 4, seed=3).eval() for s in ("", "-head"))
     x = tn.tensor(np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype("f"))
     np.testing.assert_array_equal(plain(x).data, headed(x).data)
-    assert nn.answer(headed, x, LABELS[:2]).objective.item() == pytest.approx(
+    assert nn.forward_with_loss(headed, x, LABELS[:2]).objective.item() == pytest.approx(
         F.cross_entropy(plain(x), LABELS[:2]).item()
     )
 
@@ -221,6 +221,6 @@ def test_the_ledger_counts_what_the_heads_keep():
 def test_a_head_may_stay_behind_when_weights_are_carried_to_a_network_without():
     from tinynet.weights.names import fitted
 
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         full, plain = (GoogLeNet(3, auxiliary=heads) for heads in (True, False))
     assert fitted(full.state_dict(), plain.state_dict()).keys() == plain.state_dict().keys()

@@ -129,7 +129,7 @@ def test_a_variant_goes_forward_and_backward(variant, rng):
 def test_the_papers_dropout_scales_in_tests_and_todays_in_training():
     x = tn.ones(50, 40)
     for inverted, kept, tested in ((False, 1, 0.75), (True, np.float32(1 / 0.75), 1)):
-        layer = nn.Dropout(0.25, inverted)
+        layer = nn.Dropout(0.25, inverted=inverted)
         assert set(np.unique(layer(x).data)) == {0, kept}
         assert set(np.unique(layer.eval()(x).data)) == {tested}
 
@@ -157,7 +157,7 @@ def test_groups_of_alexnet_are_separate_until_conv3(alexnet):
 def test_small_nets_give_scores_and_every_parameter_a_gradient(name, rng):
     net = models.build(name, classes=7)
     x = tn.tensor(rng.standard_normal((2, *models.INPUT_SHAPES[name])).astype("f"))
-    said = nn.answer(net, x, np.array([0, 6]))
+    said = nn.forward_with_loss(net, x, np.array([0, 6]))
     assert said.scores.shape == (2, 7)
     said.objective.backward()
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
@@ -225,6 +225,6 @@ def test_the_18_percent_net_normalizes_within_its_maps():
 
 @pytest.mark.parametrize(("name", "classes"), [("alexnet", 10), ("alexnet-two-towers", 1000)])
 def test_without_a_number_there_are_ten_classes_and_of_the_papers_towers_a_thousand(name, classes):
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         last = list(models.build(name).state_dict().values())[-1]
     assert last.shape == (classes,)

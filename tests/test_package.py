@@ -81,11 +81,14 @@ def test_readme_makefile_and_ci_run_the_same_test_command():
 
 
 @needs_checkout
-def test_the_python_example_of_the_readme_runs():
-    examples = re.findall(r"```python\n(.*?)```", read("README.md"), flags=re.DOTALL)
+@pytest.mark.parametrize("document", ["README.md", "docs/coming-from-pytorch.md"])
+def test_the_python_examples_of_a_document_run(document, tmp_path, monkeypatch):
+    examples = re.findall(r"```python\n(.*?)```", read(document), flags=re.DOTALL)
     assert examples
+    monkeypatch.chdir(tmp_path)
+    names = {}
     for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
+        exec(compile(example, document, "exec"), names)
 
 
 def test_a_script_beside_the_clone_finds_the_package(tmp_path):
@@ -140,7 +143,8 @@ NAMES = {
         softmax log_softmax linear cross_entropy concatenate pad flatten global_avg_pool2d""",
     nn: """Module Parameter Sequential Conv2d MaxPool2d AvgPool2d LocalResponseNorm BatchNorm2d
         Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d AdaptiveAvgPool2d
-        LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample""",
+        LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample Identity Softmax
+        CrossEntropyLoss MSELoss""",
     tn.optim: "SGD Adam",
     tn.schedules: "MultiStep Cosine ReduceOnPlateau Constant",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
@@ -159,6 +163,11 @@ def test_the_promised_names_are_public(home):
 
 
 SIGNATURES = {
+    tn.data.DataLoader: "(dataset, batch_size, *, shuffle=False, transform=None, seed=0, "
+    "drop_last=False)",
+    tn.fit: "(model, optimizer, train, test=None, *, epochs, validation=None, state=None, "
+    "every_step=False, ranks=None)",
+    tn.evaluate: "(model, images, *, transform='training')",
     F.conv2d: "(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)",
     F.max_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False)",
     F.avg_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False, "
@@ -175,9 +184,10 @@ SIGNATURES = {
     F.pad: "(x, widths)",
     nn.Conv2d: "(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, "
     "groups=1, bias=True)",
-    nn.MaxPool2d: "(kernel_size, stride=None, padding=0, ceil_mode=False)",
-    nn.AvgPool2d: "(kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True)",
-    nn.LocalResponseNorm: "(n=5, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
+    nn.MaxPool2d: "(kernel_size, stride=None, padding=0, *, ceil_mode=False)",
+    nn.AvgPool2d: "(kernel_size, stride=None, padding=0, *, ceil_mode=False, "
+    "count_include_pad=True)",
+    nn.LocalResponseNorm: "(n=5, *, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
     nn.Linear: "(in_features, out_features, bias=True)",
     tn.optim.SGD: "(parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False, rule='paper')",
     tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",

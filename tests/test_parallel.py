@@ -112,7 +112,7 @@ def test_every_crossing_is_counted_with_its_gradient():
 def test_dropout_is_that_of_one_device(devices, N, C, inverted, training, seed):
     rng = np.random.default_rng(seed)
     xs, arrays = parts(rng, devices, (N, C))
-    layer = nn.Dropout(0.4, inverted).train(training)
+    layer = nn.Dropout(0.4, inverted=inverted).train(training)
     x, gy = tn.tensor(np.concatenate(arrays, 1), requires_grad=True), rng.random((N, C * len(xs)))
     tn.random.at_step(seed)
     expected = layer(x * 1)

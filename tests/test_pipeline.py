@@ -1,7 +1,9 @@
 """Pictures on their way to the model: what is fixed, what is random, and what it depends on."""
 
+import copy
 import dataclasses
 import tracemalloc
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynet.data import Pictures, resize
+from tinynet.data import DataLoader, LazyImages, Shapes, resize
+from tinynet.data.transforms.device_plan import plan
 from tinynet.distributed.data_parallel import Shard, share
 from tinynet.distributed.process_group import Ranks
-from tinynet.training import input_pipeline
-from tinynet.training.input_pipeline import TestFeed, TrainFeed, feeds, fingerprint, fitted
+from tinynet.training import input_pipeline, presets, recipes
+from tinynet.training.input_pipeline import fingerprint, loaders, normalization, sizing
 from tinynet.training.recipes import Recipe
 
 PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
@@ -31,14 +34,17 @@ def inputs(feed, epoch=0, first=0):
 
 
 def disturbed(**changes):
-    return feeds(dataclasses.replace(PLAIN, **changes), pictures(), pictures(6, seed=1))
+    return loaders(dataclasses.replace(PLAIN, **changes), pictures(), pictures(6, seed=1))
 
 
 class Watched:
     """Pictures that note which of them were looked at."""
 
     def __init__(self, images):
-        self.all, self.seen, self.shape, self.dtype = images, [], images.shape, images.dtype
+        self.all = images
+        self.seen = []
+        self.shape = images.shape
+        self.dtype = images.dtype
 
     def __len__(self):
         return len(self.all)
@@ -57,9 +63,13 @@ def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
         watched = SimpleNamespace(**{**vars(whole.dataset), "images": images})
         wanted = list(whole.batches(1))
         for rank in range(size):
-            who, images.seen = Ranks(), []
-            who.rank, who.size = rank, size
-            found = Shard(dataclasses.replace(whole, dataset=watched), who).batches(1)
+            images.seen = []
+            who = Ranks()
+            who.rank = rank
+            who.size = size
+            watching = copy.copy(whole)
+            watching.dataset = watched
+            found = Shard(watching, who).batches(1)
             touched = []
             for (x, labels), (all_x, all_labels) in zip(found, wanted, strict=True):
                 lo, hi = share(len(all_labels), rank, size)
@@ -74,7 +84,7 @@ def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
 
 
 def test_standardised_channels_have_mean_zero_and_deviation_one():
-    train, _ = feeds(PLAIN, pictures(), pictures())
+    train, _ = loaders(PLAIN, pictures(), pictures())
     x, _ = inputs(train)
     np.testing.assert_allclose(x.mean((0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(x.std((0, 2, 3)), 1, rtol=1e-5)
@@ -88,12 +98,14 @@ def test_the_mean_image_is_subtracted_and_the_scale_multiplies():
 
 
 def test_statistics_come_from_the_training_pictures_alone():
-    one = feeds(PLAIN, pictures(seed=1), pictures(seed=2))[1]
-    two = feeds(PLAIN, pictures(seed=1), pictures(seed=3))[1]
-    np.testing.assert_array_equal(one.normaliser.mean, two.normaliser.mean)
-    assert not np.array_equal(
-        feeds(PLAIN, pictures(seed=2), pictures())[1].normaliser.mean, one.normaliser.mean
-    )
+    def mean_of(train, test):
+        made = loaders(PLAIN, pictures(seed=train), pictures(seed=test))
+        means = [normalization(loader).mean for loader in made]
+        np.testing.assert_array_equal(means[0], means[1])
+        return means[0]
+
+    np.testing.assert_array_equal(mean_of(1, 2), mean_of(1, 3))
+    assert not np.array_equal(mean_of(1, 2), mean_of(2, 0))
 
 
 def test_test_pictures_are_never_disturbed():
@@ -104,7 +116,7 @@ def test_test_pictures_are_never_disturbed():
 
 
 def test_digits_get_a_border_and_three_equal_channels():
-    x = fitted(np.full((2, 1, 28, 28), 9, np.uint8), 1)
+    x = sizing(PLAIN)(np.full((2, 1, 28, 28), 9, np.uint8))
     assert x.shape == (2, 3, 32, 32)
     assert x.sum() == 2 * 3 * 28 * 28 * 9
     assert x[0, 2, 2, 2] == 9
@@ -112,7 +124,7 @@ def test_digits_get_a_border_and_three_equal_channels():
 
 
 def test_enlarging_repeats_pixels():
-    x = fitted(pictures(1).images, 8)
+    x = sizing(dataclasses.replace(PLAIN, enlarge=8))(pictures(1).images)
     assert x.shape == (1, 3, 256, 256)
     np.testing.assert_array_equal(x[:, :, ::8, ::8], pictures(1).images)
     np.testing.assert_array_equal(x[:, :, 7::8, 7::8], pictures(1).images)
@@ -120,7 +132,8 @@ def test_enlarging_repeats_pixels():
 
 def test_pictures_that_fit_are_not_copied():
     images = pictures().images
-    assert fitted(images, 1) is images
+    assert sizing(PLAIN)(images) is images
+    assert sizing(dataclasses.replace(PLAIN, size=32))(images) is images
 
 
 def test_the_papers_protocol_crops_enlarged_pictures_around_the_centre_of_the_mean():
@@ -129,7 +142,8 @@ def test_the_papers_protocol_crops_enlarged_pictures_around_the_centre_of_the_me
     y, _ = next(iter(test.batches(0)))
     assert x.shape == (4, 3, 224, 224)
     assert y.shape == (6, 3, 224, 224)
-    images, mean = pictures(6, seed=1).images, pictures().images.mean(0)
+    images = pictures(6, seed=1).images
+    mean = pictures().images.mean(0)
     np.testing.assert_allclose(y[:, :, 0, 0], images[:, :, 2, 2] - mean[:, 2, 2], atol=1e-4)
 
 
@@ -168,28 +182,29 @@ def test_enlarged_pictures_are_never_stored():
 
 
 def test_pictures_in_files_are_batches_like_those_in_memory(tmp_path):
-    images, paths = pictures().images, []
+    images = pictures().images
+    paths = []
     for i, image in enumerate(images):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(image.transpose(1, 2, 0)).save(paths[-1])
     settings = {"pad": 4, "mirror": True, "colour": 0.1, "preprocess": "mean-image"}
     recipe = dataclasses.replace(PLAIN, size=32, **settings)
-    in_files = SimpleNamespace(images=Pictures(paths, 32), labels=np.arange(10))
+    in_files = SimpleNamespace(images=LazyImages(paths, 32), labels=np.arange(10))
     for one, other in zip(
-        feeds(recipe, pictures(), pictures()), feeds(recipe, in_files, in_files), strict=True
+        loaders(recipe, pictures(), pictures()), loaders(recipe, in_files, in_files), strict=True
     ):
         np.testing.assert_array_equal(inputs(one, 2)[0], inputs(other, 2)[0])
     assert fingerprint(in_files) != fingerprint(
-        SimpleNamespace(images=Pictures(paths[::-1], 32), labels=np.arange(10))
+        SimpleNamespace(images=LazyImages(paths[::-1], 32), labels=np.arange(10))
     )
 
 
 def test_of_many_files_some_are_measured(monkeypatch):
     monkeypatch.setattr(input_pipeline, "MEASURED", 4)
-    many = Pictures([Path(str(i)) for i in range(10)], 32)
-    assert [p.name for p in input_pipeline.sample(many).paths] == ["0", "3", "6", "9"]
+    many = LazyImages([Path(str(i)) for i in range(10)], 32)
+    assert [p.name for p in input_pipeline._measured(many).paths] == ["0", "3", "6", "9"]
     monkeypatch.setattr(input_pipeline, "MEASURED", 10)
-    assert len(input_pipeline.sample(many)) == 10
+    assert len(input_pipeline._measured(many)) == 10
 
 
 # random
@@ -222,7 +237,7 @@ def test_each_epoch_and_each_seed_disturbs_anew(changes):
 def test_each_batch_of_an_epoch_is_disturbed_in_its_own_way():
     same = pictures()
     same.images[:] = same.images[0]
-    x, _ = inputs(feeds(dataclasses.replace(PLAIN, crop=30), same, same)[0])
+    x, _ = inputs(loaders(dataclasses.replace(PLAIN, crop=30), same, same)[0])
     assert not np.array_equal(x[:4], x[4:8])
 
 
@@ -257,17 +272,58 @@ def test_colour_noise_has_the_size_that_was_asked_for_on_the_scale_of_the_inputs
 def test_steps_count_the_last_partial_batch():
     train, test = disturbed()
     assert (train.steps, test.steps) == (3, 1)
-    assert isinstance(train, TrainFeed)
-    assert isinstance(test, TestFeed)
+    assert isinstance(train, DataLoader)
+    assert isinstance(test, DataLoader)
 
 
 # fingerprint
 
 
 def test_one_changed_byte_changes_the_fingerprint():
-    one, two, three = pictures(), pictures(), pictures()
+    one = pictures()
+    two = pictures()
+    three = pictures()
     two.images[3, 0, 0, 0] ^= 1
     three.labels[2] += 1
     assert fingerprint(one) == fingerprint(pictures())
     assert len({fingerprint(one), fingerprint(two), fingerprint(three)}) == 3
     assert input_pipeline.fingerprint(one, two) != input_pipeline.fingerprint(two, one)
+
+
+# the streams of old runs
+
+
+CHECKSUMS = {
+    "demo": 1660017845,
+    "small-alexnet": 1475122988,
+    "cifar-13pct": 3197286937,
+    "fine-tune": 3792451378,
+    "alexnet": 3792451378,
+}
+"""Of the places of five batches, as they were drawn before there was a `DataLoader`."""
+
+
+@pytest.mark.parametrize("name", CHECKSUMS)
+def test_recipes_draw_what_they_always_drew(name):
+    """Old run folders resume only if order, crops, flips and padded crops stay as they were."""
+    settings = {"data": "shapes", "seed": 3, "batch": 16}
+    recipe = recipes.suited(dataclasses.replace(presets.find(name), **settings, colour=0.0))
+    train, _ = loaders(recipe, Shapes()[:100], Shapes(train=False)[:30])
+    found = plan(train.transform, train.dataset.images)
+    checksum = 0
+    for step, indices in enumerate(train.indices(1, 2), 2):
+        places, shift = found.places(indices, train.sample(1, step, len(indices)))
+        assert shift is None
+        checksum = zlib.crc32(places.tobytes(), checksum)
+    assert checksum == CHECKSUMS[name]
+
+
+def test_bytes_of_a_batch_are_those_of_old_runs():
+    """Crop and flip of bytes, in the order of the first epoch: integers, on every machine."""
+    recipe = dataclasses.replace(PLAIN, crop=24, mirror=True, batch=16, seed=3)
+    train, _ = loaders(recipe, Shapes()[:100], Shapes(train=False)[:30])
+    images, labels = next(train.batches(0))
+    normalize = normalization(train)
+    values = np.rint(images * normalize.std + normalize.mean).astype(np.uint8)
+    assert zlib.crc32(values.tobytes()) == 2516137304
+    assert zlib.crc32(labels.tobytes()) == 279014465

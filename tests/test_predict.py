@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tinynet import nn
-from tinynet.data import Normaliser
+from tinynet.data import Normalize
 from tinynet.training import predict, presets
 
 
@@ -14,9 +14,9 @@ def test_the_most_probable_class_is_first_and_no_name_is_a_command_to_a_terminal
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 3))
     model[1].weight.data[:] = 0
     model[1].bias.data[:] = np.log([0.25, 0.625, 0.125])
-    normaliser = Normaliser(np.zeros((3, 1, 1), "f"), np.ones((3, 1, 1), "f"))
+    normalize = Normalize(0, 1, scale=1)
     classes = ("cat", "\x1b[31mdog\n", "eel")
-    net = predict.Net(model, presets.find("demo"), normaliser, classes)
+    net = predict.Net(model, presets.find("demo"), normalize, classes)
     names, shares = zip(*predict.guesses(net, tmp_path / "x.png"), strict=True)
     assert names == (r"\x1b[31mdog\n", "cat", "eel")
     assert shares == pytest.approx([0.625, 0.25, 0.125])

@@ -142,7 +142,7 @@ def test_a_recipe_gives_its_model_pictures_of_the_right_size(name):
 def test_crops_are_as_large_as_the_network_is_made_for(name, model, variant, enlarge, crop):
     found = suited(dataclasses.replace(find(name), model=model, variant=variant))
     assert (found.enlarge, found.crop) == (enlarge, crop)
-    loop, test = input_pipeline.feeds(dataclasses.replace(found, batch=2), FOUR, FOUR)
+    loop, test = input_pipeline.loaders(dataclasses.replace(found, batch=2), FOUR, FOUR)
     side = models.entry(model, variant).side
     for feed in (loop, test):
         assert next(iter(feed.batches(0)))[0].shape[1:] == (3, side, side)
@@ -240,7 +240,7 @@ def test_biases_may_have_a_rate_that_no_schedule_changes():
 
 
 def test_a_recipe_builds_its_variant():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = runs.build(find("alexnet-code2012"), 10)
     assert any(isinstance(layer, nn.SpatialResponseNorm) for layer in net.features)
     with pytest.raises(DataError, match=r"^alexnet: no variant 'x'.*code2012"):
@@ -269,7 +269,7 @@ def test_a_family_learns_four_pictures_by_heart(name):
     changes = optimizer(recipe, net)
     changes.schedule = None
     changes.lr = recipe.lr / 10
-    four = input_pipeline.feeds(recipe, FOUR, FOUR)[0]
+    four = input_pipeline.loaders(recipe, FOUR, FOUR)[0]
     losses = []
     for epoch in range(12):
         for images, labels in four.batches(epoch):
@@ -285,7 +285,7 @@ def test_a_family_tells_the_shapes_apart(name):
     """The whole recipe, a minute or less where nobody else computes."""
     recipe = find(name)
     sets = (data.Shapes(train=part) for part in (True, False))
-    feed, test = input_pipeline.feeds(recipe, *sets)
+    feed, test = input_pipeline.loaders(recipe, *sets)
     net = models.build(recipe.model)
     run = loop.fit(
         net,

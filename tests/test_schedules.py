@@ -147,3 +147,10 @@ def test_milestones_in_epochs_are_answered_with_fractions():
 def test_the_name_before_0_2_still_works_with_a_warning():
     with pytest.warns(FutureWarning, match="called MultiStep now"):
         assert optim.schedules.Stepwise is MultiStep
+
+
+def test_a_schedule_shows_what_was_given():
+    assert repr(Cosine(0.02, epochs=4)) == "Cosine(0.02, epochs=4)"
+    assert repr(MultiStep(0.1, ((0.5, 0.1),))) == "MultiStep(0.1, drops=((0.5, 0.1),))"
+    sgd = optim.SGD(nn.Linear(2, 2).parameters(), lr=Cosine(0.02, epochs=4))
+    assert "lr=Cosine(0.02, epochs=4)" in repr(sgd)

@@ -156,7 +156,7 @@ def count(module):
 
 @pytest.fixture(scope="module")
 def papers():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         return models.build("alexnet-two-towers", devices=("cpu:0", "cpu:1"))
 
 

@@ -55,7 +55,7 @@ def test_the_figure_says_in_words_what_it_shows(papers):
 
 
 def test_maps_are_those_of_one_tower():
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build("small-alexnet-two-towers")
     found = communication.maps(model)
     assert list(found) == ["picture", *two_towers.LAYERS, "fc8"]

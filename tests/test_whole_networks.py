@@ -135,7 +135,7 @@ def lively(net, rng):
 def test_a_network_sends_the_slope_of_its_scores_to_its_images_and_all_its_parameters(name):
     make, side, images = NETWORKS[name]
     rng = np.random.default_rng(0)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         net = make()
     x = rng.standard_normal((images, 3, side, side))
     check_gradient(Scores(lively(net, rng)), x, together=True)

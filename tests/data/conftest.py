@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from image_files import fill
 from tinynet.data import cifar10, mnist
 from tinynet.data.download import Source
 
@@ -89,3 +90,11 @@ def digits():
     packed = {f"{name}.gz": gzip.compress(data, 1) for name, data in files.items()}
     assert set(packed) == {source.name for source in mnist.ARCHIVES}
     return SimpleNamespace(arrays=arrays, files=files, packed=packed)
+
+
+@pytest.fixture(scope="session")
+def two_classes(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pictures")
+    fill(root / "cat", range(40))
+    fill(root / "dog", range(100, 140))
+    return root

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, cifar10, datasets, mnist
+from tinynet.data import CIFAR10, MNIST, catalog, cifar10, mnist
 from tinynet.data.download import Source
 from tinynet.data.files import open_regular
 
@@ -28,7 +28,7 @@ def refusal(cifar, name="data_batch_2.bin", data=None):
 def test_the_way_out_leads_to_the_folder_that_was_named(tmp_path, name):
     folder = tmp_path / "my data"
     with pytest.raises(DataError) as error:
-        datasets.open_dataset(name, folder)
+        catalog.open_dataset(name, folder)
     assert f"tinynet data get {name} --data-dir '{folder}'" in str(error.value)
 
 
@@ -119,7 +119,8 @@ def test_a_device_is_refused():
 
 @pytest.mark.parametrize("call", ["open", "stat"])
 def test_no_permission_is_said_and_names_the_file(cifar, monkeypatch, call):
-    folder, real = cifar.unpack(), getattr(os, call)
+    folder = cifar.unpack()
+    real = getattr(os, call)
 
     def forbid(path, *args, **kwargs):
         if str(path).endswith("data_batch_3.bin"):
@@ -173,7 +174,7 @@ def test_an_archive_with_a_wrong_checksum_is_refused(cifar, change):
     )
 
 
-def test_an_archive_that_somebody_else_packed_is_refused(cifar):
+def test_an_archive_that_was_packed_anew_is_refused(cifar):
     cifar.pack(official=False)
     with pytest.raises(DataError, match="170,052,171 bytes"):
         CIFAR10(cifar.root)
@@ -196,8 +197,8 @@ def test_a_batch_of_a_wrong_size_in_an_archive_is_named(cifar):
 def test_an_archive_that_is_none_is_refused(cifar, monkeypatch, content):
     path = cifar.root / cifar10.ARCHIVE.name
     path.write_bytes(content)
-    size, md5 = len(content), hashlib.md5(content).hexdigest()  # right; what is inside is not
-    monkeypatch.setattr(cifar10, "ARCHIVE", Source(path.name, size, md5, ()))
+    md5 = hashlib.md5(content).hexdigest()  # right, unlike the contents
+    monkeypatch.setattr(cifar10, "ARCHIVE", Source(path.name, len(content), md5, ()))
     with pytest.raises(DataError, match="cannot be unpacked"):
         CIFAR10(cifar.root)
 
@@ -206,7 +207,7 @@ def test_an_archive_that_is_none_is_refused(cifar, monkeypatch, content):
 
 
 def test_the_catalogue_says_what_each_data_set_costs():
-    sizes = {entry.name: entry.size for entry in datasets.catalogue()}
+    sizes = {entry.name: entry.size for entry in catalog.catalogue()}
     assert sizes == {
         "shapes": 0,
         "cifar10": 170_052_171,
@@ -217,52 +218,52 @@ def test_the_catalogue_says_what_each_data_set_costs():
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    for call in (datasets.open_dataset, datasets.get, datasets.verify, datasets.find):
+    for call in (catalog.open_dataset, catalog.get, catalog.verify, catalog.find):
         with pytest.raises(DataError, match=r"'cifar'.*shapes, cifar10, mnist"):
             call("cifar")
 
 
 def test_a_folder_without_a_path_is_refused():
     with pytest.raises(DataError, match="folder: needs a path"):
-        datasets.open_dataset("folder:")
+        catalog.open_dataset("folder:")
 
 
 def test_verify_says_what_is_there_and_what_is_not_known(cifar, monkeypatch):
     folder = cifar.unpack(cifar.root / "a")
-    assert "not compared" in datasets.verify("cifar10", folder)[0]
+    assert "not compared" in catalog.verify("cifar10", folder)[0]
     cifar.pack()
-    entry = datasets.Entry("cifar10", "", (cifar10.ARCHIVE,))
-    monkeypatch.setattr(datasets, "ENTRIES", (entry, *datasets.ENTRIES))
-    said = datasets.verify("cifar10", cifar.root)
+    entry = catalog.Entry("cifar10", "", (cifar10.ARCHIVE,))
+    monkeypatch.setattr(catalog, "ENTRIES", (entry, *catalog.ENTRIES))
+    said = catalog.verify("cifar10", cifar.root)
     assert "the original file" in said[0]
     assert "60 train pictures, 12 test pictures" in said[1]
-    assert "3,000 train pictures" in datasets.verify("shapes")[0]
+    assert "3,000 train pictures" in catalog.verify("shapes")[0]
 
 
 def test_verify_finds_what_is_wrong(cifar):
     folder = cifar.unpack()
     (folder / "test_batch.bin").write_bytes(b"")
     with pytest.raises(DataError, match="test_batch"):
-        datasets.verify("cifar10", cifar.root)
+        catalog.verify("cifar10", cifar.root)
 
 
 def test_find_lists_the_files_only_if_all_are_there(cifar, tmp_path, digits):
-    assert datasets.find("cifar10", tmp_path / "none") == ()
+    assert catalog.find("cifar10", tmp_path / "none") == ()
     folder = cifar.unpack()
-    assert datasets.find("cifar10", cifar.root) == (folder,)
+    assert catalog.find("cifar10", cifar.root) == (folder,)
     for name, data in digits.packed.items():
-        assert datasets.find("mnist", tmp_path) == ()
+        assert catalog.find("mnist", tmp_path) == ()
         (tmp_path / name).write_bytes(data)
-    assert len(datasets.find("mnist", tmp_path)) == 4
+    assert len(catalog.find("mnist", tmp_path)) == 4
 
 
 def test_open_dataset_opens_each_by_name(cifar, tmp_path, digits):
     cifar.unpack()
     for name, data in digits.packed.items():
         (tmp_path / name).write_bytes(data)
-    assert len(datasets.open_dataset("cifar10", tmp_path, train=False)) == 12
-    assert len(datasets.open_dataset("mnist", tmp_path, train=False)) == 10_000
-    one, other = (datasets.open_dataset("shapes", train=False, seed=seed) for seed in (1, 2))
+    assert len(catalog.open_dataset("cifar10", tmp_path, train=False)) == 12
+    assert len(catalog.open_dataset("mnist", tmp_path, train=False)) == 10_000
+    one, other = (catalog.open_dataset("shapes", train=False, seed=seed) for seed in (1, 2))
     assert not np.array_equal(one.images, other.images)
 
 
@@ -280,4 +281,4 @@ def test_the_default_root_follows_the_environment(monkeypatch, environment, root
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert str(datasets.default_root()) == root
+    assert str(catalog.default_root()) == root

@@ -60,7 +60,8 @@ def test_the_order_of_the_archive_does_not_matter(cifar):
 
 def test_reading_an_archive_writes_nothing_to_disk(cifar):
     link = tarfile.TarInfo("cifar-10-batches-bin/data_batch_1.bin")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    link.type = tarfile.SYMTYPE
+    link.linkname = "/etc/passwd"
     escape = tarfile.TarInfo("../escaped.bin")
     members = [(f"/abs/{n}", data) for n, data in cifar.batches.items()]
     cifar.pack([link, escape, *members])

@@ -11,7 +11,7 @@ import pytest
 
 from file_server import CONTENT, serving, source_of
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, cifar10, datasets, download, mnist
+from tinynet.data import CIFAR10, MNIST, catalog, cifar10, download, mnist
 from tinynet.data.download import fetch
 
 server = pytest.fixture(serving)
@@ -286,9 +286,9 @@ def test_mnist_downloads_what_is_missing(server, tmp_path, digits, monkeypatch):
 
 
 def test_get_fetches_every_file_of_a_data_set(server, tmp_path, monkeypatch):
-    entry = datasets.Entry("mnist", "", (server.source("good"),))
-    monkeypatch.setattr(datasets, "ENTRIES", (entry,))
-    assert datasets.get("mnist", tmp_path) == (tmp_path / "pictures.bin",)
+    entry = catalog.Entry("mnist", "", (server.source("good"),))
+    monkeypatch.setattr(catalog, "ENTRIES", (entry,))
+    assert catalog.get("mnist", tmp_path) == (tmp_path / "pictures.bin",)
 
 
 def test_the_official_sources_are_those_of_the_authors():

@@ -1,48 +1,20 @@
 """Pictures in folders: what belongs to which part, what a file becomes, and one sentence each."""
 
-import io
-import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from image_files import fill, names
 from tinynet.core.errors import DataError
 from tinynet.data import (
     ImageFolder,
-    Pictures,
     copies,
     hold_out,
     read_picture,
 )
 from tinynet.data.folder import TEST_SHARE, scan
-from tinynet.data.splits import portion
-
-
-def picture(seed, size=(12, 9)):
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
-
-
-def fill(folder, seeds, kind="png"):
-    """Write a picture for each seed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed in seeds:
-        picture(seed).save(folder / f"{seed}.{kind}")
-    return folder
-
-
-def names(dataset):
-    return {path.name for path in dataset.images.paths}
-
-
-@pytest.fixture(scope="module")
-def two_classes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pictures")
-    fill(root / "cat", range(40))
-    fill(root / "dog", range(100, 140))
-    return root
+from tinynet.data.splits import hash_fraction
 
 
 @pytest.fixture
@@ -62,6 +34,21 @@ def test_each_folder_is_a_class_and_each_file_a_picture(named):
     assert train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert train.images.shape == (6, 3, 6, 6)
     assert [p.name for p in train.images.paths] == [f"{i}.png" for i in (0, 1, 2, 5, 6, 7)]
+
+
+def test_hidden_folders_inside_a_class_are_no_data(named):
+    fill(named / "train" / "cat" / ".ipynb_checkpoints", range(50, 53))
+    fill(named / "train" / "dog" / ".Trash-0" / "files", range(60, 63))
+    fill(named / "train" / "dog" / "more", [70])
+    assert len(ImageFolder(named)) == 7
+
+
+def test_a_hidden_folder_above_the_data_changes_nothing(tmp_path):
+    fill(tmp_path / ".cache" / "train" / "cat", range(3))
+    fill(tmp_path / ".cache" / "train" / "dog", range(5, 8))
+    fill(tmp_path / ".cache" / "test" / "cat", [10])
+    fill(tmp_path / ".cache" / "test" / "dog", [11])
+    assert len(ImageFolder(tmp_path / ".cache")) == 6
 
 
 def test_hidden_files_are_nothing_and_other_files_are_spoken_of(named):
@@ -120,7 +107,8 @@ def test_the_bytes_decide_whatever_a_file_is_called(two_classes, tmp_path):
     def contents(root):
         return [[p.read_bytes() for p in d.images.paths] for d in parts_of(root, validation=0.2)]
 
-    once, twice = contents(two_classes), contents(tmp_path)
+    once = contents(two_classes)
+    twice = contents(tmp_path)
     assert list(map(set, once)) == list(map(set, twice))
     assert [2 * len(part) for part in once] == [len(part) for part in twice]
     assert sum(len(set(part)) for part in once) == 80
@@ -174,7 +162,7 @@ def test_a_file_is_read_to_its_end_only_where_another_begins_alike(named, monkey
 def only(folder, seeds, *, test):
     """Write a picture for each seed; keep those that the division by bytes gives to one part."""
     for path in fill(folder, seeds).iterdir():
-        if (portion(copies.beginning(path), "test") < TEST_SHARE) != test:
+        if (hash_fraction(copies.beginning(path), "test") < TEST_SHARE) != test:
             path.unlink()
     return len(list(folder.iterdir()))
 
@@ -204,7 +192,7 @@ def test_a_class_without_a_picture_for_validation_is_said(named):
 def test_a_picture_in_two_classes_is_said(named):
     (named / "train" / "dog" / "y.png").write_bytes((named / "train/cat/0.png").read_bytes())
     with pytest.warns(UserWarning, match=r"^2 pictures have the same bytes .*train/cat/0\.png"):
-        assert len(ImageFolder(named)) == 7  # both stay: nobody knows which of them is right
+        assert len(ImageFolder(named)) == 7  # both stay: it is unknown which of them is right
     fill(named / "train" / "dog", [2])
     with pytest.warns(UserWarning, match=r"^4 pictures have the same bytes"):
         ImageFolder(named)
@@ -275,7 +263,8 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_pictures_in_memory_are_divided_by_their_bytes():
     class Many:
         images = np.arange(300, dtype=np.uint8).reshape(300, 1, 1, 1)  # 44 of them come twice
-        labels, classes = np.arange(300), ("a",)
+        labels = np.arange(300)
+        classes = ("a",)
 
     rest, held = hold_out(Many, 0.2)
     assert len(rest) + len(held) == 300
@@ -284,151 +273,3 @@ def test_pictures_in_memory_are_divided_by_their_bytes():
     np.testing.assert_array_equal(held.labels % 256, held.images[:, 0, 0, 0])
     with pytest.raises(DataError, match="leaves one of the parts empty"):
         hold_out(Many, 0.0)
-
-
-# reading
-
-
-def save(path, image, **how):
-    image.save(path, **how)
-    return path
-
-
-def test_the_shorter_side_is_brought_to_the_side_and_the_middle_is_taken(tmp_path):
-    wide = np.zeros((10, 30, 3), np.uint8)
-    wide[:, 10:20] = 200
-    square = read_picture(save(tmp_path / "x.png", Image.fromarray(wide)), 5)
-    assert square.shape == (3, 5, 5)
-    assert abs(square[:, :, 1:4].astype(int) - 200).max() <= 2  # what is cut off is a neighbour
-
-
-def test_a_jpeg_is_read_at_half_its_size_and_looks_the_same(tmp_path):
-    ramp = np.linspace(20, 230, 400).astype(np.uint8)[None, :, None]
-    whole = Image.fromarray(np.broadcast_to(ramp, (400, 400, 3)).copy())
-    small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 20)
-    wanted = np.asarray(whole.resize((20, 20), Image.Resampling.BOX)).transpose(2, 0, 1)
-    assert abs(small.astype(int) - wanted.astype(int)).max() <= 3
-
-
-def test_a_jpeg_is_never_decoded_smaller_than_it_will_be(tmp_path):
-    """Stripes that become one pixel wide: decoded at half that size, all would be grey."""
-    stripes = np.where(np.arange(256) // 4 % 2, 255, 0).astype(np.uint8)
-    whole = Image.fromarray(np.broadcast_to(stripes[None, :, None], (256, 256, 3)).copy())
-    small = read_picture(save(tmp_path / "x.jpg", whole, quality=95), 64).astype(int)
-    wanted = np.asarray(whole.resize((64, 64), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
-    assert abs(small - wanted).max() <= 16
-    assert np.ptp(wanted) > 128
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "I;16"])
-def test_every_mode_becomes_rgb(tmp_path, mode):
-    grey = np.full((8, 8), 255 if mode == "1" else 90, np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(grey.astype(np.uint16) << 8)
-    else:
-        image = Image.fromarray(grey).convert("RGB")
-        image = image.quantize(4) if mode == "P" else image.convert(mode)
-    path = save(tmp_path / ("x.jpg" if mode == "CMYK" else "x.png"), image)
-    pixels = read_picture(path, 8)
-    assert pixels.shape == (3, 8, 8)
-    assert abs(pixels.astype(int) - int(grey[0, 0])).max() <= 2
-
-
-def test_what_is_transparent_becomes_white(tmp_path):
-    clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
-    for image in (clear, clear.convert("P")):
-        image.info["transparency"] = 0
-    assert read_picture(save(tmp_path / "x.png", clear), 8).min() == 255
-
-
-@pytest.mark.parametrize("held", range(1, 9))
-def test_a_picture_is_turned_as_its_exif_says(tmp_path, held):
-    from PIL import ImageOps
-
-    exif = Image.Exif()
-    exif[0x0112] = held
-    path = save(tmp_path / "x.png", picture(3, (8, 8)), exif=exif)
-    wanted = np.asarray(ImageOps.exif_transpose(Image.open(path))).transpose(2, 0, 1)
-    np.testing.assert_array_equal(read_picture(path, 8), wanted)
-
-
-def damaged(kind):
-    content = io.BytesIO()
-    picture(0, (64, 64)).save(content, kind)
-    return content.getvalue()[: len(content.getvalue()) // 2]
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", damaged("png"), damaged("jpeg")])
-def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, content):
-    fill(tmp_path / "cat", range(5), "jpg")
-    (tmp_path / "cat" / "bad.jpg").write_bytes(content)
-    pictures = Pictures(sorted((tmp_path / "cat").iterdir()), 8)
-    assert len(pictures) == 6
-    with pytest.raises(DataError, match=r"bad\.jpg: not a picture that can be read"):
-        pictures[:]
-
-
-@pytest.mark.parametrize("kind", ["EPS", "GIF", "TIFF", "BMP", "WEBP", "PPM", "DDS", "ICNS"])
-def test_what_is_neither_jpeg_nor_png_is_refused_whatever_it_is_called(tmp_path, monkeypatch, kind):
-    from PIL import EpsImagePlugin
-
-    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args: pytest.fail("was started"))
-    picture(0, (64, 64)).save(tmp_path / "x.jpg", kind)
-    with pytest.raises(DataError, match="it does not begin as a JPEG or a PNG does"):
-        read_picture(tmp_path / "x.jpg", 8)
-
-
-@pytest.mark.parametrize("name", ["x.jpg", "x.png"])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "MPO"])
-def test_a_jpeg_a_png_and_a_telephones_two_jpegs_in_one_are_read_under_any_name(
-    tmp_path, kind, name
-):
-    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("red", "blue"))
-    more = {"save_all": True, "append_images": [second]} if kind == "MPO" else {}
-    first.save(tmp_path / name, kind, **more)
-    with Image.open(tmp_path / name) as saved:
-        assert saved.format == kind
-    red, green, blue = read_picture(tmp_path / name, 8)
-    assert red.min() > 250
-    assert max(green.max(), blue.max()) < 5
-
-
-@pytest.mark.parametrize("workers", [2, 5])
-def test_the_number_of_readers_changes_nothing(two_classes, workers):
-    chunks = [np.array([3, 1, 70]), np.array([5]), np.arange(79, -1, -1)]
-    paths = sorted(two_classes.rglob("*.png"))
-    one = list(Pictures(paths, 6, workers=1).batches(chunks))
-    many = list(Pictures(paths, 6, workers=workers).batches(chunks))
-    assert [len(x) for x in one] == [3, 1, 80]
-    for a, b in zip(one, many, strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(one[0][2], read_picture(paths[70], 6))
-
-
-def test_pictures_look_like_an_array(two_classes):
-    pictures = ImageFolder(two_classes, side=6).images
-    np.testing.assert_array_equal(pictures[2:4], pictures[np.array([2, 3])])
-    np.testing.assert_array_equal(pictures[3], pictures[2:4][1])
-    np.testing.assert_array_equal(pictures.take(np.array([7, 3]))[1], pictures[3])
-
-
-def test_memory_does_not_grow_with_the_number_of_batches(two_classes):
-    """Three batches are alive at a time: one is used, one is ready, one is being read."""
-    pictures = Pictures(sorted(two_classes.rglob("*.png")), 64, workers=2)
-    for _ in pictures.batches([np.arange(5)]):
-        pass
-    tracemalloc.start()
-    for _ in pictures.batches([np.arange(i, i + 5) for i in range(0, 80, 5)]):
-        pass
-    highest = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert highest < 7 * (5 * 3 * 64 * 64)  # of 16
-
-
-def test_who_stops_asking_leaves_no_reader_behind(two_classes):
-    import threading
-
-    some = Pictures(sorted(two_classes.rglob("*.png")), 6).batches([np.arange(9)] * 4)
-    next(some)
-    some.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("tinynet-pictures")]

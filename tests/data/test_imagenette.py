@@ -20,10 +20,12 @@ from file_server import serving, source_of
 from tinynet import models, nn
 from tinynet.cli import main
 from tinynet.core.errors import DataError
-from tinynet.data import Imagenette, datasets, imagenette
+from tinynet.data import Imagenette, catalog, imagenette
 from tinynet.training import runs
 
-NAME, FOLDER, ARCHIVE = "imagenette-160", "imagenette2-160", "imagenette2-160.tgz"
+NAME = "imagenette-160"
+FOLDER = "imagenette2-160"
+ARCHIVE = "imagenette2-160.tgz"
 WNIDS = list(imagenette.CLASSES)
 
 server = pytest.fixture(serving)
@@ -39,7 +41,9 @@ def jpeg(seed):
 def member(name, content=b"", kind=tarfile.REGTYPE, link=""):
     """Return what stands in an archive for one file."""
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.size = kind, link, len(content)
+    info.type = kind
+    info.linkname = link
+    info.size = len(content)
     return info, io.BytesIO(content)
 
 
@@ -107,23 +111,23 @@ def wanted():
 
 
 def test_it_is_fetched_unpacked_and_named_and_not_asked_for_again(place):
-    assert datasets.find(NAME, place.root) == ()
-    (folder,) = datasets.get(NAME, place.root)
+    assert catalog.find(NAME, place.root) == ()
+    (folder,) = catalog.get(NAME, place.root)
     assert everything(folder) == wanted()
     assert sorted(p.name for p in place.root.iterdir()) == [FOLDER, ARCHIVE]
-    assert datasets.find(NAME, place.root) == datasets.get(NAME, place.root) == (folder,)
+    assert catalog.find(NAME, place.root) == catalog.get(NAME, place.root) == (folder,)
     assert len(place.server.asked) == 1
     for where in (place.root, folder):
         test = Imagenette(where, "test", side=8, name=NAME)
         assert (len(test), test.classes[:2]) == (20, ("tench", "English springer"))
         assert test.labels.tolist() == [i // 2 for i in range(20)]
-    assert "20 pictures of 10 classes" in datasets.verify(NAME, place.root)[1]
+    assert "20 pictures of 10 classes" in catalog.verify(NAME, place.root)[1]
 
 
 def test_a_server_that_breaks_off_is_asked_to_go_on(place):
     place.server.piece = len(place.server.files[ARCHIVE]) // 3
     place.offer("breaks")
-    (folder,) = datasets.get(NAME, place.root)
+    (folder,) = catalog.get(NAME, place.root)
     assert everything(folder) == wanted()
     offsets = [offset for _, offset in place.server.asked]
     assert offsets == sorted(set(offsets))
@@ -144,7 +148,7 @@ def test_a_download_that_was_interrupted_is_gone_on_with(place):
 def test_wrong_bytes_are_refused_and_nothing_is_unpacked(place):
     place.offer("wrong")
     with pytest.raises(DataError, match=r"with md5 \w+, expected \w+\..*by other means"):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
     assert not [p for p in place.root.iterdir() if p.suffix != ".part"]
 
 
@@ -161,7 +165,7 @@ def test_a_size_that_is_not_sure_does_not_refuse_what_the_md5_accepts(place, mon
 
 def test_nothing_is_written_outside_of_the_folder_and_no_link_is_followed(place, tmp_path):
     place.offer(archive=packed(*traps(), *pictures(), *traps()))
-    (folder,) = datasets.get(NAME, place.root)
+    (folder,) = catalog.get(NAME, place.root)
     assert everything(folder) == wanted()
     assert everything(tmp_path) == [f"data/{ARCHIVE}", *(f"data/{FOLDER}/{n}" for n in wanted())]
 
@@ -169,14 +173,14 @@ def test_nothing_is_written_outside_of_the_folder_and_no_link_is_followed(place,
 def test_an_archive_that_breaks_off_leaves_nothing(place, content):
     place.offer(archive=content[:2000])
     with pytest.raises(DataError, match="fetch it again: tinynet data get imagenette-160"):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
     assert everything(place.root) == [ARCHIVE]
 
 
 def test_an_archive_of_something_else_is_refused(place):
     place.offer(archive=packed(member("cats/1.JPEG", jpeg(0))))
     with pytest.raises(DataError, match="does not hold the folders of imagenette-160"):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
 
 
 # the disk
@@ -193,9 +197,9 @@ def files_of_at_most():
 def test_a_disk_that_is_full_before_the_download_ends_is_said(place, files_of_at_most):
     files_of_at_most(5_000)
     with pytest.raises(DataError, match=r"could not be written to .*File too large.*make room"):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
     resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
-    assert everything(datasets.get(NAME, place.root)[0]) == wanted()
+    assert everything(catalog.get(NAME, place.root)[0]) == wanted()
 
 
 def test_a_disk_that_is_full_while_unpacking_is_said_and_the_archive_is_kept(
@@ -206,7 +210,7 @@ def test_a_disk_that_is_full_while_unpacking_is_said_and_the_archive_is_kept(
     with pytest.raises(
         DataError, match=r"not be unpacked to .*File too large.*needs about .* bytes"
     ):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
     resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
     assert everything(place.root) == [archive.name]
 
@@ -218,12 +222,13 @@ def test_a_folder_that_is_not_whole_is_not_overwritten(place):
     with pytest.raises(
         DataError, match=r"could not be unpacked to .*nothing in the folder's place"
     ):
-        datasets.get(NAME, place.root)
+        catalog.get(NAME, place.root)
     assert (half / "mine.txt").read_text() == "kept"
 
 
 def test_who_unpacks_more_slowly_than_another_process_takes_what_that_one_made(place, monkeypatch):
-    archive, real = imagenette.fetch(imagenette.ARCHIVES[NAME], place.root), imagenette.locate
+    archive = imagenette.fetch(imagenette.ARCHIVES[NAME], place.root)
+    real = imagenette.locate
 
     def look(root, name):
         if ".part" in root.name:  # all is unpacked, and has no name yet
@@ -237,7 +242,7 @@ def test_who_unpacks_more_slowly_than_another_process_takes_what_that_one_made(p
 
 def test_missing_imagenette_says_where_to_put_it(tmp_path):
     with pytest.raises(DataError, match=r"imagenette2-320, with train and val .*341,663,724 bytes"):
-        datasets.open_dataset("imagenette", tmp_path)
+        catalog.open_dataset("imagenette", tmp_path)
 
 
 # from the command line
@@ -270,7 +275,7 @@ def test_from_the_address_to_a_trained_network(place, says, tmp_path):
     assert "train: 20 pictures of 10 classes, all readable" in says("data", "verify", NAME, *there)
     run = tmp_path / "run"
     said = says("train", "--data", NAME, *there, "--epochs", 2, "--batch", 8, "--out", run)
-    assert f"data {NAME}, 20 + 20 pictures, 10 classes" in said
+    assert f"data {NAME}, 20 + 20 images, 10 classes" in said
     reached = json.loads((run / "result.json").read_text())["test_accuracy"]
     assert f"test accuracy {100 * reached:.2f} %" in says("eval", run)
     picture = place.root / FOLDER / "val" / WNIDS[0] / "ILSVRC2012_val_0.JPEG"

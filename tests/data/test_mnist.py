@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tinynet.core.errors import DataError
-from tinynet.data import MNIST
+from tinynet.data import MNIST, catalog
 
 
 def put(folder, files):
@@ -21,6 +21,16 @@ def test_packed_and_unpacked_files_give_the_same_digits(tmp_path, digits, below)
         test = MNIST(root, train=False)
         assert np.array_equal(test.images[:, 0], images)
         assert np.array_equal(test.labels, labels)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_files_with_a_dot_for_a_dash_are_found(tmp_path, digits, ending):
+    """7-Zip and some file managers unpack to train-images.idx3-ubyte."""
+    files = digits.packed if ending else digits.files
+    put(tmp_path, {name.replace("-idx", ".idx"): content for name, content in files.items()})
+    assert np.array_equal(MNIST(tmp_path, train=False).labels, digits.arrays["t10k"][1])
+    assert len(catalog.find("mnist", tmp_path)) == 4
+    assert "the right structure" in catalog.verify("mnist", tmp_path)[0]
 
 
 def test_mnist_has_the_promised_arrays(tmp_path, digits):

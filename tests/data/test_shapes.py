@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tinynet.data import Shapes, shapes
-from tinynet.data.shapes import CLASS_COLOUR_SHARE, DISTANCES, _colours, _cover
+from tinynet.data.shapes import CLASS_COLOR_SHARE, DISTANCES, _colors, _cover
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_two_classes_are_never_the_same_outline():
 
 
 def test_shapes_are_lighter_than_their_ground_as_often_as_darker():
-    ground, ink = _colours(np.arange(4000) % 10, np.random.default_rng(0))
+    ground, ink = _colors(np.arange(4000) % 10, np.random.default_rng(0))
     difference = (ink - ground).mean(axis=(1, 2, 3))
     assert abs(np.sign(difference).mean()) < 0.06  # 4 standard errors
     assert abs(difference).min() > 25
@@ -85,13 +85,13 @@ def test_shapes_are_lighter_than_their_ground_as_often_as_darker():
 
 def test_the_class_colour_is_worn_by_some_pictures_and_not_by_all():
     labels = np.full(4000, 3)
-    _, ink = _colours(labels, np.random.default_rng(0))
+    _, ink = _colors(labels, np.random.default_rng(0))
     tint = (ink - ink.mean(axis=1, keepdims=True))[:, :, 0, 0]
     direction = np.cos(2 * np.pi * (0.3 - np.array([0, 1 / 3, 2 / 3])))
     cosine = tint @ direction / np.linalg.norm(tint, axis=1) / np.linalg.norm(direction)
     chance = 2 * np.arccos(0.98) / (2 * np.pi)
     share = (cosine > 0.98).mean()
-    assert share == pytest.approx(CLASS_COLOUR_SHARE + 0.6 * chance, abs=0.04)
+    assert share == pytest.approx(CLASS_COLOR_SHARE + 0.6 * chance, abs=0.04)
 
 
 def test_colour_alone_does_not_tell_the_class(train):

@@ -117,7 +117,7 @@ def test_a_sequence_joins_a_normalization_and_the_relu_behind_it(rng):
     y, norm = net(x), net[1]
     assert ops_of(y) == ["relu", "batch_norm", "conv2d"]
     assert norm.running_mean.data.any()
-    assert np.array_equal(nn.in_turn(x, *net).data, y.data)
+    assert np.array_equal(nn.run_sequential(x, *net).data, y.data)
 
 
 def test_an_observer_sees_every_layer_and_the_same_numbers(rng):

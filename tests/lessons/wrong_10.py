@@ -18,12 +18,12 @@ def moves_along_one_axis(side, size):
 
 
 def keeps_eigenvalues(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations**2, vectors
 
 
 def takes_rows(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations, vectors.T
 
 
@@ -35,30 +35,30 @@ def forgets_the_mean(images):
 
 
 def rising(images):
-    deviations, vectors = data.colour_basis(images)
+    deviations, vectors = data.pca_color_basis(images)
     return deviations[::-1], vectors[:, ::-1]
 
 
 def turns_upside_down(images, size):
-    views = data.ten_views(images, size)
+    views = data.ten_crop(images, size)
     views[5:] = views[:5, ..., ::-1, :]
     return views
 
 
 def mirrors_after_each(images, size):
-    return data.ten_views(images, size)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]]
+    return data.ten_crop(images, size)[[0, 5, 1, 6, 2, 7, 3, 8, 4, 9]]
 
 
 def takes_only_five(images, size):
-    return data.ten_views(images, size)[:5]
+    return data.ten_crop(images, size)[:5]
 
 
 def pixels_in_rows(images):
-    return data.colour_basis(images.reshape(1, images.shape[1], 1, -1))
+    return data.pca_color_basis(images.reshape(1, images.shape[1], 1, -1))
 
 
 def centre_rounded_up(images, size):
-    views, (H, W) = data.ten_views(images, size), images.shape[2:]
+    views, (H, W) = data.ten_crop(images, size), images.shape[2:]
     i, j = -(-(H - size) // 2), -(-(W - size) // 2)
     views[4] = images[:, :, i : i + size, j : j + size]
     views[9] = views[4][..., ::-1]

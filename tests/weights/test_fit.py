@@ -21,7 +21,7 @@ def net(classes=4, lrn=(5, 2.0, 0.3, 0.75, 1), groups=1):
         nn.Conv2d(3, 8, 3, padding=1),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.LocalResponseNorm(n, k, alpha, beta, over),
+        nn.LocalResponseNorm(n, k=k, alpha=alpha, beta=beta, groups=over),
         nn.Conv2d(8, 6, 3, padding=1, groups=groups),
         nn.ReLU(),
         nn.Flatten(),
@@ -111,13 +111,13 @@ def test_a_long_list_is_cut(monkeypatch):
 
 
 def state_of(name, classes, variant=None):
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         return models.build(name, classes, variant=variant).state_dict()
 
 
 def test_a_file_of_another_variant_is_told_by_the_name_of_that_variant():
     state = {"module." + name: a for name, a in state_of("alexnet", 7, "torchvision").items()}
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build("alexnet", 7)
     with pytest.raises(DataError, match=r"instead of.*alexnet --variant torchvision, with 7 cla"):
         load(model, Weights(state))

@@ -151,7 +151,7 @@ class NarrowAlexNet(nn.Module):
 
 def test_a_narrow_alexnet_of_torchvision_gives_the_same_scores(tmp_path):
     theirs = twins.AlexNet(10, hidden=64)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         ours = NarrowAlexNet(hidden=64)
     assert load(ours, saved_twin(tmp_path / "alexnet.pth", theirs)) == []
     assert_same_scores(ours, theirs, 224, terms=256 * 6 * 6)
@@ -176,7 +176,7 @@ def test_a_narrow_alexnet_of_torchvision_gives_the_same_scores(tmp_path):
 def test_torchvisions_networks_give_the_same_scores_here(tmp_path, name, variant, twin, side):
     """To the rounding of float32: tens of layers, so of about as many sums as all of them have."""
     theirs = twin(10)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         ours = models.build(name, 10, variant=variant)
     assert load(ours, saved_twin(tmp_path / "net.pth", theirs)) == []
     assert_same_scores(ours, theirs, side, terms=50 * 512 * 9)
@@ -184,7 +184,7 @@ def test_torchvisions_networks_give_the_same_scores_here(tmp_path, name, variant
 
 def test_a_network_with_one_weight_changed_is_told_apart(tmp_path):
     theirs = twins.ResNet(10)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         ours = models.build("resnet-18", 10)
     load(ours, saved_twin(tmp_path / "net.pth", theirs))
     with torch.no_grad():

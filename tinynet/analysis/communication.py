@@ -27,7 +27,7 @@ def page(
     figure: Path | None = None,
 ) -> str:
     """Return the tables of a network of two towers; draw it into `figure`, if that is named."""
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build(name, classes, variant=variant)
     if not isinstance(model, TwoTowers):
         known = ", ".join(n for n in models.names() if n.endswith(models.TOWERS))

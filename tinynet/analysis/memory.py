@@ -197,7 +197,7 @@ def _step(
     """Do what `steps.train_step` does, on black pictures; `look` sees the loss with its graph."""
     optimizer.zero_grad()
     x = tensor(np.zeros((batch, *image), np.float32), device=model.parameters()[0].device)
-    loss = nn.answer(model, x, np.zeros(batch, np.int64)).objective
+    loss = nn.forward_with_loss(model, x, np.zeros(batch, np.int64)).objective
     look(loss)
     loss.backward()
     optimizer.step()

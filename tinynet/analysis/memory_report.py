@@ -13,7 +13,7 @@ SHOWN = 8  # ops that keep the most
 def page(name: str, batch: int, classes: int | None = None, variant: str | None = None) -> str:
     """Return the ledger of a named model for a batch, and whether 2012 had room for it."""
     entry = models.entry(name, variant)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build(name, classes or entry.classes, variant=variant)
     book = memory.of_training(model, (3, entry.side, entry.side), momentum_sgd)
     peak, op = book.peak(batch)

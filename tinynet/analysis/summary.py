@@ -93,7 +93,7 @@ def counted(
     """Return a named model's entry, with the classes in question, and its layers."""
     entry = models.entry(name, variant)
     entry = entry._replace(classes=classes or entry.classes)
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = models.build(name, entry.classes, variant=variant)
     return entry, layers(model, (3, entry.side, entry.side))
 

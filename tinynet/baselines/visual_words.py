@@ -140,7 +140,7 @@ class LinearSVM:
 
     def __init__(self, features: Array, classes: int) -> None:
         self.mean, self.deviation = features.mean(axis=0), features.std(axis=0) + 0.01
-        with nn.init.undrawn():  # the problem is convex: it may start anywhere
+        with nn.init.skip_init():  # the problem is convex: it may start anywhere
             self.plane = nn.Linear(features.shape[1], classes)
 
     def scores(self, features: Array) -> Array:

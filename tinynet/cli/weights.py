@@ -119,7 +119,7 @@ def moments(array: Array) -> tuple[float, float]:
 def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
     """Return a model with as many classes as the last layer in the file has."""
     try:
-        with nn.init.undrawn():
+        with nn.init.skip_init():
             wanted = list(models.build(name, variant=variant).state_dict())
             last = names.fitted(found.arrays, wanted).get(wanted[-1])
             classes = 10 if last is None else max(1, last.size)

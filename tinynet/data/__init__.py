@@ -1,22 +1,11 @@
-"""Images in, batches out: the data sets, what disturbs their pictures, and the shuffled batches.
+"""Data sets, transforms of their images, and loaders that yield batches.
 
 Every data set has ``images`` (N, C, H, W) uint8, ``labels`` (N,) int64 and ``classes``, the names.
 """
 
-from tinynet.data.augment import (
-    Normaliser,
-    average_views,
-    centre_crop,
-    colour_basis,
-    colour_noise,
-    mirror,
-    random_crop,
-    resize,
-    ten_views,
-)
-from tinynet.data.cifar10 import CIFAR10
-from tinynet.data.datasets import (
-    Dataset,
+from typing import Any
+
+from tinynet.data.catalog import (
     Entry,
     catalogue,
     find,
@@ -25,45 +14,87 @@ from tinynet.data.datasets import (
     open_dataset,
     verify,
 )
+from tinynet.data.cifar10 import CIFAR10
+from tinynet.data.dataset import ArrayDataset, Dataset, Labeled, Subset
 from tinynet.data.files import default_root
 from tinynet.data.folder import ImageFolder
 from tinynet.data.imagenette import Imagenette
-from tinynet.data.loader import batch_indices, batches, epoch_order, steps_per_epoch
+from tinynet.data.lazy_images import LazyImages, read_picture
+from tinynet.data.loader import DataLoader, batch_indices, batches, epoch_order, steps_per_epoch
 from tinynet.data.mnist import MNIST
-from tinynet.data.pictures import Pictures, read_picture
+from tinynet.data.renamed import missing
 from tinynet.data.shapes import Shapes
-from tinynet.data.splits import Part, hold_out
+from tinynet.data.splits import hash_fraction, hold_out
+from tinynet.data.transforms import (
+    CenterCrop,
+    Compose,
+    Enlarge,
+    Normalize,
+    PadTo,
+    PCAColorNoise,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Resize,
+    ToThreeChannels,
+    Transform,
+    average_views,
+    center_crop,
+    pca_color_basis,
+    pca_color_noise,
+    random_crop,
+    random_hflip,
+    resize,
+    ten_crop,
+)
 
 __all__ = [
     "CIFAR10",
     "MNIST",
+    "ArrayDataset",
+    "CenterCrop",
+    "Compose",
+    "DataLoader",
     "Dataset",
+    "Enlarge",
     "Entry",
     "ImageFolder",
     "Imagenette",
-    "Normaliser",
-    "Part",
-    "Pictures",
+    "Labeled",
+    "LazyImages",
+    "Normalize",
+    "PCAColorNoise",
+    "PadTo",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "Resize",
     "Shapes",
+    "Subset",
+    "ToThreeChannels",
+    "Transform",
     "average_views",
     "batch_indices",
     "batches",
     "catalogue",
-    "centre_crop",
-    "colour_basis",
-    "colour_noise",
+    "center_crop",
     "default_root",
     "epoch_order",
     "find",
     "get",
+    "hash_fraction",
     "hold_out",
     "is_folder",
-    "mirror",
     "open_dataset",
+    "pca_color_basis",
+    "pca_color_noise",
     "random_crop",
+    "random_hflip",
     "read_picture",
     "resize",
     "steps_per_epoch",
-    "ten_views",
+    "ten_crop",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("tinynet.data", name)

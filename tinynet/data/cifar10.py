@@ -2,7 +2,7 @@
 
 A batch file holds 10,000 records of 3,073 bytes: the label, then 1,024 red, 1,024 green and 1,024
 blue values, each plane row by row. (The same data set as Python pickles is not read: a pickle is a
-program, and loading it runs it.)
+program, and loading it executes it.)
 """
 
 import os
@@ -15,6 +15,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, md5_of, open_regular, unreadable
 
@@ -34,7 +35,7 @@ ARCHIVE = Source(
     name="cifar-10-binary.tar.gz",
     size=170_052_171,
     md5="c32a1d4ab5d03f1284b67883e8d87530",
-    mirrors=(  # the checksum makes them equal; the authors' own server is asked last
+    mirrors=(  # the checksum makes them equal; the authors' own server comes last
         "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/cifar-10-binary.tar.gz",
         "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
@@ -43,25 +44,33 @@ ARCHIVE = Source(
 FOLDER = "cifar-10-batches-bin"
 TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
-RECORDS, RECORD = 10_000, 1 + 3 * 32 * 32
+RECORDS = 10_000  # in a file
+RECORD = 1 + 3 * 32 * 32  # bytes
 BATCH = RECORDS * RECORD  # 30,730,000 bytes
 CIFAR100_RECORD = RECORD + 1  # it has two labels
 
 
-class CIFAR10:
-    """The pictures and labels of CIFAR-10.
+class CIFAR10(Dataset):
+    """The images and labels of CIFAR-10 (Krizhevsky 2009).
 
     Parameters
     ----------
     root : the archive itself, the unpacked folder, or the folder that holds either;
         None: $TINYNET_DATA, or the user's cache
+    train : the 50,000 images to train on, else the 10,000 to test with
     download : fetch the archive into `root` (162 MiB) if nothing is there
+    transform : refused; transforms are an argument of `DataLoader`
+    progress : called while the archive is fetched, see `download.Progress`
 
     Attributes
     ----------
     images : (N, 3, 32, 32) uint8, N = 50000 (train) or 10000 (test)
     labels : (N,) int64
     classes : ten names
+
+    Raises
+    ------
+    DataError : if the files are missing or damaged; the message says how to get them
     """
 
     classes: tuple[str, ...] = CLASSES
@@ -73,7 +82,9 @@ class CIFAR10:
         download: bool = False,
         *,
         progress: Progress | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "CIFAR10")
         folder = default_root() if root is None else Path(root)
         where = locate(folder)
         if where is None:
@@ -84,9 +95,6 @@ class CIFAR10:
         read = _read_folder if where.is_dir() else _read_archive
         self.images, self.labels = read(where, names)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
 
 def locate(root: Path) -> Path | None:
     """Return the unpacked folder or the archive at `root`, or None.
@@ -95,7 +103,8 @@ def locate(root: Path) -> Path | None:
     """
     if is_there(root) and not root.is_dir():
         return root
-    archive, names = root / ARCHIVE.name, TRAIN_FILES + TEST_FILES
+    archive = root / ARCHIVE.name
+    names = TRAIN_FILES + TEST_FILES
     for enough in (all, any):
         for folder in (root, root / FOLDER):
             if enough(is_there(folder / name) for name in names):

@@ -1,4 +1,4 @@
-"""Which files hold the same bytes, found without reading more of them than the answer takes."""
+"""Search for files of the same bytes, which reads no more of them than it needs."""
 
 import hashlib
 import os
@@ -13,10 +13,15 @@ Checksum = Callable[[Path], bytes]
 
 
 def copies_among(paths: Iterable[Path], begins: Checksum) -> dict[Path, bytes]:
-    """Return a checksum of every file whose bytes are another's too.
+    """Return a checksum of every file that has the same bytes as another one.
 
-    A file is opened only where its length is another's, and read to its end only where, as
-    `begins` says, it begins like another.
+    A file is opened only if another one has its length, and read to its end only if another one
+    begins like it.
+
+    Parameters
+    ----------
+    paths : files
+    begins : returns a checksum of the beginning of a file, see `beginning`
     """
     alike = _repeated(paths, _length)
     alike = _repeated(alike, begins)
@@ -52,7 +57,7 @@ def _length(path: Path) -> bytes:
 
 
 def _repeated(paths: Iterable[Path], of: Checksum) -> dict[Path, bytes]:
-    """Return what `of` says of those files of which it says the same as of another."""
-    said = {path: of(path) for path in paths}
-    times = Counter(said.values())
-    return {path: value for path, value in said.items() if times[value] > 1}
+    """Return the checksums `of` files that occur more than once."""
+    sums = {path: of(path) for path in paths}
+    times = Counter(sums.values())
+    return {path: value for path, value in sums.items() if times[value] > 1}

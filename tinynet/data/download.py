@@ -1,12 +1,12 @@
-"""Fetch a known file from its mirrors: resumed, checked, and only then called by its name.
+"""Downloads of known files from mirrors: resumed, checked, and renamed when they are whole.
 
-What is under way is kept in ``NAME.part``. Who writes there holds a lock on it, so two processes
-never mix their bytes: the second one waits, and finds the file finished. A process that dies
-leaves its part for the next one to go on with. A part gets its real name after its size and md5
-were found right, so a file with that name is whole.
+The bytes of an unfinished download are kept in ``NAME.part``. The process that writes there holds a
+lock on it, so two processes never mix their bytes: the second one waits, and finds the file
+finished. A process that dies leaves its part, and the next one resumes it. A part gets its real
+name after its size and md5 were found right, so a file with that name is whole.
 
-The mirrors are asked one after another, a little apart, and the first that answers serves. Without
-a network none does, and after `PATIENCE` seconds that is said.
+The mirrors are asked one after another, a little apart, and the first that answers is used. Without
+a network none answers, and after `PATIENCE` seconds an error says so.
 """
 
 import contextlib
@@ -37,9 +37,9 @@ SILENCE = 30.0  # seconds without a byte after which a mirror is given up
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A file on the net: what it must be, and where copies of it lie.
+    """A file on the net: its name, size and md5, and the addresses of its copies.
 
-    Where nobody vouches for the size, it is shown, but the md5 alone decides.
+    Where `size_is_sure` is false, the size is only shown, and the md5 alone decides.
     """
 
     name: str
@@ -50,13 +50,21 @@ class Source:
 
 
 class _MirrorError(Exception):
-    """What one mirror did instead of delivering."""
+    """A mirror that did not deliver the file, and what it did instead."""
 
 
 def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
     """Return the path of `source` in `folder`, after downloading it where it is missing or damaged.
 
-    Raises DataError, in one sentence that says what to do; what arrived stays for the next try.
+    Parameters
+    ----------
+    source : the file
+    folder : made if it is not there
+    progress : called with each block that arrives
+
+    Raises
+    ------
+    DataError : if no mirror delivers the file; the bytes that arrived stay for the next try
     """
     path = folder / source.name
     try:
@@ -125,7 +133,9 @@ def _finish(part: BinaryIO, path: Path) -> None:
 
 def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | None) -> None:
     """Complete the part from the mirrors, or raise DataError with what each of them did."""
-    mirrors, failures, furthest = list(source.mirrors), list[str](), _size(part)
+    mirrors = list(source.mirrors)
+    failures = list[str]()
+    furthest = _size(part)
     while mirrors:
         url = ""
         try:
@@ -138,7 +148,7 @@ def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | Non
             if not url:
                 break
             mirrors.remove(url)
-            if _size(part) > furthest:  # it broke off, but it delivers: its turn will come again
+            if _size(part) > furthest:  # it broke off, but it delivers: it is asked again
                 furthest = _size(part)
                 mirrors.append(url)
         else:
@@ -155,7 +165,9 @@ def _first_answer(mirrors: list[str], offset: int) -> "tuple[str, requests.Respo
     Each is asked in a thread of its own, for the system's search for an address obeys no timeout.
     """
     answers: queue.SimpleQueue[tuple[str, requests.Response | str]] = queue.SimpleQueue()
-    deadline, waiting, refusals = time.monotonic() + PATIENCE, list(mirrors), dict[str, str]()
+    deadline = time.monotonic() + PATIENCE
+    waiting = list(mirrors)
+    refusals = dict[str, str]()
     while len(refusals) < len(mirrors):
         if waiting:
             url = waiting.pop(0)
@@ -203,7 +215,8 @@ def _append(
     """Write what a mirror sends to the end of the part, or from its start if the mirror does so."""
     import urllib3
 
-    begins, most = f"bytes {_size(part)}-", source.size * (1 if source.size_is_sure else 2)
+    begins = f"bytes {_size(part)}-"
+    most = source.size * (1 if source.size_is_sure else 2)
     if not response.headers.get("Content-Range", "").startswith(begins):
         part.truncate(0)
         if response.status_code != 200:
@@ -233,7 +246,7 @@ def _check(part: BinaryIO, source: Source) -> None:
 
 
 def _is_complete(part: BinaryIO, source: Source) -> bool:
-    """Return whether all was there already, and only the name was missing."""
+    """Return whether all bytes are there already, and only the name is missing."""
     try:
         _check(part, source)
     except _MirrorError:

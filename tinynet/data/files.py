@@ -1,4 +1,4 @@
-"""Files that nobody vouches for: opened without hanging, read without trusting their size."""
+"""Files of unknown origin: opened without hanging, read without trusting their size."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ def default_root() -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Return whether the path names something; that it may not be known is a DataError."""
+    """Return whether the path exists; a DataError says that the system refuses to tell."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -49,7 +49,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def md5_of(file: BinaryIO) -> str:
-    """Return the md5 of a file from where it stands, as hexadecimal digits."""
+    """Return the md5 of the rest of a file, as hexadecimal digits."""
     digest = hashlib.md5(usedforsecurity=False)  # the sum that the data sets' authors publish
     while block := file.read(1 << 20):
         digest.update(block)

@@ -1,17 +1,17 @@
-"""Pictures in folders, one folder for each class: your own, or those of a known set.
+"""Image folders: a data set of files, with one folder for each class.
 
-    pictures/cat/*.jpg                   cut into parts by what the files hold
+    pictures/cat/*.jpg                   divided into parts by the bytes of the files
     pictures/train/cat/*.jpg             parts that have names stay as they are:
     pictures/val/cat/*.jpg               train, val (or valid, validation), test
 
-Training, validation and test never share a picture. Where the folders do not say what is for the
-test, the bytes of a file decide, so a copy under another name goes where its original goes, and
-more pictures move none of those that were there. Where they do say it, what the test holds too is
-left out of training. A single part beside `train` is the test, whatever it is called.
+Training, validation and test never share an image. Where no folder is for the test, the bytes of a
+file decide, so a copy under another name goes where its original goes, and new images move none of
+the old ones. Where one is, its images are left out of training. A single part beside `train` is the
+test, whatever it is called.
 
-Every class must have pictures to learn from; where one has none in another part, or the same
-picture in another class, a note says so. Folders in the folder of a class are searched too; links
-to folders are not, since they may lead in circles, and a note counts them.
+Every class must have images to learn from; a warning names a class that has none in another part,
+and images that lie in two classes. Folders in the folder of a class are searched too; hidden ones
+are not, nor links to folders, since they may lead in circles: a warning counts the links.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
 from tinynet.data.copies import Checksum, beginning, copies_among
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.files import is_there, unreadable
-from tinynet.data.pictures import Pictures
-from tinynet.data.splits import PARTS, portion
+from tinynet.data.lazy_images import LazyImages
+from tinynet.data.splits import PARTS, hash_fraction
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 NAMES = {
@@ -41,29 +42,35 @@ TEST_SHARE = 0.2
 
 
 class Found(NamedTuple):
-    """A picture file, and the number of its class."""
+    """An image file, and the number of its class."""
 
     path: Path
     label: int
 
 
-class ImageFolder:
-    """Pictures in folders (JPEG, PNG), read when they are asked for.
+class ImageFolder(Dataset):
+    """Images in folders (JPEG, PNG), read when they are indexed.
 
     Parameters
     ----------
     root : the folder
     part : "train", "validation" or "test"
-    side : the shorter side is brought to this length, and the middle square is taken
-    validation : share of the training pictures that is kept for validation, by their bytes, where
-        the folders name none
+    side : pixels; the shorter side is resized to this length, and the middle square is taken
+    validation : share of the training images that is kept for validation, by their bytes, where
+        no folder is for it
     workers : how many files are read at a time; None: one for each processor
+    transform : refused; transforms are an argument of `DataLoader`
 
     Attributes
     ----------
-    images : (N, 3, side, side) uint8, a `Pictures`
+    images : (N, 3, side, side) uint8, a `LazyImages`
     labels : (N,) int64
     classes : the names of the folders, in order
+
+    Raises
+    ------
+    DataError : if there is no such folder, or if a part or a class is empty
+    ValueError : if `part` is something else
     """
 
     def __init__(
@@ -74,26 +81,27 @@ class ImageFolder:
         side: int = 256,
         validation: float = 0.0,
         workers: int | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "ImageFolder")
         if part not in PARTS:
             raise ValueError(f"ImageFolder: part is one of {', '.join(PARTS)}, not {part!r}.")
         self.classes, parts = scan(Path(root), validation)
         found = parts[part]
         if not found:
             raise DataError(_empty(Path(root), part, parts))
-        self.images = Pictures([f.path for f in found], side, workers)
+        self.images = LazyImages([f.path for f in found], side, workers)
         self.labels: Array = np.array([f.label for f in found], np.int64)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str, list[Found]]]:
-    """Return the classes, and the pictures of each part, below a folder."""
+    """Return the classes, and the images of each part, below a folder."""
     if not is_there(root) or not root.is_dir():
         found = "a file" if is_there(root) else "nothing"
-        raise DataError(f"{root}: pictures are expected in a folder, with a folder for each class. "
-                        f"There is {found}.")  # fmt: skip
+        raise DataError(
+            f"{root}: pictures are expected in a folder, with a folder for each class. There is "
+            f"{found}."
+        )
     named = _named_parts(root)
     classes = _classes(named.get("train", root))
     listed = {part: _pictures(folder, classes) for part, folder in named.items()}
@@ -143,23 +151,27 @@ def _classes(folder: Path) -> tuple[str, ...]:
 
 
 def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
-    """Return the pictures in the folders of the classes, in the order of their names."""
-    found, others, links = list[Found](), list[Path](), list[Path]()
+    """Return the images in the folders of the classes, in the order of their names."""
+    found = list[Found]()
+    others = list[Path]()
+    links = list[Path]()
     for place in _folders(folder):
         if place.name not in classes:
             raise DataError(
                 f"{place}: every class must have pictures to learn from. The classes of the "
                 f"training pictures are {_some(list(classes))}."
             )
-        inside = sorted(p for p in place.rglob("*") if not p.name.startswith("."))
+        inside = sorted(p for p in place.rglob("*") if not _is_hidden(p, place))
         files = [p for p in inside if not p.is_dir()]
         links += [p for p in inside if p.is_symlink() and p.is_dir()]
         others += [p for p in files if p.suffix.lower() not in SUFFIXES]
         label = classes.index(place.name)
         pictures = [Found(p, label) for p in files if p.suffix.lower() in SUFFIXES]
         if not pictures:
-            raise DataError(f"{place}: the folder of a class must hold {_some(list(SUFFIXES))} "
-                            "files. There are none; fill it, or take it away.")  # fmt: skip
+            raise DataError(
+                f"{place}: the folder of a class must hold {_some(list(SUFFIXES))} files. There "
+                "are none; fill it, or take it away."
+            )
         found += pictures
     if others:
         _note(
@@ -177,8 +189,8 @@ def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
 def _divided(
     found: list[Found], purpose: str, share: float, begins: Checksum
 ) -> tuple[list[Found], list[Found]]:
-    """Return the pictures that stay, and about this share of them, chosen by their bytes."""
-    chosen = [portion(begins(f.path), purpose) < share for f in found]
+    """Return the images that stay, and about this share of them, chosen by their bytes."""
+    chosen = [hash_fraction(begins(f.path), purpose) < share for f in found]
     return (
         [f for f, c in zip(found, chosen, strict=True) if not c],
         [f for f, c in zip(found, chosen, strict=True) if c],
@@ -186,7 +198,7 @@ def _divided(
 
 
 def _note_contradictions(found: list[Found], copies: dict[Path, bytes]) -> None:
-    """Say where files of the same bytes lie in the folders of different classes."""
+    """Warn of files of the same bytes in the folders of different classes."""
     labels = defaultdict[bytes, set[int]](set)
     doubled = [f for f in found if f.path in copies]
     for path, label in doubled:
@@ -202,7 +214,7 @@ def _note_contradictions(found: list[Found], copies: dict[Path, bytes]) -> None:
 def _without_copies(
     parts: dict[str, list[Found]], copies: dict[Path, bytes]
 ) -> dict[str, list[Found]]:
-    """Return the parts without what a later one of train, validation, test holds too."""
+    """Return the parts without the images that a later one of train, validation, test has."""
     for i, part in enumerate(PARTS[:-1]):
         later = {copies.get(f.path) for other in PARTS[i + 1 :] for f in parts[other]} - {None}
         kept = [f for f in parts[part] if copies.get(f.path) not in later]
@@ -216,12 +228,12 @@ def _without_copies(
 
 
 def _check_classes(root: Path, classes: tuple[str, ...], parts: dict[str, list[Found]]) -> None:
-    """Raise where a class has no picture to learn from; say where it has none in another part."""
+    """Raise if a class has no image to learn from; warn if it has none in another part."""
     counts = {part: Counter(classes[f.label] for f in parts[part]) for part in PARTS}
     for part in PARTS:
         missing = [name for name in classes if not counts[part][name]]
         if not missing or not parts[part]:
-            continue  # that a whole part is empty is said to whom asks for it
+            continue  # an empty part is reported when it is requested
         held = sum(counts[other][missing[0]] for other in PARTS)
         if part == "train":
             raise DataError(
@@ -233,6 +245,11 @@ def _check_classes(root: Path, classes: tuple[str, ...], parts: dict[str, list[F
             f"{root}: no picture for {part} is of {_some(missing)}, so the accuracy there says "
             f"nothing about that; of {missing[0]} there are {held:,} in all."
         )
+
+
+def _is_hidden(path: Path, place: Path) -> bool:
+    """Return whether a file or a folder on its way from `place` begins with a dot."""
+    return any(name.startswith(".") for name in path.relative_to(place).parts)
 
 
 def _note(sentence: str) -> None:

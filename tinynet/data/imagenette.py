@@ -1,13 +1,13 @@
 """Imagenette, version 2: ten classes of ImageNet that are easily told apart (Howard 2019).
 
-9,469 pictures for training and 3,925 for tests (its folder `val`), with the shorter side brought
-to 320 or 160 pixels, in a .tgz that is unpacked once. A folder that you put there by hand is as
-good as the archive.
+9,469 images for training and 3,925 for tests (its folder `val`), whose shorter side has 320 or 160
+pixels, in a .tgz that is unpacked once. A folder that you put there by hand is as good as the
+archive.
 
-The address and the md5 sums are those of torchvision's `Imagenette`, and the sums decide: nobody
-vouches for the sizes. 341,663,724 bytes are what fastai counts in a download of the larger archive,
-no source at hand confirms those of the smaller, and TensorFlow Datasets has listed other ones, of
-archives that lay at the same address before.
+The address and the md5 sums are those of torchvision's `Imagenette`. The sums decide; the sizes are
+uncertain: fastai counts 341,663,724 bytes in a download of the larger archive, no source at hand
+confirms those of the smaller, and TensorFlow Datasets has listed other ones, of earlier archives at
+the same address.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ARCHIVES = {
 
 
 class Imagenette(ImageFolder):
-    """The pictures of Imagenette.
+    """The images of Imagenette.
 
     Parameters
     ----------
@@ -59,6 +59,10 @@ class Imagenette(ImageFolder):
         None: $TINYNET_DATA, or the user's cache
     part, side, validation, workers : see `ImageFolder`; its folder `val` is the test
     name : "imagenette" or "imagenette-160"
+
+    Raises
+    ------
+    DataError : if the folder is missing; the message says how to get it
     """
 
     def __init__(
@@ -94,7 +98,8 @@ def get(name: str, root: Path, progress: Progress | None = None) -> Path:
 
 def unpack(archive: Path, root: Path, name: str) -> Path:
     """Unpack the pictures of an archive into `root`; the folder gets its name when it is whole."""
-    target, beginning = root / _folder(name), root / f"{_folder(name)}.part{os.getpid()}"
+    target = root / _folder(name)
+    beginning = root / f"{_folder(name)}.part{os.getpid()}"
     try:
         with open_regular(archive) as file, tarfile.open(fileobj=file, mode="r|gz") as members:
             for member in members:
@@ -110,12 +115,16 @@ def unpack(archive: Path, root: Path, name: str) -> Path:
                 with open(place, "wb") as out:
                     shutil.copyfileobj(content, out)
         if locate(beginning, name) is None:
-            raise DataError(f"{archive}: it does not hold the folders of {name}. Remove it, and "
-                            f"fetch it again: tinynet data get {name}")  # fmt: skip
+            raise DataError(
+                f"{archive}: it does not hold the folders of {name}. Remove it, and fetch it "
+                f"again: tinynet data get {name}"
+            )
         beginning.rename(target)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(f"{archive}: the archive cannot be unpacked ({error}). Remove it, and "
-                        f"fetch it again: tinynet data get {name}") from None  # fmt: skip
+        raise DataError(
+            f"{archive}: the archive cannot be unpacked ({error}). Remove it, and fetch it again: "
+            f"tinynet data get {name}"
+        ) from None
     except OSError as error:
         if locate(root, name) is None:  # else another process was faster
             needed = f"about {archive.stat().st_size:,} bytes, and nothing in the folder's place"

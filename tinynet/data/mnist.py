@@ -6,7 +6,7 @@ An idx file is a header of big-endian 32-bit integers, then one byte for each va
     labels   2049, count, labels
 
 Four files, each as it is or compressed by gzip. gzip carries a checksum of the contents, so a
-file that somebody compressed anew is as good as the original.
+file that was compressed anew is as good as the original.
 """
 
 import gzip
@@ -17,6 +17,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, open_regular, unreadable
 
@@ -41,19 +42,26 @@ SIDE = 28
 _WAY_OUT = "Remove it, and fetch it again: tinynet data get mnist"
 
 
-class MNIST:
-    """The pictures and labels of MNIST.
+class MNIST(Dataset):
+    """The images and labels of MNIST (LeCun et al. 1998).
 
     Parameters
     ----------
     root : the folder with the four files; None: $TINYNET_DATA, or the user's cache
+    train : the 60,000 images to train on, else the 10,000 to test with
     download : fetch the files into `root` (11 MiB) if they are not there
+    transform : refused; transforms are an argument of `DataLoader`
+    progress : called while a file is fetched, see `download.Progress`
 
     Attributes
     ----------
     images : (N, 1, 28, 28) uint8, N = 60000 (train) or 10000 (test)
     labels : (N,) int64
     classes : ten names
+
+    Raises
+    ------
+    DataError : if the files are missing or damaged; the message says how to get them
     """
 
     classes: tuple[str, ...] = tuple("0123456789")
@@ -65,23 +73,29 @@ class MNIST:
         download: bool = False,
         *,
         progress: Progress | None = None,
+        transform: None = None,
     ) -> None:
+        refuse_transform(transform, "MNIST")
         folder = default_root() if root is None else Path(root)
         count, sources = (60_000, ARCHIVES[:2]) if train else (10_000, ARCHIVES[2:])
         paths = [_path(folder, source, download, progress) for source in sources]
         images = read_idx(paths[0], (count, SIDE, SIDE))
         labels = read_idx(paths[1], (count,))
         _check_labels(labels, paths[1])
-        self.images, self.labels = images.reshape(count, 1, SIDE, SIDE), labels.astype(np.int64)
-
-    def __len__(self) -> int:
-        return len(self.labels)
+        self.images = images.reshape(count, 1, SIDE, SIDE)
+        self.labels = labels.astype(np.int64)
 
 
 def locate(root: Path, name: str) -> Path | None:
-    """Return the file `name`.gz, or `name` without that ending, below `root`; or None."""
+    """Return the file `name`, unpacked or compressed, below `root`; or None.
+
+    Some programs unpack train-images-idx3-ubyte.gz to train-images.idx3-ubyte: that counts too.
+    """
+    plain = name.removesuffix(".gz")
+    dotted = plain.replace("-idx", ".idx")
     for folder in FOLDERS:
-        for path in (root / folder / name.removesuffix(".gz"), root / folder / name):
+        for spelling in (plain, name, dotted, f"{dotted}.gz"):
+            path = root / folder / spelling
             if is_there(path):
                 return path
     return None
@@ -107,7 +121,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Array:
 
 
 def _length(size: int, begin: int, shape: tuple[int, ...]) -> str:
-    """Say in words what is wrong with a file of this many bytes; at most one byte too many."""
+    """Return what is wrong with a file of this many bytes, at most one too many, in words."""
     record = int(np.prod(shape[1:]))
     if size > begin + shape[0] * record:
         return "This file has more"
@@ -131,7 +145,7 @@ def _read(path: Path, size: int) -> bytes:
 
 
 def _path(root: Path, source: Source, download: bool, progress: Progress | None) -> Path:
-    """Return where the file is, after fetching it if that is wanted and it is nowhere."""
+    """Return the path of the file, after fetching it if it is missing and that is wanted."""
     path = locate(root, source.name)
     if path is None and not download:
         raise DataError(

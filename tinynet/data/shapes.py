@@ -1,15 +1,15 @@
-"""Ten classes of drawn pictures: a data set that needs no download.
+"""Drawn shapes of ten classes: a data set that needs no download.
 
-Every picture shows one shape on a shaded, noisy ground. Place, size, tilt, brightness and colour
-are random. Three choices set how hard it is:
+Every image shows one shape on a shaded, noisy ground. Place, size, tilt, brightness and color are
+random. Three choices set how hard it is:
 
-- **The class colour.** Each class owns a hue, and 40 % of its pictures wear it. With a hue on all
-  pictures a linear model solves the task; with none a network sits at chance for long.
+- **The class color.** Each class has a hue, and 40 % of its images have it. With a hue on all
+  images a linear model solves the task; with none a network stays at chance for long.
 - **Contrast of both signs.** A shape is lighter than its ground as often as darker, so no pixel
   alone votes for a class: edges do.
 - **Tilts up to 15 degrees.** More, and a square would be a diamond, a plus a cross.
 
-Shapes are drawn from signed distances: a pixel whose centre lies d pixels inside the outline is
+Shapes are drawn from signed distances: a pixel whose center lies d pixels inside the outline is
 covered by 0.5 + d, clipped to 0..1. That is the antialiasing.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.random import generator
+from tinynet.data.dataset import Dataset
 
 CLASSES = (
     "disc",
@@ -33,21 +34,34 @@ CLASSES = (
     "disc with columns",
 )
 SIDE = 32
-TRAIN_IMAGES, TEST_IMAGES = 3000, 1000
-CLASS_COLOUR_SHARE = 0.4
+TRAIN_IMAGES = 3000
+TEST_IMAGES = 1000
+CLASS_COLOR_SHARE = 0.4
 LARGEST_TILT = np.pi / 12
 NOISE = 24  # grey levels, up and down
 _ROOT_HALF = np.float32(np.sqrt(0.5))
 
 
-class Shapes:
-    """Pictures of ten drawn shapes; the same seed draws the same pictures.
+class Shapes(Dataset):
+    """Images of ten drawn shapes; the same seed draws the same images.
+
+    Parameters
+    ----------
+    train : the 3,000 images to train on, else the 1,000 to test with
+    seed : decides all that is random in them
 
     Attributes
     ----------
     images : (N, 3, 32, 32) uint8, N = 3000 (train) or 1000 (test)
     labels : (N,) int64
     classes : ten names
+
+    Examples
+    --------
+    >>> from tinynet import data
+    >>> train = data.Shapes(train=True)
+    >>> train.images.shape, train.classes[train.labels[0]]
+    ((3000, 3, 32, 32), 'plus')
     """
 
     classes: tuple[str, ...] = CLASSES
@@ -58,12 +72,9 @@ class Shapes:
         self.labels = rng.permutation(np.arange(count, dtype=np.int64) % len(CLASSES))
         self.images = draw(self.labels, rng)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
 
 def draw(labels: Array, rng: np.random.Generator) -> Array:
-    """Return one picture for each label.
+    """Return one image for each label.
 
     Parameters
     ----------
@@ -74,7 +85,7 @@ def draw(labels: Array, rng: np.random.Generator) -> Array:
     (N, 3, 32, 32) uint8
     """
     cover = _cover(labels, rng)[:, None]  # (N, 1, 32, 32)
-    ground, ink = _colours(labels, rng)  # (N, 3, 1, 1) each
+    ground, ink = _colors(labels, rng)  # (N, 3, 1, 1) each
     image = ground + _shading(len(labels), rng)  # (N, 3, 32, 32)
     image += (ink - ground) * cover
     image += rng.integers(-NOISE, NOISE, cover.shape, dtype=np.int8, endpoint=True)
@@ -82,12 +93,13 @@ def draw(labels: Array, rng: np.random.Generator) -> Array:
 
 
 def _cover(labels: Array, rng: np.random.Generator) -> Array:
-    """Return how much of each pixel the shape covers, (N, 32, 32) float32 in 0..1."""
+    """Return the part of each pixel that the shape covers, (N, 32, 32) float32 in 0..1."""
     count = len(labels)
     radius = rng.uniform(6, 10.5, count).astype(np.float32)
     row, column = rng.uniform(12, 20, (2, count)).astype(np.float32) - np.float32(0.5)
     tilt = rng.uniform(-LARGEST_TILT, LARGEST_TILT, count)
-    sin, cos = np.sin(tilt).astype(np.float32), np.cos(tilt).astype(np.float32)
+    sin = np.sin(tilt).astype(np.float32)
+    cos = np.cos(tilt).astype(np.float32)
     cover = np.empty((count, SIDE, SIDE), np.float32)
     grid = np.arange(SIDE, dtype=np.float32)
     for label, distance in enumerate(DISTANCES):
@@ -99,28 +111,28 @@ def _cover(labels: Array, rng: np.random.Generator) -> Array:
     return np.clip(cover, 0, 1, out=cover)
 
 
-def _colours(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the colours of the ground and of the shape, each (N, 3, 1, 1) float32 in 0..255."""
+def _colors(labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return the colors of the ground and of the shape, each (N, 3, 1, 1) float32 in 0..255."""
     count = len(labels)
     contrast = rng.uniform(30, 80, count) * rng.choice((-1, 1), count)
     middle = rng.uniform(90, 165, count)
     hue, ground_hue = rng.uniform(0, 1, (2, count))
-    in_class_colour = rng.random(count) < CLASS_COLOUR_SHARE
-    hue = np.where(in_class_colour, (labels + rng.uniform(-0.3, 0.3, count)) / len(CLASSES), hue)
+    in_class_color = rng.random(count) < CLASS_COLOR_SHARE
+    hue = np.where(in_class_color, (labels + rng.uniform(-0.3, 0.3, count)) / len(CLASSES), hue)
     ink = _tinted(middle + contrast / 2, hue, rng.uniform(60, 90, count))
     ground = _tinted(middle - contrast / 2, ground_hue, rng.uniform(0, 20, count))
     return ground, ink
 
 
 def _tinted(brightness: Array, hue: Array, strength: Array) -> Array:
-    """Return a grey moved towards a hue (0..1 round the colour circle), (N, 3, 1, 1) float32."""
+    """Return a grey moved towards a hue (0..1 round the color circle), (N, 3, 1, 1) float32."""
     angle = 2 * np.pi * (hue[:, None] - np.array([0, 1 / 3, 2 / 3]))
-    colour = brightness[:, None] + strength[:, None] * np.cos(angle)
-    return colour.astype(np.float32)[:, :, None, None]
+    color = brightness[:, None] + strength[:, None] * np.cos(angle)
+    return color.astype(np.float32)[:, :, None, None]
 
 
 def _shading(count: int, rng: np.random.Generator) -> Array:
-    """Return a slope of light across each picture, (N, 1, 32, 32) float32."""
+    """Return a gradient of brightness across each image, (N, 1, 32, 32) float32."""
     across, down = rng.uniform(-1.5, 1.5, (2, count, 1)).astype(np.float32)
     grid = np.arange(SIDE, dtype=np.float32) - np.float32((SIDE - 1) / 2)
     return ((down * grid)[:, :, None] + (across * grid)[:, None, :])[:, None]

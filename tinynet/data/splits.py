@@ -1,57 +1,63 @@
-"""Parts of a data set that share no picture, because the bytes of a picture decide where it goes.
+"""Splits of a data set that share no image: the bytes of an image decide on which side it falls.
 
-Cutting a list at random lets copies fall on both sides, and every new picture changes the cut. A
+Cutting a list at random lets copies fall on both sides, and every new image changes the cut. A
 checksum knows neither names nor order: equal bytes go to one side, today and tomorrow.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
 
 import numpy as np
 
-from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.pictures import Pictures
+from tinynet.data.dataset import Labeled, Subset
 
 PARTS = ("train", "validation", "test")
 
 
-class _Set(Protocol):
-    images: Array
-    labels: Array
-    classes: tuple[str, ...]
+def hash_fraction(content: bytes, purpose: str) -> float:
+    """Return a number in 0..1 for these bytes: evenly spread, and always the same.
 
-
-class Part:
-    """Some of the pictures of a data set."""
-
-    def __init__(self, dataset: _Set, indices: Array) -> None:
-        images = dataset.images
-        self.images = images.take(indices) if isinstance(images, Pictures) else images[indices]
-        self.labels, self.classes = dataset.labels[indices], dataset.classes
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def portion(content: bytes, purpose: str) -> float:
-    """Return a number in 0..1 for these bytes: evenly spread, and always the same."""
+    Parameters
+    ----------
+    content : the bytes of an image or a file
+    purpose : the name of the split, at most 16 bytes; each name gives other numbers
+    """
     digest = hashlib.blake2b(content, digest_size=8, person=purpose.encode()).digest()
     return int.from_bytes(digest) / 2**64
 
 
-def hold_out(dataset: _Set, share: float) -> tuple[Part, Part]:
-    """Return two parts without a picture in common: the second has about this share.
+def hold_out(dataset: Labeled, share: float) -> tuple[Subset, Subset]:
+    """Return two subsets without an image in common; the second has about this share.
 
-    The pictures lie in memory; those of files are divided by `ImageFolder` itself.
+    Parameters
+    ----------
+    dataset : images in memory; `ImageFolder` divides those in files itself
+    share : of the images, between 0 and 1
+
+    Returns
+    -------
+    the images to train on, and those to validate with
+
+    Raises
+    ------
+    DataError : if one of the subsets would be empty
+
+    Examples
+    --------
+    >>> from tinynet import data
+    >>> train, validation = data.hold_out(data.Shapes(), 0.1)
+    >>> len(train) + len(validation)
+    3000
     """
-    chosen = np.array([portion(x.tobytes(), "validation") < share for x in dataset.images], bool)
-    parts = Part(dataset, np.flatnonzero(~chosen)), Part(dataset, np.flatnonzero(chosen))
-    if not all(map(len, parts)):
+    fractions = [hash_fraction(x.tobytes(), "validation") for x in dataset.images]
+    held = np.array([fraction < share for fraction in fractions], bool)
+    rest = Subset(dataset, np.flatnonzero(~held))
+    validation = Subset(dataset, np.flatnonzero(held))
+    if not len(rest) or not len(validation):
         raise DataError(
-            f"hold_out: {share:g} of {len(chosen):,} pictures leaves one of the parts empty. "
+            f"hold_out: {share:g} of {len(held):,} pictures leaves one of the parts empty. "
             "More pictures are needed."
         )
-    return parts
+    return rest, validation

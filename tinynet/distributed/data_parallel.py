@@ -31,7 +31,7 @@ from tinynet.nn import Buffer, Module
 
 
 class Shard:
-    """The share of one rank in the batches of a feed; see `train.Feed` and `pipeline.Rows`.
+    """The share of one rank in the batches of a loader; see `data.loader.Rows`.
 
     What is random is drawn for the whole batch, and the rank reads and disturbs its own images
     alone. Where a batch has fewer images than there are ranks, a rank without any takes the first

@@ -77,7 +77,7 @@ def colour_basis(answer: Any) -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
     images[:, 1] = (images[:, 0] + images[:, 1]) / 2
     got = _pair(answer(images))
-    wanted = data.colour_basis(images)
+    wanted = data.pca_color_basis(images)
     expect(
         got[0],
         wanted[0],
@@ -129,7 +129,7 @@ def ten_views(answer: Any) -> None:
     if got.shape != (10, 1, 1, 2, 2):
         raise Wrong(f"for one 4x4 picture, size 2: the shape is {got.shape}, not (10, 1, 1, 2, 2).")
     names = ("top left", "top right", "bottom left", "bottom right", "centre")
-    wanted = data.ten_views(x, 2)
+    wanted = data.ten_crop(x, 2)
     for view in range(10):
         mirrored = "" if view < 5 else ", mirrored"
         expect(
@@ -143,7 +143,7 @@ def ten_views(answer: Any) -> None:
     images = np.random.default_rng(0).random((2, 3, 7, 9))
     expect(
         answer(images, 4),
-        data.ten_views(images, 4),
+        data.ten_crop(images, 4),
         "random pictures (2, 3, 7, 9), size 4",
         "The pictures are 7 high and 9 wide. The centre begins at row (7 - 4) // 2 = 1, column 2.",
     )

@@ -141,8 +141,8 @@ def build(
 ) -> nn.Module:
     """Return a new network; the same name, classes and seed give the same weights.
 
-    The global random streams are left as they were; inside `nn.init.undrawn()` nothing is drawn at
-    all.
+    The global random streams are left as they were; inside `nn.init.skip_init()` nothing
+    is drawn at all.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class AlexNet(nn.Module):
 
     def __init__(self, classes: int = 1000, settings: Settings = PAPER) -> None:
         self.settings = settings
-        with init.undrawn():  # they are drawn below
+        with init.skip_init():  # they are drawn below
             self.features = nn.Sequential(*self._features())
             self.classifier = nn.Sequential(*self._classifier(classes))
         self.initialize()
@@ -122,7 +122,7 @@ class AlexNet(nn.Module):
             "post-lrn": KerasPostLRN,
             "batch-norm": lambda: nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01),  # Keras's
             "adaptive": lambda: nn.AdaptiveAvgPool2d(6),
-            "dropout": lambda: nn.Dropout(0.5, s.inverted_dropout),
+            "dropout": lambda: nn.Dropout(0.5, inverted=s.inverted_dropout),
             "flatten": nn.Flatten,
         }
         return make[word]()

@@ -35,5 +35,5 @@ class ConvUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW)."""
         if self.bn is None:
-            return nn.in_turn(x, self.conv, self.relu)
-        return nn.in_turn(x, self.conv, self.bn, self.relu)
+            return nn.run_sequential(x, self.conv, self.relu)
+        return nn.run_sequential(x, self.conv, self.bn, self.relu)

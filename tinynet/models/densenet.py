@@ -25,8 +25,8 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, inputs + growth, H, W) for x (N, inputs, H, W)."""
-        y = nn.in_turn(x, self.norm1, self.relu, self.conv1)
-        y = nn.in_turn(y, self.norm2, self.relu, self.conv2)
+        y = nn.run_sequential(x, self.norm1, self.relu, self.conv1)
+        y = nn.run_sequential(y, self.norm2, self.relu, self.conv2)
         return F.concatenate([x, y], axis=1)
 
 
@@ -40,7 +40,7 @@ class Transition(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, inputs // 2, H // 2, W // 2)."""
-        return nn.in_turn(x, self.norm, self.relu, self.conv, self.pool)
+        return nn.run_sequential(x, self.norm, self.relu, self.conv, self.pool)
 
 
 class DenseNet(nn.Module):

@@ -56,7 +56,7 @@ class OneWeirdTrick(nn.Module):
         self.features = features
         self.fc6 = [fully_connected(plan, 2 * plan.maps) for _ in range(2)]
         self.fc7 = [fully_connected(plan, 2 * plan.hidden) for _ in range(2)]
-        self.dropout = nn.Dropout(0.5, plan.inverted_dropout)
+        self.dropout = nn.Dropout(0.5, inverted=plan.inverted_dropout)
         self.fc8 = nn.Linear(2 * plan.hidden, classes)
         self.to(",".join(devices))
 
@@ -116,7 +116,7 @@ def _built(
 ) -> OneWeirdTrick:  # fmt: skip
     """Return the network with the weights that the one on one device was given."""
     state = split(whole.state_dict(), of)
-    with init.undrawn():
+    with init.skip_init():
         model = OneWeirdTrick(plan, classes, features, **where)
     model.load_state_dict(state)
     return model

@@ -62,7 +62,7 @@ class BasicBlock(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, width, OH, OW)."""
-        y = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
+        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
         return self._join(y, x)
 
 
@@ -82,9 +82,9 @@ class Bottleneck(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 4 * width, OH, OW)."""
-        y = nn.in_turn(x, self.conv1, self.bn1, self.relu)
-        y = nn.in_turn(y, self.conv2, self.bn2, self.relu)
-        y = nn.in_turn(y, self.conv3, self.bn3)
+        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu)
+        y = nn.run_sequential(y, self.conv2, self.bn2, self.relu)
+        y = nn.run_sequential(y, self.conv3, self.bn3)
         return self._join(y, x)
 
 
@@ -122,7 +122,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores (N, classes)."""
-        x = nn.in_turn(x, self.conv1, self.bn1, self.relu, self.maxpool)
+        x = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.maxpool)
         for i in (1, 2, 3, 4):
             x = getattr(self, f"layer{i}")(x)
         return self.fc(F.global_avg_pool2d(x))

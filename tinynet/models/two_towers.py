@@ -150,7 +150,7 @@ class TwoTowers(nn.Module):
         check_exchange(exchange_at)
         self.plan, self.exchange_at = plan, exchange_at
         self.towers = [Tower(plan, EXCHANGES[exchange_at]) for _ in range(2)]
-        self.dropout = nn.Dropout(0.5, plan.inverted_dropout)
+        self.dropout = nn.Dropout(0.5, inverted=plan.inverted_dropout)
         self.fc8 = nn.Linear(2 * plan.hidden, classes)
         self.to(",".join(devices))
 
@@ -241,7 +241,7 @@ def small_alexnet_two_towers(classes: int = 10, **where: Any) -> TwoTowers:
 
 def _built(plan: Plan, whole: nn.Module, of: str, classes: int, where: dict[str, Any]) -> TwoTowers:
     """Return towers with the weights that the network on one device was given."""
-    with init.undrawn():
+    with init.skip_init():
         model = TwoTowers(plan, classes, **where)
     model.load_state_dict(split(whole.state_dict(), of))
     return model

@@ -1,39 +1,42 @@
 """Layers and networks: ``from tinynet import nn``."""
 
-from tinynet.nn import init
-from tinynet.nn.activation import ReLU, Sigmoid, Tanh
-from tinynet.nn.containers import Concatenate, Residual, Subsample
+from typing import TYPE_CHECKING, Any
+
+from tinynet.nn import guidance, init
+from tinynet.nn.activation import ReLU, Sigmoid, Softmax, Tanh
+from tinynet.nn.containers import Concatenate, Residual, Sequential, Subsample
 from tinynet.nn.layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm2d,
     Conv2d,
     Dropout,
     Flatten,
-    GlobalAvgPool2d,
+    Identity,
     Linear,
     LocallyConnected2d,
-    LocalResponseNorm,
-    MaxPool2d,
-    SpatialResponseNorm,
 )
-from tinynet.nn.loss import Answer, answer
-from tinynet.nn.module import Buffer, Module, Parameter, Sequential, in_turn, observe
+from tinynet.nn.loss import CrossEntropyLoss, LossOutput, MSELoss, forward_with_loss
+from tinynet.nn.module import LoadResult, Module, observe, run_sequential
+from tinynet.nn.normalization import BatchNorm2d, LocalResponseNorm, SpatialResponseNorm
+from tinynet.nn.parameter import Buffer, Parameter
+from tinynet.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 __all__ = [
     "AdaptiveAvgPool2d",
-    "Answer",
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
     "Concatenate",
     "Conv2d",
+    "CrossEntropyLoss",
     "Dropout",
     "Flatten",
     "GlobalAvgPool2d",
+    "Identity",
     "Linear",
+    "LoadResult",
     "LocalResponseNorm",
     "LocallyConnected2d",
+    "LossOutput",
+    "MSELoss",
     "MaxPool2d",
     "Module",
     "Parameter",
@@ -41,11 +44,17 @@ __all__ = [
     "Residual",
     "Sequential",
     "Sigmoid",
+    "Softmax",
     "SpatialResponseNorm",
     "Subsample",
     "Tanh",
-    "answer",
-    "in_turn",
+    "forward_with_loss",
     "init",
     "observe",
+    "run_sequential",
 ]
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(guidance.on_layer(name))

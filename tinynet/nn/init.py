@@ -17,8 +17,19 @@ _drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.init", 
 
 
 @contextlib.contextmanager
-def undrawn() -> Iterator[None]:
-    """Inside the block parameters start as zeros: to count 60 million of them, not to use them."""
+def skip_init() -> Iterator[None]:
+    """Make parameters start as zeros inside the block: to count them, or to load weights later.
+
+    The random streams do not advance.
+
+    Examples
+    --------
+    >>> from tinynet import nn
+    >>> with nn.init.skip_init():
+    ...     layer = nn.Linear(2, 3)
+    >>> bool(layer.weight.data.any())
+    False
+    """
     token = _drawing.set(False)
     try:
         yield
@@ -27,36 +38,77 @@ def undrawn() -> Iterator[None]:
 
 
 def normal(shape: tuple[int, ...], std: float) -> Array:
-    """Return float32 values from N(0, std**2); the paper's are N(0, 0.01**2) (section 5)."""
+    """Return float32 values from N(0, std**2); the paper's are N(0, 0.01**2) (section 5).
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> tn.seed(0)
+    >>> round(float(nn.init.normal((100, 100), std=0.01).std()), 3)
+    0.01
+    """
     if not _drawing.get():
         return np.zeros(shape, np.float32)
     return random.next_parameter().standard_normal(shape, np.float32) * np.float32(std)
 
 
 def he(shape: tuple[int, ...]) -> Array:
-    """Return N(0, 2 / fan_in): what keeps the variance through ReLUs (He et al. 2015)."""
+    """Return values from N(0, 2 / fan_in), which keep the variance through ReLUs (He et al. 2015).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Units first: (out, in) or (out, in, KH, KW). fan_in is the product of the others.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> tn.seed(0)
+    >>> round(float(nn.init.he((100, 200)).std()), 2)
+    0.1
+    """
     return normal(shape, math.sqrt(2 / max(1, math.prod(shape[1:]))))
 
 
 def uniform(shape: tuple[int, ...], bound: float) -> Array:
-    """Return float32 values, all equally probable between -bound and bound."""
+    """Return float32 values from the uniform distribution between -bound and bound.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> tn.seed(0)
+    >>> bool(abs(nn.init.uniform((100,), bound=0.5)).max() <= 0.5)
+    True
+    """
     if not _drawing.get():
         return np.zeros(shape, np.float32)
     return np.float32(bound) * (2 * random.next_parameter().random(shape, np.float32) - 1)
 
 
 def set_uniform(weight: Tensor, bound: float) -> None:
-    """Give a parameter new values between -bound and bound."""
+    """Draw a parameter anew from the uniform distribution between -bound and bound."""
     if _drawing.get():
         weight.data[...] = uniform(weight.shape, bound)
 
 
 def set_normal(weight: Tensor, std: float) -> None:
-    """Give a parameter new values from N(0, std**2)."""
+    """Draw a parameter anew from N(0, std**2)."""
     if _drawing.get():
         weight.data[...] = normal(weight.shape, std)
 
 
 def set_constant(bias: Tensor, value: float) -> None:
-    """Give every element of a parameter the same value."""
+    """Set every element of a parameter to the same value.
+
+    Examples
+    --------
+    >>> from tinynet import nn
+    >>> layer = nn.Linear(2, 3)
+    >>> nn.init.set_constant(layer.bias, 1.0)
+    >>> layer.bias.numpy()
+    array([1., 1., 1.], dtype=float32)
+    """
     bias.data[...] = value

@@ -1,4 +1,4 @@
-"""The layers: each holds the settings, and the parameters, of one function.
+"""Layers with weights, dropout and flattening.
 
 Weights start as N(0, 2 / fan_in) (He et al. 2015), biases at 0. A model of `tinynet.models` whose
 paper or configuration file says otherwise sets its own initial values.
@@ -19,34 +19,73 @@ from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import split_linear
 from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
 from tinynet.nn import init
-from tinynet.nn.activation import ReLU
-from tinynet.nn.module import Buffer, Module, Parameter
+from tinynet.nn.activation import FusesReLU
+from tinynet.nn.guidance import call_as
+from tinynet.nn.module import Module
+from tinynet.nn.parameter import Parameter
 from tinynet.tensors import Tensor
 
 
-class BeforeReLU(Module):
-    """A layer with a second forward, `with_relu`, that does the ReLU behind it in the same pass."""
+class Conv2d(FusesReLU):
+    """Convolution of images with learned filters: see `functions.conv2d` for the equation.
 
-    with_relu: Callable[[Tensor], Tensor]  # max(forward(x), 0)
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output, which are also the number of filters.
+    kernel_size : int or (height, width)
+        Size of the filters in pixels.
+    stride : int or (height, width)
+        Pixels from one window to the next.
+    padding : int, (height, width), ((top, bottom), (left, right)), "same" or "valid"
+        Pixels of zeros around the image. "valid" is none; "same" keeps the size of the image, for
+        stride 1: an odd pixel goes to the bottom and to the right, as in PyTorch.
+    dilation : int or (height, width)
+        Pixels from one value of a filter to the next.
+    groups : int
+        Filters of group g see only the channels of group g (section 3.5 of the AlexNet paper).
+    bias : bool
+        Whether a number per filter is added.
 
-    def together_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Return `with_relu` where a ReLU follows; an inherited one would miss a new forward."""
-        own = "with_relu" in vars(type(self))
-        return self.with_relu if own and type(following) is ReLU else None
+    Attributes
+    ----------
+    weight : (out_channels, in_channels // groups, KH, KW)
+    bias : (out_channels,), or None
+    padding : ((top, bottom), (left, right))
 
+    Raises
+    ------
+    ShapeError
+        `groups` does not divide the channels; or x does not have `in_channels` channels.
+    ValueError
+        A size is not a positive integer, or padding is "same" with a stride.
 
-class Conv2d(BeforeReLU):
-    """Convolution: see `functions.conv2d`. weight is (out, in // groups, KH, KW), bias (out,)."""
+    Examples
+    --------
+    The first layer of AlexNet:
+
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> conv = nn.Conv2d(3, 96, kernel_size=11, stride=4)
+    >>> conv
+    Conv2d(3, 96, kernel_size=(11, 11), stride=(4, 4))
+    >>> conv(tn.zeros(1, 3, 227, 227)).shape
+    (1, 96, 55, 55)
+    """
 
     _split = False  # see `split_accumulation`
 
+    @call_as(
+        "Write Conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, "
+        "groups=1, bias=True)."
+    )
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
-        padding: int | Pair | Padding = 0,
+        padding: int | Pair | Padding | str = 0,
         dilation: int | Pair = 1,
         groups: int = 1,
         bias: bool = True,
@@ -56,39 +95,128 @@ class Conv2d(BeforeReLU):
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and "
                 f"out_channels={out_channels}."
             )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = pair(kernel_size, "Conv2d: kernel_size")
         self.stride = pair(stride, "Conv2d: stride")
-        self.padding = padding_pairs(padding, "Conv2d: padding")
-        self.dilation, self.groups = pair(dilation, "Conv2d: dilation"), groups
-        kernel = pair(kernel_size, "Conv2d: kernel_size")
-        self.weight = Parameter(init.he((out_channels, in_channels // groups, *kernel)))
+        self.dilation = pair(dilation, "Conv2d: dilation")
+        self.padding = _padding(padding, self.kernel_size, self.stride, self.dilation)
+        self.groups = groups
+        self.weight = Parameter(init.he((out_channels, in_channels // groups, *self.kernel_size)))
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
+
+    def extra_repr(self) -> str:
+        """Return the channels, the kernel size, and what is not the default."""
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
+        if self.stride != (1, 1):
+            text += f", stride={self.stride}"
+        if self.padding != ((0, 0), (0, 0)):
+            text += f", padding={_shortest(self.padding)}"
+        if self.dilation != (1, 1):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        return text
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
-        return self._apply(x)
+        return self._convolved(x)
 
     def with_relu(self, x: Tensor) -> Tensor:
         """Return max(forward(x), 0)."""
-        return self._apply(x, relu=True)
+        return self._convolved(x, relu=True)
 
-    def _apply(self, x: Tensor, relu: bool = False) -> Tensor:
+    def _convolved(self, x: Tensor, relu: bool = False) -> Tensor:
+        channels = self.weight.shape[1] * self.groups
+        if len(x.shape) == 4 and x.shape[3] == channels != x.shape[1]:
+            raise ShapeError(
+                f"Conv2d: x must be (N, C, H, W) with {channels} channels; it is {x.shape}. Are "
+                "the channels last? Write x.transpose(0, 3, 1, 2)."
+            )
         convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
         if self._split:
             convolve = functools.partial(split_conv2d, relu=relu)
         return convolve(
-            x, self.weight, self.bias, stride=self.stride, padding=self.padding,
-            dilation=self.dilation, groups=self.groups,
-        )  # fmt: skip
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
+def _padding(
+    padding: int | Pair | Padding | str, kernel: Pair, stride: Pair, dilation: Pair
+) -> Padding:
+    """Return the four numbers, also for "same" and "valid"."""
+    if not isinstance(padding, str):
+        return padding_pairs(padding, "Conv2d: padding")
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding != "same":
+        raise ValueError(f'Conv2d: padding by name is "same" or "valid", not {padding!r}.')
+    if stride != (1, 1):
+        raise ValueError(
+            f'Conv2d: padding="same" keeps the size of the image, which takes stride 1; stride is '
+            f"{stride}. Give the pixels: padding={tuple(k // 2 for k in kernel)}."
+        )
+    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    vertical, horizontal = ((t // 2, t - t // 2) for t in total)
+    return vertical, horizontal
+
+
+def _shortest(padding: Padding) -> Pair | Padding:
+    """Return (height, width) where both sides are equal."""
+    (top, bottom), (left, right) = padding
+    return (top, left) if (top, left) == (bottom, right) else padding
 
 
 class Linear(Module):
-    """Fully connected: see `functions.linear`. weight is (out, in), bias (out,)."""
+    """Fully connected layer, y = x @ weight.T + bias.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Numbers per row of the input and of the output.
+    bias : bool
+        Whether a number per output is added.
+
+    Attributes
+    ----------
+    weight : (out_features, in_features)
+    bias : (out_features,), or None
+
+    Raises
+    ------
+    ShapeError
+        x does not have `in_features` columns.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> layer = nn.Linear(in_features=4, out_features=3)
+    >>> layer(tn.ones(2, 4)).shape
+    (2, 3)
+    """
 
     _split = False  # see `split_accumulation`
 
+    @call_as("Write Linear(in_features, out_features, bias=True).")
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.in_features = in_features
+        self.out_features = out_features
         self.weight = Parameter(init.he((out_features, in_features)))
         self.bias = Parameter(np.zeros(out_features, np.float32)) if bias else None
+
+    def extra_repr(self) -> str:
+        """Return the features, and whether there is no bias."""
+        bias = "" if self.bias is not None else ", bias=False"
+        return f"in_features={self.in_features}, out_features={self.out_features}{bias}"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_features) for x (N, in_features)."""
@@ -96,7 +224,7 @@ class Linear(Module):
 
 
 def split_accumulation(layer: Any, on: bool = True) -> Any:
-    """Let a Conv2d or Linear sum as two devices with half of its units each; return the layer.
+    """Make a Conv2d or Linear sum as two devices with half of its units each; return the layer.
 
     For models that must equal their two-tower form bit for bit (docs/decisions/0032).
     """
@@ -105,11 +233,48 @@ def split_accumulation(layer: Any, on: bool = True) -> Any:
 
 
 class LocallyConnected2d(Module):
-    """Filters of their own for every place of maps (H, W): see `functions.locally_connected2d`.
+    """Convolution with filters of its own at every place: see `functions.locally_connected2d`.
 
-    weight is (OH, OW, out, in, KH, KW), bias (out, OH, OW).
+    The layers "local3" and "local4" of cuda-convnet, Krizhevsky's code for CIFAR-10.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    size : int or (height, width)
+        Size of the input maps in pixels.
+    kernel_size : int or (height, width)
+        Size of the filters in pixels.
+    stride : int or (height, width)
+        Pixels from one window to the next.
+    padding : int, (height, width) or ((top, bottom), (left, right))
+        Pixels of zeros around the image.
+
+    Attributes
+    ----------
+    weight : (OH, OW, out_channels, in_channels, KH, KW)
+    bias : (out_channels, OH, OW)
+
+    Raises
+    ------
+    ShapeError
+        No window fits; or x does not have these channels and this size.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> layer = nn.LocallyConnected2d(3, 8, size=6, kernel_size=3, padding=1)
+    >>> layer(tn.zeros(2, 3, 6, 6)).shape
+    (2, 8, 6, 6)
+    >>> layer.weight.shape
+    (6, 6, 8, 3, 3, 3)
     """
 
+    @call_as(
+        "Write LocallyConnected2d(in_channels, out_channels, size, kernel_size, stride=1, "
+        "padding=0)."
+    )
     def __init__(
         self,
         in_channels: int,
@@ -119,14 +284,30 @@ class LocallyConnected2d(Module):
         stride: int | Pair = 1,
         padding: int | Pair | Padding = 0,
     ) -> None:
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.size = pair(size, "LocallyConnected2d: size")
+        self.kernel_size = pair(kernel_size, "LocallyConnected2d: kernel_size")
         self.stride = pair(stride, "LocallyConnected2d: stride")
         self.padding = padding_pairs(padding, "LocallyConnected2d: padding")
-        kernel = pair(kernel_size, "LocallyConnected2d: kernel_size")
-        maps = (0, in_channels, *pair(size, "LocallyConnected2d: size"))
+        kernel = self.kernel_size
+        maps = (0, in_channels, *self.size)
         places = output_shape("LocallyConnected2d", maps, kernel, self.stride, self.padding)
         filters = init.he((out_channels * math.prod(places), in_channels, *kernel))
         self.weight = Parameter(filters.reshape(*places, out_channels, in_channels, *kernel))
         self.bias = Parameter(np.zeros((out_channels, *places), np.float32))
+
+    def extra_repr(self) -> str:
+        """Return the channels, the sizes, and what is not the default."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, size={self.size}, "
+            f"kernel_size={self.kernel_size}"
+        )
+        if self.stride != (1, 1):
+            text += f", stride={self.stride}"
+        if self.padding != ((0, 0), (0, 0)):
+            text += f", padding={_shortest(self.padding)}"
+        return text
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
@@ -135,169 +316,79 @@ class LocallyConnected2d(Module):
         )
 
 
-class MaxPool2d(BeforeReLU):
-    """Maximum of each window: see `functions.max_pool2d`."""
-
-    def __init__(
-        self,
-        kernel_size: int | Pair,
-        stride: int | Pair | None = None,
-        padding: int | Pair | Padding = 0,
-        ceil_mode: bool = False,
-    ) -> None:
-        self.kernel_size, self.stride = kernel_size, stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, OH, OW) for x (N, C, H, W)."""
-        return self._apply(F.max_pool2d, x)
-
-    def with_relu(self, x: Tensor) -> Tensor:
-        """Return max(forward(x), 0)."""
-        return self._apply(F.max_pool2d_relu, x)
-
-    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
-        return function(
-            x, self.kernel_size, self.stride, padding=self.padding, ceil_mode=self.ceil_mode
-        )
-
-
-class AvgPool2d(Module):
-    """Mean of each window: see `functions.avg_pool2d`."""
-
-    def __init__(
-        self,
-        kernel_size: int | Pair,
-        stride: int | Pair | None = None,
-        padding: int | Pair | Padding = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, OH, OW) for x (N, C, H, W)."""
-        return F.avg_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            padding=self.padding,
-            ceil_mode=self.ceil_mode,
-            count_include_pad=self.count_include_pad,
-        )
-
-
-class GlobalAvgPool2d(Module):
-    """Mean of each map: (N, C, H, W) to (N, C)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C)."""
-        return F.global_avg_pool2d(x)
-
-
-class AdaptiveAvgPool2d(Module):
-    """Means over windows that make maps of one size: see `functions.adaptive_avg_pool2d`."""
-
-    def __init__(self, output_size: int | Pair) -> None:
-        self.output_size = pair(output_size, "AdaptiveAvgPool2d: output_size")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, OH, OW) for x (N, C, H, W)."""
-        return F.adaptive_avg_pool2d(x, self.output_size)
-
-
-class LocalResponseNorm(Module):
-    """The paper's normalization across channels: see `functions.local_response_norm`."""
-
-    def __init__(
-        self,
-        n: int = 5,
-        k: float = 2.0,
-        alpha: float = 1e-4,
-        beta: float = 0.75,
-        groups: int = 1,
-    ) -> None:
-        _check_window("LocalResponseNorm", n)
-        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W), each value divided by a power of the squares around it."""
-        return F.local_response_norm(
-            x, self.n, k=self.k, alpha=self.alpha, beta=self.beta, groups=self.groups
-        )
-
-
-class SpatialResponseNorm(Module):
-    """Normalization within each map: see `functions.spatial_response_norm`."""
-
-    def __init__(self, n: int = 5, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75) -> None:
-        _check_window("SpatialResponseNorm", n)
-        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W), each value divided by a power of the squares around it."""
-        return F.spatial_response_norm(x, self.n, k=self.k, alpha=self.alpha, beta=self.beta)
-
-
-def _check_window(layer: str, n: int) -> None:
-    if n < 1 or n % 2 == 0:
-        raise ValueError(f"{layer}: n must be odd, so that the window has a middle. Got n={n}.")
-
-
-class BatchNorm2d(BeforeReLU):
-    """Batch normalization of each channel: see `functions.batch_norm`."""
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        self.eps, self.momentum = eps, momentum
-        self.weight = Parameter(np.ones(num_features, np.float32))
-        self.bias = Parameter(np.zeros(num_features, np.float32))
-        self.running_mean = Buffer(np.zeros(num_features, np.float32))
-        self.running_var = Buffer(np.ones(num_features, np.float32))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (N, C, H, W); in training the running values move."""
-        return self._apply(F.batch_norm, x)
-
-    def with_relu(self, x: Tensor) -> Tensor:
-        """Return max(forward(x), 0)."""
-        return self._apply(F.batch_norm_relu, x)
-
-    def _apply(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
-        return function(
-            x,
-            self.weight,
-            self.bias,
-            self.running_mean,
-            self.running_var,
-            training=self.training,
-            momentum=self.momentum,
-            eps=self.eps,
-        )
-
-
 class Dropout(Module):
-    """Elements become 0 with probability p, in training only: see `functions.dropout`.
+    """Dropout: in training each element becomes 0 with probability p (section 4.2 of the paper).
 
-    Those that stay are divided by 1 - p in training, as everywhere today ("inverted"). With
-    ``inverted=False`` they stay as they are, and all are multiplied by 1 - p otherwise: the paper's
-    way (section 4.2). Both agree in evaluation up to the factor, which the next layer must learn.
+    The other elements are divided by 1 - p in training ("inverted dropout", as in every current
+    framework). With ``inverted=False`` they are not, and in evaluation all elements are multiplied
+    by 1 - p, as in the paper. The two differ in the scale of the activations during training.
+
+    Parameters
+    ----------
+    p : float
+        Probability that an element becomes 0, from 0 to 1.
+    inverted : bool
+        Whether the scale is corrected in training instead of in evaluation.
+
+    Raises
+    ------
+    ValueError
+        p is not a probability.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> layer = nn.Dropout(0.5)
+    >>> sorted(set(layer(tn.ones(100)).numpy().tolist()))
+    [0.0, 2.0]
+    >>> layer.eval()(tn.ones(2)).numpy()
+    array([1., 1.], dtype=float32)
     """
 
-    def __init__(self, p: float = 0.5, inverted: bool = True) -> None:
+    @call_as("Write Dropout(p) or Dropout(p, inverted=False).")
+    def __init__(self, p: float = 0.5, *, inverted: bool = True) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p is a probability, 0 to 1. Got p={p}.")
-        self.p, self.inverted = p, inverted
+        self.p = p
+        self.inverted = inverted
+
+    def extra_repr(self) -> str:
+        """Return p, and whether the paper's rule is used."""
+        return f"p={self.p}" if self.inverted else f"p={self.p}, inverted=False"
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x with some elements zeroed."""
+        """Return x with some elements set to zero, in the shape of x."""
         y = F.dropout(x, self.p, training=self.training)
         return y if self.inverted else y * (1 - self.p)
 
 
 class Flatten(Module):
-    """(N, ...) to (N, features)."""
+    """Every axis behind the first made one: (N, C, H, W) to (N, C * H * W).
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> nn.Flatten()(tn.zeros(2, 3, 4, 5)).shape
+    (2, 60)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, features)."""
         return F.flatten(x)
+
+
+class Identity(Module):
+    """The input, unchanged: a placeholder for a layer that is taken out.
+
+    Examples
+    --------
+    >>> from tinynet import nn
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    >>> model[1] = nn.Identity()
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x

@@ -1,7 +1,7 @@
-"""What training makes small: the cross entropy of the scores, or what a network says instead.
+"""The training loss: cross-entropy, mean squared error, or the model's own.
 
-A network that returns its scores alone need not know of this. One that in training returns more,
-(scores, others, ...), has a method ``loss(outputs, labels)``, which says what to make of them.
+A network that returns its scores alone is trained with their cross-entropy. One that in training
+returns more, (scores, others, ...), has a method ``loss(outputs, labels)``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from typing import NamedTuple
 
 from tinynet import functions as F
 from tinynet.core.backend import Array
+from tinynet.core.errors import ShapeError
 from tinynet.nn.module import Module
-from tinynet.tensors import Tensor
+from tinynet.tensors import Tensor, tensor
 
 
-class Answer(NamedTuple):
-    """What a network says to a batch.
+class LossOutput(NamedTuple):
+    """The outputs of a network for a batch, with its loss.
 
     Attributes
     ----------
     scores : (N, classes)
-    loss : their mean cross entropy, which is reported: in tests it means the same
-    objective : what backward starts from; of most networks the loss itself
+    loss : their mean cross-entropy, which is reported and comparable between networks
+    objective : the value that backward starts from; for most networks the loss itself
     """
 
     scores: Tensor
@@ -29,11 +30,89 @@ class Answer(NamedTuple):
     objective: Tensor
 
 
-def answer(model: Module, x: Tensor, labels: Array) -> Answer:
-    """Return what a network says to images (N, C, H, W) with these labels (N,)."""
+def forward_with_loss(model: Module, x: Tensor, labels: Array) -> LossOutput:
+    """Return the scores of a network and its loss.
+
+    Parameters
+    ----------
+    model : Module
+        It returns scores (N, classes), or in training a tuple that begins with them; then it has a
+        method ``loss(outputs, labels)``.
+    x : (N, C, H, W)
+    labels : (N,), integers
+
+    Returns
+    -------
+    LossOutput
+
+    Raises
+    ------
+    ShapeError
+        Scores and labels do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
+    >>> output = nn.forward_with_loss(model, tn.zeros(2, 3, 2, 2), np.array([3, 7]))
+    >>> round(output.loss.item(), 4)  # ln(10)
+    2.3026
+    """
     outputs = model(x)
     if isinstance(outputs, Tensor):
         loss = F.cross_entropy(outputs, labels)
-        return Answer(outputs, loss, loss)
+        return LossOutput(outputs, loss, loss)
     loss = F.cross_entropy(outputs[0], labels)
-    return Answer(outputs[0], loss, model.loss(outputs, labels))  # type: ignore[attr-defined]
+    return LossOutput(outputs[0], loss, model.loss(outputs, labels))  # type: ignore[attr-defined]
+
+
+class CrossEntropyLoss(Module):
+    """Mean negative log-probability of the right classes, the paper's objective.
+
+    The same as ``F.cross_entropy(scores, labels)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> round(nn.CrossEntropyLoss()(tn.zeros(1, 2), np.array([1])).item(), 4)  # ln(2)
+    0.6931
+    """
+
+    def forward(self, scores: Tensor, labels: Tensor | Array) -> Tensor:
+        """Return the mean loss of scores (N, classes), before softmax, for labels (N,)."""
+        return F.cross_entropy(scores, labels)
+
+
+class MSELoss(Module):
+    """Mean squared error, the mean of (x - target) ** 2.
+
+    A target that is an array, also of integers, takes the dtype of x.
+
+    Raises
+    ------
+    ShapeError
+        x and target have different shapes; they are not broadcast.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> nn.MSELoss()(tn.tensor([1.0, 2.0]), tn.tensor([1.0, 4.0])).item()
+    2.0
+    """
+
+    def forward(self, x: Tensor, target: Tensor | Array) -> Tensor:
+        """Return the mean over all elements of x and target, which have one shape."""
+        if not isinstance(target, Tensor):
+            target = tensor(target, x.device).to(x.dtype)
+        if x.shape != target.shape:
+            raise ShapeError(
+                f"MSELoss: x and target must have one shape; x is {x.shape}, target "
+                f"{target.shape}. Write target.reshape{x.shape}."
+            )
+        error = x - target
+        return (error * error).mean()

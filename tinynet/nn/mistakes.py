@@ -1,7 +1,7 @@
-"""Mistakes that were published, kept to be studied. Use none of them.
+"""Published mistakes, kept to be studied. None of them is to be used.
 
-A layer that is wrong still trains: gradient descent makes the best of it, and no error is raised.
-What gives it away is a comparison with the definition, as in `lrn_error`.
+A wrong layer still trains: gradient descent does what it can with it, and no error is raised. A
+comparison with the definition shows the mistake, as in `lrn_error`.
 """
 
 from __future__ import annotations
@@ -10,23 +10,48 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.core.autograd import no_grad
-from tinynet.nn.layers import LocalResponseNorm
+from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
+from tinynet.nn.normalization import LocalResponseNorm
 from tinynet.tensors import Tensor
 
 
 class KerasPostLRN(Module):
-    """WRONG: the LRN of a much copied Keras post, in place of `nn.LocalResponseNorm`.
+    """WRONG: the LRN of a widely copied Keras post, in place of `nn.LocalResponseNorm`.
 
         y[c] = x[c] / (k + alpha * total)**beta
         total = the sum over ALL channels of the mean of x**2 over n x n PIXELS
 
-    Two things are mixed up: the paper's window runs over n neighbouring channels at one pixel; this
+    It confuses two things: the paper's window runs over n neighbouring channels at one pixel; this
     one runs over pixels, and every channel is divided by the same number.
+
+    Parameters
+    ----------
+    n : int, odd
+        Side of the window in pixels.
+    k, alpha, beta : float
+        Constants of the equation.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet.nn.mistakes import KerasPostLRN
+    >>> KerasPostLRN(n=1, k=0.0, alpha=1.0, beta=1.0)(tn.ones(1, 4, 1, 1)).numpy().ravel()
+    array([0.25, 0.25, 0.25, 0.25], dtype=float32)
     """
 
-    def __init__(self, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> None:
-        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
+    @call_as("Only n is positional: write KerasPostLRN(n=5, k=2.0, alpha=1e-4, beta=0.75).")
+    def __init__(
+        self, n: int = 5, *, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
+    ) -> None:
+        self.n = n
+        self.k = k
+        self.alpha = alpha
+        self.beta = beta
+
+    def extra_repr(self) -> str:
+        """Return the constants."""
+        return f"n={self.n}, k={self.k}, alpha={self.alpha}, beta={self.beta}"
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W)."""
@@ -35,10 +60,17 @@ class KerasPostLRN(Module):
         return x / (self.k + self.alpha * everything) ** self.beta
 
 
-def lrn_error(x: Tensor, n: int = 5, alpha: float = 1e-4) -> float:
+def lrn_error(x: Tensor, n: int = 5, *, alpha: float = 1e-4) -> float:
     """Return |wrong - right| / |right| of the post's LRN of x (N, C, H, W).
 
-    The more channels there are and the larger their values, the farther.
+    It grows with the number of channels and with the size of their values.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet.nn.mistakes import lrn_error
+    >>> round(lrn_error(tn.ones(1, 96, 7, 7), alpha=1.0), 2)
+    0.86
     """
     with no_grad():
         wrong = KerasPostLRN(n, alpha=alpha)(x).data

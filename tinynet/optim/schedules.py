@@ -32,7 +32,7 @@ class _Length:
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 1, got {value}.")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Schedule(_Length):
     """Base class of all schedules: write ``rate``.
 
@@ -73,12 +73,20 @@ class Schedule(_Length):
         """
         raise NotImplementedError(f"{type(self).__name__} must define rate(step, steps, errors).")
 
+    def __repr__(self) -> str:
+        changed = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in dataclasses.fields(self)
+            if field.name != "lr" and getattr(self, field.name) != field.default
+        ]
+        return f"{type(self).__name__}({', '.join([repr(self.lr), *changed])})"
+
     def __call__(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
         """Return ``rate(step, steps, errors)``."""
         return self.rate(step, steps, errors)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Constant(Schedule):
     """The same rate in every step.
 
@@ -91,7 +99,7 @@ class Constant(Schedule):
         return self.lr
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class MultiStep(Schedule):
     """The rate lr, times a factor from given fractions of the run on.
 
@@ -139,7 +147,7 @@ class MultiStep(Schedule):
         return self.lr * factor
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Cosine(Schedule):
     """Half a cosine from lr down to 0 (Loshchilov and Hutter 2017), after an optional warmup.
 
@@ -176,7 +184,7 @@ class Cosine(Schedule):
         return self.lr * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ReduceOnPlateau(Schedule):
     """The rate lr, divided by 10 whenever the validation error stalls: section 5 of the paper.
 

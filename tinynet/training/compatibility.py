@@ -24,7 +24,7 @@ def check(recipe: Recipe, classes: int) -> None:
     DataError
         Where the file of weights does not fit, or a frozen layer does not exist.
     """
-    with nn.init.undrawn():
+    with nn.init.skip_init():
         model = runs.build(recipe, classes)
     finetune.begin(model, recipe)
     made_for = models.entry(recipe.model, recipe.variant).side

@@ -1,7 +1,7 @@
-"""Feeds whose data set lies on a GPU, in bytes: six small integers a picture are all that travels.
+"""Data loader whose images stay on a GPU as uint8; each step sends six integers an image.
 
-What is random is drawn by the feed on the host, from the same streams; the arithmetic is that of
-`kernels.augment`. So the batches are those of the host's feed, bit for bit.
+What is random is drawn by the loader on the host, from the same streams; the arithmetic is that of
+`kernels.augment`. So the batches are those of the host's loader, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,53 +11,93 @@ from typing import Any
 
 import numpy as np
 
-from tinynet import data
 from tinynet.core.backend import Device, current, transfer
+from tinynet.data.loader import Batch, DataLoader, Rows
+from tinynet.data.transforms.device_plan import plan
 from tinynet.kernels import augment
-from tinynet.training.input_pipeline import Rows, TestFeed, TrainFeed, fitted
-from tinynet.training.loop import Batch
 
 
-class Resident:
-    """The batches of a feed, made on a device; see `train.Feed`."""
+class DeviceLoader:
+    """The batches of a `DataLoader`, computed on a device that keeps the data set.
 
-    def __init__(self, feed: TrainFeed | TestFeed, where: Device) -> None:
-        self.feed, self.where = feed, where
-        self.images = transfer(fitted(feed.dataset.images, 1), where)
-        self.labels = transfer(feed.dataset.labels, where)
-        self.side = self.images.shape[-1] * feed.recipe.enlarge
-        self.size = feed.recipe.crop or self.side
-        mean = feed.normaliser.mean
-        if mean.shape[-1] > 1:
-            mean = data.centre_crop(mean, self.size)
+    Parameters
+    ----------
+    loader : its transform must be one that `data.transforms.device_plan` can express
+    where : the device
+
+    Raises
+    ------
+    ValueError : if the transform or the images cannot be handled there; see `on_device`
+    """
+
+    def __init__(self, loader: DataLoader, where: Device) -> None:
+        found = plan(loader.transform, loader.dataset.images)
+        if found is None:
+            raise ValueError(
+                "DeviceLoader: only bytes in memory, and crops, flips, normalization and color "
+                f"noise in their usual order, can be computed on {where}. Use on_device, which "
+                "falls back to the host."
+            )
+        self.loader = loader
+        self.where = where
+        self.plan = found
+        self.images = transfer(found.store(loader.dataset.images), where)
+        self.labels = transfer(loader.dataset.labels, where)
+        mean, std = found.constants(self.images.shape[1])
         self.mean = transfer(mean, where, np.float32)
-        self.deviation = transfer(feed.normaliser.deviation, where, np.float32)
+        self.std = transfer(std, where, np.float32)
 
     @property
     def steps(self) -> int:
-        """How many batches an epoch has."""
-        return self.feed.steps
+        """The number of batches in an epoch."""
+        return self.loader.steps
 
-    def batches(self, epoch: int = 0, first: int = 0, rows: Rows = slice) -> Iterator[Batch]:
-        """Yield the batches from number `first` on, as the feed does."""
-        pad = self.feed.recipe.pad if isinstance(self.feed, TrainFeed) else 0
-        for places, shift in self.feed.places(epoch, first):
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return the batches of the loader's next epoch."""
+        return self.batches(self.loader.next_epoch())
+
+    def batches(self, epoch: int, first: int = 0, rows: Rows = slice) -> Iterator[Batch]:
+        """Yield the batches that the loader yields, see `DataLoader.batches`."""
+        for step, indices in enumerate(self.loader.indices(epoch, first), first):
+            params = self.loader.sample(epoch, step, len(indices))
+            places, shift = self.plan.places(indices, params)
+            mine = rows(len(places))
             with current(self.where, lambda: "a batch"):
-                mine = rows(len(places))
                 there = transfer(places[mine], self.where)
-                colours = None if shift is None else transfer(shift[mine], self.where)
+                colors = None if shift is None else transfer(shift[mine], self.where)
                 x = augment(
-                    self.images, there, self.mean, self.deviation, colours, self.size, pad,
-                    self.feed.recipe.enlarge,
-                )  # fmt: skip
+                    self.images,
+                    there,
+                    self.mean,
+                    self.std,
+                    colors,
+                    self.plan.size,
+                    self.plan.pad,
+                    self.plan.enlarge,
+                )
                 y = self.labels[transfer(places[:, 0].copy(), self.where)]
             yield x, y
 
+    def __repr__(self) -> str:
+        return f"<DeviceLoader on {self.where}: {self.loader!r}>"
 
-def moved(feed: Any, where: Device) -> Any:
-    """Return a feed of batches on a device: itself for a CPU, a `Resident` for a GPU.
 
-    Pictures in files, and pictures that are interpolated, are made by the host: the feed itself.
+def on_device(loader: Any, where: Device) -> Any:
+    """Return a loader of batches on a device: a `DeviceLoader` for a GPU, else itself.
+
+    Images in files, images that are interpolated, and transforms of other kinds stay on the host:
+    its batches are copied as they come.
+
+    Parameters
+    ----------
+    loader : a `DataLoader`, or anything else with steps and batches
+    where : the device of the model
     """
-    on_host = where.kind == "cpu" or feed.recipe.size is not None
-    return feed if on_host else Resident(feed, where)
+    if where.kind == "cpu" or not isinstance(loader, DataLoader):
+        return loader
+    if plan(loader.transform, loader.dataset.images) is None:
+        return loader
+    return DeviceLoader(loader, where)

@@ -14,15 +14,16 @@ from tinynet import functions as F
 from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
-from tinynet.data import Dataset, Normaliser, average_views, batches, ten_views
+from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_crop
+from tinynet.data.lazy_images import read_chunks
 from tinynet.nn import Module
 from tinynet.tensors import tensor
 from tinynet.training import run_dir, runs
-from tinynet.training.device_loader import moved
-from tinynet.training.input_pipeline import SIDE, TestFeed, fitted, prepared
+from tinynet.training.device_loader import on_device
+from tinynet.training.input_pipeline import evaluation_transform, sizing, test_loader
 from tinynet.training.loop import Loader
 from tinynet.training.metrics import RunningMetrics
-from tinynet.training.recipes import Recipe
+from tinynet.training.recipes import PLAIN_SIDE, Recipe
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
 
@@ -35,29 +36,30 @@ class Net:
 
     model: Module
     recipe: Recipe
-    normaliser: Normaliser
+    normalize: Normalize
     classes: tuple[str, ...]
 
     def feed(self, dataset: Dataset) -> Loader:
         """Return the batches on which the run measured its test accuracy."""
-        return moved(TestFeed(dataset, self.recipe, self.normaliser), device_of(self.model))
+        loader = test_loader(self.recipe, self.normalize, dataset)
+        return on_device(loader, device_of(self.model))
 
     def probabilities(self, images: Array) -> Array:
         """Return (N, classes) for pictures (N, C, H, W) uint8."""
-        x = prepared(images, self.recipe, self.normaliser)
+        x = evaluation_transform(self.recipe, self.normalize)(images)
         with no_grad():
             return F.softmax(self.model(tensor(x, device=device_of(self.model)))).numpy()
 
     def ten_view_probabilities(self, images: Array) -> Array:
         """Return the mean of what the net says of ten crops and mirrors, (N, classes)."""
-        x = fitted(images, self.recipe.enlarge, self.recipe.size)
+        x = sizing(self.recipe)(images)
         size = x.shape[-1]
         if self.recipe.crop:
-            views = [self.normaliser(view) for view in ten_views(x, self.recipe.crop)]
+            views = [self.normalize(view) for view in ten_crop(x, self.recipe.crop)]
         else:
-            x, pad = self.normaliser(x), self.recipe.pad
-            x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-            views = list(ten_views(x, size))
+            around = (self.recipe.pad, self.recipe.pad)
+            x = np.pad(self.normalize(x), ((0, 0), (0, 0), around, around))
+            views = list(ten_crop(x, size))
         with no_grad():
             where = device_of(self.model)
             scores = [self.model(tensor(view, device=where)).numpy() for view in views]
@@ -75,7 +77,7 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
     model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)
     model.eval().to(device or facts.get("device", "cpu"))
-    return Net(model, recipe, Normaliser.from_arrays(found.preprocessing), classes), note
+    return Net(model, recipe, Normalize.from_arrays(found.preprocessing), classes), note
 
 
 def refuse_other_classes(net: Net, dataset: Dataset) -> None:
@@ -103,13 +105,15 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
             f"ten views: the recipe {net.recipe.name} shows whole pictures, so there are no crops "
             "to average. small-alexnet and alexnet crop."
         )
-    tally = RunningMetrics()
-    for images, labels in batches(dataset, VIEWED):
+    metrics = RunningMetrics()
+    chunks = list(batch_indices(np.arange(len(dataset.labels)), VIEWED))
+    for chunk, images in zip(chunks, read_chunks(dataset.images, chunks), strict=True):
+        labels = dataset.labels[chunk]
         shares = net.ten_view_probabilities(images)
-        tally.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())
-        tally.correct += int((shares.argmax(axis=1) == labels).sum())
-        tally.images += len(labels)
-    return tally.means
+        metrics.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())
+        metrics.correct += int((shares.argmax(axis=1) == labels).sum())
+        metrics.images += len(labels)
+    return metrics.means
 
 
 def _some(names: list[str]) -> str:
@@ -133,7 +137,7 @@ def as_taught(recipe: Recipe, path: Path) -> Array:
         side = 28
     else:
         grey = False
-        side = (recipe.size if data.is_folder(recipe.data) else None) or SIDE
+        side = (recipe.size if data.is_folder(recipe.data) else None) or PLAIN_SIDE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that it is large is not wrong
         return data.read_picture(path, side, grey=grey)

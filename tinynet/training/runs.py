@@ -24,7 +24,7 @@ from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.plot import figures
 from tinynet.training import input_pipeline, recipes, run_dir
-from tinynet.training.device_loader import moved
+from tinynet.training.device_loader import on_device
 from tinynet.training.diagnosis import check_finite
 from tinynet.training.loop import Epoch, Loader, State, Step, fit
 from tinynet.training.recipes import Recipe
@@ -63,11 +63,11 @@ def assemble(
     """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
     classes = sets[0].classes
     model = build(recipe, len(classes)).to(device)
-    train, *others = input_pipeline.feeds(recipe, *sets)
-    normaliser = train.normaliser
+    loaders = input_pipeline.loaders(recipe, *sets)
+    preprocessing = input_pipeline.normalization(loaders[0]).arrays()
     where = device_of(model)
     optimizer = recipes.optimizer(recipe, model)
-    train, test, *held = (shared(moved(feed, where), ranks) for feed in (train, *others))
+    train, test, *held = (shared(on_device(loader, where), ranks) for loader in loaders)
     return Run(
         folder,
         recipe,
@@ -76,7 +76,7 @@ def assemble(
         optimizer,
         train,
         test,
-        normaliser.arrays(),
+        preprocessing,
         held[0] if held else None,
         ranks,
     )

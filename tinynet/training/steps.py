@@ -11,7 +11,7 @@ from tinynet.core.backend import Array, Device, current, home, transfer
 from tinynet.distributed.data_parallel import average
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.graph_capture import graph
-from tinynet.nn import Module, answer
+from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
 from tinynet.training import diagnosis
@@ -45,7 +45,7 @@ def train_step(
     optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
     x = tensor(images, device=device_of(model))
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for, and named
-        scores, loss, objective = answer(model, x, labels)
+        scores, loss, objective = forward_with_loss(model, x, labels)
         found = objective.item()
         if not math.isfinite(found):
             raise FloatingPointError(diagnosis.of_loss(found, model, x, number, optimizer.lr))
@@ -74,7 +74,7 @@ class GpuSteps:
     def step(self, x: Tensor, labels: Array) -> Array:
         """Do one update; return the sums of the batch as it was answered before."""
         self.optimizer.zero_grad()
-        scores, loss, objective = answer(self.model, x, labels)
+        scores, loss, objective = forward_with_loss(self.model, x, labels)
         objective.backward()
         sums = average(self.model, batch_sums(scores, loss, labels), self.ranks)
         self.optimizer.step()

@@ -35,7 +35,7 @@ def _shapes() -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
     """
     for name in models.names():
         for variant in models.variants() if name == "alexnet" else [None]:
-            with nn.init.undrawn(), default_device("cpu"):
+            with nn.init.skip_init(), default_device("cpu"):
                 tensors = models.build(name, 1, variant=variant)._named_tensors()
             shapes = {key: value.shape for key, value in tensors}
             yield f"{name} --variant {variant}" if variant else name, shapes

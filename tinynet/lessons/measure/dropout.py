@@ -37,7 +37,7 @@ def main(seeds: int) -> None:
     test = tn.data.Shapes(train=False)
     images = learn.images[:IMAGES]
     labels = learn.labels[:IMAGES]
-    prepare = tn.data.Normaliser.fit("standardise", images)
+    prepare = tn.data.Normalize.fit("standardize", images)
     say(
         f"Drawn shapes, {IMAGES} training pictures, {EPOCHS} epochs, batches of 50, lr {LR}, then "
         "a tenth; two convolutions of 16 and 32 filters, two hidden layers of 256 units with "

@@ -41,7 +41,7 @@ def main(seeds: int) -> None:
     """Print loss, accuracy and time of each layer."""
     learn = tn.data.Shapes(train=True)
     test = tn.data.Shapes(train=False)
-    prepare = tn.data.Normaliser.fit("standardise", learn.images)
+    prepare = tn.data.Normalize.fit("standardize", learn.images)
     say(
         f"Drawn shapes, {EPOCHS} epochs, batches of 50, lr {LR}, then a tenth; two convolutions of "
         f"16 and 32 filters, the layer after each ReLU; {seeds} seeds; mean (least to most)."

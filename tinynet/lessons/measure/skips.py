@@ -37,7 +37,7 @@ def accuracy(skip: bool, norm: bool, he: bool, rate: float, seed: int) -> float:
     """Train one net; return its accuracy on the test pictures, 10 where the loss is not finite."""
     learn = tn.data.Shapes(train=True)
     test = tn.data.Shapes(train=False)
-    prepare = tn.data.Normaliser.fit("standardise", learn.images)
+    prepare = tn.data.Normalize.fit("standardize", learn.images)
     images = learn.images[:PICTURES]
     labels = learn.labels[:PICTURES]
     tn.seed(seed)

@@ -30,7 +30,8 @@ def test_adaptive_pooling_to_the_same_size_is_nothing_and_to_one_the_mean(rng):
 def test_equal_filters_at_all_places_make_a_convolution(rng):
     layer = nn.LocallyConnected2d(3, 4, size=(6, 5), kernel_size=(3, 2), stride=(2, 1), padding=1)
     assert layer.weight.shape == (3, 6, 4, 3, 3, 2)
-    filters, bias = rng.standard_normal((4, 3, 3, 2)), rng.standard_normal(4)
+    filters = rng.standard_normal((4, 3, 3, 2))
+    bias = rng.standard_normal(4)
     layer.weight.data = np.broadcast_to(filters, layer.weight.shape)
     layer.bias.data = np.broadcast_to(bias[:, None, None], layer.bias.shape)
     x = images(rng, 2, 3, 6, 5)
@@ -124,7 +125,8 @@ def test_the_lrn_of_the_post_is_not_the_papers():
 
 def test_the_error_of_the_post_grows_with_the_activations(rng):
     x = rng.standard_normal((1, 96, 5, 5))
-    small, large = lrn_error(tn.tensor(x)), lrn_error(tn.tensor(100 * x))
+    small = lrn_error(tn.tensor(x))
+    large = lrn_error(tn.tensor(100 * x))
     assert small < 0.01 < 0.5 < large
 
 

@@ -1,7 +1,7 @@
-"""Picture files, read when they are asked for.
+"""Image files that look like an array and are read when they are indexed.
 
-`Pictures` looks like an array (N, 3, side, side) of bytes, but holds only the names of its files:
-``pictures[indices]`` reads those, on several threads, and nothing is kept. What a file becomes
+`LazyImages` has the shape (N, 3, side, side) and the dtype uint8, but holds only the names of its
+files: ``images[indices]`` reads those, on several threads, and nothing is kept. What a file becomes
 depends on the file and on `side` alone, so the number of threads changes nothing but the time.
 """
 
@@ -25,33 +25,45 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG")
-"""All that a file may hold, whatever it is called: Pillow runs other programs for some of the rest.
+"""The formats that are read, whatever a file is called: Pillow runs other programs for some others.
 
-Telephones put several JPEGs into one file (MPO); that begins as a JPEG, and the first one is read.
+Phones put several JPEGs into one file (MPO); that begins as a JPEG, and the first one is read.
 """
-ORIENTATION = 0x0112  # the tag of EXIF in which a telephone notes how it was held
+ORIENTATION = 0x0112  # the EXIF tag in which a phone notes how it was held
 BROKEN = (
-    OSError, ValueError, SyntaxError, TypeError, EOFError, LookupError, struct.error, zlib.error
-)  # fmt: skip
-"""What Pillow raises at files that are damaged."""
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    LookupError,
+    struct.error,
+    zlib.error,
+)
+"""The errors that Pillow raises for damaged files."""
 
 
-class Pictures:
-    """The pictures in files, (N, 3, side, side) uint8, read anew at every look.
+class LazyImages:
+    """The images in files, (N, 3, side, side) uint8, read each time they are indexed.
 
     Parameters
     ----------
-    paths : of N files
-    side : the shorter side is brought to this length, and the middle square is taken
+    paths : N files
+    side : pixels; the shorter side is resized to this length, and the middle square is taken
     workers : how many files are read at a time; None: one for each processor
+
+    Raises
+    ------
+    ValueError : if `side` is below 1
     """
 
     dtype = np.dtype(np.uint8)
 
     def __init__(self, paths: list[Path], side: int, workers: int | None = None) -> None:
         if side < 1:
-            raise ValueError(f"Pictures: a side has at least 1 pixel. Got side={side}.")
-        self.paths, self.side = paths, side
+            raise ValueError(f"LazyImages: a side has at least 1 pixel. Got side={side}.")
+        self.paths = paths
+        self.side = side
         self.workers = workers or len(os.sched_getaffinity(0))
 
     @property
@@ -62,8 +74,11 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __repr__(self) -> str:
+        return f"<LazyImages: {len(self):,} files, read as (3, {self.side}, {self.side}) uint8>"
+
     def __getitem__(self, which: Any) -> Array:
-        """Return pictures (n, 3, side, side) by a slice or numbers (n,); one by its number."""
+        """Return images (n, 3, side, side) for a slice or indices (n,), one for an integer."""
         indices = np.arange(len(self))[which]
         if np.ndim(indices) == 0:
             return read_picture(self.paths[int(indices)], self.side)
@@ -71,18 +86,18 @@ class Pictures:
 
     @property
     def identity(self) -> bytes:
-        """The names of all files, with their folders."""
+        """The names of all files, each with the folder that holds it."""
         return b"\n".join(os.fsencode(Path(*path.parts[-2:])) for path in self.paths)
 
     def take(self, indices: Array) -> Self:
-        """Return some of the pictures, still unread."""
+        """Return some of the images, still unread."""
         return type(self)([self.paths[i] for i in indices.tolist()], self.side, self.workers)
 
     def batches(self, chunks: Iterable[Array]) -> Iterator[Array]:
-        """Yield the pictures of each chunk of numbers; the next chunk is read meanwhile."""
-        from concurrent.futures import ThreadPoolExecutor  # a hundredth of a second
+        """Yield the images of each chunk of indices; the next chunk is read meanwhile."""
+        from concurrent.futures import ThreadPoolExecutor  # takes a hundredth of a second
 
-        with ThreadPoolExecutor(self.workers, "tinynet-pictures") as pool:
+        with ThreadPoolExecutor(self.workers, "tinynet-images") as pool:
             ahead: list[tuple[Array, list[Future[None]]]] = []
             try:
                 for chunk in chunks:
@@ -91,11 +106,11 @@ class Pictures:
                         yield _finished(*ahead.pop(0))
                 while ahead:
                     yield _finished(*ahead.pop(0))
-            finally:  # whoever asked may have stopped asking
+            finally:  # the caller may have stopped early
                 pool.shutdown(cancel_futures=True)
 
     def _begin(self, pool: ThreadPoolExecutor, chunk: Array) -> tuple[Array, list[Future[None]]]:
-        """Return room for the pictures of a chunk, and who fills it."""
+        """Return an array for the images of a chunk, and the jobs that fill it."""
         images = np.empty((len(chunk), *self.shape[1:]), np.uint8)
 
         def fill(row: int, path: Path) -> None:
@@ -111,11 +126,32 @@ def _finished(images: Array, parts: list[Future[None]]) -> Array:
     return images
 
 
-def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
-    """Return the middle square of a picture file, upright, (3, side, side) uint8; grey: (1, ...).
+def read_chunks(images: Array, chunks: Iterable[Array]) -> Iterator[Array]:
+    """Yield the images of each chunk of indices; those in files are read one chunk ahead."""
+    if isinstance(images, LazyImages):
+        yield from images.batches(chunks)
+    else:
+        yield from (images[indices] for indices in chunks)
 
-    The shorter side is brought to `side` pixels. Grey pictures, palettes, CMYK and 16 bits become
-    RGB; what is transparent becomes white.
+
+def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
+    """Return the middle square of an image file, upright.
+
+    Grey images, palettes, CMYK and 16 bits become RGB; transparent pixels become white.
+
+    Parameters
+    ----------
+    path : a JPEG or PNG file
+    side : pixels; the shorter side is resized to this length
+    grey : return one channel of grey levels
+
+    Returns
+    -------
+    (3, side, side) uint8, or (1, side, side) for grey
+
+    Raises
+    ------
+    DataError : if there is no such file, or if it cannot be read as an image
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -125,7 +161,8 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
-            image = _in_colour(_upright(picture), grey)
+            _shorten_transparent_color(picture)
+            image = _in_color(_upright(picture), grey)
         image = ImageOps.fit(image, (side, side))
     except (*BROKEN, Image.DecompressionBombError) as error:
         neither = isinstance(error, UnidentifiedImageError)
@@ -138,8 +175,19 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
 
 
+def _shorten_transparent_color(picture: Image) -> None:
+    """Make the transparent color of a 16-bit RGB file one of 8 bits, to which Pillow cuts pixels.
+
+    Called before the pixels are loaded, while the file still says how many bits it has.
+    """
+    color = picture.info.get("transparency")
+    in_16_bits = any("16B" in str(tile[3]) for tile in getattr(picture, "tile", ()))
+    if picture.mode == "RGB" and in_16_bits and isinstance(color, tuple):
+        picture.info["transparency"] = tuple(value >> 8 for value in color)
+
+
 def _upright(picture: Image) -> Image:
-    """Return the picture turned as its EXIF says; where that cannot be read, as it is."""
+    """Return the picture turned as its EXIF says; unturned where that cannot be read."""
     from PIL.Image import Transpose
 
     picture.load()
@@ -159,14 +207,27 @@ def _upright(picture: Image) -> Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _in_colour(picture: Image, grey: bool) -> Image:
-    """Return the picture in RGB, or in shades of grey, whatever its file counts with."""
+def _in_color(picture: Image, grey: bool) -> Image:
+    """Return the picture in RGB, or in levels of grey, whatever the mode of its file."""
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16 bits of grey: convert() would cut at 255
-        picture = Image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8))
+        picture = _in_8_bits(picture)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = Image.new("RGBA", layer.size, "white")
         picture.alpha_composite(layer)
     return picture.convert("L" if grey else "RGB")
+
+
+def _in_8_bits(picture: Image) -> Image:
+    """Return a grey picture of 16 bits in 8, with an alpha channel if a value is transparent."""
+    from PIL import Image
+
+    values = np.asarray(picture)
+    transparent = picture.info.get("transparency")
+    picture = Image.fromarray((values >> 8).clip(0, 255).astype(np.uint8))
+    if transparent is not None:
+        opaque = np.where(values == transparent, 0, 255).astype(np.uint8)
+        picture.putalpha(Image.fromarray(opaque))
+    return picture

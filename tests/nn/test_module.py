@@ -56,7 +56,8 @@ def test_a_shared_parameter_is_trained_once():
 
 
 def test_state_is_a_copy_and_loads_back():
-    net, other = Net(), Net()
+    net = Net()
+    other = Net()
     state = net.state_dict()
     net.first.weight.data[...] = 7
     assert not (state["first.weight"] == 7).any()

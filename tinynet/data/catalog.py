@@ -1,4 +1,4 @@
-"""The data sets by name: what there is, how to get it, whether a copy is good.
+"""Catalog of data sets by name: list, search, download, check and open them.
 
     catalogue()                 one Entry for each data set, for a list
     find("cifar10", root)       the files of it that are at `root`
@@ -13,35 +13,26 @@
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Protocol
 
-from tinynet.core.backend import Array
+import numpy as np
+
 from tinynet.core.errors import DataError
 from tinynet.data import cifar10, imagenette, mnist
 from tinynet.data.cifar10 import CIFAR10
+from tinynet.data.dataset import Dataset
 from tinynet.data.download import Progress, Source, fetch, is_intact
 from tinynet.data.files import default_root
 from tinynet.data.folder import ImageFolder
 from tinynet.data.imagenette import Imagenette
-from tinynet.data.loader import batches
+from tinynet.data.lazy_images import read_chunks
+from tinynet.data.loader import batch_indices
 from tinynet.data.mnist import MNIST
 from tinynet.data.shapes import Shapes
 
 
-class Dataset(Protocol):
-    """What every data set has."""
-
-    images: Array  # (N, C, H, W) uint8
-    labels: Array  # (N,) int64
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A data set in the catalogue."""
+    """A data set in the catalog."""
 
     name: str
     about: str
@@ -71,7 +62,17 @@ def catalogue() -> tuple[Entry, ...]:
 
 
 def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
-    """Return the files or folders of a data set at `root`; empty unless all of it is there."""
+    """Return the files or folders of a data set at `root`; empty unless all of them are there.
+
+    Parameters
+    ----------
+    name : of the catalog
+    root : a folder, None: the default one
+
+    Raises
+    ------
+    DataError : if there is no data set of this name
+    """
     _entry(name)
     folder = default_root() if root is None else Path(root)
     if name in imagenette.ARCHIVES:
@@ -86,7 +87,22 @@ def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
 def get(
     name: str, root: str | Path | None = None, progress: Progress | None = None
 ) -> tuple[Path, ...]:
-    """Download the original files of a data set to `root`, those that are not there, whole."""
+    """Download the original files of a data set to `root`, those that are not there.
+
+    Parameters
+    ----------
+    name : of the catalog
+    root : a folder, None: the default one
+    progress : called while a file is fetched, see `download.Progress`
+
+    Returns
+    -------
+    the paths of all files
+
+    Raises
+    ------
+    DataError : if no mirror delivers a file, or if there is no data set of this name
+    """
     folder = default_root() if root is None else Path(root)
     if name in imagenette.ARCHIVES:
         return (imagenette.get(name, folder, progress),)
@@ -94,7 +110,12 @@ def get(
 
 
 def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
-    """Read a data set completely; return what was found, or raise DataError at what is wrong."""
+    """Read a data set completely, and return what was found in sentences.
+
+    Raises
+    ------
+    DataError : if something is missing or damaged
+    """
     parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
     if is_folder(name):
         return tuple(_read_all(part, found) for part, found in parts.items())
@@ -105,7 +126,7 @@ def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
 
 
 def is_folder(name: str) -> bool:
-    """Return whether a data set of this name lies in picture files, which are read as needed."""
+    """Return whether a data set of this name lies in image files, which are read as needed."""
     return name.startswith(FOLDER) or name in imagenette.ARCHIVES
 
 
@@ -119,10 +140,26 @@ def open_dataset(
     validation: float = 0.0,
     part: str = "",
 ) -> Dataset:
-    """Return the data set of this name; `seed` matters to "shapes" only, `root` to the others.
+    """Return the data set of this name.
 
-    `side`, `validation` and `part`, in place of `train`, are those of `ImageFolder`, for pictures
-    in files; a `root` takes the place of the path after "folder:".
+    Parameters
+    ----------
+    name : of the catalog, or "folder:PATH" for images of your own
+    root : a folder, None: the default one; of "folder:" it takes the place of PATH
+    train : the images to train on, else those to test with
+    seed : of "shapes"
+    side, validation : of data sets in image files, see `ImageFolder`
+    part : of data sets in image files, in place of `train`: "train", "validation" or "test"
+
+    Raises
+    ------
+    DataError : if there is no such data set, or if its files are missing or damaged
+
+    Examples
+    --------
+    >>> from tinynet import data
+    >>> len(data.open_dataset("shapes", train=False))
+    1000
     """
     if is_folder(name):
         part = part or ("train" if train else "test")
@@ -146,8 +183,8 @@ def open_dataset(
 
 
 def _read_all(part: str, dataset: Dataset) -> str:
-    """Read every picture of a part, so that a damaged one is found; return what was found."""
-    for _ in batches(dataset, 64):
+    """Read every image of a part, so that a damaged one is found; return what was found."""
+    for _ in read_chunks(dataset.images, batch_indices(np.arange(len(dataset)), 64)):
         pass
     return f"{part}: {len(dataset):,} pictures of {len(dataset.classes)} classes, all readable"
 

@@ -1,0 +1,68 @@
+"""Tensors that are the state of a module: parameters, which are learned, and buffers."""
+
+from __future__ import annotations
+
+from tinynet.core.backend import Array, device, is_writable, transfer
+from tinynet.tensors import Tensor
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not learned, e.g. a running mean.
+
+    Parameters
+    ----------
+    data : array of numbers, or Tensor on a CPU
+        It lies on the default device afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinynet import nn
+    >>> class Centered(nn.Module):
+    ...     def __init__(self):
+    ...         self.mean = nn.Buffer(np.zeros(3, np.float32))
+    >>> list(Centered().state_dict()), Centered().parameters()
+    (['mean'], [])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Array | Tensor) -> None:
+        where = device()
+        data = data.data if isinstance(data, Tensor) else data
+        super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
+        if not is_writable(self.data):
+            self.data = self.data.copy()
+
+
+class Parameter(Buffer):
+    """A tensor that an optimizer changes: it requires a gradient.
+
+    Parameters
+    ----------
+    data : array of numbers, or Tensor on a CPU
+        It lies on the default device afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinynet import nn
+    >>> nn.Parameter(np.ones(2, np.float32)).requires_grad
+    True
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Array | Tensor) -> None:
+        super().__init__(data)
+        self.requires_grad = True
+
+
+class ParameterList(list[Parameter]):
+    """A list of parameters; PyTorch returns an iterator, so `next` says what to write."""
+
+    def __next__(self) -> Parameter:
+        raise TypeError(
+            "parameters() is a list here: write model.parameters()[0], or model.device for the "
+            "device."
+        )

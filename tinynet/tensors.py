@@ -30,6 +30,16 @@ from tinynet.functions.reduce import Axis
 from tinynet.functions.transfer import Cast, Clone, Transfer
 
 
+class _Size(int):
+    """The number of elements. PyTorch's ``x.size(0)`` calls it; the error says what to type."""
+
+    def __call__(self, *axes: int) -> Never:
+        raise TypeError(
+            "size: x.size is the number of elements, as in NumPy. The shape is x.shape, the length "
+            "of its first axis x.shape[0]."
+        )
+
+
 class Tensor(Variable):
     """An array on a device that remembers how it was computed.
 
@@ -82,7 +92,7 @@ class Tensor(Variable):
     @property
     def size(self) -> int:
         """The number of elements, as in NumPy; PyTorch's ``x.size(0)`` is ``x.shape[0]``."""
-        return cast("int", self.data.size)
+        return _Size(self.data.size)
 
     @property
     def T(self) -> Tensor:  # noqa: N802 -- NumPy's name
@@ -91,7 +101,7 @@ class Tensor(Variable):
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self.size
+        return cast("int", self.data.size)
 
     def __len__(self) -> int:
         return len(self.data)

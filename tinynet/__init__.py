@@ -24,9 +24,10 @@ if TYPE_CHECKING:
         weights,
     )
     from tinynet.core import random
-    from tinynet.core.autograd import Function, no_grad
+    from tinynet.core.autograd import Function
     from tinynet.core.backend import Device, default_device
     from tinynet.core.errors import CaptureError, DataError, DeviceError, GraphError, ShapeError
+    from tinynet.core.grad_mode import no_grad
     from tinynet.core.random import seed
     from tinynet.functions.shape import cat, concatenate, stack
     from tinynet.graph_capture import graph
@@ -74,7 +75,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
-    "no_grad": "core.autograd",
+    "no_grad": "core.grad_mode",
     "ones": "tensors",
     "ones_like": "tensors",
     "optim": "optim",

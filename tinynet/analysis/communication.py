@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynet import models, nn
 from tinynet.analysis.summary import table
-from tinynet.core.autograd import no_grad
+from tinynet.core.grad_mode import no_grad
 from tinynet.functions.transfer import Crossing
 from tinynet.kernels import use
 from tinynet.models.two_towers import LAYERS, TwoTowers

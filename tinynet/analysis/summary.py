@@ -13,9 +13,9 @@ import numpy as np
 
 import tinynet
 from tinynet import kernels, models, nn
-from tinynet.core.autograd import no_grad
 from tinynet.core.backend import device
 from tinynet.core.errors import DeviceError
+from tinynet.core.grad_mode import no_grad
 from tinynet.kernels.codegen import cache, team
 from tinynet.kernels.convolution import winograd
 from tinynet.kernels.cuda import on_cpu

@@ -13,17 +13,14 @@ out of scope frees its whole graph at once. Gradients of gradients are not compu
 
 from __future__ import annotations
 
-import contextvars
 import copy
-import functools
 import heapq
-import inspect
 import itertools
 import re
 import weakref
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, ClassVar, Never, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
@@ -39,64 +36,10 @@ from tinynet.core.backend import (
     scalar,
 )
 from tinynet.core.errors import DeviceError, GraphError, ShapeError, refuse_keywords
+from tinynet.core.grad_mode import no_grad_depth
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_no_grad_depth: contextvars.ContextVar[int] = contextvars.ContextVar("tinynet.no_grad", default=0)
 _serials = itertools.count(1)  # nodes, and changes in place, in the order in which they happen
 _last_change = 0  # the serial of the latest change
-
-
-class _NoGrad:
-    """Record no graph: less memory, and backward() has nothing to walk.
-
-    A block or a decorator, with or without parentheses.
-
-    >>> import tinynet as tn
-    >>> x = tn.tensor([3.0], requires_grad=True)
-    >>> with tn.no_grad():
-    ...     y = x * x
-    >>> y.requires_grad
-    False
-    >>> @tn.no_grad
-    ... def square(x):
-    ...     return x * x
-    >>> square(x).requires_grad
-    False
-    """
-
-    @overload
-    def __call__(self) -> _NoGrad: ...
-    @overload
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...
-    def __call__(self, function: Callable[P, R] | None = None) -> _NoGrad | Callable[P, R]:
-        """Return the block itself, or the function with the block around each call."""
-        if function is None:
-            return self
-        if not callable(function):
-            raise TypeError(f"no_grad: it decorates functions, not {type(function).__name__}.")
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-            raise TypeError(
-                f"no_grad: {function.__name__} runs after the call has returned. "
-                "Write the block inside of it: with tn.no_grad():"
-            )
-
-        @functools.wraps(function)
-        def without_graph(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self:
-                return function(*args, **kwargs)
-
-        return without_graph
-
-    def __enter__(self) -> None:
-        _no_grad_depth.set(_no_grad_depth.get() + 1)
-
-    def __exit__(self, *error: object) -> None:
-        _no_grad_depth.set(_no_grad_depth.get() - 1)
-
-
-no_grad = _NoGrad()
 
 
 class Variable:
@@ -304,7 +247,7 @@ class Function:
                 data = self.forward(*arrays)
         if type(data) is not np.ndarray:
             data = _array(data)
-        if wanted and not _no_grad_depth.get():
+        if wanted and not no_grad_depth.get():
             self.serial = next(_serials)
             return first.output_type(data, first.device, self, True)
         self.saved = None

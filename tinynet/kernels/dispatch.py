@@ -133,9 +133,7 @@ class Kernel(Generic[P, R]):
         array of a list counts.
         """
         first, *rest = _flat((x, *others))
-        if isinstance(
-            first, np.generic
-        ):  # a scalar, such as a sum: not on a GPU, and too small for a loop
+        if isinstance(first, np.generic):  # a scalar: not on a GPU, and too small for a loop
             return "reference"
         on_cpu = isinstance(first, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")

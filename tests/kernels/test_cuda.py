@@ -38,7 +38,7 @@ def test_a_kernel_is_launched_with_plain_numbers(pool):
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32 .*strides \(4, 16"),
+        (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32.*strides \(4, 16"),
         (lambda x, y, w: (x, y.astype(np.float64), w), "y must be a row-major array of float32"),
         (lambda x, y, w: (x, y, w.astype(np.int32)), "argmax must be a row-major array of uint8"),
         (lambda x, y, w: (x, y, 3), "argmax must be a row-major array of uint8. Got 3"),

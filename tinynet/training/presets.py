@@ -209,6 +209,7 @@ def find(name: str) -> Recipe:
 
     Examples
     --------
+    >>> from tinynet.training.presets import find
     >>> find("small-alexnet").epochs
     12
     """
@@ -228,6 +229,7 @@ def published_differences(recipe: Recipe) -> str:
     Examples
     --------
     >>> import dataclasses
+    >>> from tinynet.training.presets import find, published_differences
     >>> published_differences(dataclasses.replace(find("alexnet"), variant="pool-first"))
     ''
     >>> print(published_differences(dataclasses.replace(find("alexnet"), variant="torchvision")))

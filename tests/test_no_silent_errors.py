@@ -166,7 +166,8 @@ def test_steps_after_backward_are_fine():
 
 def test_running_values_that_move_leave_an_older_evaluation_as_it_was():
     norm, other = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
-    x = tn.tensor(np.random.default_rng(0).normal(3, 2, (4, 2, 3, 3)), requires_grad=True)
+    values = np.random.default_rng(0).normal(3, 2, (4, 2, 3, 3)).astype(np.float32)
+    x = tn.tensor(values, requires_grad=True)
     z = tn.tensor(x.data, requires_grad=True)
     y = norm.eval()(x)
     norm.train()(x)
@@ -174,6 +175,7 @@ def test_running_values_that_move_leave_an_older_evaluation_as_it_was():
     w = other.eval()(z)
     (w * w).sum().backward()
     assert np.array_equal(x.grad, z.grad)
+    assert np.array_equal(norm.weight.grad, other.weight.grad)
 
 
 # gradients have memory of their own

@@ -41,7 +41,8 @@ def test_an_op_object_may_be_applied_twice(op):
 
 
 def test_an_op_object_may_be_applied_to_its_own_output():
-    x, y = leaf(0.3), leaf(0.3)
+    x = leaf(0.3)
+    y = leaf(0.3)
     f = Tanh()
     f(f(x)).backward()
     F.tanh(F.tanh(y)).backward()
@@ -49,7 +50,8 @@ def test_an_op_object_may_be_applied_to_its_own_output():
 
 
 def test_an_op_object_may_be_kept_over_two_steps():
-    x, f = leaf(0.3), Tanh()
+    x = leaf(0.3)
+    f = Tanh()
     for _ in range(3):
         x.zero_grad()
         f(x).backward()
@@ -59,7 +61,8 @@ def test_an_op_object_may_be_kept_over_two_steps():
 
 
 def test_an_op_object_may_be_applied_without_a_graph_in_between():
-    x, expected = leaf(0.3), leaf(0.3)
+    x = leaf(0.3)
+    expected = leaf(0.3)
     f = Tanh()
     y = f(x)
     with tn.no_grad():
@@ -86,12 +89,35 @@ ONE = np.ones((1, 1), np.float32)
 def test_a_step_of_an_optimizer_before_backward_is_refused(make):
     model = two_layers()
     x = tn.tensor(ONE)
-    first, second = model(x).sum(), model(x).sum()
+    first = model(x).sum()
+    second = model(x).sum()
     optimizer = make(model.parameters(), lr=1.0)
     first.backward()
     optimizer.step()
     optimizer.zero_grad()
     with pytest.raises(tn.GraphError, match=r"linear was changed after.*step.*forward pass again"):
+        second.backward()
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.Conv2d(4, 2, 3),
+        lambda: nn.LocallyConnected2d(4, 2, (5, 5), 3),
+        lambda: nn.BatchNorm2d(4),
+        lambda: nn.Sequential(nn.Conv2d(4, 2, 3), nn.ReLU()),
+        lambda: nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()),
+    ],
+)
+def test_the_weights_of_every_layer_are_watched(layer):
+    model = layer()
+    x = tn.tensor(np.random.default_rng(0).random((2, 4, 5, 5), np.float32), requires_grad=True)
+    first = model(x).sum()
+    second = model(x).sum()
+    optimizer = tn.optim.SGD(model.parameters(), lr=1.0)
+    first.backward()
+    optimizer.step()
+    with pytest.raises(tn.GraphError, match="changed"):
         second.backward()
 
 
@@ -148,7 +174,8 @@ def test_loading_weights_leaves_the_gradients_of_the_old_ones():
 def test_what_no_op_has_saved_may_change():
     bias = tn.tensor([1.0], requires_grad=True)
     optimizer = tn.optim.SGD([bias], lr=1.0)
-    first, second = (bias + 1).sum(), (bias + 2).sum()
+    first = (bias + 1).sum()
+    second = (bias + 2).sum()
     first.backward()
     optimizer.step()
     second.backward()
@@ -165,7 +192,8 @@ def test_steps_after_backward_are_fine():
 
 
 def test_running_values_that_move_leave_an_older_evaluation_as_it_was():
-    norm, other = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    norm = nn.BatchNorm2d(2)
+    other = nn.BatchNorm2d(2)
     values = np.random.default_rng(0).normal(3, 2, (4, 2, 3, 3)).astype(np.float32)
     x = tn.tensor(values, requires_grad=True)
     z = tn.tensor(x.data, requires_grad=True)
@@ -193,7 +221,8 @@ def test_running_values_that_move_leave_an_older_evaluation_as_it_was():
     ],
 )
 def test_gradients_of_two_leaves_share_no_memory(join):
-    a, b = leaf(*range(6)), leaf(*range(6))
+    a = leaf(*range(6))
+    b = leaf(*range(6))
     h = join(a, b)
     (h * 1).sum().backward()
     before = b.grad.copy()
@@ -211,7 +240,8 @@ def test_a_function_of_ones_own_may_return_one_array_twice():
             g = gy * 2
             return g, g
 
-    a, b = leaf(1.0), leaf(2.0)
+    a = leaf(1.0)
+    b = leaf(2.0)
     Both()(a, b).backward()
     a.grad += 1
     assert (a.grad.tolist(), b.grad.tolist()) == ([3], [2])
@@ -437,7 +467,8 @@ def test_no_grad_refuses_what_runs_later():
 
 
 def test_no_grad_belongs_to_its_thread():
-    x, found = leaf(1.0), []
+    x = leaf(1.0)
+    found = []
     with tn.no_grad():
         thread = threading.Thread(target=lambda: found.append((x * 2).requires_grad))
         thread.start()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         testing,
         weights,
     )
+    from tinynet.analysis.summary import summary
     from tinynet.core import random
     from tinynet.core.autograd import Function
     from tinynet.core.backend import Device, default_device
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
     from tinynet.training.evaluation import evaluate, predict
     from tinynet.training.loop import State, fit
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
+    from tinynet.weights import load, save
 
 __version__ = "0.1.0"
 
-_HOME = {  # public name: the module that defines it; a name that is its own module is a package
+_HOME = {  # public name: the module of tinynet that defines it, or that it is
     "CaptureError": "core.errors",
     "DataError": "core.errors",
     "Device": "core.backend",
@@ -72,6 +74,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "get_num_threads": "kernels",
     "graph": "graph_capture",
     "kernels": "kernels",
+    "load": "weights",
     "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
@@ -84,11 +87,13 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "predict": "training.evaluation",
     "randn": "tensors",
     "random": "core.random",
+    "save": "weights",
     "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
     "stack": "functions.shape",
+    "summary": "analysis.summary",
     "tensor": "tensors",
     "testing": "testing",
     "weights": "weights",
@@ -119,6 +124,7 @@ __all__ = [
     "get_num_threads",
     "graph",
     "kernels",
+    "load",
     "load_checkpoint",
     "models",
     "nn",
@@ -131,11 +137,13 @@ __all__ = [
     "predict",
     "randn",
     "random",
+    "save",
     "save_checkpoint",
     "schedules",
     "seed",
     "set_num_threads",
     "stack",
+    "summary",
     "tensor",
     "testing",
     "weights",
@@ -149,7 +157,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet).")
     home = importlib.import_module(f"tinynet.{_HOME[name]}")
-    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    value = getattr(home, name, home)  # a name without a definition in its home is the module
     globals()[name] = value
     return value
 

@@ -1,7 +1,8 @@
-"""The judge of kernels: a function of arrays computes what its definition says, or else."""
+"""Kernel check: a function of arrays against the definition of a kernel."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference, scale_of, tolerance
 from tinynet.testing.subject import name_of
@@ -24,7 +26,10 @@ NEUTRAL: dict[str, Any] = {
     "nesterov": False,
     "rule": "paper",
 }
-"""What an argument means that a function does not have: a case that says otherwise is left out."""
+"""Values of arguments that a function may lack; cases with other values are skipped."""
+
+FIELDS = [field.name for field in dataclasses.fields(Geometry)]
+"""Arguments that a function may take in the place of `geometry`."""
 
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
@@ -37,20 +42,38 @@ def check_kernel(
     cases: Mapping[str, Arguments] | Iterable[Arguments] | None = None,
     dtypes: tuple[Any, ...] = (np.float32, np.float64),
 ) -> None:
-    """Raise unless `mine` does what `against` does, in every case, dtype and memory order.
+    """Raise unless `mine` computes the same as `against`, in every case, dtype and memory order.
 
     Parameters
     ----------
     mine : function of arrays
-        The arguments of `against`, in its order; those with a neutral value (groups=1, no padding,
-        ...) may be absent. Of several results the first ones may be returned.
+        It takes the arguments of `against`, in the same order; those with a neutral value
+        (groups=1, no padding, ...) may be absent. In the place of `geometry` it may take kernel,
+        stride, padding, dilation and groups, or some of them. Of several results it may return the
+        first ones.
     arguments
-        One case. None given: the cases below, or those that tinynet has for this kernel.
+        One case. Without arguments: `cases`, or tinynet's own cases for this kernel.
     against : kernel or function
         The definition. It is computed in float64.
     cases : {name: arguments} or list of arguments
     dtypes
-        The float types in which `mine` is asked.
+        Float types in which `mine` is called.
+
+    Raises
+    ------
+    AssertionError
+        A result is wrong, an input changed, or a call failed; the message names case and element.
+    ValueError
+        No case fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> def my_relu(x):
+    ...     return np.maximum(x, 0)
+    >>> x = np.random.default_rng(0).standard_normal((2, 3))
+    >>> tn.testing.check_kernel(my_relu, x, against=lambda x: x * (x > 0))
     """
     definition = getattr(against, "reference", against)
     trial = Trial(mine, definition)
@@ -96,7 +119,7 @@ def _copies(case: Arguments) -> Arguments:
 
 
 def _tuple(result: Any) -> Arguments:
-    """Return the results that are there: () for None, (y,) for y."""
+    """Return the results as a tuple: () for None, (y,) for y."""
     return () if result is None else result if isinstance(result, tuple) else (result,)
 
 
@@ -111,33 +134,50 @@ def other_orders(x: Array) -> dict[str, Array]:
 
 
 class Trial:
-    """One function on trial against its definition."""
+    """One function and its definition."""
 
     def __init__(self, mine: Function, definition: Function) -> None:
-        self.mine, self.definition = mine, definition
-        self.who = f"check_kernel: {name_of(mine)}"
+        self.mine = mine
+        self.definition = definition
+        self.name = f"check_kernel: {name_of(mine)}"
         self.names = list(inspect.signature(definition).parameters)
-        mine_takes = inspect.signature(mine).parameters.values()
         self.absent: list[str] = []
-        if not any(p.kind is p.VAR_POSITIONAL for p in mine_takes):
-            takes = [p.name for p in mine_takes]
-            short = len(takes) < len(self.names)
-            self.absent = [n for n in self.names if n not in takes] if short else []
+        self.spells_geometry = False
+        mine_takes = inspect.signature(mine).parameters.values()
+        if any(p.kind is p.VAR_POSITIONAL for p in mine_takes):
+            return
+        takes = [p.name for p in mine_takes]
+        self.spells_geometry = "geometry" not in takes and not set(takes).isdisjoint(FIELDS)
+        names = list(self.values([None] * len(self.names)))
+        if len(takes) < len(names):
+            self.absent = [n for n in names if n not in takes]
+
+    def values(self, case: Iterable[Any]) -> dict[str, Any]:
+        """Return the arguments of `mine` by name, those that it does not take included."""
+        values: dict[str, Any] = {}
+        for name, value in zip(self.names, case, strict=False):
+            if name == "geometry" and self.spells_geometry:
+                values.update((field, getattr(value, field, None)) for field in FIELDS)
+            else:
+                values[name] = value
+        return values
 
     def accepts(self, case: Arguments) -> bool:
-        """Return whether what `mine` does not take is neutral in this case, or not given at all."""
-        values = dict(zip(self.names, case, strict=False))
+        """Return whether the arguments that `mine` lacks are neutral in this case, or absent."""
+        values = self.values(case)
         asked = [n for n in self.absent if n in values]
+        if "weight" in values:  # the shape of the filters implies the kernel size
+            asked = [n for n in asked if n != "kernel"]
         return all(n in NEUTRAL and _equal(NEUTRAL[n], values[n]) for n in asked)
 
     def call(self, case: Arguments) -> Arguments:
-        """Return the results of `mine` as a tuple; what it changes in place is in `case`."""
-        kept = [x for n, x in zip(self.names, case, strict=False) if n not in self.absent]
+        """Return the results of `mine` as a tuple; arrays in `case` may change in place."""
+        kept = [x for n, x in self.values(case).items() if n not in self.absent]
         return _tuple(self.mine(*kept))
 
     def run(self, name: str, case: Arguments, dtype: Any) -> None:
-        """Judge one case: values, inputs left alone, repeatable, every memory order."""
-        self.at = f'{self.who}, case "{name}" in {np.dtype(dtype).name}'
+        """Check one case: values, unchanged inputs, repeatability, every memory order."""
+        self.at = f'{self.name}, case "{name}" in {np.dtype(dtype).name}'
         self.facts = ", ".join(
             f"{n} {x.shape}" if isinstance(x, np.ndarray) else f"{n}={x}"
             for n, x in zip(self.names, case, strict=False)
@@ -160,7 +200,7 @@ class Trial:
         self.reordered(case, wanted, types, written)
 
     def compare(self, results: Arguments, wanted: Arguments, types: list[Any], case: Any) -> None:
-        """Hold every result against the definition's."""
+        """Compare every result with that of the definition."""
         if len(results) > len(wanted) or (wanted and not results):
             raise AssertionError(
                 f"{self.at}: it returned {len(results)} results, expected {len(wanted)}."
@@ -176,7 +216,7 @@ class Trial:
                 )
 
     def same(self, got: Array, expected: Array, what: str, case: Arguments) -> None:
-        """Hold one array against what it should be."""
+        """Raise unless an array is the expected one."""
         allowed = 0.0
         if expected.dtype.kind == "f":
             terms = max((x.size for x in case if isinstance(x, np.ndarray)), default=1)
@@ -187,7 +227,7 @@ class Trial:
             raise AssertionError(f"{self.at}: {what}: {text}\n  Arguments: {self.facts}.")
 
     def again(self, case: Arguments, results: Arguments, written: list[int]) -> None:
-        """Ask once more, with inputs that cannot be written."""
+        """Call once more, with read-only inputs."""
         given = _copies(case)
         for i, x in enumerate(given):
             if isinstance(x, np.ndarray) and i not in written:
@@ -205,7 +245,7 @@ class Trial:
     def reordered(
         self, case: Arguments, wanted: Arguments, types: list[Any], written: list[int]
     ) -> None:
-        """Ask again with the same numbers in other memory orders."""
+        """Call again with the same numbers in other memory orders."""
         where = self.at
         for order in other_orders(np.zeros((1, 1))):
             given = tuple(
@@ -221,13 +261,13 @@ class Trial:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Return whether an argument is what it was, bit for bit."""
+    """Return whether two arguments are equal, arrays bit for bit."""
     if isinstance(a, np.ndarray):
         return a.tobytes() == b.tobytes()
     return a is b or (not isinstance(b, np.ndarray) and bool(a == b))
 
 
 def _leave_nan_behind(shapes: list[tuple[int, ...]], dtype: Any) -> None:
-    """Free memory full of NaN, of the size of the results: the next np.empty may get it."""
+    """Free memory full of NaN, in the size of the results, which the next np.empty may get."""
     held = [np.full(shape, np.nan, dtype) for shape in shapes for _ in range(4)]
     held.clear()

@@ -248,7 +248,9 @@ class Function:
         first = inputs[0]
         wanted = False
         for x in inputs:
-            if not isinstance(x, Variable) or x.device != first.device:
+            if not isinstance(x, Variable) or (
+                x.device is not first.device and x.device != first.device
+            ):
                 return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()

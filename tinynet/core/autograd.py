@@ -215,7 +215,21 @@ class Function:
 
     Subclasses write ``forward(*arrays)``, which returns an array, and ``backward(gy)``, which
     returns a gradient, or a tuple of them: one per input, None where there is none. What backward
-    needs, forward puts in ``saved``.
+    needs, forward puts in ``saved``, an array or a tuple of arrays and other values. An object that
+    is applied again makes a node of its own, with attributes of the same values.
+
+    >>> import tinynet as tn
+    >>> class Square(tn.Function):
+    ...     def forward(self, x):
+    ...         self.saved = x
+    ...         return x * x
+    ...
+    ...     def backward(self, gy):
+    ...         return 2 * self.saved * gy
+    >>> x = tn.tensor([3.0], requires_grad=True)
+    >>> Square()(x).backward()
+    >>> x.grad
+    array([6.], dtype=float32)
     """
 
     forward: Callable[..., Array]
@@ -234,7 +248,9 @@ class Function:
         first = inputs[0]
         wanted = False
         for x in inputs:
-            if not isinstance(x, Variable) or x.device != first.device:
+            if not isinstance(x, Variable) or (
+                x.device is not first.device and x.device != first.device
+            ):
                 return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()

@@ -145,10 +145,11 @@ class Optimizer:
             self._lr = self.schedule.rate(self.steps, self.schedule.total_steps)
         self._rate_is_set = False
         self.steps += 1
-        for i in without_gradient:
-            self.skipped[i] += 1
+        idle = set(without_gradient)
         for i, p in enumerate(self._parameters()):
-            if i not in without_gradient:
+            if i in idle:
+                self.skipped[i] += 1
+            else:
                 p.mark_changed()
 
     def constants(self) -> dict[str, Any]:

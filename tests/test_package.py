@@ -162,6 +162,11 @@ def test_the_promised_names_are_public(home):
 
 
 SIGNATURES = {
+    tn.data.DataLoader: "(dataset, batch_size, *, shuffle=False, transform=None, seed=0, "
+    "drop_last=False)",
+    tn.fit: "(model, optimizer, train, test=None, *, epochs, validation=None, state=None, "
+    "every_step=False, ranks=None)",
+    tn.evaluate: "(model, images, *, transform='training')",
     F.conv2d: "(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)",
     F.max_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False)",
     F.avg_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False, "

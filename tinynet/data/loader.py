@@ -7,6 +7,7 @@ There is no iterator to save: a run that stopped after batch 70 of epoch 3 asks 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -208,6 +209,15 @@ class DataLoader:
         if len(self.transform):
             settings.append(f"transform={self.transform!r}")
         return f"<DataLoader of {self.steps:,} batches: {self.dataset!r}, {', '.join(settings)}>"
+
+
+def _promised(signature: inspect.Signature) -> inspect.Signature:
+    """Return the signature without `unknown`, which is there only to be refused in a sentence."""
+    kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return signature.replace(parameters=kept)
+
+
+DataLoader.__signature__ = _promised(inspect.signature(DataLoader))  # type: ignore[attr-defined]
 
 
 def batches(dataset: Labeled | tuple[Array, Array], batch_size: int, **settings: Any) -> DataLoader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from tinynet.core.backend import Array, current, to_numpy
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.tensors import Tensor, tensor
+from tinynet.training.device_loader import on_device
 from tinynet.training.metrics import RunningMetrics, batch_sums
 from tinynet.training.steps import device_of, on
 
 BATCH = 250  # images at a time; a larger batch is no faster and takes more memory
-UNKNOWN: Any = object()
-"""Stands for a transform that the caller did not name."""
+AsTrained = Callable[..., Any] | Literal["training"] | None
+"""A transform; "training": the one of the model's training by `tn.fit`, without what is random."""
 
 
 class Evaluation(NamedTuple):
@@ -32,9 +33,7 @@ class Evaluation(NamedTuple):
         return f"loss {self.loss:.4f}  accuracy {100 * self.accuracy:.2f} %"
 
 
-def evaluate(
-    model: Module, images: Any, *, transform: Callable[..., Any] | None = UNKNOWN
-) -> Evaluation:
+def evaluate(model: Module, images: Any, *, transform: AsTrained = "training") -> Evaluation:
     """Measure a model; dropout is off, and nothing is learned.
 
     Parameters
@@ -43,7 +42,7 @@ def evaluate(
     images : DataLoader or data set
         A DataLoader is used as it is. A data set of bytes is prepared as in the model's training
         by `tn.fit`, without what is random.
-    transform : optional
+    transform : Transform, "training" or None
         What prepares the images of a data set; None takes them as they are.
 
     Returns
@@ -67,7 +66,7 @@ def predict(
     model: Module,
     images: Array | Tensor,
     *,
-    transform: Callable[..., Any] | None = UNKNOWN,
+    transform: AsTrained = "training",
     batch_size: int = BATCH,
 ) -> Array:
     """Return the probability of each class for each image.
@@ -78,7 +77,7 @@ def predict(
     ----------
     images : (N, C, H, W)
         Bytes are prepared as in the model's training by `tn.fit`; floats are taken as they are.
-    transform : optional
+    transform : Transform, "training" or None
         What prepares the images instead; None takes them as they are.
     batch_size : int
         Images at a time.
@@ -118,24 +117,25 @@ def evaluation_loader(
     model: Module,
     images: Any,
     purpose: str,
-    transform: Callable[..., Any] | None = UNKNOWN,
+    transform: AsTrained = "training",
     batch_size: int = BATCH,
 ) -> Any:
     """Return a loader that reads the images in their order: a data set is wrapped in one."""
+    where = device_of(model)
     if hasattr(images, "batches") and hasattr(images, "steps"):
-        return images
+        return on_device(images, where)
     loader = data.DataLoader(images, batch_size)
-    if transform is UNKNOWN:
+    if transform == "training":
         if loader.dataset.images.dtype != np.uint8:
             return loader
-        transform = vars(model).get("_preprocessing", UNKNOWN)
-    if transform is UNKNOWN:
+        transform = vars(model).get("_preprocessing", "training")
+    if transform == "training":
         raise ValueError(
             f"{purpose}: the images are bytes (0 to 255), and nothing says how they were prepared "
             "in training. Give a DataLoader with the same data.Normalize, or transform=; "
             "transform=None takes the bytes as they are."
         )
-    return data.DataLoader(images, batch_size, transform=transform)
+    return on_device(data.DataLoader(images, batch_size, transform=transform), where)
 
 
 def run_epoch(

@@ -24,6 +24,7 @@ from tinynet.core.backend import Array
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.training.device_loader import on_device
 from tinynet.training.evaluation import evaluation_loader, remember_preprocessing, run_epoch
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, device_of, train_step
@@ -135,7 +136,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: Literal[False] = False,
-    ranks: Ranks = ALONE,
+    ranks: Ranks | None = None,
 ) -> Iterator[Epoch]: ...
 
 
@@ -150,7 +151,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: Literal[True],
-    ranks: Ranks = ALONE,
+    ranks: Ranks | None = None,
 ) -> Iterator[Step | Epoch]: ...
 
 
@@ -164,7 +165,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: bool = False,
-    ranks: Ranks = ALONE,
+    ranks: Ranks | None = None,
 ) -> Iterator[Step | Epoch]:
     """Train a model; yield an `Epoch` after each epoch.
 
@@ -191,7 +192,7 @@ def fit(
         new ``fit(..., state=state)`` continues at the next step. `save_checkpoint` stores it.
     every_step : bool
         Yield a `Step` after each batch too.
-    ranks : process group
+    ranks : ProcessGroup, optional
         Processes that share every batch; the loaders yield this rank's part.
 
     Raises
@@ -215,13 +216,14 @@ def fit(
     """
     _check_run(model, optimizer, train, epochs)
     remember_preprocessing(model, train)
+    train = on_device(train, device_of(model))
     held_out = {
         phase: evaluation_loader(model, images, phase)
         for phase, images in (("validation", validation), ("test", test))
         if images is not None
     }
     state = State() if state is None else state
-    events = _events(model, optimizer, train, held_out, epochs, state, ranks)
+    events = _events(model, optimizer, train, held_out, epochs, state, ranks or ALONE)
     return events if every_step else (event for event in events if isinstance(event, Epoch))
 
 

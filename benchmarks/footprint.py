@@ -12,10 +12,10 @@ import sys
 
 import numpy as np
 
-import tinynet as tn
 from benchmarks import workloads
 from tinynet import nn, optim
 from tinynet.analysis import memory, memory_trace
+from tinynet.kernels.codegen import native
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import train_step
 
@@ -28,13 +28,13 @@ def momentum_sgd(model: nn.Module) -> optim.Optimizer:
     return optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
 
-def foretold(net: str, batch: int) -> dict[str, int]:
+def estimated(net: str, batch: int) -> dict[str, int]:
     """Return the estimated peak memory in bytes, of the arrays and of the process."""
     with nn.init.skip_init():
         model = workloads.ours(net)
-    book = memory.of_training(model, workloads.shape(net)[1:], momentum_sgd)
+    book = memory.estimate(model, workloads.shape(net)[1:], momentum_sgd)
     arrays = book.peak(batch)[0]
-    return {"arrays": arrays, "process": arrays + memory.process(book)}
+    return {"arrays": arrays, "process": arrays + memory.process_overhead(book)}
 
 
 def measured(net: str, batch: int) -> dict[str, int]:
@@ -50,18 +50,18 @@ def measured(net: str, batch: int) -> dict[str, int]:
 
     for _ in range(STEPS):
         step()
-    process = memory.highest_resident()  # before tracing, which needs memory itself
+    process = memory.peak_resident()  # before tracing, which needs memory itself
     optimizer.zero_grad()
-    standing = 2 * sum(p.data.nbytes for p in model.parameters())
-    with memory_trace.watching() as moments:
+    persistent = 2 * sum(p.data.nbytes for p in model.parameters())
+    with memory_trace.traced() as ops:
         step()
-    return {"arrays": standing + max(moment.highest for moment in moments), "process": process}
+    return {"arrays": persistent + max(op.peak for op in ops), "process": process}
 
 
 def compare(net: str, batch: int) -> dict[str, dict[str, int]]:
     """Return the estimate and the measurement, each from a process of its own."""
     found = {}
-    for what in (foretold, measured):
+    for what in (estimated, measured):
         command = [sys.executable, "-m", "benchmarks.footprint", what.__name__, net, str(batch)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[what.__name__] = json.loads(done.stdout)
@@ -71,16 +71,16 @@ def compare(net: str, batch: int) -> dict[str, dict[str, int]]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["table", "foretold", "measured"])
+    parser.add_argument("what", nargs="?", choices=["table", "estimated", "measured"])
     parser.add_argument("net", nargs="?", choices=list("SAL"))
     parser.add_argument("batch", nargs="?", type=int)
     options = parser.parse_args()
     out = sys.stdout
     if options.net:
-        what = {"foretold": foretold, "measured": measured}[options.what]
+        what = {"estimated": estimated, "measured": measured}[options.what]
         out.write(json.dumps(what(options.net, options.batch)))
         return
-    tn.kernels._native.warm()  # a process that compiles takes more memory than one that trains
+    native.warm()  # a process that compiles takes more memory than one that trains
     out.write("| net | batch | arrays, MiB | estimated | process, MiB | estimated |\n")
     out.write("|---|---|---|---|---|---|\n")
     for net, batch in workloads.BATCH.items():
@@ -88,7 +88,7 @@ def main() -> None:
         cells = [
             f"{both[what][which] / MIB:.0f}"
             for which in ("arrays", "process")
-            for what in ("measured", "foretold")
+            for what in ("measured", "estimated")
         ]
         out.write(f"| {net} | {batch} | {' | '.join(cells)} |\n")
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu_launches import COUNTED
-from tinynet.analysis.summary import table
 from tinynet.core import backend
 from tinynet.core.errors import DeviceError
+from tinynet.core.table import table
 
 ROOT = Path(__file__).parent.parent
 SECTIONS = {"tests": 110, "small": 70, "alexnet": 125, "kernels": 50, "training": 115}  # seconds

@@ -19,7 +19,7 @@ import tinynet as tn
 from benchmarks import workloads
 from benchmarks.step import compare
 from tinynet import models
-from tinynet.analysis.summary import table
+from tinynet.core.table import table
 from tinynet.kernels import get_num_threads
 from tinynet.optim import SGD
 from tinynet.training.metrics import RunningMetrics

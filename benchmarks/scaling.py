@@ -27,8 +27,8 @@ import tinynet as tn
 from benchmarks import workloads
 from tinynet import models
 from tinynet.analysis import communication
-from tinynet.analysis.summary import table
 from tinynet.core import backend
+from tinynet.core.table import table
 from tinynet.distributed.data_parallel import share
 from tinynet.distributed.process_group import Ranks, join
 from tinynet.models.two_towers import TwoTowers

@@ -19,7 +19,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
-from tinynet.plot import figures
+from tinynet.plot.filters import mosaic
 from tinynet.training import presets
 
 # %% [markdown] lang="en"
@@ -257,7 +257,7 @@ for row, column in np.ndindex(table.shape):
 axes[1].set_xticks(range(10), test.classes, rotation=90, fontsize=9)
 axes[1].set_yticks(range(10), test.classes, fontsize=9)
 axes[1].set(xlabel="predicted class", ylabel="true class")
-axes[2].imshow(figures.mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
+axes[2].imshow(mosaic(chosen["weights"]["0.weight"]), interpolation="nearest")
 axes[2].set_axis_off()
 axes[2].set_title("filters of the first layer", fontsize=10)
 off = table - np.diag(np.diag(table))

@@ -19,7 +19,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
-from tinynet.plot import figures
+from tinynet.plot.filters import mosaic
 
 # %% [markdown] lang="en"
 # The paper looks inside its net twice. Its Figure 3 shows the filters of the first layer. Its
@@ -100,7 +100,7 @@ for ax, weight, title in (
     (left[0], before, "filters before training"),
     (left[1], after, f"after: changed by {moved.min():.0%} to {moved.max():.0%}"),
 ):
-    ax.imshow(figures.mosaic(weight), interpolation="nearest")
+    ax.imshow(mosaic(weight), interpolation="nearest")
     ax.set_title(title, fontsize=10)
 left[2].imshow(test.images[choice].transpose(1, 2, 0))
 left[2].set_title(test.classes[4], fontsize=10)
@@ -384,10 +384,10 @@ print(f"pixels:       {100 * share_alike(pixels, x[:40].reshape(40, -1)):.0f} %"
 show(nn.observe)
 
 # %% [markdown] lang="en"
-# And `plot.mosaic` drew the filters; `tinynet train` saves the same figure in every run folder.
+# And `plot.filters.mosaic` drew the filters; `tinynet train` saves the same figure in every run folder.
 
 # %%
-show(figures.mosaic)
+show(mosaic)
 
 # %% [markdown] lang="en"
 # ## Faster

@@ -410,7 +410,7 @@ def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinyne
     (finished.folder / "last.safetensors").write_bytes(b"")
     said = tinynet_says("eval", finished.folder)
     assert said.code == 0
-    assert "Going on from the one before it" in said.err
+    assert "Using the checkpoint before it" in said.err
 
 
 def test_classes_in_another_order_are_other_classes_and_of_many_a_few_are_named():
@@ -429,7 +429,7 @@ def test_the_summary_of_alexnet_has_the_papers_totals(tinynet_says):
     said = tinynet_says("summary", "alexnet")
     total = said.out.splitlines()[-1].split()
     assert total[:3] == ["total", "60,965,224", "724,406,816"]
-    assert re.search(r"features\.0 +Conv2d +96x55x55 +34,944 +105,415,200", said.out)
+    assert re.search(r"features\.0 +Conv2d +\(1, 96, 55, 55\) +34,944 +105,415,200", said.out)
 
 
 @pytest.mark.parametrize(
@@ -513,7 +513,7 @@ def test_info_names_versions_threads_and_kernels(tinynet_says):
 
 
 def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
-    monkeypatch.setattr("tinynet.analysis.summary.has_numba", lambda: False)
+    monkeypatch.setattr("tinynet.analysis.environment.has_numba", lambda: False)
     monkeypatch.setattr("tinynet.cli.inspect.has_numba", lambda: False)
     assert re.search(
         r"^kernels +reference(, cuda_on_cpu)?$", tinynet_says("info").out, re.MULTILINE
@@ -573,7 +573,7 @@ def test_data_verify_reads_the_built_in_set(tinynet_says):
         (["summary", "demo", "--variant", "paper"], 1, "'demo' has none"),
         (["summary", "--diff", "paper", "no-such"], 1, "Known: paper"),
         (["summary"], 2, "name one MODEL"),
-        (["summary", "demo", "--traffic"], 1, "demo lives on one device"),
+        (["summary", "demo", "--traffic"], 1, "demo runs on one device"),
         (["summary", "demo", "--batch", "128"], 2, "--batch-size belongs to --memory"),
         (
             ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],

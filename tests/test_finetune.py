@@ -172,7 +172,7 @@ def earlier(tmp_path):
     path = tmp_path / "earlier.npz"
     tn.seed(5)
     net = Net(classes=7)
-    tn.weights.save(path, tn.weights.Weights(net.state_dict()))
+    tn.weights.save(tn.weights.Weights(net.state_dict()), path)
     return SimpleNamespace(path=path, arrays=net.state_dict())
 
 
@@ -183,7 +183,7 @@ def test_a_run_begins_with_the_weights_of_a_file_and_says_what_is_new(
     said = tinynet_says("train", *given, "--out", tmp_path / "run")
     assert said.code == 0
     assert f"The weights are those of {earlier.path}" in said.out
-    assert "classifier.1 does not fit the classes here and is drawn afresh" in said.out
+    assert "classifier.1 does not fit the number of classes; it keeps its own values" in said.out
     assert "are frozen (features)" in said.out
     found = checkpoint.load(tmp_path / "run" / "last.safetensors").model
     for name, array in earlier.arrays.items():
@@ -199,7 +199,7 @@ def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
     given = ("--model", "another", "--init-from", earlier.path, "--max-minutes", 0, "--batch", 20)
     said = tinynet_says("train", *given, "--freeze", "features", "--out", tmp_path / "run")
     assert said.code == 0
-    assert "classifier.1 does not fit the classes here" in said.out
+    assert "classifier.1 does not fit the number of classes" in said.out
     config = json.loads((tmp_path / "run" / "config.json").read_text())["recipe"]
     assert (config["model"], config["variant"]) == ("another", None)
 

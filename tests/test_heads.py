@@ -207,13 +207,13 @@ def few(whole):
     return part
 
 
-def test_the_ledger_counts_what_the_heads_keep():
+def test_the_memory_estimate_counts_what_the_heads_save():
     def update(net):
         return SGD(net.parameters(), lr=0.1)
 
     net = small()
-    with_heads = memory.of_training(net, (3, 14, 14), update)
-    without = memory.of_training(nn.Sequential(net.lower, net.upper), (3, 14, 14), update)
+    with_heads = memory.estimate(net, (3, 14, 14), update)
+    without = memory.estimate(nn.Sequential(net.lower, net.upper), (3, 14, 14), update)
     more = sum(with_heads.activations(8).values()) - sum(without.activations(8).values())
     assert more >= 8 * 4 * (2 * 4 * 4 + 4)  # the head's maps and hidden units, in float32
 

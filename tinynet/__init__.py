@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         testing,
         weights,
     )
+    from tinynet.analysis.summary import summary
     from tinynet.core import random
     from tinynet.core.autograd import Function, no_grad
     from tinynet.core.backend import Device, default_device
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     from tinynet.training.evaluation import evaluate, predict
     from tinynet.training.loop import State, fit
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
+    from tinynet.weights import load, save
 
 __version__ = "0.1.0"
 
-_HOME = {  # public name: the module that defines it; a name that is its own module is a package
+_HOME = {  # public name: the module of tinynet that defines it, or that it is
     "DataError": "core.errors",
     "Device": "core.backend",
     "DeviceError": "core.errors",
@@ -55,6 +57,7 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "get_num_threads": "kernels",
     "graph": "graph_capture",
     "kernels": "kernels",
+    "load": "weights",
     "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
@@ -62,13 +65,15 @@ _HOME = {  # public name: the module that defines it; a name that is its own mod
     "ones": "tensors",
     "optim": "optim",
     "plot": "plot",
-    "predict": "training.evaluation",
     "precision": "kernels",
+    "predict": "training.evaluation",
     "random": "core.random",
+    "save": "weights",
     "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
+    "summary": "analysis.summary",
     "tensor": "tensors",
     "testing": "testing",
     "weights": "weights",
@@ -93,6 +98,7 @@ __all__ = [
     "get_num_threads",
     "graph",
     "kernels",
+    "load",
     "load_checkpoint",
     "models",
     "nn",
@@ -103,10 +109,12 @@ __all__ = [
     "precision",
     "predict",
     "random",
+    "save",
     "save_checkpoint",
     "schedules",
     "seed",
     "set_num_threads",
+    "summary",
     "tensor",
     "testing",
     "weights",
@@ -119,7 +127,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet).")
     home = importlib.import_module(f"tinynet.{_HOME[name]}")
-    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    value = getattr(home, name, home)  # a name without a definition in its home is the module
     globals()[name] = value
     return value
 

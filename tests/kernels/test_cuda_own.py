@@ -159,7 +159,7 @@ def test_a_race_is_told_from_the_sanitizers_report(monkeypatch):
 def test_a_kernel_that_dies_is_no_race(monkeypatch):
     answer = races.subprocess.CompletedProcess([], 1, "", "Traceback\nRuntimeError: a barrier")
     monkeypatch.setattr(races, "_watch", lambda command: answer)
-    with pytest.raises(RuntimeError, match="loses did not come to its end: RuntimeError: a barr"):
+    with pytest.raises(RuntimeError, match="loses did not finish: RuntimeError: a barr"):
         check_races(cuda_kernel(LOSES), 1, 64, np.zeros(64, np.int32), np.zeros(3, np.int32))
 
 

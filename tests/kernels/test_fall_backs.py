@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.analysis import summary
+from tinynet.analysis import environment
 from tinynet.kernels.dispatch import Kernel, has_numba, unless
 from tinynet.testing.cases import cases_for
 
@@ -196,7 +196,7 @@ def test_no_fall_back_is_hidden_in_a_fast_version(room):
 
 
 def test_the_table_states_every_reason():
-    table = summary.kernel_table()
+    table = environment.kernel_table()
     for name, why in STATED:
         assert name in table
         assert why in table

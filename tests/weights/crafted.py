@@ -7,8 +7,14 @@ import zipfile
 
 import numpy as np
 
-STORAGE = {"f4": "FloatStorage", "f8": "DoubleStorage", "f2": "HalfStorage", "i8": "LongStorage",
-           "u1": "ByteStorage", "bf16": "BFloat16Storage"}  # fmt: skip
+STORAGE = {
+    "f4": "FloatStorage",
+    "f8": "DoubleStorage",
+    "f2": "HalfStorage",
+    "i8": "LongStorage",
+    "u1": "ByteStorage",
+    "bf16": "BFloat16Storage",
+}
 
 
 def text(word):
@@ -32,13 +38,25 @@ def tensor(key, elements, size, stride=None, offset=0, dtype="f4", view=b""):
     if stride is None:
         stride = [int(np.prod(size[i + 1 :])) for i in range(len(size))]
     storage = (
-        b"(" + text("storage") + b"ctorch\n" + STORAGE[dtype].encode() + b"\n" + text(key)
-        + text("cpu") + number(elements) + view + b"tQ"
-    )  # fmt: skip
+        b"("
+        + text("storage")
+        + b"ctorch\n"
+        + STORAGE[dtype].encode()
+        + b"\n"
+        + text(key)
+        + text("cpu")
+        + number(elements)
+        + view
+        + b"tQ"
+    )
     return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(offset) + numbers(size)
-        + numbers(stride) + b"\x89ccollections\nOrderedDict\n)RtR"
-    )  # fmt: skip
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + number(offset)
+        + numbers(size)
+        + numbers(stride)
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )
 
 
 def dictionary(items):
@@ -124,7 +142,8 @@ class Runs:
     """Pickled, it calls what it is given."""
 
     def __init__(self, call, *arguments):
-        self.call, self.arguments = call, arguments
+        self.call = call
+        self.arguments = arguments
 
     def __reduce__(self):
         return self.call, self.arguments

@@ -41,7 +41,7 @@ def demo(tmp_path):
 
 def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
     path = tmp_path / "a.safetensors"
-    weights.save(path, Weights({"w": np.array([[1, 3]], np.float32)}, {"author": "me"}))
+    weights.save(Weights({"w": np.array([[1, 3]], np.float32)}, {"author": "me"}), path)
     said = tinynet_says("show", path)
     assert said.code == 0
     assert said.out.splitlines()[0] == f"{path}: safetensors, 1 arrays, 2 numbers, 0.0 MiB"
@@ -59,7 +59,7 @@ def test_the_spread_of_a_long_array_is_found_in_pieces(monkeypatch, rng, dtype):
 
 def test_a_file_cannot_ask_for_any_number_of_classes(tinynet_says, tmp_path):
     path = tmp_path / "a.safetensors"
-    weights.save(path, Weights({"8.bias": np.zeros(100_001, np.uint8)}, {}))
+    weights.save(Weights({"8.bias": np.zeros(100_001, np.uint8)}, {}), path)
     said = tinynet_says("show", path, "--model", "demo")
     assert said.code == 1
     assert said.err.count("\n") == 1
@@ -69,15 +69,16 @@ def test_a_file_cannot_ask_for_any_number_of_classes(tinynet_says, tmp_path):
 def test_conventions_that_are_none_are_said_of_the_file(tinynet_says, tmp_path):
     path = tmp_path / "a.safetensors"
     bad = {weights.conventions.KEY: "7"}
-    weights.save(path, Weights({"w": np.zeros(2, np.float32)}, bad))
+    weights.save(Weights({"w": np.zeros(2, np.float32)}, bad), path)
     said = tinynet_says("convert", path, tmp_path / "b.npz")
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert f"{path}: " in said.err
 
 
 def test_show_says_where_it_cut_what_a_file_says(tinynet_says, tmp_path):
-    path, said = tmp_path / "a.safetensors", {"long": 101 * "x", "short": 100 * "y"}
-    weights.save(path, Weights({"w": np.ones(2, np.float32)}, said))
+    path = tmp_path / "a.safetensors"
+    said = {"long": 101 * "x", "short": 100 * "y"}
+    weights.save(Weights({"w": np.ones(2, np.float32)}, said), path)
     assert tinynet_says("show", path).out.splitlines()[-2:] == [
         f"long: {100 * 'x'} ...",
         f"short: {100 * 'y'}",
@@ -108,7 +109,7 @@ def test_convert_writes_the_names_and_conventions_of_the_model(tinynet_says, dem
 def test_convert_applies_what_the_file_does_not_say(tinynet_says, demo):
     out = demo.path.with_suffix(".npz")
     said = tinynet_says("convert", demo.path, out, "--model", "demo", "--channels", "BGR")
-    assert "0.weight saw blue" in said.out
+    assert "0.weight were reordered from BGR to RGB" in said.out
     np.testing.assert_array_equal(
         weights.read(out).arrays["0.weight"], demo.arrays["0.weight"][:, ::-1]
     )

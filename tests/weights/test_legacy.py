@@ -19,8 +19,12 @@ from weights import crafted
 
 # torch.save(OrderedDict(weight=w, turned=w.t(), ...), FILE, _use_new_zipfile_serialization=False)
 FILE = Path(__file__).parents[1] / "files" / "legacy.pth"
-WEIGHT, BIAS, WHOLE = crafted.WEIGHT, crafted.BIAS, crafted.WHOLE
-good, with_a_view, of_2017 = crafted.legacy, crafted.legacy_with_a_view, crafted.legacy_of_2017
+WEIGHT = crafted.WEIGHT
+BIAS = crafted.BIAS
+WHOLE = crafted.WHOLE
+good = crafted.legacy
+with_a_view = crafted.legacy_with_a_view
+of_2017 = crafted.legacy_of_2017
 
 
 def write(folder, data):
@@ -104,7 +108,8 @@ def test_what_would_run_is_refused_by_name_wherever_it_stands(tmp_path, place, p
 
 @pytest.mark.parametrize("place", ["magic", "format", "machine", "keys"])
 def test_tensors_stand_among_the_weights_alone(tmp_path, place):
-    data, tensor = good(**{place: "HERE"}), crafted.tensor("0", 6, (2, 3))
+    data = good(**{place: "HERE"})
+    tensor = crafted.tensor("0", 6, (2, 3))
     assert "a tensor in a place" in refusal(tmp_path, data.replace(crafted.text("HERE"), tensor))
 
 

@@ -141,9 +141,15 @@ class NarrowAlexNet(nn.Module):
     def __init__(self, hidden):
         self.features = models.build("alexnet", variant="torchvision").features
         self.classifier = nn.Sequential(
-            nn.Flatten(), nn.Dropout(), nn.Linear(256 * 6 * 6, hidden), nn.ReLU(),
-            nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10),
-        )  # fmt: skip
+            nn.Flatten(),
+            nn.Dropout(),
+            nn.Linear(256 * 6 * 6, hidden),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 10),
+        )
 
     def forward(self, x):
         return self.classifier(self.features(x))
@@ -165,14 +171,29 @@ def test_a_narrow_alexnet_of_torchvision_gives_the_same_scores(tmp_path):
         ("densenet-121", None, twins.DenseNet, 64),
         pytest.param("alexnet", "torchvision", twins.AlexNet, 224, marks=pytest.mark.slow),
         pytest.param("vgg-11", None, twins.VGG, 224, marks=pytest.mark.slow),
-        pytest.param("vgg-16", None, lambda classes: twins.VGG(classes, (2, 2, 3, 3, 3)), 224,
-                     marks=pytest.mark.slow),
-        pytest.param("resnet-34", None, lambda classes: twins.ResNet(classes, (3, 4, 6, 3)), 64,
-                     marks=pytest.mark.slow),
-        pytest.param("resnet-50", None, lambda classes: twins.ResNet(classes, (3, 4, 6, 3), True),
-                     64, marks=pytest.mark.slow),
+        pytest.param(
+            "vgg-16",
+            None,
+            lambda classes: twins.VGG(classes, (2, 2, 3, 3, 3)),
+            224,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "resnet-34",
+            None,
+            lambda classes: twins.ResNet(classes, (3, 4, 6, 3)),
+            64,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "resnet-50",
+            None,
+            lambda classes: twins.ResNet(classes, (3, 4, 6, 3), True),
+            64,
+            marks=pytest.mark.slow,
+        ),
     ],
-)  # fmt: skip
+)
 def test_torchvisions_networks_give_the_same_scores_here(tmp_path, name, variant, twin, side):
     """To the rounding of float32: tens of layers, so of about as many sums as all of them have."""
     theirs = twin(10)

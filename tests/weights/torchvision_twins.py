@@ -11,16 +11,29 @@ class AlexNet(nn.Module):
     def __init__(self, classes, hidden=4096):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
-            nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
-        )  # fmt: skip
+            nn.Conv2d(3, 64, 11, stride=4, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+            nn.Conv2d(192, 384, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2),
+        )
         self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Linear(256 * 6 * 6, hidden), nn.ReLU(),
-            nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes),
-        )  # fmt: skip
+            nn.Dropout(),
+            nn.Linear(256 * 6 * 6, hidden),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, classes),
+        )
 
     def forward(self, x):
         return self.classifier(nn.functional.adaptive_avg_pool2d(self.features(x), 6).flatten(1))
@@ -29,7 +42,8 @@ class AlexNet(nn.Module):
 class VGG(nn.Module):
     def __init__(self, classes, counts=(1, 1, 2, 2, 2)):
         super().__init__()
-        layers, inputs = [], 3
+        layers = []
+        inputs = 3
         for count, outputs in zip(counts, (64, 128, 256, 512, 512), strict=True):
             for _ in range(count):
                 layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
@@ -37,9 +51,14 @@ class VGG(nn.Module):
             layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
-            nn.Linear(512 * 7 * 7, 4096), nn.ReLU(), nn.Dropout(),
-            nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, classes),
-        )  # fmt: skip
+            nn.Linear(512 * 7 * 7, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(4096, classes),
+        )
 
     def forward(self, x):
         return self.classifier(nn.functional.adaptive_avg_pool2d(self.features(x), 7).flatten(1))
@@ -75,7 +94,8 @@ class Residual(nn.Module):
 class ResNet(nn.Module):
     def __init__(self, classes, counts=(2, 2, 2, 2), bottleneck=False):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
         inputs = 64
         for k, (count, width) in enumerate(zip(counts, (64, 128, 256, 512), strict=True), 1):
             blocks = []
@@ -96,8 +116,10 @@ class ResNet(nn.Module):
 class DenseLayer(nn.Module):
     def __init__(self, inputs):
         super().__init__()
-        self.norm1, self.conv1 = nn.BatchNorm2d(inputs), nn.Conv2d(inputs, 128, 1, bias=False)
-        self.norm2, self.conv2 = nn.BatchNorm2d(128), nn.Conv2d(128, 32, 3, 1, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, 128, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(128)
+        self.conv2 = nn.Conv2d(128, 32, 3, 1, 1, bias=False)
 
     def forward(self, x):
         y = self.conv2(self.norm2(self.conv1(self.norm1(x).relu())).relu())
@@ -158,18 +180,24 @@ class Inception(nn.Module):
 
 
 WIDTHS = {
-    "3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64),
-    "4a": (192, 96, 208, 16, 48, 64), "4b": (160, 112, 224, 24, 64, 64),
-    "4c": (128, 128, 256, 24, 64, 64), "4d": (112, 144, 288, 32, 64, 64),
-    "4e": (256, 160, 320, 32, 128, 128), "5a": (256, 160, 320, 32, 128, 128),
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
     "5b": (384, 192, 384, 48, 128, 128),
-}  # fmt: skip
+}
 
 
 class GoogLeNet(nn.Module):
     def __init__(self, classes):
         super().__init__()
-        self.conv1, self.conv2, self.conv3 = Unit(3, 64, 7, 2), Unit(64, 64, 1), Unit(64, 192, 3)
+        self.conv1 = Unit(3, 64, 7, 2)
+        self.conv2 = Unit(64, 64, 1)
+        self.conv3 = Unit(64, 192, 3)
         inputs = 192
         for name, widths in WIDTHS.items():
             module = Inception(inputs, *widths)

@@ -1,4 +1,4 @@
-"""What crosses between the two devices of a network, layer by layer, and what other ways would."""
+"""Communication volume between two devices: bytes by layer, and three ways to share a step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tinynet import models, nn
-from tinynet.analysis.summary import table
 from tinynet.core.autograd import no_grad
+from tinynet.core.table import table
 from tinynet.functions.transfer import Crossing
 from tinynet.kernels import use
 from tinynet.models.two_towers import LAYERS, TwoTowers
@@ -16,7 +16,7 @@ from tinynet.plot import towers
 from tinynet.tensors import zeros
 
 FLOAT = 4  # bytes
-HOST = "picture"  # in 2012 each GPU had the pictures from the host
+HOST = "picture"  # the name of the input; in 2012 each GPU got it from the host
 
 
 def page(
@@ -24,27 +24,46 @@ def page(
     batch: int,
     classes: int | None = None,
     variant: str | None = None,
-    figure: Path | None = None,
+    figure: Path | str | None = None,
 ) -> str:
-    """Return the tables of a network of two towers; draw it into `figure`, if that is named."""
+    """Return the communication volume of a two-tower network as text.
+
+    Parameters
+    ----------
+    name : str
+        A registered model with two towers.
+    batch : int
+        Images in a step.
+    classes, variant : optional
+        As in `tn.models.build`.
+    figure : Path or str, optional
+        A .png, .svg or .pdf file for the drawing of the towers.
+
+    Raises
+    ------
+    ValueError
+        The model does not have two towers.
+    """
     with nn.init.skip_init():
         model = models.build(name, classes, variant=variant)
     if not isinstance(model, TwoTowers):
         known = ", ".join(n for n in models.names() if n.endswith(models.TOWERS))
-        lives = "has no towers" if name.endswith(models.ON_DEVICES) else "lives on one device"
-        raise ValueError(f"traffic: {name} {lives}. Try {known}: their tables have all three ways.")
+        why = "has no towers" if name.endswith(models.ON_DEVICES) else "runs on one device"
+        raise ValueError(f"communication: {name} {why}. Choose a network with two towers: {known}.")
     crossed = model.traffic()
     if figure is not None:
-        title = f"{name}: what crosses for one picture, float32; its gradients return the same way"
+        title = (
+            f"{name}: bytes between the devices for one image, float32; gradients return likewise"
+        )
         there = {way: n for way, n in sums(crossed, backward=False).items() if way[0] != HOST}
         towers.towers(maps(model), there, figure, title=title)
     return f"{by_layer(name, model, crossed)}\n\n{schemes(model, crossed, batch)}"
 
 
 def sums(crossed: list[Crossing], *, backward: bool) -> dict[tuple[str, bool], int]:
-    """Return the bytes of one picture by (layer, whether they go to the second device)."""
+    """Return the bytes of one image by (layer, whether they go to the second device)."""
     found: dict[tuple[str, bool], int] = {}
-    first = crossed[0].source  # the picture starts on the first device
+    first = crossed[0].source  # the images start on the first device
     for c in crossed:
         if c.backward is backward:
             key = c.layer, c.source == first
@@ -53,7 +72,7 @@ def sums(crossed: list[Crossing], *, backward: bool) -> dict[tuple[str, bool], i
 
 
 def by_layer(name: str, model: TwoTowers, crossed: list[Crossing]) -> str:
-    """Return a table of bytes by layer and direction, for one picture."""
+    """Return a table of bytes by layer and direction, for one image."""
     a, b = model.devices
     columns = [
         (sums(crossed, backward=backward), there)
@@ -66,39 +85,44 @@ def by_layer(name: str, model: TwoTowers, crossed: list[Crossing]) -> str:
     total = ["all", *(f"{sum(column):,}" for column in zip(*rows, strict=True))]
     cells = [[layer, *map("{:,}".format, row)] for layer, row in zip(layers, rows, strict=True)]
     return (
-        f"{name}: bytes that cross for one picture, float32, counted on a way forward and back.\n"
-        f"The second tower has its picture over the first; in 2012 it came from the host.\n"
+        f"{name}: bytes between the devices for one image, float32, counted in a forward and a "
+        "backward pass.\n"
+        "The second tower gets its images from the first device; in 2012 they came from the host.\n"
         f"{table([header, *cells, total], left=1)}"
     )
 
 
 def schemes(model: TwoTowers, crossed: list[Crossing], batch: int) -> str:
-    """Return what a step would move with towers, with shared batches, and with one weird trick."""
+    """Return a table of the bytes of a step: two towers, data parallelism, and one weird trick."""
     rows = [
-        (what, megabytes(forward), megabytes(backward), megabytes(weights), megabytes(all_of_it))
-        for what, forward, backward, weights in amounts(model, crossed, batch)
-        for all_of_it in [forward + backward + weights]
+        (scheme, *map(megabytes, (forward, backward, weights, forward + backward + weights)))
+        for scheme, forward, backward, weights in amounts(model, crossed, batch)
     ]
     header = ("a step on two devices", "forward", "backward", "weights", "all")
     return (
-        f"MB that cross with {batch:,} pictures a step, both directions together, without pictures:"
-        f"\n{table([header, *rows], left=1)}"
+        f"MB between the devices with {batch:,} images a step, both directions together, without "
+        f"the images:\n{table([header, *rows], left=1)}"
     )
 
 
 def amounts(
     model: TwoTowers, crossed: list[Crossing], batch: int
 ) -> list[tuple[str, float, float, float]]:
-    """Return (scheme, bytes of activations, of their gradients, of weights and theirs) for a step.
+    """Return the bytes of a step for three schemes.
 
-    Data parallelism averages every gradient: each device sends half of them to be added up and
-    gets as many back, so that each sends as many bytes as there are weights. One weird trick does
-    so with the convolutions alone; what goes into fc6 is sent for half of the pictures, what goes
-    into fc7 and fc8 for half of the units.
+    Data parallelism averages every gradient: each device sends one half of them to be summed and
+    receives the other, so each sends as many bytes as the weights have. One weird trick (Krizhevsky
+    2014) averages those of the convolutions alone; the inputs of fc6 are sent for half of the
+    images, those of fc7 and fc8 for half of the units.
+
+    Returns
+    -------
+    list of (scheme, bytes of activations, of their gradients, of the gradients of weights)
     """
     names = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for name, size in names.items() if ".conv" in name)
-    maps_in, hidden = model.plan.maps, model.plan.hidden
+    maps_in = model.plan.maps
+    hidden = model.plan.hidden
     trick = FLOAT * batch * (2 * maps_in + 2 * hidden + hidden)  # into fc6, fc7, fc8
     tower = [
         batch * sum(n for (layer, _), n in sums(crossed, backward=way).items() if layer != HOST)
@@ -112,7 +136,7 @@ def amounts(
 
 
 def maps(model: TwoTowers) -> dict[str, tuple[int, ...]]:
-    """Return the shape of what each layer of one tower makes, before it is pooled."""
+    """Return the output shape of each layer of one tower, before pooling."""
     names = {id(getattr(model.towers[0], layer)[0]): layer for layer in LAYERS}
     found: dict[str, tuple[int, ...]] = {}
 
@@ -127,5 +151,5 @@ def maps(model: TwoTowers) -> dict[str, tuple[int, ...]]:
 
 
 def megabytes(amount: float) -> str:
-    """Return bytes in MB, a million of them."""
+    """Return bytes as MB (10**6 bytes), with one decimal."""
     return f"{amount / 1e6:,.1f}"

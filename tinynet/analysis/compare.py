@@ -6,7 +6,8 @@ import difflib
 from typing import NamedTuple
 
 from tinynet import models
-from tinynet.analysis.summary import Layer, counted, table
+from tinynet.analysis.summary import Layer, counted
+from tinynet.core.table import table
 from tinynet.models import alexnet_variants
 
 Row = tuple[str, ...]

@@ -1,17 +1,17 @@
-"""What a training step needs of the memory, before it is run at full size.
+"""Memory estimate of a training step, from two small steps that are traced.
 
-No formula says how much an op keeps: the step is done twice, with few images, and watched. Every
-amount is then a straight line in the size of the batch, and two points give the line:
+No formula says how much an op saves for backward. The step runs twice with few images while its
+memory is traced (`memory_trace`), and each amount is taken as a linear function of the batch size:
 
     bytes(N) = fixed + per_image * N
 
-The lines are drawn for each moment of the step by itself, because the hungriest moment is another
-one for small batches (the update, when all gradients are there) than for large ones (the end of
-the forward pass, when all activations are). Some ops work on chunks, and need no more for
-themselves once a chunk is full, so the two batches are as large as a second of work allows.
+Each op has a line of its own, because the peak occurs at a different op for small batches (the
+update, when all gradients exist) than for large ones (the end of the forward pass, when all
+activations are saved). Some ops work on chunks and need no more workspace once a chunk is full, so
+the two batches are as large as about a second of work allows.
 
-Each device has moments of its own, since the ops on one of them do not fill another. `watch` sees
-what NumPy allocates; what compiled kernels allocate for themselves is the size of a cache.
+Each device has lines of its own. The trace sees what NumPy allocates; compiled kernels themselves
+allocate about as much as a cache holds.
 """
 
 from __future__ import annotations
@@ -29,159 +29,204 @@ from tinynet.core.backend import Array, Device
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
 
-FEW, MANY = 4, 128  # images of the larger of the two batches, at least and at most
-ENOUGH = 1 << 26  # bytes of activations that a small step may keep
+FEWEST = 4  # images of the larger of the two batches, at least
+MOST = 128  # and at most
+ENOUGH = 1 << 26  # bytes of activations that a traced step may save
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """Bytes, as a function of the batch."""
+class LinearModel:
+    """Bytes as a linear function of the batch size.
+
+    Parameters
+    ----------
+    fixed : float
+        Bytes for a batch of none.
+    per_image : float
+        Bytes that each image adds.
+
+    Examples
+    --------
+    >>> LinearModel(fixed=100, per_image=4).at(10)
+    140
+    """
 
     fixed: float
     per_image: float = 0.0
 
     def at(self, batch: int) -> int:
-        """Return the bytes for a batch."""
+        """Return the bytes for a batch of so many images."""
         return round(self.fixed + self.per_image * batch)
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """What one op of the forward pass leaves behind for backward."""
+class SavedActivation:
+    """Memory that one op of the forward pass saves for backward."""
 
     op: str
     shape: tuple[int, ...]  # of its output, for one image
     device: Device
-    bytes: Line
+    bytes: LinearModel
 
 
 @dataclasses.dataclass(frozen=True)
-class Moment:
-    """An op's time: memory when it begins, at its highest, and when it ends; its device alone."""
+class OpMemory:
+    """Memory while one op runs, in bytes since the start of the step."""
 
     op: str
-    before: Line
-    highest: Line
-    after: Line
+    before: LinearModel
+    peak: LinearModel
+    after: LinearModel
     device: Device
-    own: Line  # at its highest, of what lies on the device
+    device_peak: LinearModel  # of the arrays on its device alone
 
 
 @dataclasses.dataclass(frozen=True)
-class Ledger:
-    """The memory of a training step: standing amounts by device, and what comes and goes."""
+class MemoryEstimate:
+    """Memory of a training step: what is allocated all the time by device, and the ops' amounts."""
 
     parameters: dict[Device, int]
     buffers: dict[Device, int]
     gradients: dict[Device, int]
     optimizer: dict[Device, int]
-    kept: list[Kept]
-    moments: list[Moment]
-    watched: tuple[int, int] = (FEW // 2, FEW)  # batches
+    saved: list[SavedActivation]
+    ops: list[OpMemory]
+    traced_batches: tuple[int, int] = (FEWEST // 2, FEWEST)
 
     def activations(self, batch: int) -> dict[Device, int]:
-        """Return what is kept for backward, by device."""
+        """Return the bytes saved for backward, by device."""
         found: dict[Device, int] = {}
-        for kept in self.kept:
-            found[kept.device] = found.get(kept.device, 0) + kept.bytes.at(batch)
+        for saved in self.saved:
+            found[saved.device] = found.get(saved.device, 0) + saved.bytes.at(batch)
         return found
 
     @property
     def devices(self) -> list[Device]:
-        """Where something stands."""
+        """Devices that hold parameters."""
         return list(self.parameters)
 
     @property
-    def standing(self) -> int:
-        """Parameters, buffers and the optimiser's arrays: there from step to step."""
-        return sum(self.standing_on(device) for device in self.devices)
+    def persistent(self) -> int:
+        """Bytes of parameters, buffers and optimizer state, which outlive a step."""
+        return sum(self.persistent_on(device) for device in self.devices)
 
-    def standing_on(self, device: Device) -> int:
-        """Return that of one device."""
+    def persistent_on(self, device: Device) -> int:
+        """Return the persistent bytes of one device."""
         return sum(d.get(device, 0) for d in (self.parameters, self.buffers, self.optimizer))
 
-    def scratch(self, batch: int, device: Device | None = None) -> int:
-        """Return what the hungriest op, of all or of a device, takes and gives back at its end."""
+    def workspace(self, batch: int, device: Device | None = None) -> int:
+        """Return the most bytes that one op, on any device or on this one, needs while it runs."""
         return max(
-            m.highest.at(batch) - max(m.before.at(batch), m.after.at(batch))
-            for m in self.moments
-            if device in (None, m.device)
+            op.peak.at(batch) - max(op.before.at(batch), op.after.at(batch))
+            for op in self.ops
+            if device in (None, op.device)
         )
 
     def peak(self, batch: int, device: Device | None = None) -> tuple[int, str]:
-        """Return the most bytes that arrays have at one time, and the op at which they do.
+        """Return the most bytes that arrays take at one time, and the op at which they do.
 
-        On all devices together, or on one of them.
+        Parameters
+        ----------
+        batch : int
+            Images in a step.
+        device : Device, optional
+            Count the arrays on this device; by default those on all devices together.
         """
         if device is None:
-            worst = max(self.moments, key=lambda moment: moment.highest.at(batch))
-            return self.standing + worst.highest.at(batch), worst.op
-        there = [moment for moment in self.moments if moment.device == device]
-        worst = max(there, key=lambda moment: moment.own.at(batch))
-        return self.standing_on(device) + worst.own.at(batch), worst.op
+            worst = max(self.ops, key=lambda op: op.peak.at(batch))
+            return self.persistent + worst.peak.at(batch), worst.op
+        there = [op for op in self.ops if op.device == device]
+        worst = max(there, key=lambda op: op.device_peak.at(batch))
+        return self.persistent_on(device) + worst.device_peak.at(batch), worst.op
 
     def largest_batch(self, limit: int, device: Device | None = None) -> int:
-        """Return the largest batch whose peak is within so many bytes; 0 if none is."""
-        low, high = 0, 1 << 20
+        """Return the largest batch whose peak is at most `limit` bytes; 0 if there is none."""
+        low = 0
+        high = 1 << 20
         while low < high:
             middle = (low + high + 1) // 2
-            fits = self.peak(middle, device)[0] <= limit
-            low, high = (middle, high) if fits else (low, middle - 1)
+            if self.peak(middle, device)[0] <= limit:
+                low = middle
+            else:
+                high = middle - 1
         return low
 
 
-def of_training(
-    model: nn.Module, image: tuple[int, ...], make_optimizer: Callable[[nn.Module], Optimizer]
-) -> Ledger:
-    """Return the ledger of a model that learns from images (C, H, W); its values are lost."""
+def estimate(
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    make_optimizer: Callable[[nn.Module], Optimizer],
+) -> MemoryEstimate:
+    """Return the memory of a training step as a function of its batch size.
+
+    The model is trained on zeros for some steps, so its weights are lost.
+
+    Parameters
+    ----------
+    model : nn.Module
+    input_shape : tuple of int
+        Shape of one input without the batch axis: (C, H, W) for images, in pixels.
+    make_optimizer : (model) -> Optimizer
+        Its state is part of the estimate.
+
+    Examples
+    --------
+    >>> from tinynet import nn, optim
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
+    >>> found = estimate(model, (3, 2, 2), lambda m: optim.SGD(m.parameters(), 0.1, momentum=0.9))
+    >>> found.parameters, found.optimizer
+    ({'cpu': 520}, {'cpu': 520})
+    """
     optimizer = make_optimizer(model)
     model.train()
-    _step(model, optimizer, image, FEW // 2)  # brings the optimiser's arrays, and compiles
-    first, _ = _watched(model, optimizer, image, FEW)  # and what Python sets aside only once
-    batch = FEW
-    while batch < MANY and 2 * batch * sum(kept.bytes for kept in first) <= ENOUGH * FEW:
+    _step(model, optimizer, input_shape, FEWEST // 2)  # allocates optimizer state, and compiles
+    first, _ = _traced(model, optimizer, input_shape, FEWEST)  # and what Python allocates only once
+    batch = FEWEST
+    while batch < MOST and 2 * batch * sum(saved.bytes for saved in first) <= ENOUGH * FEWEST:
         batch *= 2
-    batches = batch // 2, batch
-    few, more = (_watched(model, optimizer, image, batch) for batch in batches)
+    batches = (batch // 2, batch)
+    few_saved, few_ops = _traced(model, optimizer, input_shape, batches[0])
+    more_saved, more_ops = _traced(model, optimizer, input_shape, batches[1])
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states = zip(parameters, optimizer.state, strict=True)
     inside = (value for _, module in model.named_modules() for value in vars(module).values())
-    return Ledger(
-        _by_device((p.device, p.data) for p in model.parameters()),
-        _by_device((b.device, b.data) for b in inside if type(b) is nn.Buffer),
-        _by_device((p.device, p.grad) for p in parameters if p.grad is not None),
-        _by_device((p.device, array) for p, state in states for array in state.values()),
-        [
-            Kept(a.op, a.shape, a.device, _line(batches, a.bytes, b.bytes))
-            for a, b in zip(few[0], more[0], strict=True)
+    return MemoryEstimate(
+        parameters=_by_device((p.device, p.data) for p in model.parameters()),
+        buffers=_by_device((b.device, b.data) for b in inside if type(b) is nn.Buffer),
+        gradients=_by_device((p.device, p.grad) for p in parameters if p.grad is not None),
+        optimizer=_by_device((p.device, array) for p, state in states for array in state.values()),
+        saved=[
+            SavedActivation(a.op, a.shape, a.device, _line(batches, a.bytes, b.bytes))
+            for a, b in zip(few_saved, more_saved, strict=True)
         ],
-        [
-            Moment(
+        ops=[
+            OpMemory(
                 a.op,
-                _line(batches, a.before, b.before),
-                _line(batches, a.highest, b.highest),
-                _line(batches, a.after, b.after),
-                a.device,
-                _line(batches, a.own, b.own),
+                before=_line(batches, a.before, b.before),
+                peak=_line(batches, a.peak, b.peak),
+                after=_line(batches, a.after, b.after),
+                device=a.device,
+                device_peak=_line(batches, a.device_peak, b.device_peak),
             )
-            for a, b in zip(few[1], more[1], strict=True)
+            for a, b in zip(few_ops, more_ops, strict=True)
         ],
-        batches,
+        traced_batches=batches,
     )
 
 
-def process(book: Ledger) -> int:
-    """Return what this process holds besides arrays, right after `book` was written in it.
+def process_overhead(estimated: MemoryEstimate) -> int:
+    """Return the bytes of this process that are not arrays: Python, libraries, compiled kernels.
 
-    That is its own peak without the peak of the small steps: Python, libraries, compiled kernels.
+    Call it right after `estimate`, in the same process: it is the process's peak so far without the
+    peak of the traced steps.
     """
-    return highest_resident() - book.peak(book.watched[1])[0]
+    return peak_resident() - estimated.peak(estimated.traced_batches[1])[0]
 
 
-def highest_resident() -> int:
-    """Return the most memory that this process has held so far, in bytes."""
+def peak_resident() -> int:
+    """Return the peak resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # there, unlike in getrusage(), the parent's memory does not count
+    if status.exists():  # unlike getrusage(), it does not count the memory of the parent
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) << 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -190,31 +235,33 @@ def highest_resident() -> int:
 def _step(
     model: nn.Module,
     optimizer: Optimizer,
-    image: tuple[int, ...],
+    input_shape: tuple[int, ...],
     batch: int,
     look: Callable[[Tensor], None] = lambda loss: None,
 ) -> None:
-    """Do what `steps.train_step` does, on black pictures; `look` sees the loss with its graph."""
+    """Train on a batch of zeros; `look` gets the loss while its graph is there."""
     optimizer.zero_grad()
-    x = tensor(np.zeros((batch, *image), np.float32), device=model.parameters()[0].device)
+    x = tensor(np.zeros((batch, *input_shape), np.float32), device=model.parameters()[0].device)
     loss = nn.forward_with_loss(model, x, np.zeros(batch, np.int64)).objective
     look(loss)
     loss.backward()
     optimizer.step()
 
 
-def _watched(
-    model: nn.Module, optimizer: Optimizer, image: tuple[int, ...], batch: int
-) -> tuple[list[memory_trace.Kept], list[memory_trace.Seen]]:
-    """Return what a step of this batch keeps, op by op, and its moments."""
+def _traced(
+    model: nn.Module, optimizer: Optimizer, input_shape: tuple[int, ...], batch: int
+) -> tuple[list[memory_trace.SavedBytes], list[memory_trace.OpTrace]]:
+    """Return what a step of this batch saves for backward, op by op, and the trace of its ops."""
     optimizer.zero_grad()
-    kept: list[memory_trace.Kept] = []
-    own = {id(memory_trace.owner_of(p.data)) for p in model.parameters()}
-    with memory_trace.watching() as moments:
-        _step(
-            model, optimizer, image, batch, lambda loss: kept.extend(memory_trace.kept(loss, own))
-        )
-    return kept, moments
+    saved: list[memory_trace.SavedBytes] = []
+    parameters = {id(memory_trace.owner_of(p.data)) for p in model.parameters()}
+
+    def look(loss: Tensor) -> None:
+        saved.extend(memory_trace.saved_for_backward(loss, parameters))
+
+    with memory_trace.traced() as ops:
+        _step(model, optimizer, input_shape, batch, look)
+    return saved, ops
 
 
 def _by_device(arrays: Iterable[tuple[Device, Array]]) -> dict[Device, int]:
@@ -224,7 +271,7 @@ def _by_device(arrays: Iterable[tuple[Device, Array]]) -> dict[Device, int]:
     return found
 
 
-def _line(batches: tuple[int, int], few: float, more: float) -> Line:
+def _line(batches: tuple[int, int], few: float, more: float) -> LinearModel:
     """Return the line through the bytes at two batches."""
     slope = (more - few) / (batches[1] - batches[0])
-    return Line(few - slope * batches[0], slope)
+    return LinearModel(few - slope * batches[0], slope)

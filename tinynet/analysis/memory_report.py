@@ -1,78 +1,96 @@
-"""What a training step of a network will need of the memory, in words."""
+"""Memory report of a registered model: the estimate of a training step as text."""
 
 from __future__ import annotations
 
 from tinynet import models, nn, optim
 from tinynet.analysis import memory
-from tinynet.analysis.summary import table
+from tinynet.core.table import table
 
-CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network lived on two
-SHOWN = 8  # ops that keep the most
+CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network was split over two
+SHOWN = 8  # ops that save the most
 
 
 def page(name: str, batch: int, classes: int | None = None, variant: str | None = None) -> str:
-    """Return the ledger of a named model for a batch, and whether 2012 had room for it."""
+    """Return the memory of a training step, and whether a graphics card of 2012 could hold it.
+
+    Parameters
+    ----------
+    name : str
+        A registered model.
+    batch : int
+        Images in a step.
+    classes, variant : optional
+        As in `tn.models.build`.
+    """
     entry = models.entry(name, variant)
     with nn.init.skip_init():
         model = models.build(name, classes or entry.classes, variant=variant)
-    book = memory.of_training(model, (3, entry.side, entry.side), momentum_sgd)
-    peak, op = book.peak(batch)
-    large = sorted(book.kept, key=lambda kept: -kept.bytes.at(batch))[:SHOWN]
-    kept = [(k.op, "x".join(map(str, k.shape)), mib(k.bytes.at(batch))) for k in large]
-    ones = " and ".join(map(str, book.watched))
+    found = memory.estimate(model, (3, entry.side, entry.side), momentum_sgd)
+    peak, op = found.peak(batch)
+    most = sorted(found.saved, key=lambda saved: -saved.bytes.at(batch))[:SHOWN]
+    rows = [(s.op, "x".join(map(str, s.shape)), mib(s.bytes.at(batch))) for s in most]
+    traced = " and ".join(map(str, found.traced_batches))
     return (
-        f"{variant or name}: a training step with {batch} images, foretold from {ones} images.\n"
-        f"{amounts(book, batch)}\n"
+        f"{variant or name}: memory of a training step with {batch} images, estimated from steps "
+        f"with {traced} images.\n"
+        f"{amounts(found, batch)}\n"
         f"peak of all arrays: {mib(peak)} MiB, in {op}\n"
-        f"peak of the process: {mib(peak + memory.process(book))} MiB, with Python and libraries; "
-        "pictures that wait come on top\n"
-        f"{answer(book, batch)}\n\n"
-        f"{table([('most is kept by', 'output', 'MiB'), *kept], left=2)}"
+        f"peak of the process: {mib(peak + memory.process_overhead(found))} MiB, with Python and "
+        "libraries, without the images that wait to be used\n"
+        f"{fit_of_2012(found, batch)}\n\n"
+        f"{table([('most saved by', 'output', 'MiB'), *rows], left=2)}"
     )
 
 
-def answer(book: memory.Ledger, batch: int) -> str:
-    """Return whether a card of 2012, or one for each device, had room, and for how many images."""
-
-    def fits(peak: int) -> str:
-        return "fits" if peak <= CARD_OF_2012 else "does not fit"
-
-    whole, most = book.peak(batch)[0], book.largest_batch(CARD_OF_2012)
+def fit_of_2012(found: memory.MemoryEstimate, batch: int) -> str:
+    """Return whether a card of 2012, or one for each device, could hold the step."""
+    whole = found.peak(batch)[0]
+    most = found.largest_batch(CARD_OF_2012)
     card = f"the 3 GB of a graphics card of 2012 ({mib(CARD_OF_2012)} MiB)"
-    if len(book.devices) == 1:
-        return f"It {fits(whole)} into {card}; {most:,} images a step would just do."
-    shares = {where: book.peak(batch, where)[0] for where in book.devices}
-    each = " and ".join(f"{mib(peak)} MiB on {where}" for where, peak in shares.items())
-    split = min(book.largest_batch(CARD_OF_2012, where) for where in book.devices)
+    if len(found.devices) == 1:
+        return f"The step {_fits(whole)} into {card}; largest batch that fits: {most:,}."
+    peaks = {device: found.peak(batch, device)[0] for device in found.devices}
+    each = " and ".join(f"{mib(peak)} MiB on {device}" for device, peak in peaks.items())
+    split = min(found.largest_batch(CARD_OF_2012, device) for device in found.devices)
     return (
-        f"With a card for each device, {each}, it {fits(max(shares.values()))} into {card}; "
-        f"{split:,} images a step would just do.\n"
-        f"All of it on one such card {fits(whole)}; {most:,} images would just do. "
-        "The paper cut its net in two because 3 GB limit how large it can be (section 3.5)."
+        f"On one card for each device ({each}) the step {_fits(max(peaks.values()))} into {card}; "
+        f"largest batch that fits: {split:,}.\n"
+        f"On a single such card the step {_fits(whole)}; largest batch that fits: {most:,}. "
+        "The paper split its network over two cards because 3 GB limit its size (section 3.5)."
     )
 
 
-def amounts(book: memory.Ledger, batch: int) -> str:
-    """Return a table of what stands, what comes and goes, and the peak: a column a device."""
+def amounts(found: memory.MemoryEstimate, batch: int) -> str:
+    """Return a table of the amounts, with a column for each device."""
+    devices = found.devices
     columns = {
-        "parameters": book.parameters,
-        "running values": book.buffers,
-        "gradients": book.gradients,
-        "velocity of SGD": book.optimizer,
-        "activations kept for backward": book.activations(batch),
-        "scratch of the hungriest op": {w: book.scratch(batch, w) for w in book.devices},
-        "peak": {w: book.peak(batch, w)[0] for w in book.devices},
+        "parameters": found.parameters,
+        "running statistics": found.buffers,
+        "gradients": found.gradients,
+        "momentum of SGD": found.optimizer,
+        "activations saved for backward": found.activations(batch),
+        "largest workspace of an op": {d: found.workspace(batch, d) for d in devices},
+        "peak": {d: found.peak(batch, d)[0] for d in devices},
     }
-    places = book.devices
-    rows = [(what, *(mib(of.get(where, 0)) for where in places)) for what, of in columns.items()]
-    return table([("MiB", *places), *rows], left=1)
+    rows = [(what, *(mib(of.get(d, 0)) for d in devices)) for what, of in columns.items()]
+    return table([("MiB", *devices), *rows], left=1)
 
 
 def momentum_sgd(model: nn.Module) -> optim.Optimizer:
-    """Return the paper's optimiser."""
+    """Return the optimizer of the AlexNet paper (section 5)."""
     return optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
 
 def mib(amount: float) -> str:
-    """Return bytes in MiB."""
+    """Return bytes as MiB, with one decimal.
+
+    Examples
+    --------
+    >>> mib(3 << 30)
+    '3,072.0'
+    """
     return f"{amount / 2**20:,.1f}"
+
+
+def _fits(peak: int) -> str:
+    return "fits" if peak <= CARD_OF_2012 else "does not fit"

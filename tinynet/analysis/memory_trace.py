@@ -1,8 +1,8 @@
-"""Watching a step: when each op begins and ends, what memory it takes, where, and what it keeps.
+"""Memory trace of a training step: allocated bytes around every op, and arrays saved for backward.
 
-Python says when an op begins and ends (`sys.setprofile`) and what NumPy allocated (`tracemalloc`);
-the ops do not know it. Of devices that share one memory, as `cpu:0` and `cpu:1` do, each is told
-what came and went while an op worked on it, and after that, until the next op begins.
+Python reports when an op begins and ends (`sys.setprofile`) and what NumPy allocates
+(`tracemalloc`); the ops themselves are not changed. Where devices share one memory, as `cpu:0` and
+`cpu:1` do, an allocation counts for the device of the op that runs, or of the last one that ran.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor
 
 
-class Seen(NamedTuple):
-    """An op, or what was between two: bytes since watching began, on all devices and on its own."""
+class OpTrace(NamedTuple):
+    """One op, or the time between two: bytes since the trace began."""
 
     op: str
     before: int
-    highest: int
+    peak: int
     after: int
     device: Device
-    own: int  # the highest, of what lies on its device alone
+    device_peak: int  # of the arrays on its device alone
 
 
-class Kept(NamedTuple):
-    """What one op of the forward pass leaves behind for backward."""
+class SavedBytes(NamedTuple):
+    """Bytes that one op of the forward pass saves for backward."""
 
     op: str
     shape: tuple[int, ...]  # of its output, for one image
@@ -43,90 +43,112 @@ class Kept(NamedTuple):
     bytes: int
 
 
-class _Watch:
-    """What is told of every op that begins and ends."""
+class _Tracer:
+    """Records every op that begins and ends."""
 
     def __init__(self) -> None:
-        self.moments: list[Seen] = []
+        self.ops: list[OpTrace] = []
         self.names = dict(_code_of(Function)) | dict(_code_of(Optimizer))
-        self.start = self.before = tracemalloc.get_traced_memory()[0]
-        self.where: Device | None = None
-        self.lies: dict[Device, int] = {}  # what lies on each device
+        self.start = tracemalloc.get_traced_memory()[0]
+        self.before = self.start
+        self.device: Device | None = None
+        self.allocated: dict[Device, int] = {}
 
-    def note(self, name: str) -> None:
-        """Note what came and went since the last note, on the device where the last op was."""
-        after, highest = tracemalloc.get_traced_memory()
-        device = self.where or Device("cpu")
-        own, risen = self.lies.get(device, 0), highest - self.before
-        self.lies[device] = own + after - self.before
-        now, up, then = (amount - self.start for amount in (self.before, highest, after))
-        self.moments.append(Seen(name, now, up, then, device, own + risen))
+    def record(self, name: str) -> None:
+        """Record the allocations since the last record, for the device of the last op."""
+        after, peak = tracemalloc.get_traced_memory()
+        device = self.device or Device("cpu")
+        allocated = self.allocated.get(device, 0)
+        self.allocated[device] = allocated + after - self.before
+        self.ops.append(
+            OpTrace(
+                name,
+                before=self.before - self.start,
+                peak=peak - self.start,
+                after=after - self.start,
+                device=device,
+                device_peak=allocated + peak - self.before,
+            )
+        )
         self.before = after
         tracemalloc.reset_peak()
 
     def on_event(self, frame: FrameType, event: str, _: Any) -> None:
-        """Take note of an op; called by Python whenever a function begins or ends."""
+        """Record an op; Python calls this whenever a function begins or ends."""
         name = self.names.get(frame.f_code)
         if name is None or event not in ("call", "return"):
             return
         if event == "return":
-            self.note(name)
+            self.record(name)
             return
-        place = _place(name, frame.f_locals)
-        self.where = self.where or place  # of the images, which come before the first op
-        self.note(f"before {name}")
-        self.where = place
+        device = _device_of(name, frame.f_locals)
+        self.device = self.device or device  # of the images, which exist before the first op
+        self.record(f"before {name}")
+        self.device = device
 
 
 @contextlib.contextmanager
-def watching() -> Iterator[list[Seen]]:
-    """Inside the block note what each op does to the memory, and what is between."""
-    running, profile = tracemalloc.is_tracing(), sys.getprofile()
-    if not running:
+def traced() -> Iterator[list[OpTrace]]:
+    """Inside the block record the memory of each op and of the time between two ops.
+
+    Yields
+    ------
+    list of OpTrace
+        It grows while the block runs.
+    """
+    was_tracing = tracemalloc.is_tracing()
+    profile = sys.getprofile()
+    if not was_tracing:
         tracemalloc.start()
     tracemalloc.reset_peak()
-    watch = _Watch()
-    sys.setprofile(watch.on_event)
+    tracer = _Tracer()
+    sys.setprofile(tracer.on_event)
     try:
-        yield watch.moments
+        yield tracer.ops
     finally:
         sys.setprofile(profile)
-        watch.note("the end")
-        if not running:
+        tracer.record("the end")
+        if not was_tracing:
             tracemalloc.stop()
 
 
-def _place(name: str, arguments: dict[str, Any]) -> Device:
-    """Return the device on which an op that begins with these arguments makes its arrays.
+def _device_of(name: str, arguments: dict[str, Any]) -> Device:
+    """Return the device of an op that begins with these arguments.
 
-    When it ends, asking for them would keep its arrays alive.
+    It is asked at the beginning: at the end, reading the arguments would keep arrays alive.
     """
     op = arguments["self"]
     if isinstance(op, Optimizer):
         first: Tensor = arguments["members"][0][0]
         return first.device
-    return _lies_on(op) if name.endswith("forward") else op.inputs[0].device
+    return _output_device(op) if name.endswith("forward") else op.inputs[0].device
 
 
 def _code_of(cls: type) -> Iterator[tuple[CodeType, str]]:
-    """Yield the compiled methods of a class and its subclasses that an observer looks at."""
-    for what in ("forward", "backward", "update"):
-        if what in vars(cls) and hasattr(vars(cls)[what], "__code__"):
-            yield vars(cls)[what].__code__, f"{cls.__name__} {what}"
+    """Yield the traced methods of a class and its subclasses, compiled, with their names."""
+    for method in ("forward", "backward", "update"):
+        if method in vars(cls) and hasattr(vars(cls)[method], "__code__"):
+            yield vars(cls)[method].__code__, f"{cls.__name__} {method}"
     subclasses: list[type] = cls.__subclasses__()
     for inner in subclasses:
         yield from _code_of(inner)
 
 
-def kept(loss: Tensor, own: set[int]) -> list[Kept]:
-    """Return what the images on each device keep, and every node behind a loss.
+def saved_for_backward(loss: Tensor, excluded: set[int]) -> list[SavedBytes]:
+    """Return the bytes of the inputs on each device, and of every op behind a loss.
 
-    An array counts once, for the op that made it, where it lies; `own` are those that count
-    elsewhere.
+    An array counts once, for the op that computed it, on the device where it is.
+
+    Parameters
+    ----------
+    loss : Tensor
+        With its graph, before backward().
+    excluded : set of int
+        Ids of arrays that are counted elsewhere: the parameters.
     """
     nodes, shapes = _nodes(loss)
-    seen = set(own)
-    images: dict[Device, Kept] = {}
+    seen = set(excluded)
+    images: dict[Device, SavedBytes] = {}
     amounts = dict.fromkeys(nodes, 0)
     for node in nodes:
         saved = [(node, node.inputs[0].device, array) for array in _arrays(vars(node))]
@@ -139,20 +161,20 @@ def kept(loss: Tensor, own: set[int]) -> list[Kept]:
                 amounts[maker] += owner.nbytes
             else:
                 before = images[device].bytes if device in images else 0
-                images[device] = Kept("images", array.shape[1:], device, before + owner.nbytes)
+                total = before + owner.nbytes
+                images[device] = SavedBytes("images", array.shape[1:], device, total)
     return [
         *images.values(),
-        *(Kept(n.op(), shapes[n][1:], _lies_on(n), amounts[n]) for n in nodes),
+        *(SavedBytes(n.op(), shapes[n][1:], _output_device(n), amounts[n]) for n in nodes),
     ]
 
 
-def _lies_on(node: Function) -> Device:
-    """Return where the output of a node lies."""
+def _output_device(node: Function) -> Device:
     return node.to if isinstance(node, Transfer) else node.inputs[0].device
 
 
 def _nodes(loss: Tensor) -> tuple[list[Function], dict[Function, tuple[int, ...]]]:
-    """Return the nodes behind a value, the oldest first, and the shapes of what they made."""
+    """Return the nodes behind a value, the oldest first, and the shapes of their outputs."""
     found: dict[Function, tuple[int, ...]] = {}
     waiting: list[Any] = [loss]
     while waiting:
@@ -173,7 +195,7 @@ def _arrays(value: Any) -> Iterator[Array]:
 
 
 def owner_of(array: Array) -> Array:
-    """Return the array whose memory a view shows."""
+    """Return the array that owns the memory of a view."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

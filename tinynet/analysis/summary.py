@@ -1,96 +1,194 @@
-"""What a model costs and what this machine offers, as tables of plain text."""
+"""Model summary: output shape, parameters and multiply-adds of every layer."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import importlib.metadata
 import math
-import platform
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-import tinynet
 from tinynet import kernels, models, nn
+from tinynet.core import random
 from tinynet.core.autograd import no_grad
-from tinynet.core.backend import device
-from tinynet.core.errors import DeviceError
-from tinynet.kernels.codegen import cache, team
-from tinynet.kernels.convolution import winograd
-from tinynet.kernels.cuda import on_cpu
-from tinynet.kernels.dispatch import GENERAL, has_numba
-from tinynet.tensors import tensor
+from tinynet.core.backend import CPU, transfer
+from tinynet.core.errors import ShapeError
+from tinynet.core.table import first_names, table
+from tinynet.tensors import Tensor
 
-FLOAT = 4  # bytes
+FLOAT = 4  # bytes of a float32
+SHOWN = 4  # names in a message
+MODEL = "(model)"  # name of the whole model, where it has parameters itself
+
+Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """What one layer costs for one image."""
+    """One call of one layer.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the model, e.g. "features.0".
+    kind : str
+        Its class.
+    output_shape : tuple of int
+        With the batch axis; () if the layer does not return one tensor.
+    parameters : int
+        Numbers that it learns itself. A layer that is called again counts them once.
+    multiply_adds : int
+        Products of a weight and a value, for the whole batch. Only convolutions (shared or not)
+        and linear layers are counted.
+    buffers : int
+        Numbers that it keeps but does not learn: running means and variances.
+    """
 
     name: str
     kind: str
-    shape: tuple[int, ...]  # of the output, without the batch axis
+    output_shape: Shape
     parameters: int
     multiply_adds: int
-    untrained: int = 0  # running means and variances
+    buffers: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the output for one image, without the batch axis."""
+        return self.output_shape[1:]
 
     @property
     def bytes(self) -> int:
         """Memory of the output and the parameters in float32."""
-        return FLOAT * (math.prod(self.shape) + self.parameters)
+        return FLOAT * (math.prod(self.output_shape) + self.parameters)
 
 
-def layers(model: nn.Module, image: tuple[int, ...]) -> list[Layer]:
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """The layers of a model with their costs; `print` shows them as a table.
+
+    Parameters
+    ----------
+    name : str
+        Class of the model, or its registered name.
+    input_shape : tuple of int
+        With the batch axis.
+    layers : list of Layer
+        In the order in which they were called.
+    not_called : dict of str to int
+        Parameters of the modules that this input does not reach.
+    """
+
+    name: str
+    input_shape: Shape
+    layers: list[Layer]
+    not_called: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the whole model, each counted once."""
+        return sum(layer.parameters for layer in self.layers) + sum(self.not_called.values())
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of a forward pass of the whole batch."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @property
+    def buffers(self) -> int:
+        """Numbers that are kept but not learned."""
+        return sum(layer.buffers for layer in self.layers)
+
+    def table(self) -> str:
+        """Return the table of the layers, with the totals in its last row."""
+        header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
+        rows = [_row(layer) for layer in self.layers]
+        total = ("total", "", "", self.parameters, self.multiply_adds, self._bytes())
+        return table([header, *rows, _cells(*total)], left=3)
+
+    def _bytes(self) -> int:
+        unreached = FLOAT * sum(self.not_called.values())
+        return sum(layer.bytes for layer in self.layers) + unreached
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}, input {self.input_shape}. Bytes are those of the output and the "
+            "parameters, float32.",
+            self.table(),
+        ]
+        if self.not_called:
+            names = first_names(self.not_called, SHOWN)
+            count = sum(self.not_called.values())
+            lines.append(f"not called with this input: {names} ({count:,} parameters)")
+        if self.buffers:
+            lines.append(f"not trained: {self.buffers:,} running means and variances")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def summary(model: nn.Module, input_shape: Shape, batch_size: int = 1) -> Summary:
+    """Return a table of the layers of a model.
+
+    A batch of zeros goes through the model once, in evaluation mode. Training mode, running
+    statistics, random streams and gradients stay as they are.
+
+    Parameters
+    ----------
+    model : nn.Module
+    input_shape : tuple of int
+        Shape of one input without the batch axis: (C, H, W) for images, in pixels.
+    batch_size : int
+        Inputs in the batch; output shapes, multiply-adds and bytes are those of the whole batch.
+
+    Returns
+    -------
+    Summary
+        `str` and `repr` give the table; `.layers`, `.parameters`, `.multiply_adds` the numbers.
+
+    Raises
+    ------
+    ShapeError
+        `input_shape` or `batch_size` is not made of positive integers.
+
+    Examples
+    --------
+    >>> from tinynet import nn
+    >>> from tinynet.analysis.summary import summary
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(),
+    ...                       nn.Linear(8 * 4 * 4, 10))
+    >>> summary(model, (3, 4, 4))
+    Sequential, input (1, 3, 4, 4). Bytes are those of the output and the parameters, float32.
+    layer  kind     output        parameters  multiply-adds  bytes
+    --------------------------------------------------------------
+    0      Conv2d   (1, 8, 4, 4)         224          3,456  1,408
+    1      ReLU     (1, 8, 4, 4)           0              0    512
+    2      Flatten  (1, 128)               0              0    512
+    3      Linear   (1, 10)            1,290          1,280  5,200
+    total                              1,514          4,736  7,632
+    """
+    shape = _batch_shape(input_shape, batch_size)
+    called = list(_called_layers(model, shape))
+    return Summary(type(model).__name__, shape, called, _not_called(model, called))
+
+
+def layers(model: nn.Module, input_shape: Shape) -> list[Layer]:
     """Return the layers of a model in the order in which an image (C, H, W) meets them.
 
-    No image is computed: a batch of none has the same shapes.
+    Nothing is computed: the batch has no images, and the shapes are those of a batch of one. The
+    model must keep the batch axis first; `summary` asks for no such thing.
     """
-    names = {id(module): name for name, module in model.named_modules()}
-    found: list[Layer] = []
-
-    def note(module: nn.Module, x: Any, y: Any) -> None:
-        if id(module) not in names or sum(1 for _ in module.named_modules()) > 1:
-            return  # a copy for other images, or a group of layers: each is noted by itself
-        own = sum(math.prod(p.shape) for p in module.parameters())
-        name, kind = names[id(module)], type(module).__name__
-        macs = _multiply_adds(module, y.shape)
-        found.append(Layer(name, kind, y.shape[1:], own, macs, _untrained(module)))
-
-    was_training = model.training
-    with no_grad(), kernels.use("reference"), nn.observe(note):
-        model.eval()(tensor(np.zeros((0, *image), np.float32)))
-    model.train(was_training)
-    return found
-
-
-def summary(name: str, classes: int | None = None, variant: str | None = None) -> str:
-    """Return the table of a named model; nothing is drawn, computed or compiled for it."""
-    entry, rows = counted(name, classes, variant)
-    image = 3, entry.side, entry.side
-    cells = [
-        (r.name, r.kind, _by(r.shape), f"{r.parameters:,}", f"{r.multiply_adds:,}", f"{r.bytes:,}")
-        for r in rows
+    return [
+        dataclasses.replace(layer, output_shape=(1, *layer.shape))
+        for layer in _called_layers(model, (0, *input_shape))
     ]
-    total = [
-        sum(getattr(r, what) for r in rows) for what in ("parameters", "multiply_adds", "bytes")
-    ]
-    header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
-    footer = ("total", "", "", *(f"{number:,}" for number in total))
-    title = f"{name}, {variant}" if variant else name
-    untrained = sum(r.untrained for r in rows)
-    note = f"\nnot trained: {untrained:,} running means and variances" if untrained else ""
-    return (
-        f"{title}: {entry.classes} classes, images {_by(image)}. For one image; bytes are those of "
-        f"the output and the parameters, float32.\n{table([header, *cells, footer], left=3)}{note}"
-    )
 
 
 def counted(
     name: str, classes: int | None = None, variant: str | None = None
 ) -> tuple[models.Entry, list[Layer]]:
-    """Return a named model's entry, with the classes in question, and its layers."""
+    """Return the entry of a registered model, with the number of classes, and its layers."""
     entry = models.entry(name, variant)
     entry = entry._replace(classes=classes or entry.classes)
     with nn.init.skip_init():
@@ -98,93 +196,125 @@ def counted(
     return entry, layers(model, (3, entry.side, entry.side))
 
 
-def table(rows: Sequence[Sequence[str]], left: int) -> str:
-    """Return aligned columns, the first `left` of them to the left, with a rule under the head."""
-    columns = []
-    for i, column in enumerate(zip(*rows, strict=True)):
-        width = max(map(len, column))
-        columns.append([c.ljust(width) if i < left else c.rjust(width) for c in column])
-    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+def page(name: str, classes: int | None = None, variant: str | None = None) -> str:
+    """Return the summary of a registered model; nothing is drawn, computed or compiled for it."""
+    entry, rows = counted(name, classes, variant)
+    title = f"{name}, {variant}" if variant else name
+    shape = 1, 3, entry.side, entry.side
+    return str(Summary(f"{title}: {entry.classes} classes", shape, rows))
 
 
-def info() -> str:
-    """Return versions, devices, threads and the kernel cache."""
-    packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "cupy", "torch")
-    facts = [
-        ("tinynet", tinynet.__version__),
-        ("python", platform.python_version()),
-        *((package, _version(package)) for package in packages),
-        ("machine", f"{platform.machine()}, {platform.system()} {platform.release()}"),
-        ("threads", str(team.get_num_threads())),
-        ("cuda", _cuda()),
-        ("kernels", _kinds()),
-        ("kernel cache", _cache_folder()),
-    ]
-    return "\n".join(f"{name:14}{value}" for name, value in facts)
+def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:
+    """Return (batch_size, *input_shape), or say what is wrong with it."""
+    if not isinstance(input_shape, tuple | list):
+        raise ShapeError(
+            f"summary: input_shape is a tuple without the batch axis, e.g. (3, 32, 32), not "
+            f"{input_shape!r}."
+        )
+    shape = (batch_size, *input_shape)
+    if not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ShapeError(
+            f"summary: batch_size and the lengths in input_shape are positive integers, got "
+            f"{batch_size!r} and {tuple(input_shape)!r}."
+        )
+    return tuple(int(n) for n in shape)
 
 
-def kernel_table() -> str:
-    """Return every kernel, its implementations, and when the reference runs in their place."""
-    rows = [("kernel", "implementations", "but the reference for")]
-    for kernel in kernels.KERNELS:
-        kinds: dict[str, list[str]] = {}
-        for kind, falls in kernel.fall_backs.items():
-            for why, _ in falls:
-                kinds.setdefault(why, []).append(kind)
-        reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
-        rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
-        rows += [("", "", reason) for reason in reasons[1:]]
-    notes = [f"Every kernel in place of {kind}: {why}." for kind, why in GENERAL.items()]
-    return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
+def _called_layers(model: nn.Module, shape: Shape) -> Iterator[Layer]:
+    """Run a batch of zeros, and yield every layer that it passes, in the order of the calls."""
+    names = {id(module): name for name, module in model.named_modules()}
+    calls: list[tuple[nn.Module, Shape]] = []
+
+    def note(module: nn.Module, x: Any, y: Any) -> None:
+        if id(module) in names:  # else a copy on another device
+            calls.append((module, y.shape if isinstance(y, Tensor) else ()))
+
+    _run(model, shape, note)
+    seen: set[int] = set()
+    counted: set[int] = set()  # parameters
+    for module, output_shape in calls:
+        inner = any(m is not module for _, m in module.named_modules())
+        own = _own_parameters(module)
+        if inner and not own:
+            continue  # a container: its layers are listed themselves
+        yield Layer(
+            names[id(module)] or MODEL,
+            type(module).__name__,
+            output_shape,
+            sum(math.prod(p.shape) for p in own if id(p) not in counted),
+            _multiply_adds(module, output_shape),
+            _buffers(module) if id(module) not in seen else 0,
+        )
+        seen.add(id(module))
+        counted.update(map(id, own))
 
 
-def _multiply_adds(module: nn.Module, y: tuple[int, ...]) -> int:
-    """Return how often a layer multiplies a weight and adds, for one image."""
+def _run(model: nn.Module, shape: Shape, note: nn.module.Observer) -> None:
+    """Run a batch of zeros through a model, on its device and in its dtype."""
+    state = [value for _, value in model._named_tensors()]
+    where = state[0].device if state else CPU
+    floats = [value.data.dtype for value in state if value.data.dtype.kind == "f"]
+    images = np.zeros(shape, floats[0] if floats else np.float32)
+    x = Tensor(transfer(images, where), where)
+    reference = kernels.use("reference") if where.kind == "cpu" else contextlib.nullcontext()
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    try:
+        with no_grad(), reference, random.fork(0), nn.observe(note):
+            model.eval()(x)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _not_called(model: nn.Module, called: list[Layer]) -> dict[str, int]:
+    """Return the parameters of the modules that were not called, by name."""
+    names = {layer.name for layer in called}
+    modules = [(name or MODEL, module) for name, module in model.named_modules()]
+    counted = {id(p) for name, m in modules if name in names for p in _own_parameters(m)}
+    found: dict[str, int] = {}
+    for name, module in modules:
+        fresh = [p for p in _own_parameters(module) if id(p) not in counted]
+        if fresh:
+            found[name] = sum(math.prod(p.shape) for p in fresh)
+        counted.update(map(id, fresh))
+    return found
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a module, without those of the modules inside it."""
+    inside = [m for _, m in module.named_modules() if m is not module]
+    theirs = {id(p) for m in inside for p in m.parameters()}
+    return [p for p in module.parameters() if id(p) not in theirs]
+
+
+def _multiply_adds(module: nn.Module, output_shape: Shape) -> int:
+    """Return how often a layer multiplies a weight and adds; for a batch of none, that of one."""
+    if not output_shape:
+        return 0
+    images = max(1, output_shape[0])
     if isinstance(module, nn.LocallyConnected2d):
-        return math.prod(module.weight.shape)  # no filter is used twice
+        return images * math.prod(module.weight.shape)  # no filter is used twice
     if not isinstance(module, nn.Conv2d | nn.Linear):
         return 0
     per_output = math.prod(module.weight.shape[1:])
-    return math.prod(y[1:]) * per_output
+    return images * math.prod(output_shape[1:]) * per_output
 
 
-def _untrained(module: nn.Module) -> int:
+def _buffers(module: nn.Module) -> int:
     """Return how many numbers a layer keeps that are not learned."""
     return sum(math.prod(v.shape) for v in vars(module).values() if type(v) is nn.Buffer)
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+def _row(layer: Layer) -> tuple[str, ...]:
+    return _cells(
+        layer.name,
+        layer.kind,
+        str(layer.output_shape) if layer.output_shape else "",
+        layer.parameters,
+        layer.multiply_adds,
+        layer.bytes,
+    )
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _cuda() -> str:
-    try:
-        return f"yes, {device('cuda')}"
-    except DeviceError as error:
-        return f"no. {error}"
-
-
-def _kinds() -> str:
-    """Return the kinds of kernels that can run on this machine."""
-    has = {
-        "reference": True,
-        "numba": has_numba(),
-        "cuda": _cuda().startswith("yes"),
-        "cuda_on_cpu": on_cpu.has_compiler(),
-    }
-    return ", ".join(kind for kind in has if has[kind])
-
-
-def _cache_folder() -> str:
-    folder = cache._base() / "kernels"
-    files = [f for f in folder.rglob("*") if f.is_file()] if folder.is_dir() else []
-    size = sum(f.stat().st_size for f in files)
-    return f"{folder} ({len(files)} files, {size / 2**20:.1f} MiB)"
+def _cells(name: str, kind: str, shape: str, *numbers: int) -> tuple[str, ...]:
+    return (name, kind, shape, *(f"{number:,}" for number in numbers))

@@ -1,1 +1,1 @@
-"""Methods from before deep networks, to compare with."""
+"""Baselines from before deep networks."""

@@ -1,10 +1,10 @@
-"""What came before: a bag of visual words and a linear support vector machine.
+"""The pre-2012 baseline: bag of visual words with a linear support vector machine.
 
-Pictures were recognised like this until 2012. Small patches are whitened and clustered; the centres
-are the words. A picture becomes four counts of its words, one for each quarter, and a linear
-classifier does the rest. Only the classifier sees a label: nothing below it is learnt for the task.
+Small patches are whitened and clustered; the cluster centers are the words. An image becomes four
+histograms of its words, one for each quarter, and a linear classifier does the rest. Only the
+classifier sees labels: the features are not learned for the task.
 
-The recipe, with its soft counts, is that of Coates, Lee and Ng (2011) for CIFAR-10.
+The method, with its soft counts, is that of Coates, Lee and Ng (2011) for CIFAR-10.
 """
 
 from __future__ import annotations
@@ -25,19 +25,24 @@ from tinynet.optim import SGD
 from tinynet.optim.schedules import Cosine
 from tinynet.tensors import tensor
 
-STRIDE = 2  # pixels between the patches of a picture
-CONTRAST = 10.0  # added to the variance of a patch: flat ones stay small
-WHITENING = 0.1  # added to the eigenvalues: noise stays small
+STRIDE = 2  # pixels between the patches of an image
+CONTRAST = 10.0  # added to the variance of a patch, so that flat ones stay small
+WHITENING = 0.1  # added to the eigenvalues, so that noise stays small
 
 
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """Words, and how a patch is treated before it is compared with them.
+    """Words, and the whitening of a patch before it is compared with them.
 
-    Attributes
+    Parameters
     ----------
-    words : (K, C * side * side), whitened
-    mean, whitening : of patches that were brought to one contrast
+    words : array of shape (K, C * side * side)
+        Whitened.
+    mean : array of shape (C * side * side,)
+        Of the contrast-normalized patches.
+    whitening : array of shape (C * side * side, C * side * side)
+    side : int
+        Of a patch, in pixels.
     """
 
     words: Array
@@ -46,7 +51,7 @@ class Vocabulary:
     side: int
 
     def encode(self, images: Array) -> Array:
-        """Return (N, 4 * K): how much of each word is in each quarter of images (N, C, H, W)."""
+        """Return soft counts (N, 4 * K) of each word in each quarter of images (N, C, H, W)."""
         parts = [self._encode(images[i : i + 50]) for i in range(0, len(images), 50)]
         return np.concatenate(parts)
 
@@ -59,22 +64,34 @@ class Vocabulary:
         return np.concatenate([q.sum(axis=1) for q in quarters], axis=1)
 
     def white(self, patches: Array) -> Array:
-        """Return patches (P, D) with one contrast, uncorrelated pixels and mean 0."""
-        return (even(patches) - self.mean) @ self.whitening
+        """Return patches (P, D) with equal contrast, uncorrelated pixels and mean 0."""
+        return (normalize_contrast(patches) - self.mean) @ self.whitening
 
 
 def learn_words(
     images: Array, words: int = 200, *, side: int = 6, patches: int = 40_000, seed: int = 0
 ) -> Vocabulary:
-    """Return the centres of patches that were drawn at random from images (N, C, H, W)."""
+    """Return the cluster centers of random patches of images.
+
+    Parameters
+    ----------
+    images : array of shape (N, C, H, W)
+    words : int
+        Number of clusters.
+    side : int
+        Of a patch, in pixels.
+    patches : int
+        Number of patches to cluster.
+    seed : int
+    """
     rng = random.generator("words", seed=seed)
-    sample = even(some_patches(images, patches, side, rng))
+    sample = normalize_contrast(some_patches(images, patches, side, rng))
     mean = sample.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(sample - mean, rowvar=False))
     whitening = (vectors / np.sqrt(values + WHITENING)) @ vectors.T
     whitening = whitening.astype(np.float32)
-    centres = k_means((sample - mean) @ whitening, words, rng)
-    return Vocabulary(centres, mean, whitening, side)
+    centers = k_means((sample - mean) @ whitening, words, rng)
+    return Vocabulary(centers, mean, whitening, side)
 
 
 def all_patches(images: Array, side: int) -> tuple[Array, tuple[int, int]]:
@@ -90,70 +107,80 @@ def all_patches(images: Array, side: int) -> tuple[Array, tuple[int, int]]:
 
 
 def some_patches(images: Array, count: int, side: int, rng: np.random.Generator) -> Array:
-    """Return `count` windows of images, drawn at random, (count, C * side * side)."""
+    """Return `count` random windows of images, (count, C * side * side)."""
     _, _, H, W = images.shape
     which = rng.integers(0, len(images), count)
-    tops, lefts = rng.integers(0, H - side + 1, count), rng.integers(0, W - side + 1, count)
+    tops = rng.integers(0, H - side + 1, count)
+    lefts = rng.integers(0, W - side + 1, count)
     places = zip(which, tops, lefts, strict=True)
     found = [images[n, :, i : i + side, j : j + side].reshape(-1) for n, i, j in places]
     return np.stack(found).astype(np.float32)
 
 
-def even(patches: Array) -> Array:
-    """Return patches (P, D), each with mean 0 and about the same contrast."""
-    centred = patches - patches.mean(axis=1, keepdims=True)
-    variance = (centred * centred).mean(axis=1, keepdims=True)
-    return centred / np.sqrt(variance + CONTRAST)
+def normalize_contrast(patches: Array) -> Array:
+    """Return contrast-normalized patches (P, D): mean 0 and about the same variance."""
+    centered = patches - patches.mean(axis=1, keepdims=True)
+    variance = (centered * centered).mean(axis=1, keepdims=True)
+    return centered / np.sqrt(variance + CONTRAST)
 
 
 def k_means(points: Array, count: int, rng: np.random.Generator, rounds: int = 10) -> Array:
-    """Return `count` centres (count, D) of points (P, D): Lloyd's algorithm.
+    """Return the centers (count, D) of points (P, D), by Lloyd's algorithm.
 
-    Each point belongs to its nearest centre, each centre moves to the mean of its points. A centre
-    that has lost all of them begins again at a point drawn at random.
+    Each point belongs to its nearest center, and each center moves to the mean of its points. A
+    center without points restarts at a random point.
     """
-    centres = points[rng.choice(len(points), count, replace=False)]
+    centers = points[rng.choice(len(points), count, replace=False)]
     for _ in range(rounds):
-        nearest = distances(points, centres).argmin(axis=1)
+        nearest = distances(points, centers).argmin(axis=1)
         sizes = np.bincount(nearest, minlength=count)
         members = np.eye(count, dtype=np.float32)[nearest]  # (P, count): one 1 in each row
-        centres = members.T @ points / np.maximum(sizes, 1)[:, None]
+        centers = members.T @ points / np.maximum(sizes, 1)[:, None]
         lost = np.flatnonzero(sizes == 0)
-        centres[lost] = points[rng.choice(len(points), len(lost))]
-    return centres.astype(np.float32)
+        centers[lost] = points[rng.choice(len(points), len(lost))]
+    return centers.astype(np.float32)
 
 
-def distances(points: Array, centres: Array) -> Array:
-    """Return (P, K), squared: |p - c|**2 = |p|**2 - 2 p.c + |c|**2."""
-    squares = (points * points).sum(axis=1)[:, None] + (centres * centres).sum(axis=1)
-    return np.maximum(squares - 2 * (points @ centres.T), 0)
+def distances(points: Array, centers: Array) -> Array:
+    """Return the squared distances (P, K): |p - c|**2 = |p|**2 - 2 p.c + |c|**2."""
+    squares = (points * points).sum(axis=1)[:, None] + (centers * centers).sum(axis=1)
+    return np.maximum(squares - 2 * (points @ centers.T), 0)
 
 
-def closeness(points: Array, centres: Array) -> Array:
-    """Return (P, K): how much nearer than the mean centre each centre is; the far ones are 0."""
-    far = np.sqrt(distances(points, centres))
+def closeness(points: Array, centers: Array) -> Array:
+    """Return activations (P, K): mean distance to the centers minus the distance, at least 0."""
+    far = np.sqrt(distances(points, centers))
     return np.maximum(far.mean(axis=1, keepdims=True) - far, 0)
 
 
 class LinearSVM:
-    """One separating plane for each class, as wide a margin as the data allow."""
+    """Linear support vector machine: one hyperplane for each class, with the largest margin.
+
+    Parameters
+    ----------
+    features : array of shape (N, D)
+        For the mean and standard deviation that features are scaled with.
+    classes : int
+    """
 
     def __init__(self, features: Array, classes: int) -> None:
-        self.mean, self.deviation = features.mean(axis=0), features.std(axis=0) + 0.01
-        with nn.init.skip_init():  # the problem is convex: it may start anywhere
+        self.mean = features.mean(axis=0)
+        self.std = features.std(axis=0) + 0.01
+        with nn.init.skip_init():  # the problem is convex, so any start will do
             self.plane = nn.Linear(features.shape[1], classes)
 
     def scores(self, features: Array) -> Array:
-        """Return (N, classes): on which side of each plane, and how far."""
+        """Return the scores (N, classes): signed distances from the planes, up to a factor."""
         return self.plane(tensor(self.scaled(features))).data
 
     def scaled(self, features: Array) -> Array:
-        """Return features of mean 0 and deviation 1."""
-        return ((features - self.mean) / self.deviation).astype(np.float32)
+        """Return features of mean 0 and standard deviation 1."""
+        return ((features - self.mean) / self.std).astype(np.float32)
 
     def fit(self, features: Array, labels: Array, *, epochs: int = 10, seed: int = 0) -> None:
-        """Descend along the squared hinge loss: 0 where a score is right by a margin of 1."""
-        scaled, batch = self.scaled(features), 100
+        """Minimize the squared hinge loss, which is 0 where a score is right by a margin of 1."""
+        scaled = self.scaled(features)
+        batch = 100
         rate = Cosine(0.5 / scaled.shape[1], total_steps=epochs * -(-len(labels) // batch))
         optimizer = SGD(self.plane.parameters(), lr=rate, momentum=0.9, weight_decay=2e-3)
         for chosen in _batches(len(labels), batch, epochs, seed):
@@ -173,19 +200,61 @@ def _batches(count: int, size: int, epochs: int, seed: int) -> Iterator[Array]:
         yield from (order[i : i + size] for i in range(0, count, size))
 
 
-def run(train: Dataset, test: Dataset, words: int = 200, seed: int = 0) -> Iterator[str]:
-    """Yield what was done, a sentence at a time; the last one has the test accuracy."""
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """The vocabulary is learned: so many words, from patches of this side in pixels."""
+
+    count: int
+    side: int
+
+    def __str__(self) -> str:
+        return f"{self.count} words of {self.side}x{self.side} pixels"
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The training images are encoded: so many images, each as so many numbers."""
+
+    images: int
+    numbers: int
+
+    def __str__(self) -> str:
+        return f"{self.images:,} images as {self.numbers} features each"
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """Accuracy in 0..1 on the "training" or the "test" images."""
+
+    part: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.part} accuracy {100 * self.value:.2f} %"
+
+
+def run(
+    train: Dataset, test: Dataset, words: int = 200, seed: int = 0
+) -> Iterator[Words | Features | Accuracy]:
+    """Train and test the baseline; yield a result after each stage, the test accuracy last.
+
+    Parameters
+    ----------
+    train, test : Dataset
+    words : int
+        Size of the vocabulary.
+    seed : int
+    """
     vocabulary = learn_words(train.images, words, seed=seed)
-    yield f"{words} words of {vocabulary.side}x{vocabulary.side} pixels"
+    yield Words(words, vocabulary.side)
     features = vocabulary.encode(train.images)
-    yield f"{len(features):,} pictures in {features.shape[1]} numbers each"
+    yield Features(*features.shape)
     svm = LinearSVM(features, len(train.classes))
     svm.fit(features, train.labels, seed=seed)
-    yield f"training accuracy {100 * accuracy(svm, features, train.labels):.2f} %"
-    found = accuracy(svm, vocabulary.encode(test.images), test.labels)
-    yield f"test accuracy {100 * found:.2f} %"
+    yield Accuracy("training", accuracy(svm, features, train.labels))
+    yield Accuracy("test", accuracy(svm, vocabulary.encode(test.images), test.labels))
 
 
 def accuracy(svm: LinearSVM, features: Array, labels: Array) -> float:
-    """Return the share of pictures on the right side."""
+    """Return the share of images whose class has the largest score."""
     return float((svm.scores(features).argmax(axis=1) == labels).mean())

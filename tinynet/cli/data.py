@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from tinynet import data as sets
-from tinynet.analysis import summary
 from tinynet.cli import console
 from tinynet.cli.options import DATA, FOLDER, KNOWN, OWN
+from tinynet.core.table import table
 
 
 @click.group()
@@ -26,7 +26,7 @@ def list_data() -> None:
         paths = sets.find(entry.name)
         found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
         rows.append((entry.name, entry.about, size, found))
-    click.echo(summary.table(rows, left=4))
+    click.echo(table(rows, left=4))
     click.echo(f"Your own: --data {OWN}PATH, with a folder of images for each class.")
     click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
 

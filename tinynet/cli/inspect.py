@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from tinynet import models
-from tinynet.analysis import communication, compare, memory_report
+from tinynet.analysis import communication, compare, environment, memory_report
 from tinynet.analysis import summary as summary_module
 from tinynet.cli.options import FOLDER, RenamedOptions, given
+from tinynet.core.table import table
 from tinynet.kernels.codegen import native
 from tinynet.kernels.dispatch import has_numba
 from tinynet.training.presets import RECIPES
@@ -52,7 +53,7 @@ def summary(
                 raise ValueError(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
-            pages = [summary_module.summary(model, classes, variant)]
+            pages = [summary_module.page(model, classes, variant)]
             if memory:
                 pages.append(memory_report.page(model, batch, classes, variant))
             if traffic or figure is not None:
@@ -80,9 +81,9 @@ def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
 @click.option("--kernels", is_flag=True, help="List every kernel and its implementations too.")
 def info(kernels: bool) -> None:
     """Show versions, devices, threads and caches."""
-    click.echo(summary_module.info())
+    click.echo(environment.info())
     if kernels:
-        click.echo("\n" + summary_module.kernel_table())
+        click.echo("\n" + environment.kernel_table())
 
 
 @click.command()
@@ -103,4 +104,4 @@ def warm() -> None:
 def recipes() -> None:
     """List the recipes of train by name."""
     rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
-    click.echo(summary_module.table([("recipe", "data", "epochs", ""), *rows], left=4))
+    click.echo(table([("recipe", "data", "epochs", ""), *rows], left=4))

@@ -10,9 +10,9 @@ import numpy as np
 
 from tinynet import models, nn
 from tinynet import weights as weight_files
-from tinynet.analysis.summary import table
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.core.table import table
 from tinynet.weights import conventions, names
 from tinynet.weights.file import Weights
 from tinynet.weights.pickles import printable
@@ -76,9 +76,9 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
         result = Weights(net.state_dict(), metadata)
     if out.suffix == ".onnx":
         side = models.entry(str(model), variant).side
-        weight_files.save_onnx(out, net, (3, side, side))
+        weight_files.save_onnx(net, out, (3, side, side))
     else:
-        weight_files.save(out, result)
+        weight_files.save(result, out)
     for note in notes:
         click.echo(note)
     click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")

@@ -26,6 +26,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
+from tinynet.core.table import first_names
 from tinynet.data.copies import Checksum, beginning, copies_among
 from tinynet.data.dataset import Dataset, refuse_transform
 from tinynet.data.files import is_there, unreadable
@@ -265,8 +266,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return (", ".join(names[:5]) or "none") + more
+    return first_names(names, 5) or "none"
 
 
 def _empty(root: Path, part: str, parts: dict[str, list[Found]]) -> str:

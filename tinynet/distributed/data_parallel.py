@@ -26,6 +26,7 @@ import numpy as np
 from tinynet.core import random
 from tinynet.core.backend import Array, Device, array_module, current, to_numpy
 from tinynet.core.errors import DataError, DeviceError
+from tinynet.core.table import first_names
 from tinynet.distributed.process_group import Ranks
 from tinynet.nn import Buffer, Module
 
@@ -157,9 +158,8 @@ def agree(ranks: Ranks, facts: dict[str, Any]) -> None:
         if facts.get(what) != told.get(what)
     ]
     if differences:
-        more = f" (and {len(differences) - 3} more)" if len(differences) > 3 else ""
+        listed = first_names(differences, 3, separator="; ")
         raise DataError(
-            f"{ranks} does not do the same as rank 0: {'; '.join(differences[:3])}{more}. "
-            "All ranks are started alike."
+            f"{ranks} does not do the same as rank 0: {listed}. All ranks are started alike."
         )
     ranks.all_gather(None)  # whoever differs has ended all ranks before this is through

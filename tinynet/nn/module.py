@@ -20,6 +20,7 @@ import numpy as np
 from tinynet.core.backend import Array, Device, current, device, is_array, transfer
 from tinynet.core.errors import ShapeError
 from tinynet.core.recorder import recorder
+from tinynet.core.table import first_names
 from tinynet.nn import guidance
 from tinynet.nn.parameter import Buffer, Parameter, ParameterList
 from tinynet.tensors import Tensor, tensor
@@ -430,11 +431,7 @@ def _once(modules: Iterator[Module]) -> list[Module]:
 
 def _some(names: set[str]) -> str:
     """Return the first names of a set, in order, for a message."""
-    listed = sorted(names)
-    return (
-        ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
-        or "none"
-    )
+    return first_names(sorted(names), 4) or "none"
 
 
 def _walk(items: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,11 @@
-"""Figures."""
+"""Figures: learning curves, confusion matrix, first-layer filters, autograd graph.
 
-from tinynet.plot.figures import curves, filters
+Each function returns a matplotlib Figure and, given a path, writes it to a file.
+"""
 
-__all__ = ["curves", "filters"]
+from tinynet.plot.confusion import confusion
+from tinynet.plot.curves import curves
+from tinynet.plot.filters import filters
+from tinynet.plot.graph import graph
+
+__all__ = ["confusion", "curves", "filters", "graph"]

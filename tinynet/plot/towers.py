@@ -1,4 +1,4 @@
-"""Figure 2 of the paper, with what crosses: two rows of layers, and arrows between the rows."""
+"""Figure 2 of the AlexNet paper: two rows of layers, and the bytes that cross between them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinynet.plot.figures import GREY, TEST, TRAIN, _figure, _write
+from tinynet.plot import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Shape = tuple[int, ...]
 Crossed = Mapping[tuple[str, bool], int]
 
-FIRST, SECOND = 1.0, 0.0  # heights of the two rows
+FIRST = 1.0  # heights of the two rows
+SECOND = 0.0
 STEP = 1.0  # from layer to layer
-DOWN, UP = str(TRAIN["color"]), str(TEST["color"])
+DOWN = style.BLUE
+UP = style.ORANGE
 
 
-def towers(maps: Mapping[str, Shape], crossed: Crossed, path: Path, *, title: str = "") -> None:
-    """Draw two towers and what crosses between them for one picture.
+def towers(
+    maps: Mapping[str, Shape], crossed: Crossed, path: Path | str | None = None, *, title: str = ""
+) -> Figure:
+    """Draw two towers and what crosses between them for one image.
 
     Parameters
     ----------
-    maps : what each layer of one tower makes, (C, H, W) or (units,), in order; the last stands on
-        the first device alone
-    crossed : bytes by (layer that they go into, whether they go to the second device)
+    maps : dict of str to tuple of int
+        Output shape of each layer of one tower, (C, H, W) or (units,), in order. The last layer
+        stands on the first device alone.
+    crossed : dict of (str, bool) to int
+        Bytes by the layer that they go into and whether they go to the second device.
+    path : Path or str, optional
+        A .png, .svg or .pdf file to write.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    figure = _figure(10, 4.6)
+    figure = style.new_figure(10, 4.6)
     axes = figure.subplots()
     for i, (layer, shape) in enumerate(maps.items()):
         rows = (FIRST,) if i == len(maps) - 1 else (FIRST, SECOND)
@@ -36,7 +50,7 @@ def towers(maps: Mapping[str, Shape], crossed: Crossed, path: Path, *, title: st
             _box(axes, i * STEP, row, shape)
         axes.text(i * STEP, FIRST + 0.6, layer, ha="center", weight="bold", fontsize=10)
         for row in rows if i else ():
-            _arrow(axes, (i, row), (i, row), GREY, 1.0)
+            _arrow(axes, (i, row), (i, row), style.GRAY, 1.0)
         if i:
             _crossing(axes, i, layer, crossed)
     axes.text(-0.75, FIRST, "first\ndevice", ha="center", va="center", fontsize=10)
@@ -44,42 +58,45 @@ def towers(maps: Mapping[str, Shape], crossed: Crossed, path: Path, *, title: st
     axes.set(xlim=(-1.1, len(maps) * STEP - 0.4), ylim=(-0.6, FIRST + 0.75))
     axes.set_axis_off()
     axes.set_title(title, fontsize=11)
-    _write(figure, path, in_words(crossed))
+    return style.finish(figure, path, towers_in_words(crossed))
 
 
-def in_words(crossed: Crossed) -> str:
-    """Return what the arrows show, for readers who do not see them; stored in the picture."""
+def towers_in_words(crossed: Crossed) -> str:
+    """Return what the arrows show, as a text alternative; it is stored in the file."""
     ways = {True: "to the second", False: "to the first"}
-    said = [f"{n:,} bytes {ways[there]} into {layer}" for (layer, there), n in crossed.items()]
-    return f"Two towers of layers on two devices. Between them cross {', '.join(said)}."
+    parts = [f"{n:,} bytes {ways[there]} into {layer}" for (layer, there), n in crossed.items()]
+    return f"Two towers of layers on two devices. Between them cross {', '.join(parts)}."
 
 
 def _box(axes: Axes, x: float, y: float, shape: Shape) -> None:
-    """Draw maps as a box: as high as their side, as wide as there are many."""
-    many, side = shape[0], shape[1] if len(shape) == 3 else 0
-    width = 0.06 + 0.3 * (min(many, 256) / 256 if side else 0)
+    """Draw maps as a box: its height shows their side, its width their number."""
+    count = shape[0]
+    side = shape[1] if len(shape) == 3 else 0
+    width = 0.06 + 0.3 * (min(count, 256) / 256 if side else 0)
     height = 0.12 + 0.5 * (side / 224) ** 0.5 if side else 0.62
     xs = [x - width / 2, x + width / 2, x + width / 2, x - width / 2]
     ys = [y - height / 2, y - height / 2, y + height / 2, y + height / 2]
     axes.fill(xs, ys, facecolor="#f2f2f2", edgecolor="#333333", linewidth=1, zorder=2)
-    words = f"{many} maps\n{side}x{shape[2]}" if side else f"{many:,}\nunits"
-    place, side_of_it = (y + 0.34, "bottom") if y == FIRST else (y - 0.34, "top")
-    axes.text(x, place, words, ha="center", va=side_of_it, fontsize=9, zorder=3)
+    words = f"{count} maps\n{side}x{shape[2]}" if side else f"{count:,}\nunits"
+    place = y + 0.34 if y == FIRST else y - 0.34
+    align = "bottom" if y == FIRST else "top"
+    axes.text(x, place, words, ha="center", va=align, fontsize=9, zorder=3)
 
 
 def _arrow(
-    axes: Axes, begin: tuple[float, float], end: tuple[float, float], colour: str, width: float
+    axes: Axes, begin: tuple[float, float], end: tuple[float, float], color: str, width: float
 ) -> None:
     """Draw an arrow from behind one layer, where `begin` lies, to the next, where `end` lies."""
-    (x0, y0), (x1, y1) = begin, end
-    tip, tail = (x1 * STEP - 0.22, y1), (x0 * STEP - STEP + 0.22, y0)
-    style = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", tip, tail, arrowprops=style, zorder=1)
+    tail = (begin[0] * STEP - STEP + 0.22, begin[1])
+    tip = (end[0] * STEP - 0.22, end[1])
+    look = {"arrowstyle": "-|>", "color": color, "linewidth": width, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", tip, tail, arrowprops=look, zorder=1)
 
 
 def _crossing(axes: Axes, i: int, layer: str, crossed: Crossed) -> None:
-    """Draw the arrows into a layer from the other device, and say how many bytes they stand for."""
-    down, up = (crossed.get((layer, there), 0) for there in (True, False))
+    """Draw the arrows into a layer from the other device, with the bytes that they stand for."""
+    down = crossed.get((layer, True), 0)
+    up = crossed.get((layer, False), 0)
     if down:
         _arrow(axes, (i, FIRST), (i, SECOND), DOWN, 1.8)
     if up:

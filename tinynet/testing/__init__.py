@@ -1,18 +1,18 @@
-"""The judges: they hold our kernels and layers, and yours, against their definitions.
+"""Checks for kernels, layers and gradients, tinynet's own and yours.
 
 =====================================  ==========================================================
-judge                                  asks
+check                                  question
 =====================================  ==========================================================
 ``check_gradient(fn, *arrays)``        is backward the derivative of forward?
 ``check_adjoint(forward, backward, x)``  is a linear backward the transpose of its forward?
 ``check_kernel(mine, against=kernel)``   does my function compute what the kernel defines?
-``check_layer(fn, *inputs)``           gradients, memory orders, dtypes, batch sizes: everything
-``check_races(kernel, 4, 256, x, y)``  do two threads of a CUDA kernel meet where they must not?
+``check_layer(fn, *inputs)``           are gradients, memory orders, dtypes, batch sizes right?
+``check_races(kernel, 4, 256, x, y)``  do threads of a CUDA kernel have a data race?
 =====================================  ==========================================================
 
-A judge returns None, or raises an AssertionError that says which element is wrong and which way.
-Where it cannot judge (a kink, a missing case) it raises a ValueError that says what to change.
-How far two correct sums may be apart is ``tolerance(terms, dtype)``.
+A check returns None, or raises an AssertionError that names the wrong element and its error. Where
+it cannot decide (a kink, a missing case) it raises a ValueError that names the change to make.
+``tolerance(terms, dtype)`` is the largest difference between two correct sums.
 """
 
 from tinynet.testing.compare import tolerance

@@ -1,4 +1,4 @@
-r"""Is backward the derivative of forward? Two judges that need to know nothing else about them.
+r"""Gradient checks: backward against the slope of forward, or against its transpose.
 
 Along a random direction v a function of many numbers is a function of one number h:
 
@@ -6,8 +6,8 @@ Along a random direction v a function of many numbers is a function of one numbe
     (phi(h) - phi(-h)) / 2h -> <gradient, v>         the central difference
     |phi(h) - phi(0) - h * <gradient, v>|            the Taylor remainder
 
-Everything is in float64. The remainder of a right gradient falls 4 times when h is halved (16 times
-when it is quartered), that of a wrong one only 2 times: there is no tolerance to choose.
+Everything is in float64. When h is halved, the remainder of a correct gradient falls by a factor of
+4 (of 16 when h is quartered), that of a wrong one only by 2: there is no tolerance to choose.
 
 A linear f needs no small steps: its backward is its transpose, <f(x), u> = <x, backward(u)>.
 """
@@ -25,9 +25,11 @@ from tinynet.testing.compare import both, difference, place, tolerance
 from tinynet.testing.subject import Subject, name_of
 
 STEPS = [4.0**-i for i in range(4, 11)]  # 0.004 ... 0.000001, in units of the size of x
-FEW = slice(3, 6)  # of the steps, for the elements one by one
-MINUTE = [4.0**-i for i in range(8, 15)]  # where all of a network moves: it has many kinks
-ELEMENTS = 1000  # arrays up to this size are searched whole for the wrong elements
+FEW = slice(3, 6)  # of the steps, for single elements
+MINUTE = [
+    4.0**-i for i in range(8, 15)
+]  # for a direction that moves a whole network, which has many kinks
+ELEMENTS = 1000  # up to this size, every element of an array is compared
 
 Phi = Callable[[Array], float]
 
@@ -39,25 +41,43 @@ def check_gradient(fn: Callable[..., Any], *arrays: Array, together: bool = Fals
     ----------
     fn : function or module
         Takes one Tensor per array and returns a Tensor of any shape. The parameters of a module are
-        checked too. Arrays of integers (labels) are handed over as they are.
+        checked too. Arrays of integers (labels) are passed on unchanged.
     arrays
-        Where to differentiate. Away from kinks: no ties under a maximum, no zeros under a ReLU.
-    together
+        The point at which to differentiate, away from kinks: no ties under a maximum, no zeros
+        under a ReLU.
+    together : bool
         Move all arrays and parameters along one direction, each in proportion to its size: one
-        question instead of one for each of them, for networks of many layers. What is wrong is
-        then looked for array by array, from the last one, which is nearest to the output.
+        comparison instead of one for each of them, for networks of many layers. If it fails, each
+        array is checked alone, from the last one, which is nearest to the output.
+
+    Raises
+    ------
+    AssertionError
+        A gradient is wrong or missing, or `fn` changed an input; the message names the element.
+    ValueError
+        The point is at a kink.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> tn.testing.check_gradient(F.tanh, np.array([0.5, -1.0]))
     """
     with Subject(fn, arrays, np.float64) as subject:
         compare_gradients(subject, "check_gradient", together)
 
 
 def compare_gradients(subject: Subject, judge: str, together: bool = False) -> None:
-    """Hold backward against the slopes of forward, for one input or parameter after the other."""
+    """Compare backward with the slopes of forward, for one input or parameter after the other."""
     rng = np.random.default_rng(0)
     arrays = subject.arrays
-    y = subject.value(arrays)
+    given = [x.copy() for x in arrays]
+    y = subject.value(given)
+    subject.require_unchanged(given, judge)
     u = rng.standard_normal(y.shape)
-    gradients = subject.gradients(arrays, u)
+    gradients = subject.gradients(given, u)
+    subject.require_unchanged(given, judge)
     noise = tolerance(y.size + sum(a.size for a in arrays), np.float64)
     size = np.abs(y * u).sum()
     for name, x, gradient in zip(subject.names, arrays, gradients, strict=True):
@@ -70,7 +90,8 @@ def compare_gradients(subject: Subject, judge: str, together: bool = False) -> N
         return
     order = range(len(arrays))
     for i in reversed(order) if together else order:  # the last array is nearest to the output
-        x, gradient = arrays[i], gradients[i]
+        x = arrays[i]
+        gradient = gradients[i]
 
         def phi(moved: Array, i: int = i) -> float:
             return float((subject.value([*arrays[:i], moved, *arrays[i + 1 :]]) * u).sum())
@@ -78,8 +99,8 @@ def compare_gradients(subject: Subject, judge: str, together: bool = False) -> N
         search = Search(phi, x, gradient, noise * float(size + np.abs(x * gradient).sum()))
         v = rng.standard_normal(x.shape)
         if x.size and search.along(v) != "right":
-            who = f"{judge}: {subject.name}"
-            raise search.complaint(v, who, subject.names[i], hunt=not together)
+            prefix = f"{judge}: {subject.name}"
+            raise search.complaint(v, prefix, subject.names[i], elements=not together)
     if together:
         raise AssertionError(
             f"{judge}: {subject.name}: along a direction that moves all arrays the gradient is not "
@@ -88,9 +109,9 @@ def compare_gradients(subject: Subject, judge: str, together: bool = False) -> N
 
 
 def _right_together(subject: Subject, judge: str, u: Array, gradients: list[Array]) -> bool:
-    """Return whether backward is right along one random direction of everything that can move.
+    """Return whether backward is right along one random direction of all arrays together.
 
-    Each number is rounded on its way: as much noise as if each had moved by a rounding error.
+    Each number is rounded: the noise is as large as if each had moved by a rounding error.
     """
     rng = np.random.default_rng(1)
     arrays = subject.arrays
@@ -109,9 +130,9 @@ def _right_together(subject: Subject, judge: str, u: Array, gradients: list[Arra
     return line.verdict(slope) == "right"
 
 
-def _kink(line: Line, who: str, what: str) -> ValueError:
+def _kink(line: Line, prefix: str, what: str) -> ValueError:
     return ValueError(
-        f"{who}: {what} is at a kink, or nearer to one than {line.steps[-1]:.1g}: to one "
+        f"{prefix}: {what} is at a kink, or nearer to one than {line.steps[-1]:.1g}: to one "
         f"side the slope is {line.left:.6g}, to the other {line.right:.6g}. There is no "
         "derivative to compare with. Choose an input without ties, and without zeros "
         "under a ReLU."
@@ -124,7 +145,7 @@ def _unit(x: Array) -> float:
 
 
 class Line:
-    """phi(h) around h = 0: its slope there, how sure that is, and whether there is a kink."""
+    """phi(h) around h = 0: its slope there, the uncertainty of it, and whether there is a kink."""
 
     def __init__(self, phi: Phi, x: Array, v: Array, h: Array, noise: float) -> None:
         self.steps = h
@@ -141,10 +162,11 @@ class Line:
         doubts = np.abs(np.diff(slopes)) + 2 * noise / h[1:]
         agree = np.abs(slopes[1:] - slopes[-1]) <= doubts + 4 * noise / h[-1]
         best = int(np.where(falls & agree, doubts, np.inf).argmin())
-        self.slope, self.doubt = float(slopes[best + 1]), float(doubts[best])
+        self.slope = float(slopes[best + 1])
+        self.doubt = float(doubts[best])
 
     def verdict(self, slope: float) -> str:
-        """Say whether `slope` is "right", "wrong", or whether a "kink" leaves the question open."""
+        """Return "right" or "wrong" for a slope, or "kink" if that cannot be decided."""
         if self.kink:
             return "kink"
         last, previous = np.abs(self.ahead - self.middle - self.steps * slope)[[-1, -2]]
@@ -153,10 +175,13 @@ class Line:
 
 
 class Search:
-    """The comparison of one gradient, and the hunt for an element of it that is wrong."""
+    """Comparison of one gradient, and the search for a wrong element of it."""
 
     def __init__(self, phi: Phi, x: Array, gradient: Array, noise: float) -> None:
-        self.phi, self.x, self.gradient, self.noise = phi, x, gradient, noise
+        self.phi = phi
+        self.x = x
+        self.gradient = gradient
+        self.noise = noise
         self.unit = _unit(x)
 
     def line(self, v: Array, steps: slice = slice(None)) -> Line:
@@ -164,33 +189,39 @@ class Search:
         return Line(self.phi, self.x, v, np.array(STEPS[steps]) * self.unit, self.noise)
 
     def along(self, v: Array) -> str:
-        """Return the verdict about the gradient along the direction v."""
+        """Return the verdict on the gradient along the direction v."""
         return self.line(v).verdict(float((self.gradient * v).sum()))
 
-    def complaint(self, v: Array, who: str, what: str, hunt: bool = True) -> Exception:
-        """Return the error that says what is wrong, down to the element if asked to hunt."""
-        line, along = self.line(v), float((self.gradient * v).sum())
+    def complaint(self, v: Array, prefix: str, what: str, elements: bool = True) -> Exception:
+        """Return the error to raise; with `elements`, it names a wrong element."""
+        line = self.line(v)
+        along = float((self.gradient * v).sum())
         if line.kink:
-            return _kink(line, who, what)
+            return _kink(line, prefix, what)
         text = None
-        if hunt:
+        if elements:
             text = self.whole() if self.x.size <= ELEMENTS else self.one(v)
         text = text or f"along a random direction got {along:.9g}, expected {line.slope:.9g}."
-        return AssertionError(f"{who}: the gradient of {what} is not the slope of forward: {text}")
+        return AssertionError(
+            f"{prefix}: the gradient of {what} is not the slope of forward: {text}"
+        )
 
     def whole(self) -> str | None:
         """Compare every element with its central difference."""
-        slopes, doubts = np.empty(self.x.shape), np.empty(self.x.shape)
+        slopes = np.empty(self.x.shape)
+        doubts = np.empty(self.x.shape)
         for at in np.ndindex(self.x.shape):
             v = np.zeros(self.x.shape)
             v[at] = 1
             line = self.line(v, FEW)
-            slopes[at], doubts[at] = line.slope, np.inf if line.kink else line.doubt
+            slopes[at] = line.slope
+            doubts[at] = np.inf if line.kink else line.doubt
         return difference(self.gradient, slopes, doubts)
 
     def one(self, v: Array) -> str | None:
         """Find one wrong element by halving the set of elements that move."""
-        low, high = 0, self.x.size
+        low = 0
+        high = self.x.size
         part = np.zeros(self.x.size)
         while high - low > 1:
             half = (low + high) // 2
@@ -217,51 +248,73 @@ def check_adjoint(
     ----------
     forward : function of the arrays that returns an array, linear in all of them together
     backward : function of one array of that shape
-        Returns one array, or a tuple of as many as went in.
+        Returns one array, or a tuple with one for each array.
+    arrays
+        Arguments of `forward`; any numbers will do.
+
+    Raises
+    ------
+    AssertionError
+        `backward` is not the transpose; the message names the wrong element.
+    ValueError
+        `forward` is not linear.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> A = np.arange(6.0).reshape(2, 3)
+    >>> tn.testing.check_adjoint(lambda x: A @ x, lambda u: A.T @ u, np.ones(3))
     """
-    rng, who = np.random.default_rng(0), f"check_adjoint: {name_of(backward)}"
+    rng = np.random.default_rng(0)
+    prefix = f"check_adjoint: {name_of(backward)}"
     xs = [np.asarray(a, np.float64) for a in arrays]
     y = np.asarray(forward(*xs))
     u = rng.standard_normal(y.shape)
     gxs = backward(u)
     gxs = gxs if isinstance(gxs, tuple) else (gxs,)
-    _require_linear(forward, xs, y, who)
+    _require_linear(forward, xs, y, prefix)
     for i, (x, gx) in enumerate(zip(xs, gxs, strict=True)):
         if gx.shape != x.shape:
-            raise AssertionError(f"{who}: result {i} has the shape {gx.shape}, expected {x.shape}.")
+            raise AssertionError(
+                f"{prefix}: result {i} has the shape {gx.shape}, expected {x.shape}."
+            )
         zeros = [np.zeros_like(z) for z in xs]
 
         def image(part: Array, i: int = i, zeros: list[Array] = zeros) -> Array:
             return np.asarray(forward(*zeros[:i], part, *zeros[i + 1 :])) * u
 
         terms = image(x)
-        left, right = float(terms.sum()), float((x * gx).sum())
+        left = float(terms.sum())
+        right = float((x * gx).sum())
         size = float(np.abs(terms).sum() + np.abs(x * gx).sum())
         if not abs(left - right) <= tolerance(x.size + y.size, np.float64) * size:
             text = _wrong_element(image, x, gx) if x.size <= ELEMENTS else None
             raise AssertionError(
-                f"{who} is not the transpose of {name_of(forward)}: <forward(x), u> = {left:.13g}, "
-                f"<x, backward(u)> = {right:.13g} for input {i}. {text or ''}"
+                f"{prefix} is not the transpose of {name_of(forward)}: <forward(x), u> = "
+                f"{left:.13g}, <x, backward(u)> = {right:.13g} for input {i}. {text or ''}"
             )
 
 
-def _require_linear(forward: Callable[..., Any], xs: list[Array], y: Array, who: str) -> None:
+def _require_linear(forward: Callable[..., Any], xs: list[Array], y: Array, prefix: str) -> None:
     """Raise a ValueError if forward(-2x) is not -2 * forward(x)."""
     doubled = np.asarray(forward(*[-2 * x for x in xs]))
     text = difference(doubled, -2 * y, tolerance(y.size, np.float64) * float(np.abs(y).sum()))
     if text:
         raise ValueError(
-            f"{who}: {name_of(forward)} is not linear, so it has no transpose: of forward(-2 * x), "
-            f"against -2 * forward(x), {text} Use check_gradient."
+            f"{prefix}: {name_of(forward)} is not linear, so it has no transpose: of "
+            f"forward(-2 * x), against -2 * forward(x), {text} Use check_gradient."
         )
 
 
 def _wrong_element(image: Callable[[Array], Array], x: Array, gx: Array) -> str | None:
     """Compare each element of gx with <forward(1 at this place), u>."""
-    expected, size = np.empty(x.shape), np.empty(x.shape)
+    expected = np.empty(x.shape)
+    size = np.empty(x.shape)
     for at in np.ndindex(x.shape):
         one = np.zeros(x.shape)
         one[at] = 1
         terms = image(one)
-        expected[at], size[at] = terms.sum(), np.abs(terms).sum()
+        expected[at] = terms.sum()
+        size[at] = np.abs(terms).sum()
     return difference(gx, expected, tolerance(x.size, np.float64) * size)

@@ -1,4 +1,4 @@
-"""The judge of kernels: a function of arrays computes what its definition says, or else."""
+"""Kernel check: a function of arrays against the definition of a kernel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEUTRAL: dict[str, Any] = {
     "nesterov": False,
     "rule": "paper",
 }
-"""What an argument means that a function does not have: a case that says otherwise is left out."""
+"""Values of arguments that a function may lack; cases with other values are skipped."""
 
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
@@ -37,20 +37,36 @@ def check_kernel(
     cases: Mapping[str, Arguments] | Iterable[Arguments] | None = None,
     dtypes: tuple[Any, ...] = (np.float32, np.float64),
 ) -> None:
-    """Raise unless `mine` does what `against` does, in every case, dtype and memory order.
+    """Raise unless `mine` computes the same as `against`, in every case, dtype and memory order.
 
     Parameters
     ----------
     mine : function of arrays
-        The arguments of `against`, in its order; those with a neutral value (groups=1, no padding,
-        ...) may be absent. Of several results the first ones may be returned.
+        It takes the arguments of `against`, in the same order; those with a neutral value
+        (groups=1, no padding, ...) may be absent. Of several results it may return the first ones.
     arguments
-        One case. None given: the cases below, or those that tinynet has for this kernel.
+        One case. Without arguments: `cases`, or tinynet's own cases for this kernel.
     against : kernel or function
         The definition. It is computed in float64.
     cases : {name: arguments} or list of arguments
     dtypes
-        The float types in which `mine` is asked.
+        Float types in which `mine` is called.
+
+    Raises
+    ------
+    AssertionError
+        A result is wrong, an input changed, or a call failed; the message names case and element.
+    ValueError
+        No case fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> def my_relu(x):
+    ...     return np.maximum(x, 0)
+    >>> x = np.random.default_rng(0).standard_normal((2, 3))
+    >>> tn.testing.check_kernel(my_relu, x, against=lambda x: x * (x > 0))
     """
     definition = getattr(against, "reference", against)
     trial = Trial(mine, definition)
@@ -96,7 +112,7 @@ def _copies(case: Arguments) -> Arguments:
 
 
 def _tuple(result: Any) -> Arguments:
-    """Return the results that are there: () for None, (y,) for y."""
+    """Return the results as a tuple: () for None, (y,) for y."""
     return () if result is None else result if isinstance(result, tuple) else (result,)
 
 
@@ -111,11 +127,12 @@ def other_orders(x: Array) -> dict[str, Array]:
 
 
 class Trial:
-    """One function on trial against its definition."""
+    """One function and its definition."""
 
     def __init__(self, mine: Function, definition: Function) -> None:
-        self.mine, self.definition = mine, definition
-        self.who = f"check_kernel: {name_of(mine)}"
+        self.mine = mine
+        self.definition = definition
+        self.name = f"check_kernel: {name_of(mine)}"
         self.names = list(inspect.signature(definition).parameters)
         mine_takes = inspect.signature(mine).parameters.values()
         self.absent: list[str] = []
@@ -125,19 +142,19 @@ class Trial:
             self.absent = [n for n in self.names if n not in takes] if short else []
 
     def accepts(self, case: Arguments) -> bool:
-        """Return whether what `mine` does not take is neutral in this case, or not given at all."""
+        """Return whether the arguments that `mine` lacks are neutral in this case, or absent."""
         values = dict(zip(self.names, case, strict=False))
         asked = [n for n in self.absent if n in values]
         return all(n in NEUTRAL and _equal(NEUTRAL[n], values[n]) for n in asked)
 
     def call(self, case: Arguments) -> Arguments:
-        """Return the results of `mine` as a tuple; what it changes in place is in `case`."""
+        """Return the results of `mine` as a tuple; arrays in `case` may change in place."""
         kept = [x for n, x in zip(self.names, case, strict=False) if n not in self.absent]
         return _tuple(self.mine(*kept))
 
     def run(self, name: str, case: Arguments, dtype: Any) -> None:
-        """Judge one case: values, inputs left alone, repeatable, every memory order."""
-        self.at = f'{self.who}, case "{name}" in {np.dtype(dtype).name}'
+        """Check one case: values, unchanged inputs, repeatability, every memory order."""
+        self.at = f'{self.name}, case "{name}" in {np.dtype(dtype).name}'
         self.facts = ", ".join(
             f"{n} {x.shape}" if isinstance(x, np.ndarray) else f"{n}={x}"
             for n, x in zip(self.names, case, strict=False)
@@ -160,7 +177,7 @@ class Trial:
         self.reordered(case, wanted, types, written)
 
     def compare(self, results: Arguments, wanted: Arguments, types: list[Any], case: Any) -> None:
-        """Hold every result against the definition's."""
+        """Compare every result with that of the definition."""
         if len(results) > len(wanted) or (wanted and not results):
             raise AssertionError(
                 f"{self.at}: it returned {len(results)} results, expected {len(wanted)}."
@@ -176,7 +193,7 @@ class Trial:
                 )
 
     def same(self, got: Array, expected: Array, what: str, case: Arguments) -> None:
-        """Hold one array against what it should be."""
+        """Raise unless an array is the expected one."""
         allowed = 0.0
         if expected.dtype.kind == "f":
             terms = max((x.size for x in case if isinstance(x, np.ndarray)), default=1)
@@ -187,7 +204,7 @@ class Trial:
             raise AssertionError(f"{self.at}: {what}: {text}\n  Arguments: {self.facts}.")
 
     def again(self, case: Arguments, results: Arguments, written: list[int]) -> None:
-        """Ask once more, with inputs that cannot be written."""
+        """Call once more, with read-only inputs."""
         given = _copies(case)
         for i, x in enumerate(given):
             if isinstance(x, np.ndarray) and i not in written:
@@ -205,7 +222,7 @@ class Trial:
     def reordered(
         self, case: Arguments, wanted: Arguments, types: list[Any], written: list[int]
     ) -> None:
-        """Ask again with the same numbers in other memory orders."""
+        """Call again with the same numbers in other memory orders."""
         where = self.at
         for order in other_orders(np.zeros((1, 1))):
             given = tuple(
@@ -221,13 +238,13 @@ class Trial:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Return whether an argument is what it was, bit for bit."""
+    """Return whether two arguments are equal, arrays bit for bit."""
     if isinstance(a, np.ndarray):
         return a.tobytes() == b.tobytes()
     return a is b or (not isinstance(b, np.ndarray) and bool(a == b))
 
 
 def _leave_nan_behind(shapes: list[tuple[int, ...]], dtype: Any) -> None:
-    """Free memory full of NaN, of the size of the results: the next np.empty may get it."""
+    """Free memory full of NaN, in the size of the results, which the next np.empty may get."""
     held = [np.full(shape, np.nan, dtype) for shape in shapes for _ in range(4)]
     held.clear()

@@ -1,4 +1,4 @@
-"""check_layer: one battery of questions for any layer, ours or yours."""
+"""Layer check: gradients, repeatability, memory orders, dtypes and batch sizes of any layer."""
 
 from __future__ import annotations
 
@@ -18,17 +18,36 @@ from tinynet.testing.subject import Subject, name_of
 def check_layer(
     fn: Callable[..., Any], *inputs: Array, against: Callable[..., Any] | None = None
 ) -> None:
-    """Raise unless a layer is repeatable, has right gradients, and takes inputs as they come.
+    """Raise unless a layer is repeatable, has correct gradients, and takes all kinds of inputs.
+
+    Checked are: the same output twice, unchanged inputs, finite values, gradients (see
+    `check_gradient`), read-only and non-contiguous inputs, float32 and float64, batches of one and
+    of none.
 
     Parameters
     ----------
     fn : function of Tensors, or nn.Module
-        Its parameters are checked with its inputs, and left as they were.
+        Its parameters are checked with its inputs, and restored.
     inputs : arrays
-        One for each argument. Arrays of integers (labels) are handed over as they are.
+        One for each argument. Arrays of integers (labels) are passed on unchanged.
     against : another layer, optional
-        One that is trusted: values are compared too. Without it a layer that is consistently
-        wrong, in forward and backward alike, is a right layer of another kind.
+        A correct one, for a comparison of the outputs. Without it, a layer whose forward and
+        backward are wrong in the same way passes.
+
+    Raises
+    ------
+    AssertionError
+        Something is wrong; the message names it.
+    ValueError
+        An input is at a kink, where there is no derivative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> x = np.random.default_rng(0).standard_normal((3, 4))
+    >>> tn.testing.check_layer(nn.Linear(4, 2), x)
     """
     with Subject(fn, inputs, np.float64) as subject:
         y = _values(subject)
@@ -51,12 +70,11 @@ def check_layer(
 
 
 def _values(subject: Subject) -> Array:
-    """Return the output; ask twice, and look at the inputs afterwards."""
+    """Return the output; compare two calls, and the inputs before and after."""
     given = [x.copy() for x in subject.arrays]
-    y, again = subject.value(given), subject.value(given)
-    for name, x, before in zip(subject.names, given, subject.arrays, strict=True):
-        if x.tobytes() != before.tobytes():
-            raise _wrong(subject, f"it changed its {name} in place. Make a new array.")
+    y = subject.value(given)
+    again = subject.value(given)
+    subject.require_unchanged(given, "check_layer")
     if y.tobytes() != again.tobytes():
         raise _wrong(
             subject,
@@ -70,7 +88,7 @@ def _values(subject: Subject) -> Array:
 
 
 def _memory_orders(subject: Subject, y: Array) -> None:
-    """Ask with read-only inputs and with inputs whose elements are not neighbours in memory."""
+    """Check read-only inputs, and inputs whose elements are not contiguous in memory."""
     for order in other_orders(np.zeros((1, 1))):
         given = [other_orders(x)[order] for x in subject.arrays[: subject.count]]
         for x in given:
@@ -86,7 +104,7 @@ def _memory_orders(subject: Subject, y: Array) -> None:
 
 
 def _batch_sizes(subject: Subject, shape: tuple[int, ...]) -> None:
-    """Ask with a batch of one and with none; a ShapeError is an answer too."""
+    """Check a batch of one and a batch of none; a ShapeError is allowed."""
     x, *parameters = subject.arrays
     if not shape or x.shape[:1] != shape[:1]:
         return
@@ -107,13 +125,13 @@ def _batch_sizes(subject: Subject, shape: tuple[int, ...]) -> None:
 
 
 def _rounded(x: Array) -> Array:
-    """Return x as float32 can hold it; integers as they are."""
+    """Return floats rounded to float32, and integers unchanged."""
     x = np.asarray(x)
     return x.astype(np.float32) if x.dtype.kind == "f" else x
 
 
 def _keeps_dtype(subject: Subject) -> Array:
-    """Look at the types of output and gradients; return the output."""
+    """Check the dtypes of output and gradients; return the output."""
     y = subject.value(subject.arrays)
     kind = np.dtype(subject.dtype)
     if y.dtype != kind:
@@ -128,7 +146,7 @@ def _keeps_dtype(subject: Subject) -> Array:
 def _same(
     subject: Subject, got: Array, expected: Array, what: str, dtype: Any = np.float64
 ) -> None:
-    """Hold an output against what it should be."""
+    """Raise unless an output is the expected one."""
     terms = sum(x.size for x in subject.arrays)
     text = difference(got, expected, tolerance(terms, dtype) * scale_of(expected))
     if text:

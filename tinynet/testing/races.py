@@ -1,8 +1,8 @@
-"""The judge of CUDA code: no two threads may use one place in no order, if one of them writes.
+"""Data race check for CUDA kernels, by ThreadSanitizer on the CPU.
 
-A kernel with a race may be right a thousand times. ThreadSanitizer does not wait for the accident:
-it knows which accesses a barrier puts in order, and reports two that nothing does. It must be in
-the process before Python starts, so the kernel runs in another process.
+A kernel with a race may be right a thousand times. ThreadSanitizer does not wait for a wrong
+result: it tracks which accesses a barrier orders, and reports two that are not ordered if one of
+them writes. It must be loaded before Python starts, so the kernel runs in another process.
 """
 
 from __future__ import annotations
@@ -33,15 +33,30 @@ def check_races(
     *arguments: Any,
     shared: int = 0,
 ) -> None:
-    """Raise if two threads of this launch use one place in no order, and one of them writes.
+    """Raise if two threads of this launch access one address without order, and one of them writes.
 
-    The arguments are arrays of NumPy and numbers, as at a launch; they stay as they are. In a
-    text with ``__shared__`` only the threads of one block are held against each other. Silence
-    means that this launch, with these numbers, has no race.
+    Without an error, this launch with these numbers has no race. In a kernel with ``__shared__``
+    only the threads of one block are compared with each other.
 
     Parameters
     ----------
-    kernel : what `tinynet.kernels.cuda_kernel` returned
+    kernel : OwnKernel
+        Returned by `tinynet.kernels.cuda_kernel`.
+    blocks, threads : int or tuple of int
+        Size of the grid and of a block.
+    arguments : NumPy arrays and numbers
+        As at a launch; they stay unchanged.
+    shared : int
+        Bytes of dynamic shared memory.
+
+    Raises
+    ------
+    AssertionError
+        There is a race; the message shows both lines.
+    DeviceError
+        There is no compiler with ThreadSanitizer.
+    RuntimeError
+        The kernel did not finish.
     """
     with tempfile.TemporaryDirectory(prefix="tinynet-") as folder:
         Path(folder, "yours.cu").write_text(kernel.text, encoding="utf-8")
@@ -53,8 +68,8 @@ def check_races(
         return
     found = _ACCESS.findall(done.stderr)
     if "data race" not in done.stderr or not found:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise RuntimeError(f"check_races: {kernel.__name__} did not come to its end: {last}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RuntimeError(f"check_races: {kernel.__name__} did not finish: {last}")
     lines = kernel.text.splitlines()[1:]
     one, other = (
         f"{kind.lower()} at {file}:{number}: {lines[int(number) - 1].strip()}"
@@ -62,7 +77,7 @@ def check_races(
     )
     raise AssertionError(
         f"check_races: {kernel.__name__} has a data race. One thread's\n  {one}\nand another "
-        f"thread's\n  {other}\nmeet at one place, and no barrier lies between them."
+        f"thread's\n  {other}\naccess one address, and no barrier is between them."
     )
 
 
@@ -76,7 +91,9 @@ def _watch(command: list[str]) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **settings}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     fixed = shutil.which("setarch")
-    if "unexpected memory mapping" in done.stderr and fixed:  # a kernel that scatters addresses
+    if (
+        "unexpected memory mapping" in done.stderr and fixed
+    ):  # an operating system that randomizes addresses
         command = [fixed, os.uname().machine, "-R", *command]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode and "FATAL: ThreadSanitizer" in done.stderr:
@@ -89,19 +106,21 @@ def _library() -> str:
 
     command = [compiler(), f"-print-file-name={LIBRARY}"]
     path = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    if not os.path.isabs(path):  # the compiler repeats the name of what it has not got
+    if not os.path.isabs(path):  # the compiler prints back the name of a missing library
         raise DeviceError(
-            f"check_races: it takes ThreadSanitizer, and {command[0]} has no {LIBRARY}. "
-            "g++ on Linux brings it (Debian, Ubuntu: apt install g++)."
+            f"check_races: ThreadSanitizer is needed, and {command[0]} has no {LIBRARY}. "
+            "g++ on Linux has it (Debian, Ubuntu: apt install g++)."
         )
     return path
 
 
 def run() -> None:
-    """Be the other process: launch the kernel that lies in the folder that is named."""
-    folder, name = Path(sys.argv[1]), sys.argv[2]
+    """Launch the kernel in the folder that the command line names; runs in the other process."""
+    folder = Path(sys.argv[1])
+    name = sys.argv[2]
     text = (folder / "yours.cu").read_text(encoding="utf-8")
-    launch, stored = np.load(folder / "launch.npz"), np.load(folder / "arguments.npz")
+    launch = np.load(folder / "launch.npz")
+    stored = np.load(folder / "arguments.npz")
     given = [stored.get(str(i)) for i in range(int(stored["count"]))]
     grid, block = (tuple(map(int, np.atleast_1d(launch[k]))) for k in ("blocks", "threads"))
     OwnKernel(text, name, "thread")(grid, block, *given, shared=int(launch["shared"]))

@@ -1,4 +1,4 @@
-"""What the judges judge: a function of tensors or a module, made repeatable and left as it was."""
+"""Function or module under test: repeatable calls, with its state restored afterwards."""
 
 from __future__ import annotations
 
@@ -14,19 +14,28 @@ from tinynet.tensors import Tensor
 
 
 def name_of(fn: Any) -> str:
-    """Return what to call a function or a layer in a message."""
+    """Return the name of a function or a layer for a message."""
     return getattr(fn, "__name__", None) or type(fn).__name__
 
 
 class Subject:
     """A layer as a function of a list of float arrays: first its inputs, then its parameters.
 
-    Every call starts from the same parameters, running values and random numbers. Arrays of
-    integers among the inputs (labels) are handed over as they are.
+    Every call starts from the same parameters, running statistics and random numbers. Arrays of
+    integers among the inputs (labels) are passed on unchanged.
+
+    Parameters
+    ----------
+    fn : function of tensors, or nn.Module
+    inputs : tuple of arrays
+    dtype : float dtype
+        Inputs and parameters are cast to it.
     """
 
     def __init__(self, fn: Callable[..., Any], inputs: tuple[Array, ...], dtype: Any) -> None:
-        self.fn, self.name, self.dtype = fn, name_of(fn), dtype
+        self.fn = fn
+        self.name = name_of(fn)
+        self.dtype = dtype
         self.inputs = [np.asarray(x) for x in inputs]
         module = fn if isinstance(fn, Module) else Module()
         self.state = [t for _, t in module._named_tensors()]
@@ -44,12 +53,14 @@ class Subject:
 
     def __exit__(self, *_: object) -> None:
         for tensor, data, grad in self.kept:
-            tensor.data, tensor.grad = data, grad
+            tensor.data = data
+            tensor.grad = grad
 
     def apply(self, arrays: list[Array], requires_grad: bool = False) -> tuple[Tensor, list[Any]]:
-        """Return the layer's output and the tensors that stood for its inputs and parameters."""
+        """Return the output of the layer, and its inputs and parameters as tensors."""
         for tensor, data, _ in self.kept:
-            tensor.data, tensor.grad = data.astype(self.dtype), None
+            tensor.data = data.astype(self.dtype)
+            tensor.grad = None
         for p, array in zip(self.parameters, arrays[self.count :], strict=True):
             p.data = array
         floats = iter([Tensor(a, CPU, None, requires_grad) for a in arrays[: self.count]])
@@ -62,6 +73,14 @@ class Subject:
             )
         leaves = [x for x in inputs if isinstance(x, Tensor)]
         return y, [*leaves, *self.parameters]
+
+    def require_unchanged(self, given: list[Array], judge: str) -> None:
+        """Raise AssertionError if arrays that were passed to the layer are other numbers now."""
+        for name, x, before in zip(self.names, given, self.arrays, strict=True):
+            if x.tobytes() != before.tobytes():
+                raise AssertionError(
+                    f"{judge}: {self.name}: it changed its {name} in place. Make a new array."
+                )
 
     def value(self, arrays: list[Array]) -> Array:
         """Return the layer's output for these arrays."""
@@ -79,7 +98,7 @@ class Subject:
         y.backward(handed)
         if not np.array_equal(handed, gy):
             raise AssertionError(
-                f"{self.name}: backward changed gy, which belongs to others. Make a new array."
+                f"{self.name}: backward changed gy in place; others use it too. Make a new array."
             )
         gradients = [leaf.grad for leaf in leaves]
         for name, g in zip(self.names, gradients, strict=True):

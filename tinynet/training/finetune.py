@@ -16,7 +16,7 @@ def begin(model: Module, recipe: Recipe, *, load: bool = True) -> list[str]:
     notes = []
     if recipe.init_from and load:
         translated = weights.load(model, recipe.init_from, new_head=True)
-        notes = [f"The weights are those of {recipe.init_from}.", *translated]
+        notes = [f"The weights are those of {recipe.init_from}.", *map(str, translated)]
     return notes + freeze(model, recipe.freeze)
 
 

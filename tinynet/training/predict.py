@@ -14,6 +14,7 @@ from tinynet import functions as F
 from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
+from tinynet.core.table import first_names
 from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_crop
 from tinynet.data.lazy_images import read_chunks
 from tinynet.nn import Module
@@ -72,12 +73,13 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
     It works on `device`; None: on the one it was trained on.
     """
     recipe, facts = run_dir.read_config(folder)
-    found, note = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
+    found, damage = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
     model = runs.build(recipe, len(classes))
     checkpoint.restore(found, model)
     model.eval().to(device or facts.get("device", "cpu"))
-    return Net(model, recipe, Normalize.from_arrays(found.preprocessing), classes), note
+    net = Net(model, recipe, Normalize.from_arrays(found.preprocessing), classes)
+    return net, str(damage) if damage else ""
 
 
 def refuse_other_classes(net: Net, dataset: Dataset) -> None:
@@ -117,7 +119,7 @@ def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return first_names(names, 5)
 
 
 def guesses(net: Net, path: Path) -> list[tuple[str, float]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynet import models
+from tinynet import models, plot
 from tinynet.core import random
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
@@ -22,7 +22,6 @@ from tinynet.distributed.data_parallel import agree, fingerprints, shared
 from tinynet.distributed.process_group import ALONE, Ranks
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
-from tinynet.plot import figures
 from tinynet.training import input_pipeline, recipes, run_dir
 from tinynet.training.device_loader import on_device
 from tinynet.training.diagnosis import check_finite
@@ -180,28 +179,24 @@ def restore(run: Run) -> str:
     path = run.folder / run_dir.LAST
     if not run_dir.begun(run.folder):
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
-    found, note = checkpoint.load_latest(path)
+    found, damage = checkpoint.load_latest(path)
     recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
     if (
-        note and path.exists() and not run.ranks.rank
+        damage and path.exists() and not run.ranks.rank
     ):  # the next save must not put it in the place of the whole one
         path.replace(path.with_name(f"damaged.{run_dir.LAST}"))
     run.state = State.from_json(found.metadata["state"])
-    return note
+    return str(damage) if damage else ""
 
 
 def draw(run: Run) -> None:
     """Write curves.png and filters.png."""
     title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
-    figures.curves(
-        [dataclasses.asdict(r) for r in run.state.records],
-        run.folder / run_dir.CURVES,
-        title=title,
-    )
+    plot.curves(run.state.records, run.folder / run_dir.CURVES, title=title)
     first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
     if first is not None:
-        figures.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
+        plot.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
 
 
 def facts(run: Run) -> dict[str, Any]:

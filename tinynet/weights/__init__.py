@@ -1,17 +1,29 @@
-"""Files of weights: PyTorch's .pth, safetensors and NumPy's .npz, recognised by their contents.
+"""Weight files: .safetensors, .npz and PyTorch's .pth, recognized by their contents; ONNX export.
 
     from tinynet import weights
 
-    model.load_state_dict(weights.read("net.pth").arrays)    # the very names and conventions
-    weights.load(model, "net.pth")                           # names and conventions translated
-    weights.save_onnx("net.onnx", model, image=(3, 32, 32))  # the network too, for others to run
+    weights.save(model, "net.safetensors")                  # or .npz
+    weights.load(model, "net.pth")                          # names and conventions converted
+    weights.save(model, "net.onnx", input_shape=(3, 32, 32))  # with the network
+    weights.read("net.pth").arrays                          # the arrays as they are in the file
 
-Nothing in a file can run: see `pickles`. What a file may say of itself: see `conventions`.
+Reading never executes code from the file: see `pickles`. Metadata of a file: see `conventions`.
 """
 
+from tinynet.weights.change import Change
 from tinynet.weights.conventions import Conventions, of_model
-from tinynet.weights.file import Weights, read, save
+from tinynet.weights.file import Weights, read
 from tinynet.weights.fit import load
 from tinynet.weights.onnx_graph import save as save_onnx
+from tinynet.weights.writing import save
 
-__all__ = ["Conventions", "Weights", "load", "of_model", "read", "save", "save_onnx"]
+__all__ = [
+    "Change",
+    "Conventions",
+    "Weights",
+    "load",
+    "of_model",
+    "read",
+    "save",
+    "save_onnx",
+]

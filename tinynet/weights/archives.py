@@ -1,8 +1,7 @@
-"""Zip archives that nobody vouches for: members are looked at before they are read.
+"""Zip archives from untrusted sources: names and sizes are checked before a member is read.
 
-Nothing is unpacked to the disk, so a name is only ever a name; names that could lead out of a
-folder are refused all the same. What an archive says of its sizes is compared with the size of
-the file before anything is read.
+Nothing is unpacked to the disk; names that could lead out of a folder are refused all the same. The
+sizes that an archive claims are compared with the size of the file before anything is read.
 """
 
 from __future__ import annotations
@@ -19,17 +18,25 @@ from tinynet.core.errors import DataError
 from tinynet.weights.pickles import printable
 
 DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError,
-    ValueError, OverflowError, OSError,
-)  # fmt: skip
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    OSError,
+)
 MEMBERS = 100_000
-SWELL, SWELL_FROM = 20, 1 << 28
-"""A compressed archive may not hold over 20 times its size, once that is over 256 MiB."""
+LARGEST_RATIO = 20
+LARGE = 1 << 28
+"""Decompression bombs: above 256 MiB, an archive may hold at most 20 times its own size."""
 
 
 @contextlib.contextmanager
 def opened(path: Path, file: BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """Open an archive whose members are harmless by name, unencrypted and of credible size."""
+    """Open an archive, or raise DataError unless its names, sizes and compression are harmless."""
     try:
         archive = zipfile.ZipFile(file)
     except DAMAGE as error:
@@ -40,7 +47,7 @@ def opened(path: Path, file: BinaryIO) -> Iterator[zipfile.ZipFile]:
 
 
 def member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return the contents of a member, whose checksum zipfile compares."""
+    """Return the contents of a member; zipfile compares its checksum."""
     try:
         return archive.read(name)
     except KeyError:
@@ -55,22 +62,19 @@ def _check(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
     names = [m.filename for m in members]
     if len(names) > MEMBERS or len(set(names)) < len(names):
         raise DataError(
-            f"{path}: each member of an archive of weights has a name of its own, and there are "
+            f"{path}: the members of a weight archive have different names, and there are "
             f"at most {MEMBERS:,}; here are {len(names):,} with {len(set(names)):,} names."
         )
     for m in members:
+        shown = printable(m.filename)
         if m.filename.startswith("/") or "\\" in m.filename or ".." in m.filename.split("/"):
-            raise DataError(
-                f"{path}: its member {printable(m.filename)} has a name that leads elsewhere."
-            )
+            raise DataError(f"{path}: its member {shown} has a name that leads out of the archive.")
         if m.flag_bits & 1 or m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"{path}: its member {printable(m.filename)} is encrypted or oddly compressed."
-            )
+            raise DataError(f"{path}: its member {shown} is encrypted or compressed oddly.")
     total = sum(m.file_size for m in members)
     stored = sum(m.file_size for m in members if m.compress_type == zipfile.ZIP_STORED)
-    if stored > size or total > max(SWELL_FROM, SWELL * size):
+    if stored > size or total > max(LARGE, LARGEST_RATIO * size):
         raise DataError(
             f"{path}: its members claim {total:,} bytes, far more than its own {size:,} can hold. "
-            "Such files are made to fill a memory; it was not read."
+            "Such files are made to fill the memory; it was not read."
         )

@@ -1,45 +1,68 @@
-"""Checkpoints: one safetensors file that holds everything a run needs to go on.
+"""Checkpoints: one safetensors file with everything that a run needs to resume.
 
-    model.NAME           weights and buffers
-    optimizer.NAME       what the optimiser remembers of each parameter
-    preprocessing.NAME   the arrays that images are prepared with
-    metadata             strings: format, checksums, and whatever the run says of itself
+    model.NAME           parameters and buffers
+    optimizer.NAME       state of the optimizer for each parameter
+    preprocessing.NAME   arrays that images are prepared with
+    metadata             strings: format, checksums, and the facts that the run adds
 
-A file is written beside its final name, flushed to the disk and only then renamed, so a reader
-sees the old file or the new one, never half of one. The file that was there before stays beside
-it: last.previous.safetensors. Reading compares checksums, names, shapes and dtypes before a weight
-is touched.
+Files are replaced atomically, and the one before is kept: last.previous.safetensors. Reading
+compares checksums, names, shapes and dtypes before any weight changes.
 """
 
-import contextlib
+from __future__ import annotations
+
 import dataclasses
-import errno
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tinynet.core.atomic_file import previous, sweep, write_atomically
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import DataError, ShapeError
+from tinynet.core.table import first_names
 
 if TYPE_CHECKING:
     from tinynet.nn import Module
     from tinynet.optim import Optimizer
 
+__all__ = [
+    "Checkpoint",
+    "Damage",
+    "LatestCheckpoint",
+    "compare",
+    "load",
+    "load_latest",
+    "load_model",
+    "previous",
+    "restore",
+    "save",
+    "sweep",
+    "write_atomically",
+]
+
 FORMAT = 1
 GROUPS = ("model", "optimizer", "preprocessing")
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+SHOWN = 3  # differences in a message
 
 Arrays = dict[str, Array]
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """Arrays by group and name, and what is said about them. Files keep this order too."""
+    """Arrays by group and name, and metadata; a file keeps their order.
+
+    Parameters
+    ----------
+    model : dict of str to array
+        Parameters and buffers, as `Module.state_dict` returns them.
+    optimizer : dict of str to array
+        As `Optimizer.state_dict` returns them.
+    preprocessing : dict of str to array
+    metadata : dict of str to str
+    """
 
     model: Arrays
     optimizer: Arrays = dataclasses.field(default_factory=dict)
@@ -47,32 +70,96 @@ class Checkpoint:
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def save(path: Path, checkpoint: Checkpoint, *, keep_previous: bool = True) -> None:
-    """Write the checkpoint; the file that was there before stays as `previous(path)`."""
-    from safetensors.numpy import save as serialise
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """A damaged file, and the earlier one that was read in its place."""
+
+    reason: str
+    used: Path
+
+    def __str__(self) -> str:
+        return f"{self.reason} Using the checkpoint before it, {self.used}."
+
+
+class LatestCheckpoint(NamedTuple):
+    """A checkpoint; `damage` is None unless the latest file was damaged and an earlier one read."""
+
+    checkpoint: Checkpoint
+    damage: Damage | None
+
+
+def save(path: Path | str, checkpoint: Checkpoint, *, keep_previous: bool = True) -> None:
+    """Write a checkpoint; the file that was there before is kept as `previous(path)`.
+
+    Parameters
+    ----------
+    path : Path or str
+    checkpoint : Checkpoint
+    keep_previous : bool
+
+    Raises
+    ------
+    OSError
+        The file could not be written; the earlier one is still whole.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from tinynet.weights import checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/last.safetensors"
+    ...     checkpoint.save(path, checkpoint.Checkpoint({"weight": np.ones(2)}))
+    ...     checkpoint.load(path).model
+    {'weight': array([1., 1.])}
+    """
+    from safetensors.numpy import save as serialize
 
     groups = {group: _on_cpu(getattr(checkpoint, group)) for group in GROUPS}
     metadata = {"format": f"tinynet {FORMAT}", **checkpoint.metadata}
     metadata |= {f"crc32.{group}": _checksum(arrays) for group, arrays in groups.items()}
     metadata["crc32.metadata"] = _checksum_of_text(metadata)
     arrays = {f"{group}.{name}": a for group, named in groups.items() for name, a in named.items()}
-    write_atomically(path, serialise(arrays, metadata), keep_previous=keep_previous)
+    write_atomically(path, serialize(arrays, metadata), keep_previous=keep_previous)
 
 
-def load(path: Path) -> Checkpoint:
-    """Return everything in the file, or raise DataError if any of it is damaged."""
-    return _read(path, GROUPS)
+def load(path: Path | str) -> Checkpoint:
+    """Return everything in a checkpoint file.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or of a newer format.
+    """
+    return _read(Path(path), GROUPS)
 
 
-def load_model(path: Path) -> Checkpoint:
-    """Return what prediction needs: weights and preprocessing. The optimiser's is not read."""
-    return _read(path, ("model", "preprocessing"))
+def load_model(path: Path | str) -> Checkpoint:
+    """Return what prediction needs: weights and preprocessing, without the optimizer's state."""
+    return _read(Path(path), ("model", "preprocessing"))
 
 
-def load_latest(path: Path, read: Callable[[Path], Checkpoint] = load) -> tuple[Checkpoint, str]:
-    """Return the checkpoint at `path`, or the previous one and a sentence that says why."""
+def load_latest(path: Path | str, read: Callable[[Path], Checkpoint] = load) -> LatestCheckpoint:
+    """Return the checkpoint at `path` or, if that file is damaged, the one before it.
+
+    Parameters
+    ----------
+    path : Path or str
+    read : `load` or `load_model`
+
+    Returns
+    -------
+    LatestCheckpoint
+        (checkpoint, damage): `damage` is None if the latest file is whole.
+
+    Raises
+    ------
+    DataError
+        Neither file can be read.
+    """
+    path = Path(path)
     try:
-        return read(path), ""
+        return LatestCheckpoint(read(path), None)
     except DataError as damage:
         older = previous(path)
         if not older.exists():
@@ -80,12 +167,18 @@ def load_latest(path: Path, read: Callable[[Path], Checkpoint] = load) -> tuple[
         try:
             found = read(older)
         except DataError as second:
-            raise DataError(f"{damage} Nor is the one before it whole. {second}") from second
-        return found, f"{damage} Going on from the one before it, {older}."
+            raise DataError(f"{damage} The one before it is damaged too. {second}") from second
+        return LatestCheckpoint(found, Damage(str(damage), older))
 
 
-def restore(checkpoint: Checkpoint, model: "Module", optimizer: "Optimizer | None" = None) -> None:
-    """Put the checkpoint into model and optimiser: all of it or, if it does not fit, none."""
+def restore(checkpoint: Checkpoint, model: Module, optimizer: Optimizer | None = None) -> None:
+    """Load a checkpoint into a model and an optimizer; if anything does not fit, change nothing.
+
+    Raises
+    ------
+    DataError
+        Names, shapes or dtypes differ.
+    """
     compare("model", model.state_dict(), checkpoint.model)
     if optimizer is not None:
         try:
@@ -96,7 +189,7 @@ def restore(checkpoint: Checkpoint, model: "Module", optimizer: "Optimizer | Non
 
 
 def compare(group: str, expected: Arrays, found: Arrays) -> None:
-    """Raise DataError unless names, shapes and dtypes agree; the message names what differs."""
+    """Raise DataError unless names, shapes and dtypes agree; the message names the differences."""
     problems = [f"{name} is missing" for name in expected if name not in found]
     problems += [f"{name} is not expected" for name in found if name not in expected]
     problems += [
@@ -105,46 +198,10 @@ def compare(group: str, expected: Arrays, found: Arrays) -> None:
         if name in found and _kind(found[name]) != _kind(array)
     ]
     if problems:
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         raise DataError(
             f"checkpoint: its {group} arrays are not those of this {group}. "
-            f"{'; '.join(problems[:3])}{more}. Nothing was changed."
+            f"{first_names(problems, SHOWN, separator='; ')}. Nothing was changed."
         )
-
-
-def previous(path: Path) -> Path:
-    """Return where the file before this one is kept, e.g. last.previous.safetensors."""
-    return path.with_suffix(".previous" + path.suffix)
-
-
-def write_atomically(path: Path, data: bytes, *, keep_previous: bool = False) -> None:
-    """Replace the file's contents; at every moment the old ones or the new ones are whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep_previous and path.exists():
-            os.replace(path, previous(path))
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        kept = path if path.exists() else previous(path)
-        whole = f" {kept}, written earlier, is whole." if kept.exists() else ""
-        reason = error.strerror or str(error)
-        way_out = " Make room, or write to another disk." if error.errno in FULL else ""
-        raise OSError(
-            error.errno, f"{path}: could not be written ({reason}).{whole}{way_out}"
-        ) from error
-
-
-def sweep(folder: Path) -> None:
-    """Remove the temporaries of killed writers, from a folder that nobody else writes to."""
-    for temporary in folder.glob(".*.tmp"):
-        temporary.unlink()
 
 
 def _read(path: Path, groups: tuple[str, ...]) -> Checkpoint:
@@ -187,7 +244,7 @@ def _check_format(path: Path, metadata: dict[str, str]) -> None:
 
 
 def _check_text(path: Path, metadata: dict[str, str]) -> None:
-    """Raise DataError if what is said in the file is not what was written; drop its checksum."""
+    """Raise DataError if the metadata do not have their checksum; remove the checksum from them."""
     written = metadata.pop("crc32.metadata", None)  # the first files have none
     if written is not None and written != _checksum_of_text(metadata):
         raise DataError(f"{path}: damaged checkpoint: its metadata do not have their checksum.")
@@ -212,12 +269,3 @@ def _checksum_of_text(metadata: dict[str, str]) -> str:
 
 def _kind(array: Array) -> str:
     return f"{array.dtype} {tuple(array.shape)}"
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the rename itself durable: a folder is a file whose contents are names."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

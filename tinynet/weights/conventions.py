@@ -1,14 +1,14 @@
-"""What an array of weights does not say by itself, stated in a file's metadata as JSON.
+"""Conventions of a weight file (layout, channel order, constants of LRN), stored as JSON metadata.
 
     layout      "OIHW": filters (OC, C // groups, KH, KW), linear weights (out, in), as here and in
                 PyTorch; "HWIO": (KH, KW, C // groups, OC) and (in, out), as in TensorFlow
-    channels    the order of colours that the first layer sees: "RGB", as here, or "BGR", as Caffe
-    lrn_alpha   "sum": alpha stands before the sum of squares, as in the paper and here;
-                "mean": before their mean, alpha / n before the sum, as in PyTorch, Caffe and ONNX
-    lrn         for each normalization layer in order: n, k, alpha, beta, groups
+    channels    order of the input channels: "RGB", as here, or "BGR", as in Caffe
+    lrn_alpha   "sum": alpha multiplies the sum of squares, as in the paper and here;
+                "mean": their mean, so alpha / n the sum, as in PyTorch, Caffe and ONNX
+    lrn         for each response normalization in order: n, k, alpha, beta, groups
 
-What differs is converted. Groups need no statement, the shapes show them: a layer without groups
-is one whose filters are zero outside of their group.
+Differences are converted. Groups are not stated, since the shapes show them: a grouped layer equals
+a layer without groups whose filters are zero outside of their group.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import numpy as np
 from tinynet import nn
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.weights.change import Change
 
 CHOICES = {"layout": ("OIHW", "HWIO"), "channels": ("RGB", "BGR"), "lrn_alpha": ("sum", "mean")}
 KEY = "conventions"
-EVEN = nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAvgPool2d, nn.Dropout, nn.Flatten
-"""Layers of which c times the input, c > 0, is c times the output."""
+HOMOGENEOUS = nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAvgPool2d, nn.Dropout, nn.Flatten
+"""Positively homogeneous layers: f(c * x) = c * f(x) for c > 0."""
 
 Arrays = dict[str, Array]
 
@@ -42,7 +43,7 @@ class Conventions:
     lrn: tuple[dict[str, float], ...] = ()
 
     def json(self) -> str:
-        """Return what stands in the metadata of a file."""
+        """Return the text that a file stores under `KEY`."""
         return json.dumps(dataclasses.asdict(self))
 
 
@@ -51,14 +52,27 @@ def of_model(model: nn.Module) -> Conventions:
     return Conventions(lrn=tuple(_settings(layer) for layer in _norms(model)))
 
 
-def stated(metadata: Mapping[str, str], **instead: str | None) -> Conventions:
-    """Return what a file says of its conventions, or what its reader says instead."""
+def stated(metadata: Mapping[str, str], **overrides: str | None) -> Conventions:
+    """Return the conventions that a file states, with the caller's overrides.
+
+    Parameters
+    ----------
+    metadata : dict of str to str
+        Of the file.
+    overrides : layout, channels, lrn_alpha
+        Where given, they count instead of what the file states.
+
+    Raises
+    ------
+    DataError
+        The metadata state conventions that do not exist.
+    """
     try:
-        said = json.loads(metadata.get(KEY, "{}"))
+        fields = json.loads(metadata.get(KEY, "{}"))
     except (ValueError, RecursionError):
-        said = {}  # the first checkpoints had a sentence here, and our conventions
+        fields = {}  # the first checkpoints had a sentence here, and our conventions
     try:
-        found = Conventions(**(said | {k: v for k, v in instead.items() if v}))
+        found = Conventions(**(fields | {k: v for k, v in overrides.items() if v}))
         lrn = tuple({k: float(v) for k, v in layer.items()} for layer in found.lrn)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"its metadata state conventions that are none ({error}).") from error
@@ -72,22 +86,36 @@ def stated(metadata: Mapping[str, str], **instead: str | None) -> Conventions:
     return dataclasses.replace(found, lrn=lrn)
 
 
-def converted(arrays: Arrays, said: Conventions, model: nn.Module) -> tuple[Arrays, list[str]]:
-    """Return arrays in the conventions of the model, and a sentence for each thing that was done.
+def converted(arrays: Arrays, source: Conventions, model: nn.Module) -> tuple[Arrays, list[Change]]:
+    """Return arrays in the conventions of a model, and the conversions.
 
-    Names must be the model's; arrays that it does not have are passed on.
+    Parameters
+    ----------
+    arrays : dict of str to array
+        Under the names of the model; arrays that it does not have are passed on.
+    source : Conventions
+        Of the arrays.
+    model : nn.Module
+
+    Raises
+    ------
+    DataError
+        The response normalizations differ in a way that weights cannot make up for.
     """
     wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
-    arrays, notes = dict(arrays), []
-    if said.layout == "HWIO":
+    arrays = dict(arrays)
+    changes: list[Change] = []
+    if source.layout == "HWIO":
         arrays = _from_channels_last(arrays, wanted)
-        notes.append("Filters were (KH, KW, in, out) and are (out, in, KH, KW) now.")
+        message = "Filters were transposed from (KH, KW, in, out) to (out, in, KH, KW)."
+        changes.append(Change("layout", "", message))
     first = next((name for name, shape in wanted.items() if len(shape) == 4), "")
-    if said.channels == "BGR" and first in arrays and arrays[first].ndim == 4:
+    if source.channels == "BGR" and first in arrays and arrays[first].ndim == 4:
         arrays[first] = arrays[first][:, ::-1]
-        notes.append(f"{first} saw blue, green, red and sees red, green, blue now.")
-    notes += _regroup(arrays, wanted)
-    return arrays, notes + _normalize(arrays, said, model)
+        message = f"The input channels of {first} were reordered from BGR to RGB."
+        changes.append(Change("channels", first, message))
+    changes += _regroup(arrays, wanted)
+    return arrays, changes + _normalize(arrays, source, model)
 
 
 def _from_channels_last(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> Arrays:
@@ -96,25 +124,29 @@ def _from_channels_last(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> A
     The first linear layer after convolutions reads maps that were flattened as (H, W, C): its
     columns are put into the order (C, H, W).
     """
-    result, channels = dict(arrays), 0
+    result = dict(arrays)
+    channels = 0
     for name, shape in wanted.items():
         array = arrays.get(name)
         if array is None or array.ndim != len(shape):
             continue
         if array.ndim == 4:
-            result[name], channels = array.transpose(3, 2, 0, 1), array.shape[3]
+            result[name] = array.transpose(3, 2, 0, 1)
+            channels = array.shape[3]
         elif array.ndim == 2:
-            turned, side = array.T, math.isqrt(array.shape[0] // max(1, channels))
+            turned = array.T
+            side = math.isqrt(array.shape[0] // max(1, channels))
             if channels and side and side * side * channels == len(array):
                 pixels = turned.reshape(-1, side, side, channels)
                 turned = pixels.transpose(0, 3, 1, 2).reshape(turned.shape)
-            result[name], channels = turned, 0
+            result[name] = turned
+            channels = 0
     return result
 
 
-def _regroup(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> list[str]:
-    """Write filters in groups as filters without, and the other way round where zeros allow it."""
-    notes = []
+def _regroup(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> list[Change]:
+    """Write grouped filters as full ones, and full ones as grouped where the zeros allow it."""
+    changes = []
     for name, shape in wanted.items():
         array = arrays.get(name)
         if array is None or array.ndim != 4 or array.shape == shape or array.shape[0] != shape[0]:
@@ -127,13 +159,15 @@ def _regroup(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> list[str]:
             arrays[name] = np.zeros(shape, array.dtype)
             for block, part in zip(_blocks(arrays[name], G), np.split(array, G), strict=True):
                 block[...] = part
-            notes.append(f"{name} has {G} groups in the file, none here: zeros fill it up.")
+            message = f"{name} has {G} groups in the file, none here; it was filled with zeros."
+            changes.append(Change("groups", name, message))
         else:
             inside = np.concatenate(_blocks(array, G))
             if np.count_nonzero(inside) == np.count_nonzero(array):
                 arrays[name] = inside
-                notes.append(f"{name} has {G} groups here; the file has zeros outside of them.")
-    return notes
+                message = f"{name} has {G} groups here; the file has zeros outside of them."
+                changes.append(Change("groups", name, message))
+    return changes
 
 
 def _blocks(array: Array, G: int) -> list[Array]:
@@ -142,31 +176,29 @@ def _blocks(array: Array, G: int) -> list[Array]:
     return [np.split(row, G, axis=1)[g] for g, row in enumerate(rows)]
 
 
-def _normalize(arrays: Arrays, said: Conventions, model: nn.Module) -> list[str]:
-    """Make the model's normalization layers compute what the file's did, by scaling weights.
+def _normalize(arrays: Arrays, source: Conventions, model: nn.Module) -> list[Change]:
+    """Scale weights so that the model's response normalizations compute what the file's did.
 
     With c = sqrt(alpha * k' / (k * alpha')), where ' is the model's,
 
         x / (k + alpha * s(x)) ** beta = (k' / k) ** beta / c * y / (k' + alpha' * s(y)) ** beta
 
-    for y = c * x. So the layer before gives c times as much, and the layer behind makes up for it.
+    for y = c * x. So the layer before is multiplied by c, and the layer after by the rest.
     """
     ours = _norms(model)
-    if not said.lrn or [_effective(s, said) for s in said.lrn] == [
-        _effective(_settings(layer), Conventions()) for layer in ours
-    ]:
+    theirs = [_effective(settings, source) for settings in source.lrn]
+    mine = [_effective(_settings(layer), Conventions()) for layer in ours]
+    if not theirs or theirs == mine:
         return []
-    if len(said.lrn) != len(ours):
+    if len(theirs) != len(mine):
         raise DataError(
-            f"the file's network has {len(said.lrn)} response normalizations, this model "
-            f"{len(ours)}."
+            f"the file's network has {len(theirs)} response normalizations, this model {len(mine)}."
         )
-    notes = []
-    for theirs, layer in zip(said.lrn, ours, strict=True):
-        t, m = _effective(theirs, said), _effective(_settings(layer), Conventions())
-        if t != m:
-            notes.append(_rescale(arrays, t, m, _around(model, layer)))
-    return notes
+    return [
+        _rescale(arrays, t, m, _around(model, layer))
+        for t, m, layer in zip(theirs, mine, ours, strict=True)
+        if t != m
+    ]
 
 
 def _rescale(
@@ -174,8 +206,8 @@ def _rescale(
     theirs: dict[str, float],
     mine: dict[str, float],
     around: tuple[str, str] | None,
-) -> str:
-    """Scale the layers around one normalization (see `_normalize`), or say why that cannot be."""
+) -> Change:
+    """Scale the layers around one normalization (see `_normalize`), or raise DataError."""
     words = f"The file's response normalization has {_words(theirs)}, this model's {_words(mine)}"
     same = all(theirs[key] == mine[key] for key in ("n", "beta", "groups"))
     positive = min(s[key] for s in (theirs, mine) for key in ("k", "alpha")) > 0
@@ -185,13 +217,13 @@ def _rescale(
         )
     c = math.sqrt(theirs["alpha"] * mine["k"] / (theirs["k"] * mine["alpha"]))
     gain = (mine["k"] / theirs["k"]) ** mine["beta"] / c
-    before, behind = around
-    for name, factor in (
-        (f"{before}.weight", c), (f"{before}.bias", c), (f"{behind}.weight", gain),
-    ):  # fmt: skip
+    before, after = around
+    factors = {f"{before}.weight": c, f"{before}.bias": c, f"{after}.weight": gain}
+    for name, factor in factors.items():
         if name in arrays:
             arrays[name] = arrays[name] * np.float32(factor)
-    return f"{words}: {before} is {c:.4g} times as large now, {behind} {gain:.4g} times."
+    message = f"{words}: {before} was multiplied by {c:.4g}, {after} by {gain:.4g}."
+    return Change("normalization", before, message)
 
 
 KEYS = {"n", "k", "alpha", "beta", "groups"}
@@ -201,9 +233,9 @@ def _settings(layer: nn.LocalResponseNorm) -> dict[str, float]:
     return {key: float(getattr(layer, key)) for key in sorted(KEYS)}
 
 
-def _effective(settings: dict[str, float], said: Conventions) -> dict[str, float]:
-    """Return settings whose alpha stands before the sum; rounded, since others computed it too."""
-    alpha = settings["alpha"] / (settings["n"] if said.lrn_alpha == "mean" else 1)
+def _effective(settings: dict[str, float], source: Conventions) -> dict[str, float]:
+    """Return settings whose alpha multiplies the sum, rounded to six digits for the comparison."""
+    alpha = settings["alpha"] / (settings["n"] if source.lrn_alpha == "mean" else 1)
     return {**settings, "alpha": float(f"{alpha:.6g}")}
 
 
@@ -212,7 +244,7 @@ def _norms(model: nn.Module) -> list[nn.LocalResponseNorm]:
 
 
 def _around(model: nn.Module, norm: nn.Module) -> tuple[str, str] | None:
-    """Return the names of the weighted layers before and behind, where scaling passes through."""
+    """Return the names of the weighted layers before and after, where scaling passes through."""
     modules = [(name, m, len(list(m.named_modules())) == 1) for name, m in model.named_modules()]
     if any(name and not (leaf or isinstance(m, nn.Sequential)) for name, m, leaf in modules):
         return None  # not a chain
@@ -220,7 +252,9 @@ def _around(model: nn.Module, norm: nn.Module) -> tuple[str, str] | None:
     at = next(i for i, (_, m) in enumerate(leaves) if m is norm)
     ends = []
     for path in (leaves[at - 1 :: -1] if at else [], leaves[at + 1 :]):
-        name, m = next(((name, m) for name, m in path if not isinstance(m, EVEN)), ("", norm))
+        name, m = next(
+            ((name, m) for name, m in path if not isinstance(m, HOMOGENEOUS)), ("", norm)
+        )
         if not isinstance(m, nn.Conv2d | nn.Linear):
             return None
         ends.append(name)

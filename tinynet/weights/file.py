@@ -1,4 +1,4 @@
-"""Reading and writing a file of weights, whichever of the known kinds it is."""
+"""Weight files: recognizing the format by its contents, reading, and writing."""
 
 from __future__ import annotations
 
@@ -29,14 +29,33 @@ DIGITS = 9  # of the number of a format
 KINDS = (".safetensors", ".npz", ".pth")
 PICKLES = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
 DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
-}  # fmt: skip
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds: arrays by name, and what it says of itself."""
+    """Contents of a weight file.
+
+    Parameters
+    ----------
+    arrays : dict of str to array
+    metadata : dict of str to str
+        Facts that the file states about itself, such as its `conventions`.
+    kind : str
+        Format of the file.
+    """
 
     arrays: dict[str, Array]
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -44,7 +63,32 @@ class Weights:
 
 
 def read(path: Path | str) -> Weights:
-    """Return the contents of a .safetensors, .npz or .pth file, or raise a DataError."""
+    """Return the contents of a .safetensors, .npz or .pth file; no code in it is executed.
+
+    Parameters
+    ----------
+    path : Path or str
+        The format is recognized by the contents, not by the suffix.
+
+    Returns
+    -------
+    Weights
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, of another format, or not what such files should be.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/a.npz", weight=np.ones(2))
+    ...     tn.weights.read(f"{folder}/a.npz").arrays
+    {'weight': array([1., 1.])}
+    """
     found = _read(Path(path))
     for name in found.arrays:
         if (shown := printable(name)) != name:
@@ -76,19 +120,20 @@ def _read(path: Path) -> Weights:
     )
 
 
-def save(path: Path | str, weights: Weights) -> None:
-    """Write weights as .safetensors or .npz, which the path's ending says."""
-    path = Path(path)
-    if numpy_file.SAYS in weights.arrays:
-        raise DataError(f"{path}: no array is called {numpy_file.SAYS}: files keep words there.")
+def write(weights: Weights, path: Path) -> None:
+    """Write weights as .safetensors or .npz, by the suffix of the path."""
+    if numpy_file.METADATA in weights.arrays:
+        raise DataError(
+            f"{path}: an array cannot be called {numpy_file.METADATA}: that name is for metadata."
+        )
     arrays = {k: np.ascontiguousarray(a).reshape(a.shape) for k, a in weights.arrays.items()}
     if path.suffix == ".npz":
         data = numpy_file.write(arrays, weights.metadata)
     elif path.suffix == ".safetensors":
         _check_dtypes(path, arrays)
-        from safetensors.numpy import save as serialise
+        from safetensors.numpy import save as serialize
 
-        data = serialise(arrays, weights.metadata)
+        data = serialize(arrays, weights.metadata)
     else:
         raise DataError(f"{path}: weights are written as .safetensors or .npz, networks as .onnx.")
     checkpoint.write_atomically(path, data)
@@ -133,9 +178,9 @@ def _read_safetensors(path: Path, file: BinaryIO) -> Weights:
 
 
 def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
-    """Return what a file says of its arrays, and stand at its start again.
+    """Return the header of a safetensors file, and go back to the start of the file.
 
-    The arrays end where the file does, which is looked at before any of them is read.
+    The arrays must end where the file does, which is checked before any of them is read.
     """
     size = file.seek(0, 2)
     file.seek(0)
@@ -159,7 +204,9 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
 
 
 def _array(path: Path, name: str, entry: dict[str, Any]) -> Array:
-    dtype, shape, raw = entry["dtype"], tuple(entry["shape"]), entry["data"]
+    dtype = entry["dtype"]
+    shape = tuple(entry["shape"])
+    raw = entry["data"]
     name = printable(name)
     if not shapes.credible(shape):
         raise DataError(f"{path}: {name} claims the shape {short(shape)}, which no array has.")
@@ -171,7 +218,7 @@ def _array(path: Path, name: str, entry: dict[str, Any]) -> Array:
 
 
 def _checkpoint(path: Path, entries: dict[str, Any], metadata: dict[str, str]) -> Weights:
-    """Return the weights of a checkpoint, whose reader compares the checksums too."""
+    """Return the weights of a checkpoint, after comparing its checksums."""
     for name, entry in entries.items():
         group, dot, _ = name.partition(".")
         if not dot or group not in checkpoint.GROUPS or entry["dtype"] not in DTYPES:
@@ -183,5 +230,5 @@ def _checkpoint(path: Path, entries: dict[str, Any], metadata: dict[str, str]) -
     if len(number) > DIGITS:
         raise DataError(f"{path}: its format has a number of {len(number):,} digits.")
     whole = checkpoint.load_model(path)
-    said = {k: v for k, v in whole.metadata.items() if not k.startswith(("format", "crc32."))}
-    return Weights(whole.model, said, "a checkpoint of tinynet")
+    facts = {k: v for k, v in whole.metadata.items() if not k.startswith(("format", "crc32."))}
+    return Weights(whole.model, facts, "a checkpoint of tinynet")

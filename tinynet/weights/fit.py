@@ -1,15 +1,18 @@
-"""Putting the weights of a file into a model, translated where the two say the same otherwise."""
+"""Loading the weights of a file into a model, with names and conventions converted."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinynet import nn
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import DataError
+from tinynet.core.table import first_names
 from tinynet.weights import conventions, known, names
+from tinynet.weights.change import Change
 from tinynet.weights.file import Weights, read
 
 SHOWN = 6  # names of one kind in a message
@@ -22,22 +25,45 @@ def load(
     source: Path | str | Weights,
     *,
     new_head: bool = False,
-    **said: str | None,
-) -> list[str]:
-    """Give a model the weights of a file, or raise DataError and change nothing.
+    **overrides: str | None,
+) -> list[Change]:
+    """Load the weights of a file into a model; if anything does not fit, change nothing.
+
+    Names are matched (torchvision's, `module.` of DataParallel, `_orig_mod.` of torch.compile), and
+    layouts, channel orders, groups and constants of LRN are converted.
 
     Parameters
     ----------
+    model : nn.Module
+    source : Path, str or Weights
+        A .safetensors, .npz or .pth file, or what `read` returned.
     new_head : bool
-        Where the file was made for another number of classes, let the last layer keep the values
-        it has.
-    said : layout="HWIO", channels="BGR", lrn_alpha="mean"
-        Conventions of the file, where it does not state them itself: see `conventions`.
+        If the file was made for another number of classes, let the last layer keep its values.
+    overrides : layout="HWIO", channels="BGR", lrn_alpha="mean"
+        Conventions of the file, where its metadata do not state them: see `conventions`.
 
     Returns
     -------
-    A sentence for each thing that was translated or left out.
+    list of Change
+        The conversions, and the layers that were left out; empty if the arrays fitted as they were.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or its names, shapes or values do not fit. Nothing was loaded.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> from tinynet.weights import Weights
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3))
+    >>> state = nn.Sequential(nn.Conv2d(3, 8, 3)).state_dict()
+    >>> for change in tn.weights.load(model, Weights(state), channels="BGR"):
+    ...     print(change.kind, change.name)
+    channels 0.weight
     """
+    _require_model(model, source)
     weights = source if isinstance(source, Weights) else read(source)
     where = "weights" if isinstance(source, Weights) else str(source)
     mine = model.state_dict()
@@ -46,24 +72,37 @@ def load(
     except DataError as error:
         raise DataError(f"{where}: {error} Nothing was loaded.") from error
     try:
-        stated = conventions.stated(weights.metadata, **said)
-        arrays, notes = conventions.converted(arrays, stated, model)
+        stated = conventions.stated(weights.metadata, **overrides)
+        arrays, changes = conventions.converted(arrays, stated, model)
     except DataError as error:
-        # another network is more to the point than its constants
+        # a different network is a better explanation than its constants
         _compare(where, mine, arrays, weights)
         raise DataError(f"{where}: {error} Nothing was loaded.") from error
     heads = _heads(mine, arrays) if new_head else set()
     for head in sorted(heads):
-        notes.append(f"{head} does not fit the classes here and is drawn afresh.")
+        message = f"{head} does not fit the number of classes; it keeps its own values."
+        changes.append(Change("head", head, message))
         arrays = {name: a for name, a in arrays.items() if _layer(name) != head}
         arrays |= {name: a for name, a in mine.items() if _layer(name) == head}
     _compare(where, mine, arrays, weights)
     model.load_state_dict({name: _as(where, name, arrays[name], mine[name]) for name in mine})
-    return notes
+    return changes
+
+
+def _require_model(model: Any, source: Any) -> None:
+    if isinstance(model, str | Path):
+        raise TypeError(f"load: the model comes first, then the path: load(model, {str(model)!r}).")
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"load: it loads into a module, got {type(model).__name__}.")
+    if not isinstance(source, str | Path | Weights):
+        raise TypeError(
+            f"load: it takes a str, a Path or Weights, got {type(source).__name__}; arrays by name "
+            "go into model.load_state_dict."
+        )
 
 
 def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
-    """Raise DataError unless names and shapes agree: all that does not, and whose weights fit."""
+    """Raise DataError unless names and shapes agree; name the differences and a model that fits."""
     wrong = [
         f"{name} {found[name].shape} instead of {mine[name].shape}"
         for name in mine
@@ -74,12 +113,7 @@ def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
         "not expected": [name for name in found if name not in mine],
         "of another shape": wrong,
     }
-    problems = [
-        f"{kind}: {', '.join(names[:SHOWN])}"
-        + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-        for kind, names in lists.items()
-        if names
-    ]
+    problems = [f"{kind}: {first_names(names, SHOWN)}" for kind, names in lists.items() if names]
     if problems:
         raise DataError(
             f"{where}: these are not the weights of this model; {'; '.join(problems)}. "
@@ -104,10 +138,11 @@ def _heads(mine: Arrays, found: Arrays) -> set[str]:
 
 
 def _last_layers(mine: Arrays) -> set[str]:
-    """Return the last layer with a matrix, and the normalization behind it; so of each helper."""
+    """Return the last layer with a matrix and the normalization after it, of each classifier."""
     last: dict[str, list[str]] = {}
     for name, array in mine.items():
-        branch, layer = next((h for h in names.HEADS if name.startswith(h)), ""), _layer(name)
+        branch = next((h for h in names.HEADS if name.startswith(h)), "")
+        layer = _layer(name)
         if array.ndim > 1:
             last[branch] = [layer]
         else:
@@ -120,13 +155,13 @@ def _layer(name: str) -> str:
 
 
 def _as(where: str, name: str, array: Array, like: Array) -> Array:
-    """Return an array in the model's dtype; what is not finite there is refused."""
+    """Return an array in the model's dtype, or raise if a value is not finite there."""
     with np.errstate(over="ignore", invalid="ignore"):
         result = np.array(to_numpy(array), like.dtype)
     bad = 0 if result.dtype.kind != "f" else int(result.size - np.isfinite(result).sum())
     if bad:
         raise DataError(
-            f"{where}: {name} has {bad:,} of {result.size:,} values that are no finite "
-            f"{result.dtype}. Nothing was loaded."
+            f"{where}: {name} has {bad:,} of {result.size:,} values that are not finite "
+            f"in {result.dtype}. Nothing was loaded."
         )
     return result

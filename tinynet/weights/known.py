@@ -1,4 +1,4 @@
-"""Which of the networks here a file of weights is of, by names and shapes alone."""
+"""Registered models that the names and shapes in a weight file fit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SHOWN = 3  # networks in a sentence
 
 
 def networks(arrays: Mapping[str, Array]) -> str:
-    """Return a sentence that says whose names and shapes these are, or nothing at all."""
+    """Return a sentence with the registered models that the arrays fit, or "" if there is none."""
     found: dict[int, list[str]] = {}
-    for said, wanted in _shapes():
+    for typed, wanted in _shapes():
         classes = _classes(names.fitted(arrays, wanted), wanted)
         if classes is not None:
-            found.setdefault(classes, []).append(said)
+            found.setdefault(classes, []).append(typed)
     if not found:
         return ""
     classes, fitting = next(iter(found.items()))
@@ -25,13 +25,13 @@ def networks(arrays: Mapping[str, Array]) -> str:
         fitting[SHOWN:] = [f"{len(fitting) - SHOWN} more"]
     whose = " or ".join(part for part in (", ".join(fitting[:-1]), fitting[-1]) if part)
     number = "1 class" if classes == 1 else f"{classes:,} classes"
-    return f"By names and shapes they are those of {whose}, with {number}. "
+    return f"Their names and shapes are those of {whose}, with {number}. "
 
 
 def _shapes() -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
-    """Yield what to type for each network, and its shapes for a single class.
+    """Yield the command-line name of each network, and its shapes for a single class.
 
-    None of its numbers is drawn, so all of them together take less than a second.
+    Weights are not initialized, so all of the networks together take less than a second.
     """
     for name in models.names():
         for variant in models.variants() if name == "alexnet" else [None]:

@@ -1,9 +1,10 @@
-"""The names of arrays: other people's files, and ours, call the same layer by other names.
+"""Names of arrays in weight files, matched with the names of a model.
 
-A number in a name counts the layers of a Sequential, those without parameters too. Networks that
-differ in a normalization or in where they flatten therefore number the same layers differently,
-in the same order: the third numbered layer of the file is the third one of the model. The rest is
-torchvision's history. `fitted` is applied to names alone; that the shapes fit is for others to say.
+A number in a name counts the layers of a Sequential, also those without parameters. Networks that
+differ in a normalization or in the place of a flatten layer number the same layers differently, in
+the same order: the third numbered layer of the file is the third one of the model. The other rules
+undo what wrappers of PyTorch and old versions of torchvision did to names. `fitted` matches names
+only; shapes are checked in `fit.load`.
 """
 
 from __future__ import annotations
@@ -16,37 +17,69 @@ from tinynet.core.errors import DataError
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
 OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")
-PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
-HEADS = ("aux1.", "aux2.", "AuxLogits.")  # GoogLeNet's helpers in training
+PARALLEL = "module."  # before every name, by torch.nn.DataParallel
+COMPILED = "_orig_mod."  # before the names of a module inside torch.compile
+HEADS = (
+    "aux1.",
+    "aux2.",
+    "AuxLogits.",
+)  # auxiliary classifiers of GoogLeNet and Inception, used in training
 
 
 def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Array]:
-    """Return the arrays under the names that a model wants, as far as they correspond."""
+    """Return the arrays under the names of a model, as far as they correspond.
+
+    Parameters
+    ----------
+    arrays : dict of str to array
+        Under the names of a file.
+    wanted : iterable of str
+        Names of the model's parameters and buffers.
+
+    Raises
+    ------
+    DataError
+        Two arrays would get the same name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> list(fitted({"module.features.4.weight": np.ones(2)}, ["features.3.weight"]))
+    ['features.3.weight']
+    """
     wanted = list(wanted)
-    if all(name.startswith(PARALLEL) for name in arrays):
-        arrays = {name.removeprefix(PARALLEL): array for name, array in arrays.items()}
-    found = _renamed(arrays, _of_today)
-    helpers = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
+    found = _renamed(arrays, lambda name: name.replace(COMPILED, ""))
+    if _all_parallel(found) and not _all_parallel(wanted):
+        found = {name.removeprefix(PARALLEL): array for name, array in found.items()}
+    found = _renamed(found, _modern)
+    auxiliary = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
     found = {
         name: array
         for name, array in found.items()
-        if name in wanted or not (name.endswith("num_batches_tracked") or name.startswith(helpers))
+        if name in wanted
+        or not (name.endswith("num_batches_tracked") or name.startswith(auxiliary))
     }
-    theirs, ours = _numbers(found), _numbers(wanted)
+    theirs = _numbers(found)
+    ours = _numbers(wanted)
     if theirs.keys() != ours.keys() or any(len(theirs[p]) != len(ours[p]) for p in ours):
         return found
     to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
     return _renamed(found, lambda name: _renumbered(name, to))
 
 
+def _all_parallel(names: Iterable[str]) -> bool:
+    return all(name.startswith(PARALLEL) for name in names)
+
+
 def _renamed(arrays: Mapping[str, Array], new: Callable[[str], str]) -> dict[str, Array]:
-    """Return arrays under new names, no two of them under one."""
+    """Return arrays under new names, which must be different."""
     found: dict[str, Array] = {}
     was: dict[str, str] = {}
     for name, array in arrays.items():
         if (to := new(name)) in found:
             raise DataError(f"{was[to]} and {name} are two names for {to}, which has one array.")
-        found[to], was[to] = array, name
+        found[to] = array
+        was[to] = name
     return found
 
 
@@ -59,8 +92,8 @@ def _numbers(names: Iterable[str]) -> dict[str, list[int]]:
     return {prefix: sorted(numbers) for prefix, numbers in found.items()}
 
 
-def _of_today(name: str) -> str:
-    """Return denselayer1.norm.1.weight as denselayer1.norm1.weight, as it has long been called."""
+def _modern(name: str) -> str:
+    """Return denselayer1.norm.1.weight, an old name of torchvision, as denselayer1.norm1.weight."""
     parts = OLD_DENSENET.fullmatch(name)
     return name if parts is None else parts[1] + parts[2]
 

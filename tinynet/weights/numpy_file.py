@@ -1,4 +1,4 @@
-"""NumPy's .npz files: a zip of arrays, each behind a header that says its dtype and shape."""
+"""NumPy's .npz files: a zip of arrays, each with a header for its dtype and shape."""
 
 from __future__ import annotations
 
@@ -18,40 +18,45 @@ from tinynet.weights import shapes
 from tinynet.weights.archives import member
 from tinynet.weights.pickles import printable, short
 
-HEADER = 10_000  # bytes; NumPy takes no more from what it does not trust
-SAYS = "__metadata__"  # the member that holds what the file says of itself, as JSON
+HEADER = 10_000  # bytes; NumPy's own limit for untrusted files
+METADATA = "__metadata__"  # the member that holds the metadata, as JSON
 
 
 def read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return arrays by name, and what the file says of itself."""
-    arrays, said = {}, "{}"
+    """Return the arrays by name, and the metadata."""
+    arrays = {}
+    text = "{}"
     for name in archive.namelist():
         array = _array(path, name, member(path, archive, name))
-        if name == f"{SAYS}.npy":
-            said = bytes(array).decode(errors="replace")
+        if name == f"{METADATA}.npy":
+            text = bytes(array).decode(errors="replace")
         else:
             arrays[name.removesuffix(".npy")] = array
     try:
-        metadata = json.loads(said)
+        metadata = json.loads(text)
         return arrays, {str(k): str(v) for k, v in metadata.items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}: its {SAYS} is not JSON ({error}).") from error
+        raise DataError(f"{path}: its {METADATA} is not JSON ({error}).") from error
 
 
 def write(arrays: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
     """Return the bytes of an .npz file."""
-    said = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    encoded = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        for name, array in {**arrays, SAYS: said}.items():  # numpy.savez knows no array "file"
+        for name, array in {
+            **arrays,
+            METADATA: encoded,
+        }.items():  # numpy.savez cannot write an array called "file"
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 npy.write_array(file, array, allow_pickle=False)
     return out.getvalue()
 
 
 def _array(path: Path, name: str, data: bytes) -> Array:
-    """Return the array in one member; its header is believed where the bytes bear it out."""
-    file, name = io.BytesIO(data), printable(name)
+    """Return the array in one member, after comparing its header with its size."""
+    file = io.BytesIO(data)
+    name = printable(name)
     length = int.from_bytes(data[8 : 10 if data[6:7] == b"\1" else 12], "little")
     if length > HEADER:
         raise DataError(
@@ -62,7 +67,7 @@ def _array(path: Path, name: str, data: bytes) -> Array:
         header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = header(file, max_header_size=HEADER)
     except (ValueError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
-        raise DataError(f"{path}: its member {name} is no array of NumPy ({error}).") from error
+        raise DataError(f"{path}: its member {name} is not a NumPy array ({error}).") from error
     if dtype.kind not in "fiub":
         raise DataError(
             f"{path}: {name} holds {printable(str(dtype))}; weights are numbers. Objects are "

@@ -1,11 +1,11 @@
-"""A network as an ONNX file: what it computes, op by op, with its weights.
+"""ONNX export: the ops of a network, with its weights.
 
-The network is run in evaluation on a black picture, and the graph that the engine keeps for
-backward is written down. So it need not be a `Sequential`: residual nets and branches are written
-too. What ONNX has no op for, like filters of their own for every place, is refused by name.
+The network runs in evaluation mode on an image of zeros, and the graph that autograd records for
+backward is written. So it need not be a `Sequential`: residual connections and branches are written
+too. An op without a counterpart in ONNX, such as an unshared convolution, is refused by name.
 
-What is written must hold for any number of pictures. So the network is run on two as well, and
-where that graph is another, as it is where each device takes half of the pictures, it is refused.
+The file must hold for any number of images. So the network runs on two images as well; if that
+graph is different, as it is where each device takes half of the images, the export is refused.
 """
 
 from __future__ import annotations
@@ -17,27 +17,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet import kernels, nn
+from tinynet.core.atomic_file import write_atomically
 from tinynet.core.autograd import Function, Variable
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.tensors import tensor
-from tinynet.weights import checkpoint
 from tinynet.weights.onnx_ops import WRITERS, Writer
 
 if TYPE_CHECKING:
     import onnx
 
-OPSET, IR_VERSION = 18, 8  # of 2022: what reads ONNX today reads these
-INPUT, OUTPUT = "images", "scores"
+OPSET = 18  # of 2022, which today's readers of ONNX know
+IR_VERSION = 8
+INPUT = "images"
+OUTPUT = "scores"
 
 
-def save(path: Path | str, model: nn.Module, image: tuple[int, ...]) -> None:
-    """Write a network for images (C, H, W) as an ONNX file."""
-    checkpoint.write_atomically(Path(path), exported(model, image).SerializeToString())
+def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> None:
+    """Write a network for images (C, H, W) as an ONNX file.
+
+    Parameters
+    ----------
+    model : nn.Module
+    path : Path or str
+    input_shape : tuple of int
+        (C, H, W), in pixels.
+
+    Raises
+    ------
+    DataError
+        The package onnx is missing, or tinynet does not export an op of the network.
+    """
+    if isinstance(model, str | Path):
+        raise TypeError("save_onnx: the model comes first, then the path: save_onnx(model, path).")
+    write_atomically(path, exported(model, input_shape).SerializeToString())
 
 
 def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
-    """Return a network for images (C, H, W) as an ONNX model: "images" in, "scores" out."""
+    """Return a network for images (C, H, W) as an ONNX model from "images" to "scores"."""
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError:
@@ -65,7 +82,7 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
 def _written(
     model: nn.Module, image: tuple[int, ...], images: int
 ) -> tuple[Writer, str, tuple[int, ...]]:
-    """Return the graph for so many images, the name of the scores, and their shape but for N."""
+    """Return the graph for so many images, the name of its output, and its shape without N."""
     x, y = _run(model, (images, *image))
     if y.data.shape[:1] != (images,):
         raise DataError(
@@ -77,26 +94,27 @@ def _written(
 
 
 def _check_any_number(one: Writer, two: Writer) -> None:
-    """Raise where the graph for one image is another than that for two."""
+    """Raise DataError if the graphs for one image and for two differ."""
     for a, b in itertools.zip_longest(one.nodes, two.nodes):
         if a != b or not all(_equal(one, two, name) for name in a.input):
             node = a or b
             raise DataError(
-                f"ONNX: what is written must hold for any number of images, and {node.name} "
-                f"({node.op_type}) is another for 2 than for 1, so this network cannot be exported."
+                f"ONNX: the file must hold for any number of images, and {node.name} "
+                f"({node.op_type}) differs between 1 image and 2, so it cannot be exported."
             )
 
 
 def _equal(one: Writer, two: Writer, name: str) -> bool:
-    a, b = one.constants.get(name), two.constants.get(name)
+    a = one.constants.get(name)
+    b = two.constants.get(name)
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
 def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
-    """Return black pictures and what the network says of them, with the graph in between."""
+    """Return images of zeros and the output of the network, with the graph between them."""
     was_training = model.training
     x = tensor(np.zeros(shape, np.float32))
-    x.requires_grad = True  # also where all layers are frozen
+    x.requires_grad = True  # so that there is a graph even if all layers are frozen
     try:
         with kernels.use("reference"):
             y = model.eval()(x)
@@ -108,7 +126,7 @@ def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
 
 
 def _write(writer: Writer, x: Variable, y: Variable) -> str:
-    """Write every node behind y, the oldest first; return the name of y."""
+    """Write every node of the graph of y, the oldest first; return the name of y."""
     names = {id(x): INPUT}
     nodes: dict[Function, Variable] = {}
     waiting = [y]
@@ -121,7 +139,7 @@ def _write(writer: Writer, x: Variable, y: Variable) -> str:
         write = WRITERS.get(type(node))
         if write is None:
             raise DataError(
-                f"ONNX: it has no op that computes {node.op()}, so this network cannot be exported."
+                f"ONNX: tinynet does not export {node.op()}, so this network cannot be written."
             )
         inputs = [names.get(id(v)) or writer.constant(v.data) for v in node.inputs]
         names[id(nodes[node])] = write(writer, node, inputs)
@@ -129,7 +147,7 @@ def _write(writer: Writer, x: Variable, y: Variable) -> str:
 
 
 def _plain(array: Array) -> Array:
-    """Return an array in row-major order; float64 becomes float32, as everything else is."""
+    """Return an array in row-major order; float64 becomes float32, the type of the graph."""
     return np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None).reshape(
         array.shape
     )

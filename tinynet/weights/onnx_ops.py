@@ -1,11 +1,11 @@
-"""The ops of ONNX that compute what each of our ops does.
+"""ONNX operators (opset 18) for the ops of tinynet.
 
-Conventions that differ (operators of ONNX, opset 18):
+Conventions that differ:
 
     LRN         alpha is divided by the size of the window; groups become a reshape around it
-    pooling     a last window that hangs over is ceil_mode; what lies beyond never counts
-    dropout     nothing is left of it; the factor of the paper's kind stays
-    batch       any number of pictures: its axis is called "batch"
+    pooling     a partial last window is ceil_mode; values beyond the image never count
+    dropout     is left out; only the scale factor of the paper's dropout remains
+    batch       its axis is called "batch" and has any length
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import numpy as np
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.functions import conv, elementwise, norm, pool, reduce, shape, transfer
+from tinynet.functions import conv, elementwise, loss, norm, pool, reduce, shape, transfer
 from tinynet.functions.matmul import Linear, Matmul
 
 if TYPE_CHECKING:
     import onnx
 
-END = 2**31 - 1  # of a slice: as far as it goes
+END = 2**31 - 1  # of a slice without an end
 
 
 class Writer:
-    """The nodes and the constants of a graph that is being written down."""
+    """The nodes and the constants of a graph that is being written."""
 
     def __init__(self, names: dict[int, str]) -> None:
         self.names = names  # of arrays, by id
@@ -36,7 +36,7 @@ class Writer:
         self.constants: dict[str, Array] = {}
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Write a node; return the name of what it computes."""
+        """Add a node; return the name of its output."""
         from onnx import helper
 
         name = f"{op.lower()}_{len(self.nodes)}"
@@ -54,7 +54,7 @@ class Writer:
         return self.constant(np.array(values, np.int64))
 
 
-# ---- one function for each op: the nodes that compute the same
+# ---- one function for each op: it adds the equivalent nodes
 
 
 def _conv(w: Writer, node: conv.Conv2d, inputs: list[str]) -> str:
@@ -76,7 +76,7 @@ def _max_pool(w: Writer, node: pool.MaxPool2d, inputs: list[str]) -> str:
 
 def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
     padded = any(map(sum, node.geometry[2]))
-    counts = int(node.count_include_pad and padded)  # beyond the padding nothing counts
+    counts = int(node.count_include_pad and padded)  # values beyond the padding do not count
     return w.add("AveragePool", *inputs, count_include_pad=counts, **_windows(node))
 
 
@@ -103,7 +103,8 @@ def _pads(padding: Any) -> tuple[int, ...]:
 
 def _lrn(w: Writer, node: norm.LocalResponseNorm, inputs: list[str]) -> str:
     """ONNX puts alpha before the mean of the squares, the paper before their sum."""
-    (x,), (_, C, H, W) = inputs, node.inputs[0].data.shape
+    (x,) = inputs
+    _, C, H, W = node.inputs[0].data.shape
     settings = {"size": node.n, "alpha": node.alpha * node.n, "beta": node.beta, "bias": node.k}
     if node.groups == 1:
         return w.add("LRN", x, **settings)
@@ -115,11 +116,16 @@ def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> s
     def number(value: float) -> str:
         return w.constant(np.array(value, np.float32))
 
-    (x,), n, half = inputs, node.n, node.n // 2
+    (x,) = inputs
+    n = node.n
+    half = node.n // 2
     mean = w.add(
-        "AveragePool", w.add("Mul", x, x), kernel_shape=(n, n), pads=(half,) * 4,
+        "AveragePool",
+        w.add("Mul", x, x),
+        kernel_shape=(n, n),
+        pads=(half,) * 4,
         count_include_pad=1,
-    )  # fmt: skip
+    )
     scale = w.add("Add", w.add("Mul", mean, number(node.alpha * n * n)), number(node.k))
     return w.add("Div", x, w.add("Pow", scale, number(node.beta)))
 
@@ -144,8 +150,8 @@ def _slice(w: Writer, node: shape.Getitem, inputs: list[str]) -> str:
         raise DataError(f"ONNX: only slices can be exported, not [{node.index}].")
     if parts[0] != slice(None) and inputs[0] not in w.constants:
         raise DataError(
-            f"ONNX: what is written must hold for any number of images, and [{parts[0]}] takes "
-            "some of them, so this network cannot be exported."
+            f"ONNX: the file must hold for any number of images, and [{parts[0]}] takes some "
+            "of them, so this network cannot be exported."
         )
     starts = [p.start or 0 for p in parts]
     ends = [END if p.stop is None else p.stop for p in parts]
@@ -165,6 +171,10 @@ def _reduced(op: str) -> Callable[[Writer, Any, list[str]], str]:
         return w.add(op, *inputs, w.integers(axes), keepdims=int(node.keepdims))
 
     return write
+
+
+def _along_axis(op: str) -> Callable[[Writer, Any, list[str]], str]:
+    return lambda w, node, inputs: w.add(op, *inputs, axis=node.axis)
 
 
 def _same(op: str) -> Callable[[Writer, Any, list[str]], str]:
@@ -189,12 +199,22 @@ WRITERS: dict[type[Function], Callable[[Writer, Any, list[str]], str]] = {
     reduce.Sum: _reduced("ReduceSum"),
     transfer.Transfer: lambda w, node, inputs: inputs[0],
     elementwise.ReLU: _same("Relu"),
+    loss.Softmax: _along_axis("Softmax"),
+    loss.LogSoftmax: _along_axis("LogSoftmax"),
     **{
         function: _same(function.__name__)
         for function in (
-            elementwise.Add, elementwise.Sub, elementwise.Mul, elementwise.Div, elementwise.Pow,
-            elementwise.Neg, elementwise.Exp, elementwise.Log, elementwise.Sqrt, elementwise.Tanh,
+            elementwise.Add,
+            elementwise.Sub,
+            elementwise.Mul,
+            elementwise.Div,
+            elementwise.Pow,
+            elementwise.Neg,
+            elementwise.Exp,
+            elementwise.Log,
+            elementwise.Sqrt,
+            elementwise.Tanh,
             elementwise.Sigmoid,
         )
     },
-}  # fmt: skip
+}

@@ -1,10 +1,10 @@
-"""The pickle inside a PyTorch file, read without being run.
+"""Safe reader for the pickle inside a PyTorch file: no code is imported or executed.
 
-A pickle is a program for a machine with a stack. Python's own machine imports and calls whatever
-the program names; `torch.save` writes programs that need little of that. The machine below has the
-instructions for dicts, lists, tuples, numbers and strings, and knows `NAMES`. It has no import and
-no call: what a name stands for is decided here, and any other name or instruction is refused and
-named before it could mean anything.
+A pickle is a program for a stack machine. Python's own machine imports and calls everything that
+the program names; the programs of `torch.save` need little of that. The machine below has the
+instructions for dicts, lists, tuples, numbers and strings, and knows `NAMES`. It cannot import or
+call: the meaning of each name is fixed here, and any other name or instruction is refused with its
+name in the message.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ DICT = "collections OrderedDict"
 TENSORS = {"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_tensor"}
 PARAMETERS = {"torch._utils _rebuild_parameter", "torch.nn.parameter Parameter"}
 NAMES = {DICT, *TENSORS, *PARAMETERS, *STORAGES}
-"""The second of each is how it was in 2017."""
+"""The second name in `TENSORS` and `PARAMETERS` is that of 2017."""
 
 
 class Name(str):
-    """One of NAMES, as it lies on the stack: a word, not the thing that Python calls so."""
+    """One of NAMES on the stack: text, not the Python object of that name."""
 
     __slots__ = ()
 
 
 class Number(str):
-    """A number that is a key, as a word: a file can choose numbers that all hash alike."""
+    """An integer key as text: a file could choose integers that all have the same hash."""
 
     __slots__ = ()
 
@@ -63,19 +63,27 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 NOTHING = {"PROTO", "FRAME"}
 
 DAMAGE = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
-)  # fmt: skip
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 Make = Callable[..., Any]
 
 
 def read(program: bytes, storage: Make, tensor: Make) -> Any:
-    """Return what a pickle describes, or raise a DataError that names what is not allowed.
+    """Return the contents of a pickle, or raise a DataError that names what is not allowed.
 
     Parameters
     ----------
-    storage : (dtype, key, elements, view) -> what stands for a storage, or for a part of it
-    tensor : (storage, offset, size, stride) -> what stands for a tensor, an array
+    program : bytes
+    storage : (dtype, key, elements, view) -> array
+        Makes a storage, or a part of it.
+    tensor : (storage, offset, size, stride) -> array
+        Makes a tensor.
     """
     if len(program) > LARGEST:
         raise DataError(f"its pickle has {len(program):,} bytes; {LARGEST:,} are the limit.")
@@ -83,7 +91,7 @@ def read(program: bytes, storage: Make, tensor: Make) -> Any:
 
 
 def read_next(file: BinaryIO, storage: Make, tensor: Make) -> Any:
-    """Return what the pickle at this place of a file describes, and go to the end of it."""
+    """Return the contents of the pickle at this position of a file, and go to its end."""
     start = file.tell()
     found, length = _run(file.read(LARGEST), storage, tensor)
     file.seek(start + length)
@@ -91,7 +99,7 @@ def read_next(file: BinaryIO, storage: Make, tensor: Make) -> Any:
 
 
 def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
-    """Return what a pickle describes, and its length; what follows it is not looked at."""
+    """Return the contents of a pickle and its length; bytes after it are ignored."""
     machine = Machine(storage, tensor)
     try:
         for instruction, argument, at in pickletools.genops(program):
@@ -106,28 +114,29 @@ def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
 
 
 def short(value: Any) -> str:
-    """Return a repr of up to LONGEST characters; of a hostile pickle a repr may have no end."""
+    """Return a repr of up to LONGEST characters; a full repr of a hostile value may be endless."""
     text = reprlib.repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def printable(text: str) -> str:
-    """Return text that is safe to show on a terminal (see `errors`), and not long."""
+    """Return up to LONGEST characters of a text, safe to print on a terminal (see `errors`)."""
     shown = errors.printable(text[: LONGEST + 1])
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
 
 
 class Machine:
-    """The stack, where groups on it begin, the numbered memory; one step per instruction."""
+    """A stack with marks and a numbered memory; one method per instruction."""
 
     def __init__(self, storage: Make, tensor: Make) -> None:
-        self.storage, self.tensor = storage, tensor
+        self.storage = storage
+        self.tensor = tensor
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memory: dict[int, Any] = {}
 
     def do(self, name: str, argument: Any) -> None:
-        """Carry out one instruction, or refuse it by name."""
+        """Execute one instruction, or raise DataError with its name."""
         if name in CONSTANTS:
             self.stack.append(CONSTANTS[name])
         elif name in LITERALS:
@@ -165,7 +174,8 @@ class Machine:
         self.stack[-1].extend(values)
 
     def _do_setitem(self, _: Any) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
+        value = self.stack.pop()
+        key = self.stack.pop()
         self._set([key, value])
 
     def _do_setitems(self, _: Any) -> None:
@@ -195,30 +205,33 @@ class Machine:
 
     def _do_global(self, name: str) -> None:
         if name not in NAMES:
-            asked = printable(name.replace(" ", "."))
+            shown = printable(name.replace(" ", "."))
             raise DataError(
-                f"its pickle asks for {asked}, no tensor: it is not looked up, let alone run."
+                f"its pickle names {shown}, which is not a tensor; it was not imported and not "
+                "executed."
             )
         self.stack.append(Name(name))
 
     def _do_stack_global(self, _: Any) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
+        name = self.stack.pop()
+        module = self.stack.pop()
         for word in (module, name):  # a list of lists of lists may have no end as text
             if not isinstance(word, str) or len(word) > LONGEST:
-                raise DataError(f"its pickle asks for {short(word)}, which is no name.")
+                raise DataError(f"its pickle names {short(word)}, which is no name.")
         self._do_global(f"{module} {name}")
 
     def _do_binpersid(self, _: Any) -> None:
-        said = self.stack.pop()
-        if not isinstance(said, tuple) or len(said) not in (5, 6):  # an array is not taken apart
-            raise DataError(f"its pickle refers to a {type(said).__name__}, not to a storage.")
-        kind, dtype, key, _, elements, *view = said
+        reference = self.stack.pop()
+        if not isinstance(reference, tuple) or len(reference) not in (5, 6):
+            raise DataError(f"its pickle refers to a {type(reference).__name__}, not to a storage.")
+        kind, dtype, key, _, elements, *view = reference
         if kind != "storage" or not isinstance(dtype, Name) or dtype not in STORAGES:
             raise DataError(f"its pickle refers to {short((kind, dtype))}, not to a storage.")
         self.stack.append(self.storage(STORAGES[dtype], key, elements, *view))
 
     def _do_reduce(self, _: Any) -> None:
-        arguments, name = self.stack.pop(), self.stack.pop()
+        arguments = self.stack.pop()
+        name = self.stack.pop()
         if not isinstance(name, Name):
             raise DataError(f"its pickle calls {short(name)}, which is no function.")
         if not isinstance(arguments, tuple):
@@ -239,17 +252,17 @@ class Machine:
             raise DataError(f"its pickle calls {name.replace(' ', '.')}, which is not needed here.")
 
     def _do_build(self, _: Any) -> None:
-        """Drop what PyTorch notes on a dict, the versions of its modules, and on a parameter."""
+        """Drop the attributes that PyTorch sets on a dict (module versions) and on a parameter."""
         self.stack.pop()
         if not isinstance(self.stack[-1], dict | np.ndarray):
             raise DataError("its pickle sets attributes of something that is no dict.")
 
 
 def _check_plain(arguments: tuple[Any, ...]) -> None:
-    """Refuse a tensor with metadata: its numbers are not those stored, say their negatives."""
+    """Raise DataError for a tensor with metadata: its values differ from the stored ones."""
     metadata = arguments[6] if len(arguments) > 6 else None
     if not (metadata is None or (isinstance(metadata, dict) and not metadata)):
         raise DataError(
-            f"its pickle notes {short(metadata)} on a tensor, so its numbers are not those that "
-            "are stored; x.resolve_neg().resolve_conj() in PyTorch makes them so."
+            f"its pickle sets {short(metadata)} on a tensor, so its values are not those "
+            "that are stored; call x.resolve_neg().resolve_conj() in PyTorch before saving."
         )

@@ -1,4 +1,4 @@
-"""Shapes that a file claims: numbers to be looked at before they are multiplied or believed."""
+"""Shapes claimed by a file, checked before they are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def credible(shape: Any) -> bool:
 
 
 def lengths(numbers: Any) -> bool:
-    """Return whether this is a tuple of up to AXES integers, 0 <= n < LARGEST; no truth values."""
+    """Return whether this is a tuple of up to AXES integers, 0 <= n < LARGEST, not bools."""
     return (
         isinstance(numbers, tuple)
         and len(numbers) <= AXES

@@ -1,12 +1,10 @@
-"""PyTorch's .pth files: a zip with one pickle, which says which tensors there are, and their bytes.
-
-Since version 1.6 they are
+"""PyTorch's .pth files since version 1.6: a zip with a pickle of the tensors and their bytes.
 
     NAME/data.pkl      tensors as (storage, offset, size, stride), in dicts
     NAME/data/KEY      the bytes of one storage; tensors may share it
     NAME/byteorder     "little" or "big"
 
-`pickles` reads the first without running it. What they were before: see `legacy_file`.
+`pickles` reads the first without executing it. Older files: see `legacy_file`.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from tinynet.weights.archives import member
 from tinynet.weights.pickles import short
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
-"""Under these names training programs keep the weights, beside the epoch and the optimiser."""
+"""Keys under which training programs store the weights, beside epoch and optimizer state."""
 
 WAY_OUT = (
     "In PyTorch, write the weights alone: torch.save(model.state_dict(), PATH), or with "
@@ -57,22 +55,23 @@ def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Add to what is said about a pickle the path of the file and a way out."""
+    """Add the path of the file and a way out to errors about its pickle."""
     try:
         yield
     except DataError as error:
-        said = str(error)
-        raise DataError(
-            said if said.startswith(str(path)) else f"{path}: {said} {WAY_OUT}"
-        ) from error
+        message = str(error)
+        if not message.startswith(str(path)):
+            message = f"{path}: {message} {WAY_OUT}"
+        raise DataError(message) from error
 
 
 class Storages:
-    """The storages of a file, each read once, and tensors that look at them.
+    """The storages of a file, each read once, and tensors that are views of them.
 
     Parameters
     ----------
-    contents : (key) -> the bytes of a storage
+    contents : (key) -> bytes
+        Reads a storage.
     """
 
     def __init__(self, contents: Callable[[str], bytes]) -> None:
@@ -81,10 +80,11 @@ class Storages:
         self.known = self.shown = 0  # bytes: of all storages, of all tensors
 
     def storage(self, dtype: str, key: Any, elements: Any, view: Any = None) -> Array:
-        """Return all elements of a storage, (elements,), or those of a view of it."""
+        """Return a storage, (elements,), or a view of a part of it."""
         check_key(key)
         if key not in self.read:
-            data, kind = self.contents(key), stored(dtype)
+            data = self.contents(key)
+            kind = stored(dtype)
             if not isinstance(elements, int) or elements * kind.itemsize != len(data):
                 raise DataError(
                     f"storage {key} should hold {short(elements)} x {kind.itemsize} bytes, "
@@ -109,7 +109,7 @@ class Storages:
         return whole[offset : offset + size]
 
     def tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
-        """Return the elements of a storage that a tensor shows, without a copy."""
+        """Return a tensor as a view of a storage, without a copy."""
         numbers = shapes.credible(size) and shapes.lengths(stride) and shapes.lengths((offset,))
         if not isinstance(storage, np.ndarray) or not numbers or len(size) != len(stride):
             raise DataError(f"a tensor of {short((size, stride, offset))} cannot be.")
@@ -133,30 +133,32 @@ class Storages:
 
 
 def check_key(key: Any) -> None:
-    """Refuse what is no name of a storage; it may not even be fit for a dict."""
+    """Raise DataError unless a key is a name of a storage, and hashable."""
     if not isinstance(key, str) or not key.isalnum():
         raise DataError(f"its pickle calls a storage {short(key)}; they have numbers.")
 
 
 def stored(dtype: str) -> np.dtype[Any]:
-    """Return the dtype in which the elements of a storage lie in a file."""
+    """Return the dtype of the elements of a storage in the file."""
     return np.dtype("<u2" if dtype == "bf16" else dtype).newbyteorder("<")
 
 
 def widened(halves: Array) -> Array:
-    """Return bfloat16, given as uint16, as the same numbers in float32."""
+    """Return bfloat16 values, given as uint16, in float32."""
     return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 def named_tensors(found: Any) -> dict[str, Array]:
-    """Return the dict of tensors that a file holds, or that one of WRAPPERS in it holds."""
+    """Return the dict of tensors in a file, at the top or under one of WRAPPERS."""
     inside = [found[w] for w in WRAPPERS if w in found] if isinstance(found, dict) else []
     for candidate in (*(c for c in inside if isinstance(c, dict)), found):
         if isinstance(candidate, dict) and candidate:
             others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
             if not others and all(type(k) is str for k in candidate):
                 return candidate
-    kind = f"a dict of {', '.join(map(short, list(found)[:4]))}" if isinstance(found, dict) else (
-        f"a {type(found).__name__}"
-    )  # fmt: skip
+    kind = (
+        f"a dict of {', '.join(map(short, list(found)[:4]))}"
+        if isinstance(found, dict)
+        else (f"a {type(found).__name__}")
+    )
     raise DataError(f"it holds {kind}, not tensors by name.")

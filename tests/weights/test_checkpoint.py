@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tinynet import nn
-from tinynet.core import random
+from tinynet.core import atomic_file, random
 from tinynet.core.errors import DataError
 from tinynet.optim import SGD
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import Checkpoint
 
-OLD_FILE = Path(__file__).parent / "files" / "checkpoint-1.safetensors"
+OLD_FILE = Path(__file__).parents[1] / "files" / "checkpoint-1.safetensors"
 
 
 def example(value=1.0):
@@ -32,7 +32,8 @@ def example(value=1.0):
 
 def assert_same(a, b):
     for group in checkpoint.GROUPS:
-        left, right = getattr(a, group), getattr(b, group)
+        left = getattr(a, group)
+        right = getattr(b, group)
         assert sorted(left) == sorted(right)
         for name in left:
             assert left[name].dtype == right[name].dtype
@@ -152,12 +153,23 @@ def test_a_damaged_latest_falls_back_to_the_previous_one_and_says_so(tmp_path):
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, example(1.0))
     checkpoint.save(path, example(2.0))
-    assert checkpoint.load_latest(path)[1] == ""
+    assert checkpoint.load_latest(path).damage is None
     path.write_bytes(path.read_bytes()[:-1])
-    found, note = checkpoint.load_latest(path)
+    found, damage = checkpoint.load_latest(path)
     assert found.model["0.weight"][0, 0] == 1.0
-    assert "last.safetensors" in note
-    assert "last.previous.safetensors" in note
+    assert damage.used == tmp_path / "last.previous.safetensors"
+    assert "last.safetensors: this checkpoint is damaged" in damage.reason
+    assert str(damage).endswith(f"Using the checkpoint before it, {damage.used}.")
+
+
+def test_paths_may_be_strings(tmp_path):
+    path = str(tmp_path / "last.safetensors")
+    checkpoint.save(path, example(1.0))
+    checkpoint.save(path, example(2.0))
+    assert checkpoint.load(path).model["0.weight"][0, 0] == 2.0
+    assert checkpoint.load_model(checkpoint.previous(path)).model["0.weight"][0, 0] == 1.0
+    assert checkpoint.load_latest(path).checkpoint.model["0.weight"][0, 0] == 2.0
+    checkpoint.sweep(str(tmp_path))
 
 
 def test_two_damaged_files_are_both_named(tmp_path):
@@ -201,7 +213,8 @@ def test_other_shapes_change_nothing_and_are_named():
 
 
 def test_other_names_and_dtypes_are_named():
-    a, b = np.zeros(2, np.float32), np.zeros(2)
+    a = np.zeros(2, np.float32)
+    b = np.zeros(2)
     with pytest.raises(DataError, match=r"x is missing; y is not expected"):
         checkpoint.compare("model", {"x": a}, {"y": a})
     with pytest.raises(DataError, match=r"x is float64 \(2,\), expected float32 \(2,\)"):
@@ -239,9 +252,9 @@ def test_a_full_disk_leaves_the_old_file_whole_and_says_so(tmp_path, monkeypatch
             file.close()
             full()
 
-        monkeypatch.setattr(checkpoint, "open", open_full, raising=False)
+        monkeypatch.setattr(atomic_file, "open", open_full, raising=False)
     else:
-        monkeypatch.setattr(checkpoint.os, function, full)
+        monkeypatch.setattr(os, function, full)
     with pytest.raises(
         OSError, match=r"could not be written .*last\.safetensors, written earlier, is whole"
     ):
@@ -256,7 +269,7 @@ def test_a_first_file_that_finds_no_room_has_a_way_out(tmp_path, monkeypatch, nu
     def fails(*_):
         raise OSError(number, "no")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError, match="could not be written") as error:
         checkpoint.save(tmp_path / "last.safetensors", example())
     assert ("Make room" in error.value.strerror) == (number == errno.ENOSPC)
@@ -266,7 +279,8 @@ def test_a_first_file_that_finds_no_room_has_a_way_out(tmp_path, monkeypatch, nu
 def test_a_crash_between_the_two_renames_leaves_the_previous_one(tmp_path, monkeypatch):
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, example(1.0))
-    real, calls = os.replace, []
+    real = os.replace
+    calls = []
 
     def second_fails(source, target):
         calls.append(target)
@@ -274,12 +288,12 @@ def test_a_crash_between_the_two_renames_leaves_the_previous_one(tmp_path, monke
             raise KeyboardInterrupt  # nothing of ours catches it: as good as kill -9
         real(source, target)
 
-    monkeypatch.setattr(checkpoint.os, "replace", second_fails)
+    monkeypatch.setattr(os, "replace", second_fails)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(path, example(2.0))
-    found, note = checkpoint.load_latest(path)
+    found, damage = checkpoint.load_latest(path)
     assert found.model["0.weight"][0, 0] == 1.0
-    assert "previous" in note
+    assert damage.used == checkpoint.previous(path)
 
 
 def test_what_a_killed_writer_left_is_swept(tmp_path):

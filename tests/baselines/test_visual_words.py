@@ -1,4 +1,4 @@
-"""The bag of visual words: clusters, words, margins, and better than chance on the drawn shapes."""
+"""The bag of visual words: clusters, words, margins, and accuracy on the drawn shapes."""
 
 from types import SimpleNamespace
 
@@ -20,32 +20,34 @@ from tinynet.testing import tolerance
 
 
 def test_distances_are_squared_lengths_of_differences(rng):
-    points, centres = rng.standard_normal((5, 3)), rng.standard_normal((4, 3))
-    expected = ((points[:, None] - centres) ** 2).sum(axis=2)
-    assert distances(points, centres) == pytest.approx(expected, rel=tolerance(50, np.float64))
+    points = rng.standard_normal((5, 3))
+    centers = rng.standard_normal((4, 3))
+    expected = ((points[:, None] - centers) ** 2).sum(axis=2)
+    assert distances(points, centers) == pytest.approx(expected, rel=tolerance(50, np.float64))
 
 
 def test_clusters_that_lie_apart_are_found(rng):
     middles = np.array([[0, 0], [10, 0], [0, 10], [10, 10]])
     points = np.repeat(middles, 50, axis=0) + 0.1 * rng.standard_normal((200, 2))
-    # two rounds of bad luck may leave a pair with one centre: of ten starts the best
+    # two rounds of bad luck may leave a pair with one center: of ten starts the best
     found = min(
         (k_means(points, 4, np.random.default_rng(seed)) for seed in range(10)),
-        key=lambda centres: distances(points, centres).min(axis=1).sum(),
+        key=lambda centers: distances(points, centers).min(axis=1).sum(),
     )
     assert sorted(found.round().tolist()) == sorted(middles.tolist())
 
 
-def test_a_centre_that_lost_its_points_begins_again():
+def test_a_center_that_lost_its_points_begins_again():
     points = np.array([[0.0], [0.0], [0.0], [9.0]])
-    centres = k_means(points, 2, np.random.default_rng(0), rounds=20)
-    assert sorted(centres.ravel().tolist()) in ([0, 9], [0, 0])
-    assert np.isfinite(centres).all()
+    centers = k_means(points, 2, np.random.default_rng(0), rounds=20)
+    assert sorted(centers.ravel().tolist()) in ([0, 9], [0, 0])
+    assert np.isfinite(centers).all()
 
 
 def test_only_words_nearer_than_the_mean_count():
-    points, centres = np.array([[0.0]]), np.array([[1.0], [2.0], [6.0]])
-    assert closeness(points, centres).tolist() == [[2, 1, 0]]
+    points = np.array([[0.0]])
+    centers = np.array([[1.0], [2.0], [6.0]])
+    assert closeness(points, centers).tolist() == [[2, 1, 0]]
 
 
 def test_a_picture_becomes_counts_of_its_quarters():
@@ -98,4 +100,6 @@ def test_the_drawn_shapes_are_told_apart():
         )
 
     *_, last = visual_words.run(few(True, 300), few(False, 150), words=16)
-    assert float(last.split()[2]) > 40  # of ten classes
+    assert last.part == "test"
+    assert last.value > 0.4  # of ten classes
+    assert str(last) == f"test accuracy {100 * last.value:.2f} %"

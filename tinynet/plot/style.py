@@ -1,0 +1,115 @@
+"""Common style of the figures: colors, a figure without pyplot, and writing it to a file.
+
+The colors are those of Okabe and Ito, which can be told apart with every kind of color vision. Each
+line also has its own dash and marker, so the figures survive a black-and-white printer.
+
+Figures are made without `matplotlib.pyplot`: no global state changes, no window opens, and a figure
+that is no longer used is freed. A notebook shows a figure that is the last value of a cell.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tinynet.core.atomic_file import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREEN = "#009E73"
+GRAY = "#767676"
+GRID = "#e4e4e4"
+
+TRAIN = {"color": BLUE, "linestyle": "--", "marker": "o", "markersize": 3.5, "label": "train"}
+TEST = {"color": ORANGE, "linestyle": "-", "marker": "s", "markersize": 3.5, "label": "test"}
+VALIDATION = {
+    "color": GREEN,
+    "linestyle": "-.",
+    "marker": "^",
+    "markersize": 3.5,
+    "label": "validation",
+}
+
+FORMATS = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}
+"""File formats by suffix, and the metadata field that holds the description of the figure."""
+
+DOTS_PER_INCH = 150
+IN_NOTEBOOKS = 100  # dots per inch
+
+
+def new_figure(
+    width: float, height: float, *, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """Return an empty figure of this size in inches, which draws into memory."""
+    figure = _figure_class()(figsize=(width, height), layout=layout)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
+    """Write a figure to `path`, if one is given, and return it.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path, str or None
+        A .png, .svg or .pdf file; without a suffix a PNG is written. The file is replaced at once:
+        a reader sees the old figure or the new one.
+    description : str
+        The contents of the figure in words; stored in the file's metadata.
+
+    Raises
+    ------
+    ValueError
+        The suffix names another format.
+    """
+    if path is None:
+        return figure
+    path = Path(path)
+    suffix = path.suffix.lower() or ".png"
+    if suffix not in FORMATS:
+        raise ValueError(f"plot: figures are written as {', '.join(FORMATS)}, not {path.suffix}.")
+    data = io.BytesIO()
+    metadata = {FORMATS[suffix]: description}
+    figure.savefig(data, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
+    write_atomically(path, data.getvalue())
+    return figure
+
+
+@functools.cache
+def _figure_class() -> type[Figure]:
+    """Return the class of our figures: matplotlib's, with a picture for notebooks."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # without a home folder it warns about its own cache
+    try:
+        from matplotlib.figure import Figure
+    finally:
+        logger.setLevel(level)
+
+    class NotebookFigure(Figure):
+        """A figure that IPython shows also where pyplot was never imported."""
+
+        def _repr_png_(self) -> bytes:
+            data = io.BytesIO()
+            self.savefig(data, format="png", dpi=IN_NOTEBOOKS)
+            return data.getvalue()
+
+    return NotebookFigure
+
+
+def bare_axes(figure: Figure) -> Any:
+    """Return axes over the whole figure, in inches from its lower left corner, without a frame."""
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set_axis_off()
+    return axes

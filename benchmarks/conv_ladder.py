@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.kernels import conv2d_forward, set_num_threads
+from tinynet.kernels import Geometry, conv2d_forward, set_num_threads
 from tinynet.kernels.codegen.native import In4, Out4, native
 from tinynet.kernels.conv import direct
 
 N, C, O, S, K = 128, 128, 192, 8, 3
-GEOMETRY = (1, 1), ((1, 1), (1, 1)), (1, 1), 1  # stride, padding, dilation, groups
+GEOMETRY = Geometry((K, K), padding=((1, 1), (1, 1)))
 
 
 def python_loops(x: Any, weight: Any) -> Any:
@@ -62,18 +62,18 @@ def plain_numba(x: Any, weight: Any) -> Any:
 
 def reference(x: Any, weight: Any) -> Any:
     """Return the result of im2col and a matrix product."""
-    return conv2d_forward.reference(x, weight, None, *GEOMETRY)
+    return conv2d_forward.reference(x, weight, None, GEOMETRY)
 
 
 def microkernel(x: Any, weight: Any) -> Any:
     """Return the result of the register-blocked microkernel (direct convolution)."""
     with direct():
-        return conv2d_forward.implementations["numba"](x, weight, None, *GEOMETRY)
+        return conv2d_forward.implementations["numba"](x, weight, None, GEOMETRY)
 
 
 def winograd(x: Any, weight: Any) -> Any:
     """Return the result of Winograd convolution, with fewer multiplications."""
-    return conv2d_forward.implementations["numba"](x, weight, None, *GEOMETRY)
+    return conv2d_forward.implementations["numba"](x, weight, None, GEOMETRY)
 
 
 def _torch_rungs(threads: int) -> dict[str, Callable[[Any, Any], Any]]:

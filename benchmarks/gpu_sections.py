@@ -193,12 +193,12 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
     """Return the memory-bound kernels, and the minimum bytes that each must move."""
     xp = place.xp
     x = xp.asarray(np.random.default_rng(0).standard_normal(shape, np.float32))
-    window = (3, 3), (2, 2), ((0, 0), (0, 0))
+    window = kernels.Geometry((3, 3), (2, 2))
     lrn = 5, 2.0, 1e-4, 0.75
     y, scale = kernels.lrn_forward(x, *lrn, 1)
-    pooled, winner = kernels.max_pool2d_forward(x, *window, False)
+    pooled, argmax = kernels.max_pool2d_forward(x, window, False)
     velocity, gradient = xp.zeros_like(x), xp.ones_like(x)
-    pool_bytes = x.nbytes + pooled.nbytes + winner.nbytes
+    pool_bytes = x.nbytes + pooled.nbytes + argmax.nbytes
     into = xp.empty_like(x)
     return {
         "copy": (lambda: xp.copyto(into, x), 2 * x.nbytes),
@@ -207,9 +207,9 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
             lambda: kernels.lrn_backward(gradient, x, y, scale, 5, 1e-4, 0.75, 1),
             5 * x.nbytes,
         ),
-        "pooling forward": (lambda: kernels.max_pool2d_forward(x, *window, False), pool_bytes),
+        "pooling forward": (lambda: kernels.max_pool2d_forward(x, window, False), pool_bytes),
         "pooling backward": (
-            lambda: kernels.max_pool2d_backward(pooled, winner, x.shape, *window),
+            lambda: kernels.max_pool2d_backward(pooled, argmax, x.shape, window),
             pool_bytes,
         ),
         "dropout": (lambda: kernels.dropout(x, 0.5, (0, 0, 0)), 2 * x.nbytes),

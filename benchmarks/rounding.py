@@ -47,18 +47,19 @@ def convolutions(net: str) -> Iterator[tuple[Any, Any]]:
 def passes(x: Any, weight: Any, gy: Any, geometry: Any) -> tuple[Any, Any, Any]:
     """Return the output, the gradient of the input and that of the weights."""
     return (
-        kernels.conv2d_forward(x, weight, None, *geometry),
-        kernels.conv2d_backward_input(gy, weight, x.shape, *geometry),
-        kernels.conv2d_backward_weight(gy, x, weight.shape[2:], *geometry),
+        kernels.conv2d_forward(x, weight, None, geometry),
+        kernels.conv2d_backward_input(gy, weight, x.shape, geometry),
+        kernels.conv2d_backward_weight(gy, x, geometry),
     )
 
 
 def errors(layer: Any, x: Any) -> dict[str, list[float]]:
     """Return the three relative errors of each algorithm that supports this layer."""
     weight = layer.weight.data
-    geometry = layer.stride, layer.padding, layer.dilation, layer.groups
+    kernel = weight.shape[2:]
+    geometry = kernels.Geometry(kernel, layer.stride, layer.padding, layer.dilation, layer.groups)
     wide = x.astype(np.float64), weight.astype(np.float64)
-    y = kernels.conv2d_forward(*wide, None, *geometry)
+    y = kernels.conv2d_forward(*wide, None, geometry)
     gy = np.random.default_rng(1).standard_normal(y.shape, np.float32)
     exact = passes(*wide, gy.astype(np.float64), geometry)
     with kernels.use("reference"):
@@ -66,7 +67,7 @@ def errors(layer: Any, x: Any) -> dict[str, list[float]]:
     with kernels.use("numba"):
         with direct():
             found["direct"] = passes(x, weight, gy, geometry)
-        if winograd.suits(x.shape, weight.shape, y.shape[2:], *geometry):
+        if winograd.supported(x.shape, len(weight), y.shape[2:], geometry):
             found["Winograd"] = passes(x, weight, gy, geometry)
     return {
         way: [float(abs(g - e).max() / abs(e).max()) for g, e in zip(got, exact, strict=True)]

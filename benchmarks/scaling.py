@@ -29,8 +29,8 @@ from tinynet import models
 from tinynet.analysis import communication
 from tinynet.core import backend
 from tinynet.core.table import table
-from tinynet.distributed.data_parallel import share
-from tinynet.distributed.process_group import Ranks, join
+from tinynet.distributed.data_parallel import rank_slice
+from tinynet.distributed.process_group import ProcessGroup, init_process_group
 from tinynet.models.two_towers import TwoTowers
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import train_step
@@ -65,7 +65,7 @@ class Machine:
 def net(name: str) -> Net:
     """Return the sizes of a network, taken from its two-tower model."""
     with tn.nn.init.skip_init():
-        model = models.build(f"{name}{models.TOWERS}")
+        model = models.build(models.two_tower_form(name) or name)
     assert isinstance(model, TwoTowers)
     sizes = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for n, size in sizes.items() if ".conv" in n)
@@ -126,17 +126,17 @@ def foretold(net: Net, machine: Machine, batch: int, growing: bool) -> str:
 # ---- measurements
 
 
-def step_seconds(name: str, images: int, ranks: Ranks, rounds: int) -> float:
+def step_seconds(name: str, images: int, ranks: ProcessGroup, rounds: int) -> float:
     """Return the median seconds of a training step on a batch that the ranks share."""
     tn.seed(0)
     model = tn.models.build(workloads.MODELS[name], workloads.CLASSES[name])
     optimizer = tn.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
-    lo, hi = share(images, ranks.rank, ranks.size)
-    ranks.batch, ranks.images = images, hi - lo
-    x = np.random.default_rng(ranks.rank).standard_normal(
-        (hi - lo, *workloads.shape(name)[1:]), "f"
-    )
-    labels, times = np.zeros(hi - lo, np.int64), []
+    own = rank_slice(images, ranks.rank, ranks.size)
+    n = own.stop - own.start
+    ranks.batch = images
+    ranks.images = n
+    x = np.random.default_rng(ranks.rank).standard_normal((n, *workloads.shape(name)[1:]), "f")
+    labels, times = np.zeros(n, np.int64), []
     for _ in range(rounds + 2):  # the first ones compile and allocate
         ranks.all_gather(None)
         start = time.perf_counter()
@@ -145,7 +145,7 @@ def step_seconds(name: str, images: int, ranks: Ranks, rounds: int) -> float:
     return statistics.median(times[2:])
 
 
-def wire(ranks: Ranks, rounds: int = 15) -> tuple[float, float]:
+def wire(ranks: ProcessGroup, rounds: int = 15) -> tuple[float, float]:
     """Return bandwidth (bytes a second) and latency (seconds a message) of an all-reduce."""
     took = []
     for size in (SMALL, LARGE):
@@ -164,14 +164,16 @@ def wire(ranks: Ranks, rounds: int = 15) -> tuple[float, float]:
 
 def worker(options: argparse.Namespace) -> None:
     """Measure as one of several ranks; rank 0 writes JSON."""
-    ranks = join(backend.CPU)
+    ranks = init_process_group(backend.CPU)
     tn.kernels.set_num_threads(1)
     found = {"step": step_seconds(options.net, options.batch, ranks, options.rounds)}
     if ranks.size > 1:
         found["bandwidth"], found["latency"] = wire(ranks)
     ranks.all_gather(None)  # from here on the ranks share only the machine
     own = options.batch // ranks.size
-    whole, half = (step_seconds(options.net, n, Ranks(), options.rounds) for n in (own, own // 2))
+    whole, half = (
+        step_seconds(options.net, n, ProcessGroup(), options.rounds) for n in (own, own // 2)
+    )
     found["per_image"] = max(1e-9, whole - half) / (own - own // 2)
     found["fixed"] = max(0.0, whole - found["per_image"] * own)
     if not ranks.rank:

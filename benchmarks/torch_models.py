@@ -120,7 +120,7 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
         [to_torch(m.body), to_torch(m.shortcut) if m.shortcut else nn.Identity()]
     ),
     "Subsample": lambda m: Subsample(m.stride, m.new_channels),
-    "ConvUnit": lambda m: _chain(m.conv, m.bn, m.relu),
+    "ConvBNReLU": lambda m: _chain(m.conv, m.bn, m.relu),
     "Inception": _branches,
     "DenseLayer": _dense_layer,
     "Transition": lambda m: _chain(m.norm, m.relu, m.conv, m.pool),

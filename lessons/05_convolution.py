@@ -286,8 +286,8 @@ check("05.3", my_sizes)
 
 # %%
 def library(x, weight, bias, stride, padding):
-    both = (padding, padding)
-    return tn.kernels.conv2d_forward(x, weight, bias, (stride, stride), (both, both), (1, 1), 1)
+    windows = tn.kernels.Geometry.of(weight.shape[2:], stride, padding)
+    return tn.kernels.conv2d_forward(x, weight, bias, windows)
 
 
 def turned_round(x, weight, bias, stride, padding):
@@ -330,8 +330,8 @@ show(tn.kernels.conv2d_forward)
 
 # %% [markdown] lang="en"
 # There are none: `im2col` copies all windows side by side, and one matrix product does the rest.
-# That is lesson 06. Until then skip `Pair` (two numbers, down and across), `gemm` (the matrix
-# product) and the decorator. The equation is at the top of the same file,
+# That is lesson 06. Until then skip `Geometry` (kernel, stride, padding, dilation and groups in
+# one), `gemm` (the matrix product) and the decorator. The equation is at the top of the same file,
 # `tinynet/kernels/conv.py`. It has two more parameters. Dilation spreads the pixels of a window
 # apart; it is 1 in all these lessons. Groups are AlexNet's two towers, lesson 13.
 #

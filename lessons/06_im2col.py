@@ -40,16 +40,16 @@ from tinynet.lessons import check, figure, hint, show, solution
 # Here is a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
 # numbers are in each?
 #
-# The library's function is `im2col(x, kernel, stride, padding, dilation)`. Kernel and stride are
-# pairs, down and across. Padding is a pair of pairs: rows of zeros (above, below), columns of zeros
-# (left, right). Dilation would spread the pixels of a window apart; with (1, 1) they are
-# neighbours, and these lessons always use that.
+# The library's function is `im2col(x, geometry)`. A `Geometry` describes the windows: the size of the
+# kernel, the stride and the padding. `Geometry.of(2)` are windows of 2 x 2 at every pixel, and
+# `Geometry.of((3, 2), 2, 1)` windows 3 high and 2 wide, every 2 pixels, with 1 pixel of padding on
+# every side. Dilation would spread the pixels of a window apart; these lessons leave it at 1.
 
 # %%
 x = np.arange(12.0).reshape(1, 1, 3, 4)
-none = ((0, 0), (0, 0))  # no padding
+Geometry = tn.kernels.Geometry
 print(x[0, 0])
-columns = tn.kernels.im2col(x, (2, 2), (1, 1), none, (1, 1))
+columns = tn.kernels.im2col(x, Geometry.of(2))
 print(columns[0])
 
 # %% [markdown] lang="en"
@@ -101,7 +101,7 @@ check("06.1", my_strides)
 
 # %%
 x = np.arange(16.0).reshape(1, 1, 4, 4)
-view = tn.kernels.geometry.windows(x, kernel=(3, 3), stride=(1, 1), dilation=(1, 1), outputs=(2, 2))
+view = tn.kernels.geometry.windows(x, Geometry.of(3), outputs=(2, 2))
 print(view.shape, view.size, "numbers seen,", x.size, "numbers stored")
 print(np.shares_memory(view, x))
 
@@ -112,8 +112,7 @@ print(np.shares_memory(view, x))
 # ### The product
 #
 # Now the convolution: columns, one `@`, and a reshape. There is no bias this time. `stride` and
-# `padding` are whole numbers, but `tn.kernels.im2col` takes pairs: with `both = (padding, padding)`
-# its padding is `(both, both)`.
+# `padding` are whole numbers, as `Geometry.of((KH, KW), stride, padding)` takes them.
 
 
 # %% tags=["exercise"]
@@ -134,8 +133,7 @@ def my_conv2d(x, weight, stride, padding):
     (OC, _, KH, KW) = weight.shape
     OH = (H + 2 * padding - KH) // stride + 1
     OW = (W + 2 * padding - KW) // stride + 1
-    both = (padding, padding)
-    columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    columns = tn.kernels.im2col(x, Geometry.of((KH, KW), stride, padding))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
@@ -148,7 +146,7 @@ check("06.2", my_conv2d)
 
 # %%
 x = np.random.default_rng(0).normal(size=(2, 5, 4, 6))
-columns = tn.kernels.im2col(x, (1, 1), (1, 1), none, (1, 1))
+columns = tn.kernels.im2col(x, Geometry.of(1))
 print(columns.shape, np.array_equal(columns, x.reshape(2, 5, 24)))
 
 # %% [markdown] lang="en"
@@ -249,12 +247,15 @@ for depth in (1, 2, 3):
 
 
 # %%
+every_second = Geometry.of(3, stride=2)
+
+
 def forward(x):
-    return tn.kernels.im2col(x, (3, 3), (2, 2), none, (1, 1))
+    return tn.kernels.im2col(x, every_second)
 
 
 def library(columns):
-    return tn.kernels.col2im(columns, (1, 2, 5, 5), (3, 3), (2, 2), none, (1, 1))
+    return tn.kernels.col2im(columns, (1, 2, 5, 5), every_second)
 
 
 def overwritten(columns):
@@ -317,7 +318,7 @@ bias = np.zeros(32, np.float32)
 
 
 def library_conv(x, weight, bias):
-    return tn.kernels.conv2d_forward(x, weight, bias, (1, 1), ((2, 2), (2, 2)), (1, 1), 1)
+    return tn.kernels.conv2d_forward(x, weight, bias, Geometry.of(5, padding=2))
 
 
 def loops(x, weight, bias):

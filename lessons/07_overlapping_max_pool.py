@@ -189,7 +189,8 @@ show(kernels.max_pool2d_backward)
 # %% [markdown] lang="en"
 # Compare it with yours.
 #
-# 1. It does not use `x`. Forward stored each `winner` as a number $p \cdot KW + q$ in one byte.
+# 1. It does not use `x`. Forward stored each position of a maximum, `argmax`, as a number
+#    $p \cdot KW + q$ in one byte.
 #    Keeping `x` would cost four bytes for each of its pixels.
 # 2. It loops over the $k \cdot k$ positions in a window, not over the windows: 9 iterations for
 #    AlexNet's pools, whatever the size of the image.
@@ -299,11 +300,11 @@ def milliseconds(run, rounds=5):
 
 
 images = np.random.default_rng(0).standard_normal((32, 16, 27, 27)).astype(np.float32)
-setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False
+windows = kernels.Geometry.of(3, stride=2)
 taken = {}
 for kind in ("reference", "numba"):
     with kernels.use(kind):
-        taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, *setting))
+        taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, windows, False))
         print(f"{kind:10} {taken[kind]:7.2f} ms")
 print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
 
@@ -325,9 +326,10 @@ def overwriting(gy, x, k, s):
 
 
 for k, s in ((2, 2), (3, 3), (3, 2)):
-    y, winner = kernels.max_pool2d_forward(x, (k, k), (s, s), ((0, 0), (0, 0)), False)
+    windows = kernels.Geometry.of(k, s)
+    y, argmax = kernels.max_pool2d_forward(x, windows, False)
     gy = np.ones_like(y)
-    right = kernels.max_pool2d_backward(gy, winner, x.shape, (k, k), (s, s), ((0, 0), (0, 0)))
+    right = kernels.max_pool2d_backward(gy, argmax, x.shape, windows)
     wrong = int((overwriting(gy, x, k, s) != right).sum())
     print(f"windows {k} x {k} every {s}: {wrong} of {x.size} gradients are wrong")
 

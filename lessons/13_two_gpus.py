@@ -82,7 +82,7 @@ check("13.1", my_ungrouped)
 # %%
 xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
 with model_parallel.crossings() as crossed:
-    seen = model_parallel.exchange(xs)
+    seen = model_parallel.all_gather_channels(xs)
 for tower, maps in enumerate(seen):
     print(f"tower {tower} sees {maps.numpy().tolist()} on {maps.device}")
 print([f"{c.source} to {c.target}: {c.nbytes} bytes" for c in crossed])
@@ -124,7 +124,7 @@ check("13.2", my_exchange_backward)
 def towers_of(exchange_at):
     """Return the paper's network on two simulated devices, for counting only."""
     with nn.init.skip_init():
-        return tn.models.build("alexnet-two-towers", classes=1000, variant=exchange_at)
+        return tn.models.build("alexnet-two-towers", classes=1000, cross_at=exchange_at)
 
 
 model = towers_of("conv3")
@@ -256,8 +256,8 @@ print(f"{len(found)} crossings, {sum(c.nbytes for c in found):,} bytes for 8 pic
 # own backward, and autograd does the sum of 13.2 where two paths meet.
 
 # %%
-show(model_parallel.exchange)
-show(tn.models.towers.TwoTowers.forward)
+show(model_parallel.all_gather_channels)
+show(tn.models.two_towers.TwoTowers.forward)
 
 # %% [markdown] lang="en"
 # ## Faster
@@ -342,12 +342,12 @@ def lossy(xs):
     ]
 
 
-for exchange in (model_parallel.exchange, lossy):
+for exchange in (model_parallel.all_gather_channels, lossy):
     xs = [tn.tensor([[1.0, 2.0]], "cpu", True), tn.tensor([[3.0, 4.0]], "cpu:1", True)]
     seen = exchange(xs)
     loss = (seen[0] ** 2).sum() + (seen[1] ** 2).sum().to("cpu")
     loss.backward()
-    print(f"{exchange.__name__:9} loss {loss.item():.0f}, gradient of x_a {xs[0].grad.tolist()}")
+    print(f"{exchange.__name__:19} loss {loss.item():.0f}, gradient of x_a {xs[0].grad.tolist()}")
 
 # %% [markdown] lang="en"
 # The loss is the same; the gradient is half of what it should be. The slope of $2 x^2$ is $4x$: a

@@ -218,8 +218,11 @@ check("16.2", my_f23)
 
 
 # %%
+windows = kernels.Geometry.of(3, padding=1)
+
+
 def definition(x, weight):
-    return kernels.conv2d_forward.reference(x, weight, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    return kernels.conv2d_forward.reference(x, weight, None, windows)
 
 
 def with_compiled_loops(x, weight):
@@ -391,7 +394,7 @@ print(f"they meet at {peak / bandwidth:.0f} operations a byte")
 
 # %%
 def with_numba(x, weight):
-    return kernels.conv2d_forward(x, weight, None, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    return kernels.conv2d_forward(x, weight, None, windows)
 
 
 def on_microkernel(x, weight):
@@ -414,7 +417,7 @@ w, grad, v = (np.zeros(1 << 22, np.float32) for _ in range(3))
 update = best(lambda: kernels.momentum_update([w], [grad], [v], 0.01, 0.9, 5e-4, False, "paper"), 3)
 maps = rng.standard_normal((32, 32, 32, 64)).astype(np.float32)
 maps = maps.transpose(0, 3, 1, 2)  # channels last in memory, as a convolution leaves them
-setting = (3, 3), (2, 2), ((0, 0), (0, 0)), False
+setting = kernels.Geometry.of(3, stride=2), False
 pooled = kernels.max_pool2d_forward(maps, *setting)
 pooling = best(lambda: kernels.max_pool2d_forward(maps, *setting), 3)
 others = {  # operations, bytes, seconds

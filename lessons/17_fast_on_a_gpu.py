@@ -463,7 +463,7 @@ if can_run:
 
 # %% [markdown] lang="en"
 # The result is right, but the kernel is wrong. Here the threads run in order, and thread 0 is
-# always first. Run them in another order (`kernels.turns`), and fix the kernel.
+# always first. Run them in another order (`kernels.execution_order`), and fix the kernel.
 
 # %% tags=["exercise"]
 MY_SHARE = None  # your code: the text of SHARE, fixed
@@ -476,7 +476,7 @@ check("17.4", MY_SHARE)
 # %% tags=["solution"]
 if can_run:
     for order in ("forward", "backward", "mixed"):
-        with kernels.turns(order):
+        with kernels.execution_order(order):
             kernels.cuda_kernel(SHARE)(2, 64, x, y)
             print(order, bool((y == 1 / 64).all()))
 MY_SHARE = SHARE.replace("  y[i] =", "  __syncthreads();\n  y[i] =")

@@ -15,43 +15,44 @@ from tinynet.functions.matmul import split_linear
 # ---- kernels: name -> (draw, fill) -> arguments, float arrays in float64; fill(*shape) fills one
 
 
-def _weight(w, fill, filters):
-    return fill(filters * w.groups, w.shape[1] // w.groups, *w.kernel)
+def _weight(draw, fill, shape, geometry):
+    """Return filters (OC, C // groups, KH, KW), one to four of them per group."""
+    return fill(draw(sizes) * geometry.groups, shape[1] // geometry.groups, *geometry.kernel)
 
 
-def _gy(w, fill, channels):
-    return fill(w.shape[0], channels, *w.outputs())
+def _outputs(shape, geometry):
+    return geometry.output_shape("cases", shape)
 
 
 def im2col(draw, fill):
-    w = draw(windows())
-    return fill(*w.shape), w.kernel, w.stride, w.padding, w.dilation
+    shape, geometry = draw(windows())
+    return fill(*shape), geometry
 
 
 def col2im(draw, fill):
-    w = draw(windows())
-    N, C = w.shape[:2]
-    columns = fill(N, C * np.prod(w.kernel), np.prod(w.outputs()))
-    return columns, w.shape, w.kernel, w.stride, w.padding, w.dilation
+    shape, geometry = draw(windows())
+    N, C = shape[:2]
+    columns = fill(N, C * np.prod(geometry.kernel), np.prod(_outputs(shape, geometry)))
+    return columns, shape, geometry
 
 
 def conv2d_forward(draw, fill):
-    w, filters = draw(windows()), draw(sizes)
-    bias = fill(filters * w.groups) if draw(st.booleans()) else None
-    weight = _weight(w, fill, filters)
-    return fill(*w.shape), weight, bias, w.stride, w.padding, w.dilation, w.groups
+    shape, geometry = draw(windows())
+    weight = _weight(draw, fill, shape, geometry)
+    bias = fill(len(weight)) if draw(st.booleans()) else None
+    return fill(*shape), weight, bias, geometry
 
 
 def conv2d_backward_input(draw, fill):
-    w, filters = draw(windows()), draw(sizes)
-    gy, weight = _gy(w, fill, filters * w.groups), _weight(w, fill, filters)
-    return gy, weight, w.shape, w.stride, w.padding, w.dilation, w.groups
+    shape, geometry = draw(windows())
+    weight = _weight(draw, fill, shape, geometry)
+    return fill(shape[0], len(weight), *_outputs(shape, geometry)), weight, shape, geometry
 
 
 def conv2d_backward_weight(draw, fill):
-    w, filters = draw(windows()), draw(sizes)
-    gy = _gy(w, fill, filters * w.groups)
-    return gy, fill(*w.shape), w.kernel, w.stride, w.padding, w.dilation, w.groups
+    shape, geometry = draw(windows())
+    filters = draw(sizes) * geometry.groups
+    return fill(shape[0], filters, *_outputs(shape, geometry)), fill(*shape), geometry
 
 
 def conv2d_backward_bias(draw, fill):
@@ -68,25 +69,26 @@ def conv2d_relu_backward(draw, fill):
 
 
 def locally_connected2d_forward(draw, fill):
-    w, OC = draw(windows(pooling=True)), draw(st.sampled_from([1, 2, 3, 17]))
-    OH, OW = w.outputs()
-    weight = fill(OH, OW, OC, w.shape[1], *w.kernel)
-    return fill(*w.shape), weight, fill(OC, OH, OW), w.stride, w.padding
+    shape, geometry = draw(windows(pooling=True))
+    OC = draw(st.sampled_from([1, 2, 3, 17]))
+    OH, OW = _outputs(shape, geometry)
+    weight = fill(OH, OW, OC, shape[1], *geometry.kernel)
+    return fill(*shape), weight, fill(OC, OH, OW), geometry
 
 
 def locally_connected2d_backward_input(draw, fill):
-    x, weight, bias, *geometry = locally_connected2d_forward(draw, fill)
-    return fill(len(x), *bias.shape), weight, x.shape, *geometry
+    x, weight, bias, geometry = locally_connected2d_forward(draw, fill)
+    return fill(len(x), *bias.shape), weight, x.shape, geometry
 
 
 def locally_connected2d_backward_weight(draw, fill):
-    x, weight, bias, *geometry = locally_connected2d_forward(draw, fill)
-    return fill(len(x), *bias.shape), x, weight.shape[4:], *geometry
+    x, _, bias, geometry = locally_connected2d_forward(draw, fill)
+    return fill(len(x), *bias.shape), x, geometry
 
 
 def max_pool2d_forward(draw, fill):
-    w = draw(windows(pooling=True))
-    return fill(*w.shape), w.kernel, w.stride, w.padding, w.ceil_mode
+    shape, geometry = draw(windows(pooling=True))
+    return fill(*shape), geometry, draw(st.booleans())
 
 
 def max_pool2d_relu_forward(draw, fill):
@@ -94,9 +96,9 @@ def max_pool2d_relu_forward(draw, fill):
 
 
 def max_pool2d_backward(draw, fill):
-    x, *windows_on_x, ceil_mode = max_pool2d_forward(draw, fill)
-    y, winner = kernels.max_pool2d_forward.reference(x, *windows_on_x, ceil_mode)
-    return fill(*y.shape), winner, x.shape, *windows_on_x
+    x, geometry, ceil_mode = max_pool2d_forward(draw, fill)
+    y, argmax = kernels.max_pool2d_forward.reference(x, geometry, ceil_mode)
+    return fill(*y.shape), argmax, x.shape, geometry
 
 
 def avg_pool2d_forward(draw, fill):
@@ -104,9 +106,9 @@ def avg_pool2d_forward(draw, fill):
 
 
 def avg_pool2d_backward(draw, fill):
-    x, *windows_on_x, ceil_mode, counted = avg_pool2d_forward(draw, fill)
-    y = kernels.avg_pool2d_forward.reference(x, *windows_on_x, ceil_mode, counted)
-    return fill(*y.shape), x.shape, *windows_on_x, counted
+    x, geometry, ceil_mode, counted = avg_pool2d_forward(draw, fill)
+    y = kernels.avg_pool2d_forward.reference(x, geometry, ceil_mode, counted)
+    return fill(*y.shape), x.shape, geometry, counted
 
 
 def lrn_forward(draw, fill):
@@ -302,11 +304,10 @@ def _along_axis(function):
 
 
 def conv2d(draw, fill, convolve=F.conv2d):
-    x, weight, bias, stride, padding, dilation, groups = conv2d_forward(draw, fill)
+    x, weight, bias, g = conv2d_forward(draw, fill)
 
     def function(x, weight, bias=None):
-        settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        return convolve(x, weight, bias, **settings)
+        return convolve(x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
 
     return function, (x, weight) if bias is None else (x, weight, bias)
 
@@ -317,15 +318,16 @@ def conv2d_relu(draw, fill):
 
 def conv2d_split(draw, fill):
     N, C, KH, KW, more = (draw(sizes) for _ in range(5))
-    x, OC = fill(N, C, KH + more, KW + more), 2 * draw(sizes)
+    x = fill(N, C, KH + more, KW + more)
+    OC = 2 * draw(sizes)
     arrays = x, fill(OC, C, KH, KW), fill(OC)
     relu = draw(st.booleans())
     return lambda *arrays: split_conv2d(*arrays, padding=more, relu=relu), arrays
 
 
 def max_pool2d(draw, fill, pool=F.max_pool2d):
-    x, kernel, stride, padding, ceil = max_pool2d_forward(draw, fill)
-    return lambda t: pool(t, kernel, stride, padding=padding, ceil_mode=ceil), (x,)
+    x, g, ceil_mode = max_pool2d_forward(draw, fill)
+    return lambda t: pool(t, g.kernel, g.stride, g.padding, ceil_mode=ceil_mode), (x,)
 
 
 def max_pool2d_relu(draw, fill):
@@ -333,9 +335,8 @@ def max_pool2d_relu(draw, fill):
 
 
 def avg_pool2d(draw, fill):
-    x, kernel, stride, padding, ceil, counted = avg_pool2d_forward(draw, fill)
-    settings = {"padding": padding, "ceil_mode": ceil, "count_include_pad": counted}
-    return lambda t: F.avg_pool2d(t, kernel, stride, **settings), (x,)
+    x, g, *settings = avg_pool2d_forward(draw, fill)
+    return lambda t: F.avg_pool2d(t, g.kernel, g.stride, g.padding, *settings), (x,)
 
 
 def global_avg_pool2d(draw, fill):
@@ -355,8 +356,8 @@ def adaptive_avg_pool2d(draw, fill):
 
 
 def locally_connected2d(draw, fill):
-    *arrays, stride, padding = locally_connected2d_forward(draw, fill)
-    return lambda *ts: F.locally_connected2d(*ts, stride=stride, padding=padding), tuple(arrays)
+    *arrays, g = locally_connected2d_forward(draw, fill)
+    return lambda *ts: F.locally_connected2d(*ts, g.stride, g.padding), tuple(arrays)
 
 
 def spatial_response_norm(draw, fill):

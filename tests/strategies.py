@@ -1,40 +1,22 @@
-"""What hypothesis draws: images that are not square, windows that do not fit, memory in any order.
+"""Hypothesis strategies: images that are not square, windows that do not fit, any memory order.
 
 Kernel = stride, square images and contiguous memory are the cases in which mistakes hide, so they
 are rare here.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from hypothesis import strategies as st
 
-from tinynet.kernels.geometry import output_size
+from tinynet.kernels.geometry import Geometry
 
 sizes = st.integers(1, 4)
 seeds = st.integers(0, 2**32 - 1)
 
 
-class Windows(NamedTuple):
-    shape: tuple
-    kernel: tuple
-    stride: tuple
-    padding: tuple
-    dilation: tuple
-    groups: int
-    ceil_mode: bool
-
-    def outputs(self, ceil_mode=False):
-        """Return (OH, OW)."""
-        axes = zip(
-            self.shape[2:], self.kernel, self.stride, self.padding, self.dilation, strict=True
-        )
-        return tuple(output_size(*axis, ceil_mode=ceil_mode) for axis in axes)
-
-
 @st.composite
 def _axis(draw, pooling):
-    kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    kernel = draw(st.integers(1, 4))
+    stride = draw(st.integers(1, 4))
     dilation = 1 if pooling else draw(st.sampled_from([1, 1, 2, 3]))
     border = st.integers(0, kernel // 2 if pooling else 3)
     padding = draw(border), draw(border)
@@ -44,13 +26,13 @@ def _axis(draw, pooling):
 
 @st.composite
 def windows(draw, pooling=False):
-    """Draw images (N, C, H, W) and windows on them; at least one window fits."""
-    height, width = draw(_axis(pooling)), draw(_axis(pooling))
+    """Draw the shape of images (N, C, H, W) and a Geometry of which at least one window fits."""
+    height = draw(_axis(pooling))
+    width = draw(_axis(pooling))
     groups = 1 if pooling else draw(st.sampled_from([1, 1, 2, 3]))
     C = groups * draw(st.integers(1, 3))
-    shape = (draw(st.integers(1, 3)), C, height[0], width[0])
-    pairs = [tuple(both) for both in zip(height, width, strict=True)]
-    return Windows(shape, *pairs[1:], groups, draw(st.booleans()))
+    size, *pairs = (tuple(both) for both in zip(height, width, strict=True))
+    return (draw(st.integers(1, 3)), C, *size), Geometry(*pairs, groups)
 
 
 def integers(rng, shape):
@@ -76,7 +58,7 @@ def in_order(x, order):
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     if order == "transposed":
         return np.ascontiguousarray(x.T).T
-    poison = np.nan if x.dtype.kind == "f" else 99  # between the elements: nobody may read it
+    poison = np.nan if x.dtype.kind == "f" else 99  # between the elements, where no kernel may read
     wide = np.full(tuple(2 * n + 3 for n in x.shape), poison, x.dtype)
     view = wide[tuple(slice(1, 2 * n + 1, 2) for n in x.shape)]
     if order == "backwards":

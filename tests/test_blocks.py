@@ -8,7 +8,7 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import models, nn
-from tinynet.models.conv_unit import ConvUnit
+from tinynet.models.conv_bn_relu import ConvBNReLU
 from tinynet.models.densenet import DenseLayer, Transition
 from tinynet.models.googlenet import Inception
 from tinynet.models.inception_v4 import Builder
@@ -18,7 +18,7 @@ from tinynet.testing.compare import difference, scale_of
 
 WIDTHS = (2, 1, 3, 1, 2, 1)
 BLOCKS = {  # what makes it, and the shape of its input
-    "ConvUnit": (lambda: ConvUnit(2, 3, (1, 3), stride=2), (3, 2, 5, 4)),
+    "ConvBNReLU": (lambda: ConvBNReLU(2, 3, (1, 3), stride=2), (3, 2, 5, 4)),
     "Inception of the paper": (lambda: Inception(3, WIDTHS, torchvision=False), (2, 3, 5, 4)),
     "Inception of torchvision": (lambda: Inception(3, WIDTHS, torchvision=True), (2, 3, 5, 4)),
     "BasicBlock": (lambda: BasicBlock(3, 3, 1, squeeze=False), (2, 3, 5, 4)),
@@ -47,7 +47,7 @@ def test_a_block_is_right(make, shape, rng):
 
 
 def test_the_unit_after_2014_normalizes_with_a_larger_eps():
-    unit = ConvUnit(3, 4, (1, 7))
+    unit = ConvBNReLU(3, 4, (1, 7))
     assert (unit.bn.eps, unit.conv.padding, unit.conv.bias) == (1e-3, ((0, 0), (3, 3)), None)
 
 
@@ -108,7 +108,7 @@ def forwards():
     """Return how each block joins its layers, written as PyTorch's users do."""
     from torch import cat, relu
 
-    def conv_unit(m, x):
+    def conv_bn_relu(m, x):
         return relu(m.conv(x) if m.bn is None else m.bn(m.conv(x)))
 
     def bottleneck(m, x):
@@ -124,7 +124,7 @@ def forwards():
         return cat([x, y], 1)
 
     return {
-        "ConvUnit": conv_unit,
+        "ConvBNReLU": conv_bn_relu,
         "Inception": lambda m, x: cat([m.branch1(x), m.branch2(x), m.branch3(x), m.branch4(x)], 1),
         "Bottleneck": bottleneck,
         "BasicBlock": basic,

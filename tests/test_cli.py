@@ -119,7 +119,7 @@ def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
 ):
     of_32 = dataclasses.replace(models.alexnet_variants.find("caffe"), image=32)
     monkeypatch.setitem(models.alexnet_variants.VARIANTS, "caffe", of_32)
-    monkeypatch.setattr(models, "build", lambda name, classes, *_: tiny(classes))
+    monkeypatch.setattr(models, "build", lambda name, classes, *_, **__: tiny(classes))
     given = "--variant", "caffe", "--data", "shapes", "--update", "adam", "--lr", 0.001
     folder = tmp_path / "r"
     said = tinynet_says("train", "alexnet", *given, "--out", folder, "--max-minutes", 0)
@@ -471,9 +471,9 @@ def test_the_forks_are_in_words_that_do_not_contradict_themselves(tinynet_says):
     ]
     assert found["LRN"][1] == "wrong: the mean of the squares in a window, summed over all channels"
     assert "5x5 pixels" in found["LRN's windows"][1]
-    two, one = found["the last digits of a number"]
-    assert "as two GPUs round it" in two
-    assert "as one device rounds it" in one
+    two, one = found["rounding of sums"]
+    assert "that of two GPUs" in two
+    assert "that of one device" in one
 
 
 @pytest.mark.parametrize(

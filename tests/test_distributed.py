@@ -16,8 +16,14 @@ from tinynet.core import backend
 from tinynet.core.backend import devices
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed import process_group
-from tinynet.distributed.data_parallel import Shard, agree, average, share, shared
-from tinynet.distributed.process_group import ALONE, Nccl, Ranks
+from tinynet.distributed.data_parallel import (
+    DistributedLoader,
+    assert_equal_on_all_ranks,
+    average,
+    rank_slice,
+    sharded,
+)
+from tinynet.distributed.process_group import SINGLE, NcclGroup, ProcessGroup
 from tinynet.training import runs
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, train_step
@@ -27,7 +33,7 @@ class NotedError(Exception):
     """What a rank gives to a sum is noted; the sum is not known yet."""
 
 
-class InTurn(Ranks):
+class InTurn(ProcessGroup):
     """One of several ranks that are played by one process, one after the other.
 
     In a first round each rank goes to the sum and tells what it gives; in a second one all get it.
@@ -75,7 +81,7 @@ class Batches:
             yield images[rows(len(labels))], labels
 
 
-def steps_of(model, feed, who=ALONE):
+def steps_of(model, feed, who=SINGLE):
     """Train on all batches; return the weights after each, and what was counted."""
     optimizer, tally, found = optim.SGD(model.parameters(), 0.1, momentum=0.9), RunningMetrics(), []
     for number, (images, labels) in enumerate(feed.batches()):
@@ -94,7 +100,7 @@ def together(feed, size, dtype=np.float64):
 
         def step(r, who, number=number):
             tn.random.at_step(number)
-            images, labels = next(Shard(feed, who).batches(0, number))
+            images, labels = next(DistributedLoader(feed, who).batches(0, number))
             how = {"metrics": tallies[r], "number": number, "ranks": who}
             train_step(models[r], optimizers[r], images, labels, **how)
             found[r].append(np.concatenate([p.data.ravel() for p in models[r].parameters()]))
@@ -126,12 +132,12 @@ def test_in_float32_they_differ_by_the_rounding_of_sums_in_another_order():
 
 
 @given(st.integers(0, 300), st.integers(1, 70))
-def test_shares_are_all_images_and_differ_by_one_at_most(n, size):
-    cuts = [share(n, r, size) for r in range(size)]
-    assert cuts[0][0] == 0
-    assert cuts[-1][1] == n
-    assert all(a[1] == b[0] for a, b in itertools.pairwise(cuts))
-    lengths = [hi - lo for lo, hi in cuts]
+def test_slices_are_all_images_and_differ_by_one_at_most(n, size):
+    cuts = [rank_slice(n, r, size) for r in range(size)]
+    assert cuts[0].start == 0
+    assert cuts[-1].stop == n
+    assert all(a.stop == b.start for a, b in itertools.pairwise(cuts))
+    lengths = [cut.stop - cut.start for cut in cuts]
     assert max(lengths) - min(lengths) <= 1
 
 
@@ -163,16 +169,16 @@ def test_tensors_of_two_devices_are_refused():
 def test_towers_have_no_ranks():
     who = InTurn(0, 2, {})
     assert runs.place(devices("cpu:1"), who) == ("cpu:1",)
-    assert runs.place(devices("cpu,cpu:1"), ALONE) == ("cpu", "cpu:1")
+    assert runs.place(devices("cpu,cpu:1"), SINGLE) == ("cpu", "cpu:1")
     with pytest.raises(DeviceError, match=r"two towers, on cpu,cpu:1, .* not in 2 ranks"):
         runs.place(devices("cpu,cpu:1"), who)
 
 
 def test_a_process_that_is_alone_is_left_alone():
     feed = Batches(3)
-    assert shared(feed, ALONE) is feed
-    assert ALONE.any("the time is up") == "the time is up"
-    agree(ALONE, {"its seed": 3})
+    assert sharded(feed, SINGLE) is feed
+    assert SINGLE.any("the time is up") == "the time is up"
+    assert_equal_on_all_ranks(SINGLE, {"its seed": 3})
 
 
 class Told(InTurn):
@@ -182,20 +188,20 @@ class Told(InTurn):
 
 def test_a_rank_that_does_something_else_is_named():
     with pytest.raises(DataError, match=r"rank 1 of 2 .*its seed is 7, not 0"):
-        agree(Told(1, 2, {}), {"its seed": 7, "its lr": 0.1})
+        assert_equal_on_all_ranks(Told(1, 2, {}), {"its seed": 7, "its lr": 0.1})
 
 
 def test_without_mpiexec_nothing_is_imported(monkeypatch):
-    for name in process_group.SIZES:
+    for name in process_group.SIZE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert process_group.join(backend.CPU) is ALONE
+    assert process_group.init_process_group(backend.CPU) is SINGLE
 
 
 def test_ranks_without_mpi4py_are_told_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(DeviceError, match=r"2 processes.*tinynet\[mpi\]"):
-        process_group.join(backend.CPU)
+        process_group.init_process_group(backend.CPU)
 
 
 class Wires:
@@ -259,9 +265,9 @@ def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
         return [p.numpy() for p in model.parameters()], tally.images
 
     wires = Wires(stand_in)
-    who = Nccl(OneOfTwo(), wires, where)
+    who = NcclGroup(OneOfTwo(), wires, where)
     who.batch, who.images = 8, 4
-    (found, twice), (expected, once) = trained(who), trained(ALONE)
+    (found, twice), (expected, once) = trained(who), trained(SINGLE)
     for got, wanted in zip(found, expected, strict=True):
         assert got == pytest.approx(wanted, rel=1e-5)
     assert (twice, once) == (32, 16)

@@ -12,7 +12,7 @@ from tinynet import data, models, nn
 from tinynet import functions as F
 from tinynet.analysis import memory
 from tinynet.core.backend import device
-from tinynet.models.googlenet import Auxiliary, GoogLeNet, HalfWay
+from tinynet.models.googlenet import AuxiliaryHead, GoogLeNet, SequentialWithHead
 from tinynet.optim import SGD
 from tinynet.testing import check_layer
 from tinynet.training import presets, runs, steps
@@ -27,7 +27,7 @@ def small(seed=0):
     with tn.random.fork(seed):
         lower = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.Tanh())
         upper = nn.Sequential(nn.GlobalAvgPool2d(), nn.Linear(2, 3))
-        return HalfWay(lower, upper, Auxiliary(2, 3, channels=2, hidden=4))
+        return SequentialWithHead(lower, upper, AuxiliaryHead(2, 3, channels=2, hidden=4))
 
 
 def pictures(side=14):
@@ -68,12 +68,12 @@ def test_loss_and_gradients_of_the_scores_are_those_of_pytorch(rng):
 @pytest.mark.parametrize("torchvision", [False, True])
 def test_a_head_drops_seventy_percent(torchvision):
     """Section 5 of the paper, and torchvision."""
-    assert Auxiliary(2, 3, torchvision).dropout.p == 0.7
+    assert AuxiliaryHead(2, 3, torchvision).dropout.p == 0.7
 
 
 @pytest.mark.parametrize("torchvision", [False, True])
 def test_a_head_has_the_derivatives_of_its_forward(torchvision, rng):
-    head = Auxiliary(3, 2, torchvision, channels=2, hidden=3)
+    head = AuxiliaryHead(3, 2, torchvision, channels=2, hidden=3)
     for p in head.parameters():
         p.data += rng.uniform(-0.3, 0.3, p.shape).astype("f")
     check_layer(head, rng.standard_normal((2, 3, 14, 15)))

@@ -1,14 +1,14 @@
 """The models: sizes as published, and weights that a seed decides."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 import tinynet as tn
+from grouped import narrow
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.analysis.summary import counted
+from tinynet.core import random
 from tinynet.models import alexnet_variants
 from tinynet.testing import check_layer
 
@@ -37,12 +37,15 @@ def test_alexnet_starts_as_section_5_says(alexnet):
     assert ones == [f"{layer}.bias" for layer in layers]
 
 
-def quickly(variant):
-    """Return a variant of AlexNet with little to draw."""
-    settings = alexnet_variants.find(variant)
-    if variant == "half":
-        return models.AlexNet(2, settings)
-    return models.AlexNet(2, dataclasses.replace(settings, widths=(8, 8, 12, 12, 4)))
+def drawn(variant):
+    """Return a variant of AlexNet with its initial weights, for two classes."""
+    with random.fork(0):
+        return alexnet_variants.find(variant).build(2)
+
+
+def undrawn(variant):
+    with nn.init.skip_init():
+        return alexnet_variants.find(variant).build(2)
 
 
 def weights(net):
@@ -50,14 +53,14 @@ def weights(net):
 
 
 def test_the_code_of_2012_starts_wider_in_three_layers():
-    deviations = [w.std() for w in weights(quickly("code2012"))]
+    deviations = [w.std() for w in weights(drawn("code2012"))]
     expected = [0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01]
     assert deviations == pytest.approx(expected, rel=0.15)
 
 
 @pytest.mark.parametrize("variant", models.variants())
 def test_layers_that_both_towers_see_split_their_sums(variant):
-    found = [m._split for _, m in quickly(variant).named_modules() if hasattr(m, "_split")]
+    found = [m._split for _, m in undrawn(variant).named_modules() if hasattr(m, "_split")]
     conv1_conv3_fc6_fc7 = [i in (0, 2, 5, 6) for i in range(8)]
     expected = conv1_conv3_fc6_fc7 if variant in ("paper", "code2012") else [False] * len(found)
     assert found == expected
@@ -67,7 +70,7 @@ def test_layers_that_both_towers_see_split_their_sums(variant):
     ("variant", "value"), [("paper", 1), ("caffe", 0.1), ("caffenet", 1), ("keras-same", 0)]
 )
 def test_biases_start_where_the_variant_says(variant, value):
-    net = quickly(variant)
+    net = drawn(variant)
     biases = [p.data for name, p in net.named_parameters() if name.endswith("bias")]
     found = [b.flat[0] for b in biases if (b == b.flat[0]).all()]
     v = np.float32(value)
@@ -75,9 +78,9 @@ def test_biases_start_where_the_variant_says(variant, value):
 
 
 def test_pytorchs_initial_values_stay_within_their_bound():
-    net = quickly("torchvision")
+    net = drawn("torchvision")
     for w in weights(net):
-        bound = 1 / np.sqrt(w[0].size)
+        bound = np.float32(1 / np.sqrt(w[0].size))
         assert 0.8 * bound < abs(w).max() <= bound
         assert abs(w.mean()) < 0.2 * bound
 
@@ -97,7 +100,7 @@ def test_pytorchs_initial_values_stay_within_their_bound():
 )
 def test_layers_stand_in_the_order_of_the_variant(variant, layer, kinds):
     found, stages = [], []
-    for module in quickly(variant).features:
+    for module in undrawn(variant).features:
         if isinstance(module, nn.Conv2d):
             found = []
             stages.append(found)
@@ -112,13 +115,13 @@ def test_the_constants_of_lrn_are_those_of_the_variant():
         "code2012": (5, 2, 2e-5, 2),
         "caffe": (5, 1, 2e-5, 1),
     }.items():
-        lrn = [m for m in quickly(variant).features if isinstance(m, nn.LocalResponseNorm)]
+        lrn = [m for m in undrawn(variant).features if isinstance(m, nn.LocalResponseNorm)]
         assert [(m.n, m.k, m.alpha, m.groups) for m in lrn] == [constants] * 2
 
 
 @pytest.mark.parametrize("variant", ["paper", "code2012", "keras-same", "torchvision"])
 def test_a_variant_goes_forward_and_backward(variant, rng):
-    net = quickly(variant)
+    net = narrow(drawn(variant), hidden=32)
     scores = net(tn.tensor(rng.standard_normal((1, 3, 224, 224)).astype("f")))
     F.cross_entropy(scores, np.array([1])).backward()
     gradients = [p.grad for p in net.parameters()]
@@ -179,14 +182,49 @@ def test_building_a_net_leaves_the_global_streams_alone():
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match=r"'alexnett'.*small-alexnet"):
+    with pytest.raises(ValueError, match=r"'alexnett'.*small-alexnet.*Did you mean 'alexnet'"):
         models.build("alexnett")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("resnet18", "resnet-18"),
+        ("ResNet-18", "resnet-18"),
+        ("vgg16", "vgg-16"),
+        ("VGG_19", "vgg-19"),
+        ("densenet121", "densenet-121"),
+        ("inception_v4", "inception-v4"),
+    ],
+)
+def test_a_name_as_others_write_it_is_answered_with_ours(typed, meant):
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        models.build(typed)
+
+
+def test_a_name_that_is_like_no_other_gets_no_proposal():
+    with pytest.raises(ValueError, match=r"demo\.$"):
+        models.build("yolo")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("num_classes", "is called classes"),
+        ("pretrained", r"tn\.load\(model"),
+        ("weights", r"tn\.load\(model"),
+        ("nonsense", r"help\(tn\.models\.build\)"),
+    ],
+)
+def test_an_argument_of_another_library_is_answered_with_ours(argument, sentence):
+    with pytest.raises(TypeError, match=f"no argument '{argument}'.*{sentence}"):
+        models.build("demo", **{argument: 3})
 
 
 @pytest.mark.parametrize("name", ["demo", "alexnet", "small-alexnet-two-towers"])
 @pytest.mark.parametrize("classes", [0, -1])
 def test_a_net_of_no_classes_is_refused(name, classes):
-    with pytest.raises(ValueError, match=f"at least 1 class. Got classes={classes}"):
+    with pytest.raises(ValueError, match=f"at least 1, got classes={classes}"):
         models.build(name, classes)
 
 
@@ -223,8 +261,39 @@ def test_the_18_percent_net_normalizes_within_its_maps():
     assert [(m.n, m.k, m.beta) for m in across] == [(3, 1.0, 0.75)] * 2
 
 
-@pytest.mark.parametrize(("name", "classes"), [("alexnet", 10), ("alexnet-two-towers", 1000)])
-def test_without_a_number_there_are_ten_classes_and_of_the_papers_towers_a_thousand(name, classes):
+@pytest.mark.parametrize("name", models.names())
+def test_without_a_number_there_are_the_classes_for_which_it_was_published(name):
+    """The same rule as that of `tinynet summary`."""
     with nn.init.skip_init():
-        last = list(models.build(name).state_dict().values())[-1]
-    assert last.shape == (classes,)
+        model = models.build(name)
+    last = list(model.state_dict().values())[-1]
+    entry, _ = counted(name)
+    side = models.entry(name).side
+    assert len(last) == entry.classes == (1000 if side > 32 else 10)
+
+
+def test_a_variant_has_the_classes_for_which_it_was_published():
+    with nn.init.skip_init():
+        model = models.build("alexnet", variant="batchnorm-227")
+    assert model.classifier[-1].weight.shape == (10, 4096)
+
+
+def test_the_registry_says_what_a_network_takes():
+    variants = {n for n, entry in models.MODELS.items() if entry.variants}
+    towers = {n: entry.one_device for n, entry in models.MODELS.items() if entry.cross_layers}
+    two = {n for n, entry in models.MODELS.items() if entry.on_two_devices}
+    assert variants == {"alexnet"}
+    assert towers == {
+        "alexnet-two-towers": "alexnet",
+        "small-alexnet-two-towers": "small-alexnet",
+    }
+    assert two - set(towers) == {"alexnet-one-weird-trick", "small-alexnet-one-weird-trick"}
+    assert models.two_tower_form("small-alexnet") == "small-alexnet-two-towers"
+    assert models.two_tower_form("demo") is None
+    with pytest.raises(ValueError, match=r"no model 'alexnt'.*Did you mean 'alexnet'"):
+        models.entry("alexnt")
+
+
+def test_a_vgg_of_another_depth_is_refused():
+    with pytest.raises(ValueError, match=r"one of 11, 13, 16, 19\. Got 12"):
+        models.vgg.vgg(12)

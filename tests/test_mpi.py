@@ -77,7 +77,7 @@ def test_one_rank_speaks_and_writes(folder):
         assert text.count("tinynet 0.1.0: demo") == 1
         assert text.count("epoch 1/8  step") == 1
         how = f"mpiexec -n {ranks} " if ranks > 1 else ""
-        assert text.count(f"Go on with:\n  {how}tinynet train --resume ") == 1
+        assert text.count(f"Resume with:\n  {how}tinynet train --resume ") == 1
         assert (f"in each of {ranks} ranks (processes " in text) == (ranks > 1)
         assert "died" not in text
     assert {"last.safetensors", "last.previous.safetensors", "config.json"} <= {
@@ -103,7 +103,8 @@ def test_a_rank_that_does_something_else_ends_all_and_is_named(different, named,
 
 FAILS = """
 import sys
-from tinynet import cli, steps
+from tinynet.cli import main
+from tinynet.training import steps
 average, calls = steps.average, []
 def fail(*args):
     calls.append(args)
@@ -112,7 +113,7 @@ def fail(*args):
     return average(*args)
 steps.average = fail
 sys.argv[0] = "tinynet"
-cli.main()
+main.main()
 """
 
 
@@ -140,7 +141,7 @@ def test_when_a_rank_is_killed_the_others_stop_soon_and_it_is_named(rank, tmp_pa
     assert running.returncode != 0
     sentence = (
         f"rank {rank} (process {processes[1 + rank]} on {socket.gethostname()}) died; the other "
-        f"ranks stop. Go on with: mpiexec -n 2 tinynet train --resume {folder}"
+        f"ranks stop. Resume with: mpiexec -n 2 tinynet train --resume {folder}"
     )
     assert [line for line in text.splitlines() if " died; " in line] == [sentence]
     for process in processes.groups():

@@ -190,7 +190,8 @@ SIGNATURES = {
     nn.Linear: "(in_features, out_features, bias=True)",
     tn.optim.SGD: "(parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False, rule='paper')",
     tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
-    tn.models.build: "(name, classes=None, seed=0, variant=None, devices=None)",
+    tn.models.build: "(name, classes=None, seed=0, variant=None, devices=None, cross_at=None, "
+    "**unknown)",
     tn.tensor: "(data, device=None, requires_grad=False)",
 }
 

@@ -51,10 +51,10 @@ def test_gather_joins_and_backwards_scatters(devices, shape, seed):
 
 
 @given(places, shapes, seeds)
-def test_after_an_exchange_all_see_all_and_backwards_slices_are_summed(devices, shape, seed):
+def test_after_an_all_gather_all_see_all_and_backwards_slices_are_summed(devices, shape, seed):
     rng = np.random.default_rng(seed)
     xs, arrays = parts(rng, devices, shape)
-    ys = model_parallel.exchange(xs)
+    ys = model_parallel.all_gather_channels(xs)
     assert [y.device for y in ys] == [x.device for x in xs]
     assert all(np.array_equal(y.data, np.concatenate(arrays, axis=1)) for y in ys)
     gys = [rng.integers(-4, 5, y.shape).astype(float) for y in ys]  # their sums are exact
@@ -69,10 +69,12 @@ def test_after_an_exchange_all_see_all_and_backwards_slices_are_summed(devices, 
 
 def test_towers_may_differ_in_channels_alone():
     a, b = tn.zeros(2, 3, 4, 4), tn.zeros(2, 5, 4, 4, device="cpu:1")
-    assert [y.shape for y in model_parallel.exchange([a, b])] == [(2, 8, 4, 4)] * 2
+    assert [y.shape for y in model_parallel.all_gather_channels([a, b])] == [(2, 8, 4, 4)] * 2
     for shape in ((1, 3, 4, 4), (2, 3, 4, 5), (2, 3)):
-        with pytest.raises(ShapeError, match=r"exchange: .*tower 0 on cpu has.*tower 1 on cpu:1"):
-            model_parallel.exchange([a, tn.zeros(shape, device="cpu:1")])
+        with pytest.raises(
+            ShapeError, match=r"all_gather_channels: .*tower 0 on cpu has.*tower 1 on cpu:1"
+        ):
+            model_parallel.all_gather_channels([a, tn.zeros(shape, device="cpu:1")])
     with pytest.raises(ShapeError, match=r"gather_channels: .*there is none"):
         model_parallel.gather_channels([], "cpu")
 

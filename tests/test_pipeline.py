@@ -13,8 +13,8 @@ from PIL import Image
 
 from tinynet.data import DataLoader, LazyImages, Shapes, resize
 from tinynet.data.transforms.device_plan import plan
-from tinynet.distributed.data_parallel import Shard, share
-from tinynet.distributed.process_group import Ranks
+from tinynet.distributed.data_parallel import DistributedLoader, rank_slice
+from tinynet.distributed.process_group import ProcessGroup
 from tinynet.training import input_pipeline, presets, recipes
 from tinynet.training.input_pipeline import fingerprint, loaders, normalization, sizing
 from tinynet.training.recipes import Recipe
@@ -64,16 +64,16 @@ def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
         wanted = list(whole.batches(1))
         for rank in range(size):
             images.seen = []
-            who = Ranks()
+            who = ProcessGroup()
             who.rank = rank
             who.size = size
             watching = copy.copy(whole)
             watching.dataset = watched
-            found = Shard(watching, who).batches(1)
+            found = DistributedLoader(watching, who).batches(1)
             touched = []
             for (x, labels), (all_x, all_labels) in zip(found, wanted, strict=True):
-                lo, hi = share(len(all_labels), rank, size)
-                mine = slice(lo, hi) if hi > lo else slice(1)
+                own = rank_slice(len(all_labels), rank, size)
+                mine = own if own.stop > own.start else slice(1)
                 np.testing.assert_array_equal(x, all_x[mine])
                 np.testing.assert_array_equal(labels, all_labels[mine])
                 touched += labels.tolist()

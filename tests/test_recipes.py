@@ -11,6 +11,7 @@ import pytest
 
 from tinynet import data, models, nn, optim
 from tinynet.core.errors import DataError
+from tinynet.models import published_training
 from tinynet.training import input_pipeline, loop, presets, runs
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.presets import RECIPES, find
@@ -164,9 +165,13 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
         (
             "alexnet",
             {"variant": "batchnorm-227"},
-            ["0.0001 throughout", "(Adam)", "nothing decays"],
+            ["0.0001 throughout", "(Adam)", "weight decay (none)"],
         ),
-        ("alexnet", {"variant": "caffe"}, ["colour noise (none)", "twice the rate"]),
+        (
+            "alexnet",
+            {"variant": "caffe"},
+            ["colour noise (none)", "2 times the rate of the weights, no decay"],
+        ),
         ("alexnet-code2012", {"variant": None}, ["paper has other", "decay like the weights"]),
         ("alexnet", {"variant": "half"}, []),
         ("alexnet-code2012", {}, []),
@@ -175,9 +180,35 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
     ],
 )
 def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
-    said = presets.otherwise(dataclasses.replace(find(name), **changes))
+    said = presets.published_differences(dataclasses.replace(find(name), **changes))
     assert all(word in said for word in words)
     assert bool(said) == bool(words)
+
+
+def test_the_published_settings_are_compared_as_values(monkeypatch):
+    """Two descriptions may be equal; the values decide."""
+    told = presets.published_differences(dataclasses.replace(find("alexnet"), variant="caffe"))
+    monkeypatch.setattr(published_training, "describe", lambda training, field: "the same")
+    again = presets.published_differences(dataclasses.replace(find("alexnet"), variant="caffe"))
+    assert told.count("(") == again.count("(the same)") == 3
+    assert "--" not in told, "a library does not speak of flags"
+
+
+@pytest.mark.parametrize("cross_at", ["conv3", "conv4", "nowhere", None])
+def test_a_recipe_of_version_0_1_has_its_cross_layer_in_variant(cross_at):
+    recipe = dataclasses.replace(
+        find("small-alexnet"), model="small-alexnet-two-towers", cross_at=cross_at
+    )
+    old = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    old["variant"] = old.pop("cross_at")
+    assert from_json(old) == recipe
+    assert from_json(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
+
+
+def test_a_variant_of_version_0_1_stays_one():
+    old = json.loads(json.dumps(dataclasses.asdict(find("alexnet-code2012"))))
+    del old["cross_at"]
+    assert from_json(old) == find("alexnet-code2012")
 
 
 def test_recipes_are_frozen():

@@ -26,7 +26,7 @@ def test_the_papers_network_is_known_by_its_numbers(papers):
 @pytest.mark.parametrize("name", ["alexnet", "small-alexnet"])
 def test_between_two_devices_as_many_bytes_cross_as_traffic_says(name):
     with nn.init.skip_init():
-        model = models.build(name + models.TOWERS)
+        model = models.build(models.two_tower_form(name))
     crossed, numbers = model.traffic(), scaling.net(name)
     for batch in (1, 128):
         said = [sum(rest) for _, *rest in communication.amounts(model, crossed, batch)]

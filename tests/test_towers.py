@@ -12,19 +12,20 @@ from grouped import TINY, one_device
 from strategies import seeds
 from tinynet import functions as F
 from tinynet import models, nn, optim
-from tinynet.core import random
+from tinynet.core import backend, random
 from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import split_linear
 from tinynet.models import two_towers
-from tinynet.models.two_towers import EXCHANGES, TwoTowers
+from tinynet.models.cross_layers import CROSS_LAYERS
+from tinynet.models.two_towers import TwoTowers
 
 CLASSES = 3
 
 
-def built(plan=TINY, exchange_at="conv3", devices=("cpu", "cpu:1")):
-    return TwoTowers(plan, CLASSES, devices, exchange_at)
+def built(plan=TINY, cross_at="conv3", devices=("cpu", "cpu:1")):
+    return TwoTowers(plan, CLASSES, devices, cross_at)
 
 
 def gradients(model):
@@ -43,9 +44,9 @@ def batch(rng, plan=TINY, N=5):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("exchange_at", EXCHANGES)
-def test_ten_steps_are_those_of_one_device_to_the_last_bit(exchange_at, dtype, rng):
-    two, one = built(exchange_at=exchange_at), one_device(CLASSES, exchange_at=exchange_at)
+@pytest.mark.parametrize("cross_at", CROSS_LAYERS)
+def test_ten_steps_are_those_of_one_device_to_the_last_bit(cross_at, dtype, rng):
+    two, one = built(cross_at=cross_at), one_device(CLASSES, cross_at=cross_at)
     two.to(dtype)
     one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     batches = [batch(rng) for _ in range(10)]
@@ -126,15 +127,15 @@ def whole_numbers(model, rng):
 @given(
     st.tuples(*[st.integers(1, 4)] * 5),
     st.integers(1, 3),
-    st.sampled_from(sorted(EXCHANGES)),
+    st.sampled_from(sorted(CROSS_LAYERS)),
     st.integers(1, 3),
     seeds,
 )
-def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, exchange_at, N, seed):
+def test_where_sums_are_exact_it_is_the_network_of_groups(widths, hidden, cross_at, N, seed):
     rng = np.random.default_rng(seed)
     plan = dataclasses.replace(TINY, image=12, widths=widths, side=1, hidden=hidden)
-    two = whole_numbers(built(plan, exchange_at), rng)
-    one = whole_numbers(one_device(CLASSES, plan, exchange_at), rng)
+    two = whole_numbers(built(plan, cross_at), rng)
+    one = whole_numbers(one_device(CLASSES, plan, cross_at), rng)
     for _, layer in one.named_modules():
         layer._split = False
     one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
@@ -167,11 +168,11 @@ def test_the_papers_towers_have_so_many_parameters(papers):
     assert places(papers) == [{"cpu"}, {"cpu:1"}, {"cpu"}]
 
 
-@pytest.mark.parametrize("exchange_at", EXCHANGES)
-def test_towers_begin_with_the_weights_of_one_device(exchange_at):
-    two = models.build("small-alexnet-two-towers", seed=3, variant=exchange_at)
+@pytest.mark.parametrize("cross_at", CROSS_LAYERS)
+def test_towers_begin_with_the_weights_of_one_device(cross_at):
+    two = models.build("small-alexnet-two-towers", seed=3, cross_at=cross_at)
     with random.fork(3):
-        one = models.small.small_alexnet(10, exchange_at)
+        one = models.small.small_alexnet(10, cross_at)
     assert_same(two_towers.join(two.state_dict(), "small-alexnet"), one.state_dict())
     one.load_state_dict(two_towers.join(two.state_dict(), "small-alexnet"))
     one[2].groups = 2  # the one difference: towers normalize their own maps in the first layer too
@@ -215,20 +216,20 @@ def test_what_crosses_is_the_arithmetic_of_the_paper(papers):
     assert floats(crossed, backward=True) == expected | {("fc8", "cpu", "cpu:1"): 2_048}
 
 
-@pytest.mark.parametrize("exchange_at", EXCHANGES)
-def test_a_step_moves_what_was_foretold(exchange_at, rng):
-    model = built(exchange_at=exchange_at)
+@pytest.mark.parametrize("cross_at", CROSS_LAYERS)
+def test_a_step_moves_what_was_predicted(cross_at, rng):
+    model = built(cross_at=cross_at)
     images, labels = batch(rng, N=7)
     with model_parallel.crossings() as found:
         F.cross_entropy(model(tn.tensor(images)), labels).backward()
     for backward in (False, True):
-        foretold = floats(model.traffic(), backward)
-        assert foretold == floats(found, backward)
+        predicted = floats(model.traffic(), backward)
+        assert predicted == floats(found, backward)
         bytes_ = {(c.layer, c.source): c.nbytes for c in found if c.backward is backward}
-        assert bytes_ == {key[:2]: 7 * 4 * n for key, n in foretold.items()}
+        assert bytes_ == {key[:2]: 7 * 4 * n for key, n in predicted.items()}
     _, c2, c3, *_ = TINY.widths
-    maps = {"conv3": c2 * 16, "conv4": c3 * 16, "nowhere": None}[exchange_at]
-    assert floats(found).get((exchange_at, "cpu", "cpu:1")) == maps
+    maps = {"conv3": c2 * 16, "conv4": c3 * 16, "nowhere": None}[cross_at]
+    assert floats(found).get((cross_at, "cpu", "cpu:1")) == maps
 
 
 def test_asking_for_the_traffic_leaves_the_model_as_it_was(rng):
@@ -265,6 +266,27 @@ def test_towers_move_together_or_apart():
         model.to("cpu,cpu:1,cpu:2")
 
 
+def test_towers_are_placed_on_a_tuple_of_devices():
+    model = built()
+    assert model.place(("cpu:2", "cpu:3")) is model
+    assert places(model) == [{"cpu:2"}, {"cpu:3"}, {"cpu:2"}]
+    assert model.devices == ("cpu:2", "cpu:3")
+    model.place((backend.Device("cpu", 1),))
+    assert places(model) == [{"cpu:1"}] * 3
+    for wrong, said in (((), "not on none"), (("cpu", "cpu:1", "cpu:2"), "not on cpu,cpu:1,cpu:2")):
+        with pytest.raises(DeviceError, match=f"one device or two, {said}"):
+            model.place(wrong)
+    with pytest.raises(DeviceError, match="a device is called"):
+        model.place(("cpu,cpu:1",))
+    assert places(model) == [{"cpu:1"}] * 3
+
+
+@pytest.mark.parametrize("make", [models.AlexNet, models.small.small_alexnet])
+def test_a_cross_layer_that_does_not_exist_is_refused_on_one_device_too(make):
+    with pytest.raises(ValueError, match="one of conv3, conv4, nowhere, not 'conv5'"):
+        make(10, cross_at="conv5")
+
+
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
 def test_an_optimizer_changes_parameters_on_two_devices(rule, rng):
     two, one = built(), built(devices=("cpu", "cpu"))
@@ -296,7 +318,9 @@ def test_a_layer_on_the_wrong_device_is_named_with_its_tower():
 def test_a_tower_of_another_shape_is_named():
     model = built()
     vars(model.towers[1].conv2)["0"] = nn.Conv2d(4, 6, 3, padding=0).to("cpu:1")
-    with pytest.raises(ShapeError, match=r"exchange: .*tower 0 on cpu has .*tower 1 on cpu:1 has"):
+    with pytest.raises(
+        ShapeError, match=r"all_gather_channels: .*tower 0 on cpu has .*tower 1 on cpu:1 has"
+    ):
         model(tn.zeros(1, 3, 16, 16))
     vars(model.towers[1].conv2)["0"] = nn.Conv2d(5, 6, 3).to("cpu:1")
     with pytest.raises(ShapeError, match=r"^tower 1 on cpu:1, conv2: conv2d.*"):
@@ -306,8 +330,15 @@ def test_a_tower_of_another_shape_is_named():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "alexnet", "devices": ("cpu", "cpu:1")}, "'alexnet' has no two towers"),
-        ({"name": "small-alexnet-two-towers", "variant": "conv5"}, "conv3, conv4, nowhere"),
+        ({"name": "alexnet", "devices": ("cpu", "cpu:1")}, "'alexnet' lives on one device"),
+        ({"name": "alexnet", "cross_at": "conv4"}, "'alexnet' has no two towers"),
+        ({"name": "alexnet-one-weird-trick", "cross_at": "conv4"}, "trick' has no two towers"),
+        ({"name": "small-alexnet-two-towers", "cross_at": "conv5"}, "conv3, conv4, nowhere"),
+        ({"name": "small-alexnet-two-towers", "variant": "conv4"}, "Use cross_at='conv4'"),
+        (
+            {"name": "small-alexnet-two-towers", "variant": "caffe"},
+            "has none. Got variant='caffe'.$",
+        ),
         ({"name": "small-alexnet", "variant": "conv4"}, "'small-alexnet' has none"),
     ],
 )

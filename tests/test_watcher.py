@@ -47,7 +47,7 @@ def test_the_first_of_two_deaths_is_named_whatever_their_numbers(sleepers):
     running.send_signal(signal.SIGCONT)
     _, text = running.communicate(timeout=10)
     where = f"process {sleepers[1].pid} on {socket.gethostname()}"
-    assert text == f"rank 7 ({where}) died; the other ranks stop. Go on with: again!\n"
+    assert text == f"rank 7 ({where}) died; the other ranks stop. Resume with: again!\n"
 
 
 def test_a_rank_that_is_dead_already_is_named_and_without_a_run_nothing_goes_on(sleepers, capsys):

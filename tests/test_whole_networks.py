@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 
-from grouped import TINY, one_device
+from grouped import TINY, narrow, one_device
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.models import alexnet_variants, inception_v4, nin, resnet, vgg, zfnet
@@ -24,9 +24,7 @@ CLASSES, IMAGES = 3, 3
 
 
 def alexnet(variant):
-    settings = alexnet_variants.find(variant)
-    narrow = dataclasses.replace(settings, widths=(4, 4, 6, 6, 4), hidden=6)
-    return lambda: models.AlexNet(CLASSES, narrow)
+    return lambda: narrow(alexnet_variants.find(variant).build(CLASSES))
 
 
 def narrow_vgg(layers):

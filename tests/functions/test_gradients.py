@@ -10,7 +10,6 @@ from strategies import in_order, orders, seeds, windows
 from tinynet import functions as F
 from tinynet import kernels
 from tinynet.core import random
-from tinynet.kernels.geometry import output_shape
 from tinynet.tensors import tensor
 from tinynet.testing import check_adjoint, check_gradient, tolerance
 from tinynet.testing.compare import difference, scale_of
@@ -89,52 +88,56 @@ def test_float32_says_what_float64_says(row):
 
 
 @given(windows(), seeds, st.data())
-def test_both_gradients_of_a_convolution_are_transposes(w, seed, data):
-    fill, filters = float_fill(seed), w.groups * data.draw(st.integers(1, 3))
-    x, weight = fill(*w.shape), fill(filters, w.shape[1] // w.groups, *w.kernel)
-    geometry = w.stride, w.padding, w.dilation, w.groups
+def test_both_gradients_of_a_convolution_are_transposes(drawn, seed, data):
+    shape, geometry = drawn
+    fill = float_fill(seed)
+    filters = geometry.groups * data.draw(st.integers(1, 3))
+    x = fill(*shape)
+    weight = fill(filters, shape[1] // geometry.groups, *geometry.kernel)
     check_adjoint(
-        lambda x: kernels.conv2d_forward(x, weight, None, *geometry),
-        lambda gy: kernels.conv2d_backward_input(gy, weight, x.shape, *geometry),
+        lambda x: kernels.conv2d_forward(x, weight, None, geometry),
+        lambda gy: kernels.conv2d_backward_input(gy, weight, x.shape, geometry),
         x,
     )
     check_adjoint(
-        lambda weight: kernels.conv2d_forward(x, weight, None, *geometry),
-        lambda gy: kernels.conv2d_backward_weight(gy, x, w.kernel, *geometry),
+        lambda weight: kernels.conv2d_forward(x, weight, None, geometry),
+        lambda gy: kernels.conv2d_backward_weight(gy, x, geometry),
         weight,
     )
 
 
 @given(windows(), seeds)
-def test_col2im_is_the_transpose_of_im2col(w, seed):
-    geometry = w.kernel, w.stride, w.padding, w.dilation
+def test_col2im_is_the_transpose_of_im2col(drawn, seed):
+    shape, geometry = drawn
     check_adjoint(
-        lambda x: kernels.im2col(x, *geometry),
-        lambda columns: kernels.col2im(columns, w.shape, *geometry),
-        float_fill(seed)(*w.shape),
+        lambda x: kernels.im2col(x, geometry),
+        lambda columns: kernels.col2im(columns, shape, geometry),
+        float_fill(seed)(*shape),
+    )
+
+
+@given(windows(pooling=True), seeds, st.booleans(), st.booleans())
+def test_average_pooling_and_its_backward_are_transposes(drawn, seed, ceil_mode, counted):
+    shape, geometry = drawn
+    check_adjoint(
+        lambda x: kernels.avg_pool2d_forward(x, geometry, ceil_mode, counted),
+        lambda gy: kernels.avg_pool2d_backward(gy, shape, geometry, counted),
+        float_fill(seed)(*shape),
     )
 
 
 @given(windows(pooling=True), seeds, st.booleans())
-def test_average_pooling_and_its_backward_are_transposes(w, seed, counted):
-    geometry = w.kernel, w.stride, w.padding
-    check_adjoint(
-        lambda x: kernels.avg_pool2d_forward(x, *geometry, w.ceil_mode, counted),
-        lambda gy: kernels.avg_pool2d_backward(gy, w.shape, *geometry, counted),
-        float_fill(seed)(*w.shape),
-    )
-
-
-@given(windows(pooling=True), seeds)
-def test_max_pooling_backward_is_the_transpose_of_picking_the_winners(w, seed):
-    fill, geometry = float_fill(seed), (w.kernel, w.stride, w.padding)
-    outputs = output_shape("test", w.shape, *geometry, ceil_mode=w.ceil_mode)
-    _, winner = kernels.max_pool2d_forward(fill(*w.shape), *geometry, w.ceil_mode)
-    rows = np.arange(outputs[0])[:, None] * w.stride[0] - w.padding[0][0] + winner // w.kernel[1]
-    cols = np.arange(outputs[1]) * w.stride[1] - w.padding[1][0] + winner % w.kernel[1]
-    n, c = np.ogrid[: w.shape[0], : w.shape[1]]
+def test_max_pooling_backward_is_the_transpose_of_picking_the_maxima(drawn, seed, ceil_mode):
+    shape, geometry = drawn
+    fill = float_fill(seed)
+    OH, OW = geometry.output_shape("test", shape, ceil_mode=ceil_mode)
+    _, argmax = kernels.max_pool2d_forward(fill(*shape), geometry, ceil_mode)
+    p, q = divmod(argmax.astype(int), geometry.kernel[1])
+    rows = np.arange(OH)[:, None] * geometry.stride[0] - geometry.corner[0] + p
+    cols = np.arange(OW) * geometry.stride[1] - geometry.corner[1] + q
+    n, c = np.ogrid[: shape[0], : shape[1]]
     check_adjoint(
         lambda x: x[n[..., None, None], c[..., None, None], rows, cols],
-        lambda gy: kernels.max_pool2d_backward(gy, winner, w.shape, *geometry),
-        fill(*w.shape),
+        lambda gy: kernels.max_pool2d_backward(gy, argmax, shape, geometry),
+        fill(*shape),
     )

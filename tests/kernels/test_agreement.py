@@ -1,4 +1,4 @@
-"""Every kernel, every implementation, every row of tests/cases.py: one meaning."""
+"""Agreement of all implementations of each kernel with its reference."""
 
 import importlib.util
 
@@ -25,7 +25,7 @@ FAST = [
     pytest.param(kernel, function, id=f"{kernel.__name__}-{kind}", marks=MARKS[kind])
     for kernel in kernels.KERNELS
     for kind, function in kernel.implementations.items()
-    if kind not in ("reference", "cuda")  # "cuda" is judged by test_cuda_arrays.py
+    if kind not in ("reference", "cuda")  # "cuda" is tested by test_cuda_arrays.py
 ]
 EXACT_FAST = [p for p in FAST if p.values[0].__name__ in EXACT]  # others divide or take roots
 ALL = [kernel.__name__ for kernel in kernels.KERNELS]
@@ -61,7 +61,7 @@ def test_every_kernel_has_a_row_and_chosen_cases(name):
     assert cases_for(name)
 
 
-def test_every_implementation_is_on_trial():
+def test_every_implementation_is_tested():
     judged = [set(k.implementations) - {"reference", "cuda"} for k in kernels.KERNELS]
     assert len(FAST) == sum(map(len, judged))
 
@@ -71,7 +71,7 @@ def test_small_integers_give_the_same_bits(kernel, function):
     @given(st.data(), st.sampled_from([integers, negatives]))
     def agree(data, fill):
         wide, narrow = draw_arguments(data, kernel, fill)
-        if kernel.__name__ == "avg_pool2d_forward":  # multiples divide without a rest
+        if kernel.__name__ == "avg_pool2d_forward":  # multiples of all divisors divide exactly
             narrow = (narrow[0] * 5040, *narrow[1:])
             wide = (wide[0] * 5040, *wide[1:])
         expected = outcome(kernel.reference, wide)

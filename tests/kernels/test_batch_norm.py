@@ -1,4 +1,4 @@
-"""Batch normalization: what it must leave of a batch, and of a gradient."""
+"""Batch normalization: statistics of its output and properties of its gradient."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,8 @@ def test_a_batch_comes_out_with_the_bias_as_mean_and_the_weight_as_deviation(kin
 
 @KINDS
 def test_eps_is_added_to_the_variance_and_not_to_the_deviation(kind):
-    x, (zero, one) = np.full((1, 1, 1, 2), 6, "f"), vectors([0], [1])
+    x = np.full((1, 1, 1, 2), 6, "f")
+    zero, one = vectors([0], [1])
     with kernels.use(kind):
         y = batch_norm_forward(x, zero, 3 * one, one, zero, 1.0)
     assert y.ravel().tolist() == [3, 3]
@@ -50,7 +51,7 @@ def test_the_variance_survives_a_mean_a_thousand_times_larger(kind, rng):
 
 @KINDS
 def test_a_constant_channel_has_no_negative_variance(kind, rng):
-    """The mean of the squares may be less than the square of the mean, by rounding."""
+    """By rounding, the mean of the squares can be less than the square of the mean."""
     x = np.empty((3, 64, 7, 5), "f")
     x[...] = rng.uniform(1e6, 2e6, (64, 1, 1))
     with kernels.use(kind):
@@ -62,7 +63,7 @@ def test_a_constant_channel_has_no_negative_variance(kind, rng):
 
 @KINDS
 def test_in_training_no_gradient_moves_the_mean_or_the_size_of_the_batch(kind, x, rng):
-    """Whatever shifts or scales a whole channel is undone, so its gradient is 0."""
+    """Normalization undoes a shift or scale of a whole channel, so its gradient is 0."""
     gy = rng.standard_normal(x.shape).astype("f")
     (weight,) = vectors([1, 2, -3])
     with kernels.use(kind):

@@ -1,4 +1,4 @@
-"""The kernel cache between processes: what one compiles the next one finds, whatever happened."""
+"""Kernel cache shared by processes: concurrent writes, killed processes, edited sources."""
 
 import importlib.util
 import os
@@ -55,7 +55,7 @@ def start(cache, *, package=PACKAGE, limit=0, kernels="plain"):
 
 
 def hits(process):
-    """Return what a process says it found, and what it complained of."""
+    """Return the standard output and the warnings of a process."""
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out.split(), [line for line in err.splitlines() if "Warning" in line]
@@ -74,7 +74,8 @@ def test_a_second_process_finds_everything(tmp_path):
 def test_an_edit_of_the_microkernel_finds_nothing(tmp_path):
     package = tmp_path / "tinynet"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    cache, microkernel = tmp_path / "cache", package / "kernels" / "codegen" / "microkernel.py"
+    cache = tmp_path / "cache"
+    microkernel = package / "kernels" / "codegen" / "microkernel.py"
 
     def found():
         return hits(start(cache, package=package, kernels="tile"))[0]
@@ -91,7 +92,7 @@ def test_an_edit_of_the_microkernel_finds_nothing(tmp_path):
 def test_four_processes_may_fill_it_at_once(tmp_path):
     at_once = [start(tmp_path) for _ in range(4)]
     assert [hits(process)[1] for process in at_once] == [[]] * 4
-    assert len(files(tmp_path)) == 2  # and nothing temporary beside them
+    assert len(files(tmp_path)) == 2  # and no temporary files
     assert hits(start(tmp_path)) == (["1", "1"], [])
 
 

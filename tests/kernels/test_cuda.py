@@ -1,4 +1,4 @@
-"""What launches a CUDA kernel, and what is noticed before it starts."""
+"""CUDA kernel launches: argument checks, several blocks, large arrays."""
 
 import mmap
 import sys
@@ -9,7 +9,8 @@ import pytest
 from tinynet import kernels
 from tinynet.kernels.cuda import launch as launch_module
 from tinynet.kernels.cuda.launch import Build, Parameter, cover, launch
-from tinynet.kernels.cuda.on_cpu import ORDERS, turns
+from tinynet.kernels.cuda.on_cpu import ORDERS, execution_order
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
@@ -20,7 +21,7 @@ POOL = (1, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0, -1, 0)  # one plane of 4x4, 2x2 windows
 
 @pytest.fixture
 def pool():
-    """Return x, y and winner for a pooling of one 4x4 image."""
+    """Return x, y and argmax for a pooling of one 4x4 image."""
     x = np.arange(16, dtype=np.float32).reshape(4, 4)
     return x, np.empty((2, 2), np.float32), np.empty((2, 2), np.uint8)
 
@@ -37,10 +38,10 @@ def test_a_kernel_is_launched_with_plain_numbers(pool):
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32 .*strides \(4, 16"),
-        (lambda x, y, w: (x, y.astype(np.float64), w), "y must be an array of float32"),
-        (lambda x, y, w: (x, y, w.astype(np.int32)), "winner must be an array of uint8"),
-        (lambda x, y, w: (x, y, 3), "winner must be an array of uint8 that lies in rows. Got 3"),
+        (lambda x, y, w: (x.T, y, w), r"max_pool2d_forward: x must be .*float32.*strides \(4, 16"),
+        (lambda x, y, w: (x, y.astype(np.float64), w), "y must be a row-major array of float32"),
+        (lambda x, y, w: (x, y, w.astype(np.int32)), "argmax must be a row-major array of uint8"),
+        (lambda x, y, w: (x, y, 3), "argmax must be a row-major array of uint8. Got 3"),
     ],
 )
 def test_an_array_that_the_kernel_would_misread_is_refused(pool, spoil, why):
@@ -81,7 +82,10 @@ def test_a_list_of_arrays_is_one_argument():
     ("spoil", "why"),
     [
         (lambda w, g, v: (w, [g[0], g[0].astype("d")], v), "gradients must be .* float32"),
-        (lambda w, g, v: (w, g, [v[0], np.zeros(8, "f")[::2]]), "velocities must be .* in rows"),
+        (
+            lambda w, g, v: (w, g, [v[0], np.zeros(8, "f")[::2]]),
+            "velocities must be a row-major array",
+        ),
         (lambda w, g, v: (w * 60, g, v), "weights holds up to 96, got 120"),
     ],
 )
@@ -99,14 +103,17 @@ def test_a_list_of_which_an_array_may_not_be_written_is_refused():
 
 
 def test_the_header_and_the_launcher_agree_on_how_many_arrays_a_list_holds():
-    assert f"constexpr int MANY = {launch_module.MANY};" in Build("momentum", "float32").source()
+    assert (
+        f"constexpr int LIST_CAPACITY = {launch_module.LIST_CAPACITY};"
+        in Build("momentum", "float32").source()
+    )
 
 
 def test_the_declaration_in_the_file_says_what_an_argument_becomes():
     parameters = Build("max_pool", "float64", is_wide=True).signatures()["max_pool2d_backward"]
     assert parameters[:4] == (
         Parameter("gy", "float64", is_pointer=True),
-        Parameter("winner", "uint8", is_pointer=True),
+        Parameter("argmax", "uint8", is_pointer=True),
         Parameter("planes", "int64"),
         Parameter("H", "int32"),
     )
@@ -114,7 +121,8 @@ def test_the_declaration_in_the_file_says_what_an_argument_becomes():
 
 
 def test_long_indices_are_taken_where_an_array_is_long(pool, monkeypatch):
-    taken, build = [], launch_module._kernels
+    taken = []
+    build = launch_module._kernels
     monkeypatch.setattr(launch_module, "_kernels", lambda b, xp: taken.append(b) or build(b, xp))
     pooled(*pool)
     monkeypatch.setattr(launch_module, "NARROW", 15)
@@ -128,19 +136,19 @@ def test_the_order_of_threads_and_blocks_changes_no_bit(kernel):
         results = []
         for order in ORDERS:
             given = [a.copy() if isinstance(a, np.ndarray) else a for a in case]
-            with turns(order):
+            with execution_order(order):
                 y = kernel.implementations["cuda_on_cpu"](*given)
             arrays = y if isinstance(y, tuple) else given if y is None else (y,)
             results.append([a.tobytes() for a in arrays if isinstance(a, np.ndarray)])
         assert results[0] == results[1] == results[2], name
 
 
-GEOMETRY = (1, 1), ((1, 1), (1, 1)), (1, 1), 2  # stride, padding, dilation, groups
+GEOMETRY = Geometry((3, 3), padding=((1, 1), (1, 1)), groups=2)
 LARGE = {
     "matmul": [((130, 70), (70, 200))],  # 3 x 4 tiles, and a sum of 3 pieces
-    "conv2d_forward": [((2, 8, 15, 17), (140, 4, 3, 3), (140,)), *GEOMETRY],
-    "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), *GEOMETRY],
-    "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), (3, 3), *GEOMETRY],  # 2 parts
+    "conv2d_forward": [((2, 8, 15, 17), (140, 4, 3, 3), (140,)), GEOMETRY],
+    "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), GEOMETRY],
+    "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), GEOMETRY],  # 2 parts
     "conv2d_backward_bias": [((5, 3, 20, 21),)],
     "lrn_forward": [((2, 74, 3, 5),), 5, 2.0, 1.0, 0.75, 2],  # 37 channels in 3 runs
     "lrn_backward": [((2, 74, 3, 5),) * 4, 5, 1.0, 0.75, 2],
@@ -163,7 +171,8 @@ def test_work_that_takes_several_blocks_and_rounds_is_right(name, dtype, rng):
 
 def test_a_row_of_scores_may_be_longer_than_a_block(rng):
     for classes in (33, 256, 700):
-        scores, labels = rng.standard_normal((3, classes)), rng.integers(0, classes, 3)
+        scores = rng.standard_normal((3, classes))
+        labels = rng.integers(0, classes, 3)
         check_kernel(
             kernels.cross_entropy.implementations["cuda_on_cpu"],
             *(scores, labels),
@@ -177,17 +186,17 @@ def test_an_array_of_more_than_2_to_31_elements_is_read_to_its_end():
     no_reserve = 0x4000  # Linux: MAP_NORESERVE, which Python does not name before 3.13
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve
     memory = mmap.mmap(-1, 4 * side * side, flags=flags)
-    x = np.frombuffer(memory, np.float32).reshape(1, 1, side, side)  # zeros, none of them there yet
+    x = np.frombuffer(memory, np.float32).reshape(1, 1, side, side)  # zeros, not yet allocated
     assert x.size > 2**31
     far = side - 1
     x[0, 0, ::far, ::far] = [[1, 2], [3, 4]]
-    nothing, geometry = ((0, 0), (0, 0)), ((1, 1), (far, far))
+    corners = Geometry((1, 1), (far, far))
     with kernels.use("cuda_on_cpu"):
-        y, _ = kernels.max_pool2d_forward(x, *geometry, nothing, False)
-        mean = kernels.avg_pool2d_forward(x, *geometry, nothing, False, True)
-        columns = kernels.im2col(x, *geometry, nothing, (1, 1))
+        y, _ = kernels.max_pool2d_forward(x, corners, False)
+        mean = kernels.avg_pool2d_forward(x, corners, False, True)
+        columns = kernels.im2col(x, corners)
         one = np.ones((1, 1, 1, 1), np.float32)
-        z = kernels.conv2d_forward(x, one, None, (far, far), nothing, (1, 1), 1)
+        z = kernels.conv2d_forward(x, one, None, corners)
     for got in (y, mean, columns, z):
         assert got.reshape(-1).tolist() == [1, 2, 3, 4]
 

@@ -1,4 +1,4 @@
-"""Every CUDA kernel on CuPy's arrays: on the stand-in's, and on a card where one is."""
+"""CUDA kernels on CuPy arrays: those of the stand-in, and on a GPU if there is one."""
 
 import functools
 
@@ -21,7 +21,7 @@ def on_card(kernel, cupy):
         moved = [cupy.array(a) if isinstance(a, np.ndarray) else a for a in arguments]
         assert kernel.kind_for(*moved) == "cuda"
         result = kernel.implementations["cuda"](*moved)
-        if result is None:  # it has changed its arguments
+        if result is None:  # it changed its arguments in place
             for mine, other in zip(arguments, moved, strict=True):
                 if isinstance(mine, np.ndarray) and mine.flags.writeable:
                     mine[...] = other.get()
@@ -33,5 +33,5 @@ def on_card(kernel, cupy):
 
 @pytest.mark.parametrize("kernel", WITH_CUDA, ids=lambda kernel: kernel.__name__)
 def test_a_kernel_does_on_a_card_what_its_reference_says(kernel, cupy, monkeypatch):
-    monkeypatch.setattr(columns, "COLUMNS", 200)  # so that a batch is cut into parts
+    monkeypatch.setattr(columns, "COLUMNS", 200)  # so that a batch is split into parts
     check_kernel(on_card(kernel, cupy), against=kernel)

@@ -1,4 +1,4 @@
-"""Blocks, warps and barriers on the CPU: what they do, and what they notice."""
+"""CUDA emulation: blocks, warps, barriers and error reports on the CPU."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import tinynet as tn
 from required import need_compiler
 from tinynet.core.errors import DeviceError
 from tinynet.kernels.cuda import on_cpu
-from tinynet.kernels.cuda.on_cpu import ORDERS, Module, turns
+from tinynet.kernels.cuda.on_cpu import ORDERS, Module, execution_order
 
 pytestmark = pytest.mark.cxx
 
@@ -79,14 +79,14 @@ extern "C" __global__ void unwritten(float* y) {
 
 @pytest.fixture(scope="module")
 def lesson():
-    need_compiler()  # a fixture of the module is made before a mark is looked at
+    need_compiler()  # module fixtures are set up before marks are evaluated
     return Module('#line 1 "lesson.cu"\n' + LESSON)
 
 
 @pytest.fixture(params=ORDERS)
 def run(lesson, request):
-    """Return a function that launches a kernel, with the threads in one order or another."""
-    with turns(request.param):
+    """Return a function that launches a kernel in one of the execution orders."""
+    with execution_order(request.param):
         yield lambda name, *args, **shared: lesson.get_function(name)(*args, **shared)
 
 
@@ -101,7 +101,8 @@ def test_every_thread_knows_its_place(run):
 
 
 def test_a_barrier_lets_every_thread_see_what_the_others_wrote(run):
-    x, y = np.arange(192, dtype=np.float32), np.zeros(3, np.float32)
+    x = np.arange(192, dtype=np.float32)
+    y = np.zeros(3, np.float32)
     run("block_sum", (3,), (64,), (x, y))
     assert y.tolist() == x.reshape(3, 64).sum(axis=1).tolist()
 
@@ -114,9 +115,11 @@ def test_shared_memory_may_get_its_size_at_the_launch(run):
 
 
 def test_the_lanes_of_a_warp_read_each_other(run):
-    x, y = np.arange(64, dtype=np.float32), np.zeros((3, 64), np.float32)
+    x = np.arange(64, dtype=np.float32)
+    y = np.zeros((3, 64), np.float32)
     run("warp_talk", (1,), (64,), (x, y))
-    lane, warp = np.arange(64) % 32, np.arange(64) // 32 * 32
+    lane = np.arange(64) % 32
+    warp = np.arange(64) // 32 * 32
     assert y[0].tolist() == (warp + (lane ^ 1)).tolist()
     assert y[1].tolist() == (warp + np.where(lane < 16, lane + 16, lane)).tolist()
     assert y[2].tolist() == (warp + 5).tolist()
@@ -124,7 +127,8 @@ def test_the_lanes_of_a_warp_read_each_other(run):
 
 def test_atomics_lose_nothing(run, rng):
     x = rng.integers(0, 5, 640).astype(np.int32)
-    much, most = np.zeros(5, np.float32), np.zeros(1, np.int32)
+    much = np.zeros(5, np.float32)
+    most = np.zeros(1, np.int32)
     run("count", (10,), (64,), (x, much, most))
     assert much.tolist() == (np.bincount(x, minlength=5) / 2).tolist()
     assert most[0] == 639
@@ -148,7 +152,7 @@ def test_a_barrier_that_some_threads_skip_is_an_error(lesson, name, threads, whe
     with pytest.raises(RuntimeError, match=f"lesson.cu:{line_of(where, name)}: {what}") as failure:
         lesson.get_function(name)((2,), (threads,), (y,))
     assert str(failure.value).endswith(f"({name}, block 0, 0, 0).")
-    lesson.get_function("who")((1,), (8,), (y.view(np.int32),))  # and the next launch is unharmed
+    lesson.get_function("who")((1,), (8,), (y.view(np.int32),))  # and the next launch works
     assert y.view(np.int32)[:8].tolist() == list(range(8))
 
 
@@ -160,7 +164,8 @@ def test_dynamic_shared_memory_begins_as_nan(run):
 
 def test_launches_from_several_python_threads_do_not_meet(lesson):
     def launch(start):
-        x, y = start + np.arange(640, dtype=np.float32), np.zeros(10, np.float32)
+        x = start + np.arange(640, dtype=np.float32)
+        y = np.zeros(10, np.float32)
         for _ in range(20):
             lesson.get_function("block_sum")((10,), (64,), (x, y))
         return y.tolist() == x.reshape(10, 64).sum(axis=1).tolist()
@@ -211,7 +216,7 @@ def use_one():
 def test_what_was_compiled_is_used_again_unless_it_is_damaged(folder):
     assert use_one() == 1
     before = {path.name: path.stat().st_ino for path in folder.iterdir()}
-    assert len(before) == 2  # the runtime and the kernel; nothing half-made is left
+    assert len(before) == 2  # the runtime and the kernel, and no temporary files
     assert use_one() == 1
     assert {path.name: path.stat().st_ino for path in folder.iterdir()} == before
     library = next(folder.glob("*.so"))

@@ -1,4 +1,4 @@
-"""CUDA C of one's own: launched like ours, counted, and held against races."""
+"""User-defined CUDA kernels: launches, memory traffic, races."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, memory_traffic, turns
+from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.cuda.custom import Traffic
 from tinynet.testing import check_races, races
@@ -63,8 +63,8 @@ def test_grids_and_blocks_may_have_two_dimensions():
         (0, 64, (X, 1, X, 1), ValueError, "at least 1 block"),
         (1, 64, (3, 1, 3, 1), TypeError, "Got no array"),
         (1, 64, (X, 1, X), TypeError, "scale has 4 parameters, got 3"),
-        (1, 64, (X, 1, X.astype(float), 1), TypeError, "y must be an array of float32"),
-        (1, 64, (X, 1, X[::2], 1), TypeError, "y must be .* that lies in rows"),
+        (1, 64, (X, 1, X.astype(float), 1), TypeError, "y must be a row-major array of float32"),
+        (1, 64, (X, 1, X[::2], 1), TypeError, "y must be a row-major array"),
     ],
 )
 def test_a_launch_that_cannot_be_right_is_refused(blocks, threads, arguments, error, why):
@@ -97,29 +97,32 @@ def test_what_the_compiler_refuses_is_named_by_its_line():
 def test_neighbours_share_sectors_and_strides_do_not():
     y = np.zeros_like(X)
     found = memory_traffic(cuda_kernel(TEXT, "scale"), 2, 64, X, 2.0, y, 100)
-    whole = Traffic(requests=4, sectors=13, bytes_used=400)  # 100 floats: 12 sectors and a half
+    whole = Traffic(requests=4, sectors=13, bytes_used=400)  # 100 floats: 12.5 sectors
     assert found == {"x": whole, "y": whole}
     assert whole.bytes_moved == 416
     assert not y.any()
 
 
 def test_an_access_is_counted_wherever_the_pointer_has_gone():
-    a, total = np.ones((32, 16)), np.zeros(32)
+    a = np.ones((32, 16))
+    total = np.zeros(32)
     found = memory_traffic(cuda_kernel(TEXT, "rows"), 1, 32, a, 16, total)
-    assert found["a"] == Traffic(16, 16 * 32, 8 * 16 * 32)  # 32 rows, each in a sector of its own
+    assert found["a"] == Traffic(16, 16 * 32, 8 * 16 * 32)  # 32 rows, one sector each
     assert found["sum"] == Traffic(16, 16 * 8, 8 * 16 * 32)
-    assert not total.any()  # the arguments stay as they are
+    assert not total.any()  # the arguments are not changed
 
 
 # races
 
 
-def test_taking_turns_in_another_order_shows_a_missing_barrier():
-    y, kernel = np.zeros(2, np.float32), cuda_kernel(TEXT, "block_sum")
+def test_another_execution_order_shows_a_missing_barrier():
+    y = np.zeros(2, np.float32)
+    kernel = cuda_kernel(TEXT, "block_sum")
     raced = cuda_kernel(TEXT.replace("    __syncthreads();\n", ""), "block_sum")
-    right, wrong = [], []
+    right = []
+    wrong = []
     for order in ("forward", "backward", "mixed"):
-        with turns(order):
+        with execution_order(order):
             kernel(2, 64, X, y)
             right.append(y.tolist())
             raced(2, 64, X, y)
@@ -133,7 +136,8 @@ LOSES = 'extern "C" __global__ void loses(const int* x, int* y) {\n  y[x[threadI
 
 @pytest.mark.slow
 def test_the_judge_finds_a_race_and_is_silent_where_there_is_none():
-    numbers, y = np.arange(64, dtype=np.int32) % 3, np.zeros(3, np.int32)
+    numbers = np.arange(64, dtype=np.int32) % 3
+    y = np.zeros(3, np.int32)
     check_races(cuda_kernel(TEXT, "block_sum"), 2, 64, X, np.zeros(2, np.float32))
     with pytest.raises(AssertionError) as told:
         check_races(cuda_kernel(LOSES), 1, 64, numbers, y)

@@ -1,4 +1,4 @@
-"""Which implementation runs, and what is refused."""
+"""Kernel dispatch: selection of an implementation, and refused settings."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def double():
         return "numba", x * times
 
     yield double
-    dispatch.KERNELS.remove(double)
+    dispatch.ALL_KERNELS.remove(double)
 
 
 def test_float32_takes_numba_and_float64_the_reference(double, monkeypatch):

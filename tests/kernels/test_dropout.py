@@ -1,4 +1,4 @@
-"""Dropout: which elements go is a function of (seed, step, draw, place), and of nothing else."""
+"""Dropout: the mask is a function of (seed, step, draw, position) only."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,8 @@ def test_the_mean_stays(kind):
 def test_another_seed_step_or_draw_is_another_mask(kind, other):
     x = np.ones(10_000, "f")
     with kernels.use(kind):
-        a, b = dropout(x, 0.5, KEY) != 0, dropout(x, 0.5, other) != 0
+        a = dropout(x, 0.5, KEY) != 0
+        b = dropout(x, 0.5, other) != 0
     assert (a == b).mean() == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(x.size))
 
 
@@ -77,11 +78,12 @@ def test_p_of_0_keeps_all_and_p_of_1_keeps_nothing(kind, rng):
 @KINDS
 @pytest.mark.parametrize("cuts", [(4,), (1, 2, 7), (3, 3)])
 def test_shards_of_a_batch_get_the_mask_of_the_whole(kind, cuts):
-    """Also where nine numbers an image let a shard begin in the middle of four random words."""
+    """Also if nine numbers per image make a shard begin within a block of four random words."""
     x = np.arange(1, 1 + 10 * 9, dtype="f").reshape(10, 3, 3)
     with kernels.use(kind):
         whole = dropout(x, 0.5, KEY)
-        shards, lo = [], 0
+        shards = []
+        lo = 0
         for hi in (*cuts, 10):
             shards.append(dropout(x[lo:hi], 0.5, (*KEY, 9 * lo)))
             lo = hi

@@ -1,4 +1,4 @@
-"""The one matrix product of CUDA arrays: shapes, memory orders, precisions, devices, capture."""
+"""Matrix products of CUDA arrays: shapes, memory orders, precisions, devices, capture."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_shapes_that_do_not_fit_are_refused(cupy):
 
 @pytest.mark.parametrize(("kind", "bits"), [("float32", 24), ("tf32", 11), ("bfloat16", 8)])
 def test_a_precision_keeps_its_bits_and_no_more(cupy, kind, bits):
-    """Products of two numbers near 1, one at a time: no sum hides the rounding."""
+    """Products of two numbers near 1, without a sum that could hide the rounding."""
     unit = np.float32(2.0 ** (1 - bits))
     a = np.array([[1 + unit], [1 + unit / 2], [1 + 1.5 * unit], [-3.25]], np.float32)
     with tn.precision(kind):
@@ -116,8 +116,9 @@ def test_a_precision_keeps_its_bits_and_no_more(cupy, kind, bits):
 
 @pytest.mark.parametrize("kind", ["tf32", "bfloat16"])
 def test_sums_stay_float32(cupy, kind, rng):
-    """Factors that are exact in 8 bits: only the sum could lose anything, and it does not."""
-    a, b = integers(rng, (3, 4096)).astype(np.float32), integers(rng, (4096, 2)).astype(np.float32)
+    """Factors that are exact in 8 bits: only the sum could round, and it does not."""
+    a = integers(rng, (3, 4096)).astype(np.float32)
+    b = integers(rng, (4096, 2)).astype(np.float32)
     with tn.precision(kind):
         assert (gemm(cupy.asarray(a), cupy.asarray(b)).get() == a @ b).all()
         wide = gemm(cupy.asarray(a, np.float64), cupy.asarray(b, np.float64) / 3)
@@ -141,7 +142,8 @@ def test_an_unknown_precision_is_refused_with_the_known_ones():
 
 
 def test_on_numpy_arrays_it_is_numpys(rng):
-    a, b = floats(rng, (2, 3, 4)), floats(rng, (4, 5))
+    a = floats(rng, (2, 3, 4))
+    b = floats(rng, (4, 5))
     with tn.precision("bfloat16"):
         assert (gemm(a, b) == a @ b).all()
 
@@ -167,7 +169,7 @@ def test_each_device_and_thread_has_its_own_handle(two_cards):
 
 def test_it_can_be_captured_and_keeps_its_workspace(cupy, rng):
     a, b = (cupy.asarray(integers(rng, (4, 4))) for _ in range(2))
-    gemm(a, b)  # makes the handle, which cannot be captured
+    gemm(a, b)  # creates the handle, which cannot be captured
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()
@@ -183,7 +185,7 @@ def test_it_can_be_captured_and_keeps_its_workspace(cupy, rng):
 def test_a_library_that_is_not_there_names_the_extra(stand_in, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setitem(__import__("sys").modules, "cupy", stand_in)
-    stand_in.card.runtime = 99000  # a CUDA that nobody has
+    stand_in.card.runtime = 99000  # a CUDA version that does not exist
     with pytest.raises(DeviceError, match=r"libcublas\.so\.99.*pip install 'tinynet\[gpu99\]'"):
         cublas.load()
 
@@ -196,8 +198,10 @@ def test_a_failure_of_cublas_names_the_function(stand_in):
 
 
 def test_layers_multiply_with_it_forward_and_backward(stand_in, rng):
-    """Numbers equal the CPU's; the stand-in refuses every product by CuPy itself."""
-    x, w, stack = floats(rng, (5, 7)), floats(rng, (3, 7)), floats(rng, (2, 7, 4))
+    """Results equal those of the CPU; the stand-in refuses matrix products by CuPy itself."""
+    x = floats(rng, (5, 7))
+    w = floats(rng, (3, 7))
+    stack = floats(rng, (2, 7, 4))
     found = {}
     for device in ("cpu", "cuda"):
         ts = [tn.tensor(a, device=device, requires_grad=True) for a in (x, w, stack)]

@@ -1,4 +1,4 @@
-"""Compiled kernels check no bounds: whoever launches them guards, and here the guards are tried."""
+"""Bounds checks before a launch: compiled kernels check no index themselves."""
 
 import importlib.util
 import os
@@ -14,12 +14,14 @@ import tinynet
 from tinynet import kernels
 from tinynet.kernels.codegen.tables import Images, Table, guard, offsets, phases, tiles
 from tinynet.kernels.convolution import gradient_loops, loops
+from tinynet.kernels.geometry import Geometry
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
 )
 JUDGE = Path(__file__).with_name("guarded.py")
-ONE, AROUND = (1, 1), ((1, 1), (1, 1))
+ONE = (1, 1)
+AROUND = ((1, 1), (1, 1))
 
 
 def run_judge(side, case):
@@ -46,21 +48,23 @@ def images(rng, *shape):
 
 @pytest.mark.parametrize("module", [loops, gradient_loops])
 def test_a_missing_border_is_noticed_before_a_kernel_runs(module, monkeypatch, rng):
-    x, weight = images(rng, 2, 3, 6, 5), images(rng, 4, 3, 3, 3)
-    geometry = ONE, AROUND, ONE, 1
-    gy = kernels.conv2d_forward(x, weight, None, *geometry)
+    x = images(rng, 2, 3, 6, 5)
+    weight = images(rng, 4, 3, 3, 3)
+    geometry = Geometry((3, 3), padding=AROUND)
+    gy = kernels.conv2d_forward(x, weight, None, geometry)
     naked = module.bordered
     monkeypatch.setattr(module, "bordered", lambda x, _padding: naked(x, ((0, 0), (0, 0))))
     launch = {
-        loops: lambda: kernels.conv2d_forward(x, weight, None, *geometry),
-        gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, (3, 3), *geometry),
+        loops: lambda: kernels.conv2d_forward(x, weight, None, geometry),
+        gradient_loops: lambda: kernels.conv2d_backward_weight(gy, x, geometry),
     }
     with pytest.raises(IndexError, match="reaches"):
         launch[module]()
 
 
 def test_outputs_beside_the_array_are_noticed(rng):
-    x, w = images(rng, 1, 4, 4, 8), np.zeros((1, 1, 8, 16), np.float32)
+    x = images(rng, 1, 4, 4, 8)
+    w = np.zeros((1, 1, 8, 16), np.float32)
     small = np.empty((1, 3, 4, 16), np.float32)
     rows = tiles(*Images(*x.shape).axes((4, 4), ONE))
     places = tiles(*Images(1, 4, 4, 16).axes((4, 4), ONE))

@@ -1,4 +1,4 @@
-"""LRN where its effect is large. At the paper's alpha of 1e-4 none of this could fail."""
+"""Local response normalization with a large effect: alpha 1 instead of the paper's 1e-4."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Who multiplies matrices on a CPU: BLAS, on our threads only."""
+"""Matrix products on a CPU: BLAS runs on the threads of the team only."""
 
 import numpy as np
 import pytest
@@ -15,9 +15,11 @@ def threads_of_blas():
 
 @pytest.mark.parametrize("side", [10, 200], ids=["small", "large"])
 def test_no_product_wakes_a_thread_of_blas(side, rng, monkeypatch):
-    """A thread of BLAS that was woken spins for long after, on a processor that we need."""
+    """A thread of BLAS that was woken keeps spinning on a processor that other kernels need."""
     a, b = (rng.standard_normal((side, side), np.float32) for _ in range(2))
-    before, seen, multiply = threads_of_blas(), [], np.matmul
+    before = threads_of_blas()
+    seen = []
+    multiply = np.matmul
 
     def watched(*args, **options):
         seen.append(threads_of_blas())

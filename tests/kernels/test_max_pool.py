@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels import max_pool2d_backward, max_pool2d_forward
+from tinynet.kernels import Geometry, max_pool2d_backward, max_pool2d_forward
 from tinynet.kernels.geometry import output_size
 
-NONE = ((0, 0), (0, 0))
-THREE, TWO, ONE_DOWN = (3, 3), (2, 2), (1, 2)
+OVERLAPPING = Geometry((3, 3), (2, 2))
+WHOLE = Geometry((3, 3), (3, 3))
 KINDS = pytest.mark.parametrize("kind", max_pool2d_forward.implementations)
 
 
@@ -21,64 +21,65 @@ def square():
 @KINDS
 def test_rounding_down_leaves_the_rest_out(kind, square):
     with kernels.use(kind):
-        y, _ = max_pool2d_forward(square, THREE, TWO, NONE, False)
+        y, _ = max_pool2d_forward(square, OVERLAPPING, False)
     assert y[0, 0].tolist() == [[14, 16], [26, 28]]
 
 
 @KINDS
 def test_rounding_up_lets_the_last_windows_hang_over(kind, square):
     with kernels.use(kind):
-        y, _ = max_pool2d_forward(square, THREE, TWO, NONE, True)
+        y, _ = max_pool2d_forward(square, OVERLAPPING, True)
     assert y[0, 0].tolist() == [[14, 16, 17], [26, 28, 29], [32, 34, 35]]
 
 
 @KINDS
-def test_a_pixel_that_wins_four_windows_gets_four_gradients(kind):
+def test_a_pixel_that_is_the_maximum_of_four_windows_gets_four_gradients(kind):
     x = np.zeros((1, 1, 5, 5), "f")
     x[0, 0, 2, 2] = 1
     with kernels.use(kind):
-        y, winner = max_pool2d_forward(x, THREE, TWO, NONE, False)
-        gx = max_pool2d_backward(np.ones_like(y), winner, x.shape, THREE, TWO, NONE)
+        y, argmax = max_pool2d_forward(x, OVERLAPPING, False)
+        gx = max_pool2d_backward(np.ones_like(y), argmax, x.shape, OVERLAPPING)
     assert gx[0, 0, 2, 2] == 4
     assert gx.sum() == 4
 
 
 @KINDS
-def test_of_equal_values_the_first_in_row_major_order_wins(kind):
+def test_of_equal_values_the_first_in_row_major_order_is_the_argmax(kind):
     x = np.full((1, 1, 3, 3), 7, "f")
     with kernels.use(kind):
-        y, winner = max_pool2d_forward(x, THREE, THREE, NONE, False)
-        gx = max_pool2d_backward(np.ones_like(y), winner, x.shape, THREE, THREE, NONE)
+        y, argmax = max_pool2d_forward(x, WHOLE, False)
+        gx = max_pool2d_backward(np.ones_like(y), argmax, x.shape, WHOLE)
     assert gx[0, 0].tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
 @KINDS
-def test_the_padding_never_wins_against_a_negative_image(kind):
+def test_the_padding_is_never_the_maximum_of_a_negative_image(kind):
     x = np.full((1, 1, 2, 2), -5, "f")
+    bordered = Geometry((2, 2), (1, 2), ((1, 1), (1, 1)))
     with kernels.use(kind):
-        y, winner = max_pool2d_forward(x, TWO, ONE_DOWN, ((1, 1), (1, 1)), False)
-        gx = max_pool2d_backward(np.ones_like(y), winner, x.shape, TWO, ONE_DOWN, ((1, 1), (1, 1)))
+        y, argmax = max_pool2d_forward(x, bordered, False)
+        gx = max_pool2d_backward(np.ones_like(y), argmax, x.shape, bordered)
     assert (y == -5).all()
     assert gx.sum() == y.size
 
 
 @KINDS
-def test_nan_is_not_swept_under_the_maximum(kind):
+def test_nan_is_not_hidden_by_the_maximum(kind):
     x = np.zeros((1, 1, 3, 3), "f")
     x[0, 0, 1, 1] = np.nan
     with kernels.use(kind):
-        y, _ = max_pool2d_forward(x, THREE, THREE, NONE, False)
+        y, _ = max_pool2d_forward(x, WHOLE, False)
     assert np.isnan(y).all()
 
 
 @KINDS
 @pytest.mark.parametrize(("window", "dtype"), [((16, 16), np.uint8), ((1, 257), np.int32)])
-def test_the_winner_is_a_byte_where_a_byte_is_enough(kind, window, dtype):
+def test_the_argmax_is_a_byte_where_a_byte_is_enough(kind, window, dtype):
     x = np.zeros((1, 1, 16, 257), "f")
     x[..., 15, 15] = 1
     with kernels.use(kind):
-        _, winner = max_pool2d_forward(x, window, window, NONE, False)
-    assert winner.dtype == dtype
+        _, argmax = max_pool2d_forward(x, Geometry(window, window), False)
+    assert argmax.dtype == dtype
 
 
 @pytest.mark.parametrize(

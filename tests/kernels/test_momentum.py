@@ -1,4 +1,4 @@
-"""The update: golden traces of both rules, and where they part."""
+"""Momentum SGD: golden traces of both rules, and where they differ."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ DIGITS = 5e-11
 
 def trace(rule, rates=RATES, gradient=lambda w: 0.5 + 0 * w, decay=5e-4, nesterov=False, dtype="d"):
     """Return the weight after each step, and its velocity."""
-    w, v = np.ones(1, dtype), np.zeros(1, dtype)
+    w = np.ones(1, dtype)
+    v = np.zeros(1, dtype)
     weights = []
     for lr in rates:
         momentum_update([w], [gradient(w)], [v], lr, 0.9, decay, nesterov, rule)
@@ -49,7 +50,9 @@ def test_the_rules_agree_while_the_rate_is_constant():
 def test_nesterov_holds_the_point_ahead_of_sutskevers_weight(rule):
     weights, _ = trace(rule, [0.1] * 4, lambda w: w.copy(), decay=0, nesterov=True)
     assert weights == pytest.approx([0.81, 0.5751, 0.327321, 0.09388791], abs=DIGITS)
-    w, v, ahead = 1.0, 0.0, []
+    w = 1.0
+    v = 0.0
+    ahead = []
     for _ in range(4):  # v <- mu v - lr grad(w + mu v), w <- w + v (Sutskever et al. 2013)
         v = 0.9 * v - 0.1 * (w + 0.9 * v)
         w += v
@@ -72,7 +75,8 @@ def test_dyadic_numbers_are_exact_in_float32(kind, rule, rng):
 
 @KINDS
 def test_the_gradient_is_left_alone_and_may_be_read_only(kind):
-    w, v = np.ones(4, "f"), np.zeros(4, "f")
+    w = np.ones(4, "f")
+    v = np.zeros(4, "f")
     g = np.broadcast_to(np.float32(2), 4)
     with kernels.use(kind):
         momentum_update([w], [g], [v], 0.5, 0.0, 0.0, False, "paper")
@@ -80,7 +84,7 @@ def test_the_gradient_is_left_alone_and_may_be_read_only(kind):
     assert g.tolist() == [2, 2, 2, 2]
 
 
-SIZES = (3, 1, 0, 700, *range(1, 2 * launch.MANY))
+SIZES = (3, 1, 0, 700, *range(1, 2 * launch.LIST_CAPACITY))
 
 
 @KINDS
@@ -125,7 +129,7 @@ def test_up_to_96_arrays_are_one_launch(monkeypatch):
 def test_a_thread_takes_more_than_one_weight_of_a_large_array(monkeypatch, rng):
     w, g, v = (rng.standard_normal(1000).astype("f") for _ in range(3))
     exact = [[x.copy()] for x in (w, g, v)]
-    monkeypatch.setattr("tinynet.kernels.momentum.ENOUGH", 2)
+    monkeypatch.setattr("tinynet.kernels.momentum.MAXIMUM_BLOCKS", 2)
     with kernels.use("cuda_on_cpu"):
         momentum_update([w], [g], [v], 0.25, 0.5, 0.125, True, "torch")
     momentum_update.reference(*exact, 0.25, 0.5, 0.125, True, "torch")

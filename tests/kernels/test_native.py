@@ -1,4 +1,4 @@
-"""Compiling, caching and sharing out: what every Numba kernel relies on."""
+"""Compilation, cache and thread team of the Numba kernels."""
 
 import importlib.util
 import os
@@ -18,11 +18,11 @@ from tinynet.kernels.codegen import team as team_module
 from tinynet.kernels.codegen.native import (
     In1,
     In2,
+    Int32In1,
+    Int32In2,
+    Intrinsic,
     Native,
     Out1,
-    Part,
-    Places1,
-    Places2,
     Real,
     helper,
 )
@@ -39,10 +39,10 @@ def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
 
 @pytest.fixture
 def make():
-    """Build kernels that leave no trace in the list of the library's own."""
-    before = list(native.KERNELS)
+    """Build kernels that are removed from the list of the library's own afterwards."""
+    before = list(native.COMPILED)
     yield Native
-    native.KERNELS[:] = before
+    native.COMPILED[:] = before
 
 
 @pytest.fixture
@@ -56,20 +56,21 @@ def cache(tmp_path, monkeypatch):
 
 
 def twice(kernel):
-    x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+    x = np.arange(5, dtype=np.float32)
+    y = np.zeros(5, np.float32)
     kernel(5, x, 2.0, y)
     assert y.tolist() == [0, 2, 4, 6, 8]
 
 
-# ---- what is imported, and which types are taken
+# ---- imports and argument types
 
 
-def test_rooms_import_without_numba():
+def test_kernels_import_without_numba():
     code = "import sys, tinynet.kernels; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS, ids=lambda k: f"{k.__module__}.{k.__name__}")
+@pytest.mark.parametrize("kernel", native.COMPILED, ids=lambda k: f"{k.__module__}.{k.__name__}")
 def test_every_kernel_says_its_types(kernel):
     lo, hi, *rest = kernel.signature().args
     assert str(lo) == str(hi) == "int64"
@@ -85,7 +86,9 @@ def test_a_wrong_type_is_refused_not_compiled(make, dtype):
 
 
 def test_a_read_only_array_is_read_and_not_written(make):
-    kernel, x, y = make(scale), np.ones(4, np.float32), np.zeros(4, np.float32)
+    kernel = make(scale)
+    x = np.ones(4, np.float32)
+    y = np.zeros(4, np.float32)
     x.flags.writeable = False
     kernel(4, x, 3.0, y)
     assert y.tolist() == [3, 3, 3, 3]
@@ -93,7 +96,7 @@ def test_a_read_only_array_is_read_and_not_written(make):
         kernel(4, y, 3.0, x)
 
 
-def test_a_part_is_for_kernels_only():
+def test_an_intrinsic_is_for_kernels_only():
     with pytest.raises(TypeError):
         helper(scale)()
 
@@ -106,11 +109,12 @@ def plus(lo: int, hi: int, x: In1, y: Out1) -> None:
 offset = helper(lambda x: x + np.float32(1))
 
 
-def test_a_bound_part_takes_the_place_of_a_global(make):
+def test_a_bound_intrinsic_replaces_a_global(make):
     import numba
 
-    other = Part(lambda: numba.njit(lambda x: x + np.float32(10)))
-    x, y = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    other = Intrinsic(lambda: numba.njit(lambda x: x + np.float32(10)))
+    x = np.zeros(3, np.float32)
+    y = np.zeros(3, np.float32)
     make(plus)(3, x, y)
     assert y.tolist() == [1, 1, 1]
     make(plus, {"offset": other}, "ten")(3, x, y)
@@ -121,15 +125,38 @@ def test_a_bound_part_takes_the_place_of_a_global(make):
 
 
 def one_tile(
-    lo: int, hi: int, x: In1, rows: Places2, cols: Places1, w: In2, bias: In1, y: Out1, follow: int,
+    lo: int,
+    hi: int,
+    x: In1,
+    rows: Int32In2,
+    cols: Int32In1,
+    w: In2,
+    bias: In1,
+    y: Out1,
+    follow: int,
     floor: Real,
-) -> None:  # fmt: skip
+) -> None:
     for t in range(lo, hi):
         start = y if follow else bias
         tile(
-            x, 0, rows, t * rows.shape[1], cols, 0, len(cols), w, 0, start, 0, follow, y, 0,
-            rows, t * rows.shape[1], floor,
-        )  # fmt: skip
+            x,
+            0,
+            rows,
+            t * rows.shape[1],
+            cols,
+            0,
+            len(cols),
+            w,
+            0,
+            start,
+            0,
+            follow,
+            y,
+            0,
+            rows,
+            t * rows.shape[1],
+            floor,
+        )
 
 
 tile = native.tile
@@ -139,12 +166,15 @@ SHAPES["narrow AVX512"] = microkernel.NARROW[microkernel.AVX512]
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
-    P, B, depth = shape.pixels, shape.channels, 7
-    kernel = make(one_tile, {"tile": Part(lambda: microkernel.build_tile(shape))}, str(shape))
+    P = shape.pixels
+    B = shape.channels
+    depth = 7
+    kernel = make(one_tile, {"tile": Intrinsic(lambda: microkernel.build_tile(shape))}, str(shape))
     rows = (np.arange(2 * P, dtype=np.int32)[::-1].copy() * B).reshape(2, P)
     cols = rng.integers(0, 2 * B, depth).astype(np.int32)
     x, w = (rng.integers(-5, 6, s).astype(np.float32) for s in ((2 * P + 2) * B, (depth, B)))
-    bias, y = rng.integers(-5, 6, B).astype(np.float32), np.full(2 * P * B, np.nan, np.float32)
+    bias = rng.integers(-5, 6, B).astype(np.float32)
+    y = np.full(2 * P * B, np.nan, np.float32)
     product = x[rows.reshape(-1, 1) + cols] @ w
     kernel(2, x, rows, cols, w, bias, y, 0, 0.0)
     assert np.array_equal(y.reshape(-1, B)[::-1], np.maximum(product + bias, 0))
@@ -158,14 +188,15 @@ def test_a_tile_is_a_matrix_product_at_every_width(make, shape, rng):
 
 
 def test_a_second_process_compiles_nothing(make, cache):
-    first, second = make(scale), make(scale)
+    first = make(scale)
+    second = make(scale)
     twice(first)
     twice(second)
     assert not first.from_cache
     assert second.from_cache
 
 
-def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
+def test_a_callback_is_told_of_each_compilation(make, cache, monkeypatch):
     told = []
     monkeypatch.setattr(native, "on_compile", told.append)
     twice(make(scale))
@@ -174,7 +205,7 @@ def test_who_asks_is_told_of_each_compilation(make, cache, monkeypatch):
     assert told[0].endswith("scale")
 
 
-def test_whoever_does_not_ask_is_told_once_on_stderr(make, cache, monkeypatch, capsys):
+def test_without_a_callback_stderr_is_told_once(make, cache, monkeypatch, capsys):
     monkeypatch.setattr(native, "on_compile", native.say_on_stderr)
     twice(make(scale))
     twice(make(scale, variant="again"))
@@ -293,21 +324,24 @@ def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
 
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 5))
 def test_every_unit_of_work_is_done_once(n, grain, size):
-    team, done = team_module.Team(size), []
+    team = team_module.Team(size)
+    done = []
     team.run(lambda lo, hi: done.extend(range(lo, hi)), n, grain, ())
     team.dismiss()
     assert sorted(done) == list(range(n))
 
 
 def test_small_work_stays_with_the_caller():
-    team, seen = team_module.Team(3), set()
+    team = team_module.Team(3)
+    seen = set()
     team.run(lambda lo, hi: seen.add(threading.current_thread()), 19, 10, ())
     team.dismiss()
     assert seen == {threading.current_thread()}
 
 
 def test_large_work_is_shared():
-    team, barrier = team_module.Team(2), threading.Barrier(2, timeout=10)
+    team = team_module.Team(2)
+    barrier = threading.Barrier(2, timeout=10)
     team.run(lambda lo, hi: barrier.wait() if lo < 2 else None, 8, 1, ())  # two at a time, or never
     team.dismiss()
 
@@ -327,7 +361,8 @@ def test_an_error_in_any_thread_comes_back_to_the_caller(bad):
 
 
 def test_a_kernel_may_be_called_while_the_team_is_at_work():
-    team, done = team_module.Team(2), []
+    team = team_module.Team(2)
+    done = []
     inner = lambda lo, hi: done.extend(range(lo, hi))  # noqa: E731
     team.run(lambda lo, hi: team.run(inner, 4, 1, ()), 8, 8, ())
     team.run(lambda lo, hi: [team.run(inner, 1, 1, ()) for _ in range(lo, hi)], 8, 1, ())
@@ -346,7 +381,7 @@ from tinynet import kernels
 kernels.set_num_threads(2)
 x = np.ones((64, 32, 32, 32), np.float32)
 def work():
-    return kernels.max_pool2d_forward(x, (2, 2), (2, 2), ((0, 0), (0, 0)), False)[0].sum()
+    return kernels.max_pool2d_forward(x, kernels.Geometry((2, 2), (2, 2)), False)[0].sum()
 before = work()
 child = os.fork()
 if child == 0:
@@ -368,16 +403,16 @@ def train_step(rng):
     results = []
     for K, C in ((5, 32), (3, 48), (1, 24)):
         weight = rng.standard_normal((C, 32, K, K), dtype=np.float32)
-        geometry = (1, 1), ((K // 2,) * 2,) * 2, (1, 1), 1
-        y = kernels.conv2d_forward(x, weight, None, *geometry)
-        results += [y, kernels.conv2d_backward_input(y, weight, x.shape, *geometry)]
-        results.append(kernels.conv2d_backward_weight(y, x, (K, K), *geometry))
+        geometry = kernels.Geometry.of(K, padding=K // 2)
+        y = kernels.conv2d_forward(x, weight, None, geometry)
+        results += [y, kernels.conv2d_backward_input(y, weight, x.shape, geometry)]
+        results.append(kernels.conv2d_backward_weight(y, x, geometry))
         results.append(kernels.conv2d_backward_bias(y))
-    window = (3, 3), (2, 2), ((1, 0), (0, 1))
-    y, winner = kernels.max_pool2d_forward(x, *window, True)
-    results += [y, kernels.max_pool2d_backward(y, winner, x.shape, *window)]
-    y = kernels.avg_pool2d_forward(x, *window, True, True)
-    results += [y, kernels.avg_pool2d_backward(y, x.shape, *window, True)]
+    window = kernels.Geometry((3, 3), (2, 2), ((1, 0), (0, 1)))
+    y, argmax = kernels.max_pool2d_forward(x, window, True)
+    results += [y, kernels.max_pool2d_backward(y, argmax, x.shape, window)]
+    y = kernels.avg_pool2d_forward(x, window, True, True)
+    results += [y, kernels.avg_pool2d_backward(y, x.shape, window, True)]
     y, s = kernels.lrn_forward(x, 5, 2.0, 1e-4, 0.75, 1)
     results += [y, kernels.lrn_backward(y, x, y, s, 5, 1e-4, 0.75, 1)]
     flat = x.reshape(64, -1)

@@ -1,4 +1,4 @@
-"""NVIDIA's own compiler reads every .cu file, for every generation of cards; no card is needed."""
+"""NVRTC compiles every .cu file for every GPU generation; no GPU is needed."""
 
 import ctypes
 import importlib.metadata
@@ -14,7 +14,7 @@ OLD_AND_NEW = [pytest.param(name, marks=pytest.mark.slow) for name in ("sm_75", 
 
 @pytest.fixture(scope="module")
 def nvrtc():
-    """Return NVRTC, which is a library that compiles: from the wheel nvidia-cuda-nvrtc."""
+    """Return NVRTC, the compiler library of the wheel nvidia-cuda-nvrtc."""
     try:
         files = importlib.metadata.files("nvidia-cuda-nvrtc") or []
     except importlib.metadata.PackageNotFoundError:
@@ -24,8 +24,9 @@ def nvrtc():
 
 
 def compiled(nvrtc, text, architecture):
-    """Return what NVRTC says, and how many bytes of machine code it made."""
-    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    """Return the log of NVRTC, and the number of bytes of machine code."""
+    program = ctypes.c_void_p()
+    size = ctypes.c_size_t()
     options = [option.encode() for option in (*OPTIONS, f"-arch={architecture}")]
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"text", 0, None, None)
     nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))

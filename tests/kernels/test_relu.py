@@ -1,4 +1,4 @@
-"""The rectifier by itself: arrays that are worth a loop of their own, in any order in memory."""
+"""ReLU of arrays that are large enough for compiled loops, in any memory order."""
 
 import importlib.util
 
@@ -18,7 +18,7 @@ ORDERS = ["rows", "channels last", "transposed", "every other", "backwards"]
 
 
 def drawn(rng, order):
-    """Return numbers, among them a zero of each sign and one that is infinite."""
+    """Return random numbers with a zero of each sign and an infinity among them."""
     x = rng.standard_normal(SHAPE).astype(np.float32)
     x[0, 0, 0, :3] = 0.0, -0.0, np.inf
     assert x.size > 3 * GRAIN
@@ -38,7 +38,8 @@ def test_forward_is_the_maximum_with_0(rng, order):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("other", ORDERS)
 def test_backward_lets_through_what_forward_let_through(rng, order, other):
-    gy, y = in_order(rng.standard_normal(SHAPE, np.float32), order), drawn(rng, other)
+    gy = in_order(rng.standard_normal(SHAPE, np.float32), order)
+    y = drawn(rng, other)
     with kernels.use("numba"):
         assert np.array_equal(relu_backward(gy, y), relu_backward.reference(gy, y))
 
@@ -47,7 +48,8 @@ def test_backward_lets_through_what_forward_let_through(rng, order, other):
 @pytest.mark.parametrize("size", [5, 5000, 4 * GRAIN])
 def test_where_nothing_passed_no_gradient_passes_whatever_it_is(kind, size):
     gy, y = np.ones((2, size), np.float32)
-    gy[:4], y[:4] = (np.inf, np.nan, -1, np.inf), (0, -1, -0.0, 2)
+    gy[:4] = (np.inf, np.nan, -1, np.inf)
+    y[:4] = (0, -1, -0.0, 2)
     with kernels.use(kind):
         gx = relu_backward(gy, y)
     assert gx[:4].tolist() == [0, 0, 0, np.inf]
@@ -55,10 +57,11 @@ def test_where_nothing_passed_no_gradient_passes_whatever_it_is(kind, size):
 
 
 def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch):
-    """Both ways give the same numbers, so the numbers alone would not tell."""
+    """Both implementations give the same numbers, so the test looks at which one ran."""
     asked = []
     monkeypatch.setattr(relu_backward, "reference", lambda gy, y: asked.append(gy.strides))
-    rows, last = drawn(rng, "rows"), drawn(rng, "channels last")
+    rows = drawn(rng, "rows")
+    last = drawn(rng, "channels last")
     with kernels.use("numba"):
         relu_backward(rows, rows)
         relu_backward(last, last)
@@ -68,7 +71,8 @@ def test_arrays_that_lie_alike_are_run_along_and_others_are_not(rng, monkeypatch
 
 
 def test_threads_do_not_change_a_bit(rng, threads):
-    x, found = drawn(rng, "rows"), []
+    x = drawn(rng, "rows")
+    found = []
     with kernels.use("numba"):
         for n in (1, 3):
             threads(n)

@@ -1,4 +1,4 @@
-"""Races, skipped barriers and wrong addresses in CUDA kernels, found by sanitizers."""
+"""Sanitizers find races, skipped barriers and wrong addresses in CUDA kernels."""
 
 import os
 import re
@@ -21,10 +21,10 @@ LIBRARIES = {"address": "libasan.so", "thread": "libtsan.so"}
 
 
 def watch(sanitizer, *what):
-    """Run the judge under a sanitizer; return its process."""
+    """Run watched.py under a sanitizer; return its process."""
     command = [on_cpu.compiler(), f"-print-file-name={LIBRARIES[sanitizer]}"]
     library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    if not os.path.isabs(library):  # the compiler repeats the name of what it has not got
+    if not os.path.isabs(library):  # the compiler returns the bare name of a missing library
         lacking("cxx", f"{command[0]} has no {LIBRARIES[sanitizer]}")
     settings = {
         "PYTHONPATH": str(Path(tinynet.__file__).parents[1]),
@@ -42,7 +42,7 @@ def watch(sanitizer, *what):
 
 
 def line_of(file, kernel):
-    """Return the number of the line that a comment in `file` names after its kernel."""
+    """Return the number of the line of `file` that has the name of the kernel in a comment."""
     lines = file.read_text(encoding="utf-8").splitlines()
     (number,) = [i for i, line in enumerate(lines, 1) if re.search(rf"// {kernel}\b", line)]
     return number
@@ -50,7 +50,7 @@ def line_of(file, kernel):
 
 @pytest.mark.parametrize("sanitizer", LIBRARIES)
 def test_nothing_is_found_in_any_kernel(sanitizer):
-    done = watch(sanitizer, "rooms")
+    done = watch(sanitizer, "all")
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.endswith("survived\n")
     visited = {line.split(":")[0] for line in done.stdout.splitlines()[:-1]}

@@ -1,6 +1,6 @@
-"""Runs CUDA kernels on the CPU under a sanitizer, which stops the program at what it finds.
+"""CUDA kernels run on the CPU under a sanitizer, which ends the process at an error.
 
-python watched.py address|thread rooms            every kernel of tinynet, on its chosen cases
+python watched.py address|thread all              every kernel of tinynet, on its chosen cases
 python watched.py address|thread FILE.cu KERNEL   one kernel, with an input and an output of 256
 
 The sanitizer's library must be loaded before Python starts (LD_PRELOAD).
@@ -17,8 +17,8 @@ from tinynet.kernels.cuda import on_cpu
 from tinynet.testing.cases import cases_for
 
 
-def visit_rooms():
-    """Run every kernel on float32; small numbers of pictures, but whole blocks of threads."""
+def run_all():
+    """Run every kernel on float32: few images, but full blocks of threads."""
     for kernel in kernels.KERNELS:
         for name, case in cases_for(kernel.__name__).items():
             floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in case]
@@ -30,7 +30,8 @@ def visit_rooms():
 
 
 def run_one(file, name):
-    x, y = np.ones(256, np.float32), np.zeros(256, np.float32)
+    x = np.ones(256, np.float32)
+    y = np.zeros(256, np.float32)
     text = f'#line 1 "{Path(file).name}"\n' + Path(file).read_text(encoding="utf-8")
     on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
 
@@ -38,7 +39,7 @@ def run_one(file, name):
 def main(sanitizer, what, *kernel):
     on_cpu.Module = functools.partial(on_cpu.Module, sanitizer=sanitizer)
     with kernels.use("cuda_on_cpu"):
-        visit_rooms() if what == "rooms" else run_one(what, *kernel)
+        run_all() if what == "all" else run_one(what, *kernel)
     sys.stdout.write("survived\n")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.kernels import im2col
+from tinynet.kernels import Geometry, im2col
 from tinynet.lessons.lesson_06 import my_conv2d
 
 
@@ -28,16 +28,14 @@ def channels_last(x, weight, stride, padding):
 
 
 def not_put_in_shape(x, weight, stride, padding):
-    both = (padding, padding)
-    columns = im2col(x, weight.shape[2:], (stride, stride), (both, both), (1, 1))
+    columns = im2col(x, Geometry.of(weight.shape[2:], stride, padding))
     return weight.reshape(len(weight), -1) @ columns
 
 
 def the_product(x, weight, stride, padding):
     """Return weights as rows, columns, and the shape of the result."""
     (N, _, H, W), (OC, _, KH, KW) = x.shape, weight.shape
-    both = (padding, padding)
-    columns = im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    columns = im2col(x, Geometry.of((KH, KW), stride, padding))
     OH, OW = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
     return weight.reshape(OC, -1), columns, (N, OC, OH, OW)
 

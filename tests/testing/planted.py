@@ -16,12 +16,12 @@ def text_of(judge, *arguments, **named):
     return str(error.value)
 
 
-def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
+def overwriting_col2im(columns, shape, geometry):
     """`=` where `+=` belongs."""
-    KH, KW = kernel
-    SH, SW = stride
-    DH, DW = dilation
-    (top, bottom), (left, right) = padding
+    KH, KW = geometry.kernel
+    SH, SW = geometry.stride
+    DH, DW = geometry.dilation
+    (top, bottom), (left, right) = geometry.padding
     N, C, H, W = shape
     framed = np.zeros((N, C, H + top + bottom, W + left + right), columns.dtype)
     OH = (framed.shape[2] - DH * (KH - 1) - 1) // SH + 1
@@ -34,14 +34,14 @@ def overwriting_col2im(columns, shape, kernel, stride, padding, dilation):
     return framed[:, :, top : top + H, left : left + W]
 
 
-def side_by_side_pool(gy, winner, shape, kernel, stride, padding):
-    """A pixel that wins twice keeps one gradient only: right where stride = kernel."""
+def side_by_side_pool(gy, argmax, shape, geometry):
+    """A pixel that is the maximum of two windows keeps one gradient: right if stride = kernel."""
+    SH, SW = geometry.stride
+    top, left = geometry.corner
     gx = np.zeros(shape, gy.dtype)
     for n, c, i, j in np.ndindex(gy.shape):
-        p, q = divmod(int(winner[n, c, i, j]), kernel[1])
-        gx[n, c, stride[0] * i + p - padding[0][0], stride[1] * j + q - padding[1][0]] = gy[
-            n, c, i, j
-        ]
+        p, q = divmod(int(argmax[n, c, i, j]), geometry.kernel[1])
+        gx[n, c, SH * i + p - top, SW * j + q - left] = gy[n, c, i, j]
     return gx
 
 

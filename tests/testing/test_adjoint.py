@@ -8,25 +8,26 @@ from testing.planted import (
     text_of,
 )
 from tinynet import kernels
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing import check_adjoint
 
-GEOMETRY = (3, 2), (2, 1), ((1, 0), (0, 1)), (1, 1)
+GEOMETRY = Geometry((3, 2), (2, 1), ((1, 0), (0, 1)))
 
 
 def columns_of(x):
-    return kernels.im2col(x, *GEOMETRY)
+    return kernels.im2col(x, GEOMETRY)
 
 
 def test_check_adjoint_accepts_the_transpose():
-    check_adjoint(columns_of, lambda c: kernels.col2im(c, X.shape, *GEOMETRY), X)
+    check_adjoint(columns_of, lambda c: kernels.col2im(c, X.shape, GEOMETRY), X)
     check_adjoint(lambda a, b: 2 * a - b, lambda g: (2 * g, -g), X, X)
 
 
 ADJOINTS = {
-    "overwrites": lambda c: overwriting_col2im(c, X.shape, *GEOMETRY),
-    "sign": lambda c: -kernels.col2im(c, X.shape, *GEOMETRY),
-    "flipped": lambda c: kernels.col2im(c, X.shape, *GEOMETRY)[:, :, ::-1],
-    "one part in a million": lambda c: kernels.col2im(c, X.shape, *GEOMETRY) * (1 + 1e-6),
+    "overwrites": lambda c: overwriting_col2im(c, X.shape, GEOMETRY),
+    "sign": lambda c: -kernels.col2im(c, X.shape, GEOMETRY),
+    "flipped": lambda c: kernels.col2im(c, X.shape, GEOMETRY)[:, :, ::-1],
+    "one part in a million": lambda c: kernels.col2im(c, X.shape, GEOMETRY) * (1 + 1e-6),
 }
 
 

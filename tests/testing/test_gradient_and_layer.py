@@ -16,6 +16,7 @@ from tinynet import kernels, nn
 from tinynet.functions.dropout import Dropout
 from tinynet.functions.norm import BatchNorm
 from tinynet.functions.pool import MaxPool2d
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing import check_gradient, check_layer
 from tinynet.testing.gradient import MINUTE
 
@@ -287,8 +288,8 @@ class OverwritingMaxPool(MaxPool2d):
     """A pixel that wins twice keeps one gradient."""
 
     def backward(self, gy):
-        winner, shape = self.saved
-        return side_by_side_pool(gy, winner, shape, *self.geometry)
+        argmax, shape = self.saved
+        return side_by_side_pool(gy, argmax, shape, self.geometry)
 
 
 def test_a_mask_that_is_drawn_again_in_backward_is_found():
@@ -308,7 +309,7 @@ def test_batch_statistics_taken_for_constants_are_found():
 
 def test_the_gradient_of_overlapping_windows_is_found():
     def layer(stride):
-        return lambda x: OverwritingMaxPool((2, 2), stride, ((0, 0), (0, 0)), False)(x)
+        return lambda x: OverwritingMaxPool(Geometry((2, 2), stride), False)(x)
 
     check_gradient(layer((2, 2)), X)  # side by side nothing overlaps: the mistake is invisible
     assert "not the slope" in text_of(check_gradient, layer((1, 1)), X)

@@ -7,6 +7,7 @@ from testing.planted import (
     text_of,
 )
 from tinynet import kernels
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing import check_kernel
 from tinynet.testing.cases import cases_for
 
@@ -90,7 +91,8 @@ def test_check_kernel_forgives_absent_arguments_that_no_case_gives():
 
 def test_check_kernel_forgives_absent_arguments_that_are_neutral():
     def grouped_only(x, weight, stride, groups):
-        return kernels.conv2d_forward(x, weight, None, stride, ((0, 0), (0, 0)), (1, 1), groups)
+        geometry = Geometry(weight.shape[2:], stride, groups=groups)
+        return kernels.conv2d_forward(x, weight, None, geometry)
 
     check_kernel(grouped_only, against=kernels.conv2d_forward)
 

@@ -1,5 +1,7 @@
 """check_kernel finds a planted mistake in every kernel, and says who and where."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from testing.planted import (
     text_of,
 )
 from tinynet import kernels
-from tinynet.kernels.geometry import frame, windows
+from tinynet.kernels.geometry import Geometry, frame, windows
 from tinynet.kernels.lrn import window_sum
 from tinynet.testing import check_kernel
 from tinynet.testing.compare import difference
@@ -46,55 +48,58 @@ def lonely_lrn(gy, x, y, scale, n, alpha, beta, groups):
     return gy * scale**-beta
 
 
-def square_conv(x, weight, bias, stride, padding, dilation, groups):
+def square_conv(x, weight, bias, geometry):
     """The stride of the height is used for the width."""
-    y = kernels.conv2d_forward.reference(x, weight, bias, (1, 1), padding, dilation, groups)
-    return np.ascontiguousarray(y[:, :, :: stride[0], :: stride[0]])
+    every = replace(geometry, stride=(1, 1))
+    y = kernels.conv2d_forward.reference(x, weight, bias, every)
+    step = geometry.stride[0]
+    return np.ascontiguousarray(y[:, :, ::step, ::step])
 
 
-def square_padding(x, kernel, stride, padding, dilation):
+def square_padding(x, geometry):
     """The padding of the height is used for the width."""
-    return kernels.im2col.reference(x, kernel, stride, (padding[0], padding[0]), dilation)
+    rows = geometry.padding[0]
+    return kernels.im2col.reference(x, replace(geometry, padding=(rows, rows)))
 
 
-def transposed_groups(x, weight, bias, stride, padding, dilation, groups):
+def transposed_groups(x, weight, bias, geometry):
     """Channels are dealt out to the groups in turn, as cards."""
     N, C, H, W = x.shape
+    groups = geometry.groups
     dealt = x.reshape(N, C // groups, groups, H, W).swapaxes(1, 2).reshape(x.shape)
-    return kernels.conv2d_forward.reference(dealt, weight, bias, stride, padding, dilation, groups)
+    return kernels.conv2d_forward.reference(dealt, weight, bias, geometry)
 
 
-def pool(x, kernel, stride, padding, ceil_mode, fill=-np.inf, last=False):
+def pool(x, geometry, ceil_mode, fill=-np.inf, last=False):
     """Max-pooling with two things to get wrong."""
-    y, _ = kernels.max_pool2d_forward.reference(x, kernel, stride, padding, ceil_mode)
-    framed = frame(x, kernel, stride, padding, (1, 1), y.shape[2:], fill)
-    view = windows(framed, kernel, stride, (1, 1), y.shape[2:])
+    y, _ = kernels.max_pool2d_forward.reference(x, geometry, ceil_mode)
+    view = windows(frame(x, geometry, y.shape[2:], fill), geometry, y.shape[2:])
     view = view.transpose(0, 1, 4, 5, 2, 3).reshape(*y.shape, -1)
-    count = kernel[0] * kernel[1]
+    count = geometry.kernel[0] * geometry.kernel[1]
     winner = count - 1 - view[..., ::-1].argmax(-1) if last else view.argmax(-1)
     return view.max(-1), winner.astype(np.uint8)
 
 
-def zero_padded_pool(x, kernel, stride, padding, ceil_mode):
+def zero_padded_pool(x, geometry, ceil_mode):
     """The padding can win."""
-    return pool(x, kernel, stride, padding, ceil_mode, fill=0)
+    return pool(x, geometry, ceil_mode, fill=0)
 
 
-def last_of_ties_pool(x, kernel, stride, padding, ceil_mode):
+def last_of_ties_pool(x, geometry, ceil_mode):
     """Of equal values the last one wins."""
-    return pool(x, kernel, stride, padding, ceil_mode, last=True)
+    return pool(x, geometry, ceil_mode, last=True)
 
 
-def never_ceil_pool(x, kernel, stride, padding, ceil_mode):
+def never_ceil_pool(x, geometry, ceil_mode):
     """ceil_mode is forgotten."""
-    return kernels.max_pool2d_forward.reference(x, kernel, stride, padding, False)
+    return kernels.max_pool2d_forward.reference(x, geometry, False)
 
 
-def whole_window_average(x, kernel, stride, padding, ceil_mode, count_include_pad):
+def whole_window_average(x, geometry, ceil_mode, count_include_pad):
     """Windows that hang over are divided by the size of a whole one."""
     y = kernels.avg_pool2d_forward.reference
-    counted = y(np.ones_like(x), kernel, stride, padding, ceil_mode, True)
-    return y(x, kernel, stride, padding, ceil_mode, True) * np.where(counted < 1, 1, counted) * 0.75
+    counted = y(np.ones_like(x), geometry, ceil_mode, True)
+    return y(x, geometry, ceil_mode, True) * np.where(counted < 1, 1, counted) * 0.75
 
 
 def unscaled_dropout(x, p, key):
@@ -207,3 +212,28 @@ def test_at_the_papers_alpha_and_small_activations_the_mistake_would_hide():
     small = (0.01 * X, 5, 2.0, 1e-4, 0.75, 1)
     check_kernel(narrow_lrn, *small, against=kernels.lrn_forward, dtypes=(np.float32,))
     text_of(check_kernel, narrow_lrn, X, 5, 2.0, 1.0, 0.75, 1, against=kernels.lrn_forward)
+
+
+def test_check_kernel_spells_out_a_geometry_for_a_function_that_takes_its_fields():
+    tried = []
+
+    def pool(x, kernel, stride, padding):
+        tried.append(kernel)
+        return kernels.max_pool2d_forward(x, Geometry(kernel, stride, padding), False)
+
+    check_kernel(pool, against=kernels.max_pool2d_forward)
+    assert {(3, 2), (3, 3), (3, 4)} <= set(tried)
+
+    def careless(x, kernel, stride, padding):
+        return kernels.max_pool2d_forward(x, Geometry(kernel, stride[::-1], padding), False)
+
+    with pytest.raises(AssertionError, match="check_kernel: careless"):
+        check_kernel(careless, against=kernels.max_pool2d_forward)
+
+
+def test_check_kernel_takes_the_size_of_windows_from_filters_alone():
+    def columns(x, stride, padding, dilation):  # im2col without filters needs the kernel
+        return kernels.im2col(x, Geometry((3, 2), stride, padding, dilation))
+
+    with pytest.raises(ValueError, match="lacks arguments"):
+        check_kernel(columns, against=kernels.im2col)

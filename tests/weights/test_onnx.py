@@ -1,6 +1,5 @@
 """Networks written as ONNX: others compute the same, and what cannot be written is said."""
 
-import dataclasses
 import sys
 from types import SimpleNamespace
 
@@ -8,11 +7,11 @@ import numpy as np
 import pytest
 
 import tinynet as tn
+from grouped import narrow
 from tinynet import functions as F
 from tinynet import models, nn, weights
 from tinynet.cli import main
 from tinynet.core.errors import DataError
-from tinynet.models.alexnet import AlexNet
 from tinynet.models.alexnet_variants import VARIANTS
 from tinynet.models.vgg import VGG
 from tinynet.weights import onnx_graph
@@ -69,10 +68,13 @@ def check(model, shape, second=run, steps=64):
 
 def small_alexnet_variant(name):
     """Return a variant of AlexNet at its size of images, narrow, with an LRN that is felt."""
-    settings = dataclasses.replace(
-        VARIANTS[name], widths=(4, 8, 4, 8, 4), head="flatten fc relu dropout", alpha=0.5
-    )
-    return stirred(AlexNet(5, settings)), (3, settings.image, settings.image)
+    variant = VARIANTS[name]
+    with nn.init.skip_init():
+        model = narrow(variant.build(5), widths=(4, 8, 4, 8, 4))
+    for layer in model.features:
+        if isinstance(layer, nn.LocalResponseNorm):
+            layer.alpha = 0.5
+    return stirred(model), (3, variant.image, variant.image)
 
 
 @pytest.mark.parametrize("name", ["paper", "code2012"])

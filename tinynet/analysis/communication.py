@@ -47,8 +47,9 @@ def page(
     with nn.init.skip_init():
         model = models.build(name, classes, variant=variant)
     if not isinstance(model, TwoTowers):
-        known = ", ".join(n for n in models.names() if n.endswith(models.TOWERS))
-        why = "has no towers" if name.endswith(models.ON_DEVICES) else "runs on one device"
+        known = ", ".join(n for n, entry in models.MODELS.items() if entry.cross_layers)
+        on_two = models.entry(name).on_two_devices
+        why = "has no towers" if on_two else "runs on one device"
         raise ValueError(f"communication: {name} {why}. Choose a network with two towers: {known}.")
     crossed = model.traffic()
     if figure is not None:
@@ -121,8 +122,8 @@ def amounts(
     """
     names = {n: math.prod(p.shape) for n, p in model.named_parameters()}
     convolutions = sum(size for name, size in names.items() if ".conv" in name)
-    maps_in = model.plan.maps
-    hidden = model.plan.hidden
+    maps_in = model.sizes.maps
+    hidden = model.sizes.hidden
     trick = FLOAT * batch * (2 * maps_in + 2 * hidden + hidden)  # into fc6, fc7, fc8
     tower = [
         batch * sum(n for (layer, _), n in sums(crossed, backward=way).items() if layer != HOST)
@@ -144,7 +145,7 @@ def maps(model: TwoTowers) -> dict[str, tuple[int, ...]]:
         if id(module) in names:
             found[names[id(module)]] = y.shape[1:]
 
-    side = model.plan.image
+    side = model.sizes.image
     with no_grad(), use("reference"), nn.observe(note):
         y = model(zeros(0, 3, side, side, device=model.devices[0]))
     return {"picture": (3, side, side), **found, "fc8": y.shape[1:]}

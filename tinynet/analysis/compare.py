@@ -1,54 +1,79 @@
-"""Two networks side by side: their layers, their costs, and what they decided differently."""
+"""Comparison of two networks: layers, costs, and the choices of AlexNet's variants."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-from tinynet import models
+from tinynet import models, nn
 from tinynet.analysis.summary import Layer, counted
 from tinynet.core.table import table
-from tinynet.models import alexnet_variants
+from tinynet.models import alexnet_variants, published_training
+from tinynet.models.alexnet import AlexNet
+from tinynet.models.alexnet_variants import Variant
+from tinynet.models.initial_weights import InitialWeights, Normal, PyTorchUniform
+from tinynet.models.split_accumulation import is_split
+from tinynet.nn import init
+from tinynet.nn.mistakes import KerasPostLRN
 
 Row = tuple[str, ...]
 Pairing = tuple[Layer | None, Layer | None]
 
 
-class Net(NamedTuple):
-    """What is compared of one network."""
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """One of two compared networks; `choices` is empty unless it is a variant of AlexNet."""
 
     name: str
     about: str
     layers: list[Layer]
-    forks: dict[str, str]
+    choices: dict[str, str]
 
     def total(self, what: str) -> int:
         """Return the sum of "parameters" or "multiply_adds"."""
         return sum(getattr(layer, what) for layer in self.layers)
 
 
-def find(word: str) -> Net:
-    """Return a variant of AlexNet or any other model by its name."""
-    if word in models.variants():
-        settings = alexnet_variants.find(word)
-        entry, layers = counted("alexnet", variant=word)
-        about, forks = f"{settings.about}; ", alexnet_variants.forks(settings)
-    elif word in models.names():
-        entry, layers = counted(word)
-        about, forks = "", {}
+def find(name: str) -> Compared:
+    """Return a variant of AlexNet or any other model by its name.
+
+    Raises
+    ------
+    ValueError : if there is neither
+    """
+    if name in models.variants():
+        variant = alexnet_variants.find(name)
+        entry, layers = counted("alexnet", variant=name)
+        about = f"{variant.about}; "
+        choices = dict(_choices(variant))
+    elif name in models.names():
+        entry, layers = counted(name)
+        about = ""
+        choices = {}
     else:
         known = ", ".join([*models.variants(), *models.names()])
-        raise ValueError(f"summary: there is no variant or model {word!r}. Known: {known}.")
-    return Net(
-        word, f"{about}{entry.classes} classes, images 3x{entry.side}x{entry.side}", layers, forks
-    )
+        raise ValueError(f"summary: there is no variant or model {name!r}. Known: {known}.")
+    size = f"{entry.classes} classes, images 3x{entry.side}x{entry.side}"
+    return Compared(name, about + size, layers, choices)
 
 
 def contrast(first: str, second: str) -> str:
-    """Return the two networks in one table, and below it every fork in words."""
-    a, b = find(first), find(second)
+    """Return a table of the layers of two networks, and their different choices below it.
+
+    Raises
+    ------
+    ValueError : if there is no such network
+
+    Examples
+    --------
+    >>> print(contrast("paper", "pool-first").splitlines()[0])
+    paper: the paper's text; 1000 classes, images 3x224x224
+    """
+    a = find(first)
+    b = find(second)
     header = ("", "layer", a.name, b.name, "parameters", "", "multiply-adds", "")
-    rows = [row for pair in _aligned(a.layers, b.layers) for row in [_row(*pair)]]
+    rows = [_row(*pair) for pair in _aligned(a.layers, b.layers)]
     total = ("", "total", "", "", *_both(a, b, "parameters"), *_both(a, b, "multiply_adds"))
     parts = [
         f"{a.name}: {a.about}",
@@ -56,25 +81,28 @@ def contrast(first: str, second: str) -> str:
         "",
         table([header, *rows, total], left=4),
     ]
-    if a.forks and b.forks:
+    if a.choices and b.choices:
         parts += ["", *_differences(a, b)]
     return "\n".join(parts)
 
 
 def _aligned(a: list[Layer], b: list[Layer]) -> list[Pairing]:
-    """Return layers in pairs; None where the other network has none in this place.
+    """Return layers in pairs; None where the other network has no such layer.
 
-    The layers that multiply are paired first, then what stands between them.
+    The layers that multiply are paired first, then the layers between them.
     """
     pairs: list[Pairing] = []
-    i = j = 0
+    i = 0
+    j = 0
     working = [[k for k, layer in enumerate(net) if layer.multiply_adds] for net in (a, b)]
     found = _matcher([a[k] for k in working[0]], [b[k] for k in working[1]])
     for block in found.get_matching_blocks():
         for step in range(block.size):
-            m, n = working[0][block.a + step], working[1][block.b + step]
+            m = working[0][block.a + step]
+            n = working[1][block.b + step]
             pairs += [*_between(a[i:m], b[j:n]), (a[m], b[n])]
-            i, j = m + 1, n + 1
+            i = m + 1
+            j = n + 1
     return [*pairs, *_between(a[i:], b[j:])]
 
 
@@ -97,32 +125,139 @@ def _matcher(a: list[Layer], b: list[Layer]) -> difflib.SequenceMatcher[str]:
 
 
 def _row(a: Layer | None, b: Layer | None) -> Row:
-    """Return a row of the table; it begins with - or + where only one network has the layer."""
+    """Return a row of the table; - or + marks a layer of one network, ~ another shape."""
     layer = a or b
     assert layer is not None
-    sides = ["x".join(map(str, each.shape)) if each else "" for each in (a, b)]
-    mark = "-" if b is None else "+" if a is None else " " if sides[0] == sides[1] else "~"
-    counts = [
-        f"{number:,}" if number else ""
-        for what in ("parameters", "multiply_adds")
-        for number in [getattr(each, what) if each else 0 for each in (a, b)]
-    ]
-    return mark, layer.kind, *sides, *counts
+    shapes = ["x".join(map(str, each.shape)) if each else "" for each in (a, b)]
+    counts = [_count(each, what) for what in ("parameters", "multiply_adds") for each in (a, b)]
+    return _mark(a, b), layer.kind, *shapes, *counts
 
 
-def _both(a: Net, b: Net, what: str) -> Row:
+def _mark(a: Layer | None, b: Layer | None) -> str:
+    if b is None:
+        return "-"
+    if a is None:
+        return "+"
+    return " " if a.shape == b.shape else "~"
+
+
+def _count(layer: Layer | None, what: str) -> str:
+    number = getattr(layer, what) if layer else 0
+    return f"{number:,}" if number else ""
+
+
+def _both(a: Compared, b: Compared, what: str) -> Row:
     return f"{a.total(what):,}", f"{b.total(what):,}"
 
 
-def _differences(a: Net, b: Net) -> list[str]:
-    """Return each fork where they part, with what each of them does."""
+def _differences(a: Compared, b: Compared) -> list[str]:
+    """Return each choice that differs, with that of each network below it."""
     lines = []
     width = max(len(a.name), len(b.name)) + 1
-    for fork in [*a.forks, *(f for f in b.forks if f not in a.forks)]:
-        ways = [net.forks.get(fork, "none") for net in (a, b)]
-        if ways[0] != ways[1]:
-            lines.append(fork)
-            lines += [
-                f"  {net.name + ':':{width}} {way}" for net, way in zip((a, b), ways, strict=True)
-            ]
+    for choice in dict.fromkeys([*a.choices, *b.choices]):
+        ours = a.choices.get(choice, "none")
+        theirs = b.choices.get(choice, "none")
+        if ours != theirs:
+            lines.append(choice)
+            lines.append(f"  {a.name + ':':{width}} {ours}")
+            lines.append(f"  {b.name + ':':{width}} {theirs}")
     return lines
+
+
+# ---- the choices of a variant of AlexNet, in words
+
+
+def _choices(variant: Variant) -> Iterator[tuple[str, str]]:
+    """Yield (choice, what the variant chose)."""
+    with init.skip_init():
+        model = variant.build(variant.classes)
+    yield from _layers(model, variant.image)
+    yield from _normalization(list(model.features))
+    yield "dropout", _dropout(list(model.classifier))
+    yield "initial weights", _initial_weights(variant.initial)
+    yield "initial biases", _initial_biases(variant.initial)
+    for field, label in published_training.LABELS.items():
+        yield label, published_training.describe(variant.training, field)
+
+
+def _layers(model: AlexNet, image: int) -> Iterator[tuple[str, str]]:
+    stages = _stages(list(model.features))
+    convolutions = [stage[0] for stage in stages if isinstance(stage[0], nn.Conv2d)]
+    yield "input", _input(convolutions[0], image)
+    yield "filters", "-".join(str(conv.weight.shape[0]) for conv in convolutions)
+    grouped = [f"conv{i}" for i, conv in enumerate(convolutions, 1) if conv.groups == 2]
+    yield (
+        "towers",
+        f"two: {', '.join(grouped)} see their own half" if grouped else "one: all see all",
+    )
+    yield (
+        "rounding of sums",
+        "that of two GPUs: conv3, fc6 and fc7 add two halves"
+        if is_split(model)
+        else "that of one device: every sum in one piece",
+    )
+    for i, stage in enumerate(stages, 1):
+        yield f"order, layer {i}", _kinds(stage)
+    yield "order, head", _kinds(list(model.classifier))
+
+
+def _stages(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:
+    """Return the layers in lists, each of which begins with a convolution."""
+    stages: list[list[nn.Module]] = []
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            stages.append([])
+        stages[-1].append(layer)
+    return stages
+
+
+def _kinds(layers: Sequence[nn.Module]) -> str:
+    return ", ".join(type(layer).__name__ for layer in layers)
+
+
+def _input(conv1: nn.Conv2d, image: int) -> str:
+    (top, bottom), _ = conv1.padding
+    kernel = conv1.weight.shape[2]
+    side = (image + top + bottom - kernel) // conv1.stride[0] + 1
+    if top == bottom:
+        padding = f"{top} zeros around" if top else "no padding"
+    else:
+        padding = f"{top} zeros above and left, {bottom} below and right"
+    return f"{image}x{image}, {padding}: {side}x{side}"
+
+
+def _normalization(layers: Sequence[nn.Module]) -> Iterator[tuple[str, str]]:
+    kinds = [type(layer) for layer in layers]
+    lrn = next((layer for layer in layers if isinstance(layer, nn.LocalResponseNorm)), None)
+    if lrn is not None:
+        yield "LRN", f"k = {lrn.k:g}, {lrn.alpha:g} times the sum of squares"
+        towers = "end at the border of the towers"
+        yield "LRN's windows", towers if lrn.groups == 2 else "run over all channels"
+    elif KerasPostLRN in kinds:
+        yield "LRN", "wrong: the mean of the squares in a window, summed over all channels"
+        yield "LRN's windows", "5x5 pixels of a map, instead of 5 channels at a pixel"
+    elif nn.BatchNorm2d in kinds:
+        yield "LRN", "none, batch normalization instead"
+    else:
+        yield "LRN", "none"
+    if nn.SpatialResponseNorm in kinds:
+        yield "another normalization", "within each map, 5x5 pixels, after the LRN of layer 2"
+
+
+def _dropout(layers: Sequence[nn.Module]) -> str:
+    inverted = any(layer.inverted for layer in layers if isinstance(layer, nn.Dropout))
+    return "divides by 0.5 in training" if inverted else "multiplies by 0.5 in tests"
+
+
+def _initial_weights(initial: InitialWeights) -> str:
+    if isinstance(initial, Normal):
+        if len(set(initial.stds)) == 1:
+            return f"standard deviation {initial.stds[0]:g}"
+        return "standard deviations " + ", ".join(f"{std:g}" for std in initial.stds)
+    return "uniform, PyTorch's" if isinstance(initial, PyTorchUniform) else "uniform, Glorot's"
+
+
+def _initial_biases(initial: InitialWeights) -> str:
+    if isinstance(initial, Normal):
+        return f"{initial.bias:g} in conv2, conv4, conv5 and the hidden layers, else 0"
+    return "uniform, like the weights" if isinstance(initial, PyTorchUniform) else "0"

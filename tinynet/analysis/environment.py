@@ -37,14 +37,14 @@ def kernel_table() -> str:
     rows = [("kernel", "implementations", "falls back to NumPy for")]
     for kernel in kernels.KERNELS:
         kinds: dict[str, list[str]] = {}
-        for kind, falls in kernel.fall_backs.items():
+        for kind, falls in kernel.fallbacks.items():
             for why, _ in falls:
                 kinds.setdefault(why, []).append(kind)
         reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
         rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
         rows += [("", "", reason) for reason in reasons[1:]]
     notes = [f"Every {kind} kernel falls back to NumPy for {why}." for kind, why in GENERAL.items()]
-    return "\n".join([table(rows, left=3), "", *notes, winograd.WHERE])
+    return "\n".join([table(rows, left=3), "", *notes, winograd.CONDITIONS])
 
 
 def _version(package: str) -> str:

@@ -20,7 +20,7 @@ from tinynet.core import random
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError
 from tinynet.data import Dataset
-from tinynet.kernels.geometry import windows
+from tinynet.kernels.geometry import Geometry, windows
 from tinynet.optim import SGD
 from tinynet.optim.schedules import Cosine
 from tinynet.tensors import tensor
@@ -100,8 +100,8 @@ def all_patches(images: Array, side: int) -> tuple[Array, tuple[int, int]]:
     outputs = (H - side) // STRIDE + 1, (W - side) // STRIDE + 1
     if min(outputs) < 2:
         raise ShapeError(f"visual words: {side}x{side} patches need larger images than {H}x{W}.")
-    steps = STRIDE, STRIDE
-    view = windows(np.ascontiguousarray(images), (side, side), steps, (1, 1), outputs)
+    geometry = Geometry((side, side), (STRIDE, STRIDE))
+    view = windows(np.ascontiguousarray(images), geometry, outputs)
     patches = view.transpose(0, 4, 5, 1, 2, 3).reshape(-1, C * side * side)
     return patches.astype(np.float32), outputs
 

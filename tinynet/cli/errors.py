@@ -11,7 +11,7 @@ USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointErro
 def leave(error: Exception) -> None:
     """Print an error as one sentence and leave with exit code 1, as one of several ranks too."""
     option = " On the command line: --lr." if isinstance(error, FloatingPointError) else ""
-    process_group.joined.fail(f"Error: {sentence(error)}{option}")
+    process_group.default_group.abort(f"Error: {sentence(error)}{option}")
 
 
 def sentence(error: Exception) -> str:

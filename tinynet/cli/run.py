@@ -15,8 +15,8 @@ from tinynet.cli.console import Silence, compilation_said, display, duration
 from tinynet.core import backend
 from tinynet.core.backend import Device
 from tinynet.core.errors import DataError
-from tinynet.distributed.data_parallel import agree
-from tinynet.distributed.process_group import ALONE, Ranks, join
+from tinynet.distributed.data_parallel import assert_equal_on_all_ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup, init_process_group
 from tinynet.kernels import get_num_threads
 from tinynet.training import compatibility, finetune, presets, run_dir, runs
 from tinynet.training.diagnosis import explain_plateau
@@ -31,7 +31,7 @@ def start(
     recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
 ) -> int:
     """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
-    ranks = join(backend.devices(device)[0])
+    ranks = init_process_group(backend.devices(device)[0])
     devices = runs.place(backend.devices(device), ranks)
     folder = run_dir.free_folder(recipe) if out is None else out
     with monitored(ranks, folder):
@@ -45,7 +45,7 @@ def _begin(
     folder: Path,
     data_dir: Path | None,
     devices: tuple[Device, ...],
-    ranks: Ranks,
+    ranks: ProcessGroup,
     limit: float,
 ) -> int:
     """Begin a run as its first rank, which alone writes and reports."""
@@ -54,7 +54,7 @@ def _begin(
     compatibility.check(recipe, len(sets[0].classes))
     click.echo(first_line(recipe, sets, devices, ranks))
     run = runs.assemble(folder, recipe, sets, ",".join(devices), ranks)
-    say(presets.otherwise(recipe), *finetune.begin(run.model, recipe))
+    say(presets.published_differences(recipe), *finetune.begin(run.model, recipe))
     folder.mkdir(parents=True, exist_ok=True)
     with run_dir.lock(folder):
         facts: dict[str, Any] = {
@@ -78,7 +78,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
             f"{folder / run_dir.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own resumes with runs.restore."
         )
-    ranks = join(backend.devices(facts["device"])[0])
+    ranks = init_process_group(backend.devices(facts["device"])[0])
     devices = runs.place(backend.devices(facts["device"]), ranks)
     lock = contextlib.nullcontext() if ranks.rank else run_dir.lock(folder)
     with monitored(ranks, folder), lock:
@@ -103,7 +103,7 @@ def follow(
     folder: Path,
     sets: Sets,
     devices: tuple[Device, ...],
-    ranks: Ranks,
+    ranks: ProcessGroup,
     limit: float,
     resumed: bool = False,
 ) -> int:
@@ -112,7 +112,7 @@ def follow(
     finetune.begin(run.model, recipe, load=not (resumed and run_dir.begun(folder)))
     if resumed:
         runs.restore(run)
-    agree(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
+    assert_equal_on_all_ranks(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     end = None
     with compilation_said(Silence()):
         for event in runs.advance(run, max_minutes=limit):
@@ -122,7 +122,7 @@ def follow(
 
 def drive(run: Run, sets: Sets, limit: float) -> int:
     """Train, show it, report the end and the files; return the exit code."""
-    agree(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
+    assert_equal_on_all_ranks(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     explained = False
     end: Stopped | Finished | None = None
     with display(run.recipe.epochs) as shown, compilation_said(shown), resumable(run):
@@ -180,25 +180,25 @@ def refuse_folder(folder: Path) -> None:
         raise DataError(f"{folder}: is not a directory. Choose another with --out.")
 
 
-def monitored(ranks: Ranks, folder: Path) -> contextlib.AbstractContextManager[None]:
+def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextManager[None]:
     """Inside the block, the death of a rank is reported, with the command that resumes the run."""
-    return ranks.watched(folder / run_dir.CONFIG, resumption(ranks, folder))
+    return ranks.monitored(folder / run_dir.CONFIG, resumption(ranks, folder))
 
 
-def resumption(ranks: Ranks, folder: Path) -> str:
+def resumption(ranks: ProcessGroup, folder: Path) -> str:
     """Return the command that resumes the run in a folder, with as many ranks."""
     several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
     return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
 
 
 def first_line(
-    recipe: Recipe, sets: Sets, devices: tuple[Device, ...], ranks: Ranks = ALONE
+    recipe: Recipe, sets: Sets, devices: tuple[Device, ...], ranks: ProcessGroup = SINGLE
 ) -> str:
     """Return the devices, the threads, the ranks and the data of a run in one line."""
     train, test, *held_out = sets
     threads = f" with {get_num_threads()} threads" if devices[0].kind == "cpu" else ""
     if ranks.size > 1:
-        processes = ", ".join(map(str, ranks.processes))
+        processes = ", ".join(map(str, ranks.process_ids))
         threads += f" in each of {ranks.size} ranks (processes {processes})"
     validation = f", {len(held_out[0]):,} for validation" if held_out else ""
     return (

@@ -12,7 +12,7 @@ import click
 
 from tinynet.cli import run
 from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, given
-from tinynet.models.two_towers import EXCHANGES
+from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes
 from tinynet.training.recipes import SCHEDULES, UPDATES, Recipe
 
@@ -40,7 +40,7 @@ from tinynet.training.recipes import SCHEDULES, UPDATES, Recipe
 @click.option(
     "--cross-at",
     "exchange",
-    type=click.Choice(EXCHANGES),
+    type=click.Choice(CROSS_LAYERS),
     help="Convolution before which two towers see all maps.",
 )
 @click.option("--out", type=FOLDER, help="Folder of the run; default: runs/RECIPE-SEED.")

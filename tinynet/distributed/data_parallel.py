@@ -1,4 +1,4 @@
-"""Several processes train one network, each on its share of every batch.
+"""Data parallelism: several processes train one network, each on its slice of every batch.
 
     mpiexec -n 2 tinynet train small-alexnet --data cifar10
 
@@ -7,12 +7,12 @@ one sum over all ranks, of one flat buffer, makes them those of the whole batch:
 
     g = (sum over r of  n[r] * g[r]) / N        g[r] = gradient of the mean loss of rank r's images
 
-So all ranks do the same update, and come to the weights to which one process comes, but for the
-rounding of sums in another order. Crops, mirrors and dropout are drawn as one process draws them.
-Batch normalization is the exception, as elsewhere: a rank normalizes with the mean and variance
-of its own images; the running values are averaged over the ranks.
+All ranks apply the same update, so the weights equal those of a single process up to floating-point
+summation order. Crops, mirrors and dropout are drawn as one process draws them. Batch normalization
+is the exception, as elsewhere: a rank normalizes with the mean and variance of its own images; the
+running values are averaged over the ranks.
 
-How the ranks speak to each other is said in `ranks.py`.
+`process_group` has the communication.
 """
 
 from __future__ import annotations
@@ -27,56 +27,78 @@ from tinynet.core import random
 from tinynet.core.backend import Array, Device, array_module, current, to_numpy
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.core.table import first_names
-from tinynet.distributed.process_group import Ranks
+from tinynet.distributed.process_group import ProcessGroup
 from tinynet.nn import Buffer, Module
 
+SHOWN = 3  # differences in a message
 
-class Shard:
-    """The share of one rank in the batches of a loader; see `data.loader.Rows`.
 
-    What is random is drawn for the whole batch, and the rank reads and disturbs its own images
-    alone. Where a batch has fewer images than there are ranks, a rank without any takes the first
-    one, so that it does what the others do; it counts for nothing.
+class DistributedLoader:
+    """The slice of one rank in the batches of a loader.
+
+    Random numbers are drawn for the whole batch; the rank reads and augments only its own images. A
+    rank without any image, in a batch of fewer images than ranks, takes the first one, so that it
+    does what the others do; that image does not count.
+
+    Parameters
+    ----------
+    loader : has `steps` and `batches(epoch, first, rows)`; see `data.loader.Rows`
+    group : the ranks; its `batch` and `images` are set for every batch
     """
 
-    def __init__(self, feed: Any, ranks: Ranks) -> None:
-        self.feed, self.ranks = feed, ranks
+    def __init__(self, loader: Any, group: ProcessGroup) -> None:
+        self.loader = loader
+        self.group = group
 
     @property
     def steps(self) -> int:
-        """How many batches an epoch has."""
-        return int(self.feed.steps)
+        """Number of batches in an epoch."""
+        return int(self.loader.steps)
 
     def batches(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Array, Array]]:
-        """Yield this rank's part of the batches from number `first` on."""
-        for images, labels in self.feed.batches(epoch, first, self.rows):
-            lo, hi = share(len(labels), self.ranks.rank, self.ranks.size)
-            self.ranks.batch, self.ranks.images = len(labels), hi - lo
-            random.at_row(lo)
+        """Yield this rank's slice of the batches from number `first` on."""
+        for images, labels in self.loader.batches(epoch, first, self.rows):
+            own = rank_slice(len(labels), self.group.rank, self.group.size)
+            self.group.batch = len(labels)
+            self.group.images = own.stop - own.start
+            random.at_row(own.start)
             yield images, labels[self.rows(len(labels))]
 
     def rows(self, n: int) -> slice:
-        """Return which of n images this rank looks at."""
-        lo, hi = share(n, self.ranks.rank, self.ranks.size)
-        return slice(lo, hi) if hi > lo else slice(0, 1)
+        """Return the slice of n images that this rank computes; it has at least one."""
+        own = rank_slice(n, self.group.rank, self.group.size)
+        return own if own.stop > own.start else slice(0, 1)
 
 
-def share(n: int, rank: int, size: int) -> tuple[int, int]:
-    """Return which of n images are those of a rank: from the first number to before the second."""
-    return rank * n // size, (rank + 1) * n // size
+def rank_slice(n: int, rank: int, size: int) -> slice:
+    """Return the slice of n images that belongs to a rank; sizes differ by 1 at most.
+
+    Examples
+    --------
+    >>> [rank_slice(5, rank, 2) for rank in (0, 1)]
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    return slice(rank * n // size, (rank + 1) * n // size)
 
 
-def shared(feed: Any, ranks: Ranks) -> Any:
-    """Return a rank's share of a feed: the feed itself for a process that is alone."""
-    return feed if ranks.size == 1 else Shard(feed, ranks)
+def sharded(loader: Any, group: ProcessGroup) -> Any:
+    """Return a rank's `DistributedLoader`, or the loader itself for a single process."""
+    return loader if group.size == 1 else DistributedLoader(loader, group)
 
 
-def average(model: Module, sums: Array, ranks: Ranks) -> Array:
+def average(model: Module, sums: Array, group: ProcessGroup) -> Array:
     """Make gradients and running values those of the whole batch; return the sums over all ranks.
 
-    `sums` are counted over this rank's images, like (loss * n, right answers).
+    Parameters
+    ----------
+    model : its gradients are those of the mean loss of this rank's images
+    sums : over this rank's images, like (loss * n, number of correct answers)
+
+    Raises
+    ------
+    DeviceError : if the parameters are not on one device and in one dtype
     """
-    if ranks.size == 1:
+    if group.size == 1:
         return sums
     learnt = [p for p in model.parameters() if p.requires_grad]
     inside = (t for _, m in model.named_modules() if m.training for t in vars(m).values())
@@ -84,9 +106,11 @@ def average(model: Module, sums: Array, ranks: Ranks) -> Array:
     where, dtype = _one_kind([*learnt, *running])
     with_gradient = {id(p) for p in learnt if p.grad is not None}
     with current(where):
-        flat = _pack(learnt, running, sums, ranks.images, dtype)
-        ranks.all_reduce(flat)
-        images, sums, values = flat[-1:], flat[-1 - len(sums) : -1], flat[: -1 - len(sums)]
+        flat = _pack(learnt, running, sums, group.images, dtype)
+        group.all_reduce(flat)
+        images = flat[-1:]
+        values = flat[: -1 - len(sums)]
+        sums = flat[-1 - len(sums) : -1]
         values /= images
         for t, part in _parts((*learnt, *running), values):
             if type(t) is Buffer:
@@ -97,9 +121,9 @@ def average(model: Module, sums: Array, ranks: Ranks) -> Array:
 
 
 def _pack(learnt: list[Any], running: list[Any], sums: Array, n: int, dtype: Any) -> Array:
-    """Return n times the gradients and running values, one after another, then the sums, then n.
+    """Return one buffer: n times the gradients and running values, then the sums, then n.
 
-    A gradient that is in the buffer is forgotten, so that both need no more memory than one.
+    A packed gradient is released, so the buffer needs no memory beside that of the gradients.
     """
     size = sum(t.data.size for t in (*learnt, *running))
     xp = array_module(sums)
@@ -130,36 +154,53 @@ def _one_kind(tensors: list[Any]) -> tuple[Device, Any]:
     if len(kinds) > 1:
         found = " and ".join(f"{dtype} on {where}" for where, dtype in kinds)
         raise DeviceError(
-            "several ranks: a rank has all its parameters on one device and in one dtype, and this "
-            f"one has {found}. Towers on two devices train in one process."
+            "several ranks: each rank needs all its parameters on one device and in one dtype, and "
+            f"this one has {found}. Towers on two devices train in one process."
         )
     where, dtype = kinds[0]
     return where, dtype
 
 
 def fingerprints(settings: dict[str, Any], arrays: dict[str, dict[str, Array]]) -> dict[str, Any]:
-    """Return facts for `agree`: settings, shapes, and a checksum for each kind of arrays."""
+    """Return facts for `assert_equal_on_all_ranks`: settings, shapes, and checksums of arrays.
+
+    Parameters
+    ----------
+    settings : by name
+    arrays : {kind: {name: array}}; each kind gets one checksum
+
+    Examples
+    --------
+    >>> fingerprints({"seed": 3}, {"weights": {"w": np.zeros(2)}})["the shape of weights w"]
+    (2,)
+    """
     found: dict[str, Any] = {f"its {name}": value for name, value in settings.items()}
     for kind, named in arrays.items():
-        found |= {f"the shape of {kind} {name}": array.shape for name, array in named.items()}
         total = 0
-        for array in named.values():
+        for name, array in named.items():
+            found[f"the shape of {kind} {name}"] = array.shape
             total = zlib.crc32(np.ascontiguousarray(to_numpy(array)).tobytes(), total)
         found[f"the checksum of its {kind}"] = total
     return found
 
 
-def agree(ranks: Ranks, facts: dict[str, Any]) -> None:
-    """Raise DataError on every rank whose facts are not those of rank 0; the others wait."""
-    told = ranks.all_gather(facts)[0]
+def assert_equal_on_all_ranks(group: ProcessGroup, facts: dict[str, Any]) -> None:
+    """Compare the facts of every rank with those of rank 0.
+
+    Raises
+    ------
+    DataError : on every rank whose facts differ; the other ranks wait until it has ended them
+    """
+    expected = group.all_gather(facts)[0]
     differences = [
-        f"{what} is {facts.get(what)!r}, not {told.get(what)!r}"
-        for what in {**told, **facts}
-        if facts.get(what) != told.get(what)
+        f"{what} is {facts.get(what)!r}, not {expected.get(what)!r}"
+        for what in {**expected, **facts}
+        if facts.get(what) != expected.get(what)
     ]
     if differences:
-        listed = first_names(differences, 3, separator="; ")
+        listed = first_names(differences, SHOWN, separator="; ")
         raise DataError(
-            f"{ranks} does not do the same as rank 0: {listed}. All ranks are started alike."
+            f"{group} does not do the same as rank 0: {listed}. Start all ranks with the same "
+            "command."
         )
-    ranks.all_gather(None)  # whoever differs has ended all ranks before this is through
+    group.all_gather(None)  # a rank that differs ends all ranks before this returns

@@ -1,21 +1,20 @@
-"""One network on several devices: four verbs on plain lists, one tensor a device.
+"""Model parallelism: one network on several devices, as operations on lists of tensors.
 
-The list is the architecture: ``[a, b]`` are the maps of tower a and those of tower b, each on its
-own device. The verbs are made of slices, `.to` and `concatenate`, so what they do backwards comes
-by itself:
+In a list ``[a, b]`` each tensor is on its own device: the maps of tower a and those of tower b. The
+operations are made of slices, `.to` and `concatenate`, which define their gradients:
 
-    verb                              from                 to                   backwards
+    operation                         from                 to                   gradient
     scatter_channels(x, devices)      (N, C, H, W)         [(N, C/G, H, W)]     gather_channels
     gather_channels(xs, device)       [(N, C/G, H, W)]     (N, C, H, W)         scatter_channels
-    exchange(xs)                      [(N, C/G, H, W)]     [(N, C, H, W)]       slices, summed over
+    all_gather_channels(xs)           [(N, C/G, H, W)]     [(N, C, H, W)]       slices, summed over
                                                                                 the towers
     dropout(xs, layer)                [(N, C/G)]           [(N, C/G)]           the same mask
 
-Axis 1 is cut and joined; there may be none behind it. One thread of Python drives all devices: on
-GPUs what is launched on one runs while the next one gets its work.
+They split and join axis 1; the axes behind it are optional. One Python thread drives all devices:
+GPUs run what was launched while the next one gets its work.
 
-Where devices share the images instead, `scatter_images` cuts axis 0, `exchange_images` joins it
-again, and `replica` copies the weights.
+Where devices divide the images instead, `scatter_images` splits axis 0, `all_gather_images` joins
+it again, and `replica` copies the weights.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from tinynet.tensors import Tensor
 
 __all__ = [
     "Crossing",
+    "all_gather_channels",
+    "all_gather_images",
     "crossings",
     "dropout",
-    "exchange",
-    "exchange_images",
     "gather_channels",
     "into",
     "replica",
@@ -47,8 +46,25 @@ __all__ = [
 
 
 def scatter_channels(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:
-    """Return the channels of x (N, C, ...) in equal parts, (N, C/G, ...), one for each device."""
-    G, C = len(devices), x.shape[1] if len(x.shape) > 1 else 0
+    """Return equal parts of the channels, (N, C/G, ...), one on each of G devices.
+
+    Parameters
+    ----------
+    x : (N, C, ...)
+    devices : G of them, where G divides C
+
+    Raises
+    ------
+    ShapeError : if x has no channels, or G does not divide C
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> [part.shape for part in scatter_channels(tn.zeros(2, 6), ["cpu", "cpu:1"])]
+    [(2, 3), (2, 3)]
+    """
+    G = len(devices)
+    C = x.shape[1] if len(x.shape) > 1 else 0
     if not G or not C or C % G:
         raise ShapeError(
             f"scatter_channels: x must be (N, C, ...), C a multiple of the {G} devices; x is "
@@ -59,25 +75,52 @@ def scatter_channels(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]
 
 
 def gather_channels(xs: Sequence[Tensor], device: str | Device) -> Tensor:
-    """Return all channels (N, C, ...) on one device, in the order of the list."""
+    """Return all channels, (N, C, ...), on one device.
+
+    Parameters
+    ----------
+    xs : parts (N, C/G, ...), in the order of the channels
+    device : of the result
+
+    Raises
+    ------
+    ShapeError : if the parts differ in more than their channels
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> gather_channels([tn.zeros(2, 3), tn.ones(2, 3, device="cpu:1")], "cpu").shape
+    (2, 6)
+    """
     _check("gather_channels", xs)
     return F.concatenate([x.to(device) for x in xs], axis=1)
 
 
-def exchange(xs: Sequence[Tensor]) -> list[Tensor]:
-    """Return all channels (N, C, ...) on every device: each tower sees all."""
-    _check("exchange", xs)
+def all_gather_channels(xs: Sequence[Tensor]) -> list[Tensor]:
+    """Return all channels, (N, C, ...), on every device: each tower sees all maps."""
+    _check("all_gather_channels", xs)
     return [gather_channels(xs, x.device) for x in xs]
 
 
 def dropout(xs: Sequence[Tensor], layer: Dropout) -> list[Tensor]:
-    """Do what the layer does on one device that has all units (N, C): one mask, cut in parts.
+    """Return the parts after dropout with one mask, as if all units were on one device.
 
-    Each tower draws the mask of all C, and keeps its own columns.
+    Each tower draws the mask of all C units and takes its own columns.
+
+    Parameters
+    ----------
+    xs : parts (N, C/G), in the order of the units
+    layer : gives the probability, the kind of scaling, and whether it is training
+
+    Raises
+    ------
+    ShapeError : if the parts differ in more than their units
     """
     _check("dropout", xs)
-    C, begin, found = sum(x.shape[1] for x in xs), 0, []
+    C = sum(x.shape[1] for x in xs)
     key = random.next_draw(C) if layer.training else None
+    found = []
+    begin = 0
     for x in xs:
         end = begin + x.shape[1]
         if key is not None:
@@ -89,23 +132,37 @@ def dropout(xs: Sequence[Tensor], layer: Dropout) -> list[Tensor]:
 
 
 def scatter_images(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:
-    """Return the images of x (N, ...) in parts, as equal as can be, one for each device."""
-    G, N = len(devices), x.shape[0]
+    """Return parts of the images (N, ...), one on each device, whose sizes differ by 1 at most.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> [part.shape for part in scatter_images(tn.zeros(5, 3), ["cpu", "cpu:1"])]
+    [(2, 3), (3, 3)]
+    """
+    G = len(devices)
+    N = x.shape[0]
     ends = [i * N // G for i in range(G + 1)]
     parts = zip(ends, ends[1:], devices, strict=False)
     return [x[begin:end].to(device) for begin, end, device in parts]
 
 
-def exchange_images(xs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the images of all, (N, ...), on every device."""
-    return [F.concatenate([x.to(home.device) for x in xs], axis=0) for home in xs]
+def all_gather_images(xs: Sequence[Tensor]) -> list[Tensor]:
+    """Return all images, (N, ...), on every device."""
+    return [F.concatenate([x.to(own.device) for x in xs], axis=0) for own in xs]
 
 
 def replica(module: Module, device: str | Device) -> Module:
-    """Return a module that computes on `device` with copies of the weights of this one.
+    """Return a module that computes on `device` with copies of the weights.
 
-    The copies are ops: their gradients travel back and are added to those of the weights. Where
-    all weights live on that device it is the module itself.
+    The copies are ops: their gradients travel back and are added to those of the weights. It is the
+    module itself if all weights are on that device.
+
+    Examples
+    --------
+    >>> from tinynet import nn
+    >>> replica(nn.Linear(3, 2), "cpu:1").weight.device
+    'cpu:1'
     """
     learnt = module.parameters()
     if learnt and all(p.device == device for p in learnt):
@@ -119,13 +176,14 @@ def replica(module: Module, device: str | Device) -> Module:
     return twin
 
 
-def _check(verb: str, xs: Sequence[Tensor]) -> None:
-    """Raise unless there are tensors, (N, C, ...), that differ in C at most."""
+def _check(operation: str, xs: Sequence[Tensor]) -> None:
+    """Raise ShapeError unless there are tensors, (N, C, ...), that differ in C at most."""
     rests = [x.shape[:1] + x.shape[2:] for x in xs]
     if not xs or any(
         rest != rests[0] or len(x.shape) < 2 for rest, x in zip(rests, xs, strict=True)
     ):
         towers = ", ".join(f"tower {i} on {x.device} has {x.shape}" for i, x in enumerate(xs))
         raise ShapeError(
-            f"{verb}: every tower gives (N, C, ...), alike but for C; {towers or 'there is none'}."
+            f"{operation}: all towers must give (N, C, ...) that differ in C at most; "
+            f"{towers or 'there is none'}."
         )

@@ -1,10 +1,10 @@
-"""Says which rank died: a small process beside the ranks of one machine, for they cannot say it.
+"""Monitor process that reports which MPI rank was killed; the ranks cannot report it themselves.
 
     python rank_monitor.py CONFIG COMMAND RANK:PROCESS RANK:PROCESS ...
 
-`mpiexec` ends all ranks as soon as one of them dies, before the others can say a word, and names
-the process but not the rank. So each machine has a watcher, in a session of its own. It ends with
-the first death, or when a rank has come to its own end (see `ranks.Mpi.watched`).
+`mpiexec` ends all ranks as soon as one of them dies, and names the process but not the rank. So
+each machine has a monitor, in a session of its own. It ends with the first death, or when a rank
+reaches its own end (see `process_group.MpiGroup.monitored`).
 """
 
 import os
@@ -13,29 +13,46 @@ import socket
 import sys
 
 
-def first_to_die(ranks: dict[int, int]) -> int:
-    """Wait for the first of {rank: process} to die; return the rank."""
-    deaths, rank_of = select.epoll(), {}
-    for rank, process in ranks.items():
+def first_to_die(processes: dict[int, int]) -> int:
+    """Wait for the first of {rank: process} to die; return its rank.
+
+    Raises
+    ------
+    OSError : if processes cannot be watched here, as in some containers
+    """
+    deaths = select.epoll()
+    rank_of = {}
+    for rank, process in processes.items():
         try:
             handle = os.pidfd_open(process)
         except ProcessLookupError:
             return rank
         rank_of[handle] = rank
         deaths.register(handle, select.EPOLLIN)
-    return rank_of[deaths.poll()[0][0]]  # where several died, they are in the order of their deaths
+    first, _ = deaths.poll()[0]  # in the order of the deaths
+    return rank_of[first]
 
 
 def main(config: str, command: str, *ranks: str) -> None:
-    """Watch, and say one sentence; where a run has written its configuration, also how to go on."""
-    processes = {int(rank): int(process) for rank, process in (r.split(":") for r in ranks)}
+    """Report the first death in one sentence.
+
+    Parameters
+    ----------
+    config : file without which there is nothing to resume
+    command : resumes the run
+    ranks : "RANK:PROCESS" each
+    """
+    processes = {}
+    for named in ranks:
+        rank, process = named.split(":")
+        processes[int(rank)] = int(process)
     try:
-        rank = first_to_die(processes)
-    except OSError:  # a container may forbid to watch processes; mpiexec's own words are left then
+        dead = first_to_die(processes)
+    except OSError:  # only mpiexec's own message is left then
         return
-    how = f" Go on with: {command}" if os.path.exists(config) else ""
-    where = f"process {processes[rank]} on {socket.gethostname()}"
-    sys.stderr.write(f"rank {rank} ({where}) died; the other ranks stop.{how}\n")
+    how = f" Resume with: {command}" if os.path.exists(config) else ""
+    where = f"process {processes[dead]} on {socket.gethostname()}"
+    sys.stderr.write(f"rank {dead} ({where}) died; the other ranks stop.{how}\n")
 
 
 if __name__ == "__main__":

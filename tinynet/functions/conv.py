@@ -1,4 +1,4 @@
-"""Convolution with its derivatives; the arithmetic is in kernels/conv.py."""
+"""Convolution and its derivatives; the arithmetic is in kernels/conv.py."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tinynet.kernels.conv import (
     conv2d_backward_input,
     conv2d_backward_weight,
     conv2d_forward,
+    conv2d_relu_backward,
+    conv2d_relu_forward,
 )
-from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
-from tinynet.kernels.relu import conv2d_relu_backward, conv2d_relu_forward
+from tinynet.kernels.geometry import Geometry, Padding, Pair
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -26,36 +27,27 @@ Shape = tuple[int, ...]
 class Conv2d(Function):
     """y[n, o] = bias[o] + sum over c of weight[o, c] correlated with x[n, c]."""
 
-    def __init__(
-        self,
-        stride: Pair,
-        padding: Padding,
-        dilation: Pair,
-        groups: int,
-        *,
-        relu: bool = False,
-        split: bool = False,
-    ) -> None:
-        self.geometry = stride, padding, dilation, groups
+    def __init__(self, geometry: Geometry, *, relu: bool = False, split: bool = False) -> None:
+        self.geometry = geometry
         self.relu = relu
         self.split = split  # see `split_conv2d`
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
         convolve = conv2d_relu_forward if self.relu else conv2d_forward
-        y = convolve(x, weight, bias, *self.geometry)
+        y = convolve(x, weight, bias, self.geometry)
         self.saved = x, weight, y if self.relu else None
         return y
 
     def backward(self, gy: Array) -> Any:
-        (x, weight, y), gbias = self.saved, None
+        x, weight, y = self.saved
+        gbias = None
         if self.relu:
             gy, gbias = conv2d_relu_backward(gy, y)
         elif len(self.inputs) == 3:
             gbias = conv2d_backward_bias(gy)
-        kernel = weight.shape[2:]
         gradients = (
             self._gx(gy, weight, x.shape) if self.needs_grad(0) else None,
-            conv2d_backward_weight(gy, x, kernel, *self.geometry) if self.needs_grad(1) else None,
+            conv2d_backward_weight(gy, x, self.geometry) if self.needs_grad(1) else None,
             gbias,
         )
         return gradients[: len(self.inputs)]
@@ -63,10 +55,10 @@ class Conv2d(Function):
     def _gx(self, gy: Array, weight: Array, shape: Shape) -> Array:
         """Return gx: one sum over all filters, or the sum over each half of them, added."""
         if not self.split:
-            return conv2d_backward_input(gy, weight, shape, *self.geometry)
+            return conv2d_backward_input(gy, weight, shape, self.geometry)
         half = len(weight) // 2
-        gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, *self.geometry)
-        gx += conv2d_backward_input(gy[:, half:], weight[half:], shape, *self.geometry)
+        gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, self.geometry)
+        gx += conv2d_backward_input(gy[:, half:], weight[half:], shape, self.geometry)
         return gx
 
 
@@ -74,7 +66,6 @@ def conv2d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    *,
     stride: int | Pair = 1,
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
@@ -90,9 +81,12 @@ def conv2d(
     x : (N, C, H, W)
     weight : (OC, C // groups, KH, KW)
     bias : (OC,), optional
-    stride, dilation : int or (height, width)
+    stride : int or (height, width)
+        Pixels from one window to the next.
     padding : int, (height, width) or ((top, bottom), (left, right))
-        Zeros around the image.
+        Zeros around the image, in pixels.
+    dilation : int or (height, width)
+        Pixels from one tap of a filter to the next.
     groups : int
         Output channels of group g see only the input channels of group g, as conv2, conv4 and
         conv5 of AlexNet, each on its own GPU (section 3.5).
@@ -100,6 +94,16 @@ def conv2d(
     Returns
     -------
     (N, OC, OH, OW), with OH = (H + top + bottom - (DH * (KH - 1) + 1)) // SH + 1
+
+    Raises
+    ------
+    ShapeError
+        The channels of x, weight, bias and groups do not fit together, or no window fits.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.conv2d(tn.ones(1, 3, 32, 32), tn.ones(8, 3, 5, 5), padding=2).shape
+    (1, 8, 32, 32)
     """
     return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=False)
 
@@ -108,13 +112,12 @@ def conv2d_relu(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    *,
     stride: int | Pair = 1,
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Return relu(conv2d(...)), the same numbers, in one pass over memory: see `conv2d`."""
+    """Return relu(conv2d(...)) in one pass over memory: bit for bit the same. See `conv2d`."""
     return _conv2d(x, weight, bias, stride, padding, dilation, groups, relu=True)
 
 
@@ -122,11 +125,11 @@ def split_conv2d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    *,
     stride: int | Pair = 1,
     padding: int | Pair | Padding = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    *,
     relu: bool = False,
 ) -> Tensor:
     """Convolution whose input gradient is summed as two devices with half of the filters sum it.
@@ -155,13 +158,12 @@ def _conv2d(
     relu: bool,
     split: bool = False,
 ) -> Tensor:
-    geometry = pair(stride, "conv2d: stride"), padding_pairs(padding, "conv2d: padding")
-    spread = pair(dilation, "conv2d: dilation")
     _check(x.shape, weight.shape, None if bias is None else bias.shape, groups)
     kernel = weight.shape[2], weight.shape[3]
-    output_shape("conv2d", x.shape, kernel, *geometry, spread)
+    geometry = Geometry.of(kernel, stride, padding, dilation, groups, op="conv2d")
+    geometry.output_shape("conv2d", x.shape)
     warn_of_float64("conv2d", x, weight)
-    op = Conv2d(*geometry, spread, groups, relu=relu, split=split)
+    op = Conv2d(geometry, relu=relu, split=split)
     return op(x, weight) if bias is None else op(x, weight, bias)
 
 
@@ -172,17 +174,28 @@ def _check(x: Shape, weight: Shape, bias: Shape | None, groups: int) -> None:
             f"conv2d: x must be (N, C, H, W) and weight (OC, C // groups, KH, KW); "
             f"x is {x}, weight is {weight}."
         )
-    (_, C, _, _), (OC, CG, _, _) = x, weight
+    C = x[1]
+    OC, CG = weight[:2]
     if groups < 1 or OC % groups or C % groups:
         raise ShapeError(
-            f"conv2d: groups={groups} must divide the {C} channels of x and the {OC} of weight."
+            f"conv2d: groups={groups} must divide the {C} channels of x and the {OC} of weight. "
+            f"x is {x}.{_hint(x, weight, groups)}"
         )
     if CG * groups != C:
-        fits = C // CG if CG and C % CG == 0 and OC % (C // CG) == 0 else None
-        hint = f" With groups={fits} they would fit." if fits else ""
         raise ShapeError(
             f"conv2d: x has {C} channels, but weight {weight} with groups={groups} expects "
-            f"{CG * groups}. x is {x}.{hint}"
+            f"{CG * groups}. x is {x}.{_hint(x, weight, groups)}"
         )
     if bias is not None and bias != (OC,):
         raise ShapeError(f"conv2d: bias must be ({OC},), one number per filter; it is {bias}.")
+
+
+def _hint(x: Shape, weight: Shape, groups: int) -> str:
+    """Return what would make the channels of x and weight fit, if that is clear."""
+    C = x[1]
+    OC, CG = weight[:2]
+    if x[3] == CG * groups:
+        return " Channels last? x.transpose(0, 3, 1, 2)."
+    if CG and C % CG == 0 and OC % (C // CG) == 0:
+        return f" With groups={C // CG} they would fit."
+    return ""

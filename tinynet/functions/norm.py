@@ -11,10 +11,11 @@ from tinynet.core.recorder import seen
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
+    batch_norm_relu_backward,
+    batch_norm_relu_forward,
     batch_norm_statistics,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
-from tinynet.kernels.relu import batch_norm_relu_backward, batch_norm_relu_forward
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 
 if TYPE_CHECKING:

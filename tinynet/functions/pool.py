@@ -1,4 +1,4 @@
-"""Pooling with its derivatives; the arithmetic is in kernels/max_pool.py and avg_pool.py."""
+"""Pooling and its derivatives; the arithmetic is in kernels/max_pool.py and avg_pool.py."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from tinynet.core.backend import Array, array_module
 from tinynet.core.errors import ShapeError
 from tinynet.functions.elementwise import ReLU
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
-from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.geometry import Geometry, Padding, Pair, pair
 from tinynet.kernels.matmul import gemm
-from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
-from tinynet.kernels.relu import NOBODY, max_pool2d_relu_forward
+from tinynet.kernels.max_pool import (
+    NO_ARGMAX,
+    max_pool2d_backward,
+    max_pool2d_forward,
+    max_pool2d_relu_forward,
+)
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -21,37 +25,36 @@ if TYPE_CHECKING:
 class MaxPool2d(Function):
     """y[n, c, i, j] = max of x[n, c] in window (i, j); ties: the first in row-major order."""
 
-    def __init__(
-        self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, *, relu: bool = False
-    ) -> None:
-        self.geometry, self.ceil_mode, self.relu = (kernel, stride, padding), ceil_mode, relu
+    def __init__(self, geometry: Geometry, ceil_mode: bool, *, relu: bool = False) -> None:
+        self.geometry = geometry
+        self.ceil_mode = ceil_mode
+        self.relu = relu
 
     def forward(self, x: Array) -> Array:
         pool = max_pool2d_relu_forward if self.relu else max_pool2d_forward
-        y, winner = pool(x, *self.geometry, self.ceil_mode)
-        self.saved = winner, x.shape
+        y, argmax = pool(x, self.geometry, self.ceil_mode)
+        self.saved = argmax, x.shape
         return y
 
     def backward(self, gy: Array) -> Any:
-        winner, shape = self.saved
-        return max_pool2d_backward(gy, winner, shape, *self.geometry)
+        argmax, shape = self.saved
+        return max_pool2d_backward(gy, argmax, shape, self.geometry)
 
 
 class AvgPool2d(Function):
     """y[n, c, i, j] = mean of x[n, c] in window (i, j)."""
 
-    def __init__(
-        self, kernel: Pair, stride: Pair, padding: Padding, ceil_mode: bool, count_include_pad: bool
-    ) -> None:
-        self.geometry = kernel, stride, padding
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+    def __init__(self, geometry: Geometry, ceil_mode: bool, count_include_pad: bool) -> None:
+        self.geometry = geometry
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
 
     def forward(self, x: Array) -> Array:
         self.saved = x.shape
-        return avg_pool2d_forward(x, *self.geometry, self.ceil_mode, self.count_include_pad)
+        return avg_pool2d_forward(x, self.geometry, self.ceil_mode, self.count_include_pad)
 
     def backward(self, gy: Array) -> Any:
-        return avg_pool2d_backward(gy, self.saved, *self.geometry, self.count_include_pad)
+        return avg_pool2d_backward(gy, self.saved, self.geometry, self.count_include_pad)
 
 
 class AdaptiveAvgPool2d(Function):
@@ -62,7 +65,7 @@ class AdaptiveAvgPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         sides = zip(x.shape[2:], self.outputs, strict=True)
-        rows, columns = (_shares(size, outputs, x) for size, outputs in sides)
+        rows, columns = (_pooling_weights(size, outputs, x) for size, outputs in sides)
         self.saved = rows, columns
         return gemm(gemm(rows, x), columns.T)
 
@@ -71,10 +74,11 @@ class AdaptiveAvgPool2d(Function):
         return gemm(gemm(rows.T, gy), columns)
 
 
-def _shares(size: int, outputs: int, like: Array) -> Array:
-    """Return (outputs, size): what part each of `size` pixels has in the mean of each window."""
+def _pooling_weights(size: int, outputs: int, like: Array) -> Array:
+    """Return (outputs, size): the weight of each pixel in the mean of each window."""
     xp = array_module(like)
-    i, pixel = xp.arange(outputs)[:, None], xp.arange(size)
+    i = xp.arange(outputs)[:, None]
+    pixel = xp.arange(size)
     seen = (i * size // outputs <= pixel) & (pixel < -(-(i + 1) * size // outputs))
     return (seen / seen.sum(axis=1, keepdims=True)).astype(like.dtype)
 
@@ -83,8 +87,8 @@ def max_pool2d(
     x: Tensor,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
-    *,
     padding: int | Pair | Padding = 0,
+    *,
     ceil_mode: bool = False,
 ) -> Tensor:
     """Return the maximum of each window of x (N, C, H, W) as (N, C, OH, OW).
@@ -93,50 +97,74 @@ def max_pool2d(
 
     Parameters
     ----------
-    kernel_size, stride : int or (height, width)
-        `stride` None: the kernel size, windows side by side.
+    kernel_size : int or (height, width)
+        Pixels of a window.
+    stride : int or (height, width), optional
+        Pixels from one window to the next. None: the kernel size, so that windows do not overlap.
     padding : int, (height, width) or ((top, bottom), (left, right))
-        Pixels around the image that never win; at most half the window.
+        Pixels around the image that are never the maximum; at most half the window.
     ceil_mode : bool
         Let a last window hang over the end, as cuda-convnet and Caffe did.
+
+    Returns
+    -------
+    (N, C, OH, OW), with OH = (H + top + bottom - KH) // SH + 1, rounded up in `ceil_mode`
+
+    Raises
+    ------
+    ShapeError
+        x has no four axes, no window fits, or the padding exceeds half the window.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.max_pool2d(tn.ones(1, 96, 55, 55), 3, 2).shape
+    (1, 96, 27, 27)
     """
     geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
-    return MaxPool2d(*geometry, ceil_mode)(x)
+    return MaxPool2d(geometry, ceil_mode)(x)
 
 
 def max_pool2d_relu(
     x: Tensor,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
-    *,
     padding: int | Pair | Padding = 0,
+    *,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Return relu(max_pool2d(...)), the same numbers, in one pass over memory: see `max_pool2d`."""
+    """Return relu(max_pool2d(...)) in one pass over memory: bit for bit the same."""
     geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
-    (KH, KW), *_ = geometry
-    if KH * KW > NOBODY:
-        return ReLU()(MaxPool2d(*geometry, ceil_mode)(x))
-    return MaxPool2d(*geometry, ceil_mode, relu=True)(x)
+    KH, KW = geometry.kernel
+    if KH * KW > NO_ARGMAX:
+        return ReLU()(MaxPool2d(geometry, ceil_mode)(x))
+    return MaxPool2d(geometry, ceil_mode, relu=True)(x)
 
 
 def avg_pool2d(
     x: Tensor,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
-    *,
     padding: int | Pair | Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
     """Return the mean of each window of x (N, C, H, W) as (N, C, OH, OW).
 
-    The parameters are those of `max_pool2d`, and `count_include_pad`: whether the pixels of the
-    padding count in the divisor. What lies beyond the padding, where a window of `ceil_mode` hangs
-    over, never counts.
+    Parameters
+    ----------
+    kernel_size, stride, padding, ceil_mode : as for `max_pool2d`
+        Padding is zeros.
+    count_include_pad : bool
+        Whether the pixels of the padding count in the divisor. Pixels beyond the padding, where a
+        window of `ceil_mode` hangs over, never count.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.avg_pool2d(tn.ones(1, 8, 6, 6), 2).shape
+    (1, 8, 3, 3)
     """
     geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
-    return AvgPool2d(*geometry, ceil_mode, count_include_pad)(x)
+    return AvgPool2d(geometry, ceil_mode, count_include_pad)(x)
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: int | Pair) -> Tensor:
@@ -171,17 +199,16 @@ def _geometry(
     stride: int | Pair | None,
     padding: int | Pair | Padding,
     ceil_mode: bool,
-) -> tuple[Pair, Pair, Padding]:
-    """Return kernel, stride and padding in full, or say what does not fit."""
+) -> Geometry:
+    """Return the windows, or raise a ShapeError where they do not fit."""
     if len(x.shape) != 4:
         raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
-    kernel = pair(kernel_size, f"{op}: kernel_size")
-    steps = kernel if stride is None else pair(stride, f"{op}: stride")
-    border = padding_pairs(padding, f"{op}: padding")
-    if any(2 * max(side) > k for side, k in zip(border, kernel, strict=True)):
+    stride = kernel_size if stride is None else stride
+    geometry = Geometry.of(kernel_size, stride, padding, op=op)
+    if any(2 * max(side) > k for side, k in zip(geometry.padding, geometry.kernel, strict=True)):
         raise ShapeError(
             f"{op}: padding may be at most half the window, or a window would see no pixel. "
-            f"The window is {kernel}, the padding {border}."
+            f"The window is {geometry.kernel}, the padding {geometry.padding}."
         )
-    output_shape(op, x.shape, kernel, steps, border, ceil_mode=ceil_mode)
-    return kernel, steps, border
+    geometry.output_shape(op, x.shape, ceil_mode=ceil_mode)
+    return geometry

@@ -1,34 +1,36 @@
-"""The hot loops: arrays in, arrays out. No Tensor is known here.
+"""Kernels: the hot loops, functions of arrays that know no Tensor.
 
 =============  ======================================================================
-room           kernels
+page           kernels
 =============  ======================================================================
 im2col         im2col, col2im
-conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias
-relu           relu_forward, relu_backward; the same behind conv2d and batch_norm:
-               conv2d_relu_forward, ...; max_pool2d_relu_forward
+conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias,
+               and with a fused ReLU conv2d_relu_forward, conv2d_relu_backward
+relu           relu_forward, relu_backward
 local          locally_connected2d_forward, _backward_input, _backward_weight
-max_pool       max_pool2d_forward, max_pool2d_backward
+max_pool       max_pool2d_forward, max_pool2d_backward, max_pool2d_relu_forward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
 spatial_norm   spatial_norm_forward, spatial_norm_backward
-batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward
+batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward,
+               batch_norm_relu_forward, batch_norm_relu_backward
 dropout        dropout (its own backward)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
-augment        augment (a batch from a data set of bytes)
+augment        augment (a batch from a uint8 data set)
 matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU)
 =============  ======================================================================
 
-A kernel's definition is its NumPy reference; faster versions stand below it in the same room.
-``with use("reference"):`` forces one kind of implementation; ``"cuda_on_cpu"`` runs the CUDA code
-of the ``.cu`` files on NumPy arrays, without a GPU.
+Each page defines its kernels as NumPy references; faster versions stand below them. A `Geometry`
+describes the windows of a convolution or pooling. ``with use("reference"):`` selects one kind of
+implementation; ``"cuda_on_cpu"`` runs the CUDA code of the ``.cu`` files on NumPy arrays, without a
+GPU.
 
-Concatenation, residual addition and the padding of channels have no room: they pass over memory
+Concatenation, residual addition and the padding of channels have no kernel: they pass over memory
 once, a few hundredths of a step, and stay with NumPy (`functions/`).
 
-``cuda_kernel(text)`` makes a function of CUDA C of your own; ``turns`` and ``memory_traffic`` try
-it out on this processor.
+``cuda_kernel(text)`` compiles CUDA C of your own; ``execution_order`` and ``memory_traffic`` help
+to test it on a CPU.
 """
 
 from tinynet.kernels.augment import augment
@@ -36,6 +38,8 @@ from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
+    batch_norm_relu_backward,
+    batch_norm_relu_forward,
     batch_norm_statistics,
 )
 from tinynet.kernels.codegen.team import get_num_threads, set_num_threads
@@ -44,11 +48,14 @@ from tinynet.kernels.conv import (
     conv2d_backward_input,
     conv2d_backward_weight,
     conv2d_forward,
+    conv2d_relu_backward,
+    conv2d_relu_forward,
 )
 from tinynet.kernels.cuda.custom import cuda_kernel, memory_traffic
-from tinynet.kernels.cuda.on_cpu import turns
-from tinynet.kernels.dispatch import KERNELS, Kernel, use
+from tinynet.kernels.cuda.on_cpu import execution_order
+from tinynet.kernels.dispatch import ALL_KERNELS, Kernel, use
 from tinynet.kernels.dropout import dropout
+from tinynet.kernels.geometry import Geometry
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.local import (
     locally_connected2d_backward_input,
@@ -57,22 +64,22 @@ from tinynet.kernels.local import (
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.matmul import gemm, matmul, precision
-from tinynet.kernels.max_pool import max_pool2d_backward, max_pool2d_forward
-from tinynet.kernels.momentum import momentum_update
-from tinynet.kernels.relu import (
-    batch_norm_relu_backward,
-    batch_norm_relu_forward,
-    conv2d_relu_backward,
-    conv2d_relu_forward,
+from tinynet.kernels.max_pool import (
+    max_pool2d_backward,
+    max_pool2d_forward,
     max_pool2d_relu_forward,
-    relu_backward,
-    relu_forward,
 )
+from tinynet.kernels.momentum import momentum_update
+from tinynet.kernels.relu import relu_backward, relu_forward
 from tinynet.kernels.softmax import cross_entropy
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 
+KERNELS = ALL_KERNELS
+"""Every kernel of the project."""
+
 __all__ = [
     "KERNELS",
+    "Geometry",
     "Kernel",
     "augment",
     "avg_pool2d_backward",
@@ -92,6 +99,7 @@ __all__ = [
     "cross_entropy",
     "cuda_kernel",
     "dropout",
+    "execution_order",
     "gemm",
     "get_num_threads",
     "im2col",
@@ -112,6 +120,5 @@ __all__ = [
     "set_num_threads",
     "spatial_norm_backward",
     "spatial_norm_forward",
-    "turns",
     "use",
 ]

@@ -1,14 +1,14 @@
 // Average pooling over windows that may overlap. The equation is in avg_pool.py.
 #include "tinynet.cuh"
 
-// How many pixels of a window that begins at `first` count, along one axis.
+// The number of counted pixels of a window that begins at `first`, along one axis.
 __device__ inline int counted(int first, int K, int before, int size, int after,
                               bool with_padding) {
   const int low = with_padding ? -before : 0, high = with_padding ? size + after : size;
   return min(first + K, high) - max(first, low);
 }
 
-// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one
+// One thread per output (plane, i, j), with a loop over its window; a plane is one channel of one
 // image.
 extern "C" __global__ void avg_pool2d_forward(
     const real* x,  // (planes, H, W)
@@ -28,7 +28,7 @@ extern "C" __global__ void avg_pool2d_forward(
                  counted(w0, KW, left, W, right, with_padding));
 }
 
-// One thread owns one pixel (plane, h, w) and asks the windows that it lies in.
+// One thread per pixel (plane, h, w), which gathers from the windows that contain it.
 extern "C" __global__ void avg_pool2d_backward(
     const real* gy,  // (planes, OH, OW)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW,

@@ -1,14 +1,14 @@
 // Batch normalization of each channel. The equations are in batch_norm.py.
 #include "tinynet.cuh"
-#include "over_block.cuh"
+#include "block_reduce.cuh"
 
-// The sum over a channel of what `term` makes of each place of it; one block owns the channel.
+// The sum of `term(at)` over all elements of a channel; one block per channel.
 template <class Term>
 __device__ wide channel_sum(Index images, int C, Index pixels, const Term& term) {
   wide sum = 0;
   for (Index at = threadIdx.x; at < images * pixels; at += blockDim.x)
     sum += term((at / pixels * C + blockIdx.x) * pixels + at % pixels);
-  return over_block(sum, Add());
+  return block_reduce(sum, Add());
 }
 
 extern "C" __global__ void batch_norm_statistics(const real* x,  // (images, C, pixels)
@@ -16,18 +16,18 @@ extern "C" __global__ void batch_norm_statistics(const real* x,  // (images, C, 
                                                  real* mean, real* var)  // (C,)
 {
   const wide count = wide(images) * wide(pixels);
-  const wide middle = channel_sum(images, C, pixels, [=](Index at) { return wide(x[at]); }) / count;
+  const wide center = channel_sum(images, C, pixels, [=](Index at) { return wide(x[at]); }) / count;
   const wide squares = channel_sum(images, C, pixels, [=](Index at) {
-    const wide distance = x[at] - middle;
+    const wide distance = x[at] - center;
     return distance * distance;
   });
   if (threadIdx.x == 0) {
-    mean[blockIdx.x] = middle;
+    mean[blockIdx.x] = center;
     var[blockIdx.x] = squares / count;
   }
 }
 
-// One thread owns one element.
+// One thread per element.
 extern "C" __global__ void batch_norm_forward(
     const real* x,                                                           // (images, C, pixels)
     const real* mean, const real* var, const real* weight, const real* bias,  // (C,)
@@ -42,7 +42,7 @@ extern "C" __global__ void batch_norm_forward(
   y[at] = relu ? rectified(value) : value;
 }
 
-// What comes back through the ReLU behind the normalization, whose output is y; null: there is none.
+// The gradient masked by a fused ReLU with output y; without a ReLU, y is null.
 __device__ inline real passed(const real* gy, const real* y, Index at) {
   return !y || y[at] > 0 ? gy[at] : real(0);
 }
@@ -54,10 +54,10 @@ extern "C" __global__ void batch_norm_sums(
     real* gweight, real* gbias)  // (C,)
 {
   const int c = blockIdx.x;
-  const wide inverse = rsqrt(wide(var[c]) + eps), middle = mean[c];
+  const wide inverse = rsqrt(wide(var[c]) + eps), center = mean[c];
   const wide bias = channel_sum(images, C, pixels, [=](Index at) { return wide(passed(gy, y, at)); });
   const wide weight = channel_sum(images, C, pixels, [=](Index at) {
-    return passed(gy, y, at) * ((x[at] - middle) * inverse);
+    return passed(gy, y, at) * ((x[at] - center) * inverse);
   });
   if (threadIdx.x == 0) {
     gbias[c] = bias;
@@ -65,8 +65,8 @@ extern "C" __global__ void batch_norm_sums(
   }
 }
 
-// One thread owns one element. `count` is N*H*W in training; without training the means are no part
-// of the graph, and count is infinite.
+// One thread per element. `count` is N*H*W in training. In evaluation the statistics are constants,
+// and count is infinite.
 extern "C" __global__ void batch_norm_backward(
     const real* gy, const real* y, const real* x,                   // (images, C, pixels); y or null
     const real* mean, const real* var, const real* weight,          // (C,)
@@ -78,6 +78,6 @@ extern "C" __global__ void batch_norm_backward(
   if (at >= size) return;
   const int c = at / pixels % C;
   const real inverse = rsqrt(var[c] + eps), xhat = (x[at] - mean[c]) * inverse;
-  const real centred = passed(gy, y, at) - gbias[c] / count - xhat * gweight[c] / count;
-  gx[at] = weight[c] * inverse * centred;
+  const real centered = passed(gy, y, at) - gbias[c] / count - xhat * gweight[c] / count;
+  gx[at] = weight[c] * inverse * centered;
 }

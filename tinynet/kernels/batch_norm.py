@@ -8,7 +8,9 @@ r"""Batch normalization of each channel (Ioffe and Szegedy 2015).
     gx    = weight / sqrt(var + eps) * (gy - gbias / count - xhat * gweight / count)
 
 Sums and means run over the images and pixels of a channel: count = N*H*W values. The last two terms
-of gx are there only in training, where mean and var are themselves made of x.
+of gx appear only in training, where mean and var depend on x.
+
+A fused ReLU takes the maximum with 0 before y is written; its backward pass masks gy with y > 0.
 """
 
 from __future__ import annotations
@@ -18,10 +20,19 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import channels_first, channels_last, share
-from tinynet.kernels.codegen.native import NOTHING, In1, In2, Out2, Real, Wide2, helper, native
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
+from tinynet.kernels.codegen.native import (
+    NO_FLOOR,
+    Float64Out2,
+    In1,
+    In2,
+    Out2,
+    Real,
+    helper,
+    native,
+)
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 PIXELS = (0, 2, 3)  # all axes of (N, C, H, W) but the channels
 
@@ -48,7 +59,8 @@ def batch_norm_backward(
     """Return gx (N, C, H, W), gweight (C,) and gbias (C,)."""
     inverse = 1 / array_module(x).sqrt(var + eps)
     xhat = (x - _each(mean)) * _each(inverse)
-    gbias, gweight = gy.sum(axis=PIXELS), (gy * xhat).sum(axis=PIXELS)
+    gbias = gy.sum(axis=PIXELS)
+    gweight = (gy * xhat).sum(axis=PIXELS)
     gx = gy
     if training:
         count = max(1, gy.size // gy.shape[1])
@@ -56,28 +68,52 @@ def batch_norm_backward(
     return gx * _each(weight * inverse), gweight, gbias
 
 
+@Kernel
+def batch_norm_relu_forward(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """Return max(y, 0) of what batch_norm_forward returns."""
+    return array_module(x).maximum(batch_norm_forward(x, mean, var, weight, bias, eps), 0)
+
+
+@Kernel
+def batch_norm_relu_backward(
+    gy: Array,
+    y: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    eps: float,
+    training: bool,
+) -> tuple[Array, Array, Array]:
+    """Return gx (N, C, H, W), gweight (C,), gbias (C,); y is the output of the fused ReLU."""
+    gy = array_module(gy).where(y > 0, gy, gy.dtype.type(0))
+    return batch_norm_backward(gy, x, mean, var, weight, eps, training)
+
+
 def _each(v: Array) -> Array:
     """Return v (C,) so that it broadcasts over (N, C, H, W)."""
     return v[:, None, None]
 
 
-no_images = unless("no images", lambda x: x.size == 0)
+no_images = fallback_if("no images", lambda x: x.size == 0)
 
 
-# ---- the same in loops, over pixels and their channels
+# ---- Numba: loops over pixels and their channels
 #
-# The pixels are cut into strips, as many on any machine; each strip adds up in double precision,
-# and the sums of the strips are added in order. So the result does not depend on the threads, and
-# the variance may be the mean of the squares minus the square of the mean.
+# The pixels are cut into a fixed number of strips. Each strip is summed in double precision, and
+# the sums of the strips are added in order. So the result does not depend on the threads, and the
+# variance can be computed as the mean of the squares minus the square of the mean.
 
 STRIPS = 64
 
 
 def _strip_sums(pixels: int, C: int) -> tuple[Array, Array, int]:
-    """Return room for two sums of each strip, (strips, C), and the strips worth a thread."""
+    """Return zeros for two sums per strip, each (strips, C), and the strips worth a thread."""
     strips = min(STRIPS, pixels)
-    rooms = np.zeros((2, strips, C))
-    return rooms[0], rooms[1], share(C * -(-pixels // max(1, strips)))
+    sums = np.zeros((2, strips, C))
+    return sums[0], sums[1], grain_size(C * -(-pixels // max(1, strips)))
 
 
 @batch_norm_statistics.numba
@@ -93,7 +129,7 @@ def batch_norm_statistics_numba(x: Array) -> tuple[Array, Array]:
 
 
 @native
-def _sum_loops(lo: int, hi: int, x: In2, total: Wide2, squares: Wide2) -> None:
+def _sum_loops(lo: int, hi: int, x: In2, total: Float64Out2, squares: Float64Out2) -> None:
     strips = len(total)
     for s in range(lo, hi):
         for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
@@ -107,22 +143,40 @@ def batch_norm_forward_numba(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
     """One pass over x."""
-    return fast_forward(x, mean, var, weight, bias, eps)
+    return _fast_forward(x, mean, var, weight, bias, eps, NO_FLOOR)
 
 
-def fast_forward(
-    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float,
-    floor: float = NOTHING,
-) -> Array:  # fmt: skip
+@batch_norm_relu_forward.numba
+def batch_norm_relu_forward_numba(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """One pass over x."""
+    return _fast_forward(x, mean, var, weight, bias, eps, 0.0)
+
+
+def _fast_forward(
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    floor: float,
+) -> Array:
     """Return y, or `floor` where that is larger."""
-    last, inverse = channels_last(x), _inverse(var, eps)
+    last = channels_last(x)
+    inverse = _inverse(var, eps)
     y = np.empty_like(last)
     vectors = _vectors(mean, weight * inverse, bias)
     rows = (-1, x.shape[1])
     _forward_loops(
-        x.size // x.shape[1], last.reshape(rows), *vectors, floor, y.reshape(rows),
-        grain=share(x.shape[1]),
-    )  # fmt: skip
+        x.size // x.shape[1],
+        last.reshape(rows),
+        *vectors,
+        floor,
+        y.reshape(rows),
+        grain=grain_size(x.shape[1]),
+    )
     return channels_first(y)
 
 
@@ -138,11 +192,11 @@ def _vectors(*vectors: Array) -> list[Array]:
 @native
 def _forward_loops(
     lo: int, hi: int, x: In2, mean: In1, factor: In1, bias: In1, floor: Real, y: Out2
-) -> None:  # fmt: skip
+) -> None:
     for i in range(lo, hi):
         for c in range(x.shape[1]):
             value = (x[i, c] - mean[c]) * factor[c] + bias[c]
-            y[i, c] = floor if value <= floor else value  # what is no number stays so
+            y[i, c] = floor if value <= floor else value  # NaN stays NaN
 
 
 @batch_norm_backward.numba
@@ -150,43 +204,76 @@ def batch_norm_backward_numba(
     gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
 ) -> tuple[Array, Array, Array]:
     """One pass over gy and x for the sums, another one for gx."""
-    return fast_backward(gy, None, x, mean, var, weight, eps, training)
+    return _fast_backward(gy, None, x, mean, var, weight, eps, training)
 
 
-def fast_backward(
-    gy: Array, y: Array | None, x: Array, mean: Array, var: Array, weight: Array, eps: float,
+@batch_norm_relu_backward.numba
+def batch_norm_relu_backward_numba(
+    gy: Array,
+    y: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    eps: float,
     training: bool,
-) -> tuple[Array, Array, Array]:  # fmt: skip
-    """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
-    shape, C = (-1, x.shape[1]), x.shape[1]
-    g, rows = channels_last(gy), channels_last(x).reshape(shape)
-    # without a ReLU all of gy passes, and any array of this shape can stand in for y
+) -> tuple[Array, Array, Array]:
+    """One pass over gy, y and x for the sums, another one for gx."""
+    return _fast_backward(gy, y, x, mean, var, weight, eps, training)
+
+
+def _fast_backward(
+    gy: Array,
+    y: Array | None,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    eps: float,
+    training: bool,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients; if y is given, those of a fused ReLU with output y."""
+    shape = (-1, x.shape[1])
+    C = x.shape[1]
+    g = channels_last(gy)
+    rows = channels_last(x).reshape(shape)
+    # without a fused ReLU the loops ignore y: they still need an array of this shape
     kept = rows if y is None else channels_last(y).reshape(shape)
     passing = g.reshape(shape), kept, y is None
-    gx, inverse = np.empty_like(g), _inverse(var, eps)
-    centre, scale = _vectors(mean, inverse)
+    gx = np.empty_like(g)
+    inverse = _inverse(var, eps)
+    center, scale = _vectors(mean, inverse)
     bias_sums, weight_sums, grain = _strip_sums(*rows.shape)
     _gradient_sum_loops(
-        len(bias_sums), *passing, rows, centre, scale, bias_sums, weight_sums, grain=grain
+        len(bias_sums), *passing, rows, center, scale, bias_sums, weight_sums, grain=grain
     )
-    gbias, gweight = bias_sums.sum(axis=0), weight_sums.sum(axis=0)
-    count = max(1, len(rows)) if training else np.inf  # without training the means are no part
+    gbias = bias_sums.sum(axis=0)
+    gweight = weight_sums.sum(axis=0)
+    count = max(1, len(rows)) if training else np.inf  # in evaluation the statistics are constants
     vectors = _vectors(mean, inverse, weight * inverse, gbias / count, gweight / count)
-    _backward_loops(len(rows), *passing, rows, *vectors, gx.reshape(shape), grain=share(C))
+    _backward_loops(len(rows), *passing, rows, *vectors, gx.reshape(shape), grain=grain_size(C))
     return channels_first(gx), gweight.astype(np.float32), gbias.astype(np.float32)
 
 
 @helper
 def _passed(gy: float, y: float, all_pass: bool) -> Any:
-    """Return what comes back through a ReLU behind the normalization, whose output is y."""
+    """Return gy masked by a fused ReLU with output y, or all of it without one."""
     return gy if all_pass or y > 0 else np.float32(0)
 
 
 @native
 def _gradient_sum_loops(
-    lo: int, hi: int, gy: In2, y: In2, all_pass: bool, x: In2, mean: In1, inverse: In1,
-    bias: Wide2, weight: Wide2,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    gy: In2,
+    y: In2,
+    all_pass: bool,
+    x: In2,
+    mean: In1,
+    inverse: In1,
+    bias: Float64Out2,
+    weight: Float64Out2,
+) -> None:
     strips = len(bias)
     for s in range(lo, hi):
         for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
@@ -198,9 +285,19 @@ def _gradient_sum_loops(
 
 @native
 def _backward_loops(
-    lo: int, hi: int, gy: In2, y: In2, all_pass: bool, x: In2, mean: In1, inverse: In1,
-    factor: In1, gy_mean: In1, product_mean: In1, gx: Out2,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    gy: In2,
+    y: In2,
+    all_pass: bool,
+    x: In2,
+    mean: In1,
+    inverse: In1,
+    factor: In1,
+    gy_mean: In1,
+    product_mean: In1,
+    gx: Out2,
+) -> None:
     for i in range(lo, hi):
         for c in range(x.shape[1]):
             g = _passed(gy[i, c], y[i, c], all_pass)
@@ -208,13 +305,13 @@ def _backward_loops(
             gx[i, c] = factor[c] * (g - gy_mean[c] - xhat * product_mean[c])
 
 
-# ---- the same in threads: batch_norm.cu
+# ---- CUDA: batch_norm.cu
 
 
 @batch_norm_statistics.cuda
 @no_images
 def batch_norm_statistics_cuda(x: Array) -> tuple[Array, Array]:
-    """One block a channel; the second pass, over the distances from the mean, finds x in cache."""
+    """One block per channel; the second pass, over deviations from the mean, reads x from cache."""
     N, C, H, W = x.shape
     mean, var = (array_module(x).empty(C, x.dtype) for _ in range(2))
     launch("batch_norm", "batch_norm_statistics", Grid((C,)), in_rows(x), N, C, H * W, mean, var)
@@ -225,11 +322,19 @@ def batch_norm_statistics_cuda(x: Array) -> tuple[Array, Array]:
 def batch_norm_forward_cuda(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
-    """One thread an element."""
-    return launch_forward(x, mean, var, weight, bias, eps, relu=False)
+    """One thread per element."""
+    return _launch_forward(x, mean, var, weight, bias, eps, relu=False)
 
 
-def launch_forward(
+@batch_norm_relu_forward.cuda
+def batch_norm_relu_forward_cuda(
+    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+) -> Array:
+    """One thread per element."""
+    return _launch_forward(x, mean, var, weight, bias, eps, relu=True)
+
+
+def _launch_forward(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float, *, relu: bool
 ) -> Array:
     """Return y, or max(y, 0)."""
@@ -245,20 +350,42 @@ def launch_forward(
 def batch_norm_backward_cuda(
     gy: Array, x: Array, mean: Array, var: Array, weight: Array, eps: float, training: bool
 ) -> tuple[Array, Array, Array]:
-    """One block a channel for the sums, then one thread an element for gx."""
-    return launch_backward(gy, None, x, mean, var, weight, eps, training)
+    """One block per channel for the sums, then one thread per element for gx."""
+    return _launch_backward(gy, None, x, mean, var, weight, eps, training)
 
 
-def launch_backward(
-    gy: Array, y: Array | None, x: Array, mean: Array, var: Array, weight: Array, eps: float,
+@batch_norm_relu_backward.cuda
+def batch_norm_relu_backward_cuda(
+    gy: Array,
+    y: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    eps: float,
     training: bool,
-) -> tuple[Array, Array, Array]:  # fmt: skip
-    """Return the gradients; given y, those for gy where y > 0 and 0 elsewhere."""
+) -> tuple[Array, Array, Array]:
+    """One block per channel for the sums, then one thread per element for gx."""
+    return _launch_backward(gy, y, x, mean, var, weight, eps, training)
+
+
+def _launch_backward(
+    gy: Array,
+    y: Array | None,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    eps: float,
+    training: bool,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients; if y is given, those of a fused ReLU with output y."""
     N, C, H, W = x.shape
     gy, x, *vectors = (in_rows(a) for a in (gy, x, mean, var, weight))
     arrays = gy, None if y is None else in_rows(y), x
     gx, gweight, gbias = (array_module(x).empty(s, x.dtype) for s in (x.shape, C, C))
-    file, sums = "batch_norm", (gweight, gbias)
+    file = "batch_norm"
+    sums = (gweight, gbias)
     launch(file, "batch_norm_sums", Grid((C,)), *arrays, *vectors[:2], eps, N, C, H * W, *sums)
     count = max(1, N * H * W) if training else np.inf
     sizes = eps, count, x.size, C, H * W

@@ -1,7 +1,7 @@
 // Convolution as a matrix product whose matrices are never built (implicit GEMM). The equations are
-// in conv.py, the product in tile_product.cuh. A block works for one group, blockIdx.y.
+// in conv.py, the product in tile_product.cuh. A block computes one group, blockIdx.y.
 #include "tinynet.cuh"
-#include "over_block.cuh"
+#include "block_reduce.cuh"
 #include "tile_product.cuh"
 
 struct Geometry {
@@ -22,7 +22,7 @@ struct Filters {
   __device__ const real* row(Index o) const { return weight + o * length; }
 };
 
-// What one window sees of the image; beyond the border zeros.
+// The pixels of one window; zeros outside the image.
 struct Window {
   const real* x;  // the channels of the group, in one image
   const Geometry& g;
@@ -67,9 +67,9 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_forward(
                g.N * g.pixels(), 0, length, write);
 }
 
-// ---- the gradient of the input: filters (c, o p q) @ windows that saw the pixel (o p q, n h w)
+// ---- gradient of the input: filters (c, o p q) @ gradients of windows on a pixel (o p q, n h w)
 
-struct TurnedFilter {
+struct TransposedFilter {
   const real* weight;  // of input channel c
   const Geometry& g;
   __device__ real operator[](Index k) const {
@@ -78,32 +78,33 @@ struct TurnedFilter {
   }
 };
 
-struct TurnedFilters {
+struct TransposedFilters {
   static constexpr bool ALONG_SUM = true;
   const real* weight;  // of the group
   const Geometry& g;
-  __device__ TurnedFilter row(Index c) const { return {weight + c * g.taps(), g}; }
+  __device__ TransposedFilter row(Index c) const { return {weight + c * g.taps(), g}; }
 };
 
-// The gradients that belong to the windows over one pixel; a tap that no window puts there: zero.
-struct Seers {
+// The gradients of the windows over one pixel, by filter and tap; zero for a tap that lies over the
+// pixel in no window.
+struct PixelGradient {
   const real* gy;  // the channels of the group, in one image
   const Geometry& g;
-  int h, w;        // of the pixel, counted from the corner of the padding
+  int h, w;        // of the pixel in the padded image
   __device__ real operator[](Index k) const {
     const int q = k % g.KW, p = k / g.KW % g.KH, o = k / g.taps();
     const int below = h - g.DH * p, beside = w - g.DW * q, i = below / g.SH, j = beside / g.SW;
-    const bool seen = below >= 0 && beside >= 0 && below % g.SH == 0 && beside % g.SW == 0;
-    return seen && i < g.OH && j < g.OW ? gy[(Index(o) * g.OH + i) * g.OW + j] : real(0);
+    const bool covered = below >= 0 && beside >= 0 && below % g.SH == 0 && beside % g.SW == 0;
+    return covered && i < g.OH && j < g.OW ? gy[(Index(o) * g.OH + i) * g.OW + j] : real(0);
   }
 };
 
-struct AllSeers {
+struct PixelGradients {
   static constexpr bool ALONG_SUM = false;
   const real* gy;
   const Geometry& g;
   int group;
-  __device__ Seers column(Index at) const {
+  __device__ PixelGradient column(Index at) const {
     const int w = at % g.W, h = at / g.W % g.H;
     const Index n = at / g.W / g.H, o = n * g.OC + group * g.filters();
     return {gy + o * g.pixels(), g, h + g.PH, w + g.PW};
@@ -123,16 +124,16 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_backward_input(
   const auto write = [&](Index c, Index at, real sum) {
     gx[(at / image * g.C + group * g.members() + c) * image + at % image] = sum;
   };
-  tile_product(TurnedFilters{weight + group * length * g.members(), g}, AllSeers{gy, g, group},
-               g.members(), g.N * image, 0, length, write);
+  tile_product(TransposedFilters{weight + group * length * g.members(), g},
+               PixelGradients{gy, g, group}, g.members(), g.N * image, 0, length, write);
 }
 
-// ---- the gradient of the weights: gy (o, n i j) @ windows (n i j, c p q)
+// ---- gradient of the weights: gy (o, n i j) @ windows (n i j, c p q)
 //
-// The sums are long and the results are few, so the sums are cut into parts, blockIdx.z of them,
-// that are added up by a second kernel, always in the same order.
+// The sums are long and the results are few (split-K): each blockIdx.z computes one part of every
+// sum, and a second kernel adds the parts in a fixed order.
 
-struct Outputs {
+struct OutputGradient {
   const real* gy;  // channel o of the first image
   const Geometry& g;
   __device__ real operator[](Index k) const {
@@ -140,17 +141,17 @@ struct Outputs {
   }
 };
 
-struct AllOutputs {
+struct OutputGradients {
   static constexpr bool ALONG_SUM = true;
   const real* gy;
   const Geometry& g;
   int group;
-  __device__ Outputs row(Index o) const {
+  __device__ OutputGradient row(Index o) const {
     return {gy + (group * g.filters() + o) * g.pixels(), g};
   }
 };
 
-// The pixels that meet one tap (c, p, q), in all windows of all images.
+// The pixels under one tap (c, p, q), in all windows of all images.
 struct Tap {
   const real* x;  // channel c of the first image
   const Geometry& g;
@@ -180,7 +181,7 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_backward_weight(
     const real* x,   // (N, C, H, W)
     int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
     int PW, int DH, int DW, int groups,
-    Index part,        // how many terms a part of the sum has
+    Index part,     // terms of one part of a sum
     real* gweight)  // (parts, OC, C / groups, KH, KW)
 {
   const Geometry g{N, C, H, W, OC, OH, OW, KH, KW, SH, SW, PH, PW, DH, DW, groups};
@@ -189,11 +190,11 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_backward_weight(
   const Index first = Index(blockIdx.z) * part;
   real* result = gweight + (Index(blockIdx.z) * g.OC + group * g.filters()) * length;
   const auto write = [&](Index o, Index at, real sum) { result[o * length + at] = sum; };
-  tile_product(AllOutputs{gy, g, group}, Taps{x, g, group}, g.filters(), length, first,
+  tile_product(OutputGradients{gy, g, group}, Taps{x, g, group}, g.filters(), length, first,
                min(first + part, terms), write);
 }
 
-// One thread owns one element.
+// One thread per element.
 extern "C" __global__ void add_parts(const real* parts,  // (count, size)
                                      Index count, Index size,
                                      real* total)  // (size,)
@@ -205,7 +206,7 @@ extern "C" __global__ void add_parts(const real* parts,  // (count, size)
   total[at] = sum;
 }
 
-// ---- bias and ReLU, where the product was somebody else's; one thread owns one element
+// ---- bias and ReLU after a product by cuBLAS; one thread per element
 
 extern "C" __global__ void add_bias(real* y,           // (N, OC, pixels)
                                     const real* bias,  // (OC,), or null
@@ -217,7 +218,7 @@ extern "C" __global__ void add_bias(real* y,           // (N, OC, pixels)
   y[at] = relu ? rectified(sum) : sum;
 }
 
-// ---- the gradient of the bias: one block owns one channel
+// ---- gradient of the bias: one block per channel
 
 extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixels)
                                                 int N, int OC, Index pixels,
@@ -226,22 +227,22 @@ extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixe
   wide sum = 0;
   for (Index at = threadIdx.x; at < N * pixels; at += blockDim.x)
     sum += gy[(at / pixels * OC + blockIdx.x) * pixels + at % pixels];
-  sum = over_block(sum, Add());
+  sum = block_reduce(sum, Add());
   if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
 }
 
-// The same on the way back through a ReLU that follows.
+// The same for a fused ReLU: also writes the gradient masked by y > 0.
 extern "C" __global__ void relu_backward(const real* gy, const real* y,  // (N, OC, pixels)
                                          int N, int OC, Index pixels,
-                                         real* before,  // (N, OC, pixels)
+                                         real* masked,  // (N, OC, pixels)
                                          real* gbias)   // (OC,)
 {
   wide sum = 0;
   for (Index i = threadIdx.x; i < N * pixels; i += blockDim.x) {
     const Index at = (i / pixels * OC + blockIdx.x) * pixels + i % pixels;
-    before[at] = y[at] > 0 ? gy[at] : real(0);
-    sum += before[at];
+    masked[at] = y[at] > 0 ? gy[at] : real(0);
+    sum += masked[at];
   }
-  sum = over_block(sum, Add());
+  sum = block_reduce(sum, Add());
   if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
 }

@@ -3,14 +3,17 @@ r"""Convolution (the paper's: filters are not flipped), with groups as in AlexNe
     y[n, o, i, j] = bias[o] + sum over c, p, q of weight[o, c, p, q] * x[n, c', h, w]
                     with h = SH*i + DH*p - PH, w = SW*j + DW*q - PW
 
-    gx[n, c', h, w]     = sum of weight[o, c, p, q] * gy[n, o, i, j] over all windows that saw it
+    gx[n, c', h, w]     = sum of weight[o, c, p, q] * gy[n, o, i, j] over all windows with (h, w)
     gweight[o, c, p, q] = sum over n, i, j of gy[n, o, i, j] * x[n, c', h, w]
     gbias[o]            = sum over n, i, j of gy[n, o, i, j]
 
-c' = c + (C // G) * (group of o): output channel o sees only the C // G channels of its own group.
+c' = c + (C // G) * (group of o): output channel o uses only the C // G channels of its own group.
 
 The reference is im2col and a matrix product per group: (OC // G, K) @ (K, OH*OW) with
 K = C // G * KH * KW.
+
+A fused ReLU takes the maximum with 0 before y is written. Its backward pass masks gy with y > 0 and
+sums the gradient of the bias in the same pass over memory.
 """
 
 from __future__ import annotations
@@ -18,76 +21,59 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from tinynet.core.backend import Array
-from tinynet.kernels.codegen.layout import COUNTLESS, MIXED, countless, mixed
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.layout import exceeds_int32, mixed_dtypes
 from tinynet.kernels.convolution import cuda, gradient_loops, loops, winograd, winograd_gradient
-from tinynet.kernels.dispatch import Kernel, unless
-from tinynet.kernels.geometry import Padding, Pair, output_shape
+from tinynet.kernels.dispatch import Kernel
+from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.matmul import gemm
 
+Shape = tuple[int, ...]
+
+
+def _output_shape(x_shape: Shape, weight_shape: Shape, geometry: Geometry) -> Pair:
+    """Return (OH, OW), or raise a ShapeError where filters and windows differ in size."""
+    geometry.check_filters("conv2d", weight_shape)
+    return geometry.output_shape("conv2d", x_shape)
+
 
 @Kernel
-def conv2d_forward(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+def conv2d_forward(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
     """Return y (N, OC, OH, OW) of x (N, C, H, W), weight (OC, C // G, KH, KW), bias (OC,)."""
-    kernel = weight.shape[2:]
-    OH, OW = output_shape("conv2d", x.shape, kernel, stride, padding, dilation)
-    columns = im2col.reference(x, kernel, stride, padding, dilation)
-    K = columns.shape[1] // groups
-    columns = columns.reshape(len(x), groups, K, OH * OW)
-    y = gemm(weight.reshape(groups, weight.shape[0] // groups, -1), columns)
+    G = geometry.groups
+    OH, OW = _output_shape(x.shape, weight.shape, geometry)
+    columns = im2col.reference(x, geometry)
+    columns = columns.reshape(len(x), G, columns.shape[1] // G, OH * OW)
+    y = gemm(weight.reshape(G, weight.shape[0] // G, -1), columns)
     y = y.reshape(len(x), len(weight), OH, OW)
     return y if bias is None else y + bias[:, None, None]
 
 
 @Kernel
-def conv2d_backward_input(
-    gy: Array,
-    weight: Array,
-    shape: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+def conv2d_backward_input(gy: Array, weight: Array, shape: Shape, geometry: Geometry) -> Array:
     """Return gx of `shape` (N, C, H, W): each gy (N, OC, OH, OW) times its filter, put back."""
+    G = geometry.groups
     N, OC, OH, OW = gy.shape
-    filters = weight.reshape(groups, OC // groups, -1)  # (G, OC // G, K)
-    columns = gemm(filters.transpose(0, 2, 1), gy.reshape(N, groups, OC // groups, OH * OW))
-    columns = columns.reshape(N, groups * filters.shape[2], OH * OW)
-    return col2im.reference(columns, shape, weight.shape[2:], stride, padding, dilation)
+    filters = weight.reshape(G, OC // G, -1)  # (G, OC // G, K)
+    columns = gemm(filters.transpose(0, 2, 1), gy.reshape(N, G, OC // G, OH * OW))
+    columns = columns.reshape(N, G * filters.shape[2], OH * OW)
+    return col2im.reference(columns, shape, geometry)
 
 
 @Kernel
-def conv2d_backward_weight(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """Return gweight (OC, C // G, KH, KW): gy (N, OC, OH, OW) times what each filter saw of x."""
+def conv2d_backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
+    """Return gweight (OC, C // G, KH, KW): gy (N, OC, OH, OW) times the windows of x."""
+    G = geometry.groups
     N, OC, OH, OW = gy.shape
-    columns = im2col.reference(x, kernel, stride, padding, dilation)
-    K = columns.shape[1] // groups
-    columns = columns.reshape(N, groups, K, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
-    gy = gy.reshape(N, groups, OC // groups, OH * OW).transpose(1, 2, 0, 3)  # (G, OC//G, N, OH*OW)
-    pixels = N * OH * OW
-    gy, columns = gy.reshape(groups, OC // groups, pixels), columns.reshape(groups, pixels, K)
-    gweight = gemm(gy, columns)
-    return gweight.reshape(OC, K // (kernel[0] * kernel[1]), *kernel)
+    columns = im2col.reference(x, geometry)
+    K = columns.shape[1] // G
+    columns = columns.reshape(N, G, K, OH * OW).transpose(1, 0, 3, 2)  # (G, N, OH*OW, K)
+    columns = columns.reshape(G, N * OH * OW, K)
+    gy = gy.reshape(N, G, OC // G, OH * OW).transpose(1, 2, 0, 3)  # (G, OC // G, N, OH*OW)
+    gy = gy.reshape(G, OC // G, N * OH * OW)
+    return gemm(gy, columns).reshape(OC, x.shape[1] // G, *geometry.kernel)
 
 
 @Kernel
@@ -96,7 +82,21 @@ def conv2d_backward_bias(gy: Array) -> Array:
     return gy.sum(axis=(0, 2, 3))
 
 
-# ---- the same on the microkernel: directly, or with Winograd's fewer multiplications
+@Kernel
+def conv2d_relu_forward(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
+    """Return max(y, 0) of what conv2d_forward returns."""
+    y = conv2d_forward(x, weight, bias, geometry)
+    return array_module(y).maximum(y, 0)
+
+
+@Kernel
+def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
+    """Return gy (N, OC, OH, OW) where y > 0 and 0 elsewhere, and its gbias (OC,)."""
+    gy = array_module(gy).where(y > 0, gy, gy.dtype.type(0))
+    return gy, conv2d_backward_bias(gy)
+
+
+# ---- Numba: the microkernel, directly or with Winograd's fewer multiplications
 
 
 _direct: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.direct", default=False)
@@ -104,7 +104,7 @@ _direct: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.direct",
 
 @contextlib.contextmanager
 def direct() -> Iterator[None]:
-    """Inside the block no convolution takes Winograd's way, which rounds differently."""
+    """Inside the block no convolution uses Winograd's algorithm, which rounds differently."""
     token = _direct.set(True)
     try:
         yield
@@ -112,159 +112,139 @@ def direct() -> Iterator[None]:
         _direct.reset(token)
 
 
-def _takes_winograd(x_shape: tuple[int, ...], *geometry: Any) -> bool:
-    return not _direct.get() and winograd.suits(x_shape, *geometry)
+def _uses_winograd(x_shape: Shape, OC: int, outputs: Pair, geometry: Geometry) -> bool:
+    return not _direct.get() and winograd.supported(x_shape, OC, outputs, geometry)
 
 
-def _around(shape: tuple[int, ...], padding: Sequence[Pair]) -> tuple[int, ...]:
+def _bordered_shape(shape: Shape, padding: Sequence[Pair]) -> Shape:
     """Return the shape of images with a border."""
     N, C, *sides = shape
     return N, C, *(size + sum(both) for size, both in zip(sides, padding, strict=True))
 
 
-def forward_countless(x: Array, weight: Array, bias: Array | None, *geometry: Any) -> bool:
-    """Whether the bordered images, or the outputs, of a forward pass are countless."""
-    stride, padding, dilation, _ = geometry
-    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
-    return countless(_around(x.shape, padding), (len(x), len(weight), *outputs))
+def _forward_shapes(x: Array, weight: Array, _bias: object, geometry: Geometry) -> list[Shape]:
+    """Return the shapes of the bordered images and of the outputs of a forward pass."""
+    outputs = _output_shape(x.shape, weight.shape, geometry)
+    return [_bordered_shape(x.shape, geometry.padding), (len(x), len(weight), *outputs)]
 
 
-def _input_countless(gy: Array, weight: Array, shape: tuple[int, ...], *geometry: Any) -> bool:
-    reach = [(d * (k - 1),) * 2 for d, k in zip(geometry[2], weight.shape[2:], strict=True)]
-    return countless(_around(gy.shape, reach), shape)
+def _backward_input_shapes(
+    gy: Array, _weight: Array, shape: Shape, geometry: Geometry
+) -> list[Shape]:
+    reach = [(d * (k - 1),) * 2 for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
+    return [_bordered_shape(gy.shape, reach), shape]
+
+
+def _backward_weight_shapes(gy: Array, x: Array, geometry: Geometry) -> list[Shape]:
+    return [_bordered_shape(x.shape, geometry.padding), gy.shape]
 
 
 @conv2d_forward.numba
-@unless(MIXED, mixed)
-@unless(COUNTLESS, forward_countless)
-def conv2d_forward_numba(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
+@mixed_dtypes
+@exceeds_int32(_forward_shapes)
+def conv2d_forward_numba(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
+    """Multiply without im2col: rows are output pixels, or tiles of them."""
+    return fast_forward(x, weight, bias, geometry, relu=False)
+
+
+@conv2d_relu_forward.numba
+@mixed_dtypes
+@exceeds_int32(_forward_shapes)
+def conv2d_relu_forward_numba(
+    x: Array, weight: Array, bias: Array | None, geometry: Geometry
 ) -> Array:
-    """Output pixels, or tiles of them, are the rows of a product that is never built."""
-    return fast_forward(x, weight, bias, stride, padding, dilation, groups)
+    """Take the maximum while the sums are in registers."""
+    return fast_forward(x, weight, bias, geometry, relu=True)
 
 
 def fast_forward(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    *,
-    relu: bool = False,
+    x: Array, weight: Array, bias: Array | None, geometry: Geometry, *, relu: bool
 ) -> Array:
     """Return y, or max(y, 0)."""
-    geometry = stride, padding, dilation, groups
-    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
-    if _takes_winograd(x.shape, weight.shape, outputs, *geometry):
-        return winograd.forward(x, weight, bias, padding, outputs, groups, relu=relu)
-    return loops.forward(x, weight, bias, *geometry, relu=relu)
+    outputs = _output_shape(x.shape, weight.shape, geometry)
+    if _uses_winograd(x.shape, len(weight), outputs, geometry):
+        return winograd.forward(x, weight, bias, outputs, geometry, relu=relu)
+    return loops.forward(x, weight, bias, outputs, geometry, relu=relu)
 
 
 @conv2d_backward_input.numba
-@unless(MIXED, mixed)
-@unless(COUNTLESS, _input_countless)
+@mixed_dtypes
+@exceeds_int32(_backward_input_shapes)
 def conv2d_backward_input_numba(
-    gy: Array,
-    weight: Array,
-    shape: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
+    gy: Array, weight: Array, shape: Shape, geometry: Geometry
 ) -> Array:
-    """Multiply gy with the filters turned round."""
-    geometry = stride, padding, dilation, groups
-    if _takes_winograd(shape, weight.shape, gy.shape[2:], *geometry):
-        return winograd.backward_input(gy, weight, shape, padding, groups)
-    return loops.backward_input(gy, weight, shape, *geometry)
+    """Convolve gy with the filters rotated by 180 degrees."""
+    outputs = _output_shape(shape, weight.shape, geometry)
+    if _uses_winograd(shape, len(weight), outputs, geometry):
+        return winograd.backward_input(gy, weight, shape, geometry)
+    return loops.backward_input(gy, weight, shape, geometry)
 
 
 @conv2d_backward_weight.numba
-@unless(MIXED, mixed)
-@unless(
-    COUNTLESS,
-    lambda gy, x, kernel, stride, padding, *_: countless(_around(x.shape, padding), gy.shape),
-)
-def conv2d_backward_weight_numba(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+@mixed_dtypes
+@exceeds_int32(_backward_weight_shapes)
+def conv2d_backward_weight_numba(gy: Array, x: Array, geometry: Geometry) -> Array:
     """Multiply the transposed matrices: the sums run over pixels, or tiles of them."""
-    geometry = stride, padding, dilation, groups
-    weight = (gy.shape[1], x.shape[1] // groups, *kernel)
-    if _takes_winograd(x.shape, weight, gy.shape[2:], *geometry):
-        return winograd_gradient.backward_weight(gy, x, kernel[0], padding, groups)
-    return gradient_loops.backward_weight(gy, x, kernel, *geometry)
+    outputs = gy.shape[2], gy.shape[3]
+    if _uses_winograd(x.shape, gy.shape[1], outputs, geometry):
+        return winograd_gradient.backward_weight(gy, x, geometry)
+    return gradient_loops.backward_weight(gy, x, geometry)
 
 
 @conv2d_backward_bias.numba
-@unless(COUNTLESS, lambda gy: countless(gy.shape))
+@exceeds_int32(lambda gy: [gy.shape])
 def conv2d_backward_bias_numba(gy: Array) -> Array:
-    """Add up in double precision."""
+    """Sum in double precision."""
     return gradient_loops.backward_bias(gy)
 
 
-# ---- the same in threads: conv.cu
+@conv2d_relu_backward.numba
+@mixed_dtypes
+@exceeds_int32(lambda gy, y: [gy.shape])
+def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
+    """One pass over gy and y."""
+    return gradient_loops.backward_relu(gy, y)
+
+
+# ---- CUDA: conv.cu
 
 
 @conv2d_forward.cuda
-def conv2d_forward_cuda(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
+def conv2d_forward_cuda(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
+    """One block per tile of 64 filters and 64 windows."""
+    outputs = _output_shape(x.shape, weight.shape, geometry)
+    return cuda.forward(x, weight, bias, outputs, geometry, relu=False)
+
+
+@conv2d_relu_forward.cuda
+def conv2d_relu_forward_cuda(
+    x: Array, weight: Array, bias: Array | None, geometry: Geometry
 ) -> Array:
-    """One block a tile of 64 filters and 64 windows."""
-    outputs = output_shape("conv2d", x.shape, weight.shape[2:], stride, padding, dilation)
-    return cuda.forward(x, weight, bias, outputs, stride, padding, dilation, groups)
+    """Add the bias and take the maximum while the sums are in registers."""
+    outputs = _output_shape(x.shape, weight.shape, geometry)
+    return cuda.forward(x, weight, bias, outputs, geometry, relu=True)
 
 
 @conv2d_backward_input.cuda
-def conv2d_backward_input_cuda(
-    gy: Array,
-    weight: Array,
-    shape: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """One block a tile of 64 channels and 64 pixels."""
-    return cuda.backward_input(gy, weight, shape, stride, padding, dilation, groups)
+def conv2d_backward_input_cuda(gy: Array, weight: Array, shape: Shape, geometry: Geometry) -> Array:
+    """One block per tile of 64 channels and 64 pixels."""
+    _output_shape(shape, weight.shape, geometry)
+    return cuda.backward_input(gy, weight, shape, geometry)
 
 
 @conv2d_backward_weight.cuda
-def conv2d_backward_weight_cuda(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """One block a tile of 64 filters and 64 of their weights."""
-    return cuda.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
+def conv2d_backward_weight_cuda(gy: Array, x: Array, geometry: Geometry) -> Array:
+    """One block per tile of 64 filters and 64 of their weights."""
+    return cuda.backward_weight(gy, x, geometry)
 
 
 @conv2d_backward_bias.cuda
 def conv2d_backward_bias_cuda(gy: Array) -> Array:
-    """One block a channel, in double precision."""
+    """One block per channel, in double precision."""
     return cuda.backward_bias(gy)
+
+
+@conv2d_relu_backward.cuda
+def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
+    """One pass over gy and y."""
+    return cuda.backward_relu(gy, y)

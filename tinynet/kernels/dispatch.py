@@ -1,15 +1,15 @@
-"""The only dispatch in the project: a hot loop is its readable reference, decorated.
+"""Kernel dispatch: one reference implementation in NumPy, decorated with faster ones.
 
     @Kernel
     def lrn_forward(x, n, ...):          # the definition: array arithmetic, at most 15 lines
         ...
 
-    @lrn_forward.numba                   # the same in a hurry
+    @lrn_forward.numba                   # a faster implementation of the same function
     def lrn_forward_numba(x, n, ...):
         ...
 
 It reads like ``@property`` and ``@x.setter``: the reference owns the name, the signature and the
-docstring, and it runs wherever nothing faster exists.
+docstring, and it runs wherever no faster implementation applies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tinynet.core.recorder import plain, recorder
 P = ParamSpec("P")
 R = TypeVar("R")
 
-GENERAL = {  # what every kernel of a kind leaves to the reference: see `Kernel.kind_for`
+GENERAL = {  # dtypes for which every kernel falls back to the reference: see `Kernel.kind_for`
     "numba": "other types than float32, and all of them where Numba is not installed",
     "cuda": "other types than float32, float64 and uint8, and mixtures of floats",
 }
@@ -38,10 +38,10 @@ KINDS = ("reference", "numba", "cuda", "cuda_on_cpu")
 CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
 
 
-def _known(kind: str, who: str) -> str:
-    """Return the kind, or say which ones there are."""
+def _known(kind: str, setting: str) -> str:
+    """Return the kind, or raise a ValueError that lists the known ones."""
     if kind not in KINDS:
-        raise ValueError(f"{who}: the kinds are {', '.join(KINDS)}, not {kind!r}.")
+        raise ValueError(f"{setting}: the kinds are {', '.join(KINDS)}, not {kind!r}.")
     return kind
 
 
@@ -53,52 +53,60 @@ _forced: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 
 @functools.cache
 def has_numba() -> bool:
-    """Return whether Numba is installed, without paying for its import."""
+    """Return whether Numba is installed, without importing it."""
     try:
         return importlib.util.find_spec("numba") is not None
-    except (ImportError, ValueError):  # somebody has blocked it
+    except (ImportError, ValueError):  # sys.modules blocks it
         return False
 
 
 def _one_type(x: Any, others: Iterable[Any]) -> bool:
-    """Return whether a CUDA kernel can be compiled for these arrays: it has one type of floats."""
+    """Return whether these arrays have one float dtype that CUDA kernels are compiled for."""
     floats = {a.dtype for a in (x, *others) if getattr(a, "dtype", np.dtype(int)).kind == "f"}
     return x.dtype in CUDA_TYPES and len(floats) <= 1 and floats <= CUDA_TYPES
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:
-    """Yield arguments, and what the lists among them hold."""
+    """Yield the arguments, with lists among them replaced by their elements."""
     for value in values:
         yield from value if isinstance(value, list) else (value,)
 
 
-class FallBack(NamedTuple):
-    """Arguments that a fast version leaves to the reference."""
+class Fallback(NamedTuple):
+    """A condition on the arguments under which the reference runs instead of a fast version."""
 
-    why: str
-    holds: Callable[..., bool]
+    reason: str
+    predicate: Callable[..., bool]
 
 
-def unless(why: str, holds: Callable[..., bool]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a fast version: where holds(*args), the reference runs instead, and this is why.
+def fallback_if(
+    reason: str, predicate: Callable[..., bool]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a fast version: where predicate(*args) is true, the reference runs instead.
+
+    Parameters
+    ----------
+    reason : str
+        Listed by ``tinynet info --kernels``.
+    predicate : function of the kernel's arguments
 
     @max_pool2d_forward.numba
-    @unless("windows of more than 256 pixels", lambda x, kernel, *_: ...)
-    def max_pool2d_forward_numba(x, kernel, ...):
+    @fallback_if("windows of more than 256 pixels", lambda x, geometry, *_: ...)
+    def max_pool2d_forward_numba(x, geometry, ceil_mode):
     """
 
-    def note(function: Callable[P, R]) -> Callable[P, R]:
-        function.__dict__.setdefault("fall_backs", []).insert(0, FallBack(why, holds))
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        function.__dict__.setdefault("fallbacks", []).insert(0, Fallback(reason, predicate))
         return function
 
-    return note
+    return decorate
 
 
 class Kernel(Generic[P, R]):
-    """A hot loop: one meaning, several implementations.
+    """A hot loop with several implementations.
 
     The decorated function is the reference: it *is* the definition. ``implementations`` maps each
-    kind to its function, so that a test can hold every one of them against the reference.
+    kind to its function, so that tests can compare every one of them with the reference.
     """
 
     def __init__(self, reference: Callable[P, R]) -> None:
@@ -106,11 +114,11 @@ class Kernel(Generic[P, R]):
         self.__name__: str = reference.__name__
         self.reference = reference
         self.implementations: dict[str, Callable[P, R]] = {"reference": reference}
-        self.fall_backs: dict[str, list[FallBack]] = {}
-        KERNELS.append(self)
+        self.fallbacks: dict[str, list[Fallback]] = {}
+        ALL_KERNELS.append(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the implementation that fits the arrays."""
+        """Run the implementation that `kind_for` chooses."""
         graph = recorder()
         if graph is not None and graph.phase == "record":
             implementation = self.implementations[self.kind_for(*plain(args))]
@@ -118,14 +126,16 @@ class Kernel(Generic[P, R]):
         return self.implementations[self.kind_for(*args)](*args, **kwargs)
 
     def kind_for(self, x: Any, *others: Any) -> str:
-        """Return which implementation an array like `x` takes, here and now, with these others.
+        """Return the kind of implementation that these arguments select.
 
         The Numba versions are written for float32; float64, the precision of the gradient
-        checks, takes the reference. The CUDA versions know both, but no mixture. In a list of
-        arrays all count.
+        checks, selects the reference. The CUDA versions accept both, but no mixture of them. Every
+        array of a list counts.
         """
         first, *rest = _flat((x, *others))
-        if isinstance(first, np.generic):  # a sum, say: one number is on no GPU, and worth no loop
+        if isinstance(
+            first, np.generic
+        ):  # a scalar, such as a sum: not on a GPU, and too small for a loop
             return "reference"
         on_cpu = isinstance(first, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
@@ -140,7 +150,7 @@ class Kernel(Generic[P, R]):
         return self._add(function, "numba")
 
     def cuda(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Add the CUDA version. Given NumPy arrays, the same function is "cuda_on_cpu"."""
+        """Add the CUDA version, which is also the "cuda_on_cpu" version for NumPy arrays."""
         return self._add(function, "cuda", "cuda_on_cpu")
 
     def _add(self, function: Callable[P, R], *kinds: str) -> Callable[P, R]:
@@ -150,27 +160,27 @@ class Kernel(Generic[P, R]):
                 f"{self.__name__}: the {kinds[0]} version must take exactly the reference's "
                 "arguments."
             )
-        fall_backs = function.__dict__.get("fall_backs", [])
+        fallbacks = function.__dict__.get("fallbacks", [])
 
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            if any(other.holds(*args, **kwargs) for other in fall_backs):
+            if any(fallback.predicate(*args, **kwargs) for fallback in fallbacks):
                 return self.reference(*args, **kwargs)
             return function(*args, **kwargs)
 
         for kind in kinds:
-            self.implementations[kind] = guarded if fall_backs else function
-            self.fall_backs[kind] = fall_backs
+            self.implementations[kind] = guarded if fallbacks else function
+            self.fallbacks[kind] = fallbacks
         return function
 
 
-KERNELS: list[Kernel[Any, Any]] = []
-"""Every kernel, in the order in which the rooms define them."""
+ALL_KERNELS: list[Kernel[Any, Any]] = []
+"""Every kernel, in the order of definition; public as `kernels.KERNELS`."""
 
 
 @contextlib.contextmanager
 def use(kind: str) -> Iterator[None]:
-    """Inside the block every kernel runs its `kind` implementation, if it has one."""
+    """Inside the block every kernel runs its `kind` implementation, or else its reference."""
     token = _forced.set(_known(kind, "kernels.use"))
     try:
         yield

@@ -1,16 +1,16 @@
-// Dropout: the bits are drawn, used and forgotten. The equation is in dropout.py.
+// Dropout without a stored mask. The equation is in dropout.py.
 #include "tinynet.cuh"
 #include "philox.cuh"
 
-struct __align__(4 * sizeof(real)) Four {  // neighbours that are read and written in one piece
+struct __align__(4 * sizeof(real)) Four {  // consecutive elements, one load or store
   real at[4];
 };
 
-// One thread owns four neighbouring elements: so many words come out of Philox at once.
+// One thread per four consecutive elements, the words of one call of Philox.
 extern "C" __global__ void dropout(
     const real* x,  // (size,)
     Index size, unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
-    unsigned start, int skipped,  // the first block of random words, and how many of it are not ours
+    unsigned start, int skipped,  // the first block of random words, and how many of them to skip
     long long threshold,  // p * 2**32: words below it are dropped
     real scale,           // 1 / (1 - p)
     const unsigned long long* counters,  // (3,) seed, step, draw in a graph, or null; draw is added
@@ -18,7 +18,7 @@ extern "C" __global__ void dropout(
 {
   const Index block = thread_in_grid(), first = 4 * block - skipped;
   if (first >= size) return;
-  if (counters) {  // what the numbers above would be in a replay
+  if (counters) {  // in a replay the counters replace the arguments above
     seed = unsigned(counters[0]), seed_high = unsigned(counters[0] >> 32);
     step = unsigned(counters[1]), step_high = unsigned(counters[1] >> 32);
     draw += unsigned(counters[2]);

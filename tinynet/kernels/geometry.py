@@ -1,4 +1,4 @@
-"""Windows on images: how many fit, where they lie, and a view that shows them all.
+"""Sliding windows on images: output sizes, positions, and views that show every window.
 
 A window of size K (dilated to (K - 1) * D + 1 pixels) starts every S pixels of an image that was
 padded with P pixels on each side. All the arithmetic of output sizes is here.
@@ -6,6 +6,8 @@ padded with P pixels on each side. All the arithmetic of output sizes is here.
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,68 +62,151 @@ def output_size(
     return windows - 1 if (windows - 1) * stride >= size + before else windows
 
 
-def output_shape(
-    op: str,
-    shape: tuple[int, ...],
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair = (1, 1),
-    *,
-    ceil_mode: bool = False,
-) -> Pair:
-    """Return (OH, OW) for images of `shape` (N, C, H, W), or say that no window fits."""
-    H, W = shape[2:]
+@dataclass(frozen=True)
+class Geometry:
+    """The sliding windows of a convolution or a pooling, without the image that they slide over.
+
+    Parameters
+    ----------
+    kernel : (KH, KW)
+        Taps of a window.
+    stride : (SH, SW)
+        Pixels from one window to the next.
+    padding : ((top, bottom), (left, right))
+        Pixels around the image.
+    dilation : (DH, DW)
+        Pixels from one tap to the next. Pooling ignores it.
+    groups : int
+        Groups of channels; only a convolution has more than one.
+
+    >>> from tinynet.kernels import Geometry
+    >>> overlapping = Geometry((3, 3), stride=(2, 2))
+    >>> overlapping.output_shape("max_pool2d", (1, 96, 55, 55))
+    (27, 27)
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = ((0, 0), (0, 0))
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | Padding = 0,
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        *,
+        op: str = "Geometry",
+    ) -> Geometry:
+        """Return a Geometry in which one integer may stand for a pair, as in ``F.conv2d``.
+
+        Parameters
+        ----------
+        op : str
+            The function that an error message names.
+
+        Raises
+        ------
+        ValueError
+            A size, stride or dilation is not a positive integer, or a padding is negative.
+
+        >>> from tinynet.kernels import Geometry
+        >>> Geometry.of(5, padding=2).padding
+        ((2, 2), (2, 2))
+        """
+        return cls(
+            pair(kernel_size, f"{op}: kernel_size"),
+            pair(stride, f"{op}: stride"),
+            padding_pairs(padding, f"{op}: padding"),
+            pair(dilation, f"{op}: dilation"),
+            groups,
+        )
+
+    @property
+    def corner(self) -> Pair:
+        """The padding above and to the left, (top, left)."""
+        return self.padding[0][0], self.padding[1][0]
+
+    def output_shape(self, op: str, shape: tuple[int, ...], *, ceil_mode: bool = False) -> Pair:
+        """Return (OH, OW) for images of `shape` (N, C, H, W).
+
+        Raises
+        ------
+        ShapeError
+            No window fits into the padded image.
+        """
+        H, W = shape[2:]
+        outputs = _outputs(self, H, W, ceil_mode)
+        if min(outputs) < 1:
+            KH, KW = self.kernel
+            raise ShapeError(
+                f"{op}: a {KH}x{KW} window does not fit in a {H}x{W} image "
+                f"(padding {self.padding}, dilation {self.dilation}). x is {shape}."
+            )
+        return outputs
+
+    def check_filters(self, op: str, weight_shape: tuple[int, ...]) -> None:
+        """Raise a ShapeError unless filters (..., KH, KW) have the size of the windows.
+
+        The fast versions of kernels check no index: they rely on this.
+        """
+        if weight_shape[-2:] != self.kernel:
+            raise ShapeError(
+                f"{op}: filters must have the size of the windows, {self.kernel}; weight is "
+                f"{weight_shape}."
+            )
+
+    def extent(self, outputs: Pair) -> Pair:
+        """Return (height, width) of the pixels that so many windows cover, (OH, OW)."""
+        height, width = (
+            (out - 1) * s + (k - 1) * d + 1
+            for out, k, s, d in zip(outputs, self.kernel, self.stride, self.dilation, strict=True)
+        )
+        return height, width
+
+
+@functools.lru_cache(maxsize=1024)
+def _outputs(geometry: Geometry, H: int, W: int, ceil_mode: bool) -> Pair:
+    """Return (OH, OW), or less than 1 where no window fits."""
+    g = geometry
     OH, OW = (
         output_size(*axis, ceil_mode=ceil_mode)
-        for axis in zip((H, W), kernel, stride, padding, dilation, strict=True)
+        for axis in zip((H, W), g.kernel, g.stride, g.padding, g.dilation, strict=True)
     )
-    if OH < 1 or OW < 1:
-        raise ShapeError(
-            f"{op}: a {kernel[0]}x{kernel[1]} window does not fit in a {H}x{W} image "
-            f"(padding {padding}, dilation {dilation}). x is {shape}."
-        )
     return OH, OW
 
 
-def frame(
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    outputs: Pair,
-    fill: float,
-) -> Array:
-    """Return `x` with a border of `fill`, ending exactly where its last windows end.
+def frame(x: Array, geometry: Geometry, outputs: Pair, fill: float) -> Array:
+    """Return `x` with a border of `fill` that ends exactly where the last windows end.
 
-    The far sides may grow (a window of `ceil_mode` hangs over) or be cut (pixels no window sees).
+    The far sides may grow (a window of `ceil_mode` hangs over) or be cut (pixels in no window).
     """
     N, C, H, W = x.shape
-    (top, _), (left, _) = padding
-    height, width = (
-        (out - 1) * s + (k - 1) * d + 1
-        for out, s, k, d in zip(outputs, stride, kernel, dilation, strict=True)
-    )
+    top, left = geometry.corner
     xp = array_module(x)
-    framed = xp.full_like(x, fill, order="C", shape=(N, C, height, width))
+    framed = xp.full_like(x, fill, order="C", shape=(N, C, *geometry.extent(outputs)))
     inside = framed[:, :, top : top + H, left : left + W]
     inside[...] = x[:, :, : inside.shape[2], : inside.shape[3]]
     return framed
 
 
-def windows(framed: Array, kernel: Pair, stride: Pair, dilation: Pair, outputs: Pair) -> Array:
+def windows(framed: Array, geometry: Geometry, outputs: Pair) -> Array:
     """Return a view (N, C, KH, KW, OH, OW) of a framed image; overlapping windows share memory."""
     n, c, h, w = framed.strides
-    (KH, KW), (SH, SW), (DH, DW), (OH, OW) = kernel, stride, dilation, outputs
+    SH, SW = geometry.stride
+    DH, DW = geometry.dilation
     as_strided = array_module(framed).lib.stride_tricks.as_strided
-    shape = (*framed.shape[:2], KH, KW, OH, OW)
+    shape = (*framed.shape[:2], *geometry.kernel, *outputs)
     return as_strided(framed, shape, (n, c, h * DH, w * DW, h * SH, w * SW))
 
 
-def unframe(framed: Array, shape: tuple[int, ...], padding: Padding) -> Array:
+def unframe(framed: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
     """Return the adjoint of `frame`: the inside of the border, zero where `frame` had cut."""
-    (top, _), (left, _) = padding
+    top, left = geometry.corner
     x = array_module(framed).zeros(shape, framed.dtype)
     inside = framed[:, :, top : top + shape[2], left : left + shape[3]]
     x[:, :, : inside.shape[2], : inside.shape[3]] = inside

@@ -1,7 +1,7 @@
 // im2col and its adjoint. The equations are in im2col.py.
 #include "tinynet.cuh"
 
-// One thread owns one element of the columns, (plane, p, q, i, j), and fetches its pixel.
+// One thread per element of the columns, (plane, p, q, i, j), which reads its pixel.
 extern "C" __global__ void im2col(
     const real* x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
@@ -17,7 +17,7 @@ extern "C" __global__ void im2col(
   columns[at] = inside ? x[(plane * H + h) * W + w] : real(0);
 }
 
-// One thread owns one pixel (plane, h, w) and collects what was made of it: nobody else adds to it.
+// One thread per pixel (plane, h, w), which sums its elements of the columns without atomics.
 extern "C" __global__ void col2im(
     const real* columns,  // (planes, KH, KW, OH, OW)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,

@@ -1,11 +1,11 @@
-r"""im2col lays every window of an image in a column, so that a convolution is a matrix product.
+r"""im2col: every window of an image as a column, so that a convolution is a matrix product.
 
     columns[n, (c, p, q), (i, j)] = x[n, c, SH*i + DH*p - PH, SW*j + DW*q - PW]       (0 outside)
 
-    gx[n, c, h, w] = sum over all (p, q, i, j) that read it of gcolumns[n, (c, p, q), (i, j)]
+    gx[n, c, h, w] = sum of gcolumns[n, (c, p, q), (i, j)] over all (p, q, i, j) that read (h, w)
 
-col2im is the adjoint: it *adds* every column back to where its pixels came from. A pixel under
-K * K overlapping windows receives K * K terms.
+col2im is the adjoint: it *adds* every column back to the pixels that it was copied from. A pixel
+under K * K overlapping windows receives K * K terms.
 """
 
 from __future__ import annotations
@@ -13,67 +13,65 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import share
+from tinynet.kernels.codegen.layout import grain_size
 from tinynet.kernels.codegen.native import In4, In5, Out4, Out5, native
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
 from tinynet.kernels.dispatch import Kernel
-from tinynet.kernels.geometry import Padding, Pair, frame, output_shape, unframe, windows
+from tinynet.kernels.geometry import Geometry, frame, unframe, windows
 
 
 @Kernel
-def im2col(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
+def im2col(x: Array, geometry: Geometry) -> Array:
     """Return the columns (N, C*KH*KW, OH*OW) of x (N, C, H, W)."""
     N, C = x.shape[:2]
-    OH, OW = output_shape("im2col", x.shape, kernel, stride, padding, dilation)
-    framed = frame(x, kernel, stride, padding, dilation, (OH, OW), fill=0)
-    view = windows(framed, kernel, stride, dilation, (OH, OW))  # (N, C, KH, KW, OH, OW)
-    return view.reshape(N, C * kernel[0] * kernel[1], OH * OW)
+    KH, KW = geometry.kernel
+    OH, OW = geometry.output_shape("im2col", x.shape)
+    framed = frame(x, geometry, (OH, OW), fill=0)
+    view = windows(framed, geometry, (OH, OW))  # (N, C, KH, KW, OH, OW)
+    return view.reshape(N, C * KH * KW, OH * OW)
 
 
 @Kernel
-def col2im(
-    columns: Array,
-    shape: tuple[int, ...],
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-) -> Array:
+def col2im(columns: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
     """Return gx of `shape` (N, C, H, W): the columns (N, C*KH*KW, OH*OW) added back in place."""
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    OH, OW = output_shape("col2im", shape, kernel, stride, padding, dilation)
+    KH, KW = geometry.kernel
+    SH, SW = geometry.stride
+    DH, DW = geometry.dilation
+    OH, OW = geometry.output_shape("col2im", shape)
     columns = columns.reshape(*shape[:2], KH, KW, OH, OW)
-    height, width = SH * (OH - 1) + DH * (KH - 1) + 1, SW * (OW - 1) + DW * (KW - 1) + 1
-    framed = array_module(columns).zeros((*shape[:2], height, width), columns.dtype)
+    extent = geometry.extent((OH, OW))
+    framed = array_module(columns).zeros((*shape[:2], *extent), columns.dtype)
     for p in range(KH):
         for q in range(KW):
-            rows, cols = slice(DH * p, DH * p + SH * OH, SH), slice(DW * q, DW * q + SW * OW, SW)
+            rows = slice(DH * p, DH * p + SH * OH, SH)
+            cols = slice(DW * q, DW * q + SW * OW, SW)
             framed[:, :, rows, cols] += columns[:, :, p, q]
-    return unframe(framed, shape, padding)
+    return unframe(framed, shape, geometry)
 
 
-# ---- the same in loops, over the planes (n, c) of contiguous arrays
+# ---- Numba: loops over the planes (n, c) of contiguous arrays
 
 
 @im2col.numba
-def im2col_numba(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
-    """Row by row of each plane; no bordered copy is made."""
+def im2col_numba(x: Array, geometry: Geometry) -> Array:
+    """Row by row of each plane, without a bordered copy."""
     N, C, H, W = x.shape
-    OH, OW = output_shape("im2col", x.shape, kernel, stride, padding, dilation)
-    columns = np.empty((N * C, *kernel, OH, OW), np.float32)
-    _im2col_loops(
-        N * C, np.ascontiguousarray(x).reshape(N * C, 1, H, W), *stride, padding[0][0],
-        padding[1][0], *dilation, columns, grain=share(columns[:1].size),
-    )  # fmt: skip
-    return columns.reshape(N, C * kernel[0] * kernel[1], OH * OW)
+    KH, KW = geometry.kernel
+    OH, OW = geometry.output_shape("im2col", x.shape)
+    planes = np.ascontiguousarray(x).reshape(N * C, 1, H, W)
+    columns = np.empty((N * C, KH, KW, OH, OW), np.float32)
+    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
+    _im2col_loops(N * C, planes, *steps, columns, grain=grain_size(columns[:1].size))
+    return columns.reshape(N, C * KH * KW, OH * OW)
 
 
 @native
 def _im2col_loops(
     lo: int, hi: int, x: In4, SH: int, SW: int, PH: int, PW: int, DH: int, DW: int, columns: Out5
 ) -> None:
-    H, W = x.shape[2], x.shape[3]
-    KH, KW, OH, OW = columns.shape[1], columns.shape[2], columns.shape[3], columns.shape[4]
+    H = x.shape[2]
+    W = x.shape[3]
+    _, KH, KW, OH, OW = columns.shape
     for plane in range(lo, hi):
         for p in range(KH):
             for q in range(KW):
@@ -86,32 +84,24 @@ def _im2col_loops(
 
 
 @col2im.numba
-def col2im_numba(
-    columns: Array,
-    shape: tuple[int, ...],
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-) -> Array:
-    """Every plane belongs to one thread, which adds in the reference's order."""
+def col2im_numba(columns: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
+    """Each plane belongs to one thread, which adds in the order of the reference."""
     N, C, H, W = shape
-    outputs = output_shape("col2im", shape, kernel, stride, padding, dilation)
+    outputs = geometry.output_shape("col2im", shape)
     gx = np.empty((N * C, 1, H, W), np.float32)
-    columns = np.ascontiguousarray(columns).reshape(N * C, *kernel, *outputs)
-    _col2im_loops(
-        N * C, columns, *stride, padding[0][0], padding[1][0], *dilation, gx,
-        grain=share(columns[:1].size),
-    )  # fmt: skip
+    columns = np.ascontiguousarray(columns).reshape(N * C, *geometry.kernel, *outputs)
+    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
+    _col2im_loops(N * C, columns, *steps, gx, grain=grain_size(columns[:1].size))
     return gx.reshape(shape)
 
 
 @native
-def _col2im_loops(  # noqa: C901  windows on images are many loops
+def _col2im_loops(  # noqa: C901  one loop per axis
     lo: int, hi: int, columns: In5, SH: int, SW: int, PH: int, PW: int, DH: int, DW: int, gx: Out4
 ) -> None:
-    H, W = gx.shape[2], gx.shape[3]
-    KH, KW, OH, OW = columns.shape[1], columns.shape[2], columns.shape[3], columns.shape[4]
+    H = gx.shape[2]
+    W = gx.shape[3]
+    _, KH, KW, OH, OW = columns.shape
     for plane in range(lo, hi):
         for h in range(H):
             for w in range(W):
@@ -126,37 +116,29 @@ def _col2im_loops(  # noqa: C901  windows on images are many loops
                             gx[plane, 0, h, w] += columns[plane, p, q, i, j]
 
 
-# ---- the same in threads: im2col.cu
+# ---- CUDA: im2col.cu
 
 
 @im2col.cuda
-def im2col_cuda(x: Array, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair) -> Array:
-    """One thread an element of the columns."""
+def im2col_cuda(x: Array, geometry: Geometry) -> Array:
+    """One thread per element of the columns."""
     N, C, H, W = x.shape
-    OH, OW = output_shape("im2col", x.shape, kernel, stride, padding, dilation)
-    columns = array_module(x).empty((N, C * kernel[0] * kernel[1], OH * OW), x.dtype)
-    launch(
-        "im2col", "im2col", cover(columns.size), in_rows(x), N * C, H, W, OH, OW, *kernel,
-        *stride, padding[0][0], padding[1][0], *dilation, columns,
-    )  # fmt: skip
+    KH, KW = geometry.kernel
+    OH, OW = geometry.output_shape("im2col", x.shape)
+    columns = array_module(x).empty((N, C * KH * KW, OH * OW), x.dtype)
+    sizes = (N * C, H, W, OH, OW, KH, KW)
+    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
+    launch("im2col", "im2col", cover(columns.size), in_rows(x), *sizes, *steps, columns)
     return columns
 
 
 @col2im.cuda
-def col2im_cuda(
-    columns: Array,
-    shape: tuple[int, ...],
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-) -> Array:
-    """One thread a pixel."""
+def col2im_cuda(columns: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
+    """One thread per pixel."""
     N, C, H, W = shape
-    OH, OW = output_shape("col2im", shape, kernel, stride, padding, dilation)
+    outputs = geometry.output_shape("col2im", shape)
     gx = array_module(columns).empty(shape, columns.dtype)
-    launch(
-        "im2col", "col2im", cover(gx.size), in_rows(columns), N * C, H, W, OH, OW, *kernel,
-        *stride, padding[0][0], padding[1][0], *dilation, gx,
-    )  # fmt: skip
+    sizes = (N * C, H, W, *outputs, *geometry.kernel)
+    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
+    launch("im2col", "col2im", cover(gx.size), in_rows(columns), *sizes, *steps, gx)
     return gx

@@ -1,8 +1,8 @@
 // Local response normalization. The equation is in lrn.py.
 #include "tinynet.cuh"
 
-// The terms of a window that slides from channel to channel. They stay in registers: the compiler
-// knows N, so that no element is looked up by a number that it does not know.
+// The terms of a window that slides from channel to channel. N is a compile-time constant, so that
+// all indices are known and the terms stay in registers.
 template <int N>
 struct Window {
   real term[N] = {};
@@ -20,14 +20,14 @@ struct Window {
   }
 };
 
-// A thread owns one pixel and a run of its channels. Its neighbours have the neighbouring pixels, so
-// that together they read neighbouring numbers.
+// A thread computes a run of channels of one pixel. Consecutive threads have consecutive pixels, so
+// that their reads coalesce.
 struct Run {
-  Index pixel;           // where channel 0 of this pixel lies
-  int first, last;       // the channels that are ours: first .. last - 1
+  Index pixel;           // offset of channel 0 of this pixel
+  int first, last;       // the channels of this thread: first .. last - 1
   int lowest, highest;   // the group around them
 
-  // `runs` of `length` channels make a group; the last one may be shorter.
+  // A group has `runs` of `length` channels; the last one may be shorter.
   __device__ Run(Index at, int C, int HW, int groups, int runs, int length) {
     const int run = at / HW % runs, group = at / HW / runs % groups, members = C / groups;
     pixel = at / HW / runs / groups * C * HW + at % HW;

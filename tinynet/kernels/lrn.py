@@ -8,9 +8,9 @@ r"""Local response normalization (Krizhevsky et al. 2012, section 3.3).
 
     window(c) = c - n//2 .. c + n//2, clipped
 
-The window runs over channels at one pixel and stays inside its group. It is symmetric (n is odd),
-so "channels that c sees" and "channels that see j" are the same set, and the backward sum is the
-forward sum of other numbers. PyTorch divides alpha by n; the paper, and we, do not.
+The window runs over the channels of one pixel and stays inside its group. It is symmetric (n is
+odd): c is in window(j) whenever j is in window(c). So the backward sum is the forward sum of other
+numbers. PyTorch divides alpha by n; the paper does not, nor does tinynet.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import channels_first, channels_last, share
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import In2, Out2, Real, native
 from tinynet.kernels.codegen.vectors import times_power, window_sums
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
-    """Sum over the n neighbouring channels of each channel, inside its group. (N, C, H, W)."""
+    """Return, for x (N, C, H, W), the sum over the n channels around each channel in its group."""
     N, C, H, W = x.shape
     x = x.reshape(N, groups, C // groups, H, W)
     total = x.copy()
@@ -53,10 +53,10 @@ def lrn_backward(
     return gy * scale**-beta - 2 * alpha * beta * x * window_sum(gy * y / scale, n, groups)
 
 
-# ---- the same in loops, over pixels and their channels
+# ---- Numba: loops over pixels and their channels
 #
-# The window is summed in a row of channels with n // 2 zeros on each side of every group, so that
-# no channel is a special case.
+# The channels of a group are padded with n // 2 zeros on each side, so that no channel is a special
+# case.
 
 
 @lrn_forward.numba
@@ -65,25 +65,45 @@ def lrn_forward_numba(
 ) -> tuple[Array, Array]:
     """One pass over x."""
     last = channels_last(x)
-    y, scale, C = np.empty_like(last), np.empty_like(last), x.shape[1]
-    pixels, rows = x.size // C, (-1, C)
+    y = np.empty_like(last)
+    scale = np.empty_like(last)
+    C = x.shape[1]
+    pixels = x.size // C
+    rows = (-1, C)
     _forward_loops(
-        pixels, last.reshape(rows), n // 2, k, alpha, beta, groups, y.reshape(rows),
-        scale.reshape(rows), grain=share(C),
-    )  # fmt: skip
+        pixels,
+        last.reshape(rows),
+        n // 2,
+        k,
+        alpha,
+        beta,
+        groups,
+        y.reshape(rows),
+        scale.reshape(rows),
+        grain=grain_size(C),
+    )
     return channels_first(y), channels_first(scale)
 
 
 @native
 def _forward_loops(
-    lo: int, hi: int, x: In2, half: int, k: Real, alpha: Real, beta: Real, groups: int,
-    y: Out2, scale: Out2,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    x: In2,
+    half: int,
+    k: Real,
+    alpha: Real,
+    beta: Real,
+    groups: int,
+    y: Out2,
+    scale: Out2,
+) -> None:
     C = x.shape[1] // groups
     term = np.zeros(C + 2 * half, np.float32)  # (zeros, the C terms of a group, zeros)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            here, s = x[i, first : first + C], scale[i, first : first + C]
+            here = x[i, first : first + C]
+            s = scale[i, first : first + C]
             for c in range(C):
                 term[half + c] = here[c] * here[c]
             window_sums(term, 2 * half + 1, k, alpha, s)
@@ -94,24 +114,36 @@ def _forward_loops(
 def lrn_backward_numba(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
-    """One pass over three arrays: y is quicker to compute again than to read."""
+    """One pass over three arrays: computing y again is faster than reading it."""
     inputs = [channels_last(a) for a in (gy, x, scale)]
-    gx, C = np.empty_like(inputs[0]), x.shape[1]
-    flat, factor = [a.reshape(-1, C) for a in (*inputs, gx)], 2 * alpha * beta
-    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=share(C))
+    gx = np.empty_like(inputs[0])
+    C = x.shape[1]
+    flat = [a.reshape(-1, C) for a in (*inputs, gx)]
+    factor = 2 * alpha * beta
+    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=grain_size(C))
     return channels_first(gx)
 
 
 @native
 def _backward_loops(
-    lo: int, hi: int, gy: In2, x: In2, scale: In2, gx: Out2, half: int, factor: Real, beta: Real,
+    lo: int,
+    hi: int,
+    gy: In2,
+    x: In2,
+    scale: In2,
+    gx: Out2,
+    half: int,
+    factor: Real,
+    beta: Real,
     groups: int,
-) -> None:  # fmt: skip
+) -> None:
     C = x.shape[1] // groups
-    term, total = np.zeros(C + 2 * half, np.float32), np.empty(C, np.float32)
+    term = np.zeros(C + 2 * half, np.float32)
+    total = np.empty(C, np.float32)
     for i in range(lo, hi):
         for first in range(0, x.shape[1], C):
-            here, s = x[i, first : first + C], scale[i, first : first + C]
+            here = x[i, first : first + C]
+            s = scale[i, first : first + C]
             out = gx[i, first : first + C]
             times_power(gy[i, first : first + C], s, beta, out)
             for c in range(C):
@@ -121,14 +153,14 @@ def _backward_loops(
                 out[c] -= factor * here[c] * total[c]
 
 
-# ---- the same in threads: lrn.cu
+# ---- CUDA: lrn.cu
 
-RUN = 16  # channels that one thread walks
-UNROLLED = (1, 3, 5, 7, 9)  # windows that the file has code for; the reference does the others
+RUN = 16  # consecutive channels that one thread computes
+UNROLLED = (1, 3, 5, 7, 9)  # window sizes that lrn.cu supports
 
 
 def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
-    """Return the grid, and what tells a thread which channels are its own."""
+    """Return the grid, and the sizes from which a thread computes its channels."""
     N, C, H, W = x.shape
     runs = -(-C // groups // RUN)
     threads = N * groups * runs * H * W
@@ -136,11 +168,11 @@ def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
 
 
 @lrn_forward.cuda
-@unless("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
+@fallback_if("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
 def lrn_forward_cuda(
     x: Array, n: int, k: float, alpha: float, beta: float, groups: int
 ) -> tuple[Array, Array]:
-    """One pass over x; one thread a pixel and a run of channels."""
+    """One pass over x; one thread per pixel and run of channels."""
     x = in_rows(x)
     y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
     grid, sizes = _threads(x, groups)
@@ -149,11 +181,11 @@ def lrn_forward_cuda(
 
 
 @lrn_backward.cuda
-@unless("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
+@fallback_if("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
-    """One pass over the four arrays."""
+    """One pass over the four arrays; one thread per pixel and run of channels."""
     inputs = [in_rows(a) for a in (gy, x, y, scale)]
     gx = array_module(x).empty(x.shape, x.dtype)
     grid, sizes = _threads(x, groups)

@@ -1,15 +1,15 @@
-// The matrix product y = a @ b. How it is done is in tile_product.cuh.
+// Matrix product y = a @ b. The algorithm is in tile_product.cuh.
 #include "tinynet.cuh"
 #include "tile_product.cuh"
 
-// Numbers at equal distances: a row or a column of a matrix.
+// A strided vector: a row or a column of a matrix.
 struct Line {
   const real* first;
   Index step;
   __device__ real operator[](Index k) const { return first[k * step]; }
 };
 
-// A matrix in any order: transposed ones need no copy. Neighbouring threads read along the rows.
+// A matrix in any memory order: transposed ones need no copy. Consecutive threads read along a row.
 struct Rows {
   static constexpr bool ALONG_SUM = true;
   const real* a;

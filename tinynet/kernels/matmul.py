@@ -1,10 +1,10 @@
-r"""Matrix products: of the fully connected layers, and of whatever else multiplies matrices.
+r"""Matrix products: `matmul` of fully connected layers, and `gemm` for the other kernels.
 
     y[m, n] = sum over k of a[m, k] * b[k, n]
 
-This is the one hot loop that is not ours: BLAS computes it. `matmul` decides who computes which
-part on a CPU, so that BLAS's threads and ours do not fight for the processors. `gemm` is the only
-place in the project that multiplies matrices on a GPU.
+This is the one hot loop that tinynet leaves to a library: BLAS computes it. On a CPU, `matmul`
+splits the product among the threads of the team, so that they do not compete with BLAS's threads.
+`gemm` is the only place in the project that multiplies matrices on a GPU.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
-BLOCKS = 8  # a fixed number, so that the bits do not depend on the number of threads
-WORTH = 1_000_000  # multiplications that are worth waking a thread for
+BLOCKS = 8  # fixed, so that the result does not depend on the number of threads
+MINIMUM_WORK = 1_000_000  # multiplications that are worth waking a thread for
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 _precision: contextvars.ContextVar[str] = contextvars.ContextVar(
@@ -32,11 +32,11 @@ _precision: contextvars.ContextVar[str] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def precision(kind: str) -> Iterator[None]:
-    """Inside the block, say how a GPU multiplies matrices of float32; sums are float32 always.
+    """Inside the block, set how a GPU multiplies float32 matrices; sums are always float32.
 
-    "float32", the default, keeps 24 bits of each factor. "tf32" rounds them to 11 bits on their
-    way into the tensor cores. "bfloat16" stores them with 8 bits first, which also halves what is
-    read. A CPU, and float64, take no notice.
+    "float32", the default, keeps the 24-bit significand of each factor. "tf32" rounds it to 11 bits
+    for the tensor cores. "bfloat16" first stores factors with 8 bits, which also halves the memory
+    that is read. CPUs and float64 ignore the setting.
     """
     if kind not in PRECISIONS:
         raise ValueError(f"precision: it is one of {', '.join(PRECISIONS)}, not {kind!r}.")
@@ -50,13 +50,15 @@ def precision(kind: str) -> Iterator[None]:
 def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b for stacks of matrices (..., M, K) and (..., K, N), in `out` if it is given.
 
-    On a GPU it is cuBLAS, and may be captured in a graph. Matrices may be transposed views or
+    On a GPU it uses cuBLAS and can be captured in a graph. Matrices can be transposed views or
     parts of larger ones; other memory orders are copied first.
     """
     if array_module(a) is np:
         return np.matmul(a, b, out=out)
-    xp, batch = array_module(a), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    (M, K), N = a.shape[-2:], b.shape[-1]
+    xp = array_module(a)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    M, K = a.shape[-2:]
+    N = b.shape[-1]
     if b.shape[-2] != K:
         raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
     dtype = np.result_type(a.dtype, b.dtype)
@@ -73,24 +75,25 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
 
 def _multiply(a: Array, b: Array, y: Array) -> None:
-    """Write a @ b into y, on a GPU, in as few calls of cuBLAS as it takes without copies."""
+    """Write a @ b into y on a GPU, in as few calls of cuBLAS as possible without copies."""
     from tinynet.kernels.cuda.cublas import Matrices, blas
 
-    batch, xp = y.shape[:-2], array_module(y)
+    batch = y.shape[:-2]
+    xp = array_module(y)
     if len(batch) > 1 and (a.shape[:-2] != batch or b.shape[:-2] != batch):
-        for i in range(batch[-1]):  # groups of filters, say, that each image meets again
+        for i in range(batch[-1]):  # such as groups of filters, broadcast over the images
             _multiply(_pick(a, i), _pick(b, i), y[..., i, :, :])
         return
     stack = y.reshape(-1, *y.shape[-2:])
-    into = Matrices.of(stack)
-    if into is None or into.transposed or stack.data.ptr != y.data.ptr:
-        fresh = xp.empty(y.shape, y.dtype)  # y lies as cuBLAS cannot write it
+    result = Matrices.of(stack)
+    if result is None or result.transposed or stack.data.ptr != y.data.ptr:
+        fresh = xp.empty(y.shape, y.dtype)  # cuBLAS cannot write to the memory order of y
         _multiply(a, b, fresh)
         y[...] = fresh
         return
     wide = (xp.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (a, b))
     left, right = (Matrices.read(x.reshape(-1, *x.shape[-2:])) for x in wide)
-    blas().gemm(left, right, into, _precision.get())
+    blas().gemm(left, right, result, _precision.get())
 
 
 def _pick(x: Array, i: int) -> Array:
@@ -110,15 +113,16 @@ def _bfloat16(x: Array) -> Array:
 def matmul(a: Array, b: Array, halves: str = "") -> Array:
     """Return a @ b (M, N) of matrices a (M, K) and b (K, N).
 
-    halves : "M", "N" or "K": this side in two halves, each a product by itself, as two devices do
-        that share it. How BLAS rounds depends on the shapes, so the bits are theirs only then.
+    halves : "M", "N" or "K": the side to split into two products, as two devices would. The
+        rounding of BLAS depends on the shapes, so only then is the result bit for bit theirs.
     """
     return _in_halves(gemm, a, b, halves) if halves else gemm(a, b)
 
 
 def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) -> Array:
     """Return a @ b from two products; multiply(a, b, out) computes one."""
-    (M, K), N = a.shape, b.shape[1]
+    M, K = a.shape
+    N = b.shape[1]
     half = {"M": M, "N": N, "K": K}[side] // 2
     if side == "K":
         y = multiply(a[:, :half], b[:half], None)
@@ -134,27 +138,29 @@ def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) ->
 
 
 @matmul.numba
-@unless("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
+@fallback_if("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
 def matmul_numba(a: Array, b: Array, halves: str = "") -> Array:
-    """Split the longer side of y into blocks, which the team takes one by one."""
+    """Split the longer side of y into blocks, which the threads of the team compute."""
     return _in_halves(_in_blocks, a, b, halves) if halves else _in_blocks(a, b)
 
 
 def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, in `out` if it is given.
 
-    A small product is one block, and BLAS alone on this thread too: one of its own threads, once
-    woken, spins for long after, on a processor that our next kernel needs.
+    A small product is one block, also on one thread of BLAS: its other threads, once woken, keep
+    spinning on processors that the next kernel needs.
     """
-    M, N = len(a), b.shape[1]
+    M = len(a)
+    N = b.shape[1]
     y = np.empty((M, N), np.float32) if out is None else out
-    side, settings = max(M, N), np.geterr()
-    if M * N * b.shape[0] < WORTH:
+    side = max(M, N)
+    settings = np.geterr()
+    if M * N * b.shape[0] < MINIMUM_WORK:
         with single_thread():
             return np.matmul(a, b, out=y)
 
     def blocks(lo: int, hi: int) -> None:
-        with np.errstate(**settings):  # a thread does not inherit them
+        with np.errstate(**settings):  # threads do not inherit the settings
             for i in range(lo, hi):
                 part = slice(i * side // BLOCKS, (i + 1) * side // BLOCKS)
                 if M > N:
@@ -167,18 +173,19 @@ def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
     return y
 
 
-# ---- the same in threads: matmul.cu
+# ---- CUDA: matmul.cu
 
-TILE, THREADS = 64, 256  # as in tile_product.cuh
+TILE = 64  # as in tile_product.cuh
+THREADS = 256
 
 
 def tiles(rows: int, columns: int) -> int:
-    """Return how many tiles, and so blocks, a matrix takes."""
+    """Return how many tiles, one per block, cover a matrix."""
     return -(-rows // TILE) * -(-columns // TILE)
 
 
 def _steps(a: Array) -> tuple[Array, int, int]:
-    """Return a matrix in rows, and how far it is to the next row and column of `a`."""
+    """Return a contiguous matrix, and the steps to the next row and column of `a` in it."""
     if a.T.flags.c_contiguous:
         return a.T, 1, a.shape[0]
     return in_rows(a), a.shape[1], 1
@@ -186,15 +193,17 @@ def _steps(a: Array) -> tuple[Array, int, int]:
 
 @matmul.cuda
 def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
-    """One block a tile of y; a transposed matrix is read where it lies. A GPU has cuBLAS for it."""
+    """One block per tile of y; transposed matrices are not copied. A GPU uses cuBLAS instead."""
     multiply = _in_tiles if isinstance(a, np.ndarray) else gemm
     return _in_halves(multiply, a, b, halves) if halves else multiply(a, b)
 
 
 def _in_tiles(a: Array, b: Array, out: Array | None = None) -> Array:
-    (M, K), N = a.shape, b.shape[1]
+    M, K = a.shape
+    N = b.shape[1]
     y = np.empty((M, N), a.dtype) if out is None else out
-    (a, *a_steps), (b, *b_steps) = _steps(a), _steps(b)
+    a, *a_steps = _steps(a)
+    b, *b_steps = _steps(b)
     grid = Grid((tiles(M, N),), (THREADS,))
     launch("matmul", "matmul", grid, a, b, M, K, N, *a_steps, *b_steps, y)
     return y

@@ -1,39 +1,39 @@
 // Max-pooling over windows that may overlap. The equation is in max_pool.py.
 #include "tinynet.cuh"
 
-// One thread owns one output (plane, i, j) and walks its window; a plane is one channel of one
+// One thread per output (plane, i, j), with a loop over its window; a plane is one channel of one
 // image.
 extern "C" __global__ void max_pool2d_forward(
     const real* x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
-    real floor, int none,   // y is at least `floor`; where nothing exceeds it, `none` is the winner
+    real floor, int none,   // y >= floor; where no value exceeds it, the argmax is `none`
     real* y,                // (planes, OH, OW)
-    unsigned char* winner)  // the same shape: p * KW + q
+    unsigned char* argmax)  // the same shape: p * KW + q
 {
   const Index at = thread_in_grid();
   if (at >= planes * OH * OW) return;
   const int j = at % OW, i = at / OW % OH;
   const real* image = x + at / OW / OH * H * W;
 
-  real best = floor;
+  real best = floor;  // NaN is larger than any number
   int place = none;
   for (int p = max(0, PH - SH * i); p < min(KH, H + PH - SH * i); ++p)
     for (int q = max(0, PW - SW * j); q < min(KW, W + PW - SW * j); ++q) {
       const real value = image[Index(SH * i + p - PH) * W + (SW * j + q - PW)];
-      if (value > best || (value != value && best == best)) {  // NaN wins, the first of equals too
+      if (value > best || (value != value && best == best)) {  // ties: the first
         best = value;
         place = p * KW + q;
       }
     }
   y[at] = best;
-  winner[at] = place;
+  argmax[at] = place;
 }
 
-// One thread owns one pixel (plane, h, w) and asks the windows that it lies in, first row first:
-// nobody writes to another's place, and the order of the sum is always the same.
+// One thread per pixel (plane, h, w), which gathers from the windows that contain it, in row-major
+// order: no two threads write to one place, and the order of the sum is fixed.
 extern "C" __global__ void max_pool2d_backward(
     const real* gy,               // (planes, OH, OW)
-    const unsigned char* winner,  // (planes, OH, OW)
+    const unsigned char* argmax,  // (planes, OH, OW)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
     real* gx)  // (planes, H, W)
 {
@@ -50,7 +50,7 @@ extern "C" __global__ void max_pool2d_backward(
       const int j = (w + PW - q) / SW;
       if (w + PW < q || j >= OW) continue;
       const Index window = plane + Index(i) * OW + j;
-      if (winner[window] == p * KW + q) sum += gy[window];
+      if (argmax[window] == p * KW + q) sum += gy[window];
     }
   }
   gx[at] = sum;

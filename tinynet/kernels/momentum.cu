@@ -1,11 +1,11 @@
 // Momentum SGD. Both rules are in momentum.py.
 #include "tinynet.cuh"
 
-// All arrays of a group at once: blockIdx.y says which array, and the threads of its blocks take
-// every so many of its weights. A weight belongs to one thread.
+// All arrays of a group in one launch: blockIdx.y selects the array, and the threads of its blocks
+// loop over its weights with the stride of the grid.
 extern "C" __global__ void momentum_update(
     Arrays weights, ConstArrays gradients, Arrays velocities, Sizes sizes, real lr,
-    const real* live_lr,  // (1,) the rate of a graph, or null
+    const real* live_lr,  // (1,) the learning rate of a graph, or null
     real momentum, real weight_decay, bool nesterov, bool paper)
 {
   real* weight = weights.at[blockIdx.y];

@@ -3,12 +3,12 @@ r"""Momentum SGD: one update of a group of parameters, in place.
     the paper (section 5):  v <- momentum * v - lr * (g + weight_decay * w)      w <- w + v
     PyTorch:                v <- momentum * v + (g + weight_decay * w)           w <- w - lr * v
 
-They are the same while lr stays constant. When lr falls, the paper's velocity still holds steps
-of the old size, PyTorch's takes the new lr at once. Nesterov's form looks ahead: w moves by
-momentum * (new v) plus one plain gradient step, and w is the look-ahead point itself.
+They are the same while lr is constant. When lr changes, the paper's velocity still contains steps
+of the old size, while PyTorch's uses the new lr at once. Nesterov's variant moves w by
+momentum * (new v) plus one plain gradient step, and stores the look-ahead point in w.
 
-The arrays of a group are updated together, where they lie: on a GPU that is one launch, as if they
-were one flat buffer, without the copies that would bring their gradients into one.
+The arrays of a group are updated together and in place (multi-tensor SGD): on a GPU that is one
+launch, without copying the gradients into one buffer.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynet.core.backend import Array, array_module, is_array
-from tinynet.kernels.codegen.layout import share
+from tinynet.kernels.codegen.layout import grain_size
 from tinynet.kernels.codegen.native import In1, Out1, Real, native
-from tinynet.kernels.cuda.launch import BLOCK, MANY, Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.cuda.launch import BLOCK, LIST_CAPACITY, Grid, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 Arrays = Sequence[Array]
-"""A list of arrays, or one array, which then counts as the list of its rows."""
+"""A list of arrays; one array counts as the list of its rows."""
 
-ENOUGH = 1024  # blocks: they fill a large card
+MAXIMUM_BLOCKS = 1024  # per array: enough to fill a large GPU
 
 
 @Kernel
@@ -40,7 +40,7 @@ def momentum_update(
     nesterov: bool,
     rule: str,
 ) -> None:
-    """Change weights and velocities in place; shapes agree one by one; lr may lie in memory."""
+    """Change weights and velocities in place; shapes agree one by one; lr may be a 0-d array."""
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
         g = gradient + weight_decay * weight
         velocity *= momentum
@@ -52,7 +52,7 @@ def momentum_update(
             weight -= lr * (g + momentum * velocity if nesterov else velocity)
 
 
-scattered = unless(
+non_contiguous = fallback_if(
     "weights or velocities that are not contiguous, or of two types",
     lambda weights, gradients, velocities, *_: (
         not all(x.flags.c_contiguous for x in (*weights, *velocities))
@@ -61,11 +61,11 @@ scattered = unless(
 )
 
 
-# ---- the same in one pass: every number is read once, in the reference's order of operations
+# ---- Numba: one pass, with the order of operations of the reference
 
 
 @momentum_update.numba
-@scattered
+@non_contiguous
 def momentum_update_numba(
     weights: Arrays,
     gradients: Arrays,
@@ -81,17 +81,26 @@ def momentum_update_numba(
     for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
         g = np.ascontiguousarray(gradient, np.float32).reshape(-1)
         _update_loop(
-            weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=share(1)
+            weight.size, weight.reshape(-1), g, velocity.reshape(-1), *settings, grain=grain_size(1)
         )
 
 
 @native
 def _update_loop(
-    lo: int, hi: int, weight: Out1, gradient: In1, velocity: Out1, lr: Real, momentum: Real,
-    weight_decay: Real, nesterov: bool, paper: bool,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    weight: Out1,
+    gradient: In1,
+    velocity: Out1,
+    lr: Real,
+    momentum: Real,
+    weight_decay: Real,
+    nesterov: bool,
+    paper: bool,
+) -> None:
     for i in range(lo, hi):
-        g, v = gradient[i] + weight_decay * weight[i], momentum * velocity[i]
+        g = gradient[i] + weight_decay * weight[i]
+        v = momentum * velocity[i]
         if paper:
             v -= lr * g
             weight[i] += momentum * v - lr * g if nesterov else v
@@ -101,11 +110,11 @@ def _update_loop(
         velocity[i] = v
 
 
-# ---- the same in threads: momentum.cu
+# ---- CUDA: momentum.cu
 
 
 @momentum_update.cuda
-@scattered
+@non_contiguous
 def momentum_update_cuda(
     weights: Arrays,
     gradients: Arrays,
@@ -116,16 +125,14 @@ def momentum_update_cuda(
     nesterov: bool,
     rule: str,
 ) -> None:
-    """Give each array a row of blocks, whose threads share its weights."""
+    """One row of blocks per array; the threads of the row share its weights."""
     dtype = weights[0].dtype
     gradients = [in_rows(g.astype(dtype, copy=False)) for g in gradients]
     live = is_array(lr)
     rate = (0, array_module(lr).asarray(lr, dtype)) if live else (lr, None)
     settings = *rate, momentum, weight_decay, nesterov, rule == "paper"
-    for some in range(0, len(weights), MANY):
-        arrays = [list(x[some : some + MANY]) for x in (weights, gradients, velocities)]
+    for some in range(0, len(weights), LIST_CAPACITY):
+        arrays = [list(x[some : some + LIST_CAPACITY]) for x in (weights, gradients, velocities)]
         sizes = [w.size for w in arrays[0]]
-        blocks = min(-(-max(sizes) // BLOCK), ENOUGH)
-        launch(
-            "momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings
-        )  # fmt: skip
+        blocks = min(-(-max(sizes) // BLOCK), MAXIMUM_BLOCKS)
+        launch("momentum", "momentum_update", Grid((blocks, len(sizes))), *arrays, sizes, *settings)

@@ -1,7 +1,7 @@
-// The rectifier by itself. Where it follows another op, that op does it: see relu.py.
+// Rectified linear unit, element by element. The equation is in relu.py. Other ops fuse it.
 #include "tinynet.cuh"
 
-// One thread owns one element.
+// One thread per element.
 extern "C" __global__ void relu_forward(const real* x, Index size, real* y)  // (size,)
 {
   const Index at = thread_in_grid();

@@ -1,8 +1,8 @@
 // Softmax, cross-entropy and their gradient. The equation is in softmax.py.
 #include "tinynet.cuh"
-#include "over_block.cuh"
+#include "block_reduce.cuh"
 
-// One block owns one row of scores; its threads share the classes among them.
+// One block per row of scores; its threads share the classes.
 extern "C" __global__ void cross_entropy_rows(
     const real* scores,       // (N, classes)
     const long long* labels,  // (N,)
@@ -16,11 +16,11 @@ extern "C" __global__ void cross_entropy_rows(
 
   real top = -INFINITY;
   for (int c = threadIdx.x; c < classes; c += blockDim.x) top = max(top, scores[c]);
-  top = over_block(top, Larger());
+  top = block_reduce(top, Larger());
 
   wide total = 0;
   for (int c = threadIdx.x; c < classes; c += blockDim.x) total += exp(scores[c] - top);
-  total = over_block(total, Add());
+  total = block_reduce(total, Add());
 
   for (int c = threadIdx.x; c < classes; c += blockDim.x) {
     const real probability = exp(scores[c] - top) / real(total);
@@ -32,13 +32,13 @@ extern "C" __global__ void cross_entropy_rows(
   }
 }
 
-// One block for all.
+// One block.
 extern "C" __global__ void mean(real* result,  // ()
                                 const wide* values,  // (N,)
                                 int N)
 {
   wide total = 0;
   for (int n = threadIdx.x; n < N; n += blockDim.x) total += values[n];
-  total = over_block(total, Add());
+  total = block_reduce(total, Add());
   if (threadIdx.x == 0) result[0] = total / N;
 }

@@ -1,12 +1,12 @@
-r"""Softmax and cross-entropy in one: the mean negative log-probability of the right classes.
+r"""Softmax cross-entropy: the mean negative log-probability of the correct classes.
 
     probability[n, c] = exp(s[n, c] - m[n]) / sum over j of exp(s[n, j] - m[n])
     m[n]              = max of s[n]
     loss              = -mean over n of log probability[n, label[n]]
     gs[n, c]          = (probability[n, c] - (c == label[n])) / N
 
-Subtracting the maximum changes nothing but keeps exp from overflowing. The gradient falls out of
-the forward pass, so it is returned with it.
+Subtracting the maximum does not change the result but keeps exp from overflowing. The gradient is
+a by-product of the forward pass, so both are returned together.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, unless
+from tinynet.kernels.dispatch import Kernel, fallback_if
 
 
 @Kernel
 def cross_entropy(scores: Array, labels: Array) -> tuple[Array, Array]:
     """Return (loss, gscores) of scores (N, classes), labels (N,): a 0-d array and (N, classes)."""
-    xp, rows = array_module(scores), array_module(scores).arange(len(scores))
+    xp = array_module(scores)
+    rows = array_module(scores).arange(len(scores))
     shifted = scores - scores.max(axis=1, keepdims=True)
     exponential = xp.exp(shifted)
     total = exponential.sum(axis=1, keepdims=True)
@@ -31,21 +32,23 @@ def cross_entropy(scores: Array, labels: Array) -> tuple[Array, Array]:
     return xp.asarray(losses.mean()), gradient / len(scores)
 
 
-# ---- the same in threads: softmax.cu (loops on a CPU would not be faster than NumPy)
+# ---- CUDA: softmax.cu (on a CPU, loops would not be faster than NumPy)
 
 
-def _no_class(scores: Array, labels: Array) -> bool:
-    on_cpu = isinstance(labels, np.ndarray)  # on a GPU looking would mean waiting for it
+def _is_out_of_range(scores: Array, labels: Array) -> bool:
+    on_cpu = isinstance(labels, np.ndarray)  # on a GPU the check would wait for the device
     return on_cpu and bool(labels.size and (labels.min() < 0 or labels.max() >= scores.shape[1]))
 
 
 @cross_entropy.cuda
-@unless("no scores", lambda scores, labels: scores.size == 0)
-@unless("labels on a CPU that are no classes", _no_class)
+@fallback_if("no scores", lambda scores, labels: scores.size == 0)
+@fallback_if("labels on a CPU that are out of range", _is_out_of_range)
 def cross_entropy_cuda(scores: Array, labels: Array) -> tuple[Array, Array]:
-    """One block a row. Where a label is no class, the loss is NaN: a GPU cannot raise."""
-    xp, (N, classes) = array_module(scores), scores.shape
-    losses, gradient = xp.empty(N, xp.float64), xp.empty((N, classes), scores.dtype)
+    """One block per row. If a label is out of range, the loss is NaN: a GPU cannot raise."""
+    xp = array_module(scores)
+    N, classes = scores.shape
+    losses = xp.empty(N, xp.float64)
+    gradient = xp.empty((N, classes), scores.dtype)
     loss = xp.empty((), scores.dtype)
     threads = min(256, -(-classes // 32) * 32)  # whole warps
     labels = xp.ascontiguousarray(labels, xp.int64)

@@ -1,9 +1,8 @@
 // Local response normalization within a map. The equation is in spatial_norm.py.
 #include "tinynet.cuh"
 
-// Adds up term(p, q) over the pixels around one pixel, as far as they lie in its H x W map. A thread
-// owns one pixel, and its neighbours have the neighbouring pixels: what one of them reads, the
-// others find in the cache.
+// Sums term(p, q) over the pixels around one pixel, inside its H x W map. One thread per pixel:
+// consecutive threads have overlapping windows, so that most reads hit the cache.
 template <class Term>
 __device__ real window_sum(int i, int j, int H, int W, int half, Term term) {
   real total = 0;

@@ -3,7 +3,7 @@
 import numpy as np
 
 import tinynet as tn
-from tinynet.kernels import col2im, conv2d_forward
+from tinynet.kernels import Geometry, col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
 AXES = {
@@ -49,8 +49,8 @@ def my_strides(strides, stride):
     "06.2",
     "A convolution as one matrix product",
     hints=(
-        "both = (padding, padding); columns = tn.kernels.im2col(x, weight.shape[2:], "
-        "(stride, stride), (both, both), (1, 1)) has the shape (N, C*KH*KW, OH*OW).",
+        "columns = tn.kernels.im2col(x, tn.kernels.Geometry.of(weight.shape[2:], stride, padding)) "
+        "has the shape (N, C*KH*KW, OH*OW).",
         "As one row, a filter has C*KH*KW numbers in the same order: weight.reshape(OC, -1).",
         "weight.reshape(OC, -1) @ columns is (N, OC, OH*OW). Reshape it to OH and OW.",
     ),
@@ -135,10 +135,8 @@ def product(answer):
 
 def _judge(answer, x, weight, stride, padding, case, why):
     """Compare an answer with the definition."""
-    both = (padding, padding)
-    right = conv2d_forward.reference(
-        x, weight, None, (stride, stride), (both, both), (1, 1), groups=1
-    )
+    windows = Geometry.of(weight.shape[2:], stride, padding)
+    right = conv2d_forward.reference(x, weight, None, windows)
     expect(answer(x, weight, stride, padding), right, case, why)
 
 
@@ -148,8 +146,7 @@ def my_conv2d(x, weight, stride, padding):
     (OC, _, KH, KW) = weight.shape
     OH = (H + 2 * padding - KH) // stride + 1
     OW = (W + 2 * padding - KW) // stride + 1
-    both = (padding, padding)
-    columns = tn.kernels.im2col(x, (KH, KW), (stride, stride), (both, both), (1, 1))
+    columns = tn.kernels.im2col(x, Geometry.of((KH, KW), stride, padding))
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
@@ -202,8 +199,7 @@ def way_back(answer):
         OH = (shape[2] - K) // stride + 1
         OW = (shape[3] - K) // stride + 1
         columns = rng.normal(size=(shape[0], shape[1] * K * K, OH * OW))
-        none = ((0, 0), (0, 0))
-        right = col2im.reference(columns, shape, (K, K), (stride, stride), none, (1, 1))
+        right = col2im.reference(columns, shape, Geometry.of(K, stride))
         expect(
             answer(columns, shape, K, stride),
             right,

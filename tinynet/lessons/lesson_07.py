@@ -5,12 +5,10 @@ import numpy as np
 from tinynet import kernels
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
-NONE = ((0, 0), (0, 0))
-
 
 def _truth(x, k, s):
-    """Return the library's outputs and argmax indices ("winners")."""
-    return kernels.max_pool2d_forward(x, (k, k), (s, s), NONE, False)
+    """Return the library's outputs and argmax indices."""
+    return kernels.max_pool2d_forward(x, kernels.Geometry.of(k, s), False)
 
 
 @exercise(
@@ -144,9 +142,9 @@ def max_pool_backward(answer):
     )
     rng = np.random.default_rng(0)
     x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
-    y, winner = _truth(x, 3, 2)
+    y, argmax = _truth(x, 3, 2)
     gy = rng.standard_normal(y.shape)
-    truth = kernels.max_pool2d_backward(gy, winner, x.shape, (3, 3), (2, 2), NONE)
+    truth = kernels.max_pool2d_backward(gy, argmax, x.shape, kernels.Geometry.of(3, stride=2))
     expect(
         answer(gy, x, 3, 2),
         truth,

@@ -9,8 +9,6 @@ import numpy as np
 from tinynet import kernels
 from tinynet.lessons.exercise import Wrong, exercise, expect
 
-NONE = ((0, 0), (0, 0))
-
 
 @exercise(
     "16.1",
@@ -49,7 +47,7 @@ def pool_loop(answer: Any) -> None:
             "\n  Put @njit above its def."
         )
     x = np.random.default_rng(0).standard_normal((2, 3, 9, 7)).astype(np.float32)
-    truth = kernels.max_pool2d_forward(x, (3, 3), (2, 2), NONE, False)[0]
+    truth = kernels.max_pool2d_forward(x, kernels.Geometry.of(3, stride=2), False)[0]
     expect(
         answer(x, 3, 2),
         truth,

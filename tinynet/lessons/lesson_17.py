@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, memory_traffic, turns
+from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
 
 ORDERS = ("forward", "backward", "mixed")
@@ -35,7 +35,7 @@ class Bench:
         try:
             self.kernel(blocks, threads, *arguments)
         except DeviceError as error:  # the compiler refuses the text, or there is no compiler
-            if "refuses" not in str(error):
+            if "cannot compile" not in str(error):
                 raise
             raise Wrong(str(error)) from None
         except (
@@ -173,7 +173,7 @@ def tiled(answer: Any) -> None:
         a, b = (guarded(rng.integers(-4, 5, s).astype(np.float32)) for s in ((M, K), (K, N)))
         blocks = (-(-N // TILE), -(-M // TILE))
         for order in ORDERS:
-            with turns(order):
+            with execution_order(order):
                 y = bench.fill(M * N, blocks, (TILE, TILE), a, b, None, M, K, N)
             _same(y.reshape(M, N), a @ b, f"a ({M}, {K}) and b ({K}, {N})", why)
     _uses_tiles(bench, rng)
@@ -230,7 +230,7 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
     "17.4",
     "Find the race",
     hints=(
-        "Run the threads in another order: with kernels.turns('backward'): ...",
+        "Run the threads in another order: with kernels.execution_order('backward'): ...",
         "Which thread writes part[0] last, and which threads read it? What makes them wait?",
         "A second __syncthreads(), after the loop, before the last line.",
     ),
@@ -242,7 +242,7 @@ def race(answer: Any) -> None:
     x = np.arange(1, 129, dtype=np.float32)
     truth = (x.reshape(2, 64) / x.reshape(2, 64).sum(axis=1, keepdims=True)).reshape(-1)
     for order in ORDERS:
-        with turns(order):
+        with execution_order(order):
             y = bench.fill(128, 2, 64, guarded(x), None)
         expect(
             y,

@@ -1,13 +1,15 @@
-"""Whole networks by name: ``tn.models.build("alexnet", classes=1000)``."""
+"""Networks by name: ``tn.models.build("alexnet", classes=1000)``."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tinynet import nn
 from tinynet.core import random
+from tinynet.core.backend import Device
 from tinynet.models import (
     alexnet_variants,
     cuda_convnet,
@@ -23,6 +25,8 @@ from tinynet.models import (
     zfnet,
 )
 from tinynet.models.alexnet import AlexNet
+from tinynet.models.alexnet_variants import VARIANTS
+from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.models.densenet import DenseNet
 from tinynet.models.googlenet import GoogLeNet
 from tinynet.models.resnet import Bottleneck, ResNet
@@ -30,22 +34,47 @@ from tinynet.models.small import demo
 
 
 class Entry(NamedTuple):
-    """A network: what makes it, and the images and classes that it was published for."""
+    """A network in the registry.
 
-    make: Callable[..., nn.Module]  # (classes) -> network
+    Parameters
+    ----------
+    make : function from the number of classes to the network
+    side : of the images for which it was published, in pixels
+    classes : number of classes for which it was published
+    variants : names of its variants
+    on_two_devices : whether `make` takes ``devices=``
+    cross_layers : names that `make` takes as ``cross_at=``: two towers
+    one_device : name of the same network on one device
+    """
+
+    make: Callable[..., nn.Module]
     side: int = 224
     classes: int = 1000
+    variants: tuple[str, ...] = ()
+    on_two_devices: bool = False
+    cross_layers: tuple[str, ...] = ()
+    one_device: str = ""
 
 
 _small = partial(Entry, side=32, classes=10)
 _bottlenecks = partial(ResNet, block=Bottleneck, blocks=(3, 4, 6, 3))
 
 MODELS: dict[str, Entry] = {
-    "alexnet": Entry(AlexNet),
-    "alexnet-two-towers": Entry(two_towers.alexnet_two_towers),
-    "alexnet-one-weird-trick": Entry(one_weird_trick.alexnet_one_weird_trick),
+    "alexnet": Entry(AlexNet, variants=tuple(VARIANTS)),
+    "alexnet-two-towers": Entry(
+        two_towers.alexnet_two_towers,
+        on_two_devices=True,
+        cross_layers=tuple(CROSS_LAYERS),
+        one_device="alexnet",
+    ),
+    "alexnet-one-weird-trick": Entry(
+        one_weird_trick.alexnet_one_weird_trick, on_two_devices=True, one_device="alexnet"
+    ),
     "zfnet": Entry(zfnet.zfnet),
-    **{f"vgg-{layers}": Entry(partial(vgg.vgg, layers)) for layers in vgg.CONVOLUTIONS},
+    "vgg-11": Entry(partial(vgg.vgg, 11)),
+    "vgg-13": Entry(partial(vgg.vgg, 13)),
+    "vgg-16": Entry(partial(vgg.vgg, 16)),
+    "vgg-19": Entry(partial(vgg.vgg, 19)),
     "googlenet": Entry(GoogLeNet),
     "googlenet-torchvision": Entry(partial(GoogLeNet, torchvision=True)),
     "resnet-18": Entry(ResNet),
@@ -64,8 +93,17 @@ MODELS: dict[str, Entry] = {
     "resnet-56": _small(partial(resnet.cifar_resnet, 56)),
     "densenet-bc-100": _small(densenet.densenet_bc_100),
     "small-alexnet": _small(small.small_alexnet),
-    "small-alexnet-two-towers": _small(two_towers.small_alexnet_two_towers),
-    "small-alexnet-one-weird-trick": _small(one_weird_trick.small_alexnet_one_weird_trick),
+    "small-alexnet-two-towers": _small(
+        two_towers.small_alexnet_two_towers,
+        on_two_devices=True,
+        cross_layers=tuple(CROSS_LAYERS),
+        one_device="small-alexnet",
+    ),
+    "small-alexnet-one-weird-trick": _small(
+        one_weird_trick.small_alexnet_one_weird_trick,
+        on_two_devices=True,
+        one_device="small-alexnet",
+    ),
     "small-zfnet": _small(zfnet.small_zfnet),
     "small-vgg": _small(vgg.small_vgg),
     "small-googlenet": _small(googlenet.small_googlenet),
@@ -78,58 +116,109 @@ MODELS: dict[str, Entry] = {
     "demo": _small(demo),
 }
 
-TOWERS = "-two-towers"  # how their names end
-ON_DEVICES = (TOWERS, "-one-weird-trick")  # and those of all that live on two devices
-
 INPUT_SHAPES: dict[str, tuple[int, int, int]] = {
     name: (3, entry.side, entry.side) for name, entry in MODELS.items()
 }
-"""(C, H, W) of the images that each network is made for."""
+"""Image shape (C, H, W) for which each network was published."""
+
+TORCHVISION_ARGUMENTS = {
+    "num_classes": "The number of classes is called classes.",
+    "pretrained": "Build the network, then load a file of weights into it: tn.load(model, path).",
+    "weights": "Build the network, then load a file of weights into it: tn.load(model, path).",
+}
+"""Arguments of torchvision's models, and what takes their place."""
 
 __all__ = [
+    "CROSS_LAYERS",
     "INPUT_SHAPES",
     "MODELS",
     "AlexNet",
     "DenseNet",
+    "Entry",
     "GoogLeNet",
     "ResNet",
     "build",
     "demo",
     "entry",
     "names",
+    "two_tower_form",
     "variants",
 ]
 
 
 def names() -> list[str]:
-    """Return the names that `build` knows."""
+    """Return the names that `build` takes.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.models.names()[:3]
+    ['alexnet', 'alexnet-two-towers', 'alexnet-one-weird-trick']
+    """
     return list(MODELS)
 
 
 def variants() -> list[str]:
-    """Return the variants of "alexnet"."""
-    return list(alexnet_variants.VARIANTS)
+    """Return the variants of "alexnet".
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.models.variants()[:3]
+    ['paper', 'code2012', 'caffe']
+    """
+    return list(VARIANTS)
+
+
+def two_tower_form(name: str) -> str | None:
+    """Return the name of the two-tower form of a network, or None if there is none.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.models.two_tower_form("alexnet")
+    'alexnet-two-towers'
+    """
+    for candidate, found in MODELS.items():
+        if found.cross_layers and found.one_device == name:
+            return candidate
+    return None
 
 
 def entry(name: str, variant: str | None = None) -> Entry:
-    """Return the network of this name.
+    """Return the registry's entry of a network.
 
-    "alexnet" has variants; those of two towers say where the convolutions exchange their maps.
+    Parameters
+    ----------
+    name : one of `names()`
+    variant : one of `variants()`, for "alexnet" only
+
+    Raises
+    ------
+    ValueError : if there is no such network or variant
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> caffe = tn.models.entry("alexnet", "caffe")
+    >>> caffe.side, caffe.classes
+    (227, 1000)
     """
     if name not in MODELS:
-        raise ValueError(f"models.build: there is no model {name!r}. Known: {', '.join(MODELS)}.")
+        raise ValueError(
+            f"models.build: there is no model {name!r}. Known: {', '.join(MODELS)}.{_hint(name)}"
+        )
     found = MODELS[name]
     if variant is None:
         return found
-    if name == "alexnet":
-        settings = alexnet_variants.find(variant)
-        return Entry(partial(AlexNet, settings=settings), settings.image, settings.classes)
-    if not name.endswith(TOWERS):
+    if not found.variants:
+        way_out = f" Use cross_at={variant!r}." if variant in found.cross_layers else ""
         raise ValueError(
-            f'models.build: "alexnet" and those of two towers have variants, {name!r} has none.'
+            f'models.build: only "alexnet" has variants, {name!r} has none. Got '
+            f"variant={variant!r}.{way_out}"
         )
-    two_towers.check_exchange(variant)
-    return found._replace(make=partial(found.make, exchange_at=variant))
+    chosen = alexnet_variants.find(variant)
+    return found._replace(make=chosen.build, side=chosen.image, classes=chosen.classes)
 
 
 def build(
@@ -137,27 +226,75 @@ def build(
     classes: int | None = None,
     seed: int = 0,
     variant: str | None = None,
-    devices: Sequence[str] | None = None,
+    devices: Sequence[str | Device] | None = None,
+    cross_at: str | None = None,
+    **unknown: Any,
 ) -> nn.Module:
-    """Return a new network; the same name, classes and seed give the same weights.
+    """Return a new network; the same arguments give the same weights.
 
-    The global random streams are left as they were; inside `nn.init.skip_init()` nothing
-    is drawn at all.
+    The global random streams stay as they are. Inside `nn.init.skip_init()` all weights are zeros.
 
     Parameters
     ----------
-    classes : how many; None means 10 for a network on one device, and for a network on two
-        devices the number that it was published for: 1000, and 10 if it is small
-    variant : one of `variants()`, of "alexnet"; "conv3", "conv4" or "nowhere", of two towers
-    devices : of a network on two devices, ("cpu", "cpu:1") if nothing is said
+    name : one of `names()`
+    classes : number of scores; by default the number for which the network was published, 1000 for
+        ImageNet and 10 for CIFAR-10
+    seed : decides the initial weights
+    variant : one of `variants()`, for "alexnet" only
+    devices : for networks on two devices, e.g. ("cuda:0", "cuda:1"); by default ("cpu", "cpu:1")
+    cross_at : for two towers, the convolution that sees all maps: "conv3" (default), "conv4" or
+        "nowhere"
+
+    Returns
+    -------
+    Module : images (N, 3, side, side) to scores (N, classes), before softmax
+
+    Raises
+    ------
+    ValueError : for an unknown name, and for arguments that the network does not have
+    TypeError : for other arguments, such as torchvision's ``num_classes``
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.models.build("demo", classes=3)
+    >>> model(tn.zeros(2, 3, 32, 32)).shape
+    (2, 3)
     """
+    if unknown:
+        argument = next(iter(unknown))
+        way_out = TORCHVISION_ARGUMENTS.get(argument, "See help(tn.models.build).")
+        raise TypeError(f"models.build: there is no argument {argument!r}. {way_out}")
     found = entry(name, variant)
-    if devices is not None and not name.endswith(ON_DEVICES):
-        raise ValueError(f"models.build: {name!r} has no two towers. {name}.to(device) moves it.")
-    where = {} if devices is None else {"devices": devices}
-    if classes is None:
-        classes = found.classes if name.endswith(ON_DEVICES) else 10
+    classes = found.classes if classes is None else classes
     if classes < 1:
-        raise ValueError(f"models.build: a network tells at least 1 class. Got classes={classes}.")
+        raise ValueError(f"models.build: classes must be at least 1, got classes={classes}.")
     with random.fork(seed):
-        return found.make(classes, **where)
+        return found.make(classes, **_placement(name, found, devices, cross_at))
+
+
+def _placement(
+    name: str, found: Entry, devices: Sequence[str | Device] | None, cross_at: str | None
+) -> dict[str, Any]:
+    """Return the arguments of `Entry.make` that only networks on two devices have."""
+    placement: dict[str, Any] = {}
+    if devices is not None:
+        if not found.on_two_devices:
+            raise ValueError(
+                f"models.build: {name!r} lives on one device, so it has no devices=. Move it with "
+                "model.to(device)."
+            )
+        placement["devices"] = devices
+    if cross_at is not None:
+        if not found.cross_layers:
+            raise ValueError(f"models.build: {name!r} has no two towers, so it has no cross_at=.")
+        placement["cross_at"] = cross_at
+    return placement
+
+
+def _hint(name: str) -> str:
+    """Return a question that proposes a known name: "resnet-18" for "ResNet18"."""
+    plain = {known.replace("-", ""): known for known in MODELS}
+    wanted = "".join(letter for letter in str(name).lower() if letter.isalnum())
+    close = difflib.get_close_matches(wanted, plain, 1)
+    return f" Did you mean {plain[close[0]]!r}?" if close else ""

@@ -1,8 +1,8 @@
-"""Densely connected networks (Huang et al. 2017): every layer sees all layers before it.
+"""DenseNet (Huang et al. 2017): every layer of a block sees the outputs of all layers before it.
 
-A layer adds a few channels, the growth, to those it sees: in a block channels grow linearly. All
-networks here are what the paper calls BC: a bottleneck of 1x1 before each 3x3 (B), and transitions
-that halve the channels (C, compression). The names are torchvision's.
+A layer adds a few channels (the growth) to its input, so the channels of a block grow linearly. All
+networks here are DenseNet-BC: a 1x1 bottleneck before each 3x3 convolution (B), and transitions
+that halve the channels (compression, C). Names are torchvision's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,17 @@ from tinynet.tensors import Tensor
 
 
 class DenseLayer(nn.Module):
-    """x, and `growth` new channels behind it: BN, ReLU, 1x1, BN, ReLU, 3x3."""
+    """Concatenation of x and `growth` new channels: BN, ReLU, 1x1, BN, ReLU, 3x3.
+
+    Parameters
+    ----------
+    inputs : channels of x
+    growth : new channels
+    """
 
     def __init__(self, inputs: int, growth: int) -> None:
-        self.norm1, self.relu = nn.BatchNorm2d(inputs), nn.ReLU()
+        self.norm1 = nn.BatchNorm2d(inputs)
+        self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(inputs, 4 * growth, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(4 * growth)
         self.conv2 = nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)
@@ -31,27 +38,42 @@ class DenseLayer(nn.Module):
 
 
 class Transition(nn.Module):
-    """Half the channels, half the side: BN, ReLU, 1x1, average pool."""
+    """Half of the channels and half of the side: BN, ReLU, 1x1, average pool.
+
+    Parameters
+    ----------
+    inputs : channels of x
+    """
 
     def __init__(self, inputs: int) -> None:
-        self.norm, self.relu = nn.BatchNorm2d(inputs), nn.ReLU()
+        self.norm = nn.BatchNorm2d(inputs)
+        self.relu = nn.ReLU()
         self.conv = nn.Conv2d(inputs, inputs // 2, 1, bias=False)
         self.pool = nn.AvgPool2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, inputs // 2, H // 2, W // 2)."""
+        """Return (N, inputs // 2, H // 2, W // 2) for x (N, inputs, H, W)."""
         return nn.run_sequential(x, self.norm, self.relu, self.conv, self.pool)
 
 
 class DenseNet(nn.Module):
-    """Blocks of dense layers with transitions between them, for (N, 3, 224, 224) or, small, 32x32.
+    """Blocks of dense layers with transitions between them.
 
     Parameters
     ----------
+    classes : number of scores
     blocks : layers of each block
     growth : channels that each layer adds
     stem : channels of the first convolution
-    small : a stem of 3x3 at stride 1, for CIFAR-10, instead of 7x7 at stride 2 and a pool
+    small : for images (N, 3, 32, 32): a stem of 3x3 at stride 1, instead of 7x7 at stride 2 and a
+        pool for (N, 3, 224, 224)
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.models.DenseNet(classes=10, blocks=(2, 2), growth=8, stem=16, small=True)
+    >>> model(tn.zeros(1, 3, 32, 32)).shape
+    (1, 10)
     """
 
     def __init__(
@@ -63,37 +85,41 @@ class DenseNet(nn.Module):
         stem: int = 64,
         small: bool = False,
     ) -> None:
+        layers: dict[str, nn.Module] = {}
         if small:
-            layers: dict[str, nn.Module] = {"conv0": nn.Conv2d(3, stem, 3, padding=1, bias=False)}
+            layers["conv0"] = nn.Conv2d(3, stem, 3, padding=1, bias=False)
         else:
-            layers = {
-                "conv0": nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False),
-                "norm0": nn.BatchNorm2d(stem),
-                "relu0": nn.ReLU(),
-                "pool0": nn.MaxPool2d(3, stride=2, padding=1),
-            }
+            layers["conv0"] = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
+            layers["norm0"] = nn.BatchNorm2d(stem)
+            layers["relu0"] = nn.ReLU()
+            layers["pool0"] = nn.MaxPool2d(3, stride=2, padding=1)
         channels = stem
         for b, count in enumerate(blocks, 1):
-            block = {
-                f"denselayer{i + 1}": DenseLayer(channels + i * growth, growth)
-                for i in range(count)
-            }
-            layers[f"denseblock{b}"] = _chain(block)
+            layers[f"denseblock{b}"] = _dense_block(channels, count, growth)
             channels += count * growth
             if b < len(blocks):
                 layers[f"transition{b}"] = Transition(channels)
                 channels //= 2
-        layers |= {"norm5": nn.BatchNorm2d(channels), "relu5": nn.ReLU()}
-        self.features = _chain(layers)
+        layers["norm5"] = nn.BatchNorm2d(channels)
+        layers["relu5"] = nn.ReLU()
+        self.features = _named_sequential(layers)
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes)."""
+        """Return scores (N, classes) for images x (N, 3, side, side)."""
         return self.classifier(F.global_avg_pool2d(self.features(x)))
 
 
-def _chain(layers: Mapping[str, nn.Module]) -> nn.Sequential:
-    """Return layers one after the other that have names instead of numbers."""
+def _dense_block(channels: int, count: int, growth: int) -> nn.Sequential:
+    """Return `count` dense layers, the first of which sees `channels`."""
+    layers = {}
+    for i in range(count):
+        layers[f"denselayer{i + 1}"] = DenseLayer(channels + i * growth, growth)
+    return _named_sequential(layers)
+
+
+def _named_sequential(layers: Mapping[str, nn.Module]) -> nn.Sequential:
+    """Return a Sequential whose layers have names instead of numbers."""
     chain = nn.Sequential()
     vars(chain).update(layers)
     return chain

@@ -1,6 +1,6 @@
 """Inception-v4 (Szegedy et al. 2017): branches of 1x1, 3x3, 1x7 and 7x1 convolutions.
 
-Figures 3 to 8 of the paper, in the order in which an image meets them. A branch is written as its
+Figures 3 to 8 of the paper, in the order in which an image passes them. A branch is written as its
 layers, (channels, kernel) or (channels, kernel, stride); those at stride 2 have no padding.
 """
 
@@ -8,29 +8,44 @@ from __future__ import annotations
 
 from tinynet import nn
 from tinynet.kernels.geometry import Pair
-from tinynet.models.conv_unit import ConvUnit
+from tinynet.models.conv_bn_relu import ConvBNReLU
 
 Layer = tuple[int, int | Pair] | tuple[int, int | Pair, int]
-ROW7, COLUMN7, ROW3, COLUMN3 = (1, 7), (7, 1), (1, 3), (3, 1)
+ROW7 = (1, 7)
+COLUMN7 = (7, 1)
+ROW3 = (1, 3)
+COLUMN3 = (3, 1)
 
 
 class Builder:
-    """Makes the parts of the network, with every width divided by `shrink`."""
+    """The parts of the network, with all widths divided by `shrink`.
+
+    Parameters
+    ----------
+    shrink : 1 for the paper's network
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> Builder(shrink=16).reduce_a()(tn.zeros(1, 24, 35, 35)).shape
+    (1, 64, 17, 17)
+    """
 
     def __init__(self, shrink: int = 1) -> None:
         self.shrink = shrink
 
     def width(self, channels: int) -> int:
-        """Return the channels that are left."""
+        """Return a width of the paper, divided by `shrink`."""
         return channels // self.shrink
 
     def chain(self, inputs: int, *layers: Layer) -> nn.Sequential:
-        """Return convolutions one after the other; `inputs` is a width of the paper."""
-        units, channels = [], self.width(inputs)
+        """Return convolutions one after the other; all channels are widths of the paper."""
+        units = []
+        channels = self.width(inputs)
         for width, kernel, *rest in layers:
             stride = rest[0] if rest else 1
             padding = 0 if stride == 2 else None
-            units.append(ConvUnit(channels, self.width(width), kernel, stride, padding))
+            units.append(ConvBNReLU(channels, self.width(width), kernel, stride, padding))
             channels = self.width(width)
         return nn.Sequential(*units)
 
@@ -40,25 +55,26 @@ class Builder:
         return nn.Sequential(pool, self.chain(inputs, (outputs, 1)))
 
     def stem(self) -> nn.Sequential:
-        """Figure 3: (N, 3, 299, 299) to (N, 384, 35, 35)."""
+        """Return figure 3: (N, 3, 299, 299) to (N, 384, 35, 35)."""
+        # made before the other layers, because the order decides the random numbers
         long = self.chain(160, (64, 1), (64, ROW7), (64, COLUMN7))
         return nn.Sequential(
-            ConvUnit(3, self.width(32), 3, 2, 0),
-            ConvUnit(self.width(32), self.width(32), 3, 1, 0),
-            self.chain(32, (64, 3)),
-            nn.Concatenate(nn.MaxPool2d(3, 2), self.chain(64, (96, 3, 2))),
+            ConvBNReLU(3, self.width(32), 3, 2, 0),  # (N, 32, 149, 149)
+            ConvBNReLU(self.width(32), self.width(32), 3, 1, 0),  # (N, 32, 147, 147)
+            self.chain(32, (64, 3)),  # (N, 64, 147, 147)
+            nn.Concatenate(nn.MaxPool2d(3, 2), self.chain(64, (96, 3, 2))),  # (N, 160, 73, 73)
             nn.Concatenate(
                 nn.Sequential(self.chain(160, (64, 1)), self._unpadded()),
                 nn.Sequential(long, self._unpadded()),
-            ),
-            nn.Concatenate(self.chain(192, (192, 3, 2)), nn.MaxPool2d(3, 2)),
+            ),  # (N, 192, 71, 71)
+            nn.Concatenate(self.chain(192, (192, 3, 2)), nn.MaxPool2d(3, 2)),  # (N, 384, 35, 35)
         )
 
-    def _unpadded(self) -> ConvUnit:
-        return ConvUnit(self.width(64), self.width(96), 3, 1, 0)
+    def _unpadded(self) -> ConvBNReLU:
+        return ConvBNReLU(self.width(64), self.width(96), 3, 1, 0)
 
     def a(self) -> nn.Concatenate:
-        """Figure 4: 384 channels, 35x35."""
+        """Return figure 4: (N, 384, 35, 35) to the same shape."""
         return nn.Concatenate(
             self.chain(384, (96, 1)),
             self.chain(384, (64, 1), (96, 3)),
@@ -67,7 +83,7 @@ class Builder:
         )
 
     def reduce_a(self) -> nn.Concatenate:
-        """Figure 7: to 1024 channels, 17x17."""
+        """Return figure 7: (N, 384, 35, 35) to (N, 1024, 17, 17)."""
         return nn.Concatenate(
             self.chain(384, (384, 3, 2)),
             self.chain(384, (192, 1), (224, 3), (256, 3, 2)),
@@ -75,7 +91,7 @@ class Builder:
         )
 
     def b(self) -> nn.Concatenate:
-        """Figure 5: 1024 channels, 17x17."""
+        """Return figure 5: (N, 1024, 17, 17) to the same shape."""
         return nn.Concatenate(
             self.chain(1024, (384, 1)),
             self.chain(1024, (192, 1), (224, ROW7), (256, COLUMN7)),
@@ -84,7 +100,7 @@ class Builder:
         )
 
     def reduce_b(self) -> nn.Concatenate:
-        """Figure 8: to 1536 channels, 8x8."""
+        """Return figure 8: (N, 1024, 17, 17) to (N, 1536, 8, 8)."""
         return nn.Concatenate(
             self.chain(1024, (192, 1), (192, 3, 2)),
             self.chain(1024, (256, 1), (256, ROW7), (320, COLUMN7), (320, 3, 2)),
@@ -92,7 +108,7 @@ class Builder:
         )
 
     def c(self) -> nn.Concatenate:
-        """Figure 6: 1536 channels, 8x8; two branches divide once more."""
+        """Return figure 6: (N, 1536, 8, 8) to the same shape; two branches fork once more."""
 
         def fork(inputs: int) -> nn.Concatenate:
             return nn.Concatenate(
@@ -108,16 +124,25 @@ class Builder:
 
 
 def inception_v4(classes: int = 1000, shrink: int = 1) -> nn.Sequential:
-    """Return the network of figure 9 for (N, 3, 299, 299), with every width divided by `shrink`."""
+    """Return the network of figure 9: (N, 3, 299, 299) to (N, classes).
+
+    Parameters
+    ----------
+    classes : number of scores
+    shrink : divisor of all widths
+    """
     parts = Builder(shrink)
     return _assemble(parts, parts.stem(), (4, 7, 3), classes)
 
 
 def small_inception_v4(classes: int = 10) -> nn.Sequential:
     """Return one module of each kind with a sixteenth of the channels, for (N, 3, 32, 32)."""
-    small = Builder(shrink=16)
-    stem = nn.Sequential(ConvUnit(3, 24, 3), nn.MaxPool2d(2))  # (N, 24, 16, 16)
-    return _assemble(small, stem, (1, 1, 1), classes)
+    parts = Builder(shrink=16)
+    stem = nn.Sequential(
+        ConvBNReLU(3, 24, 3),  # (N, 24, 32, 32)
+        nn.MaxPool2d(2),  # (N, 24, 16, 16)
+    )
+    return _assemble(parts, stem, (1, 1, 1), classes)
 
 
 def _assemble(

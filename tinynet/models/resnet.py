@@ -1,10 +1,10 @@
-"""Residual networks (He et al. 2016), and their relatives that weigh channels (Hu et al. 2018).
+"""ResNet (He et al. 2016), and SE-ResNet, whose blocks weigh their channels (Hu et al. 2018).
 
-The names are torchvision's, and so is the place of the stride in a bottleneck: at its 3x3, where
-the paper has it at the first 1x1.
+Names are torchvision's, and so is the place of the stride in a bottleneck: at its 3x3, where the
+paper has it at the first 1x1.
 
 Residual blocks are written in two ways. Those of the large networks are classes, so that their
-parameters have torchvision's names. Those for CIFAR-10 have no file of weights to fit, and are
+parameters have torchvision's names. Those for CIFAR-10, for which torchvision has no weights, are
 chains of layers in an `nn.Residual`.
 """
 
@@ -16,7 +16,13 @@ from tinynet.tensors import Tensor
 
 
 class SqueezeExcitation(nn.Module):
-    """Each channel times a number between 0 and 1 that all channels together decide."""
+    """Each channel times a number between 0 and 1 that depends on all channels.
+
+    Parameters
+    ----------
+    channels : of x
+    reduction : divisor of the hidden layer's width
+    """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         self.fc1 = nn.Linear(channels, channels // reduction)
@@ -29,45 +35,65 @@ class SqueezeExcitation(nn.Module):
 
 
 class Block(nn.Module):
-    """y = relu(branch(x) + shortcut(x)); a subclass says what its branch is.
+    """y = relu(branch(x) + shortcut(x)); a subclass has the branch.
 
     The shortcut is x itself or, where the shape changes, a 1x1 convolution.
     """
 
     expansion = 1
 
-    def _rest(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
-        """Make what is beside and behind the branch; last, for torchvision's parameter order."""
+    def _add_shortcut(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
+        """Make the layers beside and behind the branch; last, for torchvision's parameter order."""
         outputs = width * self.expansion
-        self.relu, self.downsample = nn.ReLU(), None
+        self.relu = nn.ReLU()
+        self.downsample = None
         if stride != 1 or inputs != outputs:
             projection = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
         self.se = SqueezeExcitation(outputs) if squeeze else None
 
     def _join(self, y: Tensor, x: Tensor) -> Tensor:
-        weighed = y if self.se is None else self.se(y)
-        return self.relu(weighed + (x if self.downsample is None else self.downsample(x)))
+        """Return relu(y + shortcut(x)) for the output y of the branch."""
+        if self.se is not None:
+            y = self.se(y)
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(y + shortcut)
 
 
 class BasicBlock(Block):
-    """Two 3x3 convolutions."""
+    """A branch of two 3x3 convolutions.
+
+    Parameters
+    ----------
+    inputs : channels of x
+    width : channels of the output
+    stride : of the first convolution
+    squeeze : whether the block weighs its channels
+    """
 
     def __init__(self, inputs: int, width: int, stride: int, squeeze: bool) -> None:
         self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self._rest(inputs, width, stride, squeeze)
+        self._add_shortcut(inputs, width, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, width, OH, OW)."""
+        """Return (N, width, OH, OW) for x (N, inputs, H, W)."""
         y = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
         return self._join(y, x)
 
 
 class Bottleneck(Block):
-    """1x1 to fewer channels, 3x3, 1x1 to four times as many."""
+    """A branch of 1x1 to fewer channels, 3x3, and 1x1 to four times as many.
+
+    Parameters
+    ----------
+    inputs : channels of x
+    width : channels inside; the output has four times as many
+    stride : of the 3x3 convolution
+    squeeze : whether the block weighs its channels
+    """
 
     expansion = 4
 
@@ -78,10 +104,10 @@ class Bottleneck(Block):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
-        self._rest(inputs, width, stride, squeeze)
+        self._add_shortcut(inputs, width, stride, squeeze)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, 4 * width, OH, OW)."""
+        """Return (N, 4 * width, OH, OW) for x (N, inputs, H, W)."""
         y = nn.run_sequential(x, self.conv1, self.bn1, self.relu)
         y = nn.run_sequential(y, self.conv2, self.bn2, self.relu)
         y = nn.run_sequential(y, self.conv3, self.bn3)
@@ -93,10 +119,19 @@ class ResNet(nn.Module):
 
     Parameters
     ----------
-    blocks : of each stage
-    width : channels of the stem and of the first stage; each stage after it has twice as many. A
-        bottleneck gives out four times these
+    classes : number of scores
+    block : class of the blocks
+    blocks : number of blocks of each stage
+    width : channels of the stem and of the first stage; each later stage has twice as many. A
+        bottleneck's output has four times these
     squeeze : whether each block weighs its channels: SE-ResNet
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.models.ResNet(classes=10, blocks=(1, 1, 1, 1), width=8)
+    >>> model(tn.zeros(1, 3, 64, 64)).shape
+    (1, 10)
     """
 
     def __init__(
@@ -108,23 +143,27 @@ class ResNet(nn.Module):
         width: int = 64,
         squeeze: bool = False,
     ) -> None:
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        self.bn1, self.relu = nn.BatchNorm2d(width), nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        inputs = width
-        for i, count in enumerate(blocks):
-            stage, channels = [], width * 2**i
-            for j in range(count):
-                stage.append(block(inputs, channels, 2 if i and not j else 1, squeeze))
-                inputs = channels * block.expansion
-            setattr(self, f"layer{i + 1}", nn.Sequential(*stage))
-        self.fc = nn.Linear(inputs, classes)
+        def stage(inputs: int, width: int, count: int, stride: int) -> nn.Sequential:
+            first = block(inputs, width, stride, squeeze)
+            outputs = width * block.expansion
+            others = [block(outputs, width, 1, squeeze) for _ in range(count - 1)]
+            return nn.Sequential(first, *others)
+
+        e = block.expansion
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)  # (N, 64, 112, 112)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)  # (N, 64, 56, 56)
+        self.layer1 = stage(width, width, blocks[0], stride=1)  # (N, e * 64, 56, 56)
+        self.layer2 = stage(e * width, 2 * width, blocks[1], stride=2)  # (N, e * 128, 28, 28)
+        self.layer3 = stage(2 * e * width, 4 * width, blocks[2], stride=2)  # (N, e * 256, 14, 14)
+        self.layer4 = stage(4 * e * width, 8 * width, blocks[3], stride=2)  # (N, e * 512, 7, 7)
+        self.fc = nn.Linear(8 * e * width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes)."""
+        """Return scores (N, classes) for images x (N, 3, side, side)."""
         x = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.maxpool)
-        for i in (1, 2, 3, 4):
-            x = getattr(self, f"layer{i}")(x)
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(F.global_avg_pool2d(x))
 
 
@@ -134,6 +173,23 @@ def cifar_resnet(
     """Return ResNet-20, 32, 44, 56, 110 for (N, 3, 32, 32): section 4.2 of the paper.
 
     Three stages of (layers - 2) / 6 blocks each; shortcuts without weights (option A).
+
+    Parameters
+    ----------
+    layers : number of layers with weights, 6n + 2
+    classes : number of scores
+    width : channels of the first stage; each later stage has twice as many
+    squeeze : whether each block weighs its channels
+
+    Raises
+    ------
+    ValueError : if layers is not 6n + 2
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> cifar_resnet(8, width=4)(tn.zeros(1, 3, 32, 32)).shape
+    (1, 10)
     """
     if layers % 6 != 2:
         raise ValueError(f"cifar_resnet: layers must be 6n + 2, like 20 or 56. Got {layers}.")

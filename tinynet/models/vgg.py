@@ -1,6 +1,6 @@
 """VGG (Simonyan and Zisserman 2014): only 3x3 filters, and many layers of them.
 
-Three 3x3 convolutions see 7x7 pixels with 27 weights per pair of channels, one of 7x7 has 49.
+Three 3x3 convolutions see 7x7 pixels with 27 weights per pair of channels, one 7x7 has 49.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CONVOLUTIONS = {
     16: (2, 2, 3, 3, 3),
     19: (2, 2, 4, 4, 4),
 }
-"""How many each stage has, by the number of layers with weights: the paper's A, B, D and E."""
+"""Convolutions of each stage, by the number of layers with weights: the paper's A, B, D and E."""
 
 
 class VGG(nn.Module):
@@ -25,8 +25,19 @@ class VGG(nn.Module):
 
     Parameters
     ----------
-    convolutions, widths : of each stage
-    side : of the maps that the first linear layer sees
+    classes : number of scores
+    convolutions, widths : number of convolutions, and channels, of each stage
+    side : of the maps that the first linear layer sees, in pixels
+    hidden : units of each hidden layer
+    dropout : probability after each hidden layer
+    batch_norm : whether every convolution has batch normalization
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.models.build("small-vgg")
+    >>> model(tn.zeros(1, 3, 32, 32)).shape
+    (1, 10)
     """
 
     def __init__(
@@ -40,7 +51,7 @@ class VGG(nn.Module):
         dropout: float = 0.5,
         batch_norm: bool = False,
     ) -> None:
-        self.features = nn.Sequential(*_stages(convolutions, widths, batch_norm))
+        self.features = nn.Sequential(*_stages(convolutions, widths, batch_norm))  # (N, 512, 7, 7)
         self.avgpool = nn.AdaptiveAvgPool2d(side)
         self.classifier = nn.Sequential(
             nn.Linear(widths[-1] * side * side, hidden),
@@ -53,7 +64,7 @@ class VGG(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return scores (N, classes) for images x (N, 3, 224, 224)."""
+        """Return scores (N, classes) for images x (N, 3, side, side)."""
         return self.classifier(F.flatten(self.avgpool(self.features(x))))
 
 
@@ -72,7 +83,21 @@ def _stages(
 
 
 def vgg(layers: int, classes: int = 1000, batch_norm: bool = False) -> VGG:
-    """Return VGG-11, 13, 16 or 19."""
+    """Return VGG-11, 13, 16 or 19.
+
+    Parameters
+    ----------
+    layers : 11, 13, 16 or 19
+    classes : number of scores
+    batch_norm : whether every convolution has batch normalization
+
+    Raises
+    ------
+    ValueError : for another number of layers
+    """
+    if layers not in CONVOLUTIONS:
+        known = ", ".join(map(str, CONVOLUTIONS))
+        raise ValueError(f"vgg: layers must be one of {known}. Got {layers}.")
     return VGG(classes, convolutions=CONVOLUTIONS[layers], batch_norm=batch_norm)
 
 

@@ -17,7 +17,7 @@ from tinynet import functions as F
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import split_linear
-from tinynet.kernels.geometry import Padding, Pair, output_shape, padding_pairs, pair
+from tinynet.kernels.geometry import Geometry, Padding, Pair, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
@@ -290,11 +290,13 @@ class LocallyConnected2d(Module):
         self.kernel_size = pair(kernel_size, "LocallyConnected2d: kernel_size")
         self.stride = pair(stride, "LocallyConnected2d: stride")
         self.padding = padding_pairs(padding, "LocallyConnected2d: padding")
-        kernel = self.kernel_size
         maps = (0, in_channels, *self.size)
-        places = output_shape("LocallyConnected2d", maps, kernel, self.stride, self.padding)
-        filters = init.he((out_channels * math.prod(places), in_channels, *kernel))
-        self.weight = Parameter(filters.reshape(*places, out_channels, in_channels, *kernel))
+        geometry = Geometry(self.kernel_size, self.stride, self.padding)
+        places = geometry.output_shape("LocallyConnected2d", maps)
+        filters = init.he((out_channels * math.prod(places), in_channels, *self.kernel_size))
+        self.weight = Parameter(
+            filters.reshape(*places, out_channels, in_channels, *self.kernel_size)
+        )
         self.bias = Parameter(np.zeros((out_channels, *places), np.float32))
 
     def extra_repr(self) -> str:

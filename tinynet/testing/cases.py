@@ -1,8 +1,8 @@
-"""Arguments for every kernel, chosen so that a mistake cannot hide.
+"""Test arguments for every kernel, chosen so that mistakes show.
 
-At the paper's alpha of 1e-4 a missing LRN neighbour changes the result by 4e-5, less than what
-float32 might owe to rounding. So: alpha 1; and always one image, one channel, and no image at all.
-What looks through windows has its cases in `window_cases`.
+At the paper's alpha of 1e-4 a missing LRN neighbor changes the result by 4e-5, less than the
+rounding error that float32 may have. So alpha is 1; and there is always one image with one channel,
+and an empty batch. The cases of convolution and pooling are in `window_cases`.
 """
 
 from __future__ import annotations
@@ -95,11 +95,17 @@ def _batch_norm_forward(rng: Random) -> dict[str, Arguments]:
 def _batch_norm_backward(rng: Random) -> dict[str, Arguments]:
     return {
         f"{name}{', training' if training else ''}": (
-            rng.standard_normal(x.shape), x, mean, var, weight, eps, training
+            rng.standard_normal(x.shape),
+            x,
+            mean,
+            var,
+            weight,
+            eps,
+            training,
         )
         for name, (x, mean, var, weight, _, eps) in _batch_norm_forward(rng).items()
         for training in (True, False)
-    }  # fmt: skip
+    }
 
 
 def _relu_forward(rng: Random) -> dict[str, Arguments]:
@@ -139,9 +145,11 @@ def _dropout(rng: Random) -> dict[str, Arguments]:
 def _augment(rng: Random) -> dict[str, Arguments]:
     def case(N: int, C: int, size: int, mean: int, pad: int, enlarge: int, shifts: bool) -> Any:
         images = rng.integers(0, 256, (5, C, 6, 7), dtype=np.uint8)
-        room, reach = 6 * enlarge - size + 1, 2 * pad + 1  # each picture has a place of its own
+        room = 6 * enlarge - size + 1  # each picture has a place of its own
+        reach = 2 * pad + 1
         places = rng.integers(0, [5, room, room, 2, reach, reach], (N, 6)).astype(np.int32)
-        middle, deviation = rng.uniform(0, 255, (C, mean, mean)), rng.uniform(1, 64, (C, 1, 1))
+        middle = rng.uniform(0, 255, (C, mean, mean))
+        deviation = rng.uniform(1, 64, (C, 1, 1))
         shift = rng.standard_normal((N, C)) if shifts else None
         return images, places, middle, deviation, shift, size, pad, enlarge
 
@@ -151,7 +159,8 @@ def _augment(rng: Random) -> dict[str, Arguments]:
 
 
 def _cross_entropy(rng: Random) -> dict[str, Arguments]:
-    scores, labels = rng.standard_normal((7, 5)), rng.integers(0, 5, 7)
+    scores = rng.standard_normal((7, 5))
+    labels = rng.integers(0, 5, 7)
     return {
         "seven images, five classes": (scores, labels),
         "scores that overflow exp": (1000 * scores, labels),
@@ -164,11 +173,13 @@ def _matmul(rng: Random) -> dict[str, Arguments]:
     shapes = {"tall": (7, 5, 3), "wide": (2, 5, 9), "one row": (1, 4, 1), "no rows": (0, 4, 3)}
     return {
         f"{name}{', halves of ' if side else ''}{side}": (
-            rng.standard_normal((M, K)), rng.standard_normal((K, N)), side,
+            rng.standard_normal((M, K)),
+            rng.standard_normal((K, N)),
+            side,
         )
         for name, (M, K, N) in shapes.items()
         for side in (("", "M", "N", "K") if name == "tall" else ("",))
-    }  # fmt: skip
+    }
 
 
 def _momentum_update(rng: Random) -> dict[str, Arguments]:

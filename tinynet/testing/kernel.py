@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.kernels.geometry import Geometry
 from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference, scale_of, tolerance
 from tinynet.testing.subject import name_of
@@ -25,6 +27,9 @@ NEUTRAL: dict[str, Any] = {
     "rule": "paper",
 }
 """Values of arguments that a function may lack; cases with other values are skipped."""
+
+FIELDS = [field.name for field in dataclasses.fields(Geometry)]
+"""Arguments that a function may take in the place of `geometry`."""
 
 Function = Callable[..., Any]
 Arguments = tuple[Any, ...]
@@ -43,7 +48,9 @@ def check_kernel(
     ----------
     mine : function of arrays
         It takes the arguments of `against`, in the same order; those with a neutral value
-        (groups=1, no padding, ...) may be absent. Of several results it may return the first ones.
+        (groups=1, no padding, ...) may be absent. In the place of `geometry` it may take kernel,
+        stride, padding, dilation and groups, or some of them. Of several results it may return the
+        first ones.
     arguments
         One case. Without arguments: `cases`, or tinynet's own cases for this kernel.
     against : kernel or function
@@ -134,22 +141,38 @@ class Trial:
         self.definition = definition
         self.name = f"check_kernel: {name_of(mine)}"
         self.names = list(inspect.signature(definition).parameters)
-        mine_takes = inspect.signature(mine).parameters.values()
         self.absent: list[str] = []
-        if not any(p.kind is p.VAR_POSITIONAL for p in mine_takes):
-            takes = [p.name for p in mine_takes]
-            short = len(takes) < len(self.names)
-            self.absent = [n for n in self.names if n not in takes] if short else []
+        self.spells_geometry = False
+        mine_takes = inspect.signature(mine).parameters.values()
+        if any(p.kind is p.VAR_POSITIONAL for p in mine_takes):
+            return
+        takes = [p.name for p in mine_takes]
+        self.spells_geometry = "geometry" not in takes and not set(takes).isdisjoint(FIELDS)
+        names = list(self.values([None] * len(self.names)))
+        if len(takes) < len(names):
+            self.absent = [n for n in names if n not in takes]
+
+    def values(self, case: Iterable[Any]) -> dict[str, Any]:
+        """Return the arguments of `mine` by name, those that it does not take included."""
+        values: dict[str, Any] = {}
+        for name, value in zip(self.names, case, strict=False):
+            if name == "geometry" and self.spells_geometry:
+                values.update((field, getattr(value, field, None)) for field in FIELDS)
+            else:
+                values[name] = value
+        return values
 
     def accepts(self, case: Arguments) -> bool:
         """Return whether the arguments that `mine` lacks are neutral in this case, or absent."""
-        values = dict(zip(self.names, case, strict=False))
+        values = self.values(case)
         asked = [n for n in self.absent if n in values]
+        if "weight" in values:  # the shape of the filters implies the kernel size
+            asked = [n for n in asked if n != "kernel"]
         return all(n in NEUTRAL and _equal(NEUTRAL[n], values[n]) for n in asked)
 
     def call(self, case: Arguments) -> Arguments:
         """Return the results of `mine` as a tuple; arrays in `case` may change in place."""
-        kept = [x for n, x in zip(self.names, case, strict=False) if n not in self.absent]
+        kept = [x for n, x in self.values(case).items() if n not in self.absent]
         return _tuple(self.mine(*kept))
 
     def run(self, name: str, case: Arguments, dtype: Any) -> None:

@@ -1,7 +1,7 @@
-"""Arguments for the kernels that look at images through windows: see `cases`.
+"""Test arguments for the kernels of convolution and pooling: see `cases`.
 
 Images that are not square; windows, strides and paddings that differ between height and width and
-leave a rest; ties and negative images for maxima.
+leave a remainder; ties and negative images for maxima.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.core.backend import Array
-from tinynet.kernels.geometry import Padding, Pair, output_shape
+from tinynet.kernels.geometry import Geometry, Padding, Pair
 
 Arguments = tuple[Any, ...]
 Random = np.random.Generator
@@ -21,29 +21,43 @@ Maker = Callable[[Random], dict[str, Arguments]]
 NONE: Padding = ((0, 0), (0, 0))
 
 
-class Geometry(NamedTuple):
-    """A shape of images and the windows on them."""
+class Case(NamedTuple):
+    """Images, the windows on them, and the filters of a convolution."""
 
     shape: tuple[int, int, int, int]
-    kernel: Pair
-    stride: Pair = (1, 1)
-    padding: Padding = NONE
-    dilation: Pair = (1, 1)
-    groups: int = 1
+    geometry: Geometry
     filters: int = 4
+
+    @property
+    def outputs(self) -> Pair:
+        """The number of windows, (OH, OW)."""
+        return self.geometry.output_shape("cases", self.shape)
+
+    def weight(self, rng: Random) -> Array:
+        """Return random filters (OC, C // groups, KH, KW)."""
+        members = self.shape[1] // self.geometry.groups
+        return rng.standard_normal((self.filters, members, *self.geometry.kernel))
+
+    def gradient(self, rng: Random) -> Array:
+        """Return a random gradient of the outputs (N, OC, OH, OW)."""
+        return rng.standard_normal((self.shape[0], self.filters, *self.outputs))
 
 
 WINDOWS = {
-    "3x2 windows, stride 1": Geometry((2, 4, 5, 6), (3, 2)),
-    "a stride that leaves a rest": Geometry((2, 4, 8, 7), (3, 3), (2, 3)),
-    "more padding above and left": Geometry((2, 4, 6, 5), (3, 4), (2, 1), ((1, 0), (2, 1))),
-    "one image, one channel": Geometry((1, 1, 7, 4), (3, 2), (2, 2), ((1, 1), (1, 1)), filters=1),
-    "no images": Geometry((0, 4, 5, 6), (3, 2), (2, 1)),
+    "3x2 windows, stride 1": Case((2, 4, 5, 6), Geometry((3, 2))),
+    "a stride that leaves a rest": Case((2, 4, 8, 7), Geometry((3, 3), (2, 3))),
+    "more padding above and left": Case((2, 4, 6, 5), Geometry((3, 4), (2, 1), ((1, 0), (2, 1)))),
+    "one image, one channel": Case(
+        (1, 1, 7, 4), Geometry((3, 2), (2, 2), ((1, 1), (1, 1))), filters=1
+    ),
+    "no images": Case((0, 4, 5, 6), Geometry((3, 2), (2, 1))),
 }
 CONVOLUTIONS = {
     **WINDOWS,
-    "two groups": Geometry((2, 4, 6, 5), (3, 3), (1, 2), ((1, 1), (0, 1)), groups=2, filters=6),
-    "dilation": Geometry((2, 4, 8, 9), (3, 2), (1, 2), ((2, 1), (0, 3)), (2, 3)),
+    "two groups": Case(
+        (2, 4, 6, 5), Geometry((3, 3), (1, 2), ((1, 1), (0, 1)), groups=2), filters=6
+    ),
+    "dilation": Case((2, 4, 8, 9), Geometry((3, 2), (1, 2), ((2, 1), (0, 3)), (2, 3))),
 }
 
 
@@ -52,55 +66,48 @@ def _small(rng: Random, shape: tuple[int, ...]) -> Array:
     return rng.integers(-4, 5, shape).astype(np.float64)
 
 
-def _outputs(g: Geometry, ceil_mode: bool = False) -> Pair:
-    return output_shape(
-        "cases", g.shape, g.kernel, g.stride, g.padding, g.dilation, ceil_mode=ceil_mode
-    )
-
-
 def _im2col(rng: Random) -> dict[str, Arguments]:
     return {
-        name: (rng.standard_normal(g.shape), g.kernel, g.stride, g.padding, g.dilation)
-        for name, g in CONVOLUTIONS.items()
+        name: (rng.standard_normal(case.shape), case.geometry)
+        for name, case in CONVOLUTIONS.items()
     }
 
 
 def _col2im(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, g in CONVOLUTIONS.items():
-        (N, C), (KH, KW), (OH, OW) = g.shape[:2], g.kernel, _outputs(g)
+    for name, case in CONVOLUTIONS.items():
+        N, C = case.shape[:2]
+        KH, KW = case.geometry.kernel
+        OH, OW = case.outputs
         columns = rng.standard_normal((N, C * KH * KW, OH * OW))
-        cases[name] = (columns, g.shape, g.kernel, g.stride, g.padding, g.dilation)
+        cases[name] = (columns, case.shape, case.geometry)
     return cases
 
 
 def _conv_forward(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, g in CONVOLUTIONS.items():
-        weight = rng.standard_normal((g.filters, g.shape[1] // g.groups, *g.kernel))
-        bias = None if "rest" in name else rng.standard_normal(g.filters)
-        x = rng.standard_normal(g.shape)
-        cases[name] = (x, weight, bias, g.stride, g.padding, g.dilation, g.groups)
-    return cases
-
-
-def _conv_backward(rng: Random, first: Callable[[Array, Geometry], Arguments]) -> dict[str, Any]:
-    cases = {}
-    for name, g in CONVOLUTIONS.items():
-        gy = rng.standard_normal((g.shape[0], g.filters, *_outputs(g)))
-        cases[name] = (*first(gy, g), g.stride, g.padding, g.dilation, g.groups)
+    for name, case in CONVOLUTIONS.items():
+        weight = case.weight(rng)
+        bias = None if "rest" in name else rng.standard_normal(case.filters)
+        x = rng.standard_normal(case.shape)
+        cases[name] = (x, weight, bias, case.geometry)
     return cases
 
 
 def _conv_backward_input(rng: Random) -> dict[str, Arguments]:
-    def first(gy: Array, g: Geometry) -> Arguments:
-        return gy, rng.standard_normal((g.filters, g.shape[1] // g.groups, *g.kernel)), g.shape
-
-    return _conv_backward(rng, first)
+    cases = {}
+    for name, case in CONVOLUTIONS.items():
+        gy = case.gradient(rng)
+        cases[name] = (gy, case.weight(rng), case.shape, case.geometry)
+    return cases
 
 
 def _conv_backward_weight(rng: Random) -> dict[str, Arguments]:
-    return _conv_backward(rng, lambda gy, g: (gy, rng.standard_normal(g.shape), g.kernel))
+    cases = {}
+    for name, case in CONVOLUTIONS.items():
+        gy = case.gradient(rng)
+        cases[name] = (gy, rng.standard_normal(case.shape), case.geometry)
+    return cases
 
 
 def _conv_backward_bias(rng: Random) -> dict[str, Arguments]:
@@ -118,52 +125,56 @@ def _conv_relu_backward(rng: Random) -> dict[str, Arguments]:
 
 def _max_pool_forward(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, g in WINDOWS.items():
-        border = ((1, 1), (1, 0)) if g.padding != NONE else NONE
+    for name, case in WINDOWS.items():
+        border = ((1, 1), (1, 0)) if case.geometry.padding != NONE else NONE
+        geometry = Geometry(case.geometry.kernel, case.geometry.stride, border)
         for ceil_mode in (False, True):
             many = name + (", rounding up" if ceil_mode else "")
             for kind, x in {
-                "ties": _small(rng, g.shape),
-                "negative images": -1 - np.abs(rng.standard_normal(g.shape)),
+                "ties": _small(rng, case.shape),
+                "negative images": -1 - np.abs(rng.standard_normal(case.shape)),
             }.items():
-                cases[f"{many}, {kind}"] = (x, g.kernel, g.stride, border, ceil_mode)
+                cases[f"{many}, {kind}"] = (x, geometry, ceil_mode)
     x = rng.standard_normal((2, 3, 2, 3))
-    cases["the only window is larger than the image"] = (x, (3, 4), (2, 3), NONE, True)
+    cases["the only window is larger than the image"] = (x, Geometry((3, 4), (2, 3)), True)
     return cases
 
 
 def _max_pool_backward(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, (x, kernel, stride, border, ceil_mode) in _max_pool_forward(rng).items():
-        y, winner = kernels.max_pool2d_forward.reference(x, kernel, stride, border, ceil_mode)
-        cases[name] = (rng.standard_normal(y.shape), winner, x.shape, kernel, stride, border)
+    for name, (x, geometry, ceil_mode) in _max_pool_forward(rng).items():
+        y, argmax = kernels.max_pool2d_forward.reference(x, geometry, ceil_mode)
+        cases[name] = (rng.standard_normal(y.shape), argmax, x.shape, geometry)
     return cases
 
 
 def _avg_pool_forward(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, (x, kernel, stride, border, ceil_mode) in _max_pool_forward(rng).items():
+    for name, (x, geometry, ceil_mode) in _max_pool_forward(rng).items():
         for counted in (True, False):
             many = f"{name}, padding {'' if counted else 'not '}counted"
-            cases[many] = (x, kernel, stride, border, ceil_mode, counted)
+            cases[many] = (x, geometry, ceil_mode, counted)
     return cases
 
 
 def _avg_pool_backward(rng: Random) -> dict[str, Arguments]:
     cases = {}
-    for name, (x, kernel, stride, border, ceil_mode, counted) in _avg_pool_forward(rng).items():
-        y = kernels.avg_pool2d_forward.reference(x, kernel, stride, border, ceil_mode, counted)
-        cases[name] = (rng.standard_normal(y.shape), x.shape, kernel, stride, border, counted)
+    for name, (x, geometry, ceil_mode, counted) in _avg_pool_forward(rng).items():
+        y = kernels.avg_pool2d_forward.reference(x, geometry, ceil_mode, counted)
+        cases[name] = (rng.standard_normal(y.shape), x.shape, geometry, counted)
     return cases
 
 
 def _local(rng: Random, first: Callable[[Array, Array, Array], Arguments]) -> dict[str, Arguments]:
-    """Return what `first` makes of x, weight and gy, with the stride and the padding."""
-    cases, far = {}, Geometry((2, 3, 3, 4), (2, 1), padding=((3, 0), (0, 2)))
-    for name, g in {**WINDOWS, "windows on the padding alone": far}.items():
-        weight = rng.standard_normal((*_outputs(g), g.filters, g.shape[1], *g.kernel))
-        gy = rng.standard_normal((g.shape[0], g.filters, *_outputs(g)))
-        cases[name] = (*first(rng.standard_normal(g.shape), weight, gy), g.stride, g.padding)
+    """Return what `first` makes of x, weight and gy, followed by the windows."""
+    cases = {}
+    far = Case((2, 3, 3, 4), Geometry((2, 1), padding=((3, 0), (0, 2))))
+    for name, case in {**WINDOWS, "windows on the padding alone": far}.items():
+        members = case.shape[1]
+        weight_shape = (*case.outputs, case.filters, members, *case.geometry.kernel)
+        weight = rng.standard_normal(weight_shape)
+        gy = case.gradient(rng)
+        cases[name] = (*first(rng.standard_normal(case.shape), weight, gy), case.geometry)
     return cases
 
 
@@ -179,7 +190,7 @@ def _local_backward_input(rng: Random) -> dict[str, Arguments]:
 
 
 def _local_backward_weight(rng: Random) -> dict[str, Arguments]:
-    return _local(rng, lambda x, weight, gy: (gy, x, weight.shape[4:]))
+    return _local(rng, lambda x, weight, gy: (gy, x))
 
 
 MAKERS: dict[str, Maker] = {

@@ -11,7 +11,7 @@ from tinynet import data
 from tinynet import functions as F
 from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array, current, to_numpy
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.tensors import Tensor, tensor
 from tinynet.training.device_loader import on_device
@@ -139,7 +139,7 @@ def evaluation_loader(
 
 
 def run_epoch(
-    model: Module, loader: Any, metrics: RunningMetrics, ranks: Ranks = ALONE
+    model: Module, loader: Any, metrics: RunningMetrics, ranks: ProcessGroup = SINGLE
 ) -> Iterator[int]:
     """Add every batch of a loader to `metrics`; yield 1, 2, ... after each."""
     on_cpu = device_of(model).kind == "cpu"
@@ -155,7 +155,7 @@ def run_epoch(
 
 
 def _answers(
-    model: Module, loader: Any, ranks: Ranks = ALONE
+    model: Module, loader: Any, ranks: ProcessGroup = SINGLE
 ) -> Iterator[tuple[Tensor | None, Array]]:
     """Yield the scores and the labels of each batch; None where this rank has no images."""
     where = device_of(model)

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol, overload
 
 from tinynet.core import random
 from tinynet.core.backend import Array
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.training.device_loader import on_device
@@ -136,7 +136,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: Literal[False] = False,
-    ranks: Ranks | None = None,
+    ranks: ProcessGroup | None = None,
 ) -> Iterator[Epoch]: ...
 
 
@@ -151,7 +151,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: Literal[True],
-    ranks: Ranks | None = None,
+    ranks: ProcessGroup | None = None,
 ) -> Iterator[Step | Epoch]: ...
 
 
@@ -165,7 +165,7 @@ def fit(
     validation: Any = None,
     state: State | None = None,
     every_step: bool = False,
-    ranks: Ranks | None = None,
+    ranks: ProcessGroup | None = None,
 ) -> Iterator[Step | Epoch]:
     """Train a model; yield an `Epoch` after each epoch.
 
@@ -223,7 +223,7 @@ def fit(
         if images is not None
     }
     state = State() if state is None else state
-    events = _events(model, optimizer, train, held_out, epochs, state, ranks or ALONE)
+    events = _events(model, optimizer, train, held_out, epochs, state, ranks or SINGLE)
     return events if every_step else (event for event in events if isinstance(event, Epoch))
 
 
@@ -264,7 +264,7 @@ def _events(
     held_out: dict[str, Loader],
     epochs: int,
     state: State,
-    ranks: Ranks,
+    ranks: ProcessGroup,
 ) -> Iterator[Step | Epoch]:
     """Train from `state` to the end; yield a Step after each batch, an Epoch after each epoch."""
     gpu = GpuSteps(model, optimizer, ranks)
@@ -297,7 +297,7 @@ def train_one_epoch(
     epochs: int = 1,
     state: State | None = None,
     gpu: GpuSteps | None = None,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> Iterator[Step]:
     """Train on what is left of the epoch that `state` is in; yield a Step after each batch."""
     state = State() if state is None else state

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from tinynet.core.backend import Array, array_module, current, home, to_numpy
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.tensors import Tensor
 
 
@@ -55,7 +55,7 @@ class RunningMetrics:
         self._pending = None
         self._pending_images = 0
 
-    def all_reduce(self, ranks: Ranks = ALONE) -> None:
+    def all_reduce(self, ranks: ProcessGroup = SINGLE) -> None:
         """Replace the sums by those over all ranks."""
         self.synchronize()
         sums = np.array([self.loss, self.correct, self.images], np.float64)

@@ -1,31 +1,49 @@
-"""Recipes by name: tested settings for `tinynet train`. What `demo` reaches a slow test asserts."""
+"""Named recipes: tested settings for `tinynet train`."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
-from tinynet.models import alexnet_variants
+from tinynet.models import alexnet_variants, published_training
 from tinynet.training.recipes import Recipe
 
-TUNING = "fine-tune"  # the recipe that begins with weights of before
-TRAINED = ("colour noise", "learning rate", "biases", "update")  # the forks that are no layers
+TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
 
-def _small(model: str, about: str, **settings: Any) -> Recipe:
-    """Return the settings of a small relative on the drawn shapes, under a minute."""
-    common: dict[str, Any] = {"data": "shapes", "epochs": 6, "batch": 50, "schedule": "cosine"}
-    return Recipe(name=model, about=about, model=model, **{**common, **settings})
+def _small(model: str, about: str, *, lr: float, epochs: int = 6) -> Recipe:
+    """Return a recipe for the drawn shapes that takes less than a minute."""
+    return Recipe(
+        name=model,
+        about=about,
+        model=model,
+        data="shapes",
+        epochs=epochs,
+        batch=50,
+        lr=lr,
+        schedule="cosine",
+    )
 
 
-def _papers(model: str, about: str, **settings: Any) -> Recipe:
-    """Return what the papers on residual and dense nets for CIFAR-10 share (their sections 4.2).
+def _residual_or_dense(
+    model: str, about: str, *, epochs: int, batch: int = 128, update: str = "sgd"
+) -> Recipe:
+    """Return the settings of the papers on residual and dense nets for CIFAR-10 (sections 4.2).
 
     He et al. subtract the mean of each pixel; here each channel is standardised.
     """
-    common: dict[str, Any] = {"lr": 0.1, "weight_decay": 1e-4, "pad": 4, "mirror": True}
-    drops = (0.5, 0.1), (0.75, 0.01)
-    return Recipe(name=model, about=about, model=model, schedule=drops, **{**common, **settings})
+    return Recipe(
+        name=model,
+        about=about,
+        model=model,
+        epochs=epochs,
+        batch=batch,
+        update=update,
+        lr=0.1,
+        schedule=((0.5, 0.1), (0.75, 0.01)),
+        weight_decay=1e-4,
+        pad=4,
+        mirror=True,
+    )
 
 
 RECIPES = {
@@ -105,7 +123,7 @@ RECIPES = {
             crop=24,
             mirror=True,
         ),
-        Recipe(  # rates at which it begins to learn from He's initial weights: at 0.01 it did not
+        Recipe(  # a rate at which it learns from He's initial weights: at 0.01 it did not
             name="nin",
             about="network in network; the paper does not say its rates",
             model="nin",
@@ -114,13 +132,13 @@ RECIPES = {
             schedule=((0.75, 0.1), (0.9, 0.01)),
             weight_decay=1e-4,
         ),
-        _papers(
+        _residual_or_dense(
             "resnet-20", "a residual net of 20 layers, as in its paper: 64,000 steps", epochs=164
         ),
-        _papers(
+        _residual_or_dense(
             "resnet-56", "a residual net of 56 layers, as in its paper: 64,000 steps", epochs=164
         ),
-        _papers(
+        _residual_or_dense(
             "densenet-bc-100",
             "a dense net of 100 layers, as in its paper: 300 epochs",
             epochs=300,
@@ -130,15 +148,15 @@ RECIPES = {
         _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
         _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
-        _small("small-googlenet", "three of GoogLeNet's modules", lr=0.05),
-        _small("small-googlenet-head", "the same, and a head half-way up in training", lr=0.05),
+        _small("small-googlenet", "three inception modules", lr=0.05),
+        _small("small-googlenet-head", "the same with an auxiliary head in training", lr=0.05),
         _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
         _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4),
         _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
         _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
         Recipe(
             name=TUNING,
-            about="a network of torchvision's, with --init-from FILE --freeze features",
+            about="torchvision's AlexNet from pretrained weights; choose which layers stay frozen",
             model="alexnet",
             variant="torchvision",
             epochs=5,
@@ -183,30 +201,53 @@ RECIPES = {
 
 
 def find(name: str) -> Recipe:
-    """Return the recipe of this name."""
+    """Return the recipe of this name.
+
+    Raises
+    ------
+    ValueError : if there is none
+
+    Examples
+    --------
+    >>> find("small-alexnet").epochs
+    12
+    """
     if name not in RECIPES:
         close = difflib.get_close_matches(name, RECIPES, 1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        raise ValueError(
-            f"recipe: there is none called {name!r}. Known: {', '.join(RECIPES)}.{hint}"
-        )
+        raise ValueError(f"recipe: there is no {name!r}. Known: {', '.join(RECIPES)}.{hint}")
     return RECIPES[name]
 
 
-def otherwise(recipe: Recipe) -> str:
-    """Return in a sentence how the recipe's variant was trained where it was published.
+def published_differences(recipe: Recipe) -> str:
+    """Return a sentence on how the recipe's variant of AlexNet was trained where it was published.
 
-    "" where the recipe is made for that variant, or begins with weights of before.
+    It is empty where nothing differs, where the recipe starts from a file of weights, and where
+    either the recipe or the one that it was made from is of another network.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> published_differences(dataclasses.replace(find("alexnet"), variant="pool-first"))
+    ''
+    >>> print(published_differences(dataclasses.replace(find("alexnet"), variant="torchvision")))
+    As published, torchvision has other settings than the recipe alexnet: colour noise (none), \
+learning rate (0.01, divided by 10 in steps), optimizer (SGD, momentum 0.9, the rate outside the \
+velocity). This run uses the recipe's.
     """
     named = RECIPES.get(recipe.name, recipe)
-    if recipe.init_from or not named.model == recipe.model == "alexnet":
+    if recipe.init_from or named.model != "alexnet" or recipe.model != "alexnet":
         return ""
-    own, variant = (each.variant or "paper" for each in (named, recipe))
-    ours, theirs = (alexnet_variants.forks(alexnet_variants.find(v)) for v in (own, variant))
-    differ = [f"{fork} ({theirs[fork]})" for fork in TRAINED if theirs[fork] != ours[fork]]
+    variant = recipe.variant or "paper"
+    ours = alexnet_variants.find(named.variant or "paper").training
+    theirs = alexnet_variants.find(variant).training
+    differ = [
+        f"{published_training.LABELS[field]} ({published_training.describe(theirs, field)})"
+        for field in published_training.differences(ours, theirs)
+    ]
     if not differ:
         return ""
     return (
         f"As published, {variant} has other settings than the recipe {recipe.name}: "
-        f"{', '.join(differ)}. This run takes the recipe's; --lr, --schedule, --update change them."
+        f"{', '.join(differ)}. This run uses the recipe's."
     )

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet import models
+from tinynet.core import backend
 from tinynet.core.errors import DataError
 from tinynet.data import is_folder
-from tinynet.models import two_towers
+from tinynet.models.two_devices import device_pair
 from tinynet.nn import Module
 from tinynet.optim import SGD, Adam, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
 
@@ -39,6 +40,7 @@ class Recipe:
         a plateau is seen on them, and the best weights are chosen by them
     update : "sgd" by the paper's rule, "nesterov" or "adam"
     variant : of "alexnet"
+    cross_at : of two towers, the convolution that sees all maps (`models.build`)
     bias_lr, bias_rate : how many times faster biases learn, or their own rate, which no schedule
         changes; they never decay
     weight_decay, linear_weight_decay, local_weight_decay : of convolutions, and of linear layers
@@ -62,6 +64,7 @@ class Recipe:
     about: str
     model: str
     variant: str | None = None
+    cross_at: str | None = None
     data: str = "cifar10"
     epochs: int
     batch: int = 128
@@ -128,6 +131,7 @@ def _cropped(recipe: Recipe) -> Recipe:
 
 def from_json(settings: dict[str, Any]) -> Recipe:
     """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
+    settings = _with_cross_at(settings)
     given = settings["schedule"]
     if given not in SCHEDULES:
         given = tuple((float(fraction), float(factor)) for fraction, factor in given)
@@ -144,6 +148,14 @@ def from_json(settings: dict[str, Any]) -> Recipe:
     if recipe.update not in UPDATES:
         raise ValueError(f"update is one of {', '.join(UPDATES)}, not {recipe.update!r}")
     return recipe
+
+
+def _with_cross_at(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with `cross_at`; files of version 0.1 have it in `variant`."""
+    entry = models.MODELS.get(settings.get("model", ""))
+    if "cross_at" in settings or entry is None or not entry.cross_layers:
+        return settings
+    return {**settings, "variant": None, "cross_at": settings.get("variant")}
 
 
 def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> None:
@@ -195,12 +207,12 @@ def on_two_devices(recipe: Recipe, devices: str, cross_at: str | None) -> Recipe
     Parameters
     ----------
     devices : two names with a comma between them, like "cuda:0,cuda:1"
-    cross_at : the layer before which the towers see all maps; None is the paper's, conv3
+    cross_at : the convolution that sees all maps (`models.CROSS_LAYERS`); None means conv3
     """
-    two_towers.two_devices(devices)
-    model = recipe.model + models.TOWERS
-    if model not in models.names() or recipe.variant is not None:
+    device_pair(backend.devices(devices))
+    model = models.two_tower_form(recipe.model)
+    if model is None or recipe.variant is not None:
         raise DataError(
             f"{recipe.name}: this recipe has no two towers. small-alexnet and alexnet have."
         )
-    return dataclasses.replace(recipe, model=model, variant=cross_at)
+    return dataclasses.replace(recipe, model=model, cross_at=cross_at)

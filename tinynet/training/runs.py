@@ -18,8 +18,8 @@ from tinynet import models, plot
 from tinynet.core import random
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
-from tinynet.distributed.data_parallel import agree, fingerprints, shared
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.data_parallel import assert_equal_on_all_ranks, fingerprints, sharded
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.training import input_pipeline, recipes, run_dir
@@ -48,7 +48,7 @@ class Run:
     test: Loader
     preprocessing: dict[str, Array]
     validation: Loader | None = None
-    ranks: Ranks = ALONE
+    ranks: ProcessGroup = SINGLE
     state: State = dataclasses.field(default_factory=State)
 
 
@@ -57,7 +57,7 @@ def assemble(
     recipe: Recipe,
     sets: input_pipeline.Sets,
     device: str = "cpu",
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> Run:
     """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
     classes = sets[0].classes
@@ -66,7 +66,7 @@ def assemble(
     preprocessing = input_pipeline.normalization(loaders[0]).arrays()
     where = device_of(model)
     optimizer = recipes.optimizer(recipe, model)
-    train, test, *held = (shared(on_device(loader, where), ranks) for loader in loaders)
+    train, test, *held = (sharded(on_device(loader, where), ranks) for loader in loaders)
     return Run(
         folder,
         recipe,
@@ -84,12 +84,14 @@ def assemble(
 def build(recipe: Recipe, classes: int) -> Module:
     """Return the model of a recipe, which a file may have named."""
     try:
-        return models.build(recipe.model, classes, recipe.seed, recipe.variant)
+        return models.build(
+            recipe.model, classes, recipe.seed, recipe.variant, cross_at=recipe.cross_at
+        )
     except ValueError as error:
         raise DataError(str(error)) from None
 
 
-def place(named: Sequence[Device], ranks: Ranks) -> tuple[Device, ...]:
+def place(named: Sequence[Device], ranks: ProcessGroup) -> tuple[Device, ...]:
     """Return the devices that this rank uses; two devices for one network allow no ranks."""
     devices = tuple(map(ranks.place, named))
     if ranks.size > 1 and len(devices) > 1:
@@ -211,7 +213,7 @@ def _end_epoch(run: Run) -> None:
     The log is rewritten from the state, so a line that a killed run wrote ahead of its checkpoint
     is gone when the resumed run gets there.
     """
-    agree(run.ranks, facts(run))
+    assert_equal_on_all_ranks(run.ranks, facts(run))
     if run.ranks.rank:
         return
     check_finite(run.model, _steps_done(run), run.optimizer.lr)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.core.backend import Array, Device, current, home, transfer
 from tinynet.distributed.data_parallel import average
-from tinynet.distributed.process_group import ALONE, Ranks
+from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.graph_capture import graph
 from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
@@ -26,7 +26,7 @@ def train_step(
     *,
     metrics: RunningMetrics,
     number: int = 0,
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = SINGLE,
 ) -> None:
     """Do one update, and add the batch to `metrics` as it was classified before the update.
 
@@ -63,7 +63,7 @@ def train_step(
 class GpuSteps:
     """Training steps on a GPU: a captured graph, whose loss is read a few times a second."""
 
-    def __init__(self, model: Module, optimizer: Optimizer, ranks: Ranks = ALONE) -> None:
+    def __init__(self, model: Module, optimizer: Optimizer, ranks: ProcessGroup = SINGLE) -> None:
         self.model = model
         self.optimizer = optimizer
         self.ranks = ranks

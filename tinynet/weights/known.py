@@ -34,7 +34,7 @@ def _shapes() -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
     Weights are not initialized, so all of the networks together take less than a second.
     """
     for name in models.names():
-        for variant in models.variants() if name == "alexnet" else [None]:
+        for variant in models.entry(name).variants or [None]:
             with nn.init.skip_init(), default_device("cpu"):
                 tensors = models.build(name, 1, variant=variant)._named_tensors()
             shapes = {key: value.shape for key, value in tensors}

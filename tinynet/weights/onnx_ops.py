@@ -58,10 +58,9 @@ class Writer:
 
 
 def _conv(w: Writer, node: conv.Conv2d, inputs: list[str]) -> str:
-    strides, padding, dilations, groups = node.geometry
-    y = w.add(
-        "Conv", *inputs, strides=strides, pads=_pads(padding), dilations=dilations, group=groups
-    )
+    g = node.geometry
+    settings = {"strides": g.stride, "pads": _pads(g.padding), "dilations": g.dilation}
+    y = w.add("Conv", *inputs, **settings, group=g.groups)
     return w.add("Relu", y) if node.relu else y
 
 
@@ -75,7 +74,7 @@ def _max_pool(w: Writer, node: pool.MaxPool2d, inputs: list[str]) -> str:
 
 
 def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
-    padded = any(map(sum, node.geometry[2]))
+    padded = any(map(sum, node.geometry.padding))
     counts = int(node.count_include_pad and padded)  # values beyond the padding do not count
     return w.add("AveragePool", *inputs, count_include_pad=counts, **_windows(node))
 
@@ -87,11 +86,10 @@ def _adaptive(w: Writer, node: Function, inputs: list[str]) -> str:
 
 
 def _windows(node: Any) -> dict[str, Any]:
-    kernel, strides, padding = node.geometry
     return {
-        "kernel_shape": kernel,
-        "strides": strides,
-        "pads": _pads(padding),
+        "kernel_shape": node.geometry.kernel,
+        "strides": node.geometry.stride,
+        "pads": _pads(node.geometry.padding),
         "ceil_mode": int(node.ceil_mode),
     }
 

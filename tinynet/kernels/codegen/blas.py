@@ -1,8 +1,8 @@
-"""BLAS on one thread while our own team works.
+"""Single-threaded BLAS for matrix products that the thread team splits.
 
-NumPy's matrix product has a thread pool of its own whose threads spin while they wait. Beside our
-team (see `_team`) they would take the processors from it, so a large product is split by us and
-each piece is computed by BLAS alone. Outside the block BLAS has its threads back.
+NumPy's matrix product has a thread pool of its own, whose threads spin while they wait. They would
+compete with the team (see `team`) for processors. So the team splits a large product, and each
+chunk is computed by BLAS on one thread. Outside the block BLAS has its threads back.
 """
 
 from __future__ import annotations

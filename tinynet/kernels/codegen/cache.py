@@ -1,9 +1,9 @@
-"""Where compiled kernels are kept, and how a damaged or stale one never runs.
+"""On-disk cache of compiled kernels; a damaged or stale file is never run.
 
-Numba has a cache too. It runs old code after an edit of an imported constant or intrinsic, trusts
-whatever bytes it finds, and stops the program where no folder can be written. Here the name of the
-folder is a digest of everything that the machine code depends on, each file begins with the digest
-of its own content, and any trouble costs a compilation and one warning.
+Numba has a cache too. It runs old code after an edit of an imported constant or intrinsic, does not
+verify the bytes that it loads, and stops the program where no folder can be written. Here the name
+of the folder is a digest of everything that the machine code depends on, each file begins with the
+digest of its own content, and an error costs a compilation and one warning.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ LOADING_TROUBLE = (
     *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError),
     *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError),
 )
-troubles: list[str] = []  # what went wrong in this process; the first was also said aloud
+troubles: list[str] = []  # errors in this process; a warning reports the first
 
 
 def _complain(reason: object) -> None:
-    """Say once in a process that the cache is in trouble. Everything works without it."""
+    """Note an error of the cache and warn of the first one. Kernels work without the cache."""
     if not troubles:
         way_out = "Kernels are compiled anew each time; TINYNET_CACHE can name another folder."
         warnings.warn(f"kernel cache: {reason}. {way_out}", RuntimeWarning, 2)
@@ -35,7 +35,7 @@ def _complain(reason: object) -> None:
 
 
 def _base() -> Path:
-    """Return the folder that the user chose, else the one where the system keeps such things."""
+    """Return the folder named by the user, else the usual cache folder of the system."""
     if chosen := os.environ.get("TINYNET_CACHE"):
         return Path(chosen).expanduser()
     if shared := os.environ.get("XDG_CACHE_HOME"):
@@ -44,7 +44,7 @@ def _base() -> Path:
 
 
 def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
-    """Return a digest of all that machine code depends on: sources, versions, processor, flags."""
+    """Return a digest of everything that machine code depends on: sources, versions, CPU, flags."""
     import llvmlite
     import numba
     from numba.core import config
@@ -61,7 +61,7 @@ def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether nobody else could have put machine code there."""
+    """Return whether only this user can write there."""
     if not hasattr(os, "getuid"):
         return True
     status = path.stat()
@@ -69,16 +69,16 @@ def _is_private(path: Path) -> bool:
 
 
 def private(*names: str) -> Path | None:
-    """Return a folder in the cache that only we may write to; None (and a warning): there is none.
+    """Return a folder in the cache that only this user can write to; None, with a warning, if none.
 
-    What is kept there will be run.
+    Files in it are executed.
     """
     try:
         path = _base().joinpath(*names)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             is_private = _is_private(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         _complain(error)
         return None
     if not is_private:
@@ -88,19 +88,20 @@ def private(*names: str) -> Path | None:
 
 @functools.cache
 def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
-    """Return the folder of exactly this build, if there can be one."""
+    """Return the folder of this build, or None."""
     return private("kernels", _stamp(options))
 
 
 class Cache:
-    """One file for a kernel. Numba's dispatcher calls load_overload and save_overload."""
+    """The file of one kernel. Numba's dispatcher calls load_overload and save_overload."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
-        self.name, self.hit = name, False
+        self.name = name
+        self.hit = False
         self.folder = folder(tuple(sorted(options.items())))
 
     def load_overload(self, _signature: Any, target: Any) -> Any:
-        """Return the compiled kernel, or None."""
+        """Return the compiled kernel, or None if it must be compiled."""
         from numba.core.compiler import CompileResult
 
         target.refresh()
@@ -109,14 +110,14 @@ class Cache:
             return None
         try:
             result = CompileResult._rebuild(target, *pickle.loads(content))
-        except LOADING_TROUBLE as error:  # whole, and yet not what this Numba wrote
+        except LOADING_TROUBLE as error:  # intact, but not written by this Numba
             _complain(f"{self.name}: {error!r}")
             return None
         self.hit = True
         return result
 
     def save_overload(self, _signature: Any, result: Any) -> None:
-        """Keep a compiled kernel for the next process."""
+        """Write a compiled kernel for later processes."""
         from numba.core.serialize import dumps
 
         if self.folder is None or result.library.has_dynamic_globals:
@@ -128,7 +129,7 @@ class Cache:
             _complain(error)
 
     def _read(self) -> bytes | None:
-        """Return the content of the file, if there is one and its digest is right."""
+        """Return the content of the file if it exists and its digest is correct."""
         if self.folder is None:
             return None
         try:
@@ -144,7 +145,7 @@ class Cache:
         return None
 
     def _write(self, folder: Path, data: bytes) -> None:
-        """Write all or nothing, also when several processes do so at once."""
+        """Write the file atomically, also when several processes do so at once."""
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
             try:
                 file.write(data)

@@ -1,39 +1,54 @@
-"""Images in the order that the compiled loops like: (N, H, W, C), the channel innermost.
+"""Channels-last memory layout (N, H, W, C), which the compiled loops read.
 
-The channel is the vector axis of everything that is fast here. To whoever reads them, arrays are
-(N, C, H, W) all the same: what is returned is a transposed view.
+The channel is the vector axis of all fast loops. Callers see (N, C, H, W) arrays all the same: what
+is returned is a transposed view.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.kernels.codegen.native import In3, In4, Out3, Out4, native
 from tinynet.kernels.codegen.vectors import move
+from tinynet.kernels.dispatch import fallback_if
 from tinynet.kernels.geometry import Padding
 
-GRAIN = 1 << 15  # elements that are worth waking a thread for, in loops that mostly move memory
-MIXED = "images or weights that are not float32"
-COUNTLESS = "no images, or 2**31 numbers or more in them"
+P = ParamSpec("P")
+R = TypeVar("R")
+
+GRAIN = 1 << 15  # elements worth waking a thread for, in loops that are bound by memory
 
 
-def mixed(*arrays: Any) -> bool:
-    """Whether one of the arguments is an array of another type than the loops are written for."""
+def _is_mixed(*arrays: Any) -> bool:
+    """Return whether an array has another dtype than float32, which the loops are written for."""
     return any(isinstance(a, np.ndarray) and a.dtype != np.float32 for a in arrays)
 
 
-def countless(*shapes: tuple[int, ...]) -> bool:
-    """Whether an offset into one of these shapes does not fit in 32 bits, or there is none."""
-    sizes = [math.prod(shape) for shape in shapes]
-    return min(sizes) == 0 or max(sizes) >= 2**31
+mixed_dtypes = fallback_if("images or weights that are not float32", _is_mixed)
 
 
-def share(per_unit: int) -> int:
-    """How many units of so many elements make a piece worth waking a thread for."""
+def exceeds_int32(
+    shapes: Callable[..., Sequence[tuple[int, ...]]],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a fast version whose tables hold 32-bit offsets.
+
+    The reference runs where an array of one of `shapes(*args)` is empty or has 2**31 elements.
+    """
+
+    def exceeds(*args: Any, **kwargs: Any) -> bool:
+        sizes = [math.prod(shape) for shape in shapes(*args, **kwargs)]
+        return min(sizes) == 0 or max(sizes) >= 2**31
+
+    return fallback_if("no images, or 2**31 numbers or more in them", exceeds)
+
+
+def grain_size(per_unit: int) -> int:
+    """Return how many units of `per_unit` elements are worth waking a thread for."""
     return -(-GRAIN // max(per_unit, 1))
 
 
@@ -46,7 +61,7 @@ def channels_last(x: Array) -> Array:
     if not x.flags.c_contiguous or x.size == 0:
         return np.ascontiguousarray(last)
     y = np.empty((N, H, W, C), np.float32)
-    _interleave(N, x.reshape(N, C, H * W), y.reshape(N, H * W, C), grain=share(C * H * W))
+    _interleave(N, x.reshape(N, C, H * W), y.reshape(N, H * W, C), grain=grain_size(C * H * W))
     return y
 
 
@@ -63,14 +78,15 @@ def bordered(x: Array, padding: Padding) -> Array:
         return inner
     N, H, W, C = inner.shape
     y = np.empty((N, top + H + bottom, left + W + right, C), np.float32)
-    _border(N, inner, top, left, y, grain=share(y[0].size))
+    _border(N, inner, top, left, y, grain=grain_size(y[0].size))
     return y
 
 
 @native
 def _interleave(lo: int, hi: int, x: In3, y: Out3) -> None:
     """X (N, C, HW) -> y (N, HW, C)."""
-    C, HW = x.shape[1], x.shape[2]
+    C = x.shape[1]
+    HW = x.shape[2]
     for n in range(lo, hi):
         for first in range(0, HW, 16):  # a strip of pixels stays in the cache
             for c in range(C):
@@ -81,12 +97,15 @@ def _interleave(lo: int, hi: int, x: In3, y: Out3) -> None:
 @native
 def _border(lo: int, hi: int, x: In4, top: int, left: int, y: Out4) -> None:
     """X (N, H, W, C) -> y, with zeros around it."""
-    H, row = x.shape[1], x.shape[2] * x.shape[3]
-    begin, end = left * x.shape[3], y.shape[2] * x.shape[3]
+    H = x.shape[1]
+    row = x.shape[2] * x.shape[3]
+    begin = left * x.shape[3]
+    end = y.shape[2] * x.shape[3]
     flat = y.reshape(-1)
     for n in range(lo, hi):
         for i in range(y.shape[1]):
-            at, inside = (n * y.shape[1] + i) * end, top <= i < top + H
+            at = (n * y.shape[1] + i) * end
+            inside = top <= i < top + H
             flat[at : at + (begin if inside else end)] = 0
             if inside:
                 move(x, (n * H + i - top) * row, flat, at + begin, row)

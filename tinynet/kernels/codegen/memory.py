@@ -1,8 +1,8 @@
-"""Large arrays that are freed stay with the process, for the next ones of a training step.
+"""Memory allocator settings: freed memory of large arrays stays with the process.
 
-By default the C library gives a freed array of megabytes back to the system, and the next one is
-paid for again, page by page: `python -m benchmarks.memory` measures it. A training step frees and
-takes the same sizes over and over.
+By default the C library returns a freed array of megabytes to the operating system, and the next
+array costs a page fault per page: `python -m benchmarks.memory` measures it. A training step frees
+and allocates the same sizes again and again.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import ctypes
 import functools
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names and numbers of glibc's malloc.h
+M_TRIM_THRESHOLD = -1  # names and numbers of glibc's malloc.h
+M_MMAP_MAX = -4
 
 
 @functools.cache
 def reuse_freed_memory() -> bool:
-    """Ask malloc to keep what is freed, once; return whether it could be asked (glibc)."""
+    """Tell malloc once to keep freed memory; return whether it supports that (glibc)."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    # No block is a mapping of its own, and the end of the heap is not cut off.
+    # No block is a memory mapping of its own, and the heap is not trimmed at its end.
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, 2**31 - 1))

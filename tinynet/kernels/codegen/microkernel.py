@@ -1,8 +1,8 @@
-r"""The microkernel: a small matrix product that never leaves the registers.
+r"""Microkernel: a small matrix product whose sums stay in registers.
 
-A convolution is a matrix product, im2col(x) @ weights, and im2col(x) need not be built to be
-multiplied: its element in row p (an output pixel) and column k (a tap and channel of the filter)
-already lies in x, at a place that is a sum of two table entries.
+A convolution is a matrix product, im2col(x) @ weights, and im2col(x) need not be built: its element
+in row p (an output pixel) and column k (a tap and channel of the filter) is an element of x, at an
+offset that is the sum of two table entries.
 
                      k →                  c →
         p  ┌──────────────────┐       ┌─────────┐          ┌─────────┐
@@ -10,11 +10,11 @@ already lies in x, at a place that is a sum of two table entries.
            └──────────────────┘       └─────────┘          └─────────┘     sums, in registers
 
 For each k the kernel loads one row of w (VECTORS registers) and, for each of PIXELS pixels,
-spreads one number of x over a register and multiplies and adds. Each loaded number is used many
-times, and nothing is stored until the end: that is how a loop comes near the machine's peak.
+broadcasts one number of x to a register and multiplies and adds. Each loaded number is used many
+times, and nothing is stored until the end, so that the loop comes near the peak of the machine.
 
 With other tables the same kernel is the backward pass: with `rows` and `cols` exchanged it sums
-over pixels (the gradient of the weights), with flipped weights it is the gradient of the input.
+over pixels (the gradient of the weights), with rotated weights it is the gradient of the input.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class Shape(NamedTuple):
         return self.lanes * self.vectors
 
 
-# The sums, one row of w and one spread number must fit in the registers: 32 of them, or 16.
+# The sums, one row of w and one broadcast number must fit in the 32 or 16 registers.
 AVX512 = Shape(lanes=16, pixels=8, vectors=2)
-AVX = Shape(lanes=8, pixels=5, vectors=2)  # a sixth would need more integer registers
+AVX = Shape(lanes=8, pixels=5, vectors=2)  # a sixth row would need more integer registers
 NEON = Shape(lanes=4, pixels=6, vectors=4)
 SSE = Shape(lanes=4, pixels=6, vectors=2)
 
-# Blocks of one register a row, for products with so few columns that the second register would be
-# multiplied with zeros. The rows stay: `_tables.tiles` cuts them for both. For other registers it
-# has not been tried.
+# Blocks of one register per row, for products with so few columns that the second register would
+# hold zeros. The number of rows stays, because `tables.tiles` is shared by both. It has not been
+# tried for other register sizes.
 NARROW = {AVX512: AVX512._replace(vectors=1)}
 
 
 @functools.cache
 def host_shape() -> Shape:
-    """Return the block for the processor that Numba compiles for; its settings may narrow it."""
+    """Return the block for the processor and features that Numba compiles for."""
     from numba.core.registry import cpu_target
 
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
@@ -66,19 +66,23 @@ def host_shape() -> Shape:
 
 
 def shape_for(columns: int) -> Shape:
-    """Return the block for a product with so many columns."""
+    """Return the block for a product with this number of columns."""
     narrow = NARROW.get(host_shape(), host_shape())
     return narrow if columns <= narrow.channels else host_shape()
 
 
 class Emitter:
-    """Writes vector instructions with an LLVM builder."""
+    """Emits vector instructions with an LLVM builder."""
 
     def __init__(self, context: Any, builder: Any, lanes: int) -> None:
         from llvmlite import ir
 
-        self.context, self.builder, self.ir, self.lanes = context, builder, ir, lanes
-        self.real, self.integer = ir.FloatType(), ir.IntType(64)
+        self.context = context
+        self.builder = builder
+        self.ir = ir
+        self.lanes = lanes
+        self.real = ir.FloatType()
+        self.integer = ir.IntType(64)
         self.vector = ir.VectorType(self.real, lanes)
 
     def number(self, value: int) -> Any:
@@ -100,20 +104,20 @@ class Emitter:
         return self.builder.bitcast(place, self.vector.as_pointer())
 
     def load(self, pointer: Any, offset: Any) -> Any:
-        """Return neighbouring floats, from pointer[offset] on, as one vector."""
+        """Return consecutive floats, from pointer[offset] on, as one vector."""
         return self.builder.load(self.address(pointer, offset), align=4)
 
     def store(self, value: Any, pointer: Any, offset: Any) -> None:
-        """Write a vector to pointer[offset] and its neighbours."""
+        """Write a vector to consecutive floats, from pointer[offset] on."""
         self.builder.store(value, self.address(pointer, offset), align=4)
 
-    def spread(self, value: Any) -> Any:
-        """Return one float in every lane."""
-        ir, few = self.ir, self.ir.IntType(32)
-        one = self.builder.insert_element(
-            ir.Constant(self.vector, ir.Undefined), value, ir.Constant(few, 0)
-        )
-        lanes = ir.Constant(ir.VectorType(few, self.lanes), [0] * self.lanes)
+    def broadcast(self, value: Any) -> Any:
+        """Return a vector with one float in every lane."""
+        ir = self.ir
+        int32 = ir.IntType(32)
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        one = self.builder.insert_element(undefined, value, ir.Constant(int32, 0))
+        lanes = ir.Constant(ir.VectorType(int32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(one, one, lanes)
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
@@ -140,21 +144,36 @@ def build_tile(shape: Shape) -> Callable[..., None]:
                                      x[x0 + rows[r0+p] + cols[c0+k]] * w[w0 + k*CHANNELS + c]
                                    or `floor`, if that is larger
 
-    `follow` is 0 to begin with one row for all pixels (a bias), 1 to add to what is there (y as
-    its own start). No bounds are checked: the caller guards.
+    `follow` is 0 to start from one row for all pixels (a bias), 1 to accumulate (y is its own
+    start). No bounds are checked: the caller does that.
     """
     from numba import types
     from numba.extending import intrinsic
 
     i8 = types.int64
 
-    # fmt: off
-    def tile(_: Any, x: Any, x0: Any, rows: Any, r0: Any, cols: Any, c0: Any, depth: Any,
-             w: Any, w0: Any, start: Any, s0: Any, follow: Any,
-             y: Any, y0: Any, places: Any, q0: Any, floor: Any) -> Any:
+    def tile(
+        _: Any,
+        x: Any,
+        x0: Any,
+        rows: Any,
+        r0: Any,
+        cols: Any,
+        c0: Any,
+        depth: Any,
+        w: Any,
+        w0: Any,
+        start: Any,
+        s0: Any,
+        follow: Any,
+        y: Any,
+        y0: Any,
+        places: Any,
+        q0: Any,
+        floor: Any,
+    ) -> Any:
         kinds = x, i8, rows, i8, cols, i8, i8, w, i8, start, i8, i8, y, i8, places, i8
         return types.void(*kinds, types.float32), functools.partial(_emit_tile, shape)
-    # fmt: on
 
     return intrinsic(tile)
 
@@ -168,7 +187,8 @@ def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: A
         return e.pointer(signature.args[k], args[k], args[k + 1])
 
     x, rows, cols, w, start, y, places = (pointer(k) for k in (0, 2, 4, 7, 9, 12, 14))
-    depth, follow = args[6], args[11]
+    depth = args[6]
+    follow = args[11]
     block = [(p, v) for p in range(shape.pixels) for v in range(shape.vectors)]
     column = [e.number(v * shape.lanes) for v in range(shape.vectors)]
     pixels = [builder.gep(x, [e.index(rows, e.number(p))]) for p in range(shape.pixels)]
@@ -182,11 +202,11 @@ def _emit_tile(shape: Shape, context: Any, builder: Any, signature: Any, args: A
         row = builder.mul(loop.index, e.number(shape.channels))
         weights = [e.load(w, builder.add(row, c)) for c in column]
         for p in range(shape.pixels):
-            value = e.spread(builder.load(builder.gep(pixels[p], [tap])))
+            value = e.broadcast(builder.load(builder.gep(pixels[p], [tap])))
             for v in range(shape.vectors):
                 total = e.multiply_add(value, weights[v], builder.load(sums[p, v]))
                 builder.store(total, sums[p, v])
-    floor = e.spread(args[16])
+    floor = e.broadcast(args[16])
     for p, v in block:
         out = e.at_least(builder.load(sums[p, v]), floor)
         e.store(out, y, builder.add(outputs[p], column[v]))

@@ -1,22 +1,22 @@
-"""Kernels compiled by Numba: a plain loop over a part of the work, built once, run by a team.
+"""Numba kernels: a plain loop over a range, compiled once, run by a team of threads.
 
     @native
     def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:
         for i in range(lo, hi):
             y[i] = factor * x[i]
 
-    scale(len(x), x, 2.0, y)                     # pieces of range(len(x)), on all threads
-    scale(len(x), x, 2.0, y, grain=10_000)       # at least 10,000 elements a piece
+    scale(len(x), x, 2.0, y)                     # chunks of range(len(x)), on all threads
+    scale(len(x), x, 2.0, y, grain=10_000)       # at least 10,000 elements per chunk
 
 Four rules:
 
-1. A kernel says its types in its signature, so there is exactly one version. It is built at the
-   first call: importing a room does not import Numba. A wrong dtype is a TypeError.
-2. It is never parallel=True, which takes much longer to compile (see `_team`).
-3. It stands at module level, and so do the intrinsics and helpers that it uses: they are found by
-   name among its globals. (What a closure holds would have a new identity in every process, and
-   the compiled kernel could not be found again, see `_cache`.)
-4. No bounds are checked inside. Whoever launches a kernel guards its shapes.
+1. A kernel declares its types in its signature, so there is exactly one version. It is compiled at
+   the first call: importing its module does not import Numba. A wrong dtype is a TypeError.
+2. It never uses parallel=True, which takes much longer to compile (see `team`).
+3. It is defined at module level, and so are the intrinsics and helpers that it uses: they are
+   looked up by name in its globals. (A closure has a new identity in every process, so that the
+   compiled kernel could not be found again, see `cache`.)
+4. It checks no bounds. The caller checks the shapes before the launch.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Kind(NamedTuple):
-    """An exact array type: Numba compiles a kernel for these and for no others."""
+class ArrayType(NamedTuple):
+    """An exact array type, for which Numba compiles a kernel."""
 
     dtype: str
     axes: int
@@ -46,35 +46,36 @@ class Kind(NamedTuple):
     written: bool = False
 
     def for_numba(self) -> Any:
-        """Return the type in Numba's words. What is not written may be a read-only array."""
+        """Return Numba's type. Arguments that are not written may be read-only arrays."""
         from numba import types
 
-        dtype, array = getattr(types, self.dtype), cast("Any", types.Array)
+        dtype = getattr(types, self.dtype)
+        array = cast("Any", types.Array)
         return array(dtype, self.axes, self.layout, readonly=not self.written)
 
 
-# What a kernel's argument may be: for people an array or a number, for Numba an exact type.
+# Types of a kernel's arguments: an array or number for type checkers, an exact type for Numba.
 Real = Annotated[float, "float32"]
-NOTHING = float("-inf")  # the smallest a sum may be, where all may stay as they are
-In1 = Annotated[Array, Kind("float32", 1)]
-In2 = Annotated[Array, Kind("float32", 2)]
-In3 = Annotated[Array, Kind("float32", 3)]
-In4 = Annotated[Array, Kind("float32", 4)]
-In5 = Annotated[Array, Kind("float32", 5)]
-Out1 = Annotated[Array, Kind("float32", 1, written=True)]
-Out2 = Annotated[Array, Kind("float32", 2, written=True)]
-Out3 = Annotated[Array, Kind("float32", 3, written=True)]
-Out4 = Annotated[Array, Kind("float32", 4, written=True)]
-Out5 = Annotated[Array, Kind("float32", 5, written=True)]
-Strided4 = Annotated[Array, Kind("float32", 4, "A")]
-StridedOut4 = Annotated[Array, Kind("float32", 4, "A", written=True)]
-Wide2 = Annotated[Array, Kind("float64", 2, written=True)]
-Places1 = Annotated[Array, Kind("int32", 1)]
-Places2 = Annotated[Array, Kind("int32", 2)]
-Indices1 = Annotated[Array, Kind("int64", 1)]
-Indices2 = Annotated[Array, Kind("int64", 2)]
-TagsIn4 = Annotated[Array, Kind("uint8", 4)]
-TagsOut4 = Annotated[Array, Kind("uint8", 4, written=True)]
+NO_FLOOR = float("-inf")  # lower bound of the output: none (0.0 fuses a ReLU)
+In1 = Annotated[Array, ArrayType("float32", 1)]
+In2 = Annotated[Array, ArrayType("float32", 2)]
+In3 = Annotated[Array, ArrayType("float32", 3)]
+In4 = Annotated[Array, ArrayType("float32", 4)]
+In5 = Annotated[Array, ArrayType("float32", 5)]
+Out1 = Annotated[Array, ArrayType("float32", 1, written=True)]
+Out2 = Annotated[Array, ArrayType("float32", 2, written=True)]
+Out3 = Annotated[Array, ArrayType("float32", 3, written=True)]
+Out4 = Annotated[Array, ArrayType("float32", 4, written=True)]
+Out5 = Annotated[Array, ArrayType("float32", 5, written=True)]
+Strided4 = Annotated[Array, ArrayType("float32", 4, "A")]
+StridedOut4 = Annotated[Array, ArrayType("float32", 4, "A", written=True)]
+Float64Out2 = Annotated[Array, ArrayType("float64", 2, written=True)]
+Int32In1 = Annotated[Array, ArrayType("int32", 1)]
+Int32In2 = Annotated[Array, ArrayType("int32", 2)]
+Int64In1 = Annotated[Array, ArrayType("int64", 1)]
+Int64In2 = Annotated[Array, ArrayType("int64", 2)]
+UInt8In4 = Annotated[Array, ArrayType("uint8", 4)]
+UInt8Out4 = Annotated[Array, ArrayType("uint8", 4, written=True)]
 
 OPTIONS: dict[str, Any] = {
     "boundscheck": False,
@@ -87,14 +88,16 @@ COMPILING = "Compiling kernels that have not run on this processor yet; later ru
 
 
 def say_on_stderr(_name: str) -> None:
-    """Say once in a process why the first step takes so long."""
+    """Write to stderr, once per process, why the first step takes so long."""
     global on_compile
     on_compile = None
     sys.stderr.write(f"tinynet: {COMPILING}\n")
 
 
-on_compile: Callable[[str], None] | None = say_on_stderr  # told the name of what is compiled
-KERNELS: list[Native] = []
+on_compile: Callable[[str], None] | None = (
+    say_on_stderr  # called with the name of each kernel that is compiled
+)
+COMPILED: list[Native] = []
 _building = threading.RLock()
 
 
@@ -104,50 +107,55 @@ class Native:
     def __init__(
         self,
         function: Callable[..., None],
-        parts: Mapping[str, Part] | None = None,
+        intrinsics: Mapping[str, Intrinsic] | None = None,
         variant: str = "",
     ) -> None:
         functools.update_wrapper(self, function)
-        self.function, self.parts, self.variant = function, parts or {}, variant
+        self.function = function
+        self.intrinsics = intrinsics or {}
+        self.variant = variant
         self.compiled: Callable[..., None] | None = None
         self.from_cache = False
-        KERNELS.append(self)
+        COMPILED.append(self)
 
     def __call__(self, n: int, *args: Any, grain: int = 1) -> None:
-        """Run the loop over range(n), in pieces of at least `grain`, on the team."""
+        """Run the loop over range(n), in chunks of at least `grain`, on the team."""
         team().run(self.compiled or self.build(), n, grain, args)
 
     def signature(self) -> Any:
-        """Return the annotations in Numba's words."""
+        """Return the annotations as a Numba signature."""
         from numba import types
 
-        def word(hint: Any) -> Any:
+        def numba_type(hint: Any) -> Any:
             if hint in (int, bool, float):
                 return {int: types.int64, bool: types.boolean, float: types.float64}[hint]
             kind = hint.__metadata__[0]
-            return kind.for_numba() if isinstance(kind, Kind) else getattr(types, kind)
+            return kind.for_numba() if isinstance(kind, ArrayType) else getattr(types, kind)
 
         hints = typing.get_type_hints(self.function, include_extras=True)
         hints.pop("return")
-        return types.void(*map(word, hints.values()))
+        return types.void(*map(numba_type, hints.values()))
 
     def build(self) -> Callable[..., None]:
-        """Load the machine code, or compile it."""
+        """Load the machine code from the cache, or compile it."""
         import numba
 
         with _building:
             if self.compiled is None:
-                dispatcher = numba.njit(**OPTIONS)(_with_built_globals(self.function, self.parts))
+                dispatcher = numba.njit(**OPTIONS)(
+                    _with_built_globals(self.function, self.intrinsics)
+                )
                 name = f"{self.function.__module__}.{self.function.__qualname__}{self.variant}"
-                dispatcher._cache = cache = _ToldCache(name, OPTIONS)
+                dispatcher._cache = cache = _ReportingCache(name, OPTIONS)
                 dispatcher.compile(self.signature())
                 dispatcher.disable_compile()
-                self.from_cache, self.compiled = cache.hit, dispatcher
+                self.from_cache = cache.hit
+                self.compiled = dispatcher
         return self.compiled
 
 
-class _ToldCache(cache_module.Cache):
-    """A cache that says when it has nothing, and a compilation begins."""
+class _ReportingCache(cache_module.Cache):
+    """A cache that reports a miss, after which a compilation begins."""
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         result = super().load_overload(signature, target)
@@ -156,33 +164,33 @@ class _ToldCache(cache_module.Cache):
         return result
 
 
-class Part:
-    """Something that kernels use by its global name, made when the first of them is built."""
+class Intrinsic:
+    """An object that kernels use by its global name, built when the first of them is compiled."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = functools.cache(make)
 
     def __call__(self, *args: Any) -> Any:
-        """Exist for the reader and the type checker: only kernels call a Part."""
+        """Raise a TypeError: only compiled kernels can call an intrinsic."""
         raise TypeError("only a compiled kernel can call this")
 
-    def built(self, _others: Mapping[str, Part]) -> Any:
-        """Return what Numba sees in this object's place."""
+    def built(self, _others: Mapping[str, Intrinsic]) -> Any:
+        """Return the object that Numba compiles in place of this one."""
         return self.make()
 
 
-class Helper(Part):
-    """A small function that kernels call; it becomes part of them."""
+class Helper(Intrinsic):
+    """A small function that is inlined into the kernels that call it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
 
-    def built(self, others: Mapping[str, Part]) -> Any:
-        """Return the function for a kernel that binds these other Parts."""
+    def built(self, others: Mapping[str, Intrinsic]) -> Any:
+        """Return the function for a kernel that binds these other intrinsics."""
         import numba
 
-        inlined = numba.njit(inline="always", **OPTIONS)  # quicker to compile than a call
+        inlined = numba.njit(inline="always", **OPTIONS)  # compiles faster than a call
         return inlined(_with_built_globals(self.function, others))
 
 
@@ -191,12 +199,12 @@ def helper(function: Callable[..., Any]) -> Helper:
     return Helper(function)
 
 
-def _with_built_globals(function: Any, bound: Mapping[str, Part]) -> Any:
-    """Return the same code, in whose globals our own Parts have been built."""
+def _with_built_globals(function: Any, bound: Mapping[str, Intrinsic]) -> Any:
+    """Return the function with the intrinsics among its globals replaced by built ones."""
     names = function.__code__.co_names
     found = {name: function.__globals__.get(name) for name in names}
-    parts = {name: bound.get(name, value) for name, value in found.items()}
-    built = {name: p.built(bound) for name, p in parts.items() if isinstance(p, Part)}
+    used = {name: bound.get(name, value) for name, value in found.items()}
+    built = {name: i.built(bound) for name, i in used.items() if isinstance(i, Intrinsic)}
     fresh = FunctionType(function.__code__, {**function.__globals__, **built}, function.__name__)
     fresh.__qualname__ = function.__qualname__
     return fresh
@@ -207,44 +215,44 @@ def native(function: Callable[..., None]) -> Native:
     return Native(function)
 
 
-tile = Part(lambda: microkernel.build_tile(microkernel.host_shape()))
-narrow_tile = Part(lambda: microkernel.build_tile(microkernel.shape_for(1)))
+tile = Intrinsic(lambda: microkernel.build_tile(microkernel.host_shape()))
+narrow_tile = Intrinsic(lambda: microkernel.build_tile(microkernel.shape_for(1)))
 
 
-class Blocked:
-    """A loop over blocks of `tile`, in two versions: for whole blocks and for narrow ones.
+class TiledKernel:
+    """A loop that calls `tile`, in two versions: for full and for narrow blocks.
 
-    Where `_microkernel.NARROW` has none for this processor, the second is never called.
+    Where `microkernel.NARROW` has no block for this processor, the second is never called.
     """
 
     def __init__(
         self,
         function: Callable[..., None],
-        parts: Mapping[str, Part] | None = None,
+        intrinsics: Mapping[str, Intrinsic] | None = None,
         variant: str = "",
     ) -> None:
-        self.wide = Native(function, parts, variant)
-        narrow = {**(parts or {}), "tile": narrow_tile}
+        self.wide = Native(function, intrinsics, variant)
+        narrow = {**(intrinsics or {}), "tile": narrow_tile}
         self.narrow = Native(function, narrow, f"{variant}_narrow")
 
     def __call__(self, n: int, *args: Any, columns: int, grain: int = 1) -> None:
-        """Run the loop, see `Native`, for blocks with so many columns: those of `shape_for`."""
+        """Run the loop (see `Native`) for blocks of `columns` columns, see `shape_for`."""
         wide = columns == microkernel.host_shape().channels
         (self.wide if wide else self.narrow)(n, *args, grain=grain)
 
 
-def blocked(function: Callable[..., None]) -> Blocked:
-    """Decorate a loop that calls `tile`; call the result with the columns of a block, too."""
-    return Blocked(function)
+def tiled(function: Callable[..., None]) -> TiledKernel:
+    """Decorate a loop that calls `tile`; calls of the result take `columns` as well."""
+    return TiledKernel(function)
 
 
 def needed() -> list[Native]:
-    """Return the kernels that this processor may run."""
+    """Return the kernels that this processor can run."""
     both = microkernel.host_shape() in microkernel.NARROW
-    return [k for k in KERNELS if both or narrow_tile not in k.parts.values()]
+    return [k for k in COMPILED if both or narrow_tile not in k.intrinsics.values()]
 
 
 def warm() -> None:
-    """Build every kernel now. Safe in several processes at once."""
+    """Compile every kernel now. Safe in several processes at once."""
     for kernel in needed():
         kernel.build()

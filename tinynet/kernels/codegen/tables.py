@@ -1,7 +1,7 @@
-"""Tables of offsets: where the rows and columns of an unbuilt matrix lie in an image.
+"""Offset tables: positions in an image of the rows and columns of a matrix that is never built.
 
-The microkernel multiplies x[rows[p] + cols[k]] with w[k]. Here the tables are made, from integers
-only, and kept for the next call of the same layer. They hold 32-bit offsets in floats.
+The microkernel multiplies x[rows[p] + cols[k]] by w[k]. The tables are computed from integers only
+and cached for the next call of the same layer. They hold 32-bit offsets, counted in floats.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tinynet.core.backend import Array
 from tinynet.kernels.codegen.microkernel import host_shape
 from tinynet.kernels.geometry import Pair
 
-Axis = tuple[int, int, int]  # how many, how far from one to the next, where the first is
+Axis = tuple[int, int, int]  # count, step, offset of the first
 
 
 class Table(NamedTuple):
-    """Offsets, and the least and the greatest of them, for whoever guards the bounds."""
+    """Offsets, with their minimum and maximum for the bounds check."""
 
     places: Array
     low: int
@@ -31,7 +31,8 @@ def offsets(*axes: Axis) -> Table:
     """Return the offsets of all combinations, the last axis fastest."""
     along = [first + step * np.arange(count) for count, step, first in axes]
     places = functools.reduce(np.add.outer, along).reshape(-1)
-    low, high = int(places.min()), int(places.max())
+    low = int(places.min())
+    high = int(places.max())
     if not -(2**31) <= low <= high < 2**31:
         raise OverflowError(f"conv2d: offsets of {high} do not fit in 32 bits.")
     return Table(np.ascontiguousarray(places, np.int32), low, high)
@@ -39,7 +40,7 @@ def offsets(*axes: Axis) -> Table:
 
 @functools.lru_cache(maxsize=128)
 def tiles(*axes: Axis) -> Table:
-    """Return the same in rows of a tile (T, P); the last offset is repeated to fill a tile."""
+    """Return the offsets in tiles (T, P); the last offset is repeated to fill the last tile."""
     flat, low, high = offsets(*axes)
     pixels = host_shape().pixels
     padded = np.concatenate([flat, np.repeat(flat[-1:], -len(flat) % pixels)])
@@ -47,14 +48,17 @@ def tiles(*axes: Axis) -> Table:
 
 
 def guard(x: Array, rows: Table, cols: Table, group: int, groups: int) -> None:
-    """Raise unless x[rows + cols + a group's first channel] lies inside x: no kernel checks it."""
-    low, high = rows.low + cols.low, rows.high + cols.high + group * (groups - 1)
+    """Raise unless x[rows + cols + first channel of a group] is inside x; kernels do not check."""
+    low = rows.low + cols.low
+    high = rows.high + cols.high + group * (groups - 1)
     if low < 0 or high >= x.size:
-        raise IndexError(f"conv2d: a window reaches {low}..{high} of {x.size} numbers. A bug.")
+        raise IndexError(
+            f"conv2d: a window reaches {low}..{high} of {x.size} numbers. Please report this bug."
+        )
 
 
 class Images(NamedTuple):
-    """Contiguous (N, H, W, C) images, and how far it is from one pixel to another in floats."""
+    """Shape of contiguous (N, H, W, C) images; converts pixel steps into steps in floats."""
 
     N: int
     H: int
@@ -72,9 +76,9 @@ class Images(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """Along one axis: the pixels first, first + S, ... and the taps that they meet.
+    """Along one axis: the pixels first, first + S, ... and the taps that can lie over them.
 
-    Pixel number k (from 0) meets tap number t at output begin + k - (before + t * step).
+    Tap number t lies over pixel number k (from 0) in the window begin + k - (before + t * step).
     """
 
     first: int
@@ -86,7 +90,7 @@ class Phase(NamedTuple):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """The first and the last output that this phase reads; they may lie outside."""
+        """The first and the last output that this phase reads; they may be outside the array."""
         return (
             self.begin - self.before - self.step * (len(self.taps) - 1),
             self.begin - self.before + self.pixels - 1,
@@ -94,7 +98,7 @@ class Phase(NamedTuple):
 
 
 def phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> list[Phase]:
-    """Pixels that meet the same taps belong together: one phase per remainder of the stride."""
+    """Return the pixels grouped by the taps over them: one phase per remainder of the stride."""
     found = []
     for remainder in range(stride):
         first = (remainder - before) % stride
@@ -102,13 +106,14 @@ def phases(size: int, kernel: int, stride: int, before: int, dilation: int) -> l
         if first < size and taps:
             outputs = [dilation * p // stride for p in taps]
             step = outputs[1] - outputs[0] if len(taps) > 1 else 0
-            count, begin = len(range(first, size, stride)), (first + before) // stride
+            count = len(range(first, size, stride))
+            begin = (first + before) // stride
             found.append(Phase(first, count, begin, taps, outputs[0], step))
     return found
 
 
-def border(parts: list[Phase], size: int) -> Pair:
-    """How many zeros around `size` outputs the phases read."""
-    low = min((p.reach[0] for p in parts), default=0)
-    high = max((p.reach[1] for p in parts), default=0)
+def border(found: list[Phase], size: int) -> Pair:
+    """Return the zeros before and after `size` outputs that the phases read."""
+    low = min((p.reach[0] for p in found), default=0)
+    high = max((p.reach[1] for p in found), default=0)
     return max(0, -low), max(0, high - (size - 1))

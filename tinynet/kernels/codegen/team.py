@@ -1,7 +1,7 @@
-"""A team of threads that shares the work of one kernel call.
+"""Thread team: a pool of Python threads that share the work of one kernel call.
 
-Numba's own threads cost more compilation, spin while they wait and fight with those of
-BLAS. Plain Python threads do not: compiled kernels release Python's global lock while they run.
+Numba's own threads need more compilation, spin while they wait and compete with the threads of
+BLAS. Python threads do not: compiled kernels release the global interpreter lock while they run.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ from tinynet.kernels.codegen.memory import reuse_freed_memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PIECES = 4  # per thread: who finishes early takes more, so that a busy core delays the others less
+CHUNKS = 4  # per thread: a thread that finishes early takes more, so a busy core delays less
 
 
 class Job:
-    """Pieces of the range(n), taken by whoever is free: function(lo, hi, *args) for each."""
+    """Chunks of range(n), taken by idle threads, which call function(lo, hi, *args) for each."""
 
-    def __init__(self, function: Callable[..., object], n: int, pieces: int, args: Any) -> None:
-        self.function, self.n, self.pieces, self.args = function, n, pieces, args
+    def __init__(self, function: Callable[..., object], n: int, chunks: int, args: Any) -> None:
+        self.function = function
+        self.n = n
+        self.chunks = chunks
+        self.args = args
         self.taken = itertools.count()
-        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()  # one report a piece
+        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()  # one report per chunk
 
     def work(self) -> None:
-        """Take pieces until none is left."""
-        while (i := next(self.taken)) < self.pieces:
-            lo, hi = i * self.n // self.pieces, (i + 1) * self.n // self.pieces
+        """Take chunks until none is left."""
+        while (i := next(self.taken)) < self.chunks:
+            lo = i * self.n // self.chunks
+            hi = (i + 1) * self.n // self.chunks
             try:
                 self.function(lo, hi, *self.args)
             except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
@@ -40,14 +44,14 @@ class Job:
                 self.ended.put(None)
 
     def wait(self) -> list[BaseException]:
-        """Return what went wrong, when every piece has ended. Who never came is not missed."""
-        reports = [self.ended.get() for _ in range(self.pieces)]
-        self.args = ()  # a thread remembers its last job, which must not keep arrays alive
+        """Wait for all chunks and return their exceptions; idle threads are not waited for."""
+        reports = [self.ended.get() for _ in range(self.chunks)]
+        self.args = ()  # a thread keeps its last job, which must not keep arrays alive
         return [error for error in reports if error is not None]
 
 
 class Team:
-    """`size` threads, the caller's included, that wait without spinning for the next Job."""
+    """`size` threads, including the caller's, that wait without spinning for the next Job."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -63,13 +67,13 @@ class Team:
     def run(
         self, function: Callable[..., object], n: int, grain: int, args: tuple[Any, ...]
     ) -> None:
-        """Call function(lo, hi, *args) on pieces of range(n), of at least `grain` each."""
+        """Call function(lo, hi, *args) on chunks of range(n) of at least `grain` units each."""
         threads = min(self.size, n // max(grain, 1))
         if threads < 2 or not self.busy.acquire(blocking=False):
-            function(0, n, *args)  # small, or the team works for another thread
+            function(0, n, *args)  # small, or the team is busy with the call of another thread
             return
         try:
-            job = Job(function, n, min(threads * PIECES, n // max(grain, 1)), args)
+            job = Job(function, n, min(threads * CHUNKS, n // max(grain, 1)), args)
             for _ in range(threads - 1):
                 self.inbox.put(job)
             job.work()
@@ -80,13 +84,13 @@ class Team:
             raise errors[0]
 
     def dismiss(self) -> None:
-        """Send the threads home; those at work finish their piece first."""
+        """End the threads, after the chunks that they are working on."""
         for _ in range(1, self.size):
             self.inbox.put(None)
 
 
 _team: Team | None = None
-_size: int | None = None  # None: as many as there are processors
+_size: int | None = None  # None: one per processor
 
 
 def _processors() -> int:
@@ -96,7 +100,7 @@ def _processors() -> int:
 
 
 def team() -> Team:
-    """Return the team of this process, hired at its first use."""
+    """Return the team of this process, started at its first use."""
     global _team
     if _team is None:
         reuse_freed_memory()
@@ -105,12 +109,12 @@ def team() -> Team:
 
 
 def get_num_threads() -> int:
-    """Return how many threads a kernel may use; at first, one for each of our processors."""
+    """Return how many threads a kernel may use; the default is one per available processor."""
     return _size or _processors()
 
 
 def set_num_threads(n: int) -> None:
-    """Let kernels use n threads from here on. Their results do not depend on it."""
+    """Set how many threads a kernel may use. Results do not depend on it, bit for bit."""
     global _size
     if n < 1:
         raise ValueError(f"set_num_threads: at least one thread is needed. Got {n}.")
@@ -121,7 +125,7 @@ def set_num_threads(n: int) -> None:
 
 
 def _forget() -> None:
-    """Threads do not survive a fork: the child hires its own at its first kernel."""
+    """Drop the team: threads do not survive a fork, so the child starts its own when needed."""
     global _team
     _team = None
 

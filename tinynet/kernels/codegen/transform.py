@@ -1,15 +1,15 @@
-"""Winograd's transforms: three small matrices, and the vector code that applies them to tiles.
+"""Winograd transforms: three small matrices, and vector code that applies them to tiles.
 
-The product of two polynomials is known when its values at enough points are known, and there it
-costs one multiplication a point. Correlating a row of m + r - 1 numbers d with a filter g of r
-numbers is such a product (read backwards), so that
+The product of two polynomials is determined by its values at enough points, where it costs one
+multiplication per point. Correlating a row of m + r - 1 numbers d with a filter g of r numbers is
+such a product (in reverse order), so that
 
     y = AT @ ((G @ g) * (BT @ d))                   m sums of r products for m + r - 1 products
 
 where a row of G and of AT belongs to a point, and the last to the point at infinity (the leading
 coefficient). In two dimensions each matrix is applied to the rows and then to the columns. The
-points decide how much is lost to rounding: they come in pairs +p, -p (whose rows share their
-sums), and of sizes near 1.
+points determine the rounding error: they come in pairs +p, -p (whose rows share their sums), with
+magnitudes near 1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.kernels.codegen.microkernel import Emitter, host_shape
-from tinynet.kernels.codegen.native import Part
+from tinynet.kernels.codegen.native import Intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,8 @@ def polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
     """Return the coefficients of the product of all (x - root), the constant first."""
     coefficients = [Fraction(1)]
     for root in roots:
-        shifted, kept = [Fraction(0), *coefficients], [*coefficients, Fraction(0)]
+        shifted = [Fraction(0), *coefficients]
+        kept = [*coefficients, Fraction(0)]
         coefficients = [s - root * k for s, k in zip(shifted, kept, strict=True)]
     return coefficients
 
@@ -59,7 +60,7 @@ def matrices(r: int, m: int = TILE) -> tuple[Matrix, Matrix, Matrix]:
     return data / balance[:, None], weights * balance[:, None], result
 
 
-class Transform(Part):
+class Transform(Intrinsic):
     """An intrinsic: dst = T src T', on tiles of vectors of channels.
 
     transform(src, s0, sy, sx, dst, d0, dy, dx, n, bias, b0, floor)
@@ -70,7 +71,8 @@ class Transform(Part):
     """
 
     def __init__(self, matrix: Matrix, *, biased: bool = False) -> None:
-        self.matrix, self.biased = matrix, biased
+        self.matrix = matrix
+        self.biased = biased
         super().__init__(self._build)
 
     def _build(self) -> Callable[..., None]:
@@ -90,7 +92,11 @@ class Transform(Part):
 
         e = Emitter(context, builder, host_shape().lanes)
         src, dst, bias = (e.pointer(signature.args[k], args[k], args[k + 1]) for k in (0, 4, 9))
-        sy, sx, dy, dx, floor = args[2], args[3], args[6], args[7], e.spread(args[11])
+        sy = args[2]
+        sx = args[3]
+        dy = args[6]
+        dx = args[7]
+        floor = e.broadcast(args[11])
         rows, columns = self.matrix.shape
         half = cgutils.alloca_once(builder, e.vector, rows * columns)  # T src
         for_each = functools.partial(cgutils.for_range, builder)
@@ -100,7 +106,7 @@ class Transform(Part):
 
         with for_each(args[8]) as vector:
             c = builder.mul(vector.index, e.number(e.lanes))
-            with for_each(e.number(columns)) as column:  # a loop compiles sooner than a long list
+            with for_each(e.number(columns)) as column:  # a loop compiles faster than unrolled code
                 begin = builder.add(c, builder.mul(column.index, sx))
                 values = apply(e, self.matrix, [e.load(src, p) for p in line(begin, sy, columns)])
                 places = line(column.index, e.number(columns), rows)
@@ -120,7 +126,9 @@ class Transform(Part):
 
 def apply(e: Emitter, T: Matrix, xs: list[Any]) -> list[Any]:
     """Return T @ xs, sharing the sums of columns, then of rows, that differ in signs only."""
-    columns, terms, j = [], [], 0
+    columns = []
+    terms = []
+    j = 0
     while j < T.shape[1]:
         if j + 1 < T.shape[1] and len(T) > 2 and _is_pair(T[:, j], T[:, j + 1]):
             same = T[:, j] == T[:, j + 1]
@@ -135,7 +143,8 @@ def apply(e: Emitter, T: Matrix, xs: list[Any]) -> list[Any]:
 
 
 def _rows(e: Emitter, T: Matrix, xs: list[Any]) -> list[Any]:
-    results, i = [], 0
+    results = []
+    i = 0
     while i < len(T):
         if i + 1 < len(T) and _is_pair(T[i], T[i + 1]):
             same = T[i] == T[i + 1]
@@ -149,13 +158,13 @@ def _rows(e: Emitter, T: Matrix, xs: list[Any]) -> list[Any]:
 
 
 def _is_pair(a: Matrix, b: Matrix) -> bool:
-    """Whether two lines agree but for some signs, so that their sums can be shared."""
+    """Return whether two rows agree except for some signs, so that their sums can be shared."""
     same = a == b
     return bool((np.abs(a) == np.abs(b)).all() and a[same].any() and a[~same].any())
 
 
 def _dot(e: Emitter, row: Matrix, xs: list[Any]) -> Any:
-    """Return the sum of row[k] * xs[k]; ones cost no multiplication, zeros nothing."""
+    """Return the sum of row[k] * xs[k], without multiplications by 1 and without zero terms."""
     order = sorted(np.flatnonzero(row), key=lambda k: (row[k] != 1, abs(row[k]) != 1))
     total = None
     for k in order:

@@ -1,7 +1,7 @@
-"""Convolution on a GPU by im2col and cuBLAS, whose tensor cores no loop of ours can match.
+"""GPU convolution by im2col and cuBLAS, which uses tensor cores.
 
-The images are taken a few at a time, so that the columns of those few stay in the cache between the
-kernel that writes them and the product that reads them.
+A few images at a time are processed, so that their columns stay in the cache between the kernel
+that writes them and the product that reads them.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
-from tinynet.kernels.geometry import Padding, Pair
+from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im_cuda, im2col_cuda
 from tinynet.kernels.matmul import gemm
 
-COLUMNS = 2**23  # numbers that a GPU's cache may hold
+COLUMNS = 2**23  # numbers that fit into the cache of a GPU
 
 
 def _slices(images: int, columns: int) -> Iterator[slice]:
-    """Cut a batch into parts whose columns, so many for an image, do not exceed COLUMNS."""
+    """Split a batch with `columns` numbers per image into parts of at most COLUMNS numbers."""
     step = max(1, COLUMNS // max(1, columns))
     return (slice(first, min(first + step, images)) for first in range(0, images, step))
 
@@ -31,68 +31,53 @@ def finish(y: Array, bias: Array | None, relu: bool) -> None:
         launch("conv", "add_bias", cover(y.size), y, bias, y.size, y.shape[1], pixels, relu)
 
 
-def forward(
-    x: Array,
-    weight: Array,
-    outputs: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+def forward(x: Array, weight: Array, outputs: Pair, geometry: Geometry) -> Array:
     """Return y without the bias: filters (G, OC // G, K) @ columns (N, G, K, OH*OW)."""
-    N, OC, kernel = len(x), len(weight), weight.shape[2:]
-    filters = in_rows(weight).reshape(groups, OC // groups, -1)
-    K, pixels = filters.shape[2], outputs[0] * outputs[1]
-    y = array_module(x).empty((N, groups, OC // groups, pixels), x.dtype)
-    for part in _slices(N, groups * K * pixels):
-        columns = im2col_cuda(x[part], kernel, stride, padding, dilation)
-        gemm(filters, columns.reshape(-1, groups, K, pixels), out=y[part])
+    N = len(x)
+    OC = len(weight)
+    G = geometry.groups
+    filters = in_rows(weight).reshape(G, OC // G, -1)
+    K = filters.shape[2]
+    pixels = outputs[0] * outputs[1]
+    y = array_module(x).empty((N, G, OC // G, pixels), x.dtype)
+    for part in _slices(N, G * K * pixels):
+        columns = im2col_cuda(x[part], geometry)
+        gemm(filters, columns.reshape(-1, G, K, pixels), out=y[part])
     return y.reshape(N, OC, *outputs)
 
 
-def backward_input(
-    gy: Array,
-    weight: Array,
-    shape: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """Return gx: filters turned (G, K, OC // G) @ gy (N, G, OC // G, OH*OW), put back."""
-    (N, OC, OH, OW), kernel = gy.shape, weight.shape[2:]
-    filters = in_rows(weight).reshape(groups, OC // groups, -1).swapaxes(1, 2)
-    gy = in_rows(gy).reshape(N, groups, OC // groups, OH * OW)
+def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
+    """Return gx: transposed filters (G, K, OC // G) @ gy (N, G, OC // G, OH*OW), then col2im."""
+    N, OC, OH, OW = gy.shape
+    G = geometry.groups
+    filters = in_rows(weight).reshape(G, OC // G, -1).swapaxes(1, 2)
+    gy = in_rows(gy).reshape(N, G, OC // G, OH * OW)
     gx = array_module(gy).empty(shape, gy.dtype)
-    for part in _slices(N, groups * filters.shape[1] * OH * OW):
-        columns = gemm(filters, gy[part]).reshape(part.stop - part.start, -1, OH * OW)
-        few = (part.stop - part.start, *shape[1:])
-        gx[part] = col2im_cuda(columns, few, kernel, stride, padding, dilation)
+    for part in _slices(N, G * filters.shape[1] * OH * OW):
+        images = part.stop - part.start
+        columns = gemm(filters, gy[part]).reshape(images, -1, OH * OW)
+        gx[part] = col2im_cuda(columns, (images, *shape[1:]), geometry)
     return gx
 
 
-def backward_weight(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """Return gweight: gy (N, G, OC // G, OH*OW) @ columns turned (N, G, OH*OW, K), added over N."""
-    (N, OC, OH, OW), xp = gy.shape, array_module(x)
-    K = x.shape[1] // groups * kernel[0] * kernel[1]
-    gy = in_rows(gy).reshape(N, groups, OC // groups, OH * OW)
+def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
+    """Return gweight: gy (N, G, OC // G, OH*OW) @ transposed columns (N, G, OH*OW, K), over N."""
+    N, OC, OH, OW = gy.shape
+    G = geometry.groups
+    KH, KW = geometry.kernel
+    xp = array_module(x)
+    K = x.shape[1] // G * KH * KW
+    gy = in_rows(gy).reshape(N, G, OC // G, OH * OW)
     sums = []
-    for part in _slices(N, groups * K * OH * OW):
-        columns = im2col_cuda(x[part], kernel, stride, padding, dilation)
-        each = gemm(gy[part], columns.reshape(-1, groups, K, OH * OW).swapaxes(2, 3))
+    for part in _slices(N, G * K * OH * OW):
+        columns = im2col_cuda(x[part], geometry)
+        each = gemm(gy[part], columns.reshape(-1, G, K, OH * OW).swapaxes(2, 3))
         sums.append(added(each))
-    gweight = added(xp.stack(sums)) if len(sums) > 1 else sums[0] if sums else None
-    shape = OC, x.shape[1] // groups, *kernel
-    return xp.zeros(shape, x.dtype) if gweight is None else gweight.reshape(shape)
+    shape = OC, x.shape[1] // G, KH, KW
+    if not sums:
+        return xp.zeros(shape, x.dtype)
+    gweight = added(xp.stack(sums)) if len(sums) > 1 else sums[0]
+    return gweight.reshape(shape)
 
 
 def added(parts: Array) -> Array:

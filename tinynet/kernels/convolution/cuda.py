@@ -1,6 +1,6 @@
-"""Launches the convolutions of conv.cu: matrix products whose matrices are never built.
+"""CUDA convolution: launches of the kernels in conv.cu, matrix products without im2col.
 
-Arrays on a GPU go to `conv_columns`: there the matrices are built, for cuBLAS.
+Arrays on a GPU use `columns` instead, which builds the matrices for cuBLAS.
 """
 
 from __future__ import annotations
@@ -10,99 +10,72 @@ import numpy as np
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.convolution import columns
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.geometry import Padding, Pair
+from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import THREADS, tiles
 
-PART = 4096  # terms of a weight's gradient that are added up in one go
-PARTS = 64  # or more of them, where there would be more parts than this
+PART = 4096  # terms of a weight's gradient that one block sums
+PARTS = 64  # at most: longer sums get longer parts
 
 
 def _sizes(
-    x_shape: tuple[int, ...],
-    y_shape: tuple[int, ...],
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
+    x_shape: tuple[int, ...], y_shape: tuple[int, ...], geometry: Geometry
 ) -> tuple[int, ...]:
-    """Return the numbers that every kernel of conv.cu takes."""
-    corner = padding[0][0], padding[1][0]
-    return *x_shape, *y_shape[1:], *kernel, *stride, *corner, *dilation, groups
+    """Return the integers that every kernel of conv.cu takes."""
+    g = geometry
+    return (*x_shape, *y_shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups)
 
 
 def forward(
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    outputs: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    *,
-    relu: bool = False,
+    x: Array, weight: Array, bias: Array | None, outputs: Pair, geometry: Geometry, *, relu: bool
 ) -> Array:
     """Return y, or max(y, 0); the columns of the product are windows."""
     if not isinstance(x, np.ndarray):
-        y = columns.forward(x, weight, outputs, stride, padding, dilation, groups)
+        y = columns.forward(x, weight, outputs, geometry)
         columns.finish(y, bias, relu)
         return y
-    N, OC = len(x), len(weight)
+    N = len(x)
+    OC = len(weight)
     y = np.empty((N, OC, *outputs), x.dtype)
-    sizes = _sizes(x.shape, y.shape, weight.shape[2:], stride, padding, dilation, groups)
-    grid = Grid((tiles(OC // groups, N * outputs[0] * outputs[1]), groups), (THREADS,))
+    sizes = _sizes(x.shape, y.shape, geometry)
+    blocks = tiles(OC // geometry.groups, N * outputs[0] * outputs[1])
+    grid = Grid((blocks, geometry.groups), (THREADS,))
     bias = None if bias is None else in_rows(bias)
     launch("conv", "conv2d_forward", grid, in_rows(x), in_rows(weight), bias, *sizes, relu, y)
     return y
 
 
-def backward_input(
-    gy: Array,
-    weight: Array,
-    shape: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
-    """Return gx; the columns of the product are pixels, with the windows that saw them."""
+def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
+    """Return gx; the columns of the product are pixels, with the windows that contain them."""
     if not isinstance(gy, np.ndarray):
-        geometry = stride, padding, dilation, groups
-        return columns.backward_input(gy, weight, shape, *geometry)
+        return columns.backward_input(gy, weight, shape, geometry)
     N, C, H, W = shape
     gx = np.empty(shape, gy.dtype)
-    sizes = _sizes(shape, gy.shape, weight.shape[2:], stride, padding, dilation, groups)
-    grid = Grid((tiles(C // groups, N * H * W), groups), (THREADS,))
+    sizes = _sizes(shape, gy.shape, geometry)
+    grid = Grid((tiles(C // geometry.groups, N * H * W), geometry.groups), (THREADS,))
     launch("conv", "conv2d_backward_input", grid, in_rows(gy), in_rows(weight), *sizes, gx)
     return gx
 
 
-def backward_weight(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     """Return gweight; the sums run over all output pixels, in parts that are added in order."""
     if not isinstance(gy, np.ndarray):
-        return columns.backward_weight(gy, x, kernel, stride, padding, dilation, groups)
-    (N, OC, OH, OW), members = gy.shape, x.shape[1] // groups
+        return columns.backward_weight(gy, x, geometry)
+    N, OC, OH, OW = gy.shape
+    KH, KW = geometry.kernel
+    members = x.shape[1] // geometry.groups
     terms = N * OH * OW
     part = max(PART, -(-terms // PARTS))
     count = max(1, -(-terms // part))
-    parts = np.empty((count, OC, members, *kernel), x.dtype)
-    sizes = _sizes(x.shape, gy.shape, kernel, stride, padding, dilation, groups)
-    grid = Grid((tiles(OC // groups, members * kernel[0] * kernel[1]), groups, count), (THREADS,))
+    parts = np.empty((count, OC, members, KH, KW), x.dtype)
+    sizes = _sizes(x.shape, gy.shape, geometry)
+    blocks = tiles(OC // geometry.groups, members * KH * KW)
+    grid = Grid((blocks, geometry.groups, count), (THREADS,))
     launch("conv", "conv2d_backward_weight", grid, in_rows(gy), in_rows(x), *sizes, part, parts)
     return parts[0] if count == 1 else columns.added(parts)
 
 
 def backward_bias(gy: Array) -> Array:
-    """Return gbias; one block a channel."""
+    """Return gbias; one block per channel."""
     N, OC, OH, OW = gy.shape
     gbias = array_module(gy).empty(OC, gy.dtype)
     launch("conv", "conv2d_backward_bias", Grid((OC,)), in_rows(gy), N, OC, OH * OW, gbias)
@@ -110,9 +83,11 @@ def backward_bias(gy: Array) -> Array:
 
 
 def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
-    """Return gy where y > 0, and its gbias; one block a channel, one pass over both."""
+    """Return gy where y > 0 and 0 elsewhere, and its gbias; one block per channel, one pass."""
     N, OC, OH, OW = gy.shape
-    before, gbias = (array_module(gy).empty(s, gy.dtype) for s in (gy.shape, OC))
+    xp = array_module(gy)
+    masked = xp.empty(gy.shape, gy.dtype)
+    gbias = xp.empty(OC, gy.dtype)
     sizes = N, OC, OH * OW
-    launch("conv", "relu_backward", Grid((OC,)), in_rows(gy), in_rows(y), *sizes, before, gbias)
-    return before, gbias
+    launch("conv", "relu_backward", Grid((OC,)), in_rows(gy), in_rows(y), *sizes, masked, gbias)
+    return masked, gbias

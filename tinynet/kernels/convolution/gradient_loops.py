@@ -1,13 +1,13 @@
-"""The gradients of a convolution's parameters, on the microkernel: sums over pixels.
+"""Gradients of a convolution's weights and bias on the microkernel: sums over pixels.
 
-gweight is the transposed product of the forward pass (see `conv_loops`):
+gweight is the transposed product of the forward pass (see `loops`):
 
     rows   a tap and channel (p, q, c)
     cols   an output pixel (n, i, j), CHUNK at a time
-    w      gy of these pixels, B neighbouring channels
+    w      gy of these pixels, B neighboring channels
 
-The pixels are split into parts whose sums are added at the end. How many parts depends on the
-shapes alone, so that the bits do not depend on the number of threads.
+The pixels are split into parts whose sums are added at the end. The number of parts depends on the
+shapes alone, so that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.kernels.codegen.layout import bordered, channels_first, channels_last, share
+from tinynet.kernels.codegen.layout import bordered, channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.microkernel import shape_for
 from tinynet.kernels.codegen.native import (
-    NOTHING,
+    NO_FLOOR,
+    Float64Out2,
     In1,
     In2,
     In5,
+    Int32In1,
+    Int32In2,
     Out2,
     Out5,
-    Places1,
-    Places2,
     StridedOut4,
-    Wide2,
-    blocked,
     native,
     tile,
+    tiled,
 )
 from tinynet.kernels.codegen.tables import Images, guard, offsets, tiles
 from tinynet.kernels.codegen.vectors import move
-from tinynet.kernels.geometry import Padding, Pair
+from tinynet.kernels.geometry import Geometry
 
-CHUNK = 64  # pixels of gy that stay in the first cache while the rows of gweight pass
-NEAR = 48 * 1024  # sums that stay in the second cache while the pixels pass
-WORTH = 2_500_000  # multiplications and additions that are worth waking a thread for
+CHUNK = 64  # pixels of gy that stay in the L1 cache for all rows of gweight
+CACHED_SUMS = 48 * 1024  # sums that stay in the L2 cache for all pixels
+PARTS = 16  # partial sums of a bias gradient
+MINIMUM_WORK = 2_500_000  # multiply-adds that are worth waking a thread for
 
 
-@blocked
+@tiled
 def _correlate(
     lo: int,
     hi: int,
     x: In1,
-    rows: Places2,
-    cols: Places1,
+    rows: Int32In2,
+    cols: Int32In1,
     gy: In2,
     sums: Out5,
-    places: Places2,
+    places: Int32In2,
     x_group: int,
     y_group: int,
     span: int,
@@ -59,10 +60,15 @@ def _correlate(
     S, G, blocks, depth, B = sums.shape
     T, P = rows.shape
     strip = np.zeros(span * CHUNK * B, np.float32)  # of gy: (span, CHUNK, B)
-    flat, spans = sums.reshape(-1), (blocks + span - 1) // span
+    flat = sums.reshape(-1)
+    spans = (blocks + span - 1) // span
     for task in range(lo, hi):
-        s, g, first_block = task // (G * spans), task // spans % G, task % spans * span
-        deep, last = min(span, blocks - first_block), (s + 1) * len(cols) // S
+        s = task // (G * spans)
+        g = task // spans % G
+        x0 = g * x_group
+        first_block = task % spans * span
+        deep = min(span, blocks - first_block)
+        last = (s + 1) * len(cols) // S
         for first in range(s * len(cols) // S, last, CHUNK):
             few = min(CHUNK, last - first)
             for i in range(few):
@@ -71,19 +77,41 @@ def _correlate(
                     at = (first + i) * gy.shape[1] + g * y_group + c
                     move(gy, at, strip, (b * CHUNK + i) * B, min(B, y_group - c))
             for b in range(deep):
-                at = ((s * G + g) * blocks + first_block + b) * depth * B
+                s0 = ((s * G + g) * blocks + first_block + b) * depth * B
+                w0 = b * CHUNK * B
                 for t in range(T):
-                    tile(x, g * x_group, rows, t * P, cols, first, few, strip, b * CHUNK * B,
-                         flat, at, 1, flat, at, places, t * P, NOTHING)  # fmt: skip
+                    r0 = t * P
+                    tile(
+                        x,
+                        x0,
+                        rows,
+                        r0,
+                        cols,
+                        first,
+                        few,
+                        strip,
+                        w0,
+                        flat,
+                        s0,
+                        1,
+                        flat,
+                        s0,
+                        places,
+                        r0,
+                        NO_FLOOR,
+                    )
 
 
 @native
 def _collect(lo: int, hi: int, sums: In5, gweight: StridedOut4) -> None:
-    """Gweight (G, out, in, KH*KW) = sums over S of (S, G, blocks, KH*KW * in, B)."""
+    """Write gweight (G, out, in, KH*KW): the sum over S of sums (S, G, blocks, KH*KW * in, B)."""
     S, _, blocks, _, B = sums.shape
-    OUT, IN, TAPS = gweight.shape[1], gweight.shape[2], gweight.shape[3]
+    OUT = gweight.shape[1]
+    IN = gweight.shape[2]
+    TAPS = gweight.shape[3]
     for q in range(lo, hi):
-        g, block = q // blocks, q % blocks
+        g = q // blocks
+        block = q % blocks
         for k in range(TAPS * IN):
             for o in range(min(B, OUT - block * B)):
                 total = np.float32(0)
@@ -92,48 +120,54 @@ def _collect(lo: int, hi: int, sums: In5, gweight: StridedOut4) -> None:
                 gweight[g, block * B + o, k % IN, k // IN] = total
 
 
-def backward_weight(
-    gy: Array,
-    x: Array,
-    kernel: Pair,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> Array:
+def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     """conv2d_backward_weight: rows are taps and channels, columns are output pixels."""
     OC, OH, OW = gy.shape[1:]
-    IN, (KH, KW), B = x.shape[1] // groups, kernel, shape_for(OC // groups).channels
-    images = bordered(x, padding)
+    groups = geometry.groups
+    IN = x.shape[1] // groups
+    KH, KW = geometry.kernel
+    B = shape_for(OC // groups).channels
+    images = bordered(x, geometry.padding)
     grid = Images(*images.shape)
-    rows = tiles(*grid.axes(kernel, dilation)[1:], (IN, 1, 0))
-    cols = offsets(*grid.axes((OH, OW), stride))
+    rows = tiles(*grid.axes(geometry.kernel, geometry.dilation)[1:], (IN, 1, 0))
+    cols = offsets(*grid.axes((OH, OW), geometry.stride))
     guard(images, rows, cols, IN, groups)
-    depth, blocks, pixels = KH * KW * IN, -(-OC // groups // B), len(cols.places)
-    span = max(1, min(blocks, NEAR // (depth * B)))
+    depth = KH * KW * IN
+    blocks = -(-OC // groups // B)
+    pixels = len(cols.places)
+    span = max(1, min(blocks, CACHED_SUMS // (depth * B)))
     tasks = groups * -(-blocks // span)
     parts = max(1, min(32 // tasks, pixels // CHUNK))
     sums = np.zeros((parts, groups, blocks, depth, B), np.float32)
     _correlate(
-        parts * tasks, images.reshape(-1), rows.places, cols.places,
-        channels_last(gy).reshape(pixels, OC), sums, tiles((depth, B, 0)).places, IN, OC // groups,
-        span, columns=B, grain=-(-WORTH * parts // (2 * depth * B * span * pixels)),
-    )  # fmt: skip
+        parts * tasks,
+        images.reshape(-1),
+        rows.places,
+        cols.places,
+        channels_last(gy).reshape(pixels, OC),
+        sums,
+        tiles((depth, B, 0)).places,
+        IN,
+        OC // groups,
+        span,
+        columns=B,
+        grain=-(-MINIMUM_WORK * parts // (2 * depth * B * span * pixels)),
+    )
     return collect(sums, (OC, IN, KH, KW))
 
 
 def collect(sums: Array, shape: tuple[int, ...]) -> Array:
-    """Return gweight of `shape`: the packed sums (S, G, blocks, KH*KW * in, B), added up."""
+    """Return gweight of `shape`: the sum over S of sums (S, G, blocks, KH*KW * in, B), unpacked."""
     OC, IN, KH, KW = shape
     parts, groups, blocks, depth, B = sums.shape
     gweight = np.empty((groups, OC // groups, IN, KH * KW), np.float32)
-    _collect(groups * blocks, sums, gweight, grain=share(depth * B * parts))
+    _collect(groups * blocks, sums, gweight, grain=grain_size(depth * B * parts))
     return gweight.reshape(shape)
 
 
 @native
-def _column_sums(lo: int, hi: int, gy: In2, sums: Wide2) -> None:
-    """sums[s] = the sum of part s of the rows of gy."""
+def _column_sums(lo: int, hi: int, gy: In2, sums: Float64Out2) -> None:
+    """Write sums[s], the sum of part s of the rows of gy."""
     pixels, OC = gy.shape
     for s in range(lo, hi):
         for o in range(OC):
@@ -144,16 +178,16 @@ def _column_sums(lo: int, hi: int, gy: In2, sums: Wide2) -> None:
 
 
 def backward_bias(gy: Array) -> Array:
-    """conv2d_backward_bias, in sixteen parts whatever the number of threads."""
+    """conv2d_backward_bias, in a number of parts that does not depend on the number of threads."""
     OC = gy.shape[1]
-    sums = np.empty((16, OC), np.float64)
-    _column_sums(16, channels_last(gy).reshape(-1, OC), sums, grain=share(gy.size // 16))
+    sums = np.empty((PARTS, OC), np.float64)
+    _column_sums(PARTS, channels_last(gy).reshape(-1, OC), sums, grain=grain_size(gy.size // PARTS))
     return sums.sum(axis=0).astype(np.float32)
 
 
 @native
-def _masked_sums(lo: int, hi: int, gy: In2, y: In2, masked: Out2, sums: Wide2) -> None:
-    """Masked = gy where y > 0; sums[s] = the sum of part s of its rows."""
+def _masked_sums(lo: int, hi: int, gy: In2, y: In2, masked: Out2, sums: Float64Out2) -> None:
+    """Write masked = gy where y > 0 and 0 elsewhere; sums[s] = the sum of part s of its rows."""
     pixels, OC = gy.shape
     for s in range(lo, hi):
         for o in range(OC):
@@ -166,9 +200,11 @@ def _masked_sums(lo: int, hi: int, gy: In2, y: In2, masked: Out2, sums: Wide2) -
 
 
 def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
-    """conv2d_relu_backward, in the same sixteen parts."""
-    OC, inner = gy.shape[1], channels_last(gy)
-    sums, masked = np.empty((16, OC), np.float64), np.empty_like(inner)
+    """conv2d_relu_backward, in the same parts."""
+    OC = gy.shape[1]
+    inner = channels_last(gy)
+    sums = np.empty((PARTS, OC), np.float64)
+    masked = np.empty_like(inner)
     flat = [a.reshape(-1, OC) for a in (inner, channels_last(y), masked)]
-    _masked_sums(16, *flat, sums, grain=share(gy.size // 16))
+    _masked_sums(PARTS, *flat, sums, grain=grain_size(gy.size // PARTS))
     return channels_first(masked), sums.sum(axis=0).astype(np.float32)

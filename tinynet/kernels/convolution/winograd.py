@@ -1,7 +1,7 @@
-r"""Convolution with fewer multiplications (Lavin and Gray 2016), for 3x3 and 5x5 at stride 1.
+r"""Winograd convolution (Lavin and Gray 2016) for 3x3 and 5x5 filters at stride 1.
 
 An image is cut into tiles of 4x4 outputs. A tile of inputs (a x a, a = 4 + K - 1) and the filter
-are transformed (`_transform`); there the convolution is a product, point by point:
+are transformed (see `codegen.transform`). There the convolution is a product, point by point:
 
         x tile (a, a, C) ── BT x B ──▶ V (a*a, C)    ┐
                                                      ├─ M[k] = V[k] @ U[k] ── AT M A ──▶ y tile
@@ -10,17 +10,17 @@ are transformed (`_transform`); there the convolution is a product, point by poi
 so a*a products of small matrices, on the microkernel, with many tiles as the rows of V. That is
 a*a multiplications for 16 outputs instead of 16*K*K: four times fewer at 3x3, over six at 5x5.
 
-The gradient of the input is the same with turned filters; that of the weights goes back through
-the transforms, in `winograd_gradient`.
+The gradient of the input is the same with rotated filters. The gradient of the weights uses the
+transposed transforms, in `winograd_gradient`.
 
-Rounding is not that of the direct sum: relative to the largest value, `python -m
-benchmarks.rounding` finds errors of up to 3e-6 at 3x3 and 1e-5 at 5x5 (docs/decisions/0019). The
-direct kernel in `conv_loops` is the judge.
+The rounding differs from that of the direct sum: relative to the largest value, `python -m
+benchmarks.rounding` finds errors of up to 3e-6 at 3x3 and 1e-5 at 5x5 (docs/decisions/0019). Tests
+compare with the direct kernel in `loops`.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -28,16 +28,16 @@ from tinynet.core.backend import Array
 from tinynet.kernels.codegen.layout import bordered, channels_first
 from tinynet.kernels.codegen.microkernel import host_shape, shape_for
 from tinynet.kernels.codegen.native import (
-    NOTHING,
-    Blocked,
+    NO_FLOOR,
     In1,
     In4,
+    Int32In1,
+    Int32In2,
     Native,
     Out1,
     Out4,
-    Places1,
-    Places2,
     Real,
+    TiledKernel,
     helper,
     tile,
 )
@@ -45,40 +45,37 @@ from tinynet.kernels.codegen.tables import offsets, tiles
 from tinynet.kernels.codegen.transform import TILE, Transform, matrices
 from tinynet.kernels.codegen.vectors import move
 from tinynet.kernels.convolution.loops import pack
-from tinynet.kernels.geometry import Padding, Pair
+from tinynet.kernels.geometry import Geometry, Padding, Pair
 
-LEAST = 16  # channels of a group, in and out, from which it pays
-WHERE = (  # `suits` in words
-    "conv2d with numba takes Winograd's way for 3x3 and 5x5 windows, stride 1, no dilation, "
-    f"padding below the window, {LEAST} channels a group or more (whole vectors), images of "
-    f"{TILE}x{TILE} or more; the direct microkernel for all else."
+MINIMUM_CHANNELS = 16  # of a group, in and out, from which it is faster
+CONDITIONS = (  # of `supported`
+    "conv2d with numba uses Winograd's algorithm for 3x3 and 5x5 windows, stride 1, no dilation, "
+    f"padding below the window, {MINIMUM_CHANNELS} channels per group or more (whole vectors), "
+    f"images of {TILE}x{TILE} or more; the direct microkernel otherwise."
 )
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
 
-# BT . B, G . GT and AT . A: Kernels binds these Transforms, for each size of filter
-into = of_weights = out_of = cast("Any", None)
+# BT . B, G . GT and AT . A: placeholders that `CompiledLoops` replaces with the Transforms of one
+# filter size
+input_transform: Any = None
+filter_transform: Any = None
+output_transform: Any = None
 
 
-def suits(
-    shape: tuple[int, ...],
-    weight: tuple[int, ...],
-    outputs: tuple[int, ...],
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-) -> bool:
-    """Whether a convolution of x.shape, weight.shape and output sizes takes this way."""
-    OC, IN, KH, KW = weight
-    lanes, OUT = host_shape().lanes, OC // groups
-    plain = KH == KW and KH in KERNELS and stride == dilation == (1, 1)
-    wide = min(IN, OUT) >= LEAST and IN % lanes == OUT % lanes == 0
-    inside = max(padding[0] + padding[1]) < KH
-    return plain and wide and inside and min(*outputs, *shape[2:]) >= TILE
+def supported(x_shape: tuple[int, ...], OC: int, outputs: Pair, geometry: Geometry) -> bool:
+    """Return whether a convolution of x to (N, OC, *outputs) can use Winograd's algorithm."""
+    KH, KW = geometry.kernel
+    IN = x_shape[1] // geometry.groups
+    OUT = OC // geometry.groups
+    lanes = host_shape().lanes
+    plain = KH == KW and KH in BY_FILTER_SIZE and geometry.stride == geometry.dilation == (1, 1)
+    wide = min(IN, OUT) >= MINIMUM_CHANNELS and IN % lanes == OUT % lanes == 0
+    inside = max(geometry.padding[0] + geometry.padding[1]) < KH
+    return plain and wide and inside and min(*outputs, *x_shape[2:]) >= TILE
 
 
-def odd_lines(floats: int) -> int:
-    """Round up to an odd number of cache lines, so that neighbours in k do not share sets."""
+def pad_to_odd_lines(floats: int) -> int:
+    """Round up to an odd number of cache lines: neighbors in k then lie in different cache sets."""
     lines = -(-floats // 16)
     return 16 * (lines + 1 - lines % 2)
 
@@ -88,99 +85,175 @@ def odd_lines(floats: int) -> int:
 
 def _weight_loops(lo: int, hi: int, w: In4, u: Out4, K: int, vectors: int) -> None:
     """Write u (G, blocks, a*a, C*B or a little more) = G w GT of w (G, blocks, K*K*C, B)."""
-    depth, B, points, step = w.shape[2], w.shape[3], u.shape[2], u.shape[3]
-    C, a = depth // (K * K), K + 3
+    depth = w.shape[2]
+    B = w.shape[3]
+    points = u.shape[2]
+    step = u.shape[3]
+    C = depth // (K * K)
+    a = K + 3
     for q in range(lo, hi):
         for c in range(C):
-            s0, d0 = (q * depth + c) * B, q * points * step + c * B
-            of_weights(w, s0, K * C * B, C * B, u, d0, a * step, step, vectors, w, 0, NOTHING)
+            s0 = (q * depth + c) * B
+            d0 = q * points * step + c * B
+            filter_transform(
+                w, s0, K * C * B, C * B, u, d0, a * step, step, vectors, w, 0, NO_FLOOR
+            )
 
 
 @helper
 def corner(t: int, down: int, along: int) -> tuple[int, int, int]:
-    """Return the image of tile t, and where its outputs begin there."""
+    """Return the image of tile t and the row and column of its first output."""
     return t // (down * along), t // along % down * 4, t % along * 4
 
 
 @helper
-def _lift(
-    x: Array, c: int, few: int, first: int, grid: Pair, v: Array, step: int, a: int, width: int,
+def _load_tiles(
+    x: Array,
+    c: int,
+    few: int,
+    first: int,
+    grid: Pair,
+    v: Array,
+    step: int,
+    a: int,
+    width: int,
     n: int,
-) -> None:  # fmt: skip
+) -> None:
     """Write v[k, t, :] = BT x B of tiles first, first + 1, ...: n vectors of channels from c on."""
-    Hp, Wp, C = x.shape[1], x.shape[2], x.shape[3]
+    Hp = x.shape[1]
+    Wp = x.shape[2]
+    C = x.shape[3]
     for t in range(few):
         image, i, j = corner(first + t, grid[0], grid[1])
         at = ((image * Hp + i) * Wp + j) * C + c
-        into(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0, NOTHING)
+        input_transform(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0, NO_FLOOR)
 
 
 @helper
-def _land(
-    m: Array, step: int, a: int, few: int, first: int, grid: Pair, bias: Array, q: int, y: Array,
-    shape: tuple[int, int, int], c: int, wide: int, spare: Array, vectors: int,
+def _store_tiles(
+    m: Array,
+    step: int,
+    a: int,
+    few: int,
+    first: int,
+    grid: Pair,
+    bias: Array,
+    q: int,
+    y: Array,
+    shape: tuple[int, int, int],
+    c: int,
+    wide: int,
+    spare: Array,
+    vectors: int,
     floor: float,
-) -> None:  # fmt: skip
+) -> None:
     """Write y = AT m[:, t] A + bias for each tile t; `wide` of the B channels exist, from c on."""
-    (H, W, C), B = shape, len(spare) // 16
+    H, W, C = shape
+    B = len(spare) // 16
     for t in range(few):
         image, i, j = corner(first + t, grid[0], grid[1])
-        at, high, broad = ((image * H + i) * W + j) * C + c, min(4, H - i), min(4, W - j)
+        at = ((image * H + i) * W + j) * C + c
+        high = min(4, H - i)
+        broad = min(4, W - j)
         whole = high == 4 and broad == 4 and wide == B
         out, out0, down, along = (y, at, W * C, C) if whole else (spare, 0, 4 * B, B)
-        out_of(m, t * B, a * step, step, out, out0, down, along, vectors, bias, q * B, floor)
-        if not whole:  # what is beyond the image, or among the next channels, is not copied
+        output_transform(
+            m, t * B, a * step, step, out, out0, down, along, vectors, bias, q * B, floor
+        )
+        if not whole:  # copy the pixels inside the image and the channels of this block only
             for i in range(high):
                 for j in range(broad):
                     move(spare, (i * 4 + j) * B, y, at + (i * W + j) * C, wide)
 
 
 def _forward_loops(
-    lo: int, hi: int, x: In4, u: In4, zeros: In1, bias: In1, y: Out1, H: int, W: int, C: int,
-    rows: Places2, cols: Places1, places: Places2, a: int, vectors: int, floor: Real,
-) -> None:  # fmt: skip
+    lo: int,
+    hi: int,
+    x: In4,
+    u: In4,
+    zero: In1,
+    bias: In1,
+    y: Out1,
+    H: int,
+    W: int,
+    C: int,
+    rows: Int32In2,
+    cols: Int32In1,
+    places: Int32In2,
+    a: int,
+    vectors: int,
+    floor: Real,
+) -> None:
     """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, Hp, Wp, G * IN)."""
     G, blocks, points, u_step = u.shape
     T, P = rows.shape
-    IN, OUT, B = x.shape[3] // G, C // G, len(zeros)
+    IN = x.shape[3] // G
+    OUT = C // G
+    B = len(zero)
     grid = (H + 3) // 4, (W + 3) // 4
-    v_step, m_step = T * P * IN + 16, T * P * B + 16
-    v, m = np.empty(points * v_step, np.float32), np.empty(points * m_step, np.float32)
+    v_step = T * P * IN + 16
+    m_step = T * P * B + 16
+    v = np.empty(points * v_step, np.float32)
+    m = np.empty(points * m_step, np.float32)
     spare = np.empty(16 * B, np.float32)
     for first in range(lo * T * P, hi * T * P, T * P):
         few = min(T * P, len(x) * grid[0] * grid[1] - first)
         for q in range(G * blocks):
-            g, c = q // blocks, q % blocks * B
+            g = q // blocks
+            c = q % blocks * B
             if c == 0:
-                _lift(x, g * IN, few, first, grid, v, v_step, a, IN, IN * vectors // B)
+                _load_tiles(x, g * IN, few, first, grid, v, v_step, a, IN, IN * vectors // B)
             for k in range(points):
+                v0 = k * v_step
+                u0 = (q * points + k) * u_step
+                m0 = k * m_step
                 for t in range((few + P - 1) // P):
-                    tile(v, k * v_step, rows, t * P, cols, 0, IN, u, (q * points + k) * u_step,
-                         zeros, 0, 0, m, k * m_step, places, t * P, NOTHING)  # fmt: skip
+                    r0 = t * P
+                    tile(
+                        v, v0, rows, r0, cols, 0, IN, u, u0, zero, 0, 0, m, m0, places, r0, NO_FLOOR
+                    )
             wide = min(B, OUT - c)
-            _land(m, m_step, a, few, first, grid, bias, q, y, (H, W, C), g * OUT + c, wide,
-                  spare, vectors, floor)  # fmt: skip
+            _store_tiles(
+                m,
+                m_step,
+                a,
+                few,
+                first,
+                grid,
+                bias,
+                q,
+                y,
+                (H, W, C),
+                g * OUT + c,
+                wide,
+                spare,
+                vectors,
+                floor,
+            )
 
 
-class Kernels:
-    """The two loops, for filters of one size."""
+class CompiledLoops:
+    """The loops of the forward pass, compiled for one filter size."""
 
     def __init__(self, K: int) -> None:
         data, weights, result = matrices(K)
-        parts = {"into": Transform(data), "out_of": Transform(result, biased=True)}
+        intrinsics = {
+            "input_transform": Transform(data),
+            "output_transform": Transform(result, biased=True),
+        }
         self.a = len(data)
-        self.weights = Native(_weight_loops, {"of_weights": Transform(weights)}, str(K))
-        self.forward = Blocked(_forward_loops, parts, str(K))
+        self.weights = Native(_weight_loops, {"filter_transform": Transform(weights)}, str(K))
+        self.forward = TiledKernel(_forward_loops, intrinsics, str(K))
 
 
-KERNELS = {K: Kernels(K) for K in (3, 5)}
+BY_FILTER_SIZE = {K: CompiledLoops(K) for K in (3, 5)}
 
 
 # ---- launches
 
 
 def whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
-    """Return x (N, C, H, W) bordered, so that each tile of these outputs finds all its inputs."""
+    """Return x (N, C, H, W) with a border that completes the input tiles of these outputs."""
     around = []
     for size, (before, _), out in zip(x.shape[2:], padding, outputs, strict=True):
         reach = -(-out // TILE) * TILE + K - 1
@@ -189,14 +262,23 @@ def whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
 
 
 def _correlate(
-    x: Array, padding: Padding, w: Array, bias: Array | None, outputs: Pair, OUT: int, K: int,
-    *, relu: bool = False,
-) -> Array:  # fmt: skip
+    x: Array,
+    padding: Padding,
+    w: Array,
+    bias: Array | None,
+    outputs: Pair,
+    OUT: int,
+    K: int,
+    *,
+    relu: bool = False,
+) -> Array:
     """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
     G, blocks, depth, B = w.shape
-    kernels, shape, IN = KERNELS[K], shape_for(OUT), depth // K**2
+    kernels = BY_FILTER_SIZE[K]
+    shape = shape_for(OUT)
+    IN = depth // K**2
     images = whole_tiles(x, padding, outputs, K)
-    u = np.empty((G, blocks, kernels.a**2, odd_lines(IN * B)), np.float32)
+    u = np.empty((G, blocks, kernels.a**2, pad_to_odd_lines(IN * B)), np.float32)
     kernels.weights(G * blocks, w, u, K, shape.vectors)
     start = np.zeros((G, blocks * B), np.float32)
     if bias is not None:
@@ -206,28 +288,39 @@ def _correlate(
     strips = -(-len(x) * -(-outputs[0] // TILE) * -(-outputs[1] // TILE) // size)
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
     kernels.forward(
-        strips, images, u, np.zeros(B, np.float32), start.reshape(-1), y.reshape(-1), *y.shape[1:],
-        *tables, kernels.a, shape.vectors, 0.0 if relu else NOTHING, columns=B,
-    )  # fmt: skip
+        strips,
+        images,
+        u,
+        np.zeros(B, np.float32),
+        start.reshape(-1),
+        y.reshape(-1),
+        *y.shape[1:],
+        *tables,
+        kernels.a,
+        shape.vectors,
+        0.0 if relu else NO_FLOOR,
+        columns=B,
+    )
     return channels_first(y)
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, padding: Padding, outputs: Pair, groups: int,
-    *, relu: bool,
-) -> Array:  # fmt: skip
-    """conv2d_forward, or conv2d_relu_forward, where `suits` says so."""
-    OC, IN, K, _ = weight.shape
-    w = pack(weight.reshape(groups, OC // groups, IN, K * K), np.arange(K * K))
-    return _correlate(x, padding, w, bias, outputs, OC // groups, K, relu=relu)
-
-
-def backward_input(
-    gy: Array, weight: Array, shape: tuple[int, ...], padding: Padding, groups: int
+    x: Array, weight: Array, bias: Array | None, outputs: Pair, geometry: Geometry, *, relu: bool
 ) -> Array:
-    """conv2d_backward_input: the filters are turned, what was input is output."""
-    OC, IN, K, _ = weight.shape
-    turned = weight.reshape(groups, OC // groups, IN, K * K).transpose(0, 2, 1, 3)
-    w = pack(turned, np.arange(K * K)[::-1].copy())
-    top, left = ((K - 1 - before, K - 1 - after) for before, after in padding)
+    """conv2d_[relu_]forward, where `supported`."""
+    OC, IN = weight.shape[:2]
+    K = geometry.kernel[0]
+    G = geometry.groups
+    w = pack(weight.reshape(G, OC // G, IN, K * K), np.arange(K * K))
+    return _correlate(x, geometry.padding, w, bias, outputs, OC // G, K, relu=relu)
+
+
+def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
+    """conv2d_backward_input, where `supported`: the filters are rotated, in and out exchanged."""
+    OC, IN = weight.shape[:2]
+    K = geometry.kernel[0]
+    G = geometry.groups
+    rotated = weight.reshape(G, OC // G, IN, K * K).transpose(0, 2, 1, 3)
+    w = pack(rotated, np.arange(K * K)[::-1].copy())
+    top, left = ((K - 1 - before, K - 1 - after) for before, after in geometry.padding)
     return _correlate(gy, (top, left), w, None, (shape[2], shape[3]), IN, K)

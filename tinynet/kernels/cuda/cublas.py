@@ -1,11 +1,11 @@
-"""Matrix products on an NVIDIA GPU: the few functions of cuBLAS that tinynet calls, through ctypes.
+"""cuBLAS bindings through ctypes: matrix products on an NVIDIA GPU.
 
 CuPy multiplies matrices with cuBLAS as well, but not while a graph is being captured. A handle of
-our own may be captured if its workspace is ours too: the graph then reads and writes memory that
-nobody hands to others.
+tinynet's own can be captured if it has its own workspace: no other allocation reuses the memory
+that the graph reads and writes.
 
-cuBLAS thinks in columns, so the product in rows y = a @ b is asked for as y' = b' @ a': the same
-memory, read the other way round.
+cuBLAS is column-major, so the row-major product y = a @ b is requested as y' = b' @ a': the same
+memory with rows and columns exchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ DTYPES = {"float32": 0, "float64": 1, "uint16": 14}  # cudaDataType; uint16 hold
 COMPUTE = {"float32": 68, "tf32": 77, "bfloat16": 68, "float64": 70}  # cublasComputeType_t
 DEFAULT = -1  # cublasGemmAlgo_t
 
-_int, _long, _pointer = ctypes.c_int, ctypes.c_longlong, ctypes.c_void_p
+_int = ctypes.c_int
+_long = ctypes.c_longlong
+_pointer = ctypes.c_void_p
 _MATRIX = [_pointer, _int, _int]  # address, type, leading dimension
 _SIZES = [_pointer, _int, _int, _int, _int, _int]  # handle, two transpositions, m, n, k
 SIGNATURES = {
@@ -31,27 +33,38 @@ SIGNATURES = {
     "cublasSetWorkspace_v2": [_pointer, _pointer, ctypes.c_size_t],
     "cublasGemmEx": [*_SIZES, _pointer, *_MATRIX, *_MATRIX, _pointer, *_MATRIX, _int, _int],
     "cublasGemmStridedBatchedEx": [
-        *_SIZES, _pointer, *_MATRIX, _long, *_MATRIX, _long, _pointer, *_MATRIX, _long,
-        _int, _int, _int,
+        *_SIZES,
+        _pointer,
+        *_MATRIX,
+        _long,
+        *_MATRIX,
+        _long,
+        _pointer,
+        *_MATRIX,
+        _long,
+        _int,
+        _int,
+        _int,
     ],
-}  # fmt: skip
+}
 
 
 class Matrices(NamedTuple):
-    """A stack of matrices as cuBLAS is told about them."""
+    """A stack of matrices as cuBLAS describes them."""
 
     array: Array  # (count, rows, columns)
-    transposed: bool  # whether columns, not rows, lie together
+    transposed: bool  # whether columns, not rows, are contiguous
     leading: int  # elements from one row (column) to the next
     stride: int  # elements from one matrix to the next
 
     @classmethod
     def of(cls, x: Array) -> Matrices | None:
-        """Describe x (count, rows, columns), or return None: neither rows nor columns lie together.
+        """Describe x (count, rows, columns), or return None if neither axis is contiguous.
 
-        An axis of length 1 may have any stride: nobody takes a step along it.
+        The stride of an axis of length 1 does not matter.
         """
-        (count, R, C), (s, r, c) = x.shape, (n // x.itemsize for n in x.strides)
+        count, R, C = x.shape
+        s, r, c = (n // x.itemsize for n in x.strides)
         stride = s if count > 1 else 0
         if (c == 1 or C == 1) and (r >= C or R == 1) and stride >= 0:
             return cls(x, False, max(r if R > 1 else C, 1), stride)
@@ -61,13 +74,13 @@ class Matrices(NamedTuple):
 
     @classmethod
     def read(cls, x: Array) -> Matrices:
-        """Describe x, or a copy of it that lies in rows."""
+        """Describe x, or a row-major copy of it."""
         _, R, C = x.shape
         return cls.of(x) or cls(x.copy(order="C"), False, C, R * C)
 
 
 def load() -> ctypes.CDLL:
-    """Return the library, from the wheels of NVIDIA or from the system."""
+    """Load the library from the wheels of NVIDIA or from the system."""
     import cupy
 
     major = cupy.cuda.runtime.runtimeGetVersion() // 1000
@@ -88,12 +101,14 @@ def load() -> ctypes.CDLL:
 
 
 class Blas:
-    """A handle of cuBLAS: of one thread and one device."""
+    """A cuBLAS handle of one thread and one device."""
 
     def __init__(self) -> None:
         import cupy
 
-        self.library, self.handle, self.stream = load(), ctypes.c_void_p(), -1
+        self.library = load()
+        self.handle = ctypes.c_void_p()
+        self.stream = -1
         for name, types in SIGNATURES.items():
             getattr(self.library, name).argtypes = types
         self._call("cublasCreate_v2", ctypes.byref(self.handle))
@@ -105,7 +120,7 @@ class Blas:
             raise DeviceError(f"gemm: {name} of cuBLAS failed with status {status}.")
 
     def follow(self, stream: int) -> None:
-        """Run the products on a stream; cuBLAS then forgets its workspace, so say it again."""
+        """Run the products on a stream. Changing it resets the workspace, which is set again."""
         if stream == self.stream:
             return
         self._call("cublasSetStream_v2", self.handle, stream)
@@ -116,11 +131,12 @@ class Blas:
         """Write a @ b into y, each a stack of matrices."""
         count, M, N = y.array.shape
         real = ctypes.c_double if y.array.dtype == "float64" else ctypes.c_float
-        one, zero = ctypes.byref(real(1)), ctypes.byref(real(0))
+        one = ctypes.byref(real(1))
+        zero = ctypes.byref(real(0))
         compute = COMPUTE["float64" if real is ctypes.c_double else precision]
         sizes = self.handle, int(b.transposed), int(a.transposed), N, M, a.array.shape[2]
         first, second, result = (self._matrix(m) for m in (b, a, y))
-        if count == 1:  # in this function cuBLAS may also split a long sum
+        if count == 1:  # this function can also split a long sum
             factors: tuple[Any, ...] = (*first, *second, zero, *result)
             self._call("cublasGemmEx", *sizes, one, *factors, compute, DEFAULT)
         else:

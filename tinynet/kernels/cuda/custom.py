@@ -1,4 +1,4 @@
-r"""CUDA C of your own: compiled and launched as ours is, on a GPU or on this processor.
+r"""User-defined CUDA kernels: compile and launch CUDA C on a GPU or on the CPU.
 
     relu = cuda_kernel(r'''
     extern "C" __global__ void relu(const float* x, float* y, int n) {
@@ -8,8 +8,8 @@ r"""CUDA C of your own: compiled and launched as ours is, on a GPU or on this pr
     ''')
     relu(4, 256, x, y, len(x))          # CUDA C++ writes relu<<<4, 256>>>(x, y, n)
 
-`memory_traffic` runs a kernel with a spy in the place of each pointer, and counts what a GPU would
-have to fetch.
+`memory_traffic` replaces each pointer of a kernel by an object that records accesses, and counts
+the memory sectors that a GPU would transfer.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ import numpy as np
 from tinynet.core.backend import Array, array_module, is_array
 from tinynet.kernels.cuda.launch import KERNEL, OPTIONS, TYPES, declared, take
 
-FILE = "yours.cu"  # the name under which messages speak of the text
+FILE = "yours.cu"  # file name of the source text in error messages
 KINDS = {"float": "float32", "double": "float64", **TYPES}
-THREADS = 1024  # the most that a block may have on any card so far
-WARP, SECTOR = 32, 32  # lanes; bytes that memory hands out at a time
+THREADS = 1024  # maximum of a block, on all GPUs so far
+WARP = 32  # lanes
+SECTOR = 32  # bytes, the unit of a memory transfer
 SPY = [(name, np.int64) for name in ("here", "first", "notes", "room")]  # as in spy.h
 
 Counts = int | tuple[int, ...]
 
 
 class OwnKernel:
-    """One kernel of a text; called with blocks, threads and its arguments."""
+    """One kernel of a source text; called with blocks, threads and its arguments."""
 
     def __init__(self, text: str, name: str | None = None, sanitizer: str = "") -> None:
         self.sanitizer = sanitizer
@@ -55,13 +56,14 @@ class OwnKernel:
         self.parameters = kernels[self.__name__]
 
     def __call__(self, blocks: Counts, threads: Counts, *arguments: Any, shared: int = 0) -> None:
-        """Run blocks x threads; `shared` bytes are for the block, beyond its own __shared__."""
+        """Run blocks x threads with `shared` bytes of dynamic shared memory per block."""
         arrays = [a for a in arguments if is_array(a)]
         modules = {array_module(a) for a in arrays}
         if len(modules) != 1:
+            found = " and ".join(sorted(m.__name__ for m in modules)) or "no array"
             raise TypeError(
-                f"{self.__name__}: the arrays say where a kernel runs, all of NumPy or all of "
-                f"CuPy. Got {' and '.join(sorted(m.__name__ for m in modules)) or 'no array'}."
+                f"{self.__name__}: the arrays must be all of NumPy (runs on the CPU) or all of "
+                f"CuPy (runs on the GPU). Got {found}."
             )
         grid, block = (_counts(c) for c in (blocks, threads))
         if not 1 <= math.prod(block) <= THREADS or math.prod(grid) < 1:
@@ -75,11 +77,17 @@ class OwnKernel:
 
 
 def cuda_kernel(text: str, name: str | None = None) -> OwnKernel:
-    """Return a kernel of your own CUDA C: f(blocks, threads, *arguments), compiled at first call.
+    """Return a kernel written in CUDA C: f(blocks, threads, *arguments), compiled at first call.
 
-    Arrays of CuPy run on their GPU. Arrays of NumPy run on this processor, which takes a C++
-    compiler; its speed says nothing about a GPU's. Nobody checks an index there or here: what a
-    kernel writes beyond an array, it writes.
+    With arrays of CuPy it runs on their GPU. With arrays of NumPy it runs on the CPU, which needs a
+    C++ compiler; its speed there says nothing about a GPU. Indices are not checked: a write beyond
+    an array corrupts memory.
+
+    Parameters
+    ----------
+    text : CUDA C
+    name : str, optional
+        Which kernel of the text; needed if it has several.
     """
     return OwnKernel(text, name)
 
@@ -90,7 +98,7 @@ def _counts(counts: Counts) -> tuple[int, ...]:
 
 @functools.cache
 def _module(text: str, xp: Any, sanitizer: str) -> Any:
-    """Return the compiled text; on this processor a sanitizer may watch it."""
+    """Return the compiled module; on the CPU it can be built with a sanitizer."""
     if xp is not np:
         return xp.RawModule(code=text, options=OPTIONS)
     from tinynet.kernels.cuda.on_cpu import Module
@@ -99,30 +107,31 @@ def _module(text: str, xp: Any, sanitizer: str) -> Any:
 
 
 class Traffic(NamedTuple):
-    """What the warps of one launch asked of one array."""
+    """Memory accesses of the warps of one launch to one array."""
 
-    requests: int  # a request is one instruction of one warp: up to 32 addresses at once
-    sectors: int  # the different pieces of 32 bytes that these requests touch
-    bytes_used: int  # what the lanes read and wrote of them
+    requests: int  # one instruction of one warp each, with up to 32 addresses
+    sectors: int  # distinct 32-byte sectors per request, added up
+    bytes_used: int  # bytes that the lanes read and write
 
     @property
     def bytes_moved(self) -> int:
-        """What has to come and go, where nothing is found in a cache."""
+        """Bytes transferred if no access hits a cache."""
         return self.sectors * SECTOR
 
 
 def memory_traffic(
     kernel: OwnKernel, blocks: Counts, threads: Counts, *arguments: Any, shared: int = 0
 ) -> dict[str, Traffic]:
-    """Run a kernel on this processor; return what its warps ask of memory, for each array by name.
+    """Run a kernel on the CPU and return the memory traffic of its warps, by array name.
 
-    The arguments are arrays of NumPy and numbers, as at a launch, and stay as they are. The k-th
-    index of a lane into an array belongs with the k-th of its neighbours: true while the lanes of
-    a warp do not take different branches.
+    The arguments are arrays of NumPy and numbers, as at a launch, and are not changed. The k-th
+    access of a lane to an array counts as one request with the k-th accesses of the other lanes,
+    which is true as long as the lanes of a warp do not diverge.
     """
-    lanes, warps = math.prod(_counts(threads)), -(-math.prod(_counts(threads)) // WARP)
+    lanes = math.prod(_counts(threads))
+    warps = -(-math.prod(_counts(threads)) // WARP)
     notes: dict[str, Array] = {}
-    for _ in range(2):  # first how often, then where
+    for _ in range(2):  # the first run counts the accesses, the second records them
         rooms = {name: int(found[..., 0].max()) for name, found in notes.items()}
         notes = _notes(kernel, _counts(blocks), _counts(threads), arguments, shared, rooms)
     result = {}
@@ -136,7 +145,7 @@ def memory_traffic(
 
 
 def _count(places: Array, size: int) -> Traffic:
-    """Count the places (warps, lanes, indices) at which numbers of `size` bytes begin; -1: none."""
+    """Count accesses at byte offsets `places` (warps, lanes, accesses); -1: none."""
     there = places >= 0
     sectors = np.sort(np.where(there, places // SECTOR, -1), axis=1)
     fresh = np.diff(sectors, axis=1, prepend=-1) > 0
@@ -146,11 +155,12 @@ def _count(places: Array, size: int) -> Traffic:
 def _notes(
     kernel: OwnKernel, grid: Any, block: Any, arguments: Any, shared: int, rooms: Any
 ) -> dict[str, Array]:
-    """Return, for each pointer, (blocks, threads, 1 + room): how often each thread came, where."""
+    """Return, by pointer, (blocks, threads, 1 + room): number of accesses, then byte offsets."""
     from tinynet.kernels.cuda.on_cpu import Module
 
     taken: list[Any] = list(take(kernel.parameters, arguments, kernel.__name__))
-    notes, kept = {}, []
+    notes = {}
+    kept = []
     for i, (parameter, value) in enumerate(zip(kernel.parameters, taken, strict=True)):
         if not isinstance(value, np.ndarray):
             continue
@@ -166,7 +176,7 @@ def _notes(
 
 
 def _spied(kernel: OwnKernel) -> str:
-    """Return the text, in which each pointer of this kernel has become a spy."""
+    """Return the text with each pointer of this kernel replaced by a recording `Spy`."""
 
     def head(found: re.Match[str]) -> str:
         spies = re.sub(r"((?:const )?\w+)\s*\*\s*(?:__restrict__ )?", r"on_cpu::Spy<\1> ", found[0])

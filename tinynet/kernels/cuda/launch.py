@@ -1,12 +1,11 @@
-"""Finds, compiles and launches the CUDA kernels: on a GPU through CuPy, or on the CPU.
+"""CUDA kernel launcher: compiles .cu files and runs their kernels on a GPU (CuPy) or on the CPU.
 
     launch("lrn", "lrn_forward", cover(pixels), x, C, ...)
 
-runs the kernel ``lrn_forward`` of ``lrn.cu``, in as many threads as `cover` says. Arrays of CuPy
-take a GPU. Arrays of NumPy take the very same file through ``cuda_on_cpu``, with the same grid and
-the same arguments. What a CUDA program must not get wrong is checked here, against the declaration
-of the kernel in its file: an array has the type that the pointer says and lies in rows, a number
-is made the type that the parameter says.
+runs the kernel ``lrn_forward`` of ``lrn.cu`` with the grid that `cover` returns. Arrays of CuPy run
+on a GPU. Arrays of NumPy run the same file through ``cuda_on_cpu``, with the same grid and the same
+arguments. Arguments are checked against the declaration of the kernel in its file: an array must
+have the dtype of the pointer and be row-major, a number is converted to the type of the parameter.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from tinynet.core.backend import Array, array_module, is_array
 
 HEADERS = Path(__file__).parent  # the .cuh files
 SOURCES = HEADERS.parent  # the .cu files, beside the ops
-BLOCK = 256  # threads, where nothing speaks for another number
-MANY = 96  # arrays that one argument may hold; tinynet.cuh says it too
-NARROW = 2**31 - 2**16  # elements that can be counted with an int, the last block included
+BLOCK = 256  # threads per block, by default
+LIST_CAPACITY = 96  # arrays that one argument can hold; the same in tinynet.cuh
+NARROW = 2**31 - 2**16  # elements up to which an int can count, including the last block
 OPTIONS = ("-std=c++17",)
 TYPES = {
     "int": "int32",
@@ -37,9 +36,9 @@ TYPES = {
     "wide": "float64",
 }
 C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
-"""What `real` may be."""
+"""The C types of `real`, by dtype."""
 LISTS = {"Arrays": True, "ConstArrays": False}
-"""Arguments that hold several arrays of `real`, and whether these are written."""
+"""Struct parameters that hold several arrays of `real`, and whether these are written."""
 
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 KERNEL = re.compile(
@@ -48,7 +47,7 @@ KERNEL = re.compile(
 
 
 class Grid(NamedTuple):
-    """How many blocks, how many threads each, and how many bytes a block shares beyond its own."""
+    """Blocks of a launch, threads per block, and bytes of dynamic shared memory per block."""
 
     blocks: tuple[int, ...]
     threads: tuple[int, ...] = (BLOCK,)
@@ -70,7 +69,7 @@ class Parameter(NamedTuple):
     is_list: bool = False
 
     def take(self, value: Any, where: str) -> Any:
-        """Return an argument as the kernel must get it, or say what is wrong with it."""
+        """Return an argument in the form that the kernel needs, or raise a TypeError."""
         if self.is_list:
             return self.take_list(value, where)
         if not self.is_pointer:
@@ -80,39 +79,38 @@ class Parameter(NamedTuple):
         if not is_array(value) or value.dtype != self.kind or not value.flags.c_contiguous:
             facts = f"{value.dtype}, strides {value.strides}" if is_array(value) else repr(value)
             raise TypeError(
-                f"{where}: {self.name} must be an array of {self.kind} that lies in rows. Got "
-                f"{facts}."
+                f"{where}: {self.name} must be a row-major array of {self.kind}. Got {facts}."
             )
         if self.is_written and isinstance(value, np.ndarray) and not value.flags.writeable:
             raise TypeError(f"{where}: {self.name} is written to, but the array is read-only.")
         return value
 
     def take_list(self, values: list[Any], where: str) -> Any:
-        """Return the struct that holds so many numbers, or the addresses of so many arrays."""
-        if len(values) > MANY:
-            raise TypeError(f"{where}: {self.name} holds up to {MANY}, got {len(values)}.")
+        """Return the struct that holds these numbers, or the addresses of these arrays."""
+        if len(values) > LIST_CAPACITY:
+            raise TypeError(f"{where}: {self.name} holds up to {LIST_CAPACITY}, got {len(values)}.")
         one = self._replace(is_list=False)
         taken = [one.take(value, where) for value in values]
         kind = "uintp" if self.is_pointer else self.kind
-        struct = np.zeros(1, [("at", kind, (MANY,))])
+        struct = np.zeros(1, [("at", kind, (LIST_CAPACITY,))])
         struct["at"][0, : len(taken)] = list(map(_address, taken)) if self.is_pointer else taken
         return struct
 
 
 def _address(x: Array) -> int:
-    """Return where an array begins in memory."""
+    """Return the address of an array."""
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 class Build(NamedTuple):
-    """What is compiled: a file, for one kind of number, with short or long indices."""
+    """A unit of compilation: a file, the type of `real`, and 32- or 64-bit indices."""
 
     file: str
     real: str
     is_wide: bool = False
 
     def source(self) -> str:
-        """Return the file behind the types that it asks for, its own headers in their places."""
+        """Return the source of the file, preceded by its types, with its headers included."""
         index = "long long" if self.is_wide else "int"
         types = f"typedef {C_NAMES[self.real]} real;\ntypedef {index} Index;\n"
         return types + _with_headers(f"{self.file}.cu", set())
@@ -133,10 +131,11 @@ def declared(code: str, kinds: dict[str, str]) -> dict[str, tuple[Parameter, ...
 
 
 def _with_headers(file: str, seen: set[str]) -> str:
-    """Return a file with its headers in their places; messages still name file and line."""
+    """Return a file with its headers included; error messages still name file and line."""
 
     def header(found: re.Match[str]) -> str:
-        name, line = found[1], text.count("\n", 0, found.start()) + 2
+        name = found[1]
+        line = text.count("\n", 0, found.start()) + 2
         if name in seen:
             return ""
         seen.add(name)
@@ -149,7 +148,7 @@ def _with_headers(file: str, seen: set[str]) -> str:
 
 
 def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
-    """Return what `const real* x` or `int H` declares."""
+    """Parse a declaration such as `const real* x` or `int H`."""
     *words, name = text.replace("*", " * ").replace("__restrict__", "").split()
     kind = " ".join(word for word in words if word not in ("const", "*"))
     if kind in LISTS:
@@ -162,7 +161,7 @@ def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
 
 @functools.cache
 def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
-    """Return each kernel of a build, ready to be called with arrays of xp, and its parameters."""
+    """Return each kernel of a build, compiled for arrays of xp, and its parameters."""
     signatures = build.signatures()
     if xp is np:
         from tinynet.kernels.cuda.on_cpu import Module
@@ -174,7 +173,7 @@ def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...
 
 
 def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
-    """Run a kernel of FILE.cu. `real` is what the first array holds; None is a null pointer."""
+    """Run a kernel of FILE.cu. `real` is the dtype of the first array; None is a null pointer."""
     lists = [a for a in arguments if isinstance(a, list)]
     arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
     if 0 in grid.blocks:
@@ -186,12 +185,12 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
 
 
 def take(parameters: tuple[Parameter, ...], arguments: Any, where: str) -> tuple[Any, ...]:
-    """Return the arguments as a kernel with these parameters must get them."""
+    """Return the arguments in the form that a kernel with these parameters needs."""
     if len(arguments) != len(parameters):
         raise TypeError(f"{where} has {len(parameters)} parameters, got {len(arguments)}.")
     return tuple(p.take(a, where) for p, a in zip(parameters, arguments, strict=True))
 
 
 def in_rows(x: Array) -> Array:
-    """Return x itself if it lies in rows without gaps, else a copy that does."""
+    """Return x itself if it is row-major and contiguous, else such a copy."""
     return x if x.flags.c_contiguous else x.copy(order="C")

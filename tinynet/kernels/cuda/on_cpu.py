@@ -1,8 +1,8 @@
-"""Compiles CUDA kernels for the processor and launches them there: ``cuda_on_cpu``.
+"""CUDA emulation: compiles CUDA kernels for the CPU and launches them, ``cuda_on_cpu``.
 
-The machine's C++ compiler reads the kernels behind ``cuda_on_cpu/cuda_on_cpu.h``. What it makes is
-kept in tinynet's cache, under a name that is a digest of everything it depends on. A `Module` looks
-like cupy.RawModule, so that whoever launches need not know which of them he holds.
+The C++ compiler of the machine compiles the kernels with the header ``cuda_on_cpu/cuda_on_cpu.h``.
+The result is stored in tinynet's cache, under a digest of everything it depends on. A `Module` has
+the interface of cupy.RawModule, so that the launcher can use either.
 """
 
 from __future__ import annotations
@@ -36,12 +36,17 @@ SANITIZERS = {
 }
 _KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
 ORDERS = ("forward", "backward", "mixed")
-_order: contextvars.ContextVar[str] = contextvars.ContextVar("tinynet.turns", default="forward")
+_order: contextvars.ContextVar[str] = contextvars.ContextVar(
+    "tinynet.execution_order", default="forward"
+)
 
 
 @contextlib.contextmanager
-def turns(order: str) -> Iterator[None]:
-    """Inside the block, threads and blocks have their turns "forward", "backward" or "mixed"."""
+def execution_order(order: str) -> Iterator[None]:
+    """Inside the block, threads and blocks run in the order "forward", "backward" or "mixed".
+
+    A correct kernel gives the same result in every order.
+    """
     token = _order.set(order)
     try:
         yield
@@ -51,7 +56,7 @@ def turns(order: str) -> Iterator[None]:
 
 @functools.cache
 def compiler() -> str:
-    """Return the C++ compiler: the one that $CXX names, or the first of the usual names."""
+    """Return the C++ compiler: $CXX, or the first one found under the usual names."""
     for name in (os.environ.get("CXX"), "c++", "g++", "clang++"):
         if name and (path := shutil.which(name)):
             return path
@@ -63,7 +68,7 @@ def compiler() -> str:
 
 
 def has_compiler() -> bool:
-    """Return whether there is one."""
+    """Return whether a C++ compiler is installed."""
     try:
         return bool(compiler())
     except DeviceError:
@@ -72,15 +77,15 @@ def has_compiler() -> bool:
 
 @functools.cache
 def _versions() -> str:
-    """Return which compiler this is, and what the kernels are compiled with."""
-    says = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
+    """Return the version of the compiler and the sources that every kernel is compiled with."""
+    version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
     files = [path.read_text(encoding="utf-8") for path in sorted(HERE.iterdir())]
-    return "\0".join([compiler(), says.stdout, *files])
+    return "\0".join([compiler(), version.stdout, *files])
 
 
 @functools.cache
 def _folder() -> Path:
-    """Return where compiled kernels are kept; nowhere to write: a folder for this process alone."""
+    """Return the folder of compiled kernels; a temporary one if the cache is not writable."""
     return cache.private("cuda_on_cpu") or Path(_temporary().name)
 
 
@@ -90,28 +95,29 @@ def _temporary() -> tempfile.TemporaryDirectory[str]:
 
 
 def _compile(text: str | Path, flags: tuple[str, ...], ending: str) -> Path:
-    """Return the file that the compiler makes of `text`, from the cache where it is there."""
+    """Return the file that the compiler makes of `text`, from the cache if possible."""
     content = text if isinstance(text, str) else text.read_text(encoding="utf-8")
     key = hashlib.sha256("\0".join([_versions(), *flags, content]).encode()).hexdigest()[:24]
     made = _folder() / f"{key}{ending}"
     if _is_whole(made):
         return made
     with tempfile.TemporaryDirectory(dir=_folder()) as scratch:
-        source, result = Path(scratch, "kernels.cpp"), Path(scratch, f"made{ending}")
+        source = Path(scratch, "kernels.cpp")
+        result = Path(scratch, f"made{ending}")
         source.write_text(content, encoding="utf-8")
         command = [compiler(), *flags, f"-I{HERE}", str(source), "-o", str(result)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise DeviceError(f"cuda_on_cpu: {compiler()} refuses a kernel:\n{done.stderr}")
+            raise DeviceError(f"cuda_on_cpu: {compiler()} cannot compile a kernel:\n{done.stderr}")
         seal = hashlib.sha256(result.read_bytes()).digest()
         with result.open("ab") as file:
-            file.write(seal)  # whoever loads or links the file does not look behind its end
-        result.replace(made)  # all or nothing, however many processes compile the same
+            file.write(seal)  # loaders and linkers ignore bytes after the end of the file
+        result.replace(made)  # atomic, also if several processes compile the same
     return made
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a file is there and ends with the digest of what comes before."""
+    """Return whether a file exists and ends with the digest of its content."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -120,29 +126,32 @@ def _is_whole(path: Path) -> bool:
 
 
 class Module:
-    """The kernels of one text of CUDA C, compiled for this processor."""
+    """The kernels of one CUDA C source, compiled for the CPU."""
 
     def __init__(self, text: str, sanitizer: str = "") -> None:
         flags = FLAGS + SANITIZERS[sanitizer]
-        # the runtime itself is not watched: it would be found to share what it hands over
+        # the runtime itself is built without ThreadSanitizer, which would report its hand-overs
         own = tuple(flag for flag in flags if flag != "-fsanitize=thread")
         own += ("-DBLOCKS_IN_ORDER",) if sanitizer and "__shared__" in text else ()
         runtime = _compile(HERE / "cuda_on_cpu.cpp", (*own, "-c"), ".o")
         ends = "".join(f"LAUNCHABLE({name})\n" for name in _KERNEL.findall(text))
         flags = (*flags, "-include", "cuda_on_cpu.h", "-shared")
         library = _compile(f"{text}\n{ends}", (*flags, str(runtime)), ".so")
-        self._library, self._turn = ctypes.CDLL(str(library)), threading.Lock()
+        self._library = ctypes.CDLL(str(library))
+        self._lock = threading.Lock()
 
     def get_function(self, name: str) -> Function:
         """Return a kernel by its name."""
-        return Function(name, getattr(self._library, f"launch_{name}"), self._turn)
+        return Function(name, getattr(self._library, f"launch_{name}"), self._lock)
 
 
 class Function:
     """One kernel; called like a cupy.RawKernel."""
 
-    def __init__(self, name: str, function: Any, turn: threading.Lock) -> None:
-        self.__name__, self._function, self._turn = name, function, turn
+    def __init__(self, name: str, function: Any, lock: threading.Lock) -> None:
+        self.__name__ = name
+        self._function = function
+        self._lock = lock
         function.restype = ctypes.c_char_p
 
     def __call__(
@@ -153,15 +162,15 @@ class Function:
         *,
         shared_mem: int = 0,
     ) -> None:
-        """Run the kernel to its end."""
+        """Run the kernel and wait for it to finish."""
         boxes = [  # a struct, an address, or a number
             np.array(a.ctypes.data if isinstance(a, np.ndarray) and not a.dtype.names else a)
             for a in arguments
         ]
         addresses = (ctypes.c_void_p * len(boxes))(*[box.ctypes.data for box in boxes])
-        turn = ORDERS.index(_order.get())
-        shape = (ctypes.c_uint * 7)(*(*blocks, 1, 1)[:3], *(*threads, 1, 1)[:3], turn)
-        with self._turn:  # one grid at a time
+        order = ORDERS.index(_order.get())
+        shape = (ctypes.c_uint * 7)(*(*blocks, 1, 1)[:3], *(*threads, 1, 1)[:3], order)
+        with self._lock:  # one grid at a time
             trouble = self._function(shape, ctypes.c_size_t(shared_mem), addresses)
         if trouble:
             raise RuntimeError(f"cuda_on_cpu: {trouble.decode()}")

@@ -1,11 +1,10 @@
-// The matrix product that convolutions and linear layers are made of: result = left @ right.
+// Tiled matrix product of convolutions and linear layers: result = left @ right.
 //
-// The plain way, in which each thread reads a whole row and a whole column, reads every number as
-// often as the other matrix is wide. So a block computes a tile of 64 x 64 results together. In each
-// step it brings 32 columns of `left` and 32 rows of `right` into shared memory, once, and then
-// every thread reads them there: a number that was fetched serves 64 times. Each of the 256 threads
-// keeps a square of 4 x 4 results in registers, so that a number read from shared memory serves 4
-// times more.
+// If each thread read a whole row and a whole column, every number would be read from global memory
+// as often as the other matrix is wide. So a block computes a tile of 64 x 64 results. In each step
+// it loads 32 columns of `left` and 32 rows of `right` into shared memory, once, so that each number
+// from global memory is used 64 times. Each of the 256 threads keeps a square of 4 x 4 results in
+// registers, so that each number from shared memory is used 4 times.
 //
 //                       right  ┌────┐ 32
 //                              └────┘
@@ -14,19 +13,19 @@
 //                         └┘   └────┘
 //                         32     64
 //
-// The matrices need not exist: `left.row(m)[k]` and `right.column(n)[k]` may look their number up
-// anywhere. That is how a convolution becomes a product without im2col.
+// The matrices need not exist: `left.row(m)[k]` and `right.column(n)[k]` can compute their address.
+// That is how a convolution becomes a product without im2col (implicit GEMM).
 #pragma once
 
 constexpr int TILE = 64, DEPTH = 32, SQUARE = 4;
 constexpr int PRODUCT_THREADS = 256;  // TILE / SQUARE, squared
 
-// The terms `first` .. `last` - 1 of each sum, for the tile of this block; `write(m, n, value)`
-// takes each result. The blocks of a grid count the tiles row by row.
+// Computes the terms `first` .. `last` - 1 of each sum for the tile of this block, and calls
+// `write(m, n, value)` for each result. The blocks of a grid number the tiles row by row.
 template <class Left, class Right, class Write>
 __device__ void tile_product(const Left& left, const Right& right, Index rows, Index columns,
                              Index first, Index last, const Write& write) {
-  __shared__ real a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];  // + 4: neighbours in other banks
+  __shared__ real a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];  // + 4 avoids bank conflicts
   const Index tiles = (columns + TILE - 1) / TILE;
   const Index m0 = blockIdx.x / tiles * TILE, n0 = blockIdx.x % tiles * TILE;
   const int me = threadIdx.x;

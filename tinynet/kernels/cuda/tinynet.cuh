@@ -1,23 +1,23 @@
-// What every .cu file may use. Kernels include nothing from outside, so that any compiler of CUDA C
-// reads them: NVRTC, which is asked at run time, has no headers at all.
+// Common types and functions of the .cu files. Kernels include no other headers, so that any CUDA C
+// compiler can compile them: NVRTC, which compiles at run time, has none.
 //
-// Before the file, the launcher (_cuda.py) says which types it means:
-//   real    float or double, whatever the first array holds
+// The launcher (launch.py) defines two types before the file:
+//   real    float or double, the dtype of the first array
 //   Index   counts elements: int, or long long where an array has about 2^31 elements or more
 #pragma once
 
-typedef double wide;  // what many numbers are added up in
+typedef double wide;  // the type of long sums
 
-// Several arrays, handed over as one argument by value: CUDA takes up to 4 KB of arguments.
-constexpr int MANY = 96;
+// Several arrays in one argument, passed by value: CUDA allows up to 4 KB of arguments.
+constexpr int LIST_CAPACITY = 96;
 struct Arrays {
-  real* at[MANY];
+  real* at[LIST_CAPACITY];
 };
 struct ConstArrays {
-  const real* at[MANY];
+  const real* at[LIST_CAPACITY];
 };
 struct Sizes {
-  Index at[MANY];
+  Index at[LIST_CAPACITY];
 };
 
 #ifdef __CUDACC__
@@ -32,7 +32,7 @@ __device__ inline Index thread_in_grid() {
   return Index(blockIdx.x) * Index(blockDim.x) + Index(threadIdx.x);
 }
 
-// x**-beta; for the paper's beta two square roots, instead of a power.
+// x**-beta; for the paper's beta, two square roots instead of a power.
 __device__ inline real inverse_power(real x, real beta) {
   if (beta == real(0.75)) return rsqrt(x) * sqrt(rsqrt(x));
   return pow(x, -beta);

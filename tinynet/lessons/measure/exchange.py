@@ -1,6 +1,6 @@
 """Exchange between two towers: at conv3, at conv4, or nowhere (lesson 13).
 
-The three patterns of `models.towers.EXCHANGES`, in towers with a quarter of small-alexnet's
+The three patterns of `models.CROSS_LAYERS`, in towers with a quarter of small-alexnet's
 widths; fc6 and fc7 always see both towers. conv3 or conv4 has twice the weights where it sees all
 maps, so the networks differ in size, as they did in 2012.
 """
@@ -14,7 +14,8 @@ import numpy as np
 
 import tinynet as tn
 from tinynet.lessons.measure._training import prepared, say, scores, spread, train
-from tinynet.models.two_towers import EXCHANGES, SMALL, TwoTowers
+from tinynet.models.cross_layers import CROSS_LAYERS
+from tinynet.models.two_towers import SMALL, TwoTowers
 
 PLAN = dataclasses.replace(SMALL, widths=(8, 16, 24, 24, 16), hidden=64)
 IMAGES = 6_000
@@ -31,12 +32,12 @@ def main(seeds: int) -> None:
         f"{EPOCHS} epochs, batches of 100, lr {LR}, then a tenth; towers of "
         f"{'-'.join(map(str, PLAN.widths))} maps; {seeds} seeds; mean (least to most)."
     )
-    for pattern in EXCHANGES:
+    for pattern in CROSS_LAYERS:
         losses = []
         right = []
         for seed in range(seeds):
             tn.seed(seed)
-            model = TwoTowers(PLAN, 10, exchange_at=pattern)
+            model = TwoTowers(PLAN, 10, cross_at=pattern)
             pictures = learn.images[:IMAGES]
             labels = learn.labels[:IMAGES]
             losses.append(train(model, pictures, labels, prepared, epochs=EPOCHS, lr=LR, seed=seed))

@@ -1,15 +1,15 @@
-// How the threads of a block take turns on one processor.
+// Cooperative scheduling of the threads of a block on one processor.
 //
-// A fiber is a stack, and a place in a program at which to go on. A fiber takes a CUDA thread and
-// runs it to its end, then the next one: a kernel without barriers costs one call for each thread.
-// A thread that reaches a barrier keeps its fiber, with all its variables, and another fiber takes
-// the next thread. Once every thread waits at the barrier, all may go on.
+// A fiber is a stack and a saved execution context. A fiber runs a CUDA thread to its end, then the
+// next one: a kernel without barriers costs one call per thread. A thread that reaches a barrier
+// keeps its fiber, with all its variables, and another fiber runs the next thread. Once every
+// thread waits at the barrier, all continue.
 //
 //     thread 0   ───┤                 ├───
-//     thread 1          ───┤              ├───            time goes to the right;
+//     thread 1          ───┤              ├───            time runs to the right;
 //     thread 2                 ───┤           ├───        ┤ reaches, ├ leaves the barrier
 //
-// Nothing runs side by side, and yet ThreadSanitizer sees races: sanitizers.h tells it who is who.
+// Nothing runs in parallel, and yet ThreadSanitizer finds races: see sanitizers.h.
 #include "cuda_on_cpu.h"
 
 #include <setjmp.h>
@@ -27,31 +27,31 @@ dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace on_cpu {
 
-// Who meets at a barrier: all threads of the block, or the lanes of one warp.
-struct Meeting {
-  explicit Meeting(unsigned members) : members(members) {}
+// A barrier of all threads of the block, or of the lanes of one warp.
+struct Barrier {
+  explicit Barrier(unsigned members) : members(members) {}
   unsigned members, present = 0, times = 0;
-  Place place = {};     // the barrier at which the first one arrived
-  bool torn = false;    // another one arrived at another barrier
-  char event[2] = {};   // for the sanitizer: the meeting of this time, and that of the next
+  Place place = {};     // where the first thread waits
+  bool mismatched = false;    // another thread waits at another place
+  char event[2] = {};   // for the sanitizer: this use of the barrier, and the next
 };
 
 struct Fiber : Stack {
-  jmp_buf here;                // where to go on
+  jmp_buf here;                // saved execution context
   unsigned number = 0;         // of the CUDA thread that it runs
-  Meeting* meeting = nullptr;  // for which that waits
+  Barrier* barrier = nullptr;  // that the thread waits at
 };
 
-static Fiber home, *now = &home, *last;    // the scheduler; who is running; who ran before
+static Fiber home, *now = &home, *last;    // the scheduler; the running fiber; the one before
 static std::vector<Fiber*> idle, waiting;  // fibers without a thread; fibers at a barrier
-static std::vector<Fiber*> tired;          // without a thread, and without a turn in this block
-static std::vector<Meeting> meetings;      // of the block, then of each of its warps
+static std::vector<Fiber*> spent;          // without a thread, not reused in this block
+static std::vector<Barrier> barriers;      // of the block, then of each of its warps
 static size_t threads, started, returned;  // of the block
-static void (*body)(void*);                // what each of them does
+static void (*body)(void*);                // the kernel call of one thread
 static void* argument;
-static char* memory;                       // what they share
+static char* memory;                       // their shared memory
 static char launched, ended;               // events
-static char trouble[1000];                 // what went wrong; empty: nothing
+static char trouble[1000];                 // error message; empty: none
 
 // ---- fibers
 
@@ -83,8 +83,8 @@ static void first_steps() {
   run_threads();
 }
 
-// Rest here, go on there. setcontext brings a new fiber onto its stack; all later leaps are
-// longjmp's, because setcontext asks the operating system about signals every time.
+// Save this context and continue the next one. setcontext starts a new fiber on its stack. All later
+// switches use longjmp, because setcontext makes a system call for the signal mask every time.
 static void switch_to(Fiber& next, bool is_new = false) {
   leave(*now, next);
   last = now;
@@ -101,16 +101,16 @@ static void switch_to(Fiber& next, bool is_new = false) {
   arrive(*now, *last);
 }
 
-// ---- whose turn is it? A right kernel gives the same bits in any order.
+// ---- execution order; a correct kernel gives the same result in any order
 
 enum { FORWARD, BACKWARD, MIXED };
-static unsigned order;
+static unsigned direction;
 
-struct Turns {
+struct Order {
   size_t count, first = 0, step = 1;
-  explicit Turns(size_t count) : count(count) {
-    if (order == BACKWARD) first = step = count - 1;
-    if (order == MIXED)  // a step that has no divisor in common with the count visits all
+  explicit Order(size_t count) : count(count) {
+    if (direction == BACKWARD) first = step = count - 1;
+    if (direction == MIXED)  // a step coprime to the count visits all
       for (first = count / 3, step = count * 5 / 8 + 1; std::gcd(step, count) != 1;) ++step;
   }
   size_t operator[](size_t i) const { return (first + i * step) % count; }
@@ -135,25 +135,25 @@ static void run_thread(unsigned number) {
   ++returned;
 }
 
-// The life of a fiber.
+// The main loop of a fiber.
 static void run_threads() {
   for (;;) {
     while (started < threads) {
-      run_thread(Turns(threads)[started++]);
+      run_thread(Order(threads)[started++]);
       if (ONE_THREAD_A_STACK) break;
     }
-    tired.push_back(now);
+    spent.push_back(now);
     switch_to(home);
   }
 }
 
-static void wait_for(Meeting& meeting, Place place) {
-  void* event = &meeting.event[meeting.times % 2];
+static void wait_for(Barrier& barrier, Place place) {
+  void* event = &barrier.event[barrier.times % 2];
   happens_before(event);
-  become(home.thread);  // what follows is the scheduler's business
-  if (meeting.present++ == 0) meeting.place = place;
-  if (meeting.place != place) meeting.torn = true;
-  now->meeting = &meeting;
+  become(home.thread);  // from here on the scheduler runs
+  if (barrier.present++ == 0) barrier.place = place;
+  if (barrier.place != place) barrier.mismatched = true;
+  now->barrier = &barrier;
   waiting.push_back(now);
   switch_to(home);
   set_thread(now->number);
@@ -161,10 +161,10 @@ static void wait_for(Meeting& meeting, Place place) {
   happens_after(event);
 }
 
-void block_barrier(Place place) { wait_for(meetings[0], place); }
-void warp_barrier(Place place) { wait_for(meetings[1 + now->number / warpSize], place); }
+void block_barrier(Place place) { wait_for(barriers[0], place); }
+void warp_barrier(Place place) { wait_for(barriers[1 + now->number / warpSize], place); }
 
-// Start every thread: each runs until it waits or returns.
+// Start every thread; each runs until it waits or returns.
 static void start_all() {
   while (started < threads) {
     if (idle.empty()) {
@@ -177,30 +177,30 @@ static void start_all() {
   }
 }
 
-// Let go whoever waits for a meeting at which all have arrived. Returns whether there was one.
-static bool let_go() {
+// Resume the threads of barriers at which all have arrived. Returns whether there were any.
+static bool resume_complete() {
   auto must_wait = [](Fiber* fiber) {
-    Meeting& m = *fiber->meeting;
-    return m.torn || m.present < m.members;
+    Barrier& m = *fiber->barrier;
+    return m.mismatched || m.present < m.members;
   };
   auto middle = std::stable_partition(waiting.begin(), waiting.end(), must_wait);
   std::vector<Fiber*> free(middle, waiting.end());
   waiting.erase(middle, waiting.end());
   for (Fiber* fiber : free)
-    if (std::exchange(fiber->meeting->present, 0)) ++fiber->meeting->times;
-  for (size_t i = 0; i < free.size(); ++i) switch_to(*free[Turns(free.size())[i]]);
+    if (std::exchange(fiber->barrier->present, 0)) ++fiber->barrier->times;
+  for (size_t i = 0; i < free.size(); ++i) switch_to(*free[Order(free.size())[i]]);
   return !free.empty();
 }
 
-// Say which barrier it is that somebody has missed.
-static void complain() {
-  const Meeting& meeting = *waiting[0]->meeting;
+// Write an error message that names the barrier that some threads did not reach.
+static void report_missing() {
+  const Barrier& barrier = *waiting[0]->barrier;
   int used = snprintf(trouble, sizeof trouble,
                       "%s:%d: all %u threads of a %s must come to this barrier. %u came",
-                      meeting.place.first, meeting.place.second, meeting.members,
-                      &meeting == &meetings[0] ? "block" : "warp", meeting.present);
+                      barrier.place.first, barrier.place.second, barrier.members,
+                      &barrier == &barriers[0] ? "block" : "warp", barrier.present);
   const char* why =
-      meeting.torn ? " to this one or another" : "; %zu threads of the block returned";
+      barrier.mismatched ? " to this one or another" : "; %zu threads of the block returned";
   snprintf(trouble + used, sizeof trouble - used, why, returned);
 }
 
@@ -208,19 +208,19 @@ static void run_block() {
   started = returned = 0;
   start_all();
   while (!waiting.empty()) {
-    if (let_go()) continue;
-    complain();
+    if (resume_complete()) continue;
+    report_missing();
     for (Fiber* fiber : waiting) end(fiber);
     waiting.clear();
   }
-  idle.insert(idle.end(), tired.begin(), tired.end());
-  tired.clear();
+  idle.insert(idle.end(), spent.begin(), spent.end());
+  spent.clear();
 }
 
-// ---- what the threads of a block share: a word for each of them, then dynamic shared memory
+// ---- shared memory of a block: one word per thread, then dynamic shared memory
 
 unsigned thread_number() { return now->number; }
-unsigned warp_lanes() { return meetings[1 + now->number / warpSize].members; }
+unsigned warp_lanes() { return barriers[1 + now->number / warpSize].members; }
 static size_t registers() {
   return (threads + warpSize - 1) / warpSize * warpSize * sizeof(uint64_t);
 }
@@ -231,7 +231,7 @@ uint64_t* warp_registers() {
 
 // ---- the grid
 
-// A page behind what a block shares belongs to nobody.
+// A guard page follows the shared memory of a block.
 static void renew_memory(size_t bytes, size_t pages) {
   memory = static_cast<char*>(map(pages));
   forbid(memory + bytes, pages - bytes);
@@ -243,32 +243,32 @@ static void end_memory(size_t pages) {
 }
 
 static void run_blocks(size_t blocks, size_t bytes, size_t pages) {
-  const Turns turns(blocks);
+  const Order sequence(blocks);
   for (size_t i = 0; i < blocks && !*trouble; ++i) {
-    const size_t block = turns[i];
+    const size_t block = sequence[i];
     blockIdx.x = block % gridDim.x;
     blockIdx.y = block / gridDim.x % gridDim.y;
     blockIdx.z = block / gridDim.x / gridDim.y;
-    meetings.assign(1, Meeting(threads));
+    barriers.assign(1, Barrier(threads));
     for (size_t first = 0; first < threads; first += warpSize)
-      meetings.push_back(Meeting(std::min<size_t>(warpSize, threads - first)));
-    memset(memory, 0xff, bytes);  // floats: NaN. Nobody may count on what he finds there.
+      barriers.push_back(Barrier(std::min<size_t>(warpSize, threads - first)));
+    memset(memory, 0xff, bytes);  // floats: NaN, because shared memory is not initialized
     happens_before(&launched);
     run_block();
     if (ONE_THREAD_A_STACK) end_memory(pages), renew_memory(bytes, pages);
-#ifdef BLOCKS_IN_ORDER  // static shared memory is the same for all blocks: no race if they reuse it
+#ifdef BLOCKS_IN_ORDER  // static shared memory is the same for all blocks: its reuse is no race
     happens_after(&ended);
 #endif
   }
 }
 
-// `shape` is gridDim, blockDim, and the order of turns. The caller sees to it that only one grid
-// runs at a time.
+// `shape` is gridDim, blockDim and the execution order. The caller ensures that only one grid runs
+// at a time.
 const char* run_grid(const char* kernel, const unsigned* shape, size_t shared,
                      void (*thread)(void*), void* what) {
   gridDim = {shape[0], shape[1], shape[2]};
   blockDim = {shape[3], shape[4], shape[5]};
-  order = shape[6];
+  direction = shape[6];
   threads = size_t(blockDim.x) * blockDim.y * blockDim.z;
   body = thread;
   argument = what;

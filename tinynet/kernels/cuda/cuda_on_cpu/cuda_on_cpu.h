@@ -1,12 +1,13 @@
-// The words of CUDA, for the processor: with this header in front, a .cu file is plain C++.
+// CUDA emulation header: with it included first, a .cu file is plain C++ for the CPU.
 //
 //   grid    all threads of one launch, cut into blocks
 //   block   up to 1024 threads that share memory and can wait for each other, gridDim of them
-//   warp    32 threads of a block with neighbouring numbers; they can read each other's registers
+//   warp    32 consecutive threads of a block; they can read each other's registers
 //
-// On a GPU many blocks run at once, in no promised order, and the threads of a block side by side.
-// Here blocks run one after the other, and the threads of a block take turns: cuda_on_cpu.cpp tells
-// how. A kernel that is right on a GPU gives the same result; its speed here says nothing.
+// On a GPU many blocks run at once, in no defined order, and the threads of a block in parallel. Here
+// blocks run one after the other, and the threads of a block are scheduled cooperatively, see
+// cuda_on_cpu.cpp. A kernel that is correct on a GPU gives the same result here; its speed here says
+// nothing.
 #pragma once
 #include <math.h>
 #include <stddef.h>
@@ -20,10 +21,10 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __align__(bytes) __attribute__((aligned(bytes)))
-#define __shared__ static  // one block runs at a time, so that one copy is enough
+#define __shared__ static  // one block runs at a time, so one copy is enough
 #define DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(on_cpu::dynamic_shared())
 
-// ---- who am I?
+// ---- thread and block indices
 
 struct dim3 {
   unsigned x, y, z;
@@ -31,7 +32,7 @@ struct dim3 {
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 constexpr int warpSize = 32;
 
-// ---- launching: what Python calls
+// ---- launching, called from Python
 
 namespace on_cpu {
 
@@ -44,7 +45,7 @@ void* dynamic_shared();
 void block_barrier(Place);
 void warp_barrier(Place);
 unsigned thread_number();    // 0 .. the threads of a block - 1; x runs fastest
-uint64_t* warp_registers();  // one word for each lane of the calling warp, seen by all of them
+uint64_t* warp_registers();  // one word per lane of the calling warp, shared by its lanes
 unsigned warp_lanes();       // 32, or fewer in the last warp of a block
 
 template <class... A, size_t... i>
@@ -53,7 +54,7 @@ void call(void (*kernel)(A...), void** arguments, std::index_sequence<i...>) {
 }
 
 // `arguments` are the addresses of the kernel's arguments, as in the CUDA driver's cuLaunchKernel.
-// Returns what went wrong, or null.
+// Returns an error message, or null.
 template <class... A>
 const char* launch(const char* name, void (*kernel)(A...), const unsigned* shape, size_t shared,
                    void** arguments) {
@@ -70,25 +71,25 @@ const char* launch(const char* name, void (*kernel)(A...), const unsigned* shape
     return on_cpu::launch(#kernel, kernel, shape, shared, arguments);                        \
   }
 
-// ---- waiting for each other
+// ---- barriers
 
 inline void __syncthreads(HERE) { on_cpu::block_barrier({file, line}); }
 inline void __syncwarp(unsigned = ~0u, HERE) { on_cpu::warp_barrier({file, line}); }
 inline void __threadfence() {}
 
-// ---- reading each other's registers
+// ---- warp shuffles
 
 namespace on_cpu {
 
-// Every lane shows its value, all wait, every lane looks at one, all wait before the next showing.
+// Every lane publishes its value, all wait, every lane reads one, all wait before the next shuffle.
 template <class T>
 T shuffle(T value, unsigned from, Place place) {
   static_assert(sizeof(T) <= sizeof(uint64_t), "a shuffle moves up to 8 bytes");
-  uint64_t* shown = warp_registers();
+  uint64_t* published = warp_registers();
   const unsigned lane = thread_number() % warpSize;
-  memcpy(&shown[lane], &value, sizeof(T));
+  memcpy(&published[lane], &value, sizeof(T));
   warp_barrier(place);
-  memcpy(&value, &shown[from < warp_lanes() ? from : lane], sizeof(T));
+  memcpy(&value, &published[from < warp_lanes() ? from : lane], sizeof(T));
   warp_barrier(place);
   return value;
 }
@@ -110,7 +111,7 @@ T __shfl_down_sync(unsigned, T value, unsigned lanes, HERE) {
   return on_cpu::shuffle(value, on_cpu::thread_number() % warpSize + lanes, {file, line});
 }
 
-// ---- changing one number from many threads
+// ---- atomic operations
 
 template <class T, class Change>
 T atomic_change(T* place, Change change) {
@@ -133,7 +134,7 @@ T atomicMax(T* place, T other) {
   return atomic_change(place, [=](T before) { return before < other ? other : before; });
 }
 
-// ---- arithmetic that CUDA has and C++ has not
+// ---- arithmetic functions of CUDA that C++ lacks
 
 inline unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 inline float rsqrt(float x) { return 1 / sqrtf(x); }

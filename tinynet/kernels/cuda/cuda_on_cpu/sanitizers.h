@@ -1,4 +1,4 @@
-// What AddressSanitizer and ThreadSanitizer are told about fibers; in an ordinary build, nothing.
+// Annotations of fibers for AddressSanitizer and ThreadSanitizer; empty in an ordinary build.
 #pragma once
 #include <stddef.h>
 
@@ -15,11 +15,11 @@ namespace on_cpu {
 struct Stack {
   const void* lowest = nullptr;
   size_t size = 0;
-  void* notes = nullptr;   // AddressSanitizer's, while nobody runs on the stack
-  void* thread = nullptr;  // ThreadSanitizer's name for whoever runs on it
+  void* notes = nullptr;   // AddressSanitizer's, while the stack is not in use
+  void* thread = nullptr;  // ThreadSanitizer's handle of the thread that runs on it
 };
 
-// Reports would not end at the right frame if AddressSanitizer did not know the stack in use.
+// AddressSanitizer must know the stack in use, or its reports end at a wrong frame.
 #ifdef ADDRESS_SANITIZER
 inline void leave(Stack& from, Stack& to) {
   __sanitizer_start_switch_fiber(&from.notes, to.lowest, to.size);
@@ -36,10 +36,10 @@ inline void forbid(void*, size_t) {}
 inline void allow(void*, size_t) {}
 #endif
 
-// To ThreadSanitizer each CUDA thread is a thread of its own. Taking turns puts nothing in order;
-// what happens after an event is ordered behind what happened before it, and nothing else is.
+// For ThreadSanitizer each CUDA thread is a thread of its own. Switching between them creates no
+// happens-before relation; only events do.
 #ifdef THREAD_SANITIZER
-constexpr bool ONE_THREAD_A_STACK = true;  // two of a block on one would seem to share variables
+constexpr bool ONE_THREAD_A_STACK = true;  // or two threads would seem to share variables
 inline void* myself() { return __tsan_get_current_fiber(); }
 inline void* new_thread() { return __tsan_create_fiber(0); }
 inline void become(void* thread) { __tsan_switch_to_fiber(thread, __tsan_switch_to_fiber_no_sync); }

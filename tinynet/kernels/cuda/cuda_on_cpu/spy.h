@@ -1,4 +1,4 @@
-// In the place of a pointer: notes every index, then hands out the number itself.
+// A replacement for a pointer that records every access before it returns the element.
 #pragma once
 #include "cuda_on_cpu.h"
 
@@ -8,8 +8,8 @@ template <class T>
 struct Spy {
   T* here;
   const T* first;  // of the array
-  int64_t* notes;  // of each thread: how often it has been here, then where, in bytes
-  int64_t room;    // for so many
+  int64_t* notes;  // per thread: the number of accesses, then their byte offsets
+  int64_t room;    // offsets that fit
 
   T& operator[](int64_t i) const {
     const size_t block = (size_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;

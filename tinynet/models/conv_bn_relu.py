@@ -1,4 +1,4 @@
-"""What the networks after 2014 repeat: a convolution, batch normalization, a ReLU."""
+"""Convolution, batch normalization and ReLU: the unit of which networks after 2014 are made."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from tinynet.kernels.geometry import Pair
 from tinynet.tensors import Tensor
 
 
-class ConvUnit(nn.Module):
-    """ReLU of the (batch-normalized) convolution, called conv and bn as in torchvision.
+class ConvBNReLU(nn.Module):
+    """ReLU of a convolution, with or without batch normalization between them.
 
-    `padding` None keeps the size of the maps at stride 1.
+    Its layers are called conv and bn as in torchvision.
+
+    Parameters
+    ----------
+    in_channels, out_channels : of the convolution
+    kernel_size : of the window, in pixels; one number or (height, width)
+    stride : in pixels
+    padding : zeros around the image; None keeps the size of the maps at stride 1
+    batch_norm : False leaves it out, and gives the convolution a bias
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> ConvBNReLU(3, 8, kernel_size=(1, 7))(tn.zeros(2, 3, 10, 10)).shape
+    (2, 8, 10, 10)
     """
 
     def __init__(
@@ -33,7 +47,7 @@ class ConvUnit(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (N, out_channels, OH, OW)."""
+        """Return (N, out_channels, OH, OW) for x (N, in_channels, H, W)."""
         if self.bn is None:
             return nn.run_sequential(x, self.conv, self.relu)
         return nn.run_sequential(x, self.conv, self.bn, self.relu)

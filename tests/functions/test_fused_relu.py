@@ -1,4 +1,4 @@
-"""A convolution, a pooling or a normalization that takes the ReLU behind it along."""
+"""Fused ReLU of a convolution, a max-pooling or a batch normalization."""
 
 import numpy as np
 import pytest
@@ -7,21 +7,21 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 
-WIDE = 32  # channels from which 3x3 takes Winograd's way
+WIDE = 32  # channels with which 3x3 uses Winograd's algorithm
 
 
 def conv2d_then_relu(*inputs, **settings):
     return F.relu(F.conv2d(*inputs, **settings))
 
 
-def both_ways(x, weight, bias, **settings):
+def fused_and_not(x, weight, bias, **settings):
     """Return y and all gradients of relu(conv2d(...)), in two steps and in one."""
     results = []
-    for at_once in (False, True):
+    for fused in (False, True):
         inputs = [
             None if a is None else tn.Tensor(a, requires_grad=True) for a in (x, weight, bias)
         ]
-        y = (F.conv2d_relu if at_once else conv2d_then_relu)(*inputs, **settings)
+        y = (F.conv2d_relu if fused else conv2d_then_relu)(*inputs, **settings)
         weights = np.cos(np.arange(y.data.size)).reshape(y.shape).astype(x.dtype)
         (y * tn.Tensor(weights)).sum().backward()
         results.append([y.data, *(v.grad for v in inputs if v is not None)])
@@ -31,16 +31,16 @@ def both_ways(x, weight, bias, **settings):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("channels", [3, WIDE])
 @pytest.mark.parametrize("biased", [True, False])
-def test_at_once_is_bit_for_bit_one_after_the_other(rng, dtype, channels, biased):
+def test_the_fused_op_equals_the_two_ops_bit_for_bit(rng, dtype, channels, biased):
     x = rng.standard_normal((3, channels, 9, 7)).astype(dtype)
     weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(dtype)
     bias = rng.standard_normal(WIDE).astype(dtype) if biased else None
-    for apart, together in both_ways(x, weight, bias, padding=1):
-        assert np.array_equal(apart, together)
+    for separate, fused in fused_and_not(x, weight, bias, padding=1):
+        assert np.array_equal(separate, fused)
 
 
 @pytest.mark.parametrize("channels", [3, WIDE])
-def test_what_is_no_number_is_not_hidden(rng, channels):
+def test_nan_is_not_hidden(rng, channels):
     x = rng.standard_normal((1, channels, 8, 8)).astype(np.float32)
     x[0, 0, 4, 4] = np.nan
     weight = rng.standard_normal((WIDE, channels, 3, 3)).astype(np.float32)
@@ -50,39 +50,41 @@ def test_what_is_no_number_is_not_hidden(rng, channels):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kernel", [(3, 3), (16, 17)])
-def test_a_pooling_takes_it_along_as_well(rng, dtype, kernel):
-    values = rng.standard_normal((2, 5, 21, 20)).astype(dtype) - 2  # many windows without a winner
+def test_a_fused_pooling_equals_the_two_ops_bit_for_bit(rng, dtype, kernel):
+    values = (
+        rng.standard_normal((2, 5, 21, 20)).astype(dtype) - 2
+    )  # many windows without a positive value
     results = []
-    for at_once in (False, True):
+    for fused in (False, True):
         x = tn.Tensor(values, requires_grad=True)
-        y = F.max_pool2d_relu(x, kernel, 2) if at_once else F.relu(F.max_pool2d(x, kernel, 2))
+        y = F.max_pool2d_relu(x, kernel, 2) if fused else F.relu(F.max_pool2d(x, kernel, 2))
         (y * y).sum().backward()
         results.append((y.data, x.grad))
-    for apart, together in zip(*results, strict=True):
-        assert (together != 0).any()
-        assert np.array_equal(apart, together)
+    for separate, fused in zip(*results, strict=True):
+        assert (fused != 0).any()
+        assert np.array_equal(separate, fused)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("training", [True, False])
-def test_a_normalization_takes_it_along_as_well(rng, dtype, training):
+def test_a_fused_normalization_equals_the_two_ops_bit_for_bit(rng, dtype, training):
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in ((4, 5, 9, 7), 5, 5)]
     weights = tn.Tensor(rng.standard_normal((4, 5, 9, 7)).astype(dtype))
     results = []
-    for at_once in (False, True):
+    for fused in (False, True):
         inputs = [tn.Tensor(a, requires_grad=True) for a in arrays]
         running = np.zeros(5, dtype), np.ones(5, dtype)
-        normalize = F.batch_norm_relu if at_once else F.batch_norm
+        normalize = F.batch_norm_relu if fused else F.batch_norm
         y = normalize(*inputs, *running, training=training)
-        y = y if at_once else F.relu(y)
+        y = y if fused else F.relu(y)
         (y * weights).sum().backward()
         results.append([y.data, *(v.grad for v in inputs), *running])
     assert all(a.any() for a in results[0][:4])
-    for apart, together in zip(*results, strict=True):
-        assert np.array_equal(apart, together)
+    for separate, fused in zip(*results, strict=True):
+        assert np.array_equal(separate, fused)
 
 
-def test_a_normalization_does_not_hide_what_is_no_number(rng):
+def test_a_fused_normalization_does_not_hide_nan(rng):
     x = rng.standard_normal((2, 3, 8, 8)).astype(np.float32)
     x[0, 1, 4, 4] = np.nan
     vectors = (tn.Tensor(np.ones(3, np.float32)) for _ in range(2))
@@ -98,7 +100,7 @@ def layers():
 
 
 def ops_of(y):
-    """Return the names of the ops behind a tensor, the last one first."""
+    """Return the names of the ops that made a tensor, the last one first."""
     names = []
     while y.creator is not None:
         names.append(y.creator.op())
@@ -106,22 +108,24 @@ def ops_of(y):
     return names
 
 
-def test_a_sequence_joins_a_convolution_and_the_relu_behind_it(rng):
+def test_a_sequence_fuses_a_convolution_and_the_next_relu(rng):
     y = layers()(tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32)))
     assert ops_of(y) == ["conv2d", "relu", "conv2d"]
 
 
-def test_a_sequence_joins_a_normalization_and_the_relu_behind_it(rng):
+def test_a_sequence_fuses_a_normalization_and_the_next_relu(rng):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ReLU())
     x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
-    y, norm = net(x), net[1]
+    y = net(x)
+    norm = net[1]
     assert ops_of(y) == ["relu", "batch_norm", "conv2d"]
     assert norm.running_mean.data.any()
     assert np.array_equal(nn.run_sequential(x, *net).data, y.data)
 
 
 def test_an_observer_sees_every_layer_and_the_same_numbers(rng):
-    model, seen = layers(), []
+    model = layers()
+    seen = []
     x = tn.tensor(rng.standard_normal((2, 3, 8, 8)).astype(np.float32))
     with nn.observe(lambda module, x, y: seen.append((type(module).__name__, y.data.min()))):
         watched = model(x)
@@ -130,7 +134,7 @@ def test_an_observer_sees_every_layer_and_the_same_numbers(rng):
     assert np.array_equal(watched.data, model(x).data)
 
 
-def test_a_layer_of_ones_own_is_not_passed_over(rng):
+def test_a_layer_of_a_user_is_not_skipped(rng):
     class Loud(nn.ReLU):
         def forward(self, x):
             calls.append(x.shape)
@@ -141,7 +145,8 @@ def test_a_layer_of_ones_own_is_not_passed_over(rng):
             calls.append(x.shape)
             return super().forward(x)
 
-    calls, x = [], tn.tensor(np.ones((1, 3, 5, 5), np.float32))
+    calls = []
+    x = tn.tensor(np.ones((1, 3, 5, 5), np.float32))
     nn.Sequential(nn.Conv2d(3, 4, 3), Loud())(x)
     nn.Sequential(Louder(3), nn.ReLU())(x)
     assert calls == [(1, 4, 3, 3), (1, 3, 5, 5)]

@@ -1,4 +1,4 @@
-// One number made of what all threads of a block hold, in an order that never changes.
+// Block reduction: combines the values of all threads of a block, in a fixed order.
 #pragma once
 
 struct Add {
@@ -15,11 +15,11 @@ struct Larger {
   }
 };
 
-// Within a warp, lanes read each other's registers: after five exchanges each knows all 32 values.
-// The warps then meet in shared memory. Every thread gets the result; all threads must come here,
-// and there must be whole warps of them.
+// Within a warp, lanes exchange registers: after five exchanges each has the result of all 32. The
+// results of the warps are then combined in shared memory. Every thread gets the result. All
+// threads of the block must call this, and their number must be a multiple of 32.
 template <class T, class Join>
-__device__ T over_block(T value, Join join) {
+__device__ T block_reduce(T value, Join join) {
   __shared__ T of_warp[32];
   for (int distance = 16; distance > 0; distance /= 2)
     value = join(value, __shfl_xor_sync(~0u, value, distance));
@@ -30,6 +30,6 @@ __device__ T over_block(T value, Join join) {
   __syncthreads();
   value = of_warp[0];
   for (int warp = 1; warp < warps; ++warp) value = join(value, of_warp[warp]);
-  __syncthreads();  // nobody may write the next value before all have read this one
+  __syncthreads();  // all must have read before the next write
   return value;
 }

@@ -327,9 +327,7 @@ for lr in (0.00002, 0.02, 20.0):
     optimizer = optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
     before = tn.evaluate(fresh, some, transform=prepared)
     (epoch,) = tn.fit(fresh, optimizer, loader, some, epochs=1)
-    print(
-        f"lr {lr:<7g} loss before {before.loss:.2f}, after twenty steps {epoch.test_loss:.2f}"
-    )
+    print(f"lr {lr:<7g} loss before {before.loss:.2f}, after twenty steps {epoch.test_loss:.2f}")
 
 # %% [markdown] lang="en"
 # With steps that are too small, hardly anything changes in twenty steps. With steps that are too

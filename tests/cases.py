@@ -457,6 +457,30 @@ def flatten(draw, fill):
     return F.flatten, (fill(*(draw(sizes) for _ in range(draw(st.integers(1, 4))))),)
 
 
+def squeeze(draw, fill):
+    axis = draw(st.sampled_from([None, 0, -2]))
+    return lambda t: F.squeeze(t, axis=axis), (fill(1, draw(sizes), 1, draw(sizes)),)
+
+
+def unsqueeze(draw, fill):
+    x = fill(*(draw(sizes) for _ in range(draw(st.integers(0, 3)))))
+    axis = draw(st.integers(-x.ndim - 1, x.ndim))
+    return lambda t: F.unsqueeze(t, axis), (x,)
+
+
+def stack(draw, fill):
+    shape = [draw(sizes) for _ in range(draw(st.integers(0, 3)))]
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    arrays = tuple(fill(*shape) for _ in range(draw(st.integers(1, 3))))
+    return lambda *ts: F.stack(ts, axis), arrays
+
+
+def spread(draw, fill):
+    """A standard deviation of three numbers or more: of two it has a kink where they are equal."""
+    x = fill(draw(sizes), draw(st.integers(3, 5)))
+    return lambda t: F.std(t, axis=1, ddof=1), (x,)
+
+
 FUNCTION_ROWS = {
     "add": _binary(F.add),
     "sub": _binary(F.sub),
@@ -470,9 +494,14 @@ FUNCTION_ROWS = {
     "relu": _unary(F.relu),
     "tanh": _unary(F.tanh),
     "sigmoid": _unary(F.sigmoid),
+    "abs": _unary(F.abs),
+    "clip": _unary(lambda t: F.clip(t, -0.5, 1)),
     "sum": _reduction(F.sum),
     "mean": _reduction(F.mean),
     "max": _reduction(F.max),
+    "min": _reduction(F.min),
+    "var": _reduction(lambda t, axis, keepdims: F.var(t, axis, keepdims=keepdims)),
+    "std": spread,
     "softmax": _along_axis(F.softmax),
     "log_softmax": _along_axis(F.log_softmax),
     "conv2d": conv2d,
@@ -499,6 +528,9 @@ FUNCTION_ROWS = {
     "reshape": reshape,
     "transpose": transpose,
     "flatten": flatten,
+    "squeeze": squeeze,
+    "unsqueeze": unsqueeze,
+    "stack": stack,
 }
 
 

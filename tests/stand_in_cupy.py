@@ -679,6 +679,10 @@ for _name in FUNCTIONS:
         globals()[_name] = functools.partial(launch, getattr(np, _name))
 
 
+def may_share_memory(a, b, max_work=None):
+    return np.may_share_memory(a.host, b.host)
+
+
 def copyto(dst, src, casting="same_kind", where=None):
     _change(dst, np.copyto, src)
 

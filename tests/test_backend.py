@@ -3,6 +3,7 @@
 import copy
 import importlib.util
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -80,9 +81,33 @@ def test_the_copy_to_a_device_gives_its_gradient_back():
     assert x.to("cpu") is x
 
 
-def test_a_whole_name_is_no_kind():
-    with pytest.raises(DeviceError, match="'cuda:1'"):
-        backend.Device("cuda:1")
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("cpu", ("cpu", "cpu", 0, 0)),
+        ("cpu:0", ("cpu", "cpu", 0, 0)),
+        ("cpu:2", ("cpu:2", "cpu", 2, 0)),
+        ("cuda", ("cuda:0", "cuda", 0, 0)),
+        ("cuda:1", ("cuda:1", "cuda", 1, 0)),
+        ("cuda:0/1", ("cuda:0/1", "cuda", 0, 1)),
+    ],
+)
+def test_a_device_is_made_from_its_name_whether_or_not_it_is_there(name, facts):
+    made = tn.Device(name)
+    assert (str(made), made.kind, made.number, made.lane) == facts
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "cpu:0/1", "cuda:0/", "tpu:1", ""])
+def test_other_names_are_no_devices(name):
+    with pytest.raises(DeviceError, match=re.escape(repr(name))):
+        tn.Device(name)
+
+
+def test_the_default_device_can_be_asked():
+    assert tn.default_device() == "cpu"
+    with tn.default_device("cpu:3") as chosen:
+        assert chosen == tn.default_device() == "cpu:3"
+    assert tn.default_device() == "cpu"
 
 
 def test_new_tensors_and_parameters_are_made_on_the_default_device():

@@ -151,7 +151,8 @@ NAMES = {
     tn.models: "build names",
     tn.data: "CIFAR10 MNIST Shapes",
     tn.Tensor: """data grad device shape dtype requires_grad backward to numpy item detach
-        sum mean max reshape transpose exp log sqrt""",
+        sum mean max min var std argmax argmin reshape view transpose permute T ndim size numel
+        flatten squeeze unsqueeze abs exp log sqrt clip clone cpu tolist astype""",
 }
 
 
@@ -171,15 +172,15 @@ SIGNATURES = {
     F.max_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False)",
     F.avg_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False, "
     "count_include_pad=True)",
-    F.local_response_norm: "(x, n=5, k=2.0, alpha=0.0001, beta=0.75, *, groups=1)",
+    F.local_response_norm: "(x, n=5, *positional, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
     F.dropout: "(x, p=0.5, *, training=True)",
     F.batch_norm: "(x, weight, bias, running_mean, running_var, *, training, momentum=0.1, "
     "eps=1e-05)",
-    F.softmax: "(x, axis=-1)",
-    F.log_softmax: "(x, axis=-1)",
+    F.softmax: "(x, axis=-1, **unknown)",
+    F.log_softmax: "(x, axis=-1, **unknown)",
     F.linear: "(x, weight, bias=None)",
     F.cross_entropy: "(scores, labels)",
-    F.concatenate: "(xs, axis)",
+    F.concatenate: "(xs, axis=0, **unknown)",
     F.pad: "(x, widths)",
     nn.Conv2d: "(in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, "
     "groups=1, bias=True)",
@@ -192,7 +193,7 @@ SIGNATURES = {
     tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
     tn.models.build: "(name, classes=None, seed=0, variant=None, devices=None, cross_at=None, "
     "**unknown)",
-    tn.tensor: "(data, device=None, requires_grad=False)",
+    tn.tensor: "(data, device=None, requires_grad=False, *, dtype=None)",
 }
 
 

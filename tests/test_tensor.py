@@ -110,10 +110,13 @@ def test_item_numpy_and_len():
     assert x.shape == (2, 2)
 
 
-def test_to_a_dtype_is_a_new_leaf():
+def test_the_gradient_comes_back_from_another_dtype():
     x = tn.tensor(A, requires_grad=True)
     y = x.to(np.float32)
-    assert (y.dtype, y.requires_grad, y.creator) == (np.float32, True, None)
+    assert (y.dtype, y.requires_grad) == (np.float32, True)
+    (y * y).sum().backward()
+    assert np.array_equal(x.grad, 2 * A)
+    assert x.grad.dtype == np.float64
 
 
 def test_repr_shows_what_is_not_usual():

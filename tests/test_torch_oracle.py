@@ -180,8 +180,21 @@ OPS = {
     "reshape": (lambda x: x.reshape(-1, 14), lambda x: x.reshape(-1, 14), [X]),
     "transpose": (lambda x: x.transpose(3, 0, 2, 1), lambda x: x.permute(3, 0, 2, 1), [X]),
     "flatten": (F.flatten, lambda x: x.flatten(1), [X]),
+    "squeeze": (lambda x: F.squeeze(x, 1), lambda x: x.squeeze(1), [(2, 1, 3)]),
+    "unsqueeze": (lambda x: F.unsqueeze(x, -2), lambda x: x.unsqueeze(-2), [(2, 3)]),
+    "stack": (lambda *xs: F.stack(xs, -1), lambda *xs: torch.stack(xs, -1), [(2, 3), (2, 3)]),
+    "abs": (F.abs, torch.abs, [X]),
+    "clip": (lambda x: F.clip(x, -0.5, 1), lambda x: x.clamp(-0.5, 1), [X]),
+    "min": (lambda x: x.min((1, 2)), lambda x: x.amin((1, 2)), [X]),
+    "var": (lambda x: x.var((0, 2), ddof=1), lambda x: x.var((0, 2)), [X]),
+    "std": (lambda x: x.std(3), lambda x: x.std(3, correction=0), [X]),
 }
-WITHOUT = {"dropout"}  # its mask is ours, so only our own laws can judge it
+WITHOUT = {
+    "dropout",  # its mask is ours, so only our own laws can judge it
+    "accuracy",  # without a gradient
+    "top_k_accuracy",
+    "confusion_matrix",
+}
 FAMILY = {"add", "sub", "mul", "div", "neg"}  # in "arithmetic"
 
 

@@ -25,14 +25,26 @@ if TYPE_CHECKING:
     )
     from tinynet.analysis.summary import summary
     from tinynet.core import random
-    from tinynet.core.autograd import Function, no_grad
+    from tinynet.core.autograd import Function
     from tinynet.core.backend import Device, default_device
-    from tinynet.core.errors import DataError, DeviceError, GraphError, ShapeError
+    from tinynet.core.errors import CaptureError, DataError, DeviceError, GraphError, ShapeError
+    from tinynet.core.grad_mode import no_grad
     from tinynet.core.random import seed
+    from tinynet.functions.shape import cat, concatenate, stack
     from tinynet.graph_capture import graph
     from tinynet.kernels import get_num_threads, precision, set_num_threads
     from tinynet.optim import schedules
-    from tinynet.tensors import Tensor, ones, tensor, zeros
+    from tinynet.tensors import (
+        Tensor,
+        arange,
+        from_numpy,
+        ones,
+        ones_like,
+        randn,
+        tensor,
+        zeros,
+        zeros_like,
+    )
     from tinynet.training.evaluation import evaluate, predict
     from tinynet.training.loop import State, fit
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
@@ -41,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {  # public name: the module of tinynet that defines it, or that it is
+    "CaptureError": "core.errors",
     "DataError": "core.errors",
     "Device": "core.backend",
     "DeviceError": "core.errors",
@@ -49,10 +62,14 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "ShapeError": "core.errors",
     "State": "training.loop",
     "Tensor": "tensors",
+    "arange": "tensors",
+    "cat": "functions.shape",
+    "concatenate": "functions.shape",
     "data": "data",
     "default_device": "core.backend",
     "evaluate": "training.evaluation",
     "fit": "training.loop",
+    "from_numpy": "tensors",
     "functions": "functions",
     "get_num_threads": "kernels",
     "graph": "graph_capture",
@@ -61,26 +78,31 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "load_checkpoint": "training.resumption",
     "models": "models",
     "nn": "nn",
-    "no_grad": "core.autograd",
+    "no_grad": "core.grad_mode",
     "ones": "tensors",
+    "ones_like": "tensors",
     "optim": "optim",
     "plot": "plot",
     "precision": "kernels",
     "predict": "training.evaluation",
+    "randn": "tensors",
     "random": "core.random",
     "save": "weights",
     "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
     "seed": "core.random",
     "set_num_threads": "kernels",
+    "stack": "functions.shape",
     "summary": "analysis.summary",
     "tensor": "tensors",
     "testing": "testing",
     "weights": "weights",
     "zeros": "tensors",
+    "zeros_like": "tensors",
 }
 
 __all__ = [
+    "CaptureError",
     "DataError",
     "Device",
     "DeviceError",
@@ -90,10 +112,14 @@ __all__ = [
     "State",
     "Tensor",
     "__version__",
+    "arange",
+    "cat",
+    "concatenate",
     "data",
     "default_device",
     "evaluate",
     "fit",
+    "from_numpy",
     "functions",
     "get_num_threads",
     "graph",
@@ -104,21 +130,25 @@ __all__ = [
     "nn",
     "no_grad",
     "ones",
+    "ones_like",
     "optim",
     "plot",
     "precision",
     "predict",
+    "randn",
     "random",
     "save",
     "save_checkpoint",
     "schedules",
     "seed",
     "set_num_threads",
+    "stack",
     "summary",
     "tensor",
     "testing",
     "weights",
     "zeros",
+    "zeros_like",
 ]
 
 

@@ -1,12 +1,13 @@
-"""`tn.graph`: a training step that is recorded once and then replayed.
+"""Graph capture, `tn.graph`: record a training step once, then replay it.
 
     step = tn.graph(step)
     for images, labels in batches:
         loss = step(images, labels)
 
-The first call runs the step as always, which compiles what has to be compiled. The second records
-it; from then on Python is out of the way: a replay launches on a GPU in microseconds what the step
-launched. Every call counts as one step, and its numbers are those of the step without a graph.
+The first call runs the step as always, which compiles its kernels. The second records it. Each
+further call is a replay, without the Python of the step: on a GPU it launches the same kernels
+within microseconds. Every call counts as one step, and its numbers are those of the step without a
+graph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core import random
+from tinynet.core import hooks, random
 from tinynet.core.autograd import Variable
 from tinynet.core.backend import (
     Array,
@@ -29,29 +30,46 @@ from tinynet.core.backend import (
     is_array,
     transfer,
 )
-from tinynet.core.errors import GraphError
-from tinynet.core.recorder import Recorder, plain, recorder
+from tinynet.core.errors import CaptureError
+from tinynet.core.recorder import Recorder, plain
 from tinynet.tensors import Tensor
 
 Step = Callable[..., Any]
 
 
 def graph(step: Step, *, device: str | Device | None = None) -> Graph:
-    """Return a function that does what `step` does, with less and less of Python.
+    """Return a function that does what `step` does, by replaying a record of it.
 
-    What a replay gets right: the arguments of the call, the learning rate, dropout's randomness,
-    the state of optimizers and of batch normalization, weights that were loaded meanwhile.
+    A replay takes over the arguments of the call, the learning rate, dropout's randomness, the
+    state of optimizers and of batch normalization, and weights that were loaded meanwhile.
 
-    What it cannot know: a replay repeats the launches of the second call. Whatever else Python did
-    in it (a print, an ``if``, an attribute) is not repeated, and on a CPU neither is arithmetic on
-    raw arrays that no op has made. Values cannot be read inside the step; shapes must not
-    change; ``model.eval()`` or another momentum needs a graph of its own. Such a call says so.
+    A replay repeats the launches of the second call. It does not repeat what else Python did (a
+    print, an ``if``, an attribute), nor, on a CPU, arithmetic on raw arrays that no op has made.
+    Values cannot be read inside the step; shapes must not change; ``model.eval()`` or another
+    momentum needs a graph of its own.
 
     Parameters
     ----------
     step : takes tensors and arrays, returns tensors, arrays, tuples of them, or None
-        The results of each call are copies, yours to keep.
-    device : where arrays among the arguments go; by default to the device of the tensors
+        The results of each call are copies, which later calls do not change.
+    device : str, optional
+        The device of arrays among the arguments; by default that of the tensors.
+
+    Returns
+    -------
+    a callable with the arguments and results of `step`
+
+    Raises
+    ------
+    CaptureError
+        By a call, if the step cannot be recorded, or if the record does not fit the call.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> double = tn.graph(lambda x: x * 2)
+    >>> [double(tn.tensor([i])).item() for i in range(4)]
+    [0.0, 2.0, 4.0, 6.0]
     """
     return Graph(step, device)
 
@@ -60,7 +78,8 @@ class Graph:
     """A step with its recording; see `graph`."""
 
     def __init__(self, step: Step, where: str | Device | None) -> None:
-        self.step, self._asked = step, where
+        self.step = step
+        self._asked = where
         self._notes: Recorder | None = None
         self._replay: Callable[[], None] | None = None
         self._inputs: tuple[Any, ...] = ()
@@ -68,9 +87,11 @@ class Graph:
         self._draws = 0
 
     def __call__(self, *args: Any) -> Any:
-        """Run the step once: as it is, recording it, or by a replay."""
-        if recorder() is not None:
-            raise GraphError("graph: a graph cannot be recorded inside of another. Use the step.")
+        """Run the step once: as it is, while it is recorded, or by a replay."""
+        if hooks.active.get() is not None:
+            raise CaptureError(
+                "graph: a graph cannot be recorded inside of another. Call the step itself."
+            )
         notes = self._notes
         if notes is None:
             where = self._place(args)
@@ -91,8 +112,8 @@ class Graph:
         else:
             self._check(notes)
             self._take(args, notes.where)
-            for hook in notes.hooks:
-                hook()
+            for prepare in notes.before_replay:
+                prepare()
             self._place_counters(notes)
             random.skip(self._draws)
             notes.refresh()
@@ -103,7 +124,9 @@ class Graph:
         """Return the one device of the arguments."""
         found = {x.device for x in args if isinstance(x, Variable)}
         if len(found) > 1:
-            raise GraphError(f"graph: its arguments lie on {', '.join(sorted(found))}; one is all.")
+            raise CaptureError(
+                f"graph: its arguments must lie on one device; got {', '.join(sorted(found))}."
+            )
         return found.pop() if found else device(self._asked)
 
     def _run(self, notes: Recorder, phase: str) -> Any:
@@ -137,10 +160,11 @@ class Graph:
                 self._replay()
 
     def _captured(self, notes: Recorder) -> Callable[[], None]:
-        """Let CUDA write down the launches of the step, with memory that nobody else gets."""
+        """Let CUDA record the launches of the step, with memory that is reserved for them."""
         import cupy
 
-        pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
+        pool = cupy.cuda.MemoryPool()
+        stream = cupy.cuda.Stream(non_blocking=True)
         with cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
             try:
@@ -156,22 +180,25 @@ class Graph:
         return replay
 
     def _place_counters(self, notes: Recorder) -> None:
-        """Write where the random streams stand to where the launches read it."""
+        """Write the position of the random streams to the memory that the launches read."""
         with current(notes.where):
             values = np.array(random.counters(), np.uint64)
             notes.counters[...] = array_module(notes.counters).asarray(values)
 
     def _take(self, args: tuple[Any, ...], where: Device) -> None:
-        """Copy the arguments of a call to where the launches read them."""
+        """Copy the arguments of a call to the memory that the launches read."""
         if len(args) != len(self._inputs):
-            raise GraphError(f"graph: the step had {len(self._inputs)} arguments, got {len(args)}.")
+            raise CaptureError(
+                f"graph: the step had {len(self._inputs)} arguments, got {len(args)}."
+            )
         with current(where):
             for i, (x, mine) in enumerate(zip(args, self._inputs, strict=True)):
-                new, old = _array(x, i), _array(mine, i)
+                new = _array(x, i)
+                old = _array(mine, i)
                 if (new.shape, new.dtype) != (old.shape, old.dtype) or (
                     isinstance(x, Variable) and x.device != where
                 ):
-                    raise GraphError(
+                    raise CaptureError(
                         f"graph: argument {i} was {_facts(mine, where)} when the step was "
                         f"recorded and is {_facts(x, where)} now. A graph takes one shape: drop a "
                         "last batch that is smaller, or make it a graph of its own."
@@ -179,17 +206,17 @@ class Graph:
                 old[...] = new if isinstance(old, np.ndarray) else array_module(old).asarray(new)
 
     def _check(self, notes: Recorder) -> None:
-        """Say what a replay would get wrong; take over weights that were loaded meanwhile."""
+        """Raise where a replay would be wrong; take over weights that were loaded meanwhile."""
         for what, get, value in notes.watched:
             now = get()
             if now != value:
-                raise GraphError(
+                raise CaptureError(
                     f"graph: {what} was {value} when the step was recorded and is {now} now. "
                     "Make another graph: tn.graph(step)."
                 )
         for what, objects, kept in notes.held:
             if any(a is not b for a, b in zip(objects(), kept, strict=True)):
-                raise GraphError(
+                raise CaptureError(
                     f"graph: {what} was replaced since the step was recorded. "
                     "Make another graph: tn.graph(step)."
                 )
@@ -198,7 +225,7 @@ class Graph:
                 continue
             new = tensor.data
             if tensor.device != notes.where or (new.shape, new.dtype) != (array.shape, array.dtype):
-                raise GraphError(
+                raise CaptureError(
                     f"graph: a tensor of the step was {array.dtype} {array.shape} on {notes.where} "
                     f"and is {new.dtype} {new.shape} on {tensor.device} now. "
                     "Make another graph: tn.graph(step)."
@@ -206,6 +233,7 @@ class Graph:
             with current(notes.where):
                 array[...] = new
             tensor.data = array
+            tensor.mark_changed()
 
 
 def _abandon(stream: Any) -> None:
@@ -217,7 +245,7 @@ def _abandon(stream: Any) -> None:
 
 
 def _like(where: Device) -> Any:
-    """Return numpy or cupy: whose arrays lie on this device."""
+    """Return the library whose arrays lie on this device: numpy or cupy."""
     if where.kind == "cpu":
         return np
     import cupy
@@ -226,14 +254,14 @@ def _like(where: Device) -> Any:
 
 
 def _array(x: Any, i: int) -> Array:
-    """Return the array of an argument, or say that it is none."""
+    """Return the array of an argument; raise if it is none."""
     if isinstance(x, Variable) and (x.creator is not None or x.requires_grad):
-        raise GraphError(
-            f"graph: argument {i} wants a gradient; arguments are data. Use x.detach()."
+        raise CaptureError(
+            f"graph: argument {i} requires a gradient; arguments are data. Use x.detach()."
         )
     data = x.data if isinstance(x, Variable) else x
     if not is_array(data):
-        raise GraphError(
+        raise CaptureError(
             f"graph: argument {i} is {x!r}; arguments are tensors and arrays, since any other "
             "value would stay what it was when the step was recorded."
         )
@@ -247,8 +275,8 @@ def _static(x: Any, i: int, where: Device) -> Any:
 
 
 def _shown(inputs: tuple[Any, ...], notes: Recorder) -> list[Any]:
-    """Return the arguments as the step shall see them."""
-    return [x if isinstance(x, Variable) else notes.seen(x) for x in inputs]
+    """Return the arguments in the form in which the step gets them."""
+    return [x if isinstance(x, Variable) else notes.on_array(x) for x in inputs]
 
 
 def _facts(x: Any, where: Device) -> str:
@@ -267,7 +295,7 @@ def _copied(x: Any, where: Device) -> Any:
     if x is None:
         return None
     if not is_array(x):
-        raise GraphError(
+        raise CaptureError(
             f"graph: the step returned {x!r}; results are tensors and arrays, since any other "
             "value would stay what it was when the step was recorded."
         )

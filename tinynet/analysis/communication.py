@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynet import models, nn
-from tinynet.core.autograd import no_grad
+from tinynet.core.grad_mode import no_grad
 from tinynet.core.table import table
 from tinynet.functions.transfer import Crossing
 from tinynet.kernels import use

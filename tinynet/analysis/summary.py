@@ -12,9 +12,9 @@ import numpy as np
 
 from tinynet import kernels, models, nn
 from tinynet.core import random
-from tinynet.core.autograd import no_grad
 from tinynet.core.backend import CPU, transfer
 from tinynet.core.errors import ShapeError
+from tinynet.core.grad_mode import no_grad
 from tinynet.core.table import first_names, table
 from tinynet.tensors import Tensor
 

@@ -1,4 +1,4 @@
-"""The graph and the walk back: everything about derivatives that is not an op.
+"""Reverse-mode automatic differentiation: the graph, and the walk back through it.
 
 A :class:`Function` is one application of an op and also a node of the graph. A :class:`Variable`
 is a value that remembers the node that made it. ``backward()`` visits the nodes in reverse order
@@ -13,38 +13,39 @@ out of scope frees its whole graph at once. Gradients of gradients are not compu
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
+import copy
 import heapq
 import itertools
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
-from tinynet.core.backend import CPU, Array, Device, array_module, current, is_array, scalar
-from tinynet.core.errors import DeviceError, GraphError, ShapeError
-from tinynet.core.recorder import recorder
+import numpy as np
 
-_recording: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.grad", default=True)
-_serials = itertools.count(1)
+from tinynet.core import hooks
+from tinynet.core.backend import (
+    CPU,
+    Array,
+    Device,
+    array_module,
+    current,
+    is_array,
+    is_writable,
+    scalar,
+)
+from tinynet.core.errors import DeviceError, GraphError, ShapeError, refuse_keywords
+from tinynet.core.grad_mode import no_grad_depth
 
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside the block nothing is recorded: less memory, and backward() has nothing to walk."""
-    token = _recording.set(False)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+_serials = itertools.count(1)  # nodes, and changes in place, in the order in which they happen
+_last_change = 0  # the serial of the latest change
 
 
 class Variable:
     """A value that remembers the function that made it."""
 
-    __slots__ = ("__weakref__", "creator", "data", "device", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "changed", "creator", "data", "device", "grad", "requires_grad")
     output_type: ClassVar[type[Variable]]  # what an op makes of variables of this class
 
     def __init__(
@@ -54,16 +55,44 @@ class Variable:
         creator: Function | None = None,
         requires_grad: bool = False,
     ) -> None:
-        self.data, self.device = data, device
-        self.creator, self.requires_grad = creator, requires_grad
+        self.data = data
+        self.device = device
+        self.creator = creator
+        self.requires_grad = requires_grad
         self.grad: Array | None = None  # only leaves receive one
+        self.changed = 0  # when `data` was last written to, counted as nodes are
+        if creator is None:
+            self._require_array()
+
+    def _require_array(self) -> None:
+        """Raise unless `data` is an array; copy it if a gradient is to change what is read-only."""
+        if isinstance(self.data, np.generic):  # a single number of NumPy
+            self.data = np.asarray(self.data)
+        if type(self.data) is not np.ndarray and not is_array(self.data):
+            raise TypeError(
+                f"{type(self).__name__}: it wraps an array; got {type(self.data).__name__}. "
+                "tn.tensor(x) makes a tensor of numbers and lists."
+            )
+        if self.requires_grad and not is_writable(self.data):
+            self.data = self.data.copy()
 
     def retain_grad(self) -> None:
         """Ask backward() to leave the gradient in `.grad`, as it does for leaves."""
         if self.creator is not None:
             self.creator.output = weakref.ref(self)  # weak: still no reference cycle
 
-    def backward(self, gy: Array | None = None, *, keep_graph: bool = False) -> None:
+    def mark_changed(self) -> None:
+        """Note that `data` was written to: graphs that saved its old values are refused."""
+        global _last_change
+        self.changed = _last_change = next(_serials)
+
+    def backward(
+        self,
+        gy: Variable | Array | float | None = None,
+        *,
+        keep_graph: bool = False,
+        **unknown: Never,
+    ) -> None:
         """Add d(self)/d(leaf) to the `.grad` of every leaf that requires it.
 
         A node is made after the nodes it uses, so visiting the youngest first reaches every node
@@ -71,34 +100,50 @@ class Variable:
 
         Parameters
         ----------
-        gy : array of the shape of this value, optional
+        gy : tensor or array of the shape of this value, or a number, optional
             The gradient to start with; needed unless this value has one element (then 1).
+            A number stands for an array filled with it.
         keep_graph : bool
             Keep what the nodes saved, so that backward() can be called again.
+
+        Raises
+        ------
+        GraphError
+            If this value was not computed from a tensor that requires a gradient, has more than
+            one element and no `gy`, if the graph is freed, or if an optimizer has changed what
+            it saved.
+        ShapeError
+            If `gy` has another shape.
         """
-        first, graph = self._starting_node(gy), recorder()
-        if gy is None:
-            with current(self.device):
-                gy = array_module(self.data).ones_like(self.data)
-        pending = {first: gy}
+        refuse_keywords("backward", unknown)
+        first = self._starting_node(gy)
+        watching = hooks.active.get()
+        pending = {first: self._starting_gradient(gy)}
         youngest_first = [(-first.serial, first)]
         while youngest_first:
             node = heapq.heappop(youngest_first)[1]
-            for x, gx in node.gradients(pending.pop(node)):
+            gy = pending.pop(node)
+            gradients = node.gradients(gy)
+            for x, gx in gradients:
                 maker = x.creator
                 if maker is None:
-                    if graph is not None:
-                        graph.note_gradient(x)
-                    x.grad = gx if x.grad is None else _sum(x.grad, gx, x.device)
+                    if watching is not None:
+                        watching.on_leaf_gradient(x)
+                    old = x.grad
+                    x.grad = (
+                        _unshared(x, gx, gy, gradients) if old is None else _sum(old, gx, x.device)
+                    )
                 elif maker in pending:
                     pending[maker] = _sum(pending[maker], gx, x.device)
                 else:
                     pending[maker] = gx
                     heapq.heappush(youngest_first, (-maker.serial, maker))
             if not keep_graph:  # memory returns as we walk
-                node.saved, node.inputs, node.freed = None, (), True
+                node.saved = None
+                node.inputs = ()
+                node.freed = True
 
-    def _starting_node(self, gy: Array | None) -> Function:
+    def _starting_node(self, gy: Any) -> Function:
         """Return the node that made this value, or say why backward() cannot start here."""
         if self.creator is None:
             raise GraphError(
@@ -110,20 +155,59 @@ class Variable:
                 f"backward: it starts from one number, usually the loss; this value has shape "
                 f"{self.data.shape}. Take .sum() or .mean() first."
             )
-        if gy is not None and gy.shape != self.data.shape:
-            raise ShapeError(
-                f"backward: gy must have the shape {self.data.shape} of this value, not {gy.shape}."
-            )
         return self.creator
+
+    def _starting_gradient(self, gy: Any) -> Array:
+        """Return the gradient of this value as an array like its data."""
+        xp = array_module(self.data)
+        with current(self.device):
+            if gy is None:
+                return xp.ones_like(self.data)
+            if isinstance(gy, Real):
+                return xp.full_like(self.data, gy)
+            given = gy.data if isinstance(gy, Variable) else gy
+            if is_array(given) and array_module(given) is not xp:
+                raise DeviceError(
+                    f"backward: gy must lie on {self.device}, as this value does. Ops never move "
+                    f'data; tn.tensor(gy, device="{self.device}") does.'
+                )
+            given = xp.asarray(given)
+            if given.shape != self.data.shape:
+                raise ShapeError(
+                    f"backward: gy must have the shape {self.data.shape} of this value, "
+                    f"not {given.shape}."
+                )
+            return given.astype(self.data.dtype, copy=False)
 
 
 Variable.output_type = Variable
 
 
 def _sum(a: Array, b: Array, where: Device) -> Array:
-    """Return a + b as a new array: others may share the two."""
+    """Return a + b as a new array: a and b may be used elsewhere."""
     with current(where):
-        return a + b
+        total = a + b
+    return total if type(total) is np.ndarray else _array(total)
+
+
+def _array(x: Array) -> Array:
+    """Return an array, also where NumPy made a scalar of one without axes."""
+    return x if is_array(x) else array_module(x).asarray(x)
+
+
+def _may_share(a: Array, b: Array) -> bool:
+    """Return whether two arrays may have memory in common."""
+    return type(a) is type(b) and array_module(a).may_share_memory(a, b)
+
+
+def _unshared(x: Variable, gx: Array, gy: Array, gradients: list[tuple[Variable, Array]]) -> Array:
+    """Return the gradient of a leaf in memory of its own, that can be written to."""
+    gx = _array(gx)
+    others = [gy, *(other for leaf, other in gradients if leaf is not x)]
+    if is_writable(gx) and not any(_may_share(gx, other) for other in others):
+        return gx
+    with current(x.device):
+        return gx.copy()
 
 
 class Function:
@@ -136,34 +220,49 @@ class Function:
 
     forward: Callable[..., Array]
     backward: Callable[..., Any]
+    returns_view: ClassVar[bool] = False  # whether y may share memory with x
     saved: Any = None
     inputs: tuple[Variable, ...] = ()
     output: weakref.ref[Variable] | None = None
-    serial = 0  # nodes count up as they are made
+    serial = 0  # nodes count up as they are made; 0 is no node yet
     freed = False
 
     def __call__(self, *inputs: Any) -> Any:
         """Apply the op to tensors of one device; remember them if a gradient may be asked for."""
-        first, wanted = inputs[0], False
+        if self.serial:  # an op object that is used again makes a node of its own
+            return self._fresh()(*inputs)
+        first = inputs[0]
+        wanted = False
         for x in inputs:
             if not isinstance(x, Variable) or x.device != first.device:
                 return self(*self._checked(inputs))
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
-        graph = recorder()
-        arrays = [x.data for x in inputs] if graph is None else graph.enter(inputs)
+        watching = hooks.active.get()
+        arrays = [x.data for x in inputs] if watching is None else watching.on_apply(inputs)
         if first.device.kind == "cpu":
             data = self.forward(*arrays)
         else:
             with current(first.device, self.described):
                 data = self.forward(*arrays)
-        if not is_array(data):  # NumPy reductions return scalars
-            data = array_module(data).asarray(data)
-        if wanted and _recording.get():
+        if type(data) is not np.ndarray:
+            data = _array(data)
+        if wanted and not no_grad_depth.get():
             self.serial = next(_serials)
             return first.output_type(data, first.device, self, True)
-        self.saved, self.inputs = None, ()
+        self.saved = None
+        self.inputs = ()
         return first.output_type(data, first.device)
+
+    def _fresh(self) -> Function:
+        """Return a copy of this op that is no node yet."""
+        fresh = copy.copy(self)
+        fresh.saved = None
+        fresh.inputs = ()
+        fresh.output = None
+        fresh.serial = 0
+        fresh.freed = False
+        return fresh
 
     def _checked(self, inputs: tuple[Variable | float, ...]) -> list[Variable]:
         """Return the inputs with numbers as constants, or say what does not belong here."""
@@ -196,23 +295,47 @@ class Function:
                 f"backward: it already went through this graph (at {self.op()}) and what was "
                 "saved is gone. Pass keep_graph=True the first time."
             )
-        if self.output is not None and (kept := self.output()) is not None:
-            kept.grad = gy if kept.grad is None else _sum(kept.grad, gy, kept.device)
+        if self.output is not None:
+            self._retain(gy)
         if self.inputs[0].device.kind == "cpu":
             found = self.backward(gy)
         else:
             with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
+        if _last_change > self.serial:
+            self._refuse_changed()
         pairs = []
         for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
             if gx is not None and x.requires_grad:
-                if gx.shape != x.data.shape:
+                data = x.data
+                if gx.shape != data.shape:
                     raise ShapeError(
                         f"{self.op()}: backward returned a gradient of shape {gx.shape} for an "
-                        f"input of shape {x.data.shape}."
+                        f"input of shape {data.shape}."
                     )
-                pairs.append((x, gx if gx.dtype == x.data.dtype else gx.astype(x.data.dtype)))
+                pairs.append((x, gx if gx.dtype == data.dtype else gx.astype(data.dtype)))
         return pairs
+
+    def _retain(self, gy: Array) -> None:
+        """Add to the gradient of an output that asked for it with retain_grad()."""
+        y = self.output() if self.output is not None else None
+        if y is not None:
+            with current(y.device):
+                y.grad = gy.copy() if y.grad is None else y.grad + gy
+
+    def _refuse_changed(self) -> None:
+        """Raise if the values with which forward computed were overwritten since."""
+        saved = self.saved if isinstance(self.saved, (tuple, list)) else (self.saved,)
+        arrays = [a for a in saved if is_array(a)]
+        for x in self.inputs:
+            if x.changed < self.serial:
+                continue
+            if self.returns_view or any(_may_share(a, x.data) for a in arrays):
+                raise GraphError(
+                    f"backward: an input {x.data.shape} of {self.op()} was changed after the "
+                    "forward pass, by optimizer.step() for example, so the gradient would be "
+                    "wrong. Call backward() before the change, or compute the forward pass again."
+                )
 
     def described(self) -> str:
         """Return the op and its inputs, for a message: "add of a cupy array (2, 3), ..."."""

@@ -1,7 +1,7 @@
-"""Where arrays live: devices, NumPy or CuPy, and the one function that moves bytes between devices.
+"""Devices and array libraries: NumPy or CuPy, and copies from one device to another.
 
-Only this module and ``kernels`` know that CuPy exists. Everybody above asks
-:func:`array_module` for ``xp`` and writes array arithmetic that both understand.
+Only this module and ``kernels`` use CuPy by name. The modules above ask :func:`array_module` for
+``xp`` and write array arithmetic that both understand.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from tinynet.core.errors import DeviceError, GraphError
+from tinynet.core.errors import CaptureError, DeviceError
 
 Array = Any
 """A numpy.ndarray or a cupy.ndarray."""
@@ -26,7 +26,26 @@ class Device(str):
     A Device is its own name, so it compares with plain strings. ``cpu:0`` is called ``cpu``;
     ``cpu:1``, ``cpu:2`` ... are pretend devices that share one memory: they let two-device code,
     and its mistakes, run on any laptop. ``cuda:0/1`` is a second stream of ``cuda:0``: two devices
-    on one card, which wait for each other as two cards do.
+    on one card, which wait for each other as two cards do. To name a device does not require it;
+    the first tensor on it does.
+
+    Attributes
+    ----------
+    kind : "cpu" or "cuda"
+    number, lane : int
+
+    Raises
+    ------
+    DeviceError
+        If the name is not one of these.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.Device("cuda:1").number
+    1
+    >>> tn.Device("cpu") == "cpu"
+    True
     """
 
     kind: str
@@ -34,15 +53,19 @@ class Device(str):
     lane: int
 
     def __new__(cls, kind: str, number: int = 0, lane: int = 0) -> Device:
-        """Make the name, and the Device that is that name."""
+        """Make the Device from its name, or from its kind, number and lane."""
+        if ":" in kind and not number and not lane:
+            kind, number, lane = _parsed(kind)
         if kind not in ("cpu", "cuda") or number < 0:
             raise DeviceError(
                 f'Device: the kind is "cpu" or "cuda" and the number at least 0, not {kind!r} and '
-                f'{number}. tn.tensor(x, device="cuda:1") takes the whole name.'
+                f"{number}."
             )
         name = "cpu" if (kind, number) == ("cpu", 0) else f"{kind}:{number}"
         self = super().__new__(cls, f"{name}/{lane}" if lane else name)
-        self.kind, self.number, self.lane = kind, number, lane
+        self.kind = kind
+        self.number = number
+        self.lane = lane
         return self
 
     def __getnewargs__(self) -> tuple[str, int, int]:  # type: ignore[override]  # copies, pickles
@@ -59,17 +82,22 @@ def device(spec: str | Device | None = None) -> Device:
     """Return the Device that `spec` names, and make sure that it is there. None: the default."""
     if spec is None:
         return _default_device.get()
-    kind, _, place = str(spec).partition(":")
-    number, slash, lane = place.partition("/")
-    whole = number.isdecimal() and (not slash or (lane.isdecimal() and kind == "cuda"))
-    if kind not in ("cpu", "cuda") or not (whole or spec == kind):
-        raise DeviceError(
-            f'device: a device is called "cpu", "cpu:1", "cuda" or "cuda:1", not {spec!r}.'
-        )
-    found = spec if isinstance(spec, Device) else Device(kind, int(number or 0), int(lane or 0))
-    if kind == "cuda":
+    found = spec if isinstance(spec, Device) else Device(*_parsed(spec))
+    if found.kind == "cuda":
         _require_cuda(found)
     return found
+
+
+def _parsed(name: str) -> tuple[str, int, int]:
+    """Return the kind, number and lane of a device from its name."""
+    kind, _, place = str(name).partition(":")
+    number, slash, lane = place.partition("/")
+    whole = number.isdecimal() and (not slash or (lane.isdecimal() and kind == "cuda"))
+    if kind not in ("cpu", "cuda") or not (whole or name == kind):
+        raise DeviceError(
+            f'device: a device is called "cpu", "cpu:1", "cuda" or "cuda:1", not {name!r}.'
+        )
+    return kind, int(number or 0), int(lane or 0)
 
 
 def devices(spec: str) -> tuple[Device, ...]:
@@ -107,13 +135,15 @@ def _require_cuda(wanted: Device) -> None:
 def _why_unavailable(cupy: Any) -> str:
     """Return the rest of a sentence: no driver, one that is too old for this CuPy, or no GPU."""
     runtime = cupy.cuda.runtime
-    driver, built = runtime.driverGetVersion() // 10, runtime.runtimeGetVersion() // 10  # 1300
+    driver = runtime.driverGetVersion() // 10  # 1300 is 13.0
+    built = runtime.runtimeGetVersion() // 10
     if not driver:
         return (
             f"CuPy {cupy.__version__} finds no NVIDIA driver. A driver comes from the system, not "
             "from pip; `nvidia-smi` shows whether it works."
         )
-    has, needs = f"{driver // 100}.{driver % 100}", built // 100
+    has = f"{driver // 100}.{driver % 100}"
+    needs = built // 100
     if driver // 100 < needs:
         way = "A newer driver is the only way."
         if driver // 100 == 12:
@@ -128,10 +158,41 @@ def _why_unavailable(cupy: Any) -> str:
     )
 
 
+@overload
+def default_device() -> Device: ...
+@overload
+def default_device(spec: str | Device) -> contextlib.AbstractContextManager[Device]: ...
+def default_device(
+    spec: str | Device | None = None,
+) -> Device | contextlib.AbstractContextManager[Device]:
+    """Return the device on which new tensors are made, or a block that sets it.
+
+    Where ops run does not change: on the device of their inputs.
+
+    Parameters
+    ----------
+    spec : str, optional
+        The device inside the block. Without it the present default is returned.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> str(tn.default_device())
+    'cpu'
+    >>> with tn.default_device("cpu:1"):
+    ...     print(tn.ones(2).device)
+    cpu:1
+    """
+    return _default_device.get() if spec is None else _defaulting(device(spec))
+
+
 @contextlib.contextmanager
-def default_device(spec: str | Device) -> Iterator[Device]:
-    """Inside the block new tensors are made on this device. Where ops run does not change."""
-    chosen = device(spec)
+def _defaulting(chosen: Device) -> Iterator[Device]:
     token = _default_device.set(chosen)
     try:
         yield chosen
@@ -159,6 +220,11 @@ def is_array(x: object) -> bool:
     return (cupy is not None and isinstance(x, cupy.ndarray)) or hasattr(x, "__tinynet_array__")
 
 
+def is_writable(x: Array) -> bool:
+    """Return whether the memory of an array can be written to; on a GPU it always can."""
+    return getattr(x.flags, "writeable", True)
+
+
 def current(
     where: Device, doing: Callable[[], str] | None = None
 ) -> contextlib.AbstractContextManager[Any]:
@@ -168,7 +234,7 @@ def current(
     """
     graph = captured.get()
     if graph is not None and graph != where:
-        raise GraphError(
+        raise CaptureError(
             f"a graph is being recorded on {graph}, and the step works on {where} too. "
             "All tensors of a graph lie on one device."
         )
@@ -184,7 +250,8 @@ captured: contextvars.ContextVar[Device | None] = contextvars.ContextVar(
 
 class _OnGpu:
     def __init__(self, where: Device, doing: Callable[[], str] | None) -> None:
-        self.where, self.doing = where, doing
+        self.where = where
+        self.doing = doing
 
     def __enter__(self) -> None:
         import cupy
@@ -215,7 +282,7 @@ def _stream(cupy: Any, where: Device) -> Any:
 
 
 def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str] | None:
-    """Return what an error of CuPy means to whoever called tinynet; None: it is something else."""
+    """Return the error of tinynet, class and text, for one of CuPy; None: it has none."""
     text = str(error)
     if isinstance(error, TypeError) and ("numpy.ndarray" in text or "a NumPy array" in text):
         return DeviceError, (
@@ -234,7 +301,7 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
             "pip install 'tinynet[gpu13]' or 'tinynet[gpu12]' brings it."
         )
     if "StreamCapture" in text or "during stream capture" in text:
-        return GraphError, (
+        return CaptureError, (
             "a graph is being captured, in which nothing may be read from the GPU or sent to it. "
             "Return the tensor, and look at its value outside of the step."
         )
@@ -249,7 +316,7 @@ def home(x: Array) -> Device:
 def transfer(x: Array, to: Device, dtype: Any = None) -> Array:
     """Return a copy of `x` on a device. Every copy from tensor to tensor goes through here."""
     if captured.get() is not None:
-        raise GraphError(
+        raise CaptureError(
             f"an array {x.shape} is made, or moved to {to}, in a step that is being recorded: a "
             "replay would not do it again. Make it before, and give it to the step."
         )

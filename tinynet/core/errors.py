@@ -8,6 +8,7 @@ Each class also is the built-in error that a Python programmer would expect, so 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -20,7 +21,11 @@ class DeviceError(RuntimeError):
 
 
 class GraphError(RuntimeError):
-    """backward() was called where there is nothing (left) to walk back through."""
+    """backward() has no graph to walk: nothing was recorded, or it was freed or changed."""
+
+
+class CaptureError(GraphError):
+    """A step that `tn.graph` cannot record, or a call that its record cannot replay."""
 
 
 class DataError(ValueError):
@@ -36,6 +41,25 @@ class DataError(ValueError):
 def printable(text: str) -> str:
     """Return the text with what a terminal would obey, not show, written out, as `repr` does."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_NUMPY_NAMES = {
+    "dim": "The axes are called axis, as in NumPy: axis=",
+    "dims": "The axes are called axis, as in NumPy: axis=",
+    "keepdim": "It is called keepdims, as in NumPy: keepdims=",
+    "retain_graph": "It is called keep_graph: keep_graph=",
+    "create_graph": "Gradients of gradients are not computed",
+    "unbiased": "It is called ddof, as in NumPy; ddof=1 divides by n - 1",
+    "correction": "It is called ddof, as in NumPy: ddof=",
+}
+
+
+def refuse_keywords(op: str, given: Mapping[str, Any]) -> None:
+    """Raise TypeError at a keyword that the op does not have, with its name here if it has one."""
+    for name in given:
+        hint = _NUMPY_NAMES.get(name)
+        way_out = f" {hint}." if hint else ""
+        raise TypeError(f"{op}: there is no argument {name}.{way_out}")
 
 
 def warn_of_float64(op: str, x: Any, weight: Any) -> None:

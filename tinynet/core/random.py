@@ -1,7 +1,7 @@
-r"""Random numbers that do not depend on the backend, nor on what was drawn before.
+r"""Counter-based random numbers: independent of the backend, and of what was drawn before.
 
 Philox (Salmon et al. 2011) is a *counter-based* generator: the numbers are a function of a key and
-a counter, there is no state to carry along. Here the key is the seed, and the counter says which
+a counter, there is no other state. Here the key is the seed, and the counter says which
 number it is:
 
     word i of draw d in training step s  =  Philox4x32(counter = (i // 4, d, s), key = seed)[i % 4]
@@ -20,59 +20,87 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, array_module
-from tinynet.core.errors import GraphError
-from tinynet.core.recorder import recorder
+from tinynet.core.errors import CaptureError
 
 
 @dataclass
 class _Counters:
-    """Where the global stream stands: see `seed`, `at_step` and `next_draw`."""
+    """The position of the global stream: see `seed`, `at_step` and `next_draw`."""
 
     seed: int = 0
     step: int = 0
     draw: int = 0
     parameter: int = 0
+    sample: int = 0
     row: int = 0
 
 
-_counters = _Counters()
+_counters = _Counters()  # of the process: all its threads draw from one stream
 
 
 def seed(n: int) -> None:
-    """Start all random streams anew: initial weights, then dropout masks, from seed `n`."""
+    """Start all random streams anew from seed `n`: initial weights, dropout masks, `randn`.
+
+    Parameters
+    ----------
+    n : int, 0 .. 2**64 - 1
+
+    Raises
+    ------
+    ValueError
+        If `n` is not such an integer.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.seed(1)
+    """
     if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
         raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
-    _counters.__init__(int(n))  # type: ignore[misc]
+    _go_to(_Counters(seed=int(n)))
 
 
 def at_step(step: int) -> None:
-    """From here on the draws belong to this training step; the first one is draw 0 again."""
-    if recorder() is not None:
-        raise GraphError(
-            "at_step: a replay does not come by here. Say the step before the call of the graph."
+    """Let the following draws belong to this training step, and begin with its draw 0."""
+    if hooks.active.get() is not None:
+        raise CaptureError(
+            "at_step: a replay would not repeat this call. Set the step before calling the graph."
         )
-    _counters.step, _counters.draw = step, 0
+    _counters.step = step
+    _counters.draw = 0
+
+
+def row() -> int:
+    """Return the number that image 0 of a batch has: see `at_row`."""
+    return _counters.row
 
 
 def at_row(row: int) -> None:
-    """From here on image 0 of a batch counts as image `row`: another rank has those before it."""
+    """Let image 0 of a batch count as image `row`: other ranks have those before it."""
     _counters.row = row
 
 
 @contextlib.contextmanager
 def fork(n: int) -> Iterator[None]:
     """Inside the block everything is drawn from seed `n`; afterwards the old streams go on."""
-    before = _Counters(**vars(_counters))
+    before = _counters
     seed(n)
     try:
         yield
     finally:
-        _counters.__init__(**vars(before))  # type: ignore[misc]
+        _go_to(before)
+
+
+def _go_to(position: _Counters) -> None:
+    """Let the global stream go on from a position."""
+    global _counters
+    _counters = position
 
 
 class LiveKey(NamedTuple):
-    """The key of a draw in a graph: it lies in memory, since every replay draws anew."""
+    """Key of a draw in a recorded step: it lies in memory, since every replay draws anew."""
 
     counters: Array  # (3,) uint64: seed, step, draw
     offset: int  # to be added to the draw
@@ -88,11 +116,13 @@ def next_draw(an_image: int = 0) -> Key:
 
     `an_image`: how many numbers an image takes; those of a shard begin where the whole batch's do.
     """
-    key, graph, first = counters(), recorder(), _counters.row * an_image
+    key = counters()
+    first = _counters.row * an_image
     _counters.draw += 1
-    if graph is not None:
-        graph.watch("the first image of the batch", lambda: _counters.row)
-        return LiveKey(graph.counters, key[2] - graph.first_draw, first)
+    recording = hooks.active.get()
+    if recording is not None:
+        live: LiveKey = recording.on_draw(key[2], first)
+        return live
     return (*key, first) if first else key
 
 
@@ -107,7 +137,7 @@ def counters() -> tuple[int, int, int]:
 
 
 def skip(draws: int) -> None:
-    """Count draws that somebody else has made."""
+    """Count draws that were made elsewhere: by a replay."""
     _counters.draw += draws
 
 
@@ -124,6 +154,12 @@ def next_parameter() -> np.random.Generator:
     """Return the generator for the initial values of one more parameter."""
     _counters.parameter += 1
     return generator("parameter", _counters.parameter - 1)
+
+
+def next_sample() -> np.random.Generator:
+    """Return the generator for one more array of random numbers: see `tensors.randn`."""
+    _counters.sample += 1
+    return generator("sample", _counters.sample - 1)
 
 
 def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:
@@ -145,11 +181,14 @@ def philox4x32(counter: list[Array], key: tuple[Any, Any]) -> list[Array]:
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
-        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
+        p0 = c0 * np.uint64(0xD2511F53)
+        p1 = c2 * np.uint64(0xCD9E8D57)
         c0 = (p1 >> np.uint64(32)) ^ c1 ^ k0
+        c1 = p1 & np.uint64(0xFFFFFFFF)
         c2 = (p0 >> np.uint64(32)) ^ c3 ^ k1
-        c1, c3 = p1 & np.uint64(0xFFFFFFFF), p0 & np.uint64(0xFFFFFFFF)
-        k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+        c3 = p0 & np.uint64(0xFFFFFFFF)
+        k0 = (k0 + 0x9E3779B9) % 2**32
+        k1 = (k1 + 0xBB67AE85) % 2**32
     return [c0, c1, c2, c3]
 
 

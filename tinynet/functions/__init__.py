@@ -1,9 +1,11 @@
-"""The ops on tensors, as users call them: ``from tinynet import functions as F``."""
+"""Functions of tensors: ``from tinynet import functions as F``."""
 
 from tinynet.functions.conv import conv2d, conv2d_relu
 from tinynet.functions.dropout import dropout
 from tinynet.functions.elementwise import (
+    abs,
     add,
+    clip,
     div,
     exp,
     log,
@@ -19,6 +21,7 @@ from tinynet.functions.elementwise import (
 from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
 from tinynet.functions.matmul import linear, matmul
+from tinynet.functions.metrics import accuracy, confusion_matrix, top_k_accuracy
 from tinynet.functions.norm import (
     batch_norm,
     batch_norm_relu,
@@ -32,16 +35,30 @@ from tinynet.functions.pool import (
     max_pool2d,
     max_pool2d_relu,
 )
-from tinynet.functions.reduce import max, mean, sum
-from tinynet.functions.shape import concatenate, flatten, getitem, pad, reshape, transpose
+from tinynet.functions.reduce import max, mean, min, std, sum, var
+from tinynet.functions.shape import (
+    concatenate,
+    flatten,
+    getitem,
+    pad,
+    reshape,
+    squeeze,
+    stack,
+    transpose,
+    unsqueeze,
+)
 
 __all__ = [
+    "abs",
+    "accuracy",
     "adaptive_avg_pool2d",
     "add",
     "avg_pool2d",
     "batch_norm",
     "batch_norm_relu",
+    "clip",
     "concatenate",
+    "confusion_matrix",
     "conv2d",
     "conv2d_relu",
     "cross_entropy",
@@ -61,6 +78,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_relu",
     "mean",
+    "min",
     "mul",
     "neg",
     "pad",
@@ -71,8 +89,14 @@ __all__ = [
     "softmax",
     "spatial_response_norm",
     "sqrt",
+    "squeeze",
+    "stack",
+    "std",
     "sub",
     "sum",
     "tanh",
+    "top_k_accuracy",
     "transpose",
+    "unsqueeze",
+    "var",
 ]

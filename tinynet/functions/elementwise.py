@@ -1,4 +1,8 @@
-"""Arithmetic on corresponding elements, with NumPy's broadcasting."""
+"""Element-wise arithmetic and activations, with NumPy's broadcasting.
+
+Every function takes tensors of one device, or a tensor and numbers, and returns a tensor of the
+broadcast shape. A tensor on another device raises DeviceError; an array raises TypeError.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +78,10 @@ class Div(Function):
 
 
 class Pow(Function):
-    """y = a ** b; the gradient of b is a number only where a > 0."""
+    """y = a ** b.
+
+    The gradient of b is y * log(a): NaN where a < 0, and 0 where a = 0 and b >= 0 (in PyTorch too).
+    """
 
     def forward(self, a: Array, b: Array) -> Array:
         y = a**b
@@ -84,11 +91,13 @@ class Pow(Function):
     def backward(self, gy: Array) -> Any:
         a, b, y = self.saved
         xp = array_module(gy)
-        ga = gb = None
+        ga = None
+        gb = None
         if self.needs_grad(0):  # a**0 is constant, also at a = 0 where a**-1 is infinite
             ga = unbroadcast(gy * b * a ** xp.where(b == 0, xp.ones_like(b), b - 1), a.shape)
         if self.needs_grad(1):
-            gb = unbroadcast(gy * y * xp.log(a), b.shape)
+            flat = (a == 0) & (b >= 0)  # 0**b is 0 for all b > 0, and log(0) is infinite
+            gb = unbroadcast(gy * y * xp.log(xp.where(flat, xp.ones_like(a), a)), b.shape)
         return ga, gb
 
 
@@ -100,6 +109,38 @@ class Neg(Function):
 
     def backward(self, gy: Array) -> Any:
         return -gy
+
+
+class Abs(Function):
+    """y = |x|. The derivative at exactly 0 is 0."""
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x
+        return array_module(x).absolute(x)
+
+    def backward(self, gy: Array) -> Any:
+        return gy * array_module(gy).sign(self.saved)
+
+
+class Clip(Function):
+    """y = min(max(x, low), high); the gradient passes where low <= x <= high."""
+
+    def __init__(self, low: float | None, high: float | None) -> None:
+        self.low = low
+        self.high = high
+
+    def forward(self, x: Array) -> Array:
+        self.saved = x
+        return x.clip(self.low, self.high)
+
+    def backward(self, gy: Array) -> Any:
+        x = self.saved
+        inside = x == x  # all but NaN
+        if self.low is not None:
+            inside = inside & (x >= self.low)
+        if self.high is not None:
+            inside = inside & (x <= self.high)
+        return gy * inside
 
 
 class Exp(Function):
@@ -169,60 +210,169 @@ class Sigmoid(Function):
 
 
 def add(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Return a + b."""
+    """Return a + b.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.add(tn.tensor([1.0, 2.0]), 3)
+    tensor([4., 5.])
+    """
     return Add()(a, b)
 
 
 def sub(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Return a - b."""
+    """Return a - b.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.sub(tn.tensor([1.0, 2.0]), 3)
+    tensor([-2., -1.])
+    """
     return Sub()(a, b)
 
 
 def mul(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Return a * b, element by element."""
+    """Return a * b, element by element.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.mul(tn.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
     return Mul()(a, b)
 
 
 def div(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Return a / b, element by element."""
+    """Return a / b, element by element.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.div(tn.tensor([1.0, 2.0]), 4)
+    tensor([0.25, 0.5 ])
+    """
     return Div()(a, b)
 
 
 def pow(a: Tensor | float, b: Tensor | float) -> Tensor:
-    """Return a ** b, element by element."""
+    """Return a ** b, element by element.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.pow(tn.tensor([1.0, 2.0]), 3)
+    tensor([1., 8.])
+    """
     return Pow()(a, b)
 
 
 def neg(x: Tensor) -> Tensor:
-    """Return -x."""
+    """Return -x.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.neg(tn.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
     return Neg()(x)
 
 
+def abs(x: Tensor) -> Tensor:
+    """Return |x|; the derivative at 0 is 0.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.abs(tn.tensor([1.0, -2.0]))
+    tensor([1., 2.])
+    """
+    return Abs()(x)
+
+
 def exp(x: Tensor) -> Tensor:
-    """Return e ** x."""
+    """Return e ** x.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.exp(tn.zeros(2))
+    tensor([1., 1.])
+    """
     return Exp()(x)
 
 
 def log(x: Tensor) -> Tensor:
-    """Return the natural logarithm of x."""
+    """Return the natural logarithm of x.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.log(tn.ones(2))
+    tensor([0., 0.])
+    """
     return Log()(x)
 
 
 def sqrt(x: Tensor) -> Tensor:
-    """Return the square root of x."""
+    """Return the square root of x.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.sqrt(tn.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
     return Sqrt()(x)
 
 
 def relu(x: Tensor) -> Tensor:
-    """Return max(x, 0) (Krizhevsky et al. 2012, section 3.1)."""
+    """Return max(x, 0) (Krizhevsky et al. 2012, section 3.1); the derivative at 0 is 0.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.relu(tn.tensor([1.0, -2.0]))
+    tensor([1., 0.])
+    """
     return ReLU()(x)
 
 
 def tanh(x: Tensor) -> Tensor:
-    """Return the hyperbolic tangent of x."""
+    """Return the hyperbolic tangent of x.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.tanh(tn.zeros(2))
+    tensor([0., 0.])
+    """
     return Tanh()(x)
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """Return 1 / (1 + e ** -x)."""
+    """Return 1 / (1 + e ** -x).
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.sigmoid(tn.zeros(2))
+    tensor([0.5, 0.5])
+    """
     return Sigmoid()(x)
+
+
+def clip(
+    x: Tensor,
+    min: float | None = None,  # noqa: A002 -- NumPy's name
+    max: float | None = None,  # noqa: A002
+) -> Tensor:
+    """Return x limited to min .. max; a limit of None is no limit.
+
+    Raises
+    ------
+    ValueError
+        If there is no limit at all, or min is larger than max.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.clip(tn.tensor([-3.0, 0.5, 3.0]), -1, 1)
+    tensor([-1. ,  0.5,  1. ])
+    """
+    if min is None and max is None:
+        raise ValueError("clip: give a limit: min, max or both.")
+    if min is not None and max is not None and min > max:
+        raise ValueError(f"clip: min must not be larger than max, got {min} and {max}.")
+    return Clip(min, max)(x)

@@ -1,15 +1,15 @@
-"""Scores to probabilities, and probabilities to one number."""
+"""Softmax, log-softmax and the cross-entropy loss."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
 from tinynet import kernels
 from tinynet.core.autograd import Function, Variable, require_tensors
 from tinynet.core.backend import Array, array_module
-from tinynet.core.errors import ShapeError
+from tinynet.core.errors import ShapeError, refuse_keywords
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -62,13 +62,27 @@ class CrossEntropy(Function):
         return self.saved * gy
 
 
-def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return exp(x) / sum of exp(x) along `axis`."""
+def softmax(x: Tensor, axis: int = -1, **unknown: Never) -> Tensor:
+    """Return exp(x) / sum of exp(x) along `axis`.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.softmax(tn.zeros(1, 4))
+    tensor([[0.25, 0.25, 0.25, 0.25]])
+    """
+    refuse_keywords("softmax", unknown)
     return Softmax(axis)(x)
 
 
-def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """Return the logarithm of softmax(x) along `axis`, exact also where softmax underflows."""
+def log_softmax(x: Tensor, axis: int = -1, **unknown: Never) -> Tensor:
+    """Return the logarithm of softmax(x) along `axis`, exact also where softmax underflows.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.log_softmax(tn.tensor([[0.0, 1000.0]]))
+    tensor([[-1000.,     0.]])
+    """
+    refuse_keywords("log_softmax", unknown)
     return LogSoftmax(axis)(x)
 
 
@@ -80,6 +94,24 @@ def cross_entropy(scores: Tensor, labels: Tensor | Array) -> Tensor:
     scores : (N, classes)
         Before softmax.
     labels : (N,), integers in 0 .. classes - 1
+
+    Returns
+    -------
+    ()
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit together, N is 0, or a label is no class. Labels that lie on a GPU
+        are not read, so their values are not checked.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> from tinynet import functions as F
+    >>> loss = F.cross_entropy(tn.zeros(2, 10), np.array([3, 7]))
+    >>> f"{loss:.4f}"  # log(10)
+    '2.3026'
     """
     require_tensors("cross_entropy", scores)
     if isinstance(labels, Variable):

@@ -1,4 +1,4 @@
-"""Matrix products and the fully connected layer."""
+"""Matrix products and the fully connected (linear) layer."""
 
 from __future__ import annotations
 
@@ -57,9 +57,32 @@ class Linear(Function):
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Return a @ b by NumPy's rules: stacks broadcast, a vector is a row or a column."""
+    """Return a @ b by NumPy's rules: stacks broadcast, a vector is a row or a column.
+
+    Parameters
+    ----------
+    a : (..., M, K) or (K,)
+    b : (..., K, N) or (K,)
+
+    Returns
+    -------
+    (..., M, N), without M or N where a or b is a vector
+
+    Raises
+    ------
+    ShapeError
+        If the lengths K differ.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.matmul(tn.ones(2, 3), tn.ones(3, 4)).shape
+    (2, 4)
+    """
     require_tensors("matmul", a, b)
-    row, column = len(a.shape) == 1, len(b.shape) == 1
+    row = len(a.shape) == 1
+    column = len(b.shape) == 1
     left = a.reshape(1, -1) if row else a
     right = b.reshape(-1, 1) if column else b
     if 0 in (len(a.shape), len(b.shape)) or left.shape[-1] != right.shape[-2]:
@@ -88,6 +111,18 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns
     -------
     (N, out)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit together.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.linear(tn.ones(1, 3), tn.ones(2, 3), tn.ones(2))
+    tensor([[4., 4.]])
     """
     return _linear(x, weight, bias, split=False)
 

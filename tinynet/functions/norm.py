@@ -1,13 +1,15 @@
-"""Normalization: the paper's across channels, its sister within a map, and of a batch."""
+"""Normalization: local response (across channels or within a map) and batch normalization."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
+
+import numpy as np
 
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, current
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import seen
+from tinynet.core.hooks import array_of
 from tinynet.kernels.batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
@@ -22,19 +24,30 @@ if TYPE_CHECKING:
     from tinynet.tensors import Tensor
 
 
+def _wide(x: Array) -> Array:
+    """Return float16 as float32: the square of 300 is more than float16 can hold."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
 class LocalResponseNorm(Function):
     """y[c] = x[c] / (k + alpha * sum of x[j]**2 over the n channels around c) ** beta."""
 
     def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
-        self.n, self.k, self.alpha, self.beta, self.groups = n, k, alpha, beta, groups
+        self.n = n
+        self.k = k
+        self.alpha = alpha
+        self.beta = beta
+        self.groups = groups
 
     def forward(self, x: Array) -> Array:
-        y, scale = lrn_forward(x, self.n, self.k, self.alpha, self.beta, self.groups)
-        self.saved = x, y, scale
-        return y
+        wide = _wide(x)
+        y, scale = lrn_forward(wide, self.n, self.k, self.alpha, self.beta, self.groups)
+        self.saved = wide, y, scale
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
         x, y, scale = self.saved
+        gy = gy.astype(x.dtype, copy=False)
         return lrn_backward(gy, x, y, scale, self.n, self.alpha, self.beta, self.groups)
 
 
@@ -42,15 +55,20 @@ class SpatialResponseNorm(Function):
     """y = x / scale**beta, scale = k + alpha * sum of x**2 over n x n pixels of the same map."""
 
     def __init__(self, n: int, k: float, alpha: float, beta: float) -> None:
-        self.n, self.k, self.alpha, self.beta = n, k, alpha, beta
+        self.n = n
+        self.k = k
+        self.alpha = alpha
+        self.beta = beta
 
     def forward(self, x: Array) -> Array:
-        y, scale = spatial_norm_forward(x, self.n, self.k, self.alpha, self.beta)
-        self.saved = x, y, scale
-        return y
+        wide = _wide(x)
+        y, scale = spatial_norm_forward(wide, self.n, self.k, self.alpha, self.beta)
+        self.saved = wide, y, scale
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
         x, y, scale = self.saved
+        gy = gy.astype(x.dtype, copy=False)
         return spatial_norm_backward(gy, x, y, scale, self.n, self.alpha, self.beta)
 
 
@@ -60,10 +78,20 @@ class BatchNorm(Function):
     def __init__(
         self, mean: Array, var: Array, eps: float, training: bool, *, relu: bool = False
     ) -> None:
-        self.mean, self.var, self.eps, self.training = mean, var, eps, training
+        self.mean = mean
+        self.var = var
+        self.eps = eps
+        self.training = training
         self.relu = relu
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
+        if x.dtype != weight.dtype:  # the kernels of both passes take one type
+            common = np.result_type(x.dtype, weight.dtype)
+            x = x.astype(common, copy=False)
+            weight = weight.astype(common, copy=False)
+            bias = bias.astype(common, copy=False)
+            self.mean = self.mean.astype(common, copy=False)
+            self.var = self.var.astype(common, copy=False)
         normalize = batch_norm_relu_forward if self.relu else batch_norm_forward
         y = normalize(x, self.mean, self.var, weight, bias, self.eps)
         self.saved = x, weight, y if self.relu else None
@@ -80,10 +108,10 @@ class BatchNorm(Function):
 def local_response_norm(
     x: Tensor,
     n: int = 5,
+    *positional: Never,
     k: float = 2.0,
     alpha: float = 1e-4,
     beta: float = 0.75,
-    *,
     groups: int = 1,
 ) -> Tensor:
     """Divide every value by a power of the squares around it (section 3.3 of the paper).
@@ -104,7 +132,25 @@ def local_response_norm(
     Returns
     -------
     (N, C, H, W)
+
+    Raises
+    ------
+    ShapeError
+        If x is not (N, C, H, W), or `groups` does not divide C.
+    TypeError
+        If k, alpha or beta are given by position.
+    ValueError
+        If n is even, or less than 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> y = F.local_response_norm(tn.ones(1, 5, 1, 1), n=3, k=1.0, alpha=1.0, beta=1.0)
+    >>> y.flatten()  # 1 / (1 + 3), at both ends 1 / (1 + 2)
+    tensor([0.33333334, 0.25      , 0.25      , 0.25      , 0.33333334])
     """
+    refuse_positional("local_response_norm", positional)
     _check_window("local_response_norm", x, n)
     if groups < 1 or x.shape[1] % groups:
         raise ShapeError(
@@ -114,7 +160,12 @@ def local_response_norm(
 
 
 def spatial_response_norm(
-    x: Tensor, n: int = 5, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75
+    x: Tensor,
+    n: int = 5,
+    *positional: Never,
+    k: float = 1.0,
+    alpha: float = 4e-5,
+    beta: float = 0.75,
 ) -> Tensor:
     """Divide every value by a power of the squares around it, in its own map.
 
@@ -130,14 +181,46 @@ def spatial_response_norm(
     n : int, odd
         Side of the window, clipped at the border of the map.
     alpha : float
-        What multiplies the sum. cuda-convnet's and Caffe's is n*n times this one.
+        The factor of the sum. cuda-convnet's and Caffe's is n*n times this one.
+    k, beta : float
 
     Returns
     -------
     (N, C, H, W)
+
+    Raises
+    ------
+    ShapeError
+        If x is not (N, C, H, W).
+    TypeError
+        If k, alpha or beta are given by position.
+    ValueError
+        If n is even, or less than 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> y = F.spatial_response_norm(tn.ones(1, 1, 3, 3), n=3, k=1.0, alpha=1.0, beta=1.0)
+    >>> y.data[0, 0, 1, 1]  # 1 / (1 + 9)
+    np.float32(0.1)
     """
+    refuse_positional("spatial_response_norm", positional)
     _check_window("spatial_response_norm", x, n)
     return SpatialResponseNorm(n, float(k), float(alpha), float(beta))(x)
+
+
+def refuse_positional(op: str, positional: tuple[Any, ...]) -> None:
+    """Raise TypeError where k, alpha, beta were not given by name: their order differs elsewhere.
+
+    The paper's order is n, k, alpha, beta; PyTorch's is size, alpha, beta, k.
+    """
+    if positional:
+        raise TypeError(
+            f"{op}: only n may be given by position, since libraries order the others differently "
+            f"(got {', '.join(map(repr, positional))} too). Name them: k=, alpha=, beta=. "
+            "PyTorch's alpha is n times this one."
+        )
 
 
 def _check_window(op: str, x: Tensor, n: int) -> None:
@@ -169,10 +252,31 @@ def batch_norm(
     ----------
     x : (N, C, H, W)
     weight, bias, running_mean, running_var : (C,)
+    training : bool
+    momentum : float
+        How far the running values move towards those of the batch, 0 to 1.
+    eps : float
+        Added to the variance.
 
     Returns
     -------
     (N, C, H, W)
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit together, or in training a channel has less than 2 values.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> mean, var = tn.zeros(1), tn.ones(1)
+    >>> x = tn.tensor([[[[1.0, 3.0]]]])
+    >>> F.batch_norm(x, tn.ones(1), tn.zeros(1), mean, var, training=True, eps=0.0).flatten()
+    tensor([-1.,  1.])
+    >>> mean
+    tensor([0.2])
     """
     return _batch_norm(
         x, weight, bias, running_mean, running_var, training, momentum, eps, relu=False
@@ -190,7 +294,15 @@ def batch_norm_relu(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU."""
+    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> x = tn.tensor([[[[1.0, 3.0]]]])
+    >>> one, zero = tn.ones(1), tn.zeros(1)
+    >>> F.batch_norm_relu(x, one, zero, zero, one, training=False, eps=0.0).flatten()
+    tensor([1., 3.])
+    """
     return _batch_norm(
         x, weight, bias, running_mean, running_var, training, momentum, eps, relu=True
     )
@@ -216,7 +328,8 @@ def _batch_norm(
         )
     if not x.shape[1]:
         raise ShapeError(f"batch_norm: x needs at least 1 channel; it is {x.shape}.")
-    mean, var = seen(running_mean), seen(running_var)
+    mean = array_of(running_mean)
+    var = array_of(running_var)
     if training:
         count = x.data.size // x.shape[1]
         if count < 2:
@@ -228,6 +341,11 @@ def _batch_norm(
             batch_mean, batch_var = batch_norm_statistics(x.data)
             mean[...] = (1 - momentum) * mean + momentum * batch_mean
             var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
-        mean, var = batch_mean, batch_var
-    mean, var = (v.astype(x.dtype, copy=False) for v in (mean, var))
+        mean = batch_mean
+        var = batch_var
+        mean = mean.astype(x.dtype, copy=False)
+        var = var.astype(x.dtype, copy=False)
+    else:  # a copy, which a later training step does not change
+        mean = mean.astype(x.dtype)
+        var = var.astype(x.dtype)
     return BatchNorm(mean, var, eps, training, relu=relu)(x, weight, bias)

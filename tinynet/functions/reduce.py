@@ -1,14 +1,19 @@
-"""Many numbers into fewer: sum, mean, maximum, along NumPy's axes."""
+"""Reductions: sum, mean, maximum, minimum, variance, along NumPy's axes.
+
+`axis` is an int, a tuple of them, or None for all axes; `keepdims` leaves axes of length 1 in
+their place. An axis that x does not have raises NumPy's AxisError, a ValueError.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, array_module
+from tinynet.core.errors import refuse_keywords
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -21,6 +26,11 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim)) if axis is None else tuple(normalize_axis_tuple(axis, ndim))
 
 
+def _count(x: Tensor, axis: Axis) -> int:
+    """Return how many elements are reduced to one."""
+    return math.prod(x.shape[a] for a in _axes(axis, len(x.shape)))
+
+
 def _restore(g: Array, axes: tuple[int, ...], ndim: int) -> Array:
     """Return g with axes of length 1 where `axes` were summed away."""
     kept = iter(g.shape)
@@ -31,7 +41,8 @@ class Sum(Function):
     """y = the sum of x along some axes."""
 
     def __init__(self, axis: Axis, keepdims: bool) -> None:
-        self.axis, self.keepdims = axis, keepdims
+        self.axis = axis
+        self.keepdims = keepdims
 
     def forward(self, x: Array) -> Array:
         self.saved = x.shape
@@ -45,10 +56,15 @@ class Sum(Function):
 
 
 class Max(Function):
-    """y = the maximum of x along some axes; of equal values the first in row-major order wins."""
+    """y = the maximum of x along some axes; of equal values the first in row-major order counts."""
 
     def __init__(self, axis: Axis, keepdims: bool) -> None:
-        self.axis, self.keepdims = axis, keepdims
+        self.axis = axis
+        self.keepdims = keepdims
+
+    def place(self, rows: Array) -> Array:
+        """Return where the wanted element of each row is."""
+        return rows.argmax(axis=-1)
 
     def forward(self, x: Array) -> Array:
         axes = _axes(self.axis, x.ndim)
@@ -57,31 +73,162 @@ class Max(Function):
         kept = moved.shape[: x.ndim - len(axes)]
         together = math.prod(moved.shape[len(kept) :])
         rows = moved.reshape(*kept, together)  # the reduced axes as one
-        winner = rows.argmax(axis=-1)
-        self.saved = winner, rows.shape, moved.shape, order
-        y = array_module(x).take_along_axis(rows, winner[..., None], axis=-1)[..., 0]
+        place = self.place(rows)
+        self.saved = place, rows.shape, moved.shape, order
+        y = array_module(x).take_along_axis(rows, place[..., None], axis=-1)[..., 0]
         return _restore(y, axes, x.ndim) if self.keepdims else y
 
     def backward(self, gy: Array) -> Any:
-        winner, rows, moved, order = self.saved
+        place, rows, moved, order = self.saved
         xp = array_module(gy)
         grows = xp.zeros_like(gy, shape=rows)
-        xp.put_along_axis(grows, winner[..., None], gy.reshape(winner.shape)[..., None], axis=-1)
+        xp.put_along_axis(grows, place[..., None], gy.reshape(place.shape)[..., None], axis=-1)
         back = sorted(range(len(order)), key=order.__getitem__)
         return grows.reshape(moved).transpose(back)
 
 
-def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the sum along `axis` (an int, a tuple, or None for all)."""
+class Min(Max):
+    """y = the minimum of x along some axes; of equal values the first in row-major order counts."""
+
+    def place(self, rows: Array) -> Array:
+        """Return where the smallest element of each row is."""
+        return rows.argmin(axis=-1)
+
+
+class Std(Function):
+    """y = sqrt(sum of (x - mean)**2 / count); where all values are equal the gradient is 0."""
+
+    def __init__(self, axis: Axis, count: int, keepdims: bool) -> None:
+        self.axis = axis
+        self.count = count
+        self.keepdims = keepdims
+
+    def forward(self, x: Array) -> Array:
+        axes = _axes(self.axis, x.ndim)
+        centered = x - x.mean(axis=axes, keepdims=True)
+        variance = (centered * centered).sum(axis=axes, keepdims=True) / self.count
+        deviation = array_module(x).sqrt(variance)
+        self.saved = centered, deviation
+        if self.keepdims:
+            return deviation
+        return deviation.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+
+    def backward(self, gy: Array) -> Any:
+        centered, deviation = self.saved
+        xp = array_module(gy)
+        divisor = xp.where(deviation > 0, deviation, xp.ones_like(deviation)) * self.count
+        return centered * (gy.reshape(deviation.shape) / divisor)
+
+
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+    """Return the sum along `axis`.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.sum(tn.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    tensor([4., 6.])
+    """
+    refuse_keywords("sum", unknown)
     return Sum(axis, keepdims)(x)
 
 
-def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the mean along `axis` (an int, a tuple, or None for all)."""
-    count = math.prod(x.shape[a] for a in _axes(axis, len(x.shape)))
-    return sum(x, axis, keepdims) / count
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+    """Return the mean along `axis`.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.mean(tn.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    tensor([1.5, 3.5])
+    """
+    refuse_keywords("mean", unknown)
+    return sum(x, axis, keepdims) / _count(x, axis)
 
 
-def max(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the maximum along `axis`; the gradient goes to the first of equal values."""
+def max(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+    """Return the maximum along `axis`; the gradient goes to the first of equal values.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.max(tn.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    tensor([2., 4.])
+    """
+    refuse_keywords("max", unknown)
     return Max(axis, keepdims)(x)
+
+
+def min(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
+    """Return the minimum along `axis`; the gradient goes to the first of equal values.
+
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.min(tn.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    tensor([1., 3.])
+    """
+    refuse_keywords("min", unknown)
+    return Min(axis, keepdims)(x)
+
+
+def var(
+    x: Tensor, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **unknown: Never
+) -> Tensor:
+    """Return the variance along `axis`: the mean of (x - mean)**2.
+
+    Parameters
+    ----------
+    x : any shape
+    ddof : int
+        The sum of squares is divided by count - ddof. 0 as in NumPy; PyTorch's default is 1.
+
+    Raises
+    ------
+    ValueError
+        If `ddof` is not less than the number of elements.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.var(tn.tensor([1.0, 2.0, 3.0, 4.0]))
+    tensor(1.25)
+    """
+    refuse_keywords("var", unknown)
+    count = _degrees_of_freedom("var", x, axis, ddof)
+    centered = x - mean(x, axis, keepdims=True)
+    return sum(centered * centered, axis, keepdims) / count
+
+
+def std(
+    x: Tensor, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False, **unknown: Never
+) -> Tensor:
+    """Return the standard deviation along `axis`: the square root of `var`.
+
+    Its gradient is 0 where all values are equal, as in PyTorch.
+
+    Parameters
+    ----------
+    x : any shape
+    ddof : int
+        The sum of squares is divided by count - ddof. 0 as in NumPy; PyTorch's default is 1.
+
+    Raises
+    ------
+    ValueError
+        If `ddof` is not less than the number of elements.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.std(tn.tensor([1.0, 3.0]))
+    tensor(1.)
+    """
+    refuse_keywords("std", unknown)
+    return Std(axis, _degrees_of_freedom("std", x, axis, ddof), keepdims)(x)
+
+
+def _degrees_of_freedom(op: str, x: Tensor, axis: Axis, ddof: int) -> int:
+    """Return the number of reduced elements less ddof, which has to be positive."""
+    count = _count(x, axis)
+    if count <= ddof:
+        raise ValueError(f"{op}: ddof={ddof} must be less than the number of elements, {count}.")
+    return count - ddof

@@ -1,18 +1,21 @@
-"""The same numbers in another arrangement: every backward is the arrangement undone."""
+"""Shape operations: reshape, transpose, indexing, concatenation, padding.
+
+The backward pass of each is the arrangement undone.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from tinynet.core.autograd import Function
+from tinynet.core.autograd import Function, require_tensors
 from tinynet.core.backend import Array, array_module, transfer
-from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import kept
+from tinynet.core.errors import ShapeError, refuse_keywords
+from tinynet.core.hooks import constant
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 class Reshape(Function):
     """y = x with another shape, elements in row-major order."""
+
+    returns_view = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
@@ -35,6 +40,8 @@ class Reshape(Function):
 class Transpose(Function):
     """y = x with its axes in another order."""
 
+    returns_view = True
+
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
 
@@ -47,6 +54,8 @@ class Transpose(Function):
 
 class Getitem(Function):
     """y = x[index]; an element that was picked twice receives both gradients."""
+
+    returns_view = True
 
     def __init__(self, index: Any) -> None:
         self.index = index
@@ -77,10 +86,13 @@ class Concatenate(Function):
         return array_module(xs[0]).concatenate(xs, axis=self.axis)
 
     def backward(self, gy: Array) -> Any:
-        axis, end, gradients = self.axis % gy.ndim, 0, []
+        axis = self.axis % gy.ndim
+        gradients = []
+        begin = 0
         for size in self.saved:
-            begin, end = end, end + size
+            end = begin + size
             gradients.append(gy[(slice(None),) * axis + (slice(begin, end),)])
+            begin = end
         return tuple(gradients)
 
 
@@ -104,7 +116,21 @@ class Pad(Function):
 
 
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return x with `shape`; one entry may be -1."""
+    """Return x with `shape`, elements in row-major order; one entry may be -1.
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements differs.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.reshape(tn.tensor([1.0, 2.0, 3.0, 4.0]), (2, -1))
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
     try:
         return Reshape(shape)(x)
     except ValueError:
@@ -114,7 +140,23 @@ def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
-    """Return x with its axes in the order `axes`; None reverses them."""
+    """Return x with its axes in the order `axes`; None reverses them.
+
+    It is NumPy's transpose, PyTorch's permute: it names all axes. PyTorch's ``x.transpose(0, 1)``,
+    which exchanges two, is ``F.transpose(x, (1, 0))`` for a matrix.
+
+    Raises
+    ------
+    ShapeError
+        If `axes` does not name each axis once.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.transpose(tn.zeros(2, 3, 4), (0, 2, 1)).shape
+    (2, 4, 3)
+    """
     ndim = len(x.shape)
     order = tuple(range(ndim))[::-1] if axes is None else tuple(a + ndim * (a < 0) for a in axes)
     if sorted(order) != list(range(ndim)):
@@ -123,11 +165,26 @@ def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """Return x[index], with NumPy's basic and advanced indexing."""
-    if x.device.kind == "cuda":  # where arrays of places have to lie too
+    """Return x[index], with NumPy's basic and advanced indexing.
+
+    An element that is picked twice gets both gradients.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.getitem(tn.tensor([1.0, 2.0, 3.0]), [0, 0, 2])
+    tensor([1., 1., 3.])
+    """
+    if x.device.kind == "cuda":  # where index arrays have to lie too
         parts = index if isinstance(index, tuple) else (index,)
         parts = tuple(
-            kept(lambda p=p: transfer(np.asarray(p), x.device))  # type: ignore[misc]
+            constant(lambda p=p: transfer(np.asarray(p), x.device))  # type: ignore[misc]
             if isinstance(p, (list, np.ndarray))
             else p
             for p in parts
@@ -136,8 +193,73 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     return Getitem(index)(x)
 
 
-def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
-    """Return the tensors joined along `axis`; the other axes must agree."""
+def squeeze(x: Tensor, axis: int | None = None, **unknown: Never) -> Tensor:
+    """Return x without axes of length 1: all of them, or the one that `axis` names.
+
+    Raises
+    ------
+    ShapeError
+        If the named axis is not there, or longer than 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.squeeze(tn.zeros(1, 3, 1), axis=2).shape
+    (1, 3)
+    """
+    refuse_keywords("squeeze", unknown)
+    if axis is None:
+        return reshape(x, tuple(n for n in x.shape if n != 1))
+    ndim = len(x.shape)
+    if not -ndim <= axis < ndim or x.shape[axis] != 1:
+        raise ShapeError(
+            f"squeeze: axis {axis} of shape {x.shape} must be there and have length 1."
+        )
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i != axis % ndim))
+
+
+def unsqueeze(x: Tensor, axis: int, **unknown: Never) -> Tensor:
+    """Return x with one more axis, of length 1, which is axis number `axis` of the result.
+
+    Raises
+    ------
+    ShapeError
+        If the result has no such axis.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.unsqueeze(tn.zeros(2, 3), axis=-1).shape
+    (2, 3, 1)
+    """
+    refuse_keywords("unsqueeze", unknown)
+    ndim = len(x.shape) + 1
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"unsqueeze: axis {axis} must be in -{ndim}..{ndim - 1} for {x.shape}.")
+    shape = list(x.shape)
+    shape.insert(axis % ndim, 1)
+    return reshape(x, tuple(shape))
+
+
+def concatenate(xs: Sequence[Tensor], axis: int = 0, **unknown: Never) -> Tensor:
+    """Return the tensors joined along `axis`; the other axes must agree.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to join, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.concatenate([tn.ones(2), tn.zeros(1)])
+    tensor([1., 1., 0.])
+    """
+    refuse_keywords("concatenate", unknown)
+    require_tensors("concatenate", *xs)
     shapes = [x.shape for x in xs]
     if not shapes:
         raise ShapeError("concatenate: there is nothing to join, the list is empty.")
@@ -149,8 +271,52 @@ def concatenate(xs: Sequence[Tensor], axis: int) -> Tensor:
     return Concatenate(axis)(*xs)
 
 
+cat = concatenate  # PyTorch's name
+
+
+def stack(xs: Sequence[Tensor], axis: int = 0, **unknown: Never) -> Tensor:
+    """Return tensors of one shape joined along a new axis, axis number `axis` of the result.
+
+    Raises
+    ------
+    ShapeError
+        If there is nothing to join, or the shapes differ.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.stack([tn.zeros(3), tn.ones(3)], axis=1).shape
+    (3, 2)
+    """
+    refuse_keywords("stack", unknown)
+    require_tensors("stack", *xs)
+    shapes = [x.shape for x in xs]
+    if len(set(shapes)) != 1:
+        raise ShapeError(f"stack: it joins tensors of one shape, got {shapes}.")
+    return concatenate([unsqueeze(x, axis) for x in xs], axis)
+
+
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Return x with zeros around it: `widths` has (before, after) for each axis."""
+    """Return x with zeros around it.
+
+    Parameters
+    ----------
+    x : any shape
+    widths : (before, after) for each axis, in elements
+
+    Raises
+    ------
+    ShapeError
+        If `widths` does not have a pair of whole numbers, not negative, for each axis.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.pad(tn.ones(2), [(1, 0)])
+    tensor([0., 1., 1.])
+    """
     try:
         given = tuple((operator.index(before), operator.index(after)) for before, after in widths)
     except (TypeError, ValueError):
@@ -163,6 +329,21 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     return Pad(given)(x)
 
 
-def flatten(x: Tensor) -> Tensor:
-    """Return x (N, ...) as (N, features)."""
-    return reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+def flatten(x: Tensor, start: int = 1) -> Tensor:
+    """Return x (N, ...) as (N, features): the axes from `start` on become one.
+
+    Raises
+    ------
+    ShapeError
+        If x has no axis before `start`.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import functions as F
+    >>> F.flatten(tn.zeros(2, 3, 4)).shape
+    (2, 12)
+    """
+    if not 0 <= start <= len(x.shape):
+        raise ShapeError(f"flatten: there is no axis {start} in the shape {x.shape}.")
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))

@@ -1,7 +1,7 @@
-"""The one op whose output lives elsewhere: a copy to another device, which backward undoes.
+"""Copies of a tensor: to another device, to another dtype, or as it is; gradients travel back.
 
-Whatever crosses from one device to another while a network computes goes through `cross`, which
-tells whoever counts. Between two pretend devices of a CPU it is counted as between two GPUs.
+Every copy from one device to another goes through `cross`, which counts it for `crossings`. Two
+pretend devices of a CPU are counted like two GPUs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Crossing(NamedTuple):
-    """An array that went from one device to another."""
+    """An array that was copied from one device to another."""
 
-    layer: str  # that it was on its way into; its gradient comes back out of the same
+    layer: str  # the layer that needed it; its gradient comes back out of the same
     source: Device
     target: Device
     backward: bool
@@ -31,12 +31,12 @@ class Crossing(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes."""
+        """Its memory, in bytes."""
         return math.prod(self.shape) * self.itemsize
 
     @property
     def bytes_per_image(self) -> int:
-        """How much of it is one image's; a batch of none has the shape of any other."""
+        """Bytes of one image; defined for an empty batch too."""
         return math.prod(self.shape[1:]) * self.itemsize
 
 
@@ -48,7 +48,7 @@ _layer: contextvars.ContextVar[str] = contextvars.ContextVar("tinynet.crossing_i
 
 @contextlib.contextmanager
 def crossings() -> Iterator[list[Crossing]]:
-    """Inside the block everything that crosses is noted in the list."""
+    """Inside the block every copy between devices is appended to the list."""
     found: list[Crossing] = []
     token = _seen.set(found)
     try:
@@ -59,7 +59,7 @@ def crossings() -> Iterator[list[Crossing]]:
 
 @contextlib.contextmanager
 def into(layer: str) -> Iterator[None]:
-    """Inside the block what crosses, and later its gradient, is noted under this name."""
+    """Inside the block copies, and later their gradients, are listed under this layer."""
     token = _layer.set(layer)
     try:
         yield
@@ -68,11 +68,34 @@ def into(layer: str) -> Iterator[None]:
 
 
 def cross(x: Array, layer: str, source: Device, target: Device, *, backward: bool) -> Array:
-    """Return a copy of x on `target`; every crossing of a network goes through here."""
+    """Return a copy of x on `target`, and count it."""
     found = _seen.get()
     if found is not None:
         found.append(Crossing(layer, source, target, backward, x.shape, x.itemsize))
     return transfer(x, target)
+
+
+class Cast(Function):
+    """y = x in another floating-point type; the gradient is cast back."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+
+    def forward(self, x: Array) -> Array:
+        return x.astype(self.dtype)
+
+    def backward(self, gy: Array) -> Any:
+        return gy
+
+
+class Clone(Function):
+    """y = a copy of x."""
+
+    def forward(self, x: Array) -> Array:
+        return x.copy()
+
+    def backward(self, gy: Array) -> Any:
+        return gy
 
 
 class Transfer(Function):
@@ -82,13 +105,15 @@ class Transfer(Function):
         self.to = to
 
     def __call__(self, *inputs: Any) -> Tensor:
-        """Apply `Function.__call__`, then say where the copy lies."""
+        """Apply `Function.__call__`, then name the device of the copy."""
         y: Tensor = super().__call__(*inputs)
         y.device = self.to
         return y
 
     def forward(self, x: Array) -> Array:
-        layer, source = self.saved = _layer.get(), self.inputs[0].device
+        layer = _layer.get()
+        source = self.inputs[0].device
+        self.saved = layer, source
         return cross(x, layer, source, self.to, backward=False)
 
     def backward(self, gy: Array) -> Any:

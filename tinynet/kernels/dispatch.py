@@ -25,7 +25,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-from tinynet.core.recorder import plain, recorder
+from tinynet.core import hooks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,10 +119,10 @@ class Kernel(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the implementation that `kind_for` chooses."""
-        graph = recorder()
-        if graph is not None and graph.phase == "record":
-            implementation = self.implementations[self.kind_for(*plain(args))]
-            return graph.note(implementation, args, kwargs)
+        recording = hooks.active.get()
+        if recording is not None:
+            result: R = recording.on_kernel(self, args, kwargs)
+            return result
         return self.implementations[self.kind_for(*args)](*args, **kwargs)
 
     def kind_for(self, x: Any, *others: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet import functions as F
-from tinynet.core.autograd import no_grad
+from tinynet.core.grad_mode import no_grad
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
 from tinynet.nn.normalization import LocalResponseNorm

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, Device, current, device, is_array, transfer
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import recorder
 from tinynet.core.table import first_names
 from tinynet.nn import guidance
 from tinynet.nn.parameter import Buffer, Parameter, ParameterList
@@ -122,18 +122,18 @@ class Module:
         """
         if inputs and is_array(inputs[0]):
             inputs = (tensor(inputs[0], self.device), *inputs[1:])
-        self._tell_graph()
+        self._tell_hooks()
         y = self.forward(*inputs)
         observer = _observer.get()
         if observer is not None:
             observer(self, inputs[0] if len(inputs) == 1 else inputs, y)
         return y
 
-    def _tell_graph(self) -> None:
-        """Let a graph that is being recorded watch what this module depends on."""
-        graph = recorder()
-        if graph is not None:
-            graph.watch(f"{type(self).__name__}.training", lambda: self.training)
+    def _tell_hooks(self) -> None:
+        """Show this module to the hooks, if any are installed."""
+        watching = hooks.active.get()
+        if watching is not None:
+            watching.on_forward(self)
 
     if not TYPE_CHECKING:  # a type checker knows the arguments and the attributes
 
@@ -481,7 +481,7 @@ def run_sequential(x: Any, *layers: Module) -> Any:
         if both is None:
             x = layer(x)
         else:
-            layer._tell_graph()  # as `layer(x)` would have done
+            layer._tell_hooks()  # as `layer(x)` would have done
             waiting.pop(0)
             x = both(x)
     return x

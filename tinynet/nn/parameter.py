@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinynet.core.backend import Array, device, transfer
+from tinynet.core.backend import Array, device, is_writable, transfer
 from tinynet.tensors import Tensor
 
 
@@ -31,6 +31,8 @@ class Buffer(Tensor):
         where = device()
         data = data.data if isinstance(data, Tensor) else data
         super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
+        if not is_writable(self.data):
+            self.data = self.data.copy()
 
 
 class Parameter(Buffer):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet.core.backend import array_module
-from tinynet.core.recorder import seen
+from tinynet.core.hooks import array_of
 from tinynet.optim.base import Member, Optimizer, Parameters, _check_not_negative
 from tinynet.optim.schedules import Schedule
 
@@ -66,9 +66,9 @@ class Adam(Optimizer):
             xp = array_module(p.data)
             if not state:
                 state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
-            weights = seen(p)
-            m = seen(state["mean"])
-            v = seen(state["square"])
+            weights = array_of(p)
+            m = array_of(state["mean"])
+            v = array_of(state["square"])
             g = g + weight_decay * weights
             m += (1 - b1) * (g - m)
             v += (1 - b2) * (g * g - v)

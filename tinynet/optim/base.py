@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import hooks
 from tinynet.core.backend import Array, current, transfer
 from tinynet.core.errors import ShapeError
-from tinynet.core.recorder import Recorder, live, recorder
 from tinynet.nn import Parameter
 from tinynet.optim.schedules import Schedule
 from tinynet.tensors import Tensor
@@ -86,29 +86,29 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient; those that are treated alike move together."""
-        self._count()
-        graph = recorder()
+        watching = hooks.active.get()
+        if watching is not None:
+            watching.on_step(self)
+        self.count_step(self.without_gradient())
         alike: dict[Any, tuple[dict[str, Any], list[Member]]] = {}
-        if graph is not None:
-            self._tell(graph)
         for i, (group, p) in enumerate(self._members()):
             if p.grad is not None:
                 key = id(group), self.skipped[i], p.device, p.dtype
                 alike.setdefault(key, (group, []))[1].append((p, p.grad, self.state[i]))
-                continue
-            self._skip(i)
-            if graph is not None:
-                graph.each_time(lambda i=i: self._skip(i))  # type: ignore[misc]
         for (_, skipped, device, _), (group, members) in alike.items():
             with current(device):
                 scalars = self._live_scalars(group, skipped, members[0][0])
                 self.update(members, scalars, group["weight_decay"])
 
     def _live_scalars(self, group: Mapping[str, Any], skipped: int, p: Tensor) -> list[Any]:
-        """Return the scalars of a step; a graph's replay looks them up again."""
+        """Return the scalars of a step; while it is recorded, arrays that hold them."""
+        scalars = self.scalars(group, skipped)
+        watching = hooks.active.get()
+        if watching is None:
+            return list(scalars)
         return [
-            live(lambda k=k: self.scalars(group, skipped)[k], p.data)  # type: ignore[misc]
-            for k in range(len(self.scalars(group, skipped)))
+            watching.on_scalar(lambda k=k: self.scalars(group, skipped)[k], p.data)  # type: ignore[misc]
+            for k in range(len(scalars))
         ]
 
     def scalars(self, group: Mapping[str, Any], skipped: int) -> tuple[float, ...]:
@@ -130,10 +130,12 @@ class Optimizer:
             self._lr = self.schedule.rate(step, steps, errors)
             self._rate_is_set = True
 
-    def _skip(self, i: int) -> None:
-        self.skipped[i] += 1
+    def without_gradient(self) -> list[int]:
+        """Return the numbers of the parameters that have no gradient."""
+        return [i for i, p in enumerate(self._parameters()) if p.grad is None]
 
-    def _count(self) -> None:
+    def count_step(self, without_gradient: list[int]) -> None:
+        """Advance rate and counters by one step, which moves all but these parameters."""
         if self.schedule is not None and not self._rate_is_set:
             if self.schedule.total_steps is None:
                 raise ValueError(
@@ -143,17 +145,17 @@ class Optimizer:
             self._lr = self.schedule.rate(self.steps, self.schedule.total_steps)
         self._rate_is_set = False
         self.steps += 1
+        for i in without_gradient:
+            self.skipped[i] += 1
+        for i, p in enumerate(self._parameters()):
+            if i not in without_gradient:
+                p.mark_changed()
 
-    def _tell(self, graph: Recorder) -> None:
-        """Let a graph know what a replay does not come by, and what must not change."""
-        who = type(self).__name__
-        graph.each_time(self._count)
-        for name in self.hyperparameters:
-            graph.watch(f"{who}.{name}", lambda name=name: getattr(self, name))  # type: ignore[misc]
-        graph.hold(f"the state of {who}", lambda: [a for s in self.state for a in s.values()])
-        graph.watch(
-            f"weight_decay of {who}", lambda: [g["weight_decay"] for g in self.param_groups]
-        )
+    def constants(self) -> dict[str, Any]:
+        """Return the settings that hold for every step, by name."""
+        settings = {name: getattr(self, name) for name in self.hyperparameters}
+        settings["weight_decay"] = [group["weight_decay"] for group in self.param_groups]
+        return settings
 
     def update(self, members: list[Member], scalars: list[Any], weight_decay: float) -> None:
         """Change the data of parameters in place: of one device, one dtype and one group."""

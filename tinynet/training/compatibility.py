@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet import kernels, models, nn
-from tinynet.core.autograd import no_grad
 from tinynet.core.errors import ShapeError
+from tinynet.core.grad_mode import no_grad
 from tinynet.tensors import tensor
 from tinynet.training import finetune, runs
 from tinynet.training.recipes import PLAIN_SIDE, Recipe

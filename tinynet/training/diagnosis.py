@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array, array_module, current, home
+from tinynet.core.grad_mode import no_grad
 from tinynet.nn import Module, observe
 from tinynet.tensors import Tensor
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinynet import data
 from tinynet import functions as F
-from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array, current, to_numpy
+from tinynet.core.grad_mode import no_grad
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.tensors import Tensor, tensor

@@ -11,9 +11,9 @@ import numpy as np
 
 from tinynet import data
 from tinynet import functions as F
-from tinynet.core.autograd import no_grad
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
+from tinynet.core.grad_mode import no_grad
 from tinynet.core.table import first_names
 from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_crop
 from tinynet.data.lazy_images import read_chunks

@@ -69,13 +69,13 @@ print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 # pictures and returns ten *scores* for each, one per class. The highest score is its guess.
 # `tn.predict` turns the scores into *probabilities*, which are positive and sum to one.
 #
-# It is not trained yet. Predict: how many of 1000 test pictures does it classify correctly?
+# It is not trained yet. Predict: which fraction of the test pictures does it classify correctly?
 
 # %%
 net = tn.models.build("demo", classes=10, seed=0).to(place)
 probabilities = tn.predict(net, test.images, transform=prepared)
 print("probabilities:", probabilities.shape, "for", test.images.shape)
-print("right:", int((probabilities.argmax(axis=1) == test.labels).sum()), "of", len(test))
+print(f"right: {F.accuracy(probabilities, test.labels):.1%} of the test pictures")
 
 # %% [markdown] lang="en"
 # ### The training loop
@@ -264,7 +264,8 @@ print(f"loss of random scores {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 
 # %% [markdown] lang="en"
 # With ten classes, five guesses are half of them: the top-5 error says little here. Among the 1000
-# classes of ImageNet, five guesses are one in two hundred.
+# classes of ImageNet, five guesses are one in two hundred. (The library counts right answers, not
+# errors: `F.accuracy` and `F.top_k_accuracy`.)
 #
 # ## Meet
 #

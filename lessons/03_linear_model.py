@@ -203,8 +203,8 @@ print(f"test pictures     {in_color:.1%} right; guessing gives 10 %")
 
 # %%
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
-right = tn.predict(model, x_test).argmax(axis=1) == test.labels
-shares = [float(right[test.labels == label].mean()) for label in range(10)]
+table = F.confusion_matrix(tn.predict(model, x_test), test.labels)  # a row for each true class
+shares = table.diagonal() / table.sum(axis=1)
 fig, axes = plt.subplots(2, 5, figsize=(9, 5), layout="constrained")
 for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
     axis.imshow(0.5 + 0.5 * template / np.abs(template).max())

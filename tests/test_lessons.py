@@ -228,6 +228,42 @@ def test_no_lesson_pastes_the_library(path, library):
     assert sorted(runs_of(bare_lines(code_of(cells_of(path)))) & library) == []
 
 
+# one loop is written out, in the first lesson; the others call tn.fit
+
+BY_HAND = {  # number of training loops, and their reason
+    "00": 1,  # it explains the loop
+    "11": 2,  # its subject is the update, and the rate of each single step
+}
+
+
+def training_loops(tree):
+    """Find the loops that go backward and take a step of an optimizer."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.While)):
+            called = {
+                call.func.attr
+                for statement in node.body
+                if not isinstance(statement, (ast.For, ast.While))
+                for call in ast.walk(statement)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+            }
+            if {"backward", "step"} <= called:
+                yield node.lineno
+
+
+def test_a_training_loop_is_found():
+    loop = "for x, y in loader:\n    f(net(x), y).backward()\n    optimizer.step()\n"
+    outer = "for epoch in range(3):\n" + textwrap.indent(loop, "    ")
+    fitted = "for epoch in tn.fit(net, optimizer, loader, epochs=3):\n    print(epoch)\n"
+    assert list(training_loops(ast.parse(loop + outer + fitted))) == [1, 5]
+
+
+@every_lesson
+def test_lessons_train_with_fit(path):
+    found = list(training_loops(ast.parse(path.read_text(encoding="utf-8"))))
+    assert len(found) == BY_HAND.get(path.name[:2], 0), f"training loops in lines {found}"
+
+
 # exercises
 
 

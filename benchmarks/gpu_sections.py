@@ -21,7 +21,7 @@ from benchmarks import workloads
 from benchmarks.gpu_launches import launches
 from tinynet import data, functions, kernels
 from tinynet.core import backend
-from tinynet.training import device_loader, input_pipeline, loop, presets, recipes, runs
+from tinynet.training import device_loader, input_pipeline, loop, presets
 
 Step = Callable[[], Any]
 CONV1 = 128, 96, 55, 55  # output of the first layer of AlexNet for a batch: 149 MB
@@ -247,13 +247,13 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     if place.dry:
         sets = [dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24]) if
                 dataclasses.is_dataclass(s) else _first(s, 24) for s in sets]  # fmt: skip
-        recipe = dataclasses.replace(recipe, epochs=1, batch=8, model="demo", pad=0)
+        recipe = dataclasses.replace(recipe, epochs=1, batch_size=8, model="demo", pad=0)
     feeds = [
         device_loader.on_device(loader, place.device)
         for loader in input_pipeline.loaders(recipe, *sets)
     ]
-    model = runs.build(recipe, 10).to(place.device)
-    optimizer = recipes.optimizer(recipe, model)
+    model = recipe.build_model(10).to(place.device)
+    optimizer = recipe.build_optimizer(model)
     tn.seed(recipe.seed)
     epochs, reached = [], None
     for event in loop.fit(model, optimizer, *feeds, epochs=recipe.epochs):

@@ -111,7 +111,7 @@ def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):
     flat = [x for pair in options.items() for x in pair]
     tinynet_says("train", *flat, "--out", tmp_path / "r", "--max-minutes", 0)
     recipe = json.loads((tmp_path / "r" / "config.json").read_text())["recipe"]
-    assert [recipe[k] for k in ("epochs", "batch", "lr", "seed")] == [1, 30, 0.5, 4]
+    assert [recipe[k] for k in ("epochs", "batch_size", "lr", "seed")] == [1, 30, 0.5, 4]
 
 
 def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
@@ -126,7 +126,7 @@ def test_the_update_is_chosen_and_a_variant_of_other_settings_says_so(
     header, told, *_ = said.out.splitlines()
     assert header.startswith("tinynet ")
     assert told.startswith("As published, caffe has other settings than the recipe alexnet: ")
-    assert json.loads((folder / "config.json").read_text())["recipe"]["update"] == "adam"
+    assert json.loads((folder / "config.json").read_text())["recipe"]["optimizer"] == "adam"
     state = checkpoint.load(folder / "last.safetensors").optimizer
     assert {"0.mean", "0.square"} <= state.keys()
 

@@ -19,13 +19,13 @@ from tinynet.training import loop as loop_module
 from tinynet.training.device_loader import DeviceLoader, on_device
 from tinynet.training.recipes import Recipe
 
-PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
+PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch_size=4, seed=7)
 RECIPES = [
     {},
     {"crop": 24},
-    {"mirror": True},
-    {"pad": 3, "mirror": True},
-    {"preprocess": "mean-image", "crop": 20, "mirror": True, "colour": 0.3},
+    {"horizontal_flip": True},
+    {"pad": 3, "horizontal_flip": True},
+    {"preprocess": "mean-image", "crop": 20, "horizontal_flip": True, "color_noise": 0.3},
     {"preprocess": "mean-image", "enlarge": 2, "crop": 56, "input_scale": 0.5},
 ]
 
@@ -215,7 +215,7 @@ def test_train_eval_and_predict_take_a_device(small, stand_in, monkeypatch, caps
 
 def loop(where, epochs=2, seed=5):
     tn.seed(seed)
-    recipe = dataclasses.replace(PLAIN, mirror=True, pad=2, batch=4)
+    recipe = dataclasses.replace(PLAIN, horizontal_flip=True, pad=2, batch_size=4)
     loaders = input_pipeline.loaders(recipe, pictures(22), pictures(6, seed=1))
     model = tiny(10).to(where)
     optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9)

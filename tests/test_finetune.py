@@ -15,7 +15,7 @@ from tinynet import data, models, nn, optim
 from tinynet.cli import main
 from tinynet.core.autograd import Function
 from tinynet.core.errors import DataError
-from tinynet.training import finetune, presets, recipes, runs
+from tinynet.training import finetune, presets, recipe_json, runs
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import train_step
 from tinynet.weights import checkpoint
@@ -206,7 +206,7 @@ def test_any_network_may_be_tuned_in_place_of_the_recipes_own(
 
 def test_the_recipe_for_tuning_builds_torchvisions_alexnet():
     with nn.init.skip_init():
-        net = runs.build(presets.find("fine-tune"), 3)
+        net = presets.find("fine-tune").build_model(3)
     assert {"features", "classifier"} == {name.split(".")[0] for name in net.state_dict()}
     assert net.state_dict()["features.0.weight"].shape == (64, 3, 11, 11)
 
@@ -249,8 +249,8 @@ def test_a_run_whose_settings_were_edited_meanwhile_is_refused(small, tinynet_sa
     assert "lr is 0.5, was 0.02; freeze is 'features', was ''" in said.err
 
 
-def test_recipes_of_before_know_nothing_of_freezing():
+def test_a_recipe_of_version_0_1_without_freezing_is_read():
     settings = dataclasses.asdict(presets.find("demo"))
     del settings["freeze"], settings["init_from"]
-    recipe = recipes.from_json(settings)
+    recipe = recipe_json.from_json(settings)
     assert recipe.freeze == recipe.init_from == ""

@@ -163,7 +163,7 @@ def test_tests_do_not_ask_the_heads():
     assert math.isfinite(before[0])
 
 
-RECIPE = dataclasses.replace(presets.find("small-googlenet-head"), epochs=2, batch=4)
+RECIPE = dataclasses.replace(presets.find("small-googlenet-head"), epochs=2, batch_size=4)
 
 
 @pytest.mark.parametrize("stop", [1, 4])

@@ -168,9 +168,9 @@ SIGNATURES = {
     tn.fit: "(model, optimizer, train, test=None, *, epochs, validation=None, state=None, "
     "every_step=False, ranks=None)",
     tn.evaluate: "(model, images, *, transform='training')",
-    F.conv2d: "(x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1)",
-    F.max_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False)",
-    F.avg_pool2d: "(x, kernel_size, stride=None, *, padding=0, ceil_mode=False, "
+    F.conv2d: "(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1)",
+    F.max_pool2d: "(x, kernel_size, stride=None, padding=0, *, ceil_mode=False)",
+    F.avg_pool2d: "(x, kernel_size, stride=None, padding=0, ceil_mode=False, "
     "count_include_pad=True)",
     F.local_response_norm: "(x, n=5, *positional, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
     F.dropout: "(x, p=0.5, *, training=True)",

@@ -19,7 +19,7 @@ from tinynet.training import input_pipeline, presets, recipes
 from tinynet.training.input_pipeline import fingerprint, loaders, normalization, sizing
 from tinynet.training.recipes import Recipe
 
-PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch=4, seed=7)
+PLAIN = Recipe(name="t", about="", model="demo", epochs=1, lr=0.1, batch_size=4, seed=7)
 
 
 def pictures(count=10, channels=3, side=32, seed=0):
@@ -57,7 +57,7 @@ class Watched:
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_ranks_prepare_the_rows_of_one_process_and_touch_no_others(size):
     """Crop, mirror, padded crop and colour; the last batch has fewer images than five ranks."""
-    how = {"crop": 28, "mirror": True, "pad": 2, "colour": 0.1}
+    how = {"crop": 28, "horizontal_flip": True, "pad": 2, "color_noise": 0.1}
     for whole in disturbed(**how):
         images = Watched(whole.dataset.images)
         watched = SimpleNamespace(**{**vars(whole.dataset), "images": images})
@@ -110,7 +110,7 @@ def test_statistics_come_from_the_training_pictures_alone():
 
 def test_test_pictures_are_never_disturbed():
     _, plain = disturbed()
-    _, test = disturbed(pad=4, mirror=True)
+    _, test = disturbed(pad=4, horizontal_flip=True)
     np.testing.assert_array_equal(inputs(plain)[0], inputs(test)[0])
     np.testing.assert_array_equal(inputs(test)[1], np.arange(6))
 
@@ -137,7 +137,9 @@ def test_pictures_that_fit_are_not_copied():
 
 
 def test_the_papers_protocol_crops_enlarged_pictures_around_the_centre_of_the_mean():
-    train, test = disturbed(preprocess="mean-image", enlarge=8, crop=224, mirror=True, colour=0.1)
+    train, test = disturbed(
+        preprocess="mean-image", enlarge=8, crop=224, horizontal_flip=True, color_noise=0.1
+    )
     x, _ = next(iter(train.batches(0)))
     y, _ = next(iter(test.batches(0)))
     assert x.shape == (4, 3, 224, 224)
@@ -169,7 +171,7 @@ def test_a_recipe_with_a_size_enlarges_pictures_and_their_mean_alike():
 
 def test_enlarged_pictures_are_never_stored():
     """Ten batches of one picture at 227x227 in float32 would be 6 MB."""
-    train, _ = disturbed(size=227, batch=1)
+    train, _ = disturbed(size=227, batch_size=1)
     for _ in train.batches(0, 9):
         pass
     tracemalloc.start()
@@ -187,7 +189,7 @@ def test_pictures_in_files_are_batches_like_those_in_memory(tmp_path):
     for i, image in enumerate(images):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(image.transpose(1, 2, 0)).save(paths[-1])
-    settings = {"pad": 4, "mirror": True, "colour": 0.1, "preprocess": "mean-image"}
+    settings = {"pad": 4, "horizontal_flip": True, "color_noise": 0.1, "preprocess": "mean-image"}
     recipe = dataclasses.replace(PLAIN, size=32, **settings)
     in_files = SimpleNamespace(images=LazyImages(paths, 32), labels=np.arange(10))
     for one, other in zip(
@@ -212,7 +214,13 @@ def test_of_many_files_some_are_measured(monkeypatch):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"mirror": True}, {"pad": 4}, {"crop": 24}, {"preprocess": "mean-image", "colour": 0.1}],
+    [
+        {},
+        {"horizontal_flip": True},
+        {"pad": 4},
+        {"crop": 24},
+        {"preprocess": "mean-image", "color_noise": 0.1},
+    ],
 )
 def test_an_epoch_from_its_middle_is_the_rest_of_the_whole_epoch(changes):
     train, _ = disturbed(**changes)
@@ -222,7 +230,9 @@ def test_an_epoch_from_its_middle_is_the_rest_of_the_whole_epoch(changes):
     np.testing.assert_array_equal(their_labels, labels[4:])
 
 
-@pytest.mark.parametrize("changes", [{"mirror": True}, {"pad": 4}, {"crop": 24}, {"colour": 0.1}])
+@pytest.mark.parametrize(
+    "changes", [{"horizontal_flip": True}, {"pad": 4}, {"crop": 24}, {"color_noise": 0.1}]
+)
 def test_each_epoch_and_each_seed_disturbs_anew(changes):
     def in_order(seed, epoch):
         x, labels = inputs(disturbed(seed=seed, **changes)[0], epoch)
@@ -261,7 +271,7 @@ def test_padding_shifts_pictures_and_fills_with_the_mean():
 
 
 def test_colour_noise_has_the_size_that_was_asked_for_on_the_scale_of_the_inputs():
-    noisy, _ = disturbed(colour=0.5)
+    noisy, _ = disturbed(color_noise=0.5)
     plain, _ = disturbed()
     shifts = np.concatenate(
         [inputs(noisy, e)[0][:, :, 0, 0] - inputs(plain, e)[0][:, :, 0, 0] for e in range(200)]
@@ -306,8 +316,8 @@ CHECKSUMS = {
 @pytest.mark.parametrize("name", CHECKSUMS)
 def test_recipes_draw_what_they_always_drew(name):
     """Old run folders resume only if order, crops, flips and padded crops stay as they were."""
-    settings = {"data": "shapes", "seed": 3, "batch": 16}
-    recipe = recipes.suited(dataclasses.replace(presets.find(name), **settings, colour=0.0))
+    settings = {"data": "shapes", "seed": 3, "batch_size": 16}
+    recipe = recipes.suited(dataclasses.replace(presets.find(name), **settings, color_noise=0.0))
     train, _ = loaders(recipe, Shapes()[:100], Shapes(train=False)[:30])
     found = plan(train.transform, train.dataset.images)
     checksum = 0
@@ -320,7 +330,7 @@ def test_recipes_draw_what_they_always_drew(name):
 
 def test_bytes_of_a_batch_are_those_of_old_runs():
     """Crop and flip of bytes, in the order of the first epoch: integers, on every machine."""
-    recipe = dataclasses.replace(PLAIN, crop=24, mirror=True, batch=16, seed=3)
+    recipe = dataclasses.replace(PLAIN, crop=24, horizontal_flip=True, batch_size=16, seed=3)
     train, _ = loaders(recipe, Shapes()[:100], Shapes(train=False)[:30])
     images, labels = next(train.batches(0))
     normalize = normalization(train)

@@ -12,10 +12,11 @@ import pytest
 from tinynet import data, models, nn, optim
 from tinynet.core.errors import DataError
 from tinynet.models import published_training
-from tinynet.training import input_pipeline, loop, presets, runs
+from tinynet.training import input_pipeline, loop, presets
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.presets import RECIPES, find
-from tinynet.training.recipes import Recipe, from_json, optimizer, schedule, suited
+from tinynet.training.recipe_json import RENAMED, from_json
+from tinynet.training.recipes import Recipe, suited
 from tinynet.training.steps import train_step
 
 SHAPES = data.Shapes(train=True)
@@ -24,7 +25,7 @@ TINY = Recipe(name="t", about="", model="demo", epochs=1, lr=0.5)
 
 
 def rates(recipe, steps):
-    return [schedule(recipe).rate(step, steps) for step in range(steps)]
+    return [recipe.build_schedule().rate(step, steps) for step in range(steps)]
 
 
 def test_the_learning_rate_falls_at_its_fractions_of_the_run():
@@ -38,15 +39,17 @@ def test_without_a_schedule_the_learning_rate_stays():
 
 def test_cifar_quick_falls_after_exactly_eight_of_its_nine_epochs():
     steps = 9 * 391
-    before, after = (schedule(find("cifar-quick")).rate(s, steps) for s in (8 * 391 - 1, 8 * 391))
+    before, after = (
+        find("cifar-quick").build_schedule().rate(s, steps) for s in (8 * 391 - 1, 8 * 391)
+    )
     assert (before, after) == (0.001, pytest.approx(0.0001))
 
 
 def test_cifar_18pct_falls_after_120_and_130_epochs():
     recipe, steps = find("cifar-18pct"), 140 * 391
-    assert schedule(recipe).rate(120 * 391 - 1, steps) == 0.001
-    assert schedule(recipe).rate(120 * 391, steps) == pytest.approx(1e-4)
-    assert schedule(recipe).rate(130 * 391, steps) == pytest.approx(1e-5)
+    assert recipe.build_schedule().rate(120 * 391 - 1, steps) == 0.001
+    assert recipe.build_schedule().rate(120 * 391, steps) == pytest.approx(1e-4)
+    assert recipe.build_schedule().rate(130 * 391, steps) == pytest.approx(1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet-20", "resnet-56"])
@@ -54,7 +57,7 @@ def test_a_residual_net_takes_64000_steps_and_falls_after_32000_and_48000(name):
     recipe, steps = find(name), 164 * 391
 
     def rate(step):
-        return schedule(recipe).rate(step, steps)
+        return recipe.build_schedule().rate(step, steps)
 
     assert abs(recipe.epochs * 391 - 64_000) < 391
     falls = [s for s in range(1, steps) if rate(s) != rate(s - 1)]
@@ -65,9 +68,9 @@ def test_a_residual_net_takes_64000_steps_and_falls_after_32000_and_48000(name):
 
 def test_a_dense_net_falls_after_150_and_225_of_300_epochs():
     recipe, steps = find("densenet-bc-100"), 300 * 782
-    assert (recipe.epochs, recipe.batch, recipe.update) == (300, 64, "nesterov")
+    assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (300, 64, "nesterov")
     for epoch, rate in ((149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)):
-        assert schedule(recipe).rate(epoch * 782, steps) == pytest.approx(rate)
+        assert recipe.build_schedule().rate(epoch * 782, steps) == pytest.approx(rate)
 
 
 def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
@@ -79,19 +82,19 @@ def test_a_cosine_rises_for_a_twentieth_of_the_run_and_falls_to_nothing():
 def test_a_plateau_is_seen_in_the_records_of_the_run():
     recipe = dataclasses.replace(TINY, schedule="plateau", validation=0.1)
     assert from_json(json.loads(json.dumps(dataclasses.asdict(recipe)))) == recipe
-    assert schedule(recipe).rate(0, 9, [0.5] * 5) == 0.5
-    assert schedule(recipe).rate(0, 9, [0.5] * 7) == pytest.approx(0.05)
+    assert recipe.build_schedule().rate(0, 9, [0.5] * 5) == 0.5
+    assert recipe.build_schedule().rate(0, 9, [0.5] * 7) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
 def test_a_plateau_without_pictures_to_see_it_on_is_refused(share):
     settings = {**dataclasses.asdict(TINY), "schedule": "plateau", "validation": share}
-    with pytest.raises(ValueError, match="validation is a share"):
+    with pytest.raises(ValueError, match="validation is a fraction"):
         from_json(settings)
 
 
 def test_a_schedule_or_an_update_that_nobody_knows_is_refused():
-    for changes in ({"schedule": "linear"}, {"update": "adagrad"}):
+    for changes in ({"schedule": "linear"}, {"optimizer": "adagrad"}):
         settings = {**dataclasses.asdict(TINY), **changes}
         with pytest.raises((ValueError, TypeError)):
             from_json(settings)
@@ -100,7 +103,7 @@ def test_a_schedule_or_an_update_that_nobody_knows_is_refused():
 def test_the_update_is_the_one_that_the_recipe_names():
     net = nn.Sequential(nn.Linear(2, 2))
     kinds = {
-        name: optimizer(dataclasses.replace(TINY, update=name), net)
+        name: dataclasses.replace(TINY, optimizer=name).build_optimizer(net)
         for name in ("sgd", "nesterov", "adam")
     }
     assert isinstance(kinds["adam"], optim.Adam)
@@ -143,7 +146,7 @@ def test_a_recipe_gives_its_model_pictures_of_the_right_size(name):
 def test_crops_are_as_large_as_the_network_is_made_for(name, model, variant, enlarge, crop):
     found = suited(dataclasses.replace(find(name), model=model, variant=variant))
     assert (found.enlarge, found.crop) == (enlarge, crop)
-    loop, test = input_pipeline.loaders(dataclasses.replace(found, batch=2), FOUR, FOUR)
+    loop, test = input_pipeline.loaders(dataclasses.replace(found, batch_size=2), FOUR, FOUR)
     side = models.entry(model, variant).side
     for feed in (loop, test):
         assert next(iter(feed.batches(0)))[0].shape[1:] == (3, side, side)
@@ -218,8 +221,8 @@ def test_recipes_are_frozen():
 
 def test_digits_are_never_mirrored():
     recipe = dataclasses.replace(find("small-alexnet"), data="mnist")
-    assert not suited(recipe).mirror
-    assert suited(find("small-alexnet")).mirror
+    assert not suited(recipe).horizontal_flip
+    assert suited(find("small-alexnet")).horizontal_flip
 
 
 def test_pictures_in_files_are_read_at_the_size_that_the_recipe_enlarges_to():
@@ -240,12 +243,12 @@ def test_biases_learn_at_their_own_rate_and_never_decay(update):
         nn.LocallyConnected2d(1, 1, size=2, kernel_size=1),
     )
     recipe = dataclasses.replace(
-        TINY, update=update,
-        bias_lr=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4,
+        TINY, optimizer=update,
+        bias_lr_scale=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4,
     )  # fmt: skip
     settings = {
         id(p): (group["lr_scale"], group["weight_decay"])
-        for group in optimizer(recipe, net).param_groups
+        for group in recipe.build_optimizer(net).param_groups
         for p in group["params"]
     }
     assert len(settings) == 8
@@ -264,28 +267,28 @@ def test_biases_learn_at_their_own_rate_and_never_decay(update):
 
 def test_biases_may_have_a_rate_that_no_schedule_changes():
     recipe = find("alexnet-code2012")
-    found = optimizer(recipe, nn.Sequential(nn.Linear(2, 2)))
+    found = recipe.build_optimizer(nn.Sequential(nn.Linear(2, 2)))
     assert [(g["lr"], g["weight_decay"]) for g in found.param_groups] == [(None, 5e-4), (0.02, 0.0)]
-    epochs = [schedule(recipe).rate(100 * epoch, 9300) for epoch in (22, 23, 51, 78)]
+    epochs = [recipe.build_schedule().rate(100 * epoch, 9300) for epoch in (22, 23, 51, 78)]
     assert epochs == pytest.approx([0.01, 0.001, 1e-4, 1e-5])
 
 
 def test_a_recipe_builds_its_variant():
     with nn.init.skip_init():
-        net = runs.build(find("alexnet-code2012"), 10)
+        net = find("alexnet-code2012").build_model(10)
     assert any(isinstance(layer, nn.SpatialResponseNorm) for layer in net.features)
     with pytest.raises(DataError, match=r"^alexnet: no variant 'x'.*code2012"):
-        runs.build(dataclasses.replace(find("alexnet-code2012"), variant="x"), 10)
+        dataclasses.replace(find("alexnet-code2012"), variant="x").build_model(10)
 
 
 def test_linear_layers_decay_like_convolutions_unless_they_have_their_own():
     net = nn.Sequential(nn.Linear(2, 2))
-    group = optimizer(dataclasses.replace(TINY, weight_decay=0.1), net).param_groups[0]
+    group = dataclasses.replace(TINY, weight_decay=0.1).build_optimizer(net).param_groups[0]
     assert group["weight_decay"] == 0.1
 
 
 def test_the_optimizer_is_the_papers():
-    made = optimizer(find("small-alexnet"), nn.Sequential(nn.Linear(2, 2)))
+    made = find("small-alexnet").build_optimizer(nn.Sequential(nn.Linear(2, 2)))
     assert (made.lr, made.momentum, made.rule) == (0.01, 0.9, "paper")
 
 
@@ -295,9 +298,9 @@ FAMILIES = [r.name for r in RECIPES.values() if r.name.startswith("small-") and 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_learns_four_pictures_by_heart(name):
     """In a few steps, at a tenth of its rate, on the recipe's own feed: its loss falls."""
-    recipe = dataclasses.replace(find(name), batch=4)
+    recipe = dataclasses.replace(find(name), batch_size=4)
     net = models.build(recipe.model)
-    changes = optimizer(recipe, net)
+    changes = recipe.build_optimizer(net)
     changes.schedule = None
     changes.lr = recipe.lr / 10
     four = input_pipeline.loaders(recipe, FOUR, FOUR)[0]
@@ -320,7 +323,7 @@ def test_a_family_tells_the_shapes_apart(name):
     net = models.build(recipe.model)
     run = loop.fit(
         net,
-        optimizer(recipe, net),
+        recipe.build_optimizer(net),
         feed,
         test,
         epochs=recipe.epochs,
@@ -346,3 +349,27 @@ def test_the_demo_reaches_ninety_percent(tmp_path, seed):
     assert result["test_accuracy"] >= 0.90, done.stdout
     assert np.isfinite(result["test_loss"])
     assert presets.find("demo").epochs == result["epochs"]
+
+
+def test_a_recipe_in_the_names_of_version_0_1_is_read():
+    today = dataclasses.asdict(find("alexnet-code2012"))
+    old = {name: today[new] for name, new in RENAMED.items()}
+    rest = {name: value for name, value in today.items() if name not in RENAMED.values()}
+    assert from_json(json.loads(json.dumps({**rest, **old}))) == find("alexnet-code2012")
+    assert from_json({**today, "preprocess": "standardise"}).preprocess == "standardize"
+
+
+def test_a_recipe_builds_all_that_fit_takes():
+    recipe = dataclasses.replace(find("demo"), epochs=1, batch_size=2, validation=0.5)
+    built = recipe.build(sets=(FOUR, FOUR, FOUR))
+    assert (built.train.steps, built.test.steps, built.validation.steps) == (2, 1, 1)
+    assert built.schedule == recipe.build_schedule() == built.optimizer.schedule
+    epochs = loop.fit(
+        built.model,
+        built.optimizer,
+        built.train,
+        built.test,
+        epochs=1,
+        validation=built.validation,
+    )
+    assert [e.validation_accuracy is not None for e in epochs] == [True]

@@ -20,7 +20,7 @@ from tinynet.training import loop as training
 from tinynet.training.evaluation import evaluate
 from tinynet.training.loop import Epoch, State, Step, fit, train_one_epoch
 from tinynet.training.metrics import RunningMetrics
-from tinynet.training.recipes import Recipe, schedule
+from tinynet.training.recipes import Recipe
 from tinynet.training.runs import Finished, Run, Stopped
 from tinynet.weights import checkpoint
 
@@ -30,7 +30,7 @@ RECIPE = Recipe(
     model="tiny",
     data="points",
     epochs=3,
-    batch=8,
+    batch_size=8,
     lr=0.05,
     schedule=((0.5, 0.1),),
     seed=5,
@@ -75,7 +75,7 @@ def tiny_net():
 
 def new_run(folder, recipe=RECIPE):
     net = tiny_net()
-    optimizer = SGD(net.parameters(), lr=schedule(recipe), momentum=0.9)
+    optimizer = SGD(net.parameters(), lr=recipe.build_schedule(), momentum=0.9)
     folder.mkdir(exist_ok=True)
     return Run(
         folder, recipe, ("low", "high"), net, optimizer, Points(), Points(20, shuffle=False), {}
@@ -361,8 +361,15 @@ def test_a_damaged_config_is_refused_by_name(tmp_path, text):
 
 
 CHANGES = [
-    *({"epochs": "x"}, {"epochs": 0}, {"epochs": True}, {"lr": None}, {"lr": -1}, {"batch": 0}),
-    *({"batch": 2.5}, {"seed": -5}, {"crop": "a"}, {"mirror": 1}),
+    *(
+        {"epochs": "x"},
+        {"epochs": 0},
+        {"epochs": True},
+        {"lr": None},
+        {"lr": -1},
+        {"batch_size": 0},
+    ),
+    *({"batch_size": 2.5}, {"seed": -5}, {"crop": "a"}, {"horizontal_flip": 1}),
 ]
 
 
@@ -376,7 +383,7 @@ def test_a_config_with_impossible_settings_is_refused_by_name(tmp_path, change):
 
 def test_an_unknown_model_is_refused_by_name():
     with pytest.raises(DataError, match=r"^models.build: there is no model 'zzz'\. Known: alexnet"):
-        runs.build(dataclasses.replace(RECIPE, model="zzz"), 10)
+        dataclasses.replace(RECIPE, model="zzz").build_model(10)
 
 
 def test_a_config_whose_device_is_no_name_is_refused(tmp_path):

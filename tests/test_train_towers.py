@@ -81,7 +81,7 @@ def test_where_the_towers_exchange_their_maps_is_part_of_the_run(small, tmp_path
     trained(folder, "--devices", "cpu,cpu:1", "--exchange", "nowhere", "--epochs", 1)
     recipe, facts = run_dir.read_config(folder)
     assert (recipe.model, recipe.cross_at, facts["device"]) == (TWO, "nowhere", "cpu,cpu:1")
-    assert runs.build(recipe, 10).cross_at == "nowhere"
+    assert recipe.build_model(10).cross_at == "nowhere"
 
 
 @pytest.mark.parametrize(

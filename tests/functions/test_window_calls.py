@@ -62,13 +62,13 @@ def test_max_pooling_takes_no_fifth_position_where_pytorch_has_the_dilation():
 def test_a_channels_last_batch_gets_a_hint(channels, groups):
     x = image(2, 9, 9, channels)
     weight = image(8, channels // groups, 3, 3)
-    with pytest.raises(ShapeError, match=r"Channels last\? x\.transpose\(0, 3, 1, 2\)\.$"):
+    with pytest.raises(ShapeError, match=r"channels-last\? x\.transpose\(0, 3, 1, 2\)\.$"):
         F.conv2d(x, weight, groups=groups)
     assert F.conv2d(x.transpose(0, 3, 1, 2), weight, groups=groups).shape == (2, 8, 7, 7)
 
 
 def test_a_channels_last_batch_gets_a_hint_from_a_locally_connected_layer():
-    with pytest.raises(ShapeError, match=r"Channels last\? x\.transpose\(0, 3, 1, 2\)\.$"):
+    with pytest.raises(ShapeError, match=r"channels-last\? x\.transpose\(0, 3, 1, 2\)\.$"):
         F.locally_connected2d(image(2, 4, 4, 3), image(2, 2, 5, 3, 3, 3), image(5, 2, 2))
 
 

@@ -47,7 +47,7 @@ extern "C" __global__ void skipped(const float* x, float* y) {
   y[blockIdx.x * 128 + threadIdx.x] = x[threadIdx.x];
 }
 
-// And the same done right: nobody may find anything.
+// And the same done right: no sanitizer may report anything.
 extern "C" __global__ void right(const float* x, float* y) {
   __shared__ float part[128];
   part[threadIdx.x] = x[threadIdx.x];

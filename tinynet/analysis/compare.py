@@ -67,6 +67,7 @@ def contrast(first: str, second: str) -> str:
 
     Examples
     --------
+    >>> from tinynet.analysis.compare import contrast
     >>> print(contrast("paper", "pool-first").splitlines()[0])
     paper: the paper's text; 1000 classes, images 3x224x224
     """

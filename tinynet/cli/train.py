@@ -14,7 +14,7 @@ from tinynet.cli import run
 from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, given
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes
-from tinynet.training.recipes import SCHEDULES, UPDATES, Recipe
+from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 
 
 @click.command(cls=RenamedOptions)
@@ -25,11 +25,11 @@ from tinynet.training.recipes import SCHEDULES, UPDATES, Recipe
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side of the images, in pixels.")
 @click.option("--epochs", type=click.IntRange(1), help="Number of passes over the images.")
-@click.option("--batch-size", "batch", type=click.IntRange(1), help="Images per step.")
+@click.option("--batch-size", type=click.IntRange(1), help="Images per step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="Initial learning rate.")
 @click.option("--schedule", type=click.Choice(SCHEDULES), help="Learning-rate schedule.")
 @click.option(
-    "--optimizer", "update", type=click.Choice(UPDATES), help="Optimizer; for adam use --lr 0.001."
+    "--optimizer", type=click.Choice(OPTIMIZERS), help="Optimizer; for adam use --lr 0.001."
 )
 @click.option("--validation", type=Finite(0, 0.9), help="Fraction of images held out.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Random seed.")
@@ -39,7 +39,6 @@ from tinynet.training.recipes import SCHEDULES, UPDATES, Recipe
 @click.option("--devices", help="Two devices for two towers: cuda:0,cuda:1 or cpu:0,cpu:1.")
 @click.option(
     "--cross-at",
-    "exchange",
     type=click.Choice(CROSS_LAYERS),
     help="Convolution before which two towers see all maps.",
 )
@@ -56,7 +55,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     if resume is not None:
         _refuse_changes(context)
         sys.exit(run.resume(resume, options["data_dir"], limit=limit))
-    if options["devices"] is None and options["exchange"] is not None:
+    if options["devices"] is None and options["cross_at"] is not None:
         raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
         raise click.UsageError("train: --device names one device, --devices those of two towers.")
@@ -65,7 +64,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     if options["devices"] is not None:
-        recipe = recipes.on_two_devices(recipe, options["devices"], options["exchange"])
+        recipe = recipes.on_two_devices(recipe, options["devices"], options["cross_at"])
     out = options["out"]
     where = options["devices"] or options["device"] or "cpu"
     sys.exit(run.start(recipe, out, options["data_dir"], where, limit=limit))

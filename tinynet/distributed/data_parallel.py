@@ -75,6 +75,7 @@ def rank_slice(n: int, rank: int, size: int) -> slice:
 
     Examples
     --------
+    >>> from tinynet.distributed.data_parallel import rank_slice
     >>> [rank_slice(5, rank, 2) for rank in (0, 1)]
     [slice(0, 2, None), slice(2, 5, None)]
     """
@@ -171,6 +172,8 @@ def fingerprints(settings: dict[str, Any], arrays: dict[str, dict[str, Array]]) 
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from tinynet.distributed.data_parallel import fingerprints
     >>> fingerprints({"seed": 3}, {"weights": {"w": np.zeros(2)}})["the shape of weights w"]
     (2,)
     """

@@ -60,6 +60,7 @@ def scatter_channels(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.distributed.model_parallel import scatter_channels
     >>> [part.shape for part in scatter_channels(tn.zeros(2, 6), ["cpu", "cpu:1"])]
     [(2, 3), (2, 3)]
     """
@@ -89,6 +90,7 @@ def gather_channels(xs: Sequence[Tensor], device: str | Device) -> Tensor:
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.distributed.model_parallel import gather_channels
     >>> gather_channels([tn.zeros(2, 3), tn.ones(2, 3, device="cpu:1")], "cpu").shape
     (2, 6)
     """
@@ -137,6 +139,7 @@ def scatter_images(x: Tensor, devices: Sequence[str | Device]) -> list[Tensor]:
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.distributed.model_parallel import scatter_images
     >>> [part.shape for part in scatter_images(tn.zeros(5, 3), ["cpu", "cpu:1"])]
     [(2, 3), (3, 3)]
     """
@@ -160,6 +163,7 @@ def replica(module: Module, device: str | Device) -> Module:
 
     Examples
     --------
+    >>> from tinynet.distributed.model_parallel import replica
     >>> from tinynet import nn
     >>> replica(nn.Linear(3, 2), "cpu:1").weight.device
     'cpu:1'

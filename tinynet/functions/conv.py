@@ -195,7 +195,7 @@ def _hint(x: Shape, weight: Shape, groups: int) -> str:
     C = x[1]
     OC, CG = weight[:2]
     if x[3] == CG * groups:
-        return " Channels last? x.transpose(0, 3, 1, 2)."
+        return " Is x channels-last? x.transpose(0, 3, 1, 2)."
     if CG and C % CG == 0 and OC % (C // CG) == 0:
         return f" With groups={C // CG} they would fit."
     return ""

@@ -75,7 +75,7 @@ def locally_connected2d(
     """
     if len(x.shape) != 4 or len(weight.shape) != 6 or x.shape[1] != weight.shape[3]:
         fits = len(x.shape) == 4 and len(weight.shape) == 6 and x.shape[3] == weight.shape[3]
-        hint = " Channels last? x.transpose(0, 3, 1, 2)." if fits else ""
+        hint = " Is x channels-last? x.transpose(0, 3, 1, 2)." if fits else ""
         raise ShapeError(
             "locally_connected2d: x must be (N, C, H, W) and weight (OH, OW, OC, C, KH, KW); "
             f"x is {x.shape}, weight is {weight.shape}.{hint}"

@@ -133,9 +133,7 @@ class Kernel(Generic[P, R]):
         array of a list counts.
         """
         first, *rest = _flat((x, *others))
-        if isinstance(
-            first, np.generic
-        ):  # a scalar, such as a sum: not on a GPU, and too small for a loop
+        if isinstance(first, np.generic):  # a scalar: not on a GPU, and too small for a loop
             return "reference"
         on_cpu = isinstance(first, np.ndarray)
         kind = _forced.get() or ("numba" if on_cpu else "cuda")
@@ -180,7 +178,23 @@ ALL_KERNELS: list[Kernel[Any, Any]] = []
 
 @contextlib.contextmanager
 def use(kind: str) -> Iterator[None]:
-    """Inside the block every kernel runs its `kind` implementation, or else its reference."""
+    """Inside the block every kernel runs its `kind` implementation, or else its reference.
+
+    Parameters
+    ----------
+    kind : "reference", "numba", "cuda" or "cuda_on_cpu"
+
+    Raises
+    ------
+    ValueError
+        The kind is unknown.
+
+    >>> import numpy as np
+    >>> from tinynet import kernels
+    >>> with kernels.use("reference"):
+    ...     kernels.relu_forward(np.array([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
     token = _forced.set(_known(kind, "kernels.use"))
     try:
         yield

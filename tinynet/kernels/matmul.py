@@ -34,9 +34,17 @@ _precision: contextvars.ContextVar[str] = contextvars.ContextVar(
 def precision(kind: str) -> Iterator[None]:
     """Inside the block, set how a GPU multiplies float32 matrices; sums are always float32.
 
-    "float32", the default, keeps the 24-bit significand of each factor. "tf32" rounds it to 11 bits
-    for the tensor cores. "bfloat16" first stores factors with 8 bits, which also halves the memory
-    that is read. CPUs and float64 ignore the setting.
+    Parameters
+    ----------
+    kind : "float32", "tf32" or "bfloat16"
+        "float32", the default, keeps the 24-bit significand of each factor. "tf32" rounds it to 11
+        bits for the tensor cores. "bfloat16" first stores factors with 8 bits, which also halves
+        the memory that is read. CPUs and float64 ignore the setting.
+
+    Raises
+    ------
+    ValueError
+        The kind is unknown.
     """
     if kind not in PRECISIONS:
         raise ValueError(f"precision: it is one of {', '.join(PRECISIONS)}, not {kind!r}.")
@@ -52,6 +60,16 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
     On a GPU it uses cuBLAS and can be captured in a graph. Matrices can be transposed views or
     parts of larger ones; other memory orders are copied first.
+
+    Raises
+    ------
+    ValueError
+        The number of columns of a is not the number of rows of b.
+
+    >>> import numpy as np
+    >>> from tinynet import kernels
+    >>> kernels.gemm(np.ones((5, 2, 3)), np.ones((3, 4))).shape
+    (5, 2, 4)
     """
     if array_module(a) is np:
         return np.matmul(a, b, out=out)

@@ -23,6 +23,7 @@ class ConvBNReLU(nn.Module):
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.conv_bn_relu import ConvBNReLU
     >>> ConvBNReLU(3, 8, kernel_size=(1, 7))(tn.zeros(2, 3, 10, 10)).shape
     (2, 8, 10, 10)
     """

@@ -23,6 +23,7 @@ def check_cross_at(cross_at: str) -> None:
 
     Examples
     --------
+    >>> from tinynet.models.cross_layers import check_cross_at
     >>> check_cross_at("conv3")
     >>> check_cross_at("conv5")
     Traceback (most recent call last):
@@ -42,6 +43,7 @@ def groups(layer: str, cross_at: str) -> int:
 
     Examples
     --------
+    >>> from tinynet.models.cross_layers import groups
     >>> groups("conv3", cross_at="conv3"), groups("conv4", cross_at="conv3")
     (1, 2)
     """

@@ -18,6 +18,7 @@ def cifar_quick(classes: int = 10) -> nn.Sequential:
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.cuda_convnet import cifar_quick
     >>> cifar_quick()(tn.zeros(1, 3, 32, 32)).shape
     (1, 10)
     """

@@ -27,6 +27,7 @@ class Builder:
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.inception_v4 import Builder
     >>> Builder(shrink=16).reduce_a()(tn.zeros(1, 24, 35, 35)).shape
     (1, 64, 17, 17)
     """

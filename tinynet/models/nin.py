@@ -28,6 +28,7 @@ def nin(
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.nin import nin
     >>> nin(classes=7, first=(8, 8, 8), second=(8, 8, 8))(tn.zeros(1, 3, 32, 32)).shape
     (1, 7)
     """

@@ -203,6 +203,7 @@ def differences(first: Training, second: Training) -> list[str]:
 
     Examples
     --------
+    >>> from tinynet.models.published_training import Adam, Constant, Training, differences
     >>> differences(Training(), Training(schedule=Constant(1e-4), optimizer=Adam()))
     ['schedule', 'optimizer']
     """
@@ -214,6 +215,7 @@ def describe(training: Training, field: str) -> str:
 
     Examples
     --------
+    >>> from tinynet.models.published_training import Training, describe
     >>> describe(Training(color_noise=None), "color_noise")
     'none'
     >>> describe(Training(), "schedule")

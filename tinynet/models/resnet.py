@@ -188,6 +188,7 @@ def cifar_resnet(
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.resnet import cifar_resnet
     >>> cifar_resnet(8, width=4)(tn.zeros(1, 3, 32, 32)).shape
     (1, 10)
     """

@@ -54,7 +54,14 @@ def small_alexnet(classes: int = 10, cross_at: str = "conv3") -> nn.Sequential:
 
 
 def demo(classes: int = 10) -> nn.Sequential:
-    """Return a small net for (N, 3, 32, 32): two convolutions and one linear layer."""
+    """Return a small net for (N, 3, 32, 32): two convolutions and one linear layer.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.models.demo()(tn.zeros(1, 3, 32, 32)).shape
+    (1, 10)
+    """
     return nn.Sequential(
         nn.Conv2d(3, 16, 5, padding=2),  # (N, 16, 32, 32)
         nn.ReLU(),

@@ -63,6 +63,7 @@ def device_pair(devices: Sequence[str | Device]) -> tuple[Device, Device]:
 
     Examples
     --------
+    >>> from tinynet.models.two_devices import device_pair
     >>> device_pair(["cpu", "cpu:1"])
     ('cpu', 'cpu:1')
     >>> device_pair(["cpu:1"])

@@ -31,6 +31,7 @@ def zfnet(
     Examples
     --------
     >>> import tinynet as tn
+    >>> from tinynet.models.zfnet import small_zfnet
     >>> small_zfnet(classes=7)(tn.zeros(1, 3, 32, 32)).shape
     (1, 7)
     """

@@ -8,8 +8,9 @@ from tinynet import kernels, models, nn
 from tinynet.core.errors import ShapeError
 from tinynet.core.grad_mode import no_grad
 from tinynet.tensors import tensor
-from tinynet.training import finetune, runs
-from tinynet.training.recipes import PLAIN_SIDE, Recipe
+from tinynet.training import finetune
+from tinynet.training.input_pipeline import PLAIN_SIDE
+from tinynet.training.recipes import Recipe
 
 
 def check(recipe: Recipe, classes: int) -> None:
@@ -25,7 +26,7 @@ def check(recipe: Recipe, classes: int) -> None:
         Where the file of weights does not fit, or a frozen layer does not exist.
     """
     with nn.init.skip_init():
-        model = runs.build(recipe, classes)
+        model = recipe.build_model(classes)
     finetune.begin(model, recipe)
     made_for = models.entry(recipe.model, recipe.variant).side
     shown = recipe.size or PLAIN_SIDE * recipe.enlarge

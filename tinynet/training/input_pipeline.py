@@ -8,22 +8,24 @@ a trained model gets any image as it was trained.
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet import data
 from tinynet.core.backend import Array
 from tinynet.data import Compose, DataLoader, Dataset, LazyImages, Normalize
-from tinynet.training.recipes import PLAIN_SIDE, Recipe
+
+if TYPE_CHECKING:
+    from tinynet.training.recipes import Recipe
+
+PLAIN_SIDE = 32  # pixels: the side of the images that the recipes were written for
 
 Sets = tuple[Dataset, ...]
 """The images to train on, those to test with and, where a recipe asks for it, to validate with."""
 
 TEST_BATCH = 250
 MEASURED = 10_000  # images in files that are read for their mean, at most
-KINDS = {"standardise": "standardize", "mean-image": "mean-image"}
-"""What `Normalize.fit` calls the values of ``Recipe.preprocess``, which lie in run folders."""
 
 
 def loaders(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[DataLoader, ...]:
@@ -31,12 +33,12 @@ def loaders(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[DataLoade
 
     Parameters
     ----------
-    recipe : its fields preprocess, enlarge, size, crop, pad, mirror, colour, batch and seed count
+    recipe : Recipe
     train : the images to train on
     others : for tests and validation
     """
     measured = _measured(train.images)
-    normalize = Normalize.fit(KINDS.get(recipe.preprocess, recipe.preprocess), measured)
+    normalize = Normalize.fit(recipe.preprocess, measured)
     mean = normalize.mean
     if mean.shape[-1] > 1:
         mean = sizing(recipe)(mean[None])[0]
@@ -45,14 +47,14 @@ def loaders(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[DataLoade
     random: list[Any] = list(sizing(recipe).transforms)
     if recipe.crop:  # bytes are cheap to move: floats come last
         random.append(data.RandomCrop(recipe.crop))
-    if recipe.mirror:
+    if recipe.horizontal_flip:
         random.append(data.RandomHorizontalFlip())
     random.append(normalize)
     if recipe.pad:  # after the normalization, the zeros of the border are the mean
         random.append(data.RandomCrop(recipe.crop or side, padding=recipe.pad))
-    if recipe.colour:
-        random.append(data.PCAColorNoise(recipe.colour, _color_basis(measured, normalize)))
-    first = DataLoader(train, recipe.batch, shuffle=True, transform=random, seed=recipe.seed)
+    if recipe.color_noise:
+        random.append(data.PCAColorNoise(recipe.color_noise, _color_basis(measured, normalize)))
+    first = DataLoader(train, recipe.batch_size, shuffle=True, transform=random, seed=recipe.seed)
     return first, *(test_loader(recipe, normalize, other) for other in others)
 
 

@@ -19,12 +19,12 @@ from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_c
 from tinynet.data.lazy_images import read_chunks
 from tinynet.nn import Module
 from tinynet.tensors import tensor
-from tinynet.training import run_dir, runs
+from tinynet.training import run_dir
 from tinynet.training.device_loader import on_device
-from tinynet.training.input_pipeline import evaluation_transform, sizing, test_loader
+from tinynet.training.input_pipeline import PLAIN_SIDE, evaluation_transform, sizing, test_loader
 from tinynet.training.loop import Loader
 from tinynet.training.metrics import RunningMetrics
-from tinynet.training.recipes import PLAIN_SIDE, Recipe
+from tinynet.training.recipes import Recipe
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
 
@@ -75,7 +75,7 @@ def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
     recipe, facts = run_dir.read_config(folder)
     found, damage = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
     classes = tuple(json.loads(found.metadata["classes"]))
-    model = runs.build(recipe, len(classes))
+    model = recipe.build_model(len(classes))
     checkpoint.restore(found, model)
     model.eval().to(device or facts.get("device", "cpu"))
     net = Net(model, recipe, Normalize.from_arrays(found.preprocessing), classes)

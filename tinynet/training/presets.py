@@ -18,31 +18,31 @@ def _small(model: str, about: str, *, lr: float, epochs: int = 6) -> Recipe:
         model=model,
         data="shapes",
         epochs=epochs,
-        batch=50,
+        batch_size=50,
         lr=lr,
         schedule="cosine",
     )
 
 
 def _residual_or_dense(
-    model: str, about: str, *, epochs: int, batch: int = 128, update: str = "sgd"
+    model: str, about: str, *, epochs: int, batch_size: int = 128, optimizer: str = "sgd"
 ) -> Recipe:
     """Return the settings of the papers on residual and dense nets for CIFAR-10 (sections 4.2).
 
-    He et al. subtract the mean of each pixel; here each channel is standardised.
+    He et al. subtract the mean of each pixel; here each channel is standardized.
     """
     return Recipe(
         name=model,
         about=about,
         model=model,
         epochs=epochs,
-        batch=batch,
-        update=update,
+        batch_size=batch_size,
+        optimizer=optimizer,
         lr=0.1,
         schedule=((0.5, 0.1), (0.75, 0.01)),
         weight_decay=1e-4,
         pad=4,
-        mirror=True,
+        horizontal_flip=True,
     )
 
 
@@ -55,7 +55,7 @@ RECIPES = {
             model="demo",
             data="shapes",
             epochs=8,
-            batch=50,
+            batch_size=50,
             lr=0.02,
             schedule=((0.75, 0.1),),
         ),
@@ -65,7 +65,7 @@ RECIPES = {
             model="cifar-quick",
             epochs=9,
             lr=0.001,
-            bias_lr=2.0,
+            bias_lr_scale=2.0,
             schedule=((8 / 9, 0.1),),
             weight_decay=0.004,
             linear_weight_decay=0.03,
@@ -77,7 +77,7 @@ RECIPES = {
             model="cifar-18pct",
             epochs=140,
             lr=0.001,
-            bias_lr=2.0,
+            bias_lr_scale=2.0,
             schedule=((120 / 140, 0.1), (130 / 140, 0.01)),
             weight_decay=0.004,
             linear_weight_decay=1.0,
@@ -91,7 +91,7 @@ RECIPES = {
             lr=0.01,
             schedule=((0.75, 0.1), (0.92, 0.01)),
             pad=4,
-            mirror=True,
+            horizontal_flip=True,
         ),
         Recipe(
             name="cifar-13pct",
@@ -99,14 +99,14 @@ RECIPES = {
             model="cifar-13pct",
             epochs=75,
             lr=0.001,
-            bias_lr=2.0,
+            bias_lr_scale=2.0,
             schedule=((65 / 75, 0.1), (70 / 75, 0.01)),
             weight_decay=0.0,
             linear_weight_decay=0.004,
             local_weight_decay=0.004,
             preprocess="mean-image",
             crop=24,
-            mirror=True,
+            horizontal_flip=True,
         ),
         Recipe(
             name="cifar-11pct",
@@ -114,14 +114,14 @@ RECIPES = {
             model="cifar-11pct",
             epochs=520,
             lr=0.001,
-            bias_lr=2.0,
+            bias_lr_scale=2.0,
             schedule=((500 / 520, 0.1), (510 / 520, 0.01)),
             weight_decay=0.0,
             linear_weight_decay=0.01,
             local_weight_decay=0.004,
             preprocess="mean-image",
             crop=24,
-            mirror=True,
+            horizontal_flip=True,
         ),
         Recipe(  # a rate at which it learns from He's initial weights: at 0.01 it did not
             name="nin",
@@ -142,8 +142,8 @@ RECIPES = {
             "densenet-bc-100",
             "a dense net of 100 layers, as in its paper: 300 epochs",
             epochs=300,
-            batch=64,
-            update="nesterov",
+            batch_size=64,
+            optimizer="nesterov",
         ),
         _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
@@ -160,12 +160,12 @@ RECIPES = {
             model="alexnet",
             variant="torchvision",
             epochs=5,
-            batch=32,
+            batch_size=32,
             lr=0.002,
             schedule="cosine",
             enlarge=8,
             crop=224,
-            mirror=True,
+            horizontal_flip=True,
         ),
         Recipe(
             name="alexnet",
@@ -177,8 +177,8 @@ RECIPES = {
             preprocess="mean-image",
             enlarge=8,
             crop=224,
-            mirror=True,
-            colour=0.1,
+            horizontal_flip=True,
+            color_noise=0.1,
         ),
         Recipe(
             name="alexnet-code2012",
@@ -188,13 +188,13 @@ RECIPES = {
             epochs=93,
             lr=0.01,
             schedule=((23 / 93, 0.1), (51 / 93, 0.01), (78 / 93, 0.001)),
-            bias_rate=0.02,
+            fixed_bias_lr=0.02,
             preprocess="mean-image",
             input_scale=1 / 1.1,
             enlarge=8,
             crop=224,
-            mirror=True,
-            colour=0.1,
+            horizontal_flip=True,
+            color_noise=0.1,
         ),
     )
 }
@@ -209,6 +209,7 @@ def find(name: str) -> Recipe:
 
     Examples
     --------
+    >>> from tinynet.training.presets import find
     >>> find("small-alexnet").epochs
     12
     """
@@ -228,6 +229,7 @@ def published_differences(recipe: Recipe) -> str:
     Examples
     --------
     >>> import dataclasses
+    >>> from tinynet.training.presets import find, published_differences
     >>> published_differences(dataclasses.replace(find("alexnet"), variant="pool-first"))
     ''
     >>> print(published_differences(dataclasses.replace(find("alexnet"), variant="torchvision")))

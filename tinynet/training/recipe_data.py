@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinynet import data
 from tinynet.data import Dataset
-from tinynet.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from tinynet.training.recipes import Recipe
 
 Sets = tuple[Dataset, ...]
 """The images to learn from, those of the test and, where a recipe holds some out, to validate."""

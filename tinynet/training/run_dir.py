@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynet.core.errors import DataError
-from tinynet.training import recipes
+from tinynet.training import recipe_json
 from tinynet.training.recipes import Recipe
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import write_atomically
@@ -86,7 +86,7 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
     try:
         config = json.loads(path.read_bytes())
-        recipe = recipes.from_json(config.pop("recipe"))
+        recipe = recipe_json.from_json(config.pop("recipe"))
         for name in ("device", "data_dir"):
             if not isinstance(config.get(name), str | None):
                 raise TypeError(f"{name} cannot be {config[name]!r}")

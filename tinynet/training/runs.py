@@ -14,18 +14,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynet import models, plot
+from tinynet import plot
 from tinynet.core import random
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
+from tinynet.data import DataLoader
 from tinynet.distributed.data_parallel import assert_equal_on_all_ranks, fingerprints, sharded
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
-from tinynet.training import input_pipeline, recipes, run_dir
+from tinynet.training import input_pipeline, recipe_json, run_dir
 from tinynet.training.device_loader import on_device
 from tinynet.training.diagnosis import check_finite
 from tinynet.training.loop import Epoch, Loader, State, Step, fit
+from tinynet.training.recipe_data import Sets
 from tinynet.training.recipes import Recipe
 from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
@@ -55,40 +57,32 @@ class Run:
 def assemble(
     folder: Path,
     recipe: Recipe,
-    sets: input_pipeline.Sets,
+    sets: Sets,
     device: str = "cpu",
     ranks: ProcessGroup = SINGLE,
 ) -> Run:
-    """Return a run at its start: a new model, its optimiser and its batches, or a rank's share."""
-    classes = sets[0].classes
-    model = build(recipe, len(classes)).to(device)
-    loaders = input_pipeline.loaders(recipe, *sets)
-    preprocessing = input_pipeline.normalization(loaders[0]).arrays()
-    where = device_of(model)
-    optimizer = recipes.optimizer(recipe, model)
-    train, test, *held = (sharded(on_device(loader, where), ranks) for loader in loaders)
+    """Return a run at its start: a new model, its optimizer and its loaders."""
+    parts = recipe.build(device=device, sets=sets)
+    where = device_of(parts.model)
+    preprocessing = input_pipeline.normalization(parts.train).arrays()
+
+    def here(loader: DataLoader) -> Loader:
+        """Return this rank's part of the batches, on the device of the model."""
+        found: Loader = sharded(on_device(loader, where), ranks)
+        return found
+
     return Run(
         folder,
         recipe,
-        classes,
-        model,
-        optimizer,
-        train,
-        test,
+        sets[0].classes,
+        parts.model,
+        parts.optimizer,
+        here(parts.train),
+        here(parts.test),
         preprocessing,
-        held[0] if held else None,
+        None if parts.validation is None else here(parts.validation),
         ranks,
     )
-
-
-def build(recipe: Recipe, classes: int) -> Module:
-    """Return the model of a recipe, which a file may have named."""
-    try:
-        return models.build(
-            recipe.model, classes, recipe.seed, recipe.variant, cross_at=recipe.cross_at
-        )
-    except ValueError as error:
-        raise DataError(str(error)) from None
 
 
 def place(named: Sequence[Device], ranks: ProcessGroup) -> tuple[Device, ...]:
@@ -182,7 +176,7 @@ def restore(run: Run) -> str:
     if not run_dir.begun(run.folder):
         return f"{run.folder} holds no checkpoint yet: starting from the beginning."
     found, damage = checkpoint.load_latest(path)
-    recipes.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
+    recipe_json.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
     checkpoint.restore(found, run.model, run.optimizer)
     if (
         damage and path.exists() and not run.ranks.rank

@@ -114,7 +114,20 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Set how many threads a kernel may use. Results do not depend on it, bit for bit."""
+    """Set how many threads a kernel may use. Results do not depend on it, bit for bit.
+
+    Raises
+    ------
+    ValueError
+        n is less than 1.
+
+    >>> from tinynet import kernels
+    >>> before = kernels.get_num_threads()
+    >>> kernels.set_num_threads(1)
+    >>> kernels.get_num_threads()
+    1
+    >>> kernels.set_num_threads(before)
+    """
     global _size
     if n < 1:
         raise ValueError(f"set_num_threads: at least one thread is needed. Got {n}.")

@@ -47,7 +47,7 @@ from tinynet.kernels.geometry import Geometry
 L2_FLOATS = 1 << 18  # floats of V and Z in the L2 cache between transform and product
 L3_FLOATS = 3 << 19  # the same in the L3 cache
 SMALL_SUMS = 1 << 18  # numbers in D up to which each part of the tiles has an accumulator
-PARTS = 16  # at most
+PARTS = 16  # parts of the tiles, at most
 MAXIMUM_DEPTH = 256  # tiles of a chunk
 MINIMUM_DEPTH = 32
 

@@ -45,7 +45,7 @@ _order: contextvars.ContextVar[str] = contextvars.ContextVar(
 def execution_order(order: str) -> Iterator[None]:
     """Inside the block, threads and blocks run in the order "forward", "backward" or "mixed".
 
-    A correct kernel gives the same result in every order.
+    A correct kernel gives the same result in every order; another one may have a data race.
     """
     token = _order.set(order)
     try:

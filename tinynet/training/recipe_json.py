@@ -1,0 +1,79 @@
+"""Recipes in files: reading them, in today's names and in those of version 0.1."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from tinynet import models
+from tinynet.core.errors import DataError
+from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
+
+RENAMED = {  # in version 0.1: today
+    "batch": "batch_size",
+    "update": "optimizer",
+    "bias_lr": "bias_lr_scale",
+    "bias_rate": "fixed_bias_lr",
+    "mirror": "horizontal_flip",
+    "colour": "color_noise",
+}
+
+
+def from_json(settings: dict[str, Any]) -> Recipe:
+    """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
+    settings = _renamed(_with_cross_at(settings))
+    given = settings["schedule"]
+    if given not in SCHEDULES:
+        given = tuple((float(fraction), float(factor)) for fraction, factor in given)
+    recipe = Recipe(**{**settings, "schedule": given})
+    hints = typing.get_type_hints(Recipe)
+    for name, value in settings.items():
+        kinds = typing.get_args(hints[name]) or (hints[name],)
+        if name != "schedule" and type(value) not in (*kinds, *((int,) if float in kinds else ())):
+            raise TypeError(f"{name} cannot be {value!r}")
+    if (
+        recipe.epochs < 1
+        or recipe.batch_size < 1
+        or not recipe.lr > 0
+        or not 0 <= recipe.seed < 2**64
+    ):
+        raise ValueError("epochs, batch_size and lr must be above 0, seed in 0..2**64-1")
+    if not 0 <= recipe.validation < 1 or (given == "plateau" and not recipe.validation):
+        raise ValueError("validation is a fraction of the images, and a plateau needs one above 0")
+    if recipe.optimizer not in OPTIMIZERS:
+        known = ", ".join(OPTIMIZERS)
+        raise ValueError(f"optimizer is one of {known}, not {recipe.optimizer!r}")
+    return recipe
+
+
+def _with_cross_at(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with `cross_at`; files of version 0.1 have it in `variant`."""
+    entry = models.MODELS.get(settings.get("model", ""))
+    if "cross_at" in settings or entry is None or not entry.cross_layers:
+        return settings
+    return {**settings, "variant": None, "cross_at": settings.get("variant")}
+
+
+def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> None:
+    """Raise DataError if the recipe is not the one in a checkpoint's metadata."""
+    now = dataclasses.asdict(recipe)
+    then = dataclasses.asdict(from_json(json.loads(metadata["recipe"])))
+    changed = [
+        f"{name} is {now[name]!r}, was {then[name]!r}" for name in now if now[name] != then[name]
+    ]
+    if changed:
+        raise DataError(
+            f"{where}: a run is resumed unchanged, but {'; '.join(changed)}. "
+            "Put that back, or begin another run."
+        )
+
+
+def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings in today's names."""
+    today = {RENAMED.get(name, name): value for name, value in settings.items()}
+    if today.get("preprocess") == "standardise":
+        today["preprocess"] = "standardize"
+    return today

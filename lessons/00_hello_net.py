@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, kernels, optim
 from tinynet import functions as F
-from tinynet import kernels
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -32,8 +32,8 @@ from tinynet.lessons import check, device, figure, hint, pictures, show, solutio
 # %%
 train, test = pictures()
 place = device()
-print(f"{len(train)} training pictures, {len(test)} test pictures")
-print("shape of one picture:", train.images[0].shape, "of", train.images.dtype)
+print(train)
+print(test)
 
 # %%
 fig, axes = plt.subplots(2, 5, figsize=(7.5, 3.9), layout="constrained")
@@ -60,7 +60,6 @@ def prepared(images):
 
 
 x = prepared(train.images)
-labels = train.labels
 print("before:", train.images.min(), "to", train.images.max())
 print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 
@@ -68,86 +67,106 @@ print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 # The net is the demo model of the library: AlexNet's ideas in two convolutions. Later lessons build
 # and explain every part of it; you need none of that yet. For now, one thing matters: it takes
 # pictures and returns ten *scores* for each, one per class. The highest score is its guess.
+# `tn.predict` turns the scores into *probabilities*, which are positive and sum to one.
 #
-# It is not trained yet. Predict: how many of 1000 test pictures does it classify correctly?
+# It is not trained yet. Predict: which fraction of the test pictures does it classify correctly?
 
 # %%
-model = tn.models.build("demo", classes=10, seed=0).to(place)
-
-
-def scores_of(model, images):
-    with tn.no_grad():
-        return model(tn.tensor(prepared(images)).to(place)).numpy()
-
-
-scores = scores_of(model, test.images)
-print("scores:", scores.shape, "for", test.images.shape)
-print("right:", int((scores.argmax(axis=1) == test.labels).sum()), "of", len(test))
+net = tn.models.build("demo", classes=10, seed=0).to(place)
+probabilities = tn.predict(net, test.images, transform=prepared)
+print("probabilities:", probabilities.shape, "for", test.images.shape)
+print(f"right: {F.accuracy(probabilities, test.labels):.1%} of the test pictures")
 
 # %% [markdown] lang="en"
-# Now we train it. One iteration of this loop is one *step*:
+# ### The training loop
 #
-# 1. take 50 pictures, compute their scores;
-# 2. compute the *loss*: one number that says how badly the scores fit the labels. For one picture
-#    with label $t$ and scores $s$ it is $-\log\left(e^{s_t} / \sum_j e^{s_j}\right)$;
-# 3. `backward()` computes, for every weight, how the loss would change if that weight grew;
-# 4. the optimizer moves each weight a little against that. (Lesson 11 explains `momentum` and
-#    `weight_decay`.)
-#
-# `.to(place)` moves weights and pictures to the device that computes: to a GPU if there is one.
-#
-# One pass through all pictures is an *epoch*. We do three, the last one with smaller steps.
+# Training is a loop, and the loop is short. This is the only lesson that writes it out. Read it
+# once, and then line by line below.
 
 # %%
-optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
-rng = np.random.default_rng(0)
-losses = []
+loader = data.DataLoader(train, batch_size=50, shuffle=True, seed=0, transform=prepared)
+optimizer = optim.SGD(net.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
 for epoch in range(3):
     optimizer.lr = 0.02 if epoch < 2 else 0.002
-    started = time.perf_counter()
-    for batch in np.split(rng.permutation(len(x)), len(x) // 50):
-        loss = F.cross_entropy(model(tn.tensor(x[batch]).to(place)), labels[batch])
+    losses = []
+    for images, labels in loader:
+        scores = net(tn.tensor(images).to(place))
+        loss = F.cross_entropy(scores, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    scores = scores_of(model, test.images)
-    accuracy = (scores.argmax(axis=1) == test.labels).mean()
-    seconds = time.perf_counter() - started
-    print(
-        f"epoch {epoch + 1}  loss {np.mean(losses[-60:]):.3f}  "
-        f"test accuracy {100 * accuracy:.1f} %  {seconds:.1f} s"
-    )
+    measured = tn.evaluate(net, test, transform=prepared)
+    print(f"epoch {epoch + 1}: training loss {np.mean(losses):.4f}; test: {measured}")
 
 # %% [markdown] lang="en"
-# Here are two pictures: the one with the most confident right answer, and one that the net gets
-# wrong. The bars show the five best classes. `softmax` turns scores into numbers that are positive
-# and sum to one.
+# * `loader` yields *batches* of 50 prepared pictures with their labels. One pass through all
+#   pictures is an *epoch*. Each epoch has another order: `shuffle=True`. The order depends only on
+#   the seed and on the number of the epoch.
+# * `optimizer` knows the weights and how to change them. (Lesson 11 explains `momentum` and
+#   `weight_decay`.) `lr` is the learning rate, the size of a step. The third epoch has smaller ones.
+# * `scores` has a row for each picture. `.to(place)` moves the pictures to the device that
+#   computes: to a GPU if there is one.
+# * `loss` is one number that says how badly the scores fit the labels. For one picture with label
+#   $t$ and scores $s$ it is $-\log\left(e^{s_t} / \sum_j e^{s_j}\right)$; for a batch it is the mean.
+# * `zero_grad()` removes the gradients of the previous step. Without it, the next line would add to
+#   them.
+# * `backward()` computes, for every weight, how the loss would change if that weight grew. That is
+#   the *gradient*.
+# * `step()` moves each weight a little against its gradient.
+# * `tn.evaluate` measures the test pictures. Nothing is learnt from them.
+#
+# All networks of this course are trained by such a loop, so the library has it: `tn.fit`. The
+# optimizer gets a schedule in the place of a learning rate: 0.02, and a tenth of it from two thirds
+# of the run on. `fit` is a generator: after each epoch it yields a record, and you can stop
+# whenever you like.
+#
+# A second net starts from the same weights. How different will the two be after three epochs?
 
 # %%
-shares = F.softmax(tn.tensor(scores)).numpy()
-right = scores.argmax(axis=1) == test.labels
-sure = int(np.where(right, shares.max(axis=1), 0).argmax())
+model = tn.models.build("demo", classes=10, seed=0).to(place)
+rates = optim.MultiStep(0.02, ((2 / 3, 0.1),), epochs=3)
+optimizer = optim.SGD(model.parameters(), lr=rates, momentum=0.9, weight_decay=5e-4)
+for epoch in tn.fit(model, optimizer, loader, test, epochs=3):
+    print(epoch)
+pairs = zip(net.parameters(), model.parameters(), strict=True)
+largest = max(np.abs(a.numpy() - b.numpy()).max() for a, b in pairs)
+print(f"largest difference between two weights: {largest:g}")
+
+# %% [markdown] lang="en"
+# Not at all: `fit` does the same steps on the same batches. (On a GPU, sums may be taken in another
+# order, and the last digits may differ.) `fit` also remembers how the pictures were prepared.
+# `tn.predict` and `tn.evaluate` need no `transform` from now on.
+#
+# Here are two pictures: the one with the most confident right answer, and one that the net gets
+# wrong. The bars show the five best classes.
+
+# %%
+probabilities = tn.predict(model, test.images)
+right = probabilities.argmax(axis=1) == test.labels
+sure = int(np.where(right, probabilities.max(axis=1), 0).argmax())
 mistaken = int(np.flatnonzero(~right)[0])
 
 fig, axes = plt.subplots(2, 2, figsize=(7.5, 5.2), width_ratios=(1, 2), layout="constrained")
 told = []
 for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
-    best = np.argsort(-shares[i], kind="stable")[:5]
+    percent = 100 * probabilities[i]
+    best = np.argsort(-percent, kind="stable")[:5]
     names = [test.classes[j] for j in best]
     colors = ["#0072B2" if j == test.labels[i] else "#bbbbbb" for j in best]
     hatches = ["//" if j == test.labels[i] else "" for j in best]
     picture.imshow(test.images[i].transpose(1, 2, 0))
     picture.set_title(test.classes[test.labels[i]], fontsize=10)
     picture.set_axis_off()
-    bars.barh(names, 100 * shares[i, best], color=colors, edgecolor="#333333", hatch=hatches)
+    bars.barh(names, percent[best], color=colors, edgecolor="#333333", hatch=hatches)
     bars.invert_yaxis()
-    bars.set(xlim=(0, 100), xlabel="share (%); hatched: the true class")
-    bars.set_title(f"its guess: {names[0]}, {100 * shares[i, best[0]]:.0f} %", fontsize=10)
+    bars.set(xlim=(0, 100), xlabel="probability (%); hatched: the true class")
+    bars.set_title(f"its guess: {names[0]}, {percent[best[0]]:.0f} %", fontsize=10)
     bars.spines[["top", "right"]].set_visible(False)
-    guessed = ", ".join(f"{n} {100 * shares[i, j]:.0f} %" for n, j in zip(names, best, strict=True))
+    guessed = ", ".join(f"{n} {percent[j]:.0f} %" for n, j in zip(names, best, strict=True))
     told.append(f"{test.classes[test.labels[i]]}: {guessed}")
-rank = int((scores[mistaken] > scores[mistaken, test.labels[mistaken]]).sum()) + 1
+of_the_truth = probabilities[mistaken, test.labels[mistaken]]
+rank = int((probabilities[mistaken] > of_the_truth).sum()) + 1
 first, second = (test.classes[test.labels[i]] for i in (sure, mistaken))
 fig.suptitle(f"Above, {first} is its first guess; below, {second} is only guess number {rank}")
 figure(
@@ -164,8 +183,8 @@ figure(
 # always the object you notice first.
 #
 # Write both: first the k best classes of each picture, then the fraction of pictures whose label is
-# not among them. `scores` has a row for each picture, `labels` one class for each row. If two
-# scores are equal, the order must not depend on the sorting routine: the lower class comes first.
+# not among them. `scores` has a row for each picture (scores or probabilities, which have the same
+# order), `labels` one class for each row. If two scores are equal, the order must not depend on the sorting routine: the lower class comes first.
 #
 # This is the first exercise, and all others work the same way. Replace `return None` by your code
 # and run the cell: `check` says whether it is right, or shows a small case in which it is not.
@@ -236,16 +255,17 @@ def top_error(scores, labels, k):
     return ((scores > true[:, None]).sum(axis=1) >= k).mean()
 
 
-blank = np.random.default_rng(1).normal(scale=1e-3, size=scores.shape)
+blank = np.random.default_rng(1).normal(scale=1e-3, size=probabilities.shape)
 print("               top-1   top-5  top-10")
-for who, s in {"random scores": blank, "our net": scores}.items():
+for who, s in {"random scores": blank, "our net": probabilities}.items():
     print(f"{who:13}", *(f"{100 * top_error(s, test.labels, k):5.1f} %" for k in (1, 5, 10)))
 unknowing = F.cross_entropy(tn.tensor(blank), test.labels).item()
 print(f"loss of random scores {unknowing:.4f}, ln 10 = {np.log(10):.4f}")
 
 # %% [markdown] lang="en"
 # With ten classes, five guesses are half of them: the top-5 error says little here. Among the 1000
-# classes of ImageNet, five guesses are one in two hundred.
+# classes of ImageNet, five guesses are one in two hundred. (The library counts right answers, not
+# errors: `F.accuracy` and `F.top_k_accuracy`.)
 #
 # ## Meet
 #
@@ -257,8 +277,12 @@ show(tn.models.demo)
 # %% [markdown] lang="en"
 # Two convolutions (`Conv2d`) detect small patterns, ReLU sets negative numbers to 0, LRN makes
 # neighbouring channels compete, the pools make the maps smaller, and one matrix (`Linear`) turns
-# the result into ten scores. Lessons 03 to 08 build each of these.
-#
+# the result into ten scores. Lessons 03 to 08 build each of these. A model prints its layers:
+
+# %%
+print(model)
+
+# %% [markdown] lang="en"
 # `tinynet train` in a terminal trains the same net for eight epochs, with a progress line, and
 # keeps it in a folder. `tinynet predict FOLDER PICTURE` classifies a picture of yours.
 #
@@ -278,15 +302,15 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 
 # %%
 twenty = test.images[:20]
-place = "cpu"  # both versions run on the CPU
-model.to(place)
+guesses = probabilities[:20].argmax(axis=1)
+model.to("cpu")  # both versions run on the CPU
 for kind in ("reference", "numba"):
     with kernels.use(kind):
-        scores_of(model, twenty)
+        tn.predict(model, twenty)
         started = time.perf_counter()
-        answer = scores_of(model, twenty).argmax(axis=1)
+        answer = tn.predict(model, twenty).argmax(axis=1)
         speed = 20 / (time.perf_counter() - started)
-    same = int((answer == scores[:20].argmax(axis=1)).sum())
+    same = int((answer == guesses).sum())
     print(f"{kind:10} {speed:8,.0f} pictures a second, {same} of 20 guesses as before")
 
 # %% [markdown] lang="en"
@@ -297,21 +321,14 @@ for kind in ("reference", "numba"):
 # Predict what happens with a thousandth of the rate, and with a thousand times the rate.
 
 # %%
-some = tn.tensor(prepared(test.images[:200]))
-truth = test.labels[:200]
+loader = data.DataLoader(train[:1000], batch_size=50, transform=prepared)
+some = test[:200]
 for lr in (0.00002, 0.02, 20.0):
     fresh = tn.models.build("demo", classes=10, seed=0)
-    optimizer = tn.optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
-    with tn.no_grad():
-        before = F.cross_entropy(fresh(some), truth).item()
-    for batch in np.split(np.arange(20 * 50) % len(x), 20):
-        loss = F.cross_entropy(fresh(tn.tensor(x[batch])), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with tn.no_grad():
-        after = F.cross_entropy(fresh(some), truth).item()
-    print(f"lr {lr:<7g} loss before {before:.2f}, after twenty steps {after:.2f}")
+    optimizer = optim.SGD(fresh.parameters(), lr=lr, momentum=0.9)
+    before = tn.evaluate(fresh, some, transform=prepared)
+    (epoch,) = tn.fit(fresh, optimizer, loader, some, epochs=1)
+    print(f"lr {lr:<7g} loss before {before.loss:.2f}, after twenty steps {epoch.test_loss:.2f}")
 
 # %% [markdown] lang="en"
 # With steps that are too small, hardly anything changes in twenty steps. With steps that are too

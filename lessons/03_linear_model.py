@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -157,12 +157,11 @@ check("03.3", my_linear_backward)
 # weights are 0, so all ten scores are equal. What is the first loss? (It contains the logarithm of
 # 10.)
 #
-# Some things in the cell are new. From each pixel we subtract its mean over all training pictures,
-# as the paper does (section 2): only the differences between pictures remain. (The scale is not
-# that of lesson 00; any scale with small numbers around 0 works.) `epoch_order` shuffles the
-# pictures, `batch_indices` splits them into batches of 100. `weight_decay` pulls the weights
-# towards 0, which makes the templates smoother; `momentum` keeps a part of the previous step
-# (lesson 11).
+# `tn.fit` runs the loop of lesson 00. From each pixel we subtract its mean over all training
+# pictures, as the paper does (section 2): only the differences between pictures remain. (The scale
+# is not that of lesson 00; any scale with small numbers around 0 works.) A data loader also takes
+# a pair of arrays, here rows of numbers and their labels. `weight_decay` pulls the weights towards
+# 0, which makes the templates smoother; `momentum` keeps a part of the previous step (lesson 11).
 
 
 # %%
@@ -172,36 +171,31 @@ def prepared(images):
     return x.reshape(len(x), -1)
 
 
-def fit(x, labels, epochs=10, weight_decay=0.5):
-    """Return a linear model, trained, and its loss at each step."""
-    model = nn.Linear(x.shape[1], 10)
-    losses = []
+def linear_model(inputs):
+    """Return a model of ten scores whose weights are 0."""
+    model = nn.Linear(inputs, 10)
     model.weight.data[...] = 0
-    model.to(place)
-    optimizer = tn.optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
-    for epoch in range(epochs):
-        for chosen in tn.data.batch_indices(tn.data.epoch_order(len(x), 0, epoch), 100):
-            loss = F.cross_entropy(model(tn.tensor(x[chosen]).to(place)), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-    return model, losses
+    return model.to(place)
 
 
-def right(model, x, labels):
-    """Return which pictures are classified correctly."""
-    return model(tn.tensor(x).to(place)).numpy().argmax(axis=1) == labels
+def trained(x, labels, epochs=10, weight_decay=0.5):
+    """Return a trained linear model, and the mean loss of the last epoch."""
+    model = linear_model(x.shape[1])
+    loader = data.DataLoader((x, labels), batch_size=100, shuffle=True)
+    optimizer = optim.SGD(model.parameters(), lr=0.002, momentum=0.9, weight_decay=weight_decay)
+    *_, last = tn.fit(model, optimizer, loader, epochs=epochs)
+    return model, last.train_loss
 
 
 middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
 x_learn = prepared(learn.images) - middle
 x_test = prepared(test.images) - middle
-model, losses = fit(x_learn, learn.labels)
-print(f"first loss {losses[0]:.4f}, log(10) = {np.log(10):.4f}, last losses {losses[-1]:.2f}")
-print(f"training pictures {right(model, x_learn, learn.labels).mean():.1%} right")
-answers = right(model, x_test, test.labels)
-print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
+blank = tn.evaluate(linear_model(3072), (x_learn, learn.labels))
+model, loss = trained(x_learn, learn.labels)
+print(f"first loss {blank.loss:.4f}, log(10) = {np.log(10):.4f}, last epoch {loss:.2f}")
+in_color = tn.evaluate(model, (x_test, test.labels)).accuracy
+print(f"training pictures {tn.evaluate(model, (x_learn, learn.labels)).accuracy:.1%} right")
+print(f"test pictures     {in_color:.1%} right; guessing gives 10 %")
 
 # %% [markdown] lang="en"
 # These are its ten rows of weights, shown as pictures. Grey is a weight of 0. With drawn shapes the
@@ -209,7 +203,8 @@ print(f"test pictures     {answers.mean():.1%} right; guessing gives 10 %")
 
 # %%
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
-shares = [float(answers[test.labels == label].mean()) for label in range(10)]
+table = F.confusion_matrix(tn.predict(model, x_test), test.labels)  # a row for each true class
+shares = table.diagonal() / table.sum(axis=1)
 fig, axes = plt.subplots(2, 5, figsize=(9, 5), layout="constrained")
 for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
     axis.imshow(0.5 + 0.5 * template / np.abs(template).max())
@@ -342,9 +337,9 @@ grey_learn, grey_test = (
     for images in (learn.images, test.images)
 )
 grey_middle = grey_learn.mean(axis=0)
-grey_model, _ = fit(grey_learn - grey_middle, learn.labels)
-grey_right = right(grey_model, grey_test - grey_middle, test.labels).mean()
-print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean():.1%}")
+grey_model, _ = trained(grey_learn - grey_middle, learn.labels)
+in_grey = tn.evaluate(grey_model, (grey_test - grey_middle, test.labels)).accuracy
+print(f"in grey {in_grey:.1%} of the test pictures, in colour {in_color:.1%}")
 
 # %% [markdown] lang="en"
 # With drawn shapes it is hardly better than guessing. A shape is lighter than its background as
@@ -358,7 +353,8 @@ print(f"in grey {grey_right:.1%} of the test pictures, in colour {answers.mean()
 # %%
 for pixels in (0, 2, 4, 6):
     moved = prepared(np.roll(test.images, pixels, axis=3)) - middle
-    print(f"{pixels} pixels to the right: {right(model, moved, test.labels).mean():.1%}")
+    found = tn.evaluate(model, (moved, test.labels)).accuracy
+    print(f"{pixels} pixels to the right: {found:.1%}")
 
 # %% [markdown] lang="en"
 # The training shapes already vary in position by a few pixels, so the first shift does little harm.
@@ -370,9 +366,12 @@ for pixels in (0, 2, 4, 6):
 
 # %%
 shuffled = np.random.default_rng(0).permutation(learn.labels)
-deceived, _ = fit(x_learn, shuffled, epochs=20, weight_decay=0.0)
-print(f"training pictures with shuffled labels: {right(deceived, x_learn, shuffled).mean():.1%}")
-print(f"test pictures with their true labels:   {right(deceived, x_test, test.labels).mean():.1%}")
+deceived, _ = trained(x_learn, shuffled, epochs=20, weight_decay=0.0)
+for title, pair in (
+    ("training pictures with shuffled labels:", (x_learn, shuffled)),
+    ("test pictures with their true labels:  ", (x_test, test.labels)),
+):
+    print(title, f"{tn.evaluate(deceived, pair).accuracy:.1%}")
 
 # %% [markdown] lang="en"
 # 30,730 parameters can memorise much of a random list. The accuracy on training pictures says

@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -152,7 +152,8 @@ for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
 # will build both in lessons 05 and 07; here they are only used) and a linear layer.
 #
 # The error is measured on the last 1,000 training pictures, each classified before the update that
-# used it. We use 3,000 drawn shapes. Photographs take longer to learn, so we use 1,000 of them for
+# used it: `tn.fit` counts the right answers of an epoch in its `state`, and with `every_step=True`
+# we can read the count after each batch, and stop in the middle of an epoch. We use 3,000 drawn shapes. Photographs take longer to learn, so we use 1,000 of them for
 # more epochs: then 25 % is reached by memorising them. Guess: how many epochs until 25 %? (The race
 # takes most of this lesson's time; it prints its progress.)
 
@@ -162,6 +163,7 @@ place = device()
 x = learn.images.astype(np.float32)
 x -= x.mean(axis=(0, 2, 3), keepdims=True)
 x /= x.std(axis=(0, 2, 3), keepdims=True)
+labels = learn.labels
 N, LIMIT = (3000, 8) if learn.drawn else (1000, 30)  # pictures, and epochs until we give up
 RATES = {"ReLU": 0.005 if learn.drawn else 0.01, "tanh": 0.02}
 
@@ -189,25 +191,27 @@ def race(act, lr, seed=0, batch=50):
     """Train until 25 % error; return the epochs and the errors after each batch."""
     tn.seed(seed)
     model = four_layers(act).to(place)
-    optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
+    loader = data.DataLoader((x[:N], labels[:N]), batch, shuffle=True, seed=seed)
+    state = tn.State()
+    before = 0
     wrong = []
     epochs = []
     errors = []
-    for epoch in range(LIMIT):
-        for chosen in tn.data.batch_indices(tn.data.epoch_order(N, seed, epoch), batch):
-            scores = model(tn.tensor(x[chosen]).to(place))
-            loss = F.cross_entropy(scores, learn.labels[chosen])
-            wrong.append((scores.numpy().argmax(axis=1) != learn.labels[chosen]).mean())
-            if len(wrong) >= 1000 // batch:
-                epochs.append(len(wrong) * batch / N)
-                errors.append(float(np.mean(wrong[-1000 // batch :])))
-                if errors[-1] <= 0.25:
-                    return epochs, errors
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        if epoch % (LIMIT // 8) == 0:
-            print(f"{act.__name__} at lr {lr:g}, epoch {epoch + 1}: error {errors[-1]:.0%}")
+    for _ in tn.fit(model, optimizer, loader, epochs=LIMIT, state=state, every_step=True):
+        if state.step == 0:  # the record of a whole epoch
+            before = 0
+            if (state.epoch - 1) % (LIMIT // 8) == 0:
+                print(f"{act.__name__} at lr {lr:g}, epoch {state.epoch}: error {errors[-1]:.0%}")
+            continue
+        state.metrics.synchronize()  # on a GPU: wait for the sums
+        wrong.append(batch - (state.metrics.correct - before))
+        before = state.metrics.correct
+        if len(wrong) * batch >= 1000:
+            epochs.append(len(wrong) * batch / N)
+            errors.append(sum(wrong[-1000 // batch :]) / 1000)
+            if errors[-1] <= 0.25:
+                break
     return epochs, errors
 
 
@@ -387,21 +391,18 @@ for activation in (F.relu, F.tanh, F.sigmoid):
 # that are 0 for all of 500 pictures. Guess how many of 32.
 
 # %%
+loader = data.DataLoader((x[:1500], labels[:1500]), batch_size=50)
 for rate in (0.005, 0.05):
     tn.seed(0)
     model = four_layers(nn.ReLU).to(place)
-    optimizer = tn.optim.SGD(model.parameters(), rate, momentum=0.9)
-    for chosen in tn.data.batch_indices(np.arange(1500), 50):
-        loss = F.cross_entropy(model(tn.tensor(x[chosen]).to(place)), learn.labels[chosen])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    optimizer = optim.SGD(model.parameters(), rate, momentum=0.9)
+    for _ in tn.fit(model, optimizer, loader, epochs=1):
+        pass
     with tn.no_grad():
-        y = tn.tensor(x[:500]).to(place)
-        for layer in list(model)[:8]:  # as far as the third ReLU
-            y = layer(y)
+        y = model[:8](tn.tensor(x[:500]).to(place))  # as far as the third ReLU
     dead = int((y.numpy().max(axis=(0, 2, 3)) <= 0).sum())
-    print(f"lr {rate:g}: {dead} of {y.shape[1]} filters are dead, the loss is {loss.item():.2f}")
+    after = tn.evaluate(model, (x[:500], labels[:500]))
+    print(f"lr {rate:g}: {dead} of {y.shape[1]} filters are dead, the loss is {after.loss:.2f}")
 
 # %% [markdown] lang="en"
 # A loss that stays at log(10) = 2.30 is the symptom: only the biases of the last layer still

@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet import kernels, nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -176,10 +176,8 @@ show(nn.Dropout.forward)
 # %%
 learn, test = pictures(train=500, test=1000)
 place = device()
-prepare = tn.data.Normalize.fit("standardize", learn.images)
-known = prepare(learn.images)
-labels = learn.labels
-others = prepare(test.images)
+prepare = data.Normalize.fit("standardize", learn.images)
+loader = data.DataLoader(learn, batch_size=50, shuffle=True, transform=prepare)
 EPOCHS = 20
 
 
@@ -197,53 +195,31 @@ def small_net(dropout):
     ).to(place)
 
 
-def looked_at(model, images, answers):
-    """Return the mean loss and the accuracy with dropout off."""
-    model.eval()
-    with tn.no_grad():
-        scores = model(tn.tensor(images).to(place))
-        loss = F.cross_entropy(scores, answers).item()
-    model.train()
-    return loss, 100 * (scores.numpy().argmax(axis=1) == answers).mean()
-
-
-def trained(dropout, epochs):
-    """Train for some epochs; return the model, and losses and test accuracy of every second one."""
-    model = small_net(dropout)
-    records = []
-    optimizer = tn.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    for epoch in range(epochs):
-        for chosen in tn.data.batch_indices(tn.data.epoch_order(500, 0, epoch), 50):
-            optimizer.zero_grad()
-            F.cross_entropy(model(tn.tensor(known[chosen]).to(place)), labels[chosen]).backward()
-            optimizer.step()
-        if epoch % 2 == 1:
-            learnt = looked_at(model, known, labels)
-            tested = looked_at(model, others, test.labels)
-            records.append((learnt[0], *tested))
-    return model, np.array(records)
-
-
 models = {}
 curves = {}
 for p in (0.0, 0.5):
-    models[p], curves[p] = trained(nn.Dropout(p), EPOCHS)
-    last = curves[p][-1]
-    print(f"p = {p}: loss {last[0]:.3f} in training, {last[1]:.3f} in tests; {last[2]:.1f} % right")
+    models[p] = small_net(nn.Dropout(p))
+    optimizer = optim.SGD(models[p].parameters(), lr=0.01, momentum=0.9)
+    curves[p] = {"training": [], "test": []}
+    for epoch in tn.fit(models[p], optimizer, loader, test, epochs=EPOCHS):
+        curves[p]["training"].append(tn.evaluate(models[p], learn).loss)  # with dropout off
+        curves[p]["test"].append(epoch.test_loss)
+    curves[p]["accuracy"] = 100 * epoch.test_accuracy
+    print(f"p = {p}:", epoch)
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
-epochs = np.arange(2, EPOCHS + 1, 2)
+epochs = range(1, EPOCHS + 1)
 gaps = {}
-top = max(2.5, *(1.05 * curve[:, 1].max() for curve in curves.values()))
-for ax, p in zip(axes, (0.0, 0.5), strict=True):
-    ax.plot(epochs, curves[p][:, 0], color="#0072B2", linestyle="--", label="500 training pictures")
-    ax.plot(epochs, curves[p][:, 1], color="#D55E00", label="1000 test pictures")
-    gaps[p] = curves[p][-1, 1] - curves[p][-1, 0]
-    ax.fill_between(epochs, curves[p][:, 0], curves[p][:, 1], color="#eeeeee")
+top = max(2.5, *(1.05 * max(curve["test"]) for curve in curves.values()))
+for ax, (p, curve) in zip(axes, curves.items(), strict=True):
+    ax.plot(epochs, curve["training"], "--", color="#0072B2", label="500 training pictures")
+    ax.plot(epochs, curve["test"], color="#D55E00", label="1000 test pictures")
+    ax.fill_between(epochs, curve["training"], curve["test"], color="#eeeeee")
+    gaps[p] = curve["test"][-1] - curve["training"][-1]
     ax.set(xlabel="epoch", ylim=(0, top), xticks=range(0, EPOCHS + 1, 5))
     ax.set_title(
-        f"p = {p:g}: a gap of {gaps[p]:.2f}, test accuracy {curves[p][-1, 2]:.1f} %",
+        f"p = {p:g}: a gap of {gaps[p]:.2f}, test accuracy {curve['accuracy']:.1f} %",
         fontsize=10,
     )
     ax.spines[["top", "right"]].set_visible(False)
@@ -253,9 +229,9 @@ figure(
     fig,
     "Loss over the epochs on 500 training and on 1000 test pictures: "
     + "; ".join(
-        f"with p = {p:g} it ends at {curves[p][-1, 0]:.2f} and {curves[p][-1, 1]:.2f}, "
+        f"with p = {p:g} it ends at {curve['training'][-1]:.2f} and {curve['test'][-1]:.2f}, "
         f"a gap of {gaps[p]:.2f}"
-        for p in curves
+        for p, curve in curves.items()
     )
     + ".",
 )
@@ -293,11 +269,13 @@ for kind in ("reference", "numba"):
 
 # %%
 dropout = nn.Dropout(0.2, inverted=False)  # at test time it multiplies by 1 - dropout.p
-model, _ = trained(dropout, 10)
+model = small_net(dropout)
+optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+for _ in tn.fit(model, optimizer, loader, epochs=10):
+    pass
 for name, factor in (("1 - p, kept fraction", 0.8), ("p, the rate", 0.2), ("1, no scaling", 1.0)):
     dropout.p = 1 - factor
-    loss, right = looked_at(model, others, test.labels)
-    print(f"times {factor:.1f} ({name:19}): loss {loss:.3f}, {right:.1f} % right")
+    print(f"times {factor:.1f} ({name:19}): {tn.evaluate(model, test)}")
 
 # %% [markdown] lang="en"
 # The loss changes, the answers hardly do: a factor scales all scores together, and the largest
@@ -320,14 +298,17 @@ for name, factor in (("1 - p, kept fraction", 0.8), ("p, the rate", 0.2), ("1, n
 # for $p = 0.5$ are the posts right, because there the two numbers are equal. (With $p = 0.8$ this
 # small net hardly learns.)
 #
-# **Testing in training mode.** What is the accuracy if dropout stays on in a test?
+# **Testing in training mode.** `tn.evaluate` and `tn.predict` turn dropout off, and on again
+# afterwards. A loop of your own must call `model.eval()` for that. What is the accuracy if dropout
+# stays on in a test?
 
 # %%
 model = models[0.5]
-_, right = looked_at(model, others, test.labels)
+right = tn.evaluate(model, test).accuracy
+model.train()
 with tn.no_grad():
-    answers = model(tn.tensor(others).to(place)).numpy().argmax(axis=1)
-print(f"eval(): {right:.1f} % right; train(): {100 * (answers == test.labels).mean():.1f} %")
+    scores = model(tn.tensor(prepare(test.images)).to(place))
+print(f"eval(): {right:.1%} right; train(): {F.accuracy(scores, test.labels):.1%}")
 
 # %% [markdown] lang="en"
 # | | |

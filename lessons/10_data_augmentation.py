@@ -16,8 +16,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet import nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -99,7 +99,7 @@ check("10.2", my_colour_basis)
 
 # %%
 coloured, _ = pictures()
-deviations, vectors = tn.data.pca_color_basis(coloured.images)
+deviations, vectors = data.pca_color_basis(coloured.images)
 for i in range(3):
     red, green, blue = vectors[:, i]
     print(
@@ -156,7 +156,7 @@ check("10.3", my_ten_views)
 n = 20_000
 grey = np.zeros((n, 3, 2, 2))
 basis = deviations, vectors
-shift = tn.data.pca_color_noise(grey, basis, np.random.default_rng(0), std=0.1)
+shift = data.pca_color_noise(grey, basis, np.random.default_rng(0), std=0.1)
 print("one shift for a picture:   ", bool(np.ptp(shift, axis=(2, 3)).max() == 0))
 print("another for the next one:  ", bool((shift[0] != shift[1]).all()))
 along = shift[:, :, 0, 0] @ vectors
@@ -169,9 +169,9 @@ print(f"relative standard error:    {1 / np.sqrt(2 * n):.3f}")
 # ## Meet
 
 # %%
-show(tn.data.PCAColorNoise)
-show(tn.data.RandomCrop.sample)
-show(tn.data.RandomCrop.apply)
+show(data.PCAColorNoise)
+show(data.RandomCrop.sample)
+show(data.RandomCrop.apply)
 
 # %% [markdown] lang="en"
 # `vectors @ (...)` needs the directions in columns. Two well-known libraries had the vectors
@@ -187,11 +187,11 @@ rng = np.random.default_rng(3)
 bright = four.astype(float)
 columns = {
     "original": four,
-    "crop": tn.data.random_crop(four, 24, rng),
-    "another crop": tn.data.random_crop(four, 24, rng),
+    "crop": data.random_crop(four, 24, rng),
+    "another crop": data.random_crop(four, 24, rng),
     "mirrored": four[..., ::-1],
-    "colour": tn.data.pca_color_noise(bright, basis, rng, std=0.4),
-    "eigenvalues,\nas printed": tn.data.pca_color_noise(bright, (deviations**2, vectors), rng),
+    "colour": data.pca_color_noise(bright, basis, rng, std=0.4),
+    "eigenvalues,\nas printed": data.pca_color_noise(bright, (deviations**2, vectors), rng),
 }
 fig, axes = plt.subplots(4, len(columns), figsize=(8, 6.2), layout="constrained")
 for ax_column, (name, images) in zip(axes.T, columns.items(), strict=True):
@@ -223,15 +223,15 @@ figure(
 
 # %%
 images = np.tile(coloured.images[:500], (4, 1, 1, 1))
-prepare = tn.data.Normalize.fit("standardize", coloured.images)
+prepare = data.Normalize.fit("standardize", coloured.images)
 
 
 def bytes_first(rng):
-    return prepare(tn.data.random_crop(images, 24, rng))
+    return prepare(data.random_crop(images, 24, rng))
 
 
 def floats_first(rng):
-    return tn.data.random_crop(prepare(images), 24, rng)
+    return data.random_crop(prepare(images), 24, rng)
 
 
 same = np.array_equal(bytes_first(np.random.default_rng(0)), floats_first(np.random.default_rng(0)))
@@ -271,7 +271,7 @@ PLACES = {  # rows and columns of each segment in a digit of 16x10 pixels
 
 
 def drawn_digits(count, seed):
-    """Return seven-segment digits (count, 1, 28, 28) of 0..255, and their labels."""
+    """Return a data set of seven-segment digits (count, 1, 28, 28)."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 10)
     digits = rng.normal(40, 25, (count, 1, 28, 28))
@@ -280,21 +280,21 @@ def drawn_digits(count, seed):
         for segment in SEGMENTS[label]:
             top, bottom, left, right = PLACES[segment]
             picture[row + top : row + bottom, column + left : column + right] += 150
-    return np.clip(digits, 0, 255), labels
+    return data.ArrayDataset(np.clip(digits, 0, 255).astype(np.uint8), labels)
 
 
-if tn.data.find("mnist"):
+if data.find("mnist"):
     source = "MNIST"
-    whole = tn.data.MNIST(train=True)
-    unseen = tn.data.MNIST(train=False)
-    learn = whole.images[:4000].astype(float), whole.labels[:4000]
-    test = unseen.images[:2000].astype(float), unseen.labels[:2000]
+    whole = data.MNIST(train=True)
+    unseen = data.MNIST(train=False)
+    learn = whole[:4000]
+    test = unseen[:2000]
 else:
     source = "drawn digits"
     learn = drawn_digits(1500, 0)
     test = drawn_digits(1000, 1)
 place = device()
-print(f"{source}: {len(learn[1]):,} training pictures, {len(test[1]):,} test pictures")
+print(f"{source}: {len(learn):,} training pictures, {len(test):,} test pictures")
 
 # %%
 WAYS = {  # the axes of (N, C, H, W) that are flipped, each group drawn independently
@@ -305,7 +305,7 @@ WAYS = {  # the axes of (N, C, H, W) that are flipped, each group drawn independ
 }
 fig, axes = plt.subplots(4, 4, figsize=(5.2, 5.8), layout="constrained")
 for row, digit in zip(axes, (6, 9, 2, 5), strict=True):
-    picture = learn[0][learn[1] == digit][:1]
+    picture = learn.images[learn.labels == digit][:1]
     for ax, (name, flips) in zip(row, WAYS.items(), strict=True):
         ax.imshow(np.flip(picture, flips[0])[0, 0] if flips else picture[0, 0], cmap="gray")
         ax.set(xticks=[], yticks=[])
@@ -325,10 +325,27 @@ figure(
 # which digits will be confused?
 #
 # We train on augmented pictures, each flip with probability one half, and test on the original
-# pictures.
+# pictures. The library has `RandomHorizontalFlip`; for the other flips we write a transform of our
+# own. `sample` draws what is random for a batch, and `apply` uses it. Test pictures are prepared
+# without the random transforms.
 
 
 # %%
+class RandomFlips(data.Transform):
+    """Flips along some groups of axes, each with probability one half."""
+
+    def __init__(self, flips):
+        self.flips = flips
+
+    def sample(self, rng, n):
+        return rng.random((n, len(self.flips))) < 0.5
+
+    def apply(self, images, params):
+        for axes, coin in zip(self.flips, params.T, strict=True):
+            images = np.where(coin[:, None, None, None], np.flip(images, axes), images)
+        return images
+
+
 def answers_after(flips):
     """Train a small net with these flips; return its answers to the test pictures."""
     tn.seed(0)
@@ -340,30 +357,21 @@ def answers_after(flips):
         nn.Flatten(),
         nn.Linear(16 * 7 * 7, 10),
     ).to(place)
-    optimizer = tn.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
-    for epoch in range(5):
-        rng = np.random.default_rng(epoch)
-        for chosen in tn.data.batch_indices(rng.permutation(len(learn[1])), 50):
-            images = learn[0][chosen]
-            for axes in flips:
-                coin = rng.random((len(images), 1, 1, 1)) < 0.5
-                images = np.where(coin, np.flip(images, axes), images)
-            optimizer.zero_grad()
-            scores = model(tn.tensor((images / 128 - 1).astype(np.float32)).to(place))
-            F.cross_entropy(scores, learn[1][chosen]).backward()
-            optimizer.step()
-    with tn.no_grad():
-        scores = model(tn.tensor((test[0] / 128 - 1).astype(np.float32)).to(place))
-    return scores.numpy().argmax(axis=1)
+    augmented = [RandomFlips(flips), data.Normalize(mean=128, std=128)]
+    loader = data.DataLoader(learn, batch_size=50, shuffle=True, transform=augmented)
+    optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    for _ in tn.fit(model, optimizer, loader, epochs=5):
+        pass
+    return tn.predict(model, test.images)
 
 
-print(
-    f"{'':12} all   " + "".join(f"a {a} called {b}   " for a, b in ((6, 9), (9, 6), (2, 5), (5, 2)))
-)
+PAIRS = ((6, 9), (9, 6), (2, 5), (5, 2))
+print(f"{'':12} all   " + "".join(f"a {a} called {b}   " for a, b in PAIRS))
 for name, flips in WAYS.items():
-    said = answers_after(flips)
-    mixed = [100 * np.mean(said[test[1] == a] == b) for a, b in ((6, 9), (9, 6), (2, 5), (5, 2))]
-    right = 100 * np.mean(said == test[1])
+    probabilities = answers_after(flips)
+    table = F.confusion_matrix(probabilities, test.labels)
+    mixed = [100 * table[a, b] / table[a].sum() for a, b in PAIRS]
+    right = 100 * F.accuracy(probabilities, test.labels)
     print(f"{name:12} {right:5.1f} %" + "".join(f"{share:10.1f} %  " for share in mixed))
 
 # %% [markdown] lang="en"

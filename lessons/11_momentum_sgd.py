@@ -10,14 +10,15 @@
 # | before | 03 A linear model and its templates: a loss and its gradient |
 
 # %%
+import itertools
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet import kernels, nn
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 
 # %% [markdown] lang="en"
@@ -106,7 +107,7 @@ check("11.2", my_torch_step)
 paths = {}
 for rule in ("paper", "torch"):
     w = tn.tensor(np.ones(1), requires_grad=True)
-    optimizer = tn.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005, rule=rule)
+    optimizer = optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005, rule=rule)
     paths[rule] = []
     for step in range(30):
         optimizer.lr = 0.01 if step < 3 else 0.001
@@ -164,6 +165,9 @@ show(kernels.momentum_update)
 # 2. `rule="paper"` and `rule="torch"` are the two exercises above.
 # 3. `nesterov` looks ahead: the gradient is taken at the point to which the velocity leads.
 #
+# The update is the subject of this lesson, so its cells write the loop by hand, and do not call
+# `tn.fit`: zero the gradients, go backward, step.
+#
 # What is the benefit of momentum? Take a ravine that is 100 times as steep across as along. Both
 # runs have the same start, the same rate and the same number of steps. Which of the two will be
 # nearer to the lowest point?
@@ -175,7 +179,7 @@ steep = np.array([1.0, 100.0])  # loss = (w0**2 + 100 * w1**2) / 2
 def walk(lr, momentum, steps, start=(-9.0, 0.9)):
     """Return the points (steps + 1, 2) that the library's SGD visits in the ravine."""
     w = tn.tensor(np.array(start), requires_grad=True)
-    optimizer = tn.optim.SGD([w], lr=lr, momentum=momentum)
+    optimizer = optim.SGD([w], lr=lr, momentum=momentum)
     places = [w.numpy().copy()]
     for _ in range(steps):
         optimizer.zero_grad()
@@ -296,7 +300,7 @@ for epoch in (1, 10, 90):
     print(f"decay=5e-5, after epoch {epoch:2}: lr {rate:.6f}")
 
 w = tn.tensor(np.ones(1), requires_grad=True)
-optimizer = tn.optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005)
+optimizer = optim.SGD([w], lr=0.01, momentum=0.9, weight_decay=0.0005)
 for _ in range(steps_an_epoch):
     w.grad = np.zeros(1)
     optimizer.step()
@@ -341,13 +345,14 @@ def my_range_test(step, rates):
 check("11.4", my_range_test)
 
 # %% [markdown] lang="en"
-# Here is one on a small net, 80 steps of 100 pictures, from 0.0001 upwards. Which rate would you
-# choose?
+# Here is one on a small net, 80 steps of 100 pictures, from 0.0001 upwards. The loop is again by
+# hand, because the loss of a single step decides whether that step is still done. Which rate would
+# you choose?
 
 # %%
 learn, _ = pictures()
 place = device()
-prepare = tn.data.Normalize.fit("standardize", learn.images)
+prepare = data.Normalize.fit("standardize", learn.images)
 rates = np.geomspace(1e-4, 1.0, 80)
 
 
@@ -361,10 +366,10 @@ def measured(momentum):
         nn.Flatten(),
         nn.Linear(16 * 7 * 7, 10),
     ).to(place)
-    optimizer = tn.optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
+    optimizer = optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
-    loader = tn.data.DataLoader(learn, 100, shuffle=True, transform=prepare)
-    batches = (batch for epoch in range(9) for batch in loader)
+    loader = data.DataLoader(learn, 100, shuffle=True, transform=prepare)
+    batches = itertools.chain.from_iterable(itertools.repeat(loader))  # epoch after epoch
     for rate, (images, labels) in zip(rates, batches, strict=False):
         optimizer.lr = float(rate)
         loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)

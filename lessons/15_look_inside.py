@@ -16,8 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet import functions as F
-from tinynet import nn
+from tinynet import data, nn, optim
 from tinynet.lessons import check, device, figure, hint, pictures, show, solution
 from tinynet.plot.filters import mosaic
 
@@ -32,39 +31,36 @@ train, test = pictures()
 place = device()
 
 
-def trained_on(train):
+def trained_on(train, test):
     """Return a net trained on these pictures, its initial weights, and the preprocessing."""
-    prepare = tn.data.Normalize.fit("standardize", train.images)
     tn.seed(0)
     model = nn.Sequential(
-        *(nn.Conv2d(3, 12, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
-        *(nn.Conv2d(12, 24, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)),
-        *(nn.Flatten(), nn.Linear(24 * 8 * 8, 64), nn.ReLU(), nn.Linear(64, 10)),
+        nn.Conv2d(3, 12, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(12, 24, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Flatten(),
+        nn.Linear(24 * 8 * 8, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
     )
     untrained = model.state_dict()
     model.to(place)
-    optimizer = tn.optim.SGD(model.parameters(), lr=0.007, momentum=0.9, weight_decay=5e-4)
-    loader = tn.data.DataLoader(train, 25, shuffle=True, transform=prepare)
-    for epoch in range(4):
-        optimizer.lr = 0.007 if epoch < 3 else 0.0007
-        for images, labels in loader:
-            loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    prepare = data.Normalize.fit("standardize", train.images)
+    loader = data.DataLoader(train, batch_size=25, shuffle=True, transform=prepare)
+    rates = optim.MultiStep(0.007, ((0.75, 0.1),), epochs=4)
+    optimizer = optim.SGD(model.parameters(), lr=rates, momentum=0.9, weight_decay=5e-4)
+    for epoch in tn.fit(model, optimizer, loader, test, epochs=4):
+        print(epoch)
     return model, untrained, prepare
 
 
-def probabilities(x):
-    """Return (N, classes) for prepared pictures."""
-    with tn.no_grad():
-        return F.softmax(model(tn.tensor(x).to(place))).numpy()
-
-
-model, untrained, prepare = trained_on(train)
+model, untrained, prepare = trained_on(train, test)
 x = prepare(test.images)
-said = probabilities(x).argmax(axis=1)
-print(f"test accuracy {100 * (said == test.labels).mean():.1f} %")
+probabilities = tn.predict(model, x)
+said = probabilities.argmax(axis=1)
 
 # %% [markdown] lang="en"
 # ## Build
@@ -93,7 +89,7 @@ fig = plt.figure(figsize=(9, 5), layout="constrained")
 parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
 left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
 before = untrained["0.weight"]
-after = next(iter(model)).weight.numpy()
+after = model[0].weight.numpy()
 moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
 moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
 for ax, weight, title in (
@@ -240,7 +236,7 @@ def drops_of(i, k=8, s=4, fill=0.0):
     copies = np.repeat(x[i][None], len(windows) + 1, axis=0)
     for n, (a, b) in enumerate(windows):
         copies[n, :, a : a + k, b : b + k] = fill
-    p = probabilities(copies)[:, test.labels[i]]
+    p = tn.predict(model, copies)[:, test.labels[i]]
     side = (32 - k) // s + 1
     return (p[-1] - p[:-1]).reshape(side, side)
 
@@ -254,7 +250,7 @@ def middle(drops, k=8, s=4):
 
 def hidden(pixels):
     """Return the activations of the last hidden layer, (N, 64)."""
-    up_to_its_relu = nn.Sequential(*list(model)[:9])
+    up_to_its_relu = model[:9]
     with tn.no_grad():
         return up_to_its_relu(tn.tensor(prepare(pixels)).to(place)).numpy()
 
@@ -268,7 +264,7 @@ queries = hidden(test.images)
 
 # %%
 bright = np.tensordot((0.2, 0.7, 0.1), test.images, axes=(0, 1)).std(axis=(1, 2))
-belief = np.where(said == test.labels, probabilities(x).max(axis=1), 0)
+belief = np.where(said == test.labels, probabilities.max(axis=1), 0)
 fair = (belief > 0.6) & (belief < 0.95)  # right, but not too confident
 shown = [  # those with the highest contrast
     int(max(np.flatnonzero((belief > 0) & (test.labels == c)), key=lambda i: (fair[i], bright[i])))
@@ -320,9 +316,9 @@ figure(
 
 # %%
 if not test.drawn:
-    train = tn.data.Shapes(train=True)
-    test = tn.data.Shapes(train=False)
-    model, untrained, prepare = trained_on(train)
+    train = data.Shapes(train=True)
+    test = data.Shapes(train=False)
+    model, untrained, prepare = trained_on(train, test)
     x = prepare(test.images)
     features = hidden(train.images)
     queries = hidden(test.images)

@@ -188,8 +188,8 @@ def tinynet_lessons():
 
 def test_a_private_name_is_found():
     source = "import os, torch\nfrom tinynet.kernels import _cuda\nx._secret\nx.public"
-    assert list(private_names(ast.parse(source))) == ["torch", "tinynet.kernels._cuda",
-                                                      "tinynet._secret"]  # fmt: skip
+    found = list(private_names(ast.parse(source)))
+    assert found == ["torch", "tinynet.kernels._cuda", "tinynet._secret"]
     assert list(private_names(ast.parse("from tinynet.lessons import check, exercise"))) == [
         "tinynet.lessons.exercise"
     ]
@@ -226,6 +226,42 @@ def test_pasted_lines_are_found(library):
 @every_lesson
 def test_no_lesson_pastes_the_library(path, library):
     assert sorted(runs_of(bare_lines(code_of(cells_of(path)))) & library) == []
+
+
+# one loop is written out, in the first lesson; the others call tn.fit
+
+BY_HAND = {  # number of training loops, and their reason
+    "00": 1,  # it explains the loop
+    "11": 2,  # its subject is the update, and the rate of each single step
+}
+
+
+def training_loops(tree):
+    """Find the loops that go backward and take a step of an optimizer."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.While)):
+            called = {
+                call.func.attr
+                for statement in node.body
+                if not isinstance(statement, (ast.For, ast.While))
+                for call in ast.walk(statement)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+            }
+            if {"backward", "step"} <= called:
+                yield node.lineno
+
+
+def test_a_training_loop_is_found():
+    loop = "for x, y in loader:\n    f(net(x), y).backward()\n    optimizer.step()\n"
+    outer = "for epoch in range(3):\n" + textwrap.indent(loop, "    ")
+    fitted = "for epoch in tn.fit(net, optimizer, loader, epochs=3):\n    print(epoch)\n"
+    assert list(training_loops(ast.parse(loop + outer + fitted))) == [1, 5]
+
+
+@every_lesson
+def test_lessons_train_with_fit(path):
+    found = list(training_loops(ast.parse(path.read_text(encoding="utf-8"))))
+    assert len(found) == BY_HAND.get(path.name[:2], 0), f"training loops in lines {found}"
 
 
 # exercises
@@ -282,7 +318,8 @@ def bare(text):
 @every_lesson
 def test_a_solution_cell_is_the_solution(path):
     number = path.name[:2]
-    known, names = exercise.exercises(number), student.answer_names(number)
+    known = exercise.exercises(number)
+    names = student.answer_names(number)
     assert list(drifted(cells_of(path), known, names)) == []
 
 
@@ -313,7 +350,8 @@ def test_the_solution_is_right(number):
 
 @every_number
 def test_wrong_answers_are_told_why(number):
-    wrong, known = wrong_answers(number), exercise.exercises(number)
+    wrong = wrong_answers(number)
+    known = exercise.exercises(number)
     assert wrong.keys() == known.keys()
     for n, answers in wrong.items():
         assert len(answers) >= 2, n
@@ -385,12 +423,18 @@ def execute(path, folder):
     Seconds of processor time, since what else runs here must not count: a lesson that does not
     wait takes at most as long by the clock when it has the machine to itself.
     """
+    environment = os.environ.copy()
+    environment["MPLBACKEND"] = "Agg"
+    environment["PYTHONPATH"] = str(ROOT)
+    environment["TINYNET_LESSON_DATA"] = "shapes"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", OFFLINE, str(path)],
-        cwd=folder, capture_output=True, text=True, timeout=4 * BUDGET,
-        env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT),
-             "TINYNET_LESSON_DATA": "shapes"},
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=4 * BUDGET,
+        env=environment,
+    )
     used = re.search(r"^processor time (.*)$", done.stdout, re.MULTILINE)
     return done, float(used[1]) if used else 0.0
 
@@ -429,13 +473,15 @@ def test_a_lesson_runs_anywhere_offline_in_its_time(path, kind, executed):
 
 @pytest.mark.slow
 def test_a_notebook_runs_in_a_real_kernel(tmp_path):
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
     path = ROOT / "lessons" / "07_overlapping_max_pool.ipynb"
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(
         notebook, timeout=BUDGET, resources={"metadata": {"path": tmp_path}}
     ).execute()
-    shown = [o["data"] for c in notebook.cells if c.cell_type == "code" for o in c.outputs
-             if o.output_type == "display_data"]  # fmt: skip
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    outputs = [output for cell in cells for output in cell.outputs]
+    shown = [output["data"] for output in outputs if output.output_type == "display_data"]
     assert any('alt="' in data.get("text/html", "") for data in shown)
     assert any("07.2 ok" in data["text/plain"] for data in shown)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import lessons
+from tinynet import data, lessons
 from tinynet.core.errors import DataError
 from tinynet.data import cifar10
 from tinynet.lessons import supply
@@ -44,6 +44,16 @@ def test_without_photographs_pictures_are_drawn_and_the_way_to_photographs_is_sa
     assert capsys.readouterr().out == (
         "30 + 20 drawn pictures; CIFAR-10 would be used if it were here: tinynet data get cifar10\n"
     )
+
+
+def test_pictures_are_a_data_set(folder):
+    learn, _ = lessons.pictures(train=30, test=0)
+    assert repr(learn).startswith("<Pictures: 30 images (3, 32, 32) uint8, 10 classes: disc, ")
+    chosen = learn[[4, 2]]
+    assert chosen.labels.tolist() == learn.labels[[4, 2]].tolist()
+    images, labels = next(iter(data.DataLoader(learn, batch_size=7)))
+    assert (images == learn.images[:7]).all()
+    assert (labels == learn.labels[:7]).all()
 
 
 def test_the_first_photographs_are_taken_if_they_are_there(photographs, capsys):

@@ -236,7 +236,7 @@ def test_solution_shows_our_code_without_the_decorator(capsys):
         ((kernels.max_pool2d_forward, "numba"), "\ndef max_pool2d_forward_numba("),
         ((tn.functions.max_pool2d,), "# tinynet/functions/pool.py, line "),
         ((nn.MaxPool2d(2),), "\nclass MaxPool2d(FusesReLU):"),
-        ((tn.Tensor.backward,), "\ndef backward(self"),
+        ((tn.Tensor.backward,), "\ndef backward(\n    self,"),
     ],
 )
 def test_show_reads_the_source_from_the_library(thing, fragment, capsys):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tinynet import data
 from tinynet.core import backend
@@ -18,21 +18,22 @@ from tinynet.core.errors import DataError, DeviceError
 WISH = "TINYNET_LESSON_DATA"
 
 
-@dataclass
-class Pictures:
-    """Images, their labels and the names of the classes.
+class Pictures(data.ArrayDataset):
+    """Data set of a lesson.
 
-    images (N, C, H, W) uint8, labels (N,) int64. `drawn` images show shapes drawn by the program;
-    the others are photographs.
+    Parameters
+    ----------
+    images : (N, C, H, W) uint8
+    labels : (N,) integers
+    classes : the names of the classes
+    drawn : whether the program drew the images; else they are photographs
     """
 
-    images: Array
-    labels: Array
-    classes: tuple[str, ...]
-    drawn: bool
-
-    def __len__(self) -> int:
-        return len(self.labels)
+    def __init__(
+        self, images: Array, labels: Array, classes: Sequence[str], *, drawn: bool
+    ) -> None:
+        super().__init__(images, labels, classes)
+        self.drawn = drawn
 
     @property
     def kind(self) -> str:
@@ -71,8 +72,9 @@ def _open(name: str, train: int, test: int) -> tuple[Pictures, Pictures]:
     parts = []
     for count, learn in ((train, True), (test, False)):
         whole = data.open_dataset(name, train=learn)
-        first = whole.images[:count].copy(), whole.labels[:count].copy()  # the rest is freed
-        parts.append(Pictures(*first, whole.classes, drawn=name == "shapes"))
+        images = whole.images[:count].copy()  # the rest is freed
+        labels = whole.labels[:count].copy()
+        parts.append(Pictures(images, labels, whole.classes, drawn=name == "shapes"))
     return parts[0], parts[1]
 
 

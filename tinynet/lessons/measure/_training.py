@@ -1,17 +1,19 @@
-"""Shared parts of the experiments: preprocessing, training loop, scores, mean and range."""
+"""Shared parts of the experiments: preprocessing, training, scores, mean and range."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 import tinynet as tn
-from tinynet import functions as F
 from tinynet import nn
 from tinynet.core.backend import Array
 from tinynet.core.random import at_step
+from tinynet.training.metrics import RunningMetrics
+from tinynet.training.steps import train_step
 
 Prepare = Callable[[Array], Array]
 Disturb = Callable[[Array, np.random.Generator], Array]
@@ -37,24 +39,26 @@ def train(
 ) -> float:
     """Train with momentum 0.9, the last quarter at lr / 10; return the last epoch's mean loss.
 
-    `disturb` augments the bytes (N, C, H, W), then `prepare` turns them into floats.
+    `disturb` augments the bytes (N, C, H, W), then `prepare` turns them into floats. `tn.fit` would
+    draw other flips and dropout masks than those of the published tables, so this loop draws its
+    own. The loss is NaN where training stopped because it was not finite.
     """
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=weight_decay)
-    total, model = 0.0, model.train()
+    loader = tn.data.DataLoader((images, labels), batch, shuffle=True, seed=seed)
+    model.train()
+    metrics = RunningMetrics()
     for epoch in range(epochs):
         optimizer.lr = lr if epoch < 0.75 * epochs else lr / 10
         rng = np.random.default_rng([seed, epoch])
-        total = 0.0
-        order = tn.data.epoch_order(len(labels), seed, epoch)
-        for step, chosen in enumerate(tn.data.batch_indices(order, batch)):
+        metrics = RunningMetrics()
+        for step, chosen in enumerate(loader.indices(epoch)):
             at_step(epoch * len(labels) + step)
             x = prepare(disturb(images[chosen], rng)).astype(np.float32)
-            loss = F.cross_entropy(model(tn.tensor(x)), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(chosen)
-    return total / len(labels)
+            try:
+                train_step(model, optimizer, x, labels[chosen], metrics=metrics)
+            except FloatingPointError:
+                return math.nan
+    return metrics.means[0]
 
 
 def scores(model: nn.Module, images: Array, prepare: Prepare) -> Array:

@@ -13,7 +13,6 @@ import math
 import numpy as np
 
 import tinynet as tn
-from tinynet import functions as F
 from tinynet import nn
 from tinynet.core.backend import Array
 from tinynet.lessons.measure._training import say, spread
@@ -60,21 +59,21 @@ def epochs_needed(activation: str, lr: float, seed: int, images: Array, labels: 
     tn.seed(seed)
     model = four_layers(activation)
     optimizer = tn.optim.SGD(model.parameters(), lr, momentum=0.9)
+    loader = tn.data.DataLoader((images, labels), BATCH, shuffle=True, seed=seed)
+    state = tn.State()
     wrong: collections.deque[float] = collections.deque(maxlen=LOOK_BACK // BATCH)
-    done = 0
-    N = len(labels)
-    for epoch in range(LIMIT):
-        order = tn.data.epoch_order(N, seed, epoch)
-        for chosen in tn.data.batch_indices(order, BATCH):
-            scores = model(tn.tensor(images[chosen]))
-            loss = F.cross_entropy(scores, labels[chosen])
-            wrong.append(float((scores.numpy().argmax(axis=1) != labels[chosen]).mean()))
-            done += len(chosen)
+    before = 0  # images of this epoch that were classified correctly
+    try:
+        for _ in tn.fit(model, optimizer, loader, epochs=LIMIT, state=state, every_step=True):
+            if state.step == 0:  # the record of a whole epoch
+                before = 0
+                continue
+            wrong.append((BATCH - (state.metrics.correct - before)) / BATCH)
+            before = state.metrics.correct
             if len(wrong) == wrong.maxlen and np.mean(wrong) <= 0.25:
-                return done / N
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+                return (state.epoch * len(labels) + state.metrics.images) / len(labels)
+    except FloatingPointError:
+        return math.inf
     return math.inf
 
 

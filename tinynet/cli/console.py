@@ -1,4 +1,4 @@
-"""What a run says while it works: a live bar on a terminal, plain lines anywhere else."""
+"""Progress of a run: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Bar:
 
 @contextmanager
 def display(epochs: int) -> Iterator[Display]:
-    """Return what shows the run: a bar if somebody watches a terminal, else lines."""
+    """Return what shows the run: a bar on a terminal, else lines."""
     if not sys.stdout.isatty():
         yield Lines(epochs)
         return

@@ -1,4 +1,4 @@
-"""Learning that starts from weights of before: which are taken over, and which stay as they are."""
+"""Fine-tuning: load pretrained weights and freeze layers."""
 
 from __future__ import annotations
 

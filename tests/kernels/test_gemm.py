@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from strategies import floats, in_order, integers, orders, seeds, sizes
+from support.strategies import floats, in_order, integers, orders, seeds, sizes
 from tinynet import functions as F
 from tinynet.core.errors import DeviceError
 from tinynet.kernels import gemm

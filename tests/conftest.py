@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 import threading
+from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
@@ -18,6 +19,7 @@ import tinynet as tn
 from stand_in_cublas import StandIn
 from support.devices import cuda_devices
 from support.required import need_compiler
+from tinynet.cli import main
 from tinynet.kernels.cuda import cublas, on_cpu
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
@@ -101,3 +103,17 @@ def two_cards(request):
 
 def _real_cupy():
     return importlib.import_module("cupy")
+
+
+@pytest.fixture
+def tinynet_says(monkeypatch, capsys):
+    """Run the command line in this process; return exit code, output and error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
+
+    return run

@@ -1,6 +1,6 @@
-"""What every test may rely on: fixed seeds, two hypothesis profiles, honest skips for GPUs.
+"""Fixtures of all tests: fixed seeds, two hypothesis profiles, skips where there is no GPU.
 
-`pytest` draws the same hypothesis examples every time, so a red run is red for everybody.
+`pytest` draws the same hypothesis examples every time, so a failure can be repeated.
 `HYPOTHESIS_PROFILE=explore pytest` draws new ones, and many more of them.
 """
 

@@ -20,10 +20,17 @@ pytestmark = [
 def test_without_a_compiler_it_says_so_and_runs_to_its_end(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", PATH],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"PATH": "", "MPLBACKEND": "Agg", "PYTHONPATH": str(PATH.parents[1]),
-             "HOME": str(tmp_path)},
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "PATH": "",
+            "MPLBACKEND": "Agg",
+            "PYTHONPATH": str(PATH.parents[1]),
+            "HOME": str(tmp_path),
+        },
+    )
     assert done.returncode == 0, done.stderr
     assert "Install one (Debian, Ubuntu: apt install g++)" in done.stdout
     assert "17.2 ok" in done.stdout

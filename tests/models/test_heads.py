@@ -195,9 +195,14 @@ def test_a_run_with_a_head_goes_on_as_if_it_had_never_stopped(tmp_path, monkeypa
 def tiny_googlenet(classes):
     """Return the plan of small-googlenet with few channels, but for the 96 that the head sees."""
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 96, 1), nn.ReLU(),
-        nn.GlobalAvgPool2d(), nn.Linear(96, classes),
-    )  # fmt: skip
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 96, 1),
+        nn.ReLU(),
+        nn.GlobalAvgPool2d(),
+        nn.Linear(96, classes),
+    )
 
 
 def test_the_memory_estimate_counts_what_the_heads_save():

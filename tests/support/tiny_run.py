@@ -25,7 +25,7 @@ RECIPE = Recipe(
 
 
 class Points:
-    """Images of 1x4x4 whose label is the brighter half; batches shuffled anew each epoch."""
+    """Images of 1x4x4 whose label is the brighter half; shuffled anew each epoch."""
 
     def __init__(self, count=44, batch=8, shuffle=True):
         rng = np.random.default_rng(count)

@@ -7,5 +7,5 @@ from tinynet.training import runs
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    """Matplotlib is slow, and what these tests look at is not in the pictures."""
+    """Draw no figures: Matplotlib is slow, and these tests compare numbers."""
     monkeypatch.setattr(runs, "draw", lambda run: None)

@@ -1,4 +1,4 @@
-"""Beginning with the weights of before, and layers that stay as they are."""
+"""Fine-tuning: pretrained weights at the start, and frozen layers."""
 
 import dataclasses
 import json

@@ -14,7 +14,7 @@ WAITING = dataclasses.replace(RECIPE, epochs=16, schedule="plateau", validation=
 
 
 class Coins(Points):
-    """Black pictures, half of each class: one half is right, whatever is learnt."""
+    """Black images, half of each class: the accuracy is one half, whatever is learned."""
 
     def batches(self, epoch, first=0):
         for images, labels in super().batches(epoch, first):

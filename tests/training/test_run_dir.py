@@ -31,14 +31,26 @@ def test_a_finished_run_leaves_its_files(tmp_path):
     }
     assert json.loads((run.folder / "result.json").read_text()) == result
     assert set(result) == {
-        "test_accuracy", "test_loss", "epochs", "seconds", "parameters", "device", "seed"
-    }  # fmt: skip
+        "test_accuracy",
+        "test_loss",
+        "epochs",
+        "seconds",
+        "parameters",
+        "device",
+        "seed",
+    }
     assert (result["parameters"], result["device"], result["seed"]) == (30 + 98, "cpu", 5)
     record = json.loads((run.folder / "log.jsonl").read_text().splitlines()[0])
     assert list(record) == [
-        "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lr", "seconds",
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "test_loss",
+        "test_accuracy",
+        "lr",
+        "seconds",
         "images_per_second",
-    ]  # fmt: skip
+    ]
     assert run_dir.read_config(run.folder) == (RECIPE, {"device": "cpu"})
 
 

@@ -14,7 +14,7 @@ from tinynet.graph_capture import graph
 from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
-from tinynet.training import diagnosis
+from tinynet.training import non_finite
 from tinynet.training.metrics import RunningMetrics, batch_sums
 
 
@@ -48,7 +48,7 @@ def train_step(
         scores, loss, objective = forward_with_loss(model, x, labels)
         found = objective.item()
         if not math.isfinite(found):
-            raise FloatingPointError(diagnosis.of_loss(found, model, x, number, optimizer.lr))
+            raise FloatingPointError(non_finite.explain_loss(found, model, x, number, optimizer.lr))
         objective.backward()
         if ranks.size == 1:
             optimizer.step()
@@ -97,7 +97,7 @@ class GpuSteps:
             metrics.synchronize()
             if not math.isfinite(metrics.loss):
                 lr, x = self.optimizer.lr, Tensor(x, where)
-                message = diagnosis.of_loss(metrics.loss, self.model, x, number, lr)
+                message = non_finite.explain_loss(metrics.loss, self.model, x, number, lr)
                 raise FloatingPointError(message)
         return look
 

@@ -69,7 +69,8 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         recipe = _recipe(options)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    devices = backend.devices(options["devices"] or options["device"] or "cpu")
+    named = options["device"] if options["devices"] is None else options["devices"]
+    devices = backend.devices("cpu" if named is None else named)
     if options["devices"] is not None:
         recipe = recipes.on_two_devices(recipe, devices, options["cross_at"])
     sys.exit(run.start(recipe, options["out"], options["data_dir"], devices, limit=limit))

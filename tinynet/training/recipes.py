@@ -61,7 +61,7 @@ class Recipe:
         Fraction of the training images that are held out, chosen by their bytes. A plateau is seen
         on them, and the best weights are chosen by them.
     split : str
-        Of image folders: "stratified", or "hashed" in runs of before version 0.2; see
+        Of image folders: "stratified", or "hashed" in runs of version 0.1; see
         `data.ImageFolder`.
     optimizer : "sgd" by the paper's rule, "nesterov" or "adam"
     bias_lr_scale, fixed_bias_lr : float

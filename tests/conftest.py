@@ -15,9 +15,9 @@ import pytest
 
 import stand_in_cupy
 import tinynet as tn
-from devices import cuda_devices
-from required import need_compiler
 from stand_in_cublas import StandIn
+from support.devices import cuda_devices
+from support.required import need_compiler
 from tinynet.kernels.cuda import cublas, on_cpu
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest

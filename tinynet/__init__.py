@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
     from tinynet.weights import load, save
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "CaptureError": "core.errors",

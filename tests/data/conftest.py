@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from image_files import fill
+from support.image_files import fill
 from tinynet.data import cifar10, mnist
 from tinynet.data.download import Source
 

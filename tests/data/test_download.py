@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from file_server import CONTENT, serving, source_of
+from support.file_server import CONTENT, serving, source_of
 from tinynet.core.errors import DataError
 from tinynet.data import CIFAR10, MNIST, catalog, cifar10, download, mnist
 from tinynet.data.download import fetch

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import tinynet
-from file_server import serving, source_of
+from support.file_server import serving, source_of
 from tinynet import models, nn
 from tinynet.cli import main
 from tinynet.core.errors import DataError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_files import fill, picture, save
+from support.image_files import fill, picture, save
 from tinynet.core.errors import DataError
 from tinynet.data import ImageFolder, LazyImages, read_picture
 

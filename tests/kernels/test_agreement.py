@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import EXACT, KERNEL_ROWS
-from strategies import floats, in_order, integers, negatives, orders, seeds
+from support.cases import EXACT, KERNEL_ROWS
+from support.strategies import floats, in_order, integers, negatives, orders, seeds
 from tinynet import kernels
 from tinynet.kernels.conv import direct
 from tinynet.testing import check_kernel, tolerance

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import conv2d_forward as draw_convolution
-from cases import float_fill
-from strategies import floats, integers, seeds
+from support.cases import conv2d_forward as draw_convolution
+from support.cases import float_fill
+from support.strategies import floats, integers, seeds
 from tinynet import kernels
 from tinynet.kernels import (
     Geometry,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from required import need_compiler
+from support.required import need_compiler
 from tinynet.core.errors import DeviceError
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.cuda.on_cpu import ORDERS, Module, execution_order

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import windows
+from support.strategies import windows
 from tinynet import kernels
 from tinynet.core.errors import ShapeError
 from tinynet.kernels import Geometry

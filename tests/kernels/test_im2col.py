@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import given
 
-from cases import float_fill
-from strategies import seeds, windows
+from support.cases import float_fill
+from support.strategies import seeds, windows
 from tinynet.kernels import Geometry, col2im, im2col
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import integers, seeds, windows
+from support.strategies import integers, seeds, windows
 from tinynet import kernels
 from tinynet.kernels.convolution import local_loops
 

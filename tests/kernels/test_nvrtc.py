@@ -5,7 +5,7 @@ import importlib.metadata
 
 import pytest
 
-from required import lacking
+from support.required import lacking
 from tinynet.kernels.cuda.launch import OPTIONS, SOURCES, Build
 
 FILES = sorted(path.stem for path in SOURCES.glob("*.cu"))

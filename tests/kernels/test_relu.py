@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from strategies import in_order
+from support.strategies import in_order
 from tinynet import kernels
 from tinynet.kernels import relu_backward, relu_forward
 from tinynet.kernels.codegen.layout import GRAIN

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tinynet
-from required import lacking
+from support.required import lacking
 from tinynet.kernels.cuda import on_cpu
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]

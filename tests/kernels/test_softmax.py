@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import cross_entropy as draw_scores
-from cases import float_fill
-from strategies import seeds
+from support.cases import cross_entropy as draw_scores
+from support.cases import float_fill
+from support.strategies import seeds
 from tinynet import kernels
 from tinynet.kernels import cross_entropy
 from tinynet.testing import tolerance

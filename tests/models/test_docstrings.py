@@ -2,7 +2,7 @@
 
 import pytest
 
-from docstrings import examples, undescribed_parameters, without_example
+from support.docstrings import examples, undescribed_parameters, without_example
 from tinynet import distributed, models
 from tinynet.analysis import compare
 from tinynet.distributed import data_parallel, model_parallel

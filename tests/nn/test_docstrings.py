@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from docstrings import examples, undescribed_parameters, without_example
+from support.docstrings import examples, undescribed_parameters, without_example
 from tinynet import nn
 
 

@@ -15,7 +15,7 @@ from tinynet.optim import SGD
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import Checkpoint
 
-OLD_FILE = Path(__file__).parents[1] / "files" / "checkpoint-1.safetensors"
+OLD_FILE = Path(__file__).parent / "files" / "checkpoint-1.safetensors"
 
 
 def example(value=1.0):

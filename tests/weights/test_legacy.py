@@ -18,7 +18,7 @@ from tinynet.weights import pickles, read
 from weights import crafted
 
 # torch.save(OrderedDict(weight=w, turned=w.t(), ...), FILE, _use_new_zipfile_serialization=False)
-FILE = Path(__file__).parents[1] / "files" / "legacy.pth"
+FILE = Path(__file__).parent / "files" / "legacy.pth"
 WEIGHT = crafted.WEIGHT
 BIAS = crafted.BIAS
 WHOLE = crafted.WHOLE

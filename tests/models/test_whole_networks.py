@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 
-from grouped import TINY, narrow, one_device
+from support.grouped import TINY, narrow, one_device
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.models import alexnet_variants, inception_v4, nin, resnet, vgg, zfnet

@@ -6,7 +6,7 @@ A new op gets its row here; the agreement tests and the gradient tests then find
 import numpy as np
 from hypothesis import strategies as st
 
-from strategies import floats, seeds, sizes, windows
+from support.strategies import floats, seeds, sizes, windows
 from tinynet import functions as F
 from tinynet import kernels
 from tinynet.functions.conv import split_conv2d

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from devices import cuda_devices
-from grouped import TINY
+from support.devices import cuda_devices
+from support.grouped import TINY
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.core import backend, random

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from grouped import TINY, one_device
-from strategies import seeds
+from support.grouped import TINY, one_device
+from support.strategies import seeds
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.analysis import communication

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from grouped import narrow
+from support.grouped import narrow
 from tinynet import functions as F
 from tinynet import models, nn
 from tinynet.analysis.summary import counted

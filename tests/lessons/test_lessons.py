@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 import tinynet
-from required import need_compiler
+from support.required import need_compiler
 from tinynet.lessons import exercise, pages, student
 
 ROOT = Path(tinynet.__file__).parent.parent
@@ -334,7 +334,7 @@ def test_a_solution_that_drifted_is_found(part, other):
 
 
 def wrong_answers(number):
-    path = Path(__file__).parent / "lessons" / f"wrong_{number}.py"
+    path = Path(__file__).parent / f"wrong_{number}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

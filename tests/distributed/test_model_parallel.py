@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
-from strategies import floats, seeds
+from support.strategies import floats, seeds
 from tinynet import nn
 from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel

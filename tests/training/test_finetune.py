@@ -111,7 +111,7 @@ def test_an_unknown_part_is_refused_with_those_there_are(names):
         finetune.freeze(Net(), names)
 
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.skipif(not README.exists(), reason="README.md is not part of an installed package")

@@ -143,7 +143,7 @@ def test_vgg_with_batch_norm():
     assert size(net.parameters()) == 138_365_992
 
 
-TABLE = Path(__file__).parents[1] / "docs" / "networks.md"
+TABLE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 
 @pytest.mark.skipif(not TABLE.exists(), reason="the documents are not part of an installed package")

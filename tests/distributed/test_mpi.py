@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from required import need_mpi
+from support.required import need_mpi
 from tinynet.kernels import use
 from tinynet.training import presets, run_dir, runs
 from tinynet.training.recipe_data import open_sets
@@ -33,7 +33,7 @@ def started(*parts):
     for n, arguments in parts:
         command += [*([":"] if len(command) > 1 else []), "-n", str(n), *arguments]
     environment = {**os.environ, "TINYNET_KERNELS": "reference", "PYTHONUNBUFFERED": "1"}
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")])
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from devices import cuda_devices
+from support.devices import cuda_devices
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.core.errors import CaptureError

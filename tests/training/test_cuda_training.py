@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from devices import cuda_devices
+from support.devices import cuda_devices
 from tinynet import data, models, nn
 from tinynet.cli import main
 from tinynet.core.backend import device

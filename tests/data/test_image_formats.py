@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_files import fill, names, picture
+from support.image_files import fill, names, picture
 from tinynet.core.errors import DataError
 from tinynet.data import ImageFolder, read_picture
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from image_files import fill, names
+from support.image_files import fill, names
 from tinynet.core.errors import DataError
 from tinynet.data import ImageFolder
 

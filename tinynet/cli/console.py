@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -128,8 +129,22 @@ def display(epochs: int) -> Iterator[Display]:
         yield Lines(epochs)
         return
     bar = Bar(epochs)
-    with bar.progress:
+    bar.progress.start()
+    try:
         yield bar
+    finally:
+        with terminal_may_close():
+            bar.progress.stop()
+
+
+@contextmanager
+def terminal_may_close() -> Iterator[None]:
+    """Ignore that a terminal is gone: the signal that follows ends the run, and saves it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def step_line(step: Step, epochs: int) -> str:

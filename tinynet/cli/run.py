@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from tinynet.cli.console import (
     display,
     duration,
     interval,
+    terminal_may_close,
 )
 from tinynet.core import backend
 from tinynet.core.backend import Device
@@ -231,26 +231,16 @@ def _show(shown: Display, event: Step | Epoch, classes: int, said: set[str]) -> 
 
 
 @contextlib.contextmanager
-def terminal_may_close() -> Iterator[None]:
-    """Ignore that a terminal is gone: the signal that follows ends the run, and saves it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-
-
-@contextlib.contextmanager
 def resumable(run: Run) -> Iterator[None]:
     """Add to an error about the data how the run resumes."""
     try:
         yield
     except DataError as error:
         saved = run_dir.begun(run.folder)
-        again = new_run(run.recipe, run.folder) if saved else "tinynet train"
+        again = new_run(run.recipe, run.folder if saved else None)
         raise DataError(
-            f"{error} Then: {resumption(run.ranks, run.folder)}. Without that file it is another "
-            f"run: {again}"
+            f"{error} Then: {resumption(run.ranks, run.folder)}. If a training image was removed, "
+            f"that is refused, and this starts a new run: {again}"
         ) from None
 
 
@@ -264,7 +254,7 @@ def report_end(run: Run, sets: Sets, end: Stopped | Finished | None, said: set[s
     if isinstance(end, Finished):
         counts = [np.bincount(each.labels, minlength=len(run.classes)) for each in sets[:2]]
         for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
-            if finding.kind != "chance" or not said:
+            if finding.kind != "chance" or "plateau" not in said:
                 click.echo(str(finding))
         result = end.result
         accuracy = result["test_accuracy"]
@@ -299,10 +289,12 @@ def resumption(ranks: ProcessGroup, folder: Path) -> str:
     return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
 
 
-def new_run(recipe: Recipe, folder: Path) -> str:
-    """Return the command that starts a new run from the weights of another one."""
-    last = shlex.quote(str(folder / run_dir.LAST))
-    return f"tinynet train {recipe.name} --data {shlex.quote(recipe.data)} --init-from {last}"
+def new_run(recipe: Recipe, folder: Path | None) -> str:
+    """Return the command that starts a new run, from the weights of the one in a folder."""
+    command = f"tinynet train {recipe.name} --data {shlex.quote(recipe.data)}"
+    if folder is None:
+        return command
+    return f"{command} --init-from {shlex.quote(str(folder / run_dir.LAST))}"
 
 
 def first_line(

@@ -11,7 +11,7 @@ from tinynet.training.loop import Epoch
 from tinynet.training.metrics import wilson_interval
 from tinynet.training.non_finite import ADVICE
 
-EXPLODED = 10  # times the loss of equal probabilities
+EXPLODED = 50  # times the loss of equal probabilities
 RISE = 1.2  # of the test loss over its minimum
 GAP = 0.1  # between the accuracies of training and test
 FEW = 20  # training images of a class

@@ -1,8 +1,8 @@
 """Docstrings of training and of the command line: their examples run."""
 
 import pytest
-from support.docstrings import examples
 
+from support.docstrings import examples
 from tinynet import cli, training
 from tinynet.data import copies, folder, lazy_images, splits
 

@@ -122,7 +122,7 @@ def test_findings_come_before_the_result(trained, pictures, tinynet_says):
     said = tinynet_says("train", "--resume", trained).out.splitlines()
     result = next(i for i, line in enumerate(said) if line.startswith("test accuracy"))
     assert re.match(
-        r"test accuracy [\d.]+ % after 1 epochs, .*; 95 % interval [\d.]+ to", said[result]
+        r"test accuracy [\d.]+ % after 1 epoch, .*; 95 % interval [\d.]+ to", said[result]
     )
     assert any("2 of 2 classes have fewer than 20 training images" in x for x in said[:result])
 

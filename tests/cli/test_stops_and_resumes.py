@@ -90,4 +90,4 @@ def test_more_epochs_where_the_schedule_allows_them(tmp_path, schedule, code, wo
     assert words.replace("RUN", str(folder)) in more[1]
     epochs = json.loads((folder / "config.json").read_text())["recipe"]["epochs"]
     assert epochs == (2 if code == 0 else 1)
-    assert f"after {epochs} epochs" in train("--resume", folder)[1]
+    assert f"after {epochs} epoch" in train("--resume", folder)[1]

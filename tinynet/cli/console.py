@@ -163,6 +163,11 @@ def epoch_line(record: Epoch, epochs: int) -> str:
     return str(record).replace(f"epoch {record.epoch}", f"epoch {record.epoch}/{epochs}", 1)
 
 
+def count_epochs(epochs: int) -> str:
+    """Return "1 epoch", "2 epochs", ..."""
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as text.
 
@@ -195,7 +200,7 @@ def interval(accuracy: float, images: int) -> str:
 
 @contextmanager
 def announce_compilation(shown: Display) -> Iterator[None]:
-    """Inside the block, say once that kernels are compiled, when the first one is."""
+    """Inside the block, print one sentence when the first kernel has to be compiled."""
     said = False
 
     def say_once(name: str) -> None:

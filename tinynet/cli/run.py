@@ -16,6 +16,7 @@ from tinynet.cli.console import (
     Display,
     NoDisplay,
     announce_compilation,
+    count_epochs,
     display,
     duration,
     interval,
@@ -119,7 +120,7 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float, epochs: int | N
     recipe, facts = run_dir.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
         raise DataError(
-            f"{folder / run_dir.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
+            f"{folder / run_dir.CONFIG}: to resume, it must have {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own resumes with runs.restore."
         )
     begun_with = recipe
@@ -259,7 +260,7 @@ def report_end(run: Run, sets: Sets, end: Stopped | Finished | None, said: set[s
         result = end.result
         accuracy = result["test_accuracy"]
         click.echo(
-            f"test accuracy {100 * accuracy:.2f} % after {result['epochs']} epochs, "
+            f"test accuracy {100 * accuracy:.2f} % after {count_epochs(result['epochs'])}, "
             f"{duration(result['seconds'])}; {result['parameters']:,} parameters; "
             f"{interval(accuracy, len(sets[1]))}. Written:"
         )
@@ -310,7 +311,7 @@ def first_line(
     return (
         f"tinynet {tinynet.__version__}: {recipe.name} on {' and '.join(devices)}{threads}; "
         f"data {recipe.data}, {len(train):,} + {len(test):,} images{validation}, "
-        f"{len(train.classes)} classes; seed {recipe.seed}, {recipe.epochs} epochs"
+        f"{len(train.classes)} classes; seed {recipe.seed}, {count_epochs(recipe.epochs)}"
     )
 
 

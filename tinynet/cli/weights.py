@@ -61,7 +61,7 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
     found = weight_files.read(file)
     if model is None:
         if out.suffix == ".onnx":
-            raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
+            raise DataError(f"{out}: an .onnx holds the network too; name it with --model.")
         try:
             stated = conventions.stated(found.metadata, **said)
         except DataError as error:

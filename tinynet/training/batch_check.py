@@ -44,8 +44,8 @@ def check_batch(purpose: str, model: Module, images: Any) -> None:
 def refuse_single_values(model: Module, train: Any) -> None:
     """Raise if a batch of one image would reach a `BatchNorm2d` as one value per channel.
 
-    The variance of one value is 0, so such a step is refused in its middle; this check comes before
-    the first step. It costs nothing unless an epoch has a batch of one image.
+    The variance of one value is 0, so `batch_norm` refuses such a batch, in the middle of an epoch;
+    this check finds it before the first step. It computes nothing unless there is such a batch.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def _layer_of_one_value(model: Module, loader: Any) -> str:
     names = {id(module): name for name, module in model.named_modules()}
     found: list[str] = []
 
-    def look(module: Module, x: Tensor, y: Tensor) -> None:
+    def note(module: Module, x: Tensor, y: Tensor) -> None:
         learns = isinstance(module, BatchNorm2d) and not module.frozen
         if learns and y.shape[2:] == (1, 1):
             found.append(names.get(id(module), type(module).__name__))
@@ -117,7 +117,7 @@ def _layer_of_one_value(model: Module, loader: Any) -> str:
     on_cpu = where.kind == "cpu"
     modes = [(module, module.training) for _, module in model.named_modules()]
     try:
-        with no_grad(), observe(look), kernels.use("reference") if on_cpu else nullcontext():
+        with no_grad(), observe(note), kernels.use("reference") if on_cpu else nullcontext():
             model.eval()(tensor(prepared[:0] if on_cpu else prepared, device=where))
     finally:
         for module, training in modes:

@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 def of_epoch(record: Epoch, classes: int) -> Diagnosis | None:
-    """Return what the training loss of an epoch says, if anything is wrong.
+    """Return what is wrong with the training loss of an epoch.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ are too large. Try a smaller learning rate.
 def of_run(
     records: Sequence[Epoch], train_counts: Sequence[int], test_counts: Sequence[int]
 ) -> list[Diagnosis]:
-    """Return what the epochs of a finished run say, if anything is wrong.
+    """Return what is wrong with a finished run.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _of_chance(records: Sequence[Epoch], counts: Sequence[int]) -> Diagnosis | N
     facts = f"The test accuracy, {100 * accuracy:.1f} % of {n:,} images, is not "
     guess = f"the {100 * share:.1f} % of always answering the most frequent class."
     if accuracy > share:
-        return Diagnosis("chance", f"{facts}measurably above {guess} More test images would tell.")
+        return Diagnosis("chance", f"{facts}measurably above {guess} More test images are needed.")
     return Diagnosis(
         "chance",
         f"{facts}above {guess} Try another learning rate or more epochs, and check the labels.",

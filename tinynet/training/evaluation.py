@@ -57,7 +57,7 @@ def evaluate(model: Module, images: Any, *, transform: AsTrained = "training") -
     TypeError
         Where an argument is of another kind, or the images are not of the model's dtype.
     ValueError
-        Where the images are bytes and nothing says how they are prepared.
+        Where the images are bytes and their preparation is not known.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def predict(
     TypeError
         Where an argument is of another kind, or the images are not of the model's dtype.
     ValueError
-        Where the images are bytes and nothing says how they are prepared, or where they are one
+        Where the images are bytes and their preparation is not known, or where they are one
         image without the axis N.
 
     Examples
@@ -175,8 +175,8 @@ def evaluation_loader(
         transform = vars(model).get("_preprocessing", "training")
     if transform == "training":
         raise ValueError(
-            f"{purpose}: the images are bytes (0 to 255), and nothing says how they were prepared "
-            "in training. Give a DataLoader with the same data.Normalize, or transform=; "
+            f"{purpose}: the images are bytes (0 to 255), and it is not known how they were "
+            "prepared in training. Give a DataLoader with the same data.Normalize, or transform=; "
             "transform=None takes the bytes as they are."
         )
     return on_device(data.DataLoader(loader.dataset, batch_size, transform=transform), where)

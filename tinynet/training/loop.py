@@ -225,7 +225,7 @@ def fit(
     TypeError
         Where an argument is of another kind, or a batch is not of floats and integers.
     FloatingPointError
-        Where the loss is not finite; the message says which layer is the first.
+        Where the loss is not finite; the message names the first layer that overflows.
 
     Examples
     --------
@@ -366,7 +366,7 @@ def _steps_done(state: State, train: Loader) -> int:
 
 
 def _set_rate(optimizer: Optimizer, state: State, step: int, steps: int) -> None:
-    """Let the optimizer's schedule set the rate of a step."""
+    """Set the learning rate of a step by the optimizer's schedule, if it has one."""
     if optimizer.schedule is not None:
         optimizer.follow_schedule(step, steps, [record.error for record in state.records])
 

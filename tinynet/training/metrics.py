@@ -29,7 +29,7 @@ class RunningMetrics:
     correct: int = 0
     images: int = 0
 
-    # Sums that still lie on a GPU. They are no fields, and are never saved.
+    # Sums that are still on a GPU; not fields, so that they are never saved.
     _pending = None
     _pending_images = 0
 

@@ -110,14 +110,14 @@ def open_run(path: str | Path, device: str | None = None, *, best: bool = False)
     Returns
     -------
     TrainedModel
-        Its `damage` says whether an earlier checkpoint had to be used.
+        Its `damage` is set if an earlier checkpoint had to be used.
 
     Raises
     ------
     DataError
         Where there is no run, or its checkpoint cannot be read.
     ValueError
-        Where `best` is asked for beside a checkpoint file.
+        Where `best` is given with a checkpoint file.
     """
     path = Path(path)
     is_file = path.is_file()
@@ -128,7 +128,7 @@ def open_run(path: str | Path, device: str | None = None, *, best: bool = False)
         file = path if is_file else _best_of(folder)
         latest = LatestCheckpoint(checkpoint.load_model(file), None)
     else:
-        run_dir.read_config(folder)  # first: it says why this is no run folder
+        run_dir.read_config(folder)  # raises where this is no run folder
         latest = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
     found, damage = latest
     if (folder / run_dir.CONFIG).is_file():

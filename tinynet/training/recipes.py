@@ -229,7 +229,7 @@ def suited(recipe: Recipe) -> Recipe:
     """Return the recipe with the settings that its network and its data set need.
 
     Crops have the input size of the network. Digits are not flipped. Images in files are read at
-    the size that is asked for, and are not enlarged.
+    the given size, and are not enlarged.
     """
     recipe = _cropped(recipe)
     if recipe.size is not None or is_folder(recipe.data):

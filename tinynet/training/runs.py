@@ -223,7 +223,7 @@ def save(run: Run) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """Checkpoint that a run was restored from; `str` is a sentence where there is something to say.
+    """Checkpoint that a run was restored from; `str` is a sentence unless it was the last one.
 
     Parameters
     ----------

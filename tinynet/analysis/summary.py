@@ -186,20 +186,46 @@ def layers(model: nn.Module, input_shape: Shape) -> list[Layer]:
 
 
 def counted(
-    name: str, classes: int | None = None, variant: str | None = None
+    name: str,
+    classes: int | None = None,
+    variant: str | None = None,
+    cross_at: str | None = None,
 ) -> tuple[models.Entry, list[Layer]]:
-    """Return the entry of a registered model, with the number of classes, and its layers."""
+    """Return the entry of a registered model, with the number of classes, and its layers.
+
+    Parameters
+    ----------
+    name : str
+        A registered model.
+    classes, variant, cross_at : optional
+        As in `tn.models.build`.
+    """
     entry = models.entry(name, variant)
     entry = entry._replace(classes=classes or entry.classes)
     with nn.init.skip_init():
-        model = models.build(name, entry.classes, variant=variant)
+        model = models.build(name, entry.classes, variant=variant, cross_at=cross_at)
     return entry, layers(model, (3, entry.side, entry.side))
 
 
-def page(name: str, classes: int | None = None, variant: str | None = None) -> str:
-    """Return the summary of a registered model; nothing is drawn, computed or compiled for it."""
-    entry, rows = counted(name, classes, variant)
+def page(
+    name: str,
+    classes: int | None = None,
+    variant: str | None = None,
+    cross_at: str | None = None,
+) -> str:
+    """Return the summary of a registered model as text; its weights are not initialized.
+
+    Parameters
+    ----------
+    name : str
+        A registered model.
+    classes, variant, cross_at : optional
+        As in `tn.models.build`.
+    """
+    entry, rows = counted(name, classes, variant, cross_at)
     title = f"{name}, {variant}" if variant else name
+    if cross_at:
+        title = f"{title}, crossing at {cross_at}"
     shape = 1, 3, entry.side, entry.side
     return str(Summary(f"{title}: {entry.classes} classes", shape, rows))
 

@@ -1,7 +1,7 @@
-"""Splits of a data set that share no image: the bytes of an image decide on which side it falls.
+"""Data set splits that share no image: the bytes of an image decide to which part it belongs.
 
-Cutting a list at random lets copies fall on both sides, and every new image changes the cut. A
-checksum knows neither names nor order: equal bytes go to one side, today and tomorrow.
+A random cut of a list lets copies fall into both parts, and every new image changes it. A checksum
+depends neither on names nor on order, so equal bytes are always in one part.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ from tinynet import data
 from tinynet import functions as F
 from tinynet.core.backend import Array, current, to_numpy
 from tinynet.core.grad_mode import no_grad
+from tinynet.data.dataset import as_dataset
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.tensors import Tensor, tensor
+from tinynet.training.batch_check import check_batch, check_images
 from tinynet.training.device_loader import on_device
 from tinynet.training.metrics import RunningMetrics, batch_sums
 from tinynet.training.steps import device_of, on
@@ -52,9 +54,23 @@ def evaluate(model: Module, images: Any, *, transform: AsTrained = "training") -
 
     Raises
     ------
+    TypeError
+        Where an argument is of another kind, or the images are not of the model's dtype.
     ValueError
-        Where the images are bytes and nothing says how they are prepared.
+        Where the images are bytes and their preparation is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> images = np.eye(4, dtype=np.float32).reshape(4, 1, 2, 2)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
+    >>> model[1].weight.data[:] = np.eye(4)
+    >>> tn.evaluate(model, (images, np.arange(4))).accuracy
+    1.0
     """
+    _check_model("evaluate", model)
     loader = evaluation_loader(model, images, "evaluate", transform)
     metrics = RunningMetrics()
     for _ in run_epoch(model, loader, metrics):
@@ -75,6 +91,7 @@ def predict(
 
     Parameters
     ----------
+    model : Module
     images : (N, C, H, W)
         Bytes are prepared as in the model's training by `tn.fit`; floats are taken as they are.
     transform : Transform, "training" or None
@@ -89,10 +106,30 @@ def predict(
 
     Raises
     ------
+    TypeError
+        Where an argument is of another kind, or the images are not of the model's dtype.
     ValueError
-        Where the images are bytes and nothing says how they are prepared.
+        Where the images are bytes and their preparation is not known, or where they are one
+        image without the axis N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> images = np.eye(4, dtype=np.float32).reshape(4, 1, 2, 2)
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
+    >>> model[1].weight.data[:] = np.eye(4)
+    >>> tn.predict(model, images).argmax(axis=1)
+    array([0, 1, 2, 3])
     """
+    _check_model("predict", model)
     pixels = to_numpy(images.data) if isinstance(images, Tensor) else np.asarray(images)
+    if pixels.dtype.kind not in "uif" or not pixels.ndim:
+        raise TypeError(
+            f"predict: images are an array (N, C, H, W) of integers or floats, got {pixels.dtype} "
+            f"{pixels.shape} from {type(images).__name__}."
+        )
     if pixels.ndim == 3 and "Conv" in repr(model):
         raise ValueError(
             f"predict: images are (N, C, H, W), got {pixels.shape}. One image: images[None]."
@@ -101,14 +138,19 @@ def predict(
     loader = evaluation_loader(model, (pixels, labels), "predict", transform, batch_size)
     found = [
         F.softmax(scores).numpy()
-        for scores, _ in _answers(model, loader)
+        for scores, _ in _answers(model, loader, purpose="predict")
         if scores is not None  # None is for a rank without images, and there is one process here
     ]
     return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
 
 
+def _check_model(purpose: str, model: Any) -> None:
+    if not isinstance(model, Module):
+        raise TypeError(f"{purpose}: the model must be an nn.Module, got {type(model).__name__}.")
+
+
 def remember_preprocessing(model: Module, train: Any) -> None:
-    """Let the model know how its training images are prepared, for `evaluate` and `predict`."""
+    """Store in the model how its training images are prepared, for `evaluate` and `predict`."""
     if hasattr(train, "transform"):
         vars(model)["_preprocessing"] = train.transform.evaluation()
 
@@ -123,19 +165,21 @@ def evaluation_loader(
     """Return a loader that reads the images in their order: a data set is wrapped in one."""
     where = device_of(model)
     if hasattr(images, "batches") and hasattr(images, "steps"):
+        check_images(purpose, images)
         return on_device(images, where)
-    loader = data.DataLoader(images, batch_size)
+    loader = data.DataLoader(as_dataset(images, purpose), batch_size)
+    check_images(purpose, loader)
     if transform == "training":
         if loader.dataset.images.dtype != np.uint8:
             return loader
         transform = vars(model).get("_preprocessing", "training")
     if transform == "training":
         raise ValueError(
-            f"{purpose}: the images are bytes (0 to 255), and nothing says how they were prepared "
-            "in training. Give a DataLoader with the same data.Normalize, or transform=; "
+            f"{purpose}: the images are bytes (0 to 255), and it is not known how they were "
+            "prepared in training. Give a DataLoader with the same data.Normalize, or transform=; "
             "transform=None takes the bytes as they are."
         )
-    return on_device(data.DataLoader(images, batch_size, transform=transform), where)
+    return on_device(data.DataLoader(loader.dataset, batch_size, transform=transform), where)
 
 
 def run_epoch(
@@ -155,7 +199,7 @@ def run_epoch(
 
 
 def _answers(
-    model: Module, loader: Any, ranks: ProcessGroup = SINGLE
+    model: Module, loader: Any, ranks: ProcessGroup = SINGLE, purpose: str = "evaluate"
 ) -> Iterator[tuple[Tensor | None, Array]]:
     """Yield the scores and the labels of each batch; None where this rank has no images."""
     where = device_of(model)
@@ -163,6 +207,7 @@ def _answers(
     model.eval()
     try:
         for images, labels in loader.batches(0):
+            check_batch(purpose, model, images)
             with no_grad(), np.errstate(over="ignore", invalid="ignore"), current(where):
                 if ranks.size > 1 and not ranks.images:
                     yield None, labels

@@ -1,4 +1,4 @@
-"""The training loop: plain functions over a model, an optimizer and batches.
+"""Training loop: plain functions over a model, an optimizer and batches.
 
 `fit` is a generator. It yields a record after every epoch, and its caller decides what to show,
 when to save and when to stop. There are no callbacks, and nothing to subclass:
@@ -6,9 +6,9 @@ when to save and when to stop. There are no callbacks, and nothing to subclass:
     for epoch in tn.fit(model, optimizer, train, test, epochs=10):
         print(epoch)
 
-Nothing random is carried along. The draws of a step depend on the seed, the epoch and the step
-alone, so a run that stopped after any step continues from its `State` to the very weights that it
-would have reached without the stop.
+There is no state of a random generator to save. The random numbers of a step depend on the seed,
+the epoch and the step alone, so a run that stopped after any step continues from its `State` to the
+weights that it would have reached without the stop, bit for bit.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tinynet.core.backend import Array
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.training.batch_check import check_batch, check_images, refuse_single_values
 from tinynet.training.device_loader import on_device
 from tinynet.training.evaluation import evaluation_loader, remember_preprocessing, run_epoch
 from tinynet.training.metrics import RunningMetrics
@@ -48,7 +49,12 @@ class Loader(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Record of one batch. Loss and accuracy are means over the batches of this epoch so far."""
+    """Record of one batch. Loss and accuracy are means over the batches of this epoch so far.
+
+    On a GPU they are read a few times a second, so a record may repeat older means; that of the
+    last batch of an epoch is up to date. ``state.metrics.synchronize()`` waits for the GPU, and
+    ``state.metrics.means`` then has those of all batches so far.
+    """
 
     phase: str  # "train", "test" or "validation"
     epoch: int  # 1, 2, ...
@@ -101,14 +107,28 @@ class Epoch:
 
 @dataclasses.dataclass
 class State:
-    """Position of a run: with the weights and the optimizer, all that is needed to continue."""
+    """Position of a run: with the weights and the optimizer, all that is needed to continue.
 
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps finished in the epoch after them
-    metrics: RunningMetrics = dataclasses.field(default_factory=RunningMetrics)  # of those steps
-    seconds: float = 0.0  # spent on those steps
-    total_seconds: float = 0.0  # spent on the finished epochs
-    records: list[Epoch] = dataclasses.field(default_factory=list)  # of the finished epochs
+    Attributes
+    ----------
+    epoch : int
+        Finished epochs.
+    step : int
+        Finished steps of the epoch after them.
+    metrics : RunningMetrics
+        Of those steps.
+    seconds, total_seconds : float
+        Time spent on those steps, and on the finished epochs.
+    records : list of Epoch
+        Of the finished epochs.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    metrics: RunningMetrics = dataclasses.field(default_factory=RunningMetrics)
+    seconds: float = 0.0
+    total_seconds: float = 0.0
+    records: list[Epoch] = dataclasses.field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the state as text."""
@@ -117,7 +137,7 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> State:
-        """Return the state that `to_json` made a text of."""
+        """Return the state from the text of `to_json`."""
         values = json.loads(text)
         metrics = values.pop("tally", None) or values.pop("metrics")  # "tally" before 0.2
         values["metrics"] = RunningMetrics(**metrics)
@@ -191,7 +211,8 @@ def fit(
         The position to start from; it is kept up to date. Stop the iteration whenever you like: a
         new ``fit(..., state=state)`` continues at the next step. `save_checkpoint` stores it.
     every_step : bool
-        Yield a `Step` after each batch too.
+        Yield a `Step` after each batch too: of training, then of validation, then of the test.
+        On a GPU the means in it may be older than the batch; see `Step`.
     ranks : ProcessGroup, optional
         Processes that share every batch; the loaders yield this rank's part.
 
@@ -199,8 +220,12 @@ def fit(
     ------
     ValueError
         Where `epochs` is below 1, or differs from those of the schedule.
+    ShapeError
+        Where a batch of one image would reach a `BatchNorm2d` as one value per channel.
+    TypeError
+        Where an argument is of another kind, or a batch is not of floats and integers.
     FloatingPointError
-        Where the loss is not finite; the message says which layer is the first.
+        Where the loss is not finite; the message names the first layer that overflows.
 
     Examples
     --------
@@ -215,6 +240,7 @@ def fit(
     [1, 2]
     """
     _check_run(model, optimizer, train, epochs)
+    refuse_single_values(model, train)
     remember_preprocessing(model, train)
     train = on_device(train, device_of(model))
     held_out = {
@@ -236,6 +262,7 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"fit: the optimizer comes after the model, got {type(optimizer).__name__}. "
             "For instance optim.SGD(model.parameters(), lr=0.01)."
         )
+    check_images("fit", train)
     if not hasattr(train, "batches") or not hasattr(train, "steps"):
         raise TypeError(
             f"fit: the training images come in a DataLoader, got {type(train).__name__}. "
@@ -306,6 +333,7 @@ def train_one_epoch(
     on_cpu = device_of(model).kind == "cpu"
     before = last_read = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
+        check_batch("fit", model, images)
         number = _steps_done(state, train)
         random.at_step(number)
         _set_rate(optimizer, state, number, epochs * train.steps)
@@ -338,7 +366,7 @@ def _steps_done(state: State, train: Loader) -> int:
 
 
 def _set_rate(optimizer: Optimizer, state: State, step: int, steps: int) -> None:
-    """Let the optimizer's schedule set the rate of a step."""
+    """Set the learning rate of a step by the optimizer's schedule, if it has one."""
     if optimizer.schedule is not None:
         optimizer.follow_schedule(step, steps, [record.error for record in state.records])
 

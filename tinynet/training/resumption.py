@@ -1,4 +1,4 @@
-"""Checkpoints of your own training loop: stop `tn.fit` anywhere, continue in another process."""
+"""Checkpoints for `tn.fit` in your own code: stop anywhere, continue in another process."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state
     ----------
     path : str or Path
         Ends in .safetensors.
+    model : Module
+    optimizer : Optimizer
     state : State
         The one that was given to `tn.fit`.
 
@@ -49,12 +51,14 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state
 
 
 def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> State:
-    """Put a checkpoint into a model and its optimizer; return the position of the run.
+    """Load a checkpoint into a model and its optimizer; return the position of the run.
 
     Parameters
     ----------
     path : str or Path
-        A file of `save_checkpoint`, or last.safetensors of a run of the command line.
+        A file of `save_checkpoint`, or last.safetensors of a run folder.
+    model : Module
+    optimizer : Optimizer
 
     Returns
     -------

@@ -152,14 +152,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet).")
-    home = importlib.import_module(f"tinynet.{_HOME[name]}")
-    value = getattr(home, name, home)  # a name without a definition in its home is the module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used."""
+        if name not in _HOME:
+            raise AttributeError(
+                f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet)."
+            )
+        home = importlib.import_module(f"tinynet.{_HOME[name]}")
+        value = getattr(home, name, home)  # a name without a definition in its home is the module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+import numpy as np
+
 from tinynet import functions as F
 from tinynet.core.errors import ShapeError
 from tinynet.nn.guidance import call_as
@@ -27,7 +29,7 @@ class Sequential(Module):
     TypeError
         A layer is not a Module, or the layers are in a list.
     ValueError
-        A name of the dict is that of a method.
+        A name of the dict is that of a method, no str, empty, or has a point in it.
 
     Examples
     --------
@@ -58,8 +60,14 @@ class Sequential(Module):
                 f"{kind}: layer {name} must be a Module, got {type(layer).__name__}. "
                 f"{_what_to_write(kind, layer)}"
             )
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(
+                f"{kind}: the name of a layer is a str without a point, such as 'conv1'; got "
+                f"{name!r}."
+            )
         if hasattr(type(self), name):
-            raise ValueError(f"{kind}: a layer cannot be called {name!r}, as a method is.")
+            taken = "a method" if callable(getattr(type(self), name)) else "an attribute"
+            raise ValueError(f"{kind}: a layer cannot be called {name!r}, as {taken} is.")
         vars(self)[name] = layer
 
     def _names(self) -> list[str]:
@@ -82,11 +90,24 @@ class Sequential(Module):
         if isinstance(i, slice):
             kind = type(self) if type(self).__init__ is Sequential.__init__ else Sequential
             return kind(*list(self)[i])
-        return list(self)[i]
+        return getattr(self, self._name_of(i))
 
     def __setitem__(self, i: int, layer: Module) -> None:
         """Replace a layer; its name and its place stay."""
-        self._set(self._names()[i], layer)
+        self._set(self._name_of(i), layer)
+
+    def _name_of(self, i: int) -> str:
+        """Return the name of layer i, or say that it is not there."""
+        if not isinstance(i, (int, np.integer)):
+            raise TypeError(
+                f"{type(self).__name__}: layers are indexed by their number or a slice, got {i!r}. "
+                "By name: getattr(model, name)."
+            )
+        if not -len(self) <= i < len(self):
+            raise IndexError(
+                f"{type(self).__name__}: there is no layer {i}; it has {len(self)} layers."
+            )
+        return self._names()[i]
 
     def append(self, layer: Module) -> Self:
         """Add a layer at the end, named by the next free number; returns self."""
@@ -109,6 +130,8 @@ class Sequential(Module):
 
 def _what_to_write(kind: str, layer: object) -> str:
     """Return the way out for something in a Sequential that is not a layer."""
+    if isinstance(layer, Mapping):
+        return f"A dict of names stands alone: nn.{kind}({{'conv': layer, 'relu': layer}})."
     if isinstance(layer, list | tuple) or hasattr(layer, "__next__"):
         return f"Unpack it: nn.{kind}(*layers)."
     if isinstance(layer, type):

@@ -13,7 +13,7 @@ import reprlib
 import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from tinynet.core.errors import ShapeError
 from tinynet.core.table import first_names
 from tinynet.nn import guidance
 from tinynet.nn.parameter import Buffer, Parameter, ParameterList
-from tinynet.tensors import Tensor, tensor
+from tinynet.tensors import Tensor, require_float_type, tensor
 
 COUNTER = "num_batches_tracked"
 """PyTorch's batch normalization counts its batches; ours has no use for that."""
@@ -114,12 +114,17 @@ class Module:
     training = True
     frozen = False
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **unknown: Never) -> Any:
         """Return forward(*inputs), and let an observer see it.
 
         The first input may be a NumPy array: it is copied to the device of this module. Integers,
         as the bytes of images, become float32; a float array keeps its dtype.
         """
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}: inputs are given by position, model(x); got "
+                f"{', '.join(unknown)}. model.train() and model.eval() set the mode."
+            )
         if inputs and is_array(inputs[0]):
             inputs = (tensor(inputs[0], self.device), *inputs[1:])
         self._tell_hooks()
@@ -323,8 +328,15 @@ class Module:
         Parameters
         ----------
         target : device, e.g. "cpu" or "cuda:1", or dtype, e.g. np.float64
+
+        Raises
+        ------
+        TypeError
+            `target` is neither a device nor a floating-point type.
         """
         where = device(target) if isinstance(target, str) else None
+        if where is None:
+            require_float_type(f"{type(self).__name__}.to", target)
         for _, value in self._named_tensors():
             if where is None:
                 with current(value.device):

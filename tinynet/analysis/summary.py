@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -217,7 +218,7 @@ def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:
     if not isinstance(input_shape, tuple | list):
         raise ShapeError(
             f"summary: input_shape is a tuple without the batch axis, e.g. (3, 32, 32), not "
-            f"{type(input_shape).__name__}."
+            f"{reprlib.repr(input_shape)}."
         )
     shape = (batch_size, *input_shape)
     if not all(isinstance(n, int | np.integer) and n > 0 for n in shape):

@@ -1,0 +1,43 @@
+"""Module-level __getattr__ is hidden from type checkers, which would accept misspelled names."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tinynet
+
+PACKAGE = Path(tinynet.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def shown_getattr(tree):
+    """Return whether a module defines __getattr__ at its top level."""
+    return any(
+        isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_names_that_are_not_there_are_errors(path):
+    assert not shown_getattr(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_a_planted_one_is_found():
+    assert shown_getattr(ast.parse("def __getattr__(name): ..."))
+    hidden = "if not TYPE_CHECKING:\n    def __getattr__(name): ..."
+    assert not shown_getattr(ast.parse(hidden))
+
+
+def test_the_lazy_names_are_written_twice():
+    """Each name of __all__ is imported for type checkers, and has a home for the interpreter."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        alias.name
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == set(tinynet.__all__) - {"__version__"}
+    assert imported == set(tinynet._HOME)

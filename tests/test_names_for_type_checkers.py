@@ -1,6 +1,7 @@
 """Module-level __getattr__ is hidden from type checkers, which would accept misspelled names."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,9 @@ def test_the_lazy_names_are_written_twice():
     }
     assert imported == set(tinynet.__all__) - {"__version__"}
     assert imported == set(tinynet._HOME)
+
+
+@pytest.mark.parametrize("name", ["data", "data.transforms", "nn", "optim", "plot"])
+def test_dir_shows_the_public_names(name):
+    module = importlib.import_module(f"tinynet.{name}")
+    assert dir(module) == sorted(module.__all__)

@@ -244,3 +244,36 @@ def test_a_mean_image_that_does_not_cover_the_images(size):
     normalize = data.Normalize.fit("mean-image", IMAGES)
     with pytest.raises(ShapeError, match="not a middle square"):
         normalize(np.zeros((1, 3, *size), np.uint8))
+
+
+@pytest.mark.parametrize("owner", [data.CIFAR10, data.MNIST])
+def test_the_name_of_a_part_is_not_true(owner, tmp_path):
+    for wrong in ("test", "train", 0, None):  # "test" gave the images to train on
+        with pytest.raises(TypeError, match="train is True for the images to train on"):
+            owner(tmp_path, wrong)
+
+
+def test_shapes_has_no_count():
+    with pytest.raises(TypeError, match="train is True"):
+        data.Shapes(100)
+    with pytest.raises(ValueError, match="a seed is an integer"):
+        data.Shapes(seed="a")
+
+
+def test_hold_out():
+    for share in (-0.1, 2, "a", None):
+        with pytest.raises(ValueError, match="share is a number between 0 and 1"):
+            data.hold_out(data.Shapes(train=False), share)
+    rest, held = data.hold_out((IMAGES, LABELS), 0.5)
+    assert len(rest) + len(held) == 20
+
+
+@pytest.mark.parametrize("size", ["a", 2.5, True, None, 0])
+@pytest.mark.parametrize("crop", [data.center_crop, data.ten_crop])
+def test_the_side_of_a_window(crop, size):
+    with pytest.raises(ShapeError, match="whole number of pixels"):
+        crop(IMAGES, size)
+
+
+def test_resize_takes_a_list():
+    assert (data.resize(IMAGES.tolist(), 4) == data.resize(IMAGES, 4)).all()

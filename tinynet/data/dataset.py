@@ -264,6 +264,15 @@ def refuse_transform(transform: object, owner: str) -> None:
         )
 
 
+def check_train(train: object, owner: str) -> None:
+    """Raise TypeError unless `train` is True or False: the name of a part would be true."""
+    if not isinstance(train, (bool, np.bool_)):
+        raise TypeError(
+            f"{owner}: train is True for the images to train on, False for those to test with; got "
+            f"{train!r}."
+        )
+
+
 def _image_array(images: Any) -> Array:
     """Return images as an array of numbers."""
     try:

@@ -39,6 +39,11 @@ __all__ = [
     "ten_crop",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:  # a type checker knows the names
 
     def __getattr__(name: str) -> Any:

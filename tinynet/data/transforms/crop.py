@@ -230,8 +230,10 @@ def center_crop(images: Array, size: int) -> Array:
 
 
 def check_window(size: int, H: int, W: int, padding: int) -> None:
-    """Raise ShapeError unless a window fits in images of H x W pixels with this padding."""
-    if not 0 < size <= min(H, W) + 2 * padding:
+    """Raise ShapeError unless a window of `size` fits in H x W pixels with this padding."""
+    if not is_whole(size, 1):
+        raise ShapeError(f"crop: the side of a window is a whole number of pixels, got {size!r}.")
+    if size > min(H, W) + 2 * padding:
         raise ShapeError(
             f"crop: a window of {size}x{size} must fit in the images. They are {H}x{W}, with "
             f"{padding} pixels of padding."

@@ -33,6 +33,7 @@ def resize(images: Array, size: int) -> Array:
     ShapeError : if `size` is below 1
     """
     size = square(size, "resize")
+    images = np.asarray(images)
     H, W = images.shape[-2:]
     y = np.matmul(images.astype(np.float32), _weights(W, size).T)
     y = np.matmul(_weights(H, size), y)

@@ -138,3 +138,71 @@ def test_nested_lists_of_different_lengths():
         with pytest.raises(TypeError, match="expected a Tensor"):
             like([1, 2])
         assert like(np.ones(3)).shape == (3,)
+
+
+@pytest.mark.parametrize("values", [["a"], [None], [1 + 2j]])
+def test_state_is_of_real_numbers(values):
+    for kind in (nn.Parameter, nn.Buffer):
+        with pytest.raises(TypeError, match="expected real numbers"):
+            kind(np.array(values))
+    with pytest.raises(TypeError, match="parameters are floats"):
+        nn.Parameter(np.ones(2, int))
+
+
+def test_layers_of_a_class_are_refused():
+    with pytest.raises(TypeError, match=r"Net\.layer: .*in __init__: self\.layer = Linear"):
+
+        class Net(nn.Module):
+            layer = nn.Linear(4, 2)
+
+
+@pytest.mark.parametrize("make", [iter, lambda x: map(id, x), lambda x: zip(x, x, strict=True)])
+def test_layers_in_a_generator_are_refused(make):
+    model = nn.ReLU()
+    model.layers = make([nn.Linear(3, 2)]) if make is not iter else (layer for layer in ())
+    with pytest.raises(TypeError, match="Make a list of it"):
+        model.parameters()
+
+
+def test_a_parameter_is_not_replaced_by_what_is_none():
+    model = nn.Linear(3, 2)
+    for wrong in (tn.ones(2, 3), np.ones((2, 3), np.float32), [1.0]):
+        with pytest.raises(TypeError, match=r"weight is a Parameter.*data\[\.\.\.\] = values"):
+            model.weight = wrong
+    assert len(model.parameters()) == 2
+    model.weight = nn.Parameter(np.zeros((2, 3), np.float32))
+    model.bias = None
+    assert len(model.parameters()) == 1
+
+
+@pytest.mark.parametrize("name", ["train", "parameters", "training", "device"])
+def test_a_layer_does_not_hide_a_method(name):
+    model = nn.ReLU()
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        setattr(model, name, nn.Linear(3, 2))
+
+
+def test_two_parameters_of_one_name():
+    model = nn.ReLU()
+    model.layers = {"a.b": nn.Linear(3, 2), "a": {"b": nn.Linear(3, 2)}}
+    for call in (model.state_dict, lambda: model.load_state_dict({})):  # one of them was lost
+        with pytest.raises(ValueError, match=r"two .* are called 'layers\.a\.b\.weight'"):
+            call()
+
+
+def test_residual_takes_modules():
+    for wrong in (5, nn.ReLU, lambda x: x, None):
+        with pytest.raises(TypeError, match="body must be a Module"):
+            nn.Residual(wrong)
+    with pytest.raises(TypeError, match="shortcut must be a Module"):
+        nn.Residual(nn.ReLU(), nn.ReLU)
+
+
+def test_subsample_and_mse():
+    for wrong in ((1.5, 1), ("a", 1), (1, None)):
+        with pytest.raises(ValueError, match="both whole"):
+            nn.Subsample(*wrong)
+    with pytest.raises(ValueError, match=r"must be \(N, C, H, W\)"):
+        nn.Subsample(2, 0)(tn.ones(2, 3))
+    with pytest.raises(TypeError, match="MSELoss: expected a Tensor"):
+        nn.MSELoss()([1.0], tn.ones(1))

@@ -166,3 +166,28 @@ def test_an_unknown_name_is_one_of_optim():
         optim.foo  # noqa: B018
     with pytest.raises(AttributeError, match="is MultiStep"):
         optim.StepLR  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_gradients_that_a_user_sets(kind):
+    model = layer()
+    optimizer = kind(model.parameters(), lr=0.1)
+    before = model.weight.data.copy()
+    for wrong, error, message in (
+        (np.ones(3, np.float32), ShapeError, r"shape of its parameter, \(2, 3\); it is \(3,\)"),
+        (1.0, TypeError, "a gradient is an array, got float"),
+        ([[1.0] * 3] * 2, TypeError, "a gradient is an array, got list"),
+        (tn.ones(2, 3), TypeError, r"p\.grad = x\.data"),
+    ):
+        model.weight.grad = wrong
+        with pytest.raises(error, match=message):
+            optimizer.step()
+    assert (model.weight.data == before).all()
+    assert optimizer.steps == 0
+
+
+def test_a_parameter_that_is_added_later():
+    optimizer = optim.SGD(layer().parameters(), 0.1)
+    optimizer.param_groups[0]["params"].append(nn.Parameter(np.ones(2, np.float32)))
+    with pytest.raises(ValueError, match="had 2 parameters and has 3 now"):
+        optimizer.step()

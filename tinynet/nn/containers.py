@@ -8,6 +8,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 from tinynet import functions as F
+from tinynet.core.checks import is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module, run_sequential
@@ -179,6 +180,8 @@ class Residual(Module):
     ------
     ShapeError
         The outputs of body and shortcut have different shapes; they are not broadcast.
+    TypeError
+        body or shortcut is not a Module.
 
     Examples
     --------
@@ -191,6 +194,12 @@ class Residual(Module):
 
     @call_as("Write Residual(body) or Residual(body, shortcut).")
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
+        for name, layer in (("body", body), ("shortcut", shortcut)):
+            if not isinstance(layer, Module) and (name, layer) != ("shortcut", None):
+                raise TypeError(
+                    f"Residual: {name} must be a Module, got {type(layer).__name__}. "
+                    f"{_what_to_write('Sequential', layer)}"
+                )
         self.body = body
         self.shortcut = shortcut
 
@@ -221,7 +230,9 @@ class Subsample(Module):
     Raises
     ------
     ValueError
-        stride is below 1 or new_channels below 0.
+        stride is below 1 or new_channels below 0, or one of them is not whole.
+    ShapeError
+        x is not (N, C, H, W).
 
     Examples
     --------
@@ -233,10 +244,10 @@ class Subsample(Module):
 
     @call_as("Write Subsample(stride, new_channels).")
     def __init__(self, stride: int, new_channels: int) -> None:
-        if stride < 1 or new_channels < 0:
+        if not is_whole(stride, 1) or not is_whole(new_channels, 0):
             raise ValueError(
-                "Subsample: stride must be at least 1 and new_channels at least 0, got "
-                f"{stride} and {new_channels}."
+                "Subsample: stride must be at least 1 and new_channels at least 0, both whole, got "
+                f"{stride!r} and {new_channels!r}."
             )
         self.stride = stride
         self.new_channels = new_channels
@@ -247,5 +258,7 @@ class Subsample(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C + new_channels, H / stride, W / stride), sizes rounded up."""
+        if len(x.shape) != 4:
+            raise ShapeError(f"Subsample: x must be (N, C, H, W); it is {x.shape}.")
         kept = x[:, :, :: self.stride, :: self.stride] if self.stride > 1 else x
         return F.pad(kept, [(0, 0), (0, self.new_channels), (0, 0), (0, 0)])

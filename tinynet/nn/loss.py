@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tinynet import functions as F
+from tinynet.core.autograd import require_tensors
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError
 from tinynet.nn.module import Module
@@ -121,6 +122,7 @@ class MSELoss(Module):
 
     def forward(self, x: Tensor, target: Tensor | Array) -> Tensor:
         """Return the mean over all elements of x and target, which have one shape."""
+        require_tensors("MSELoss", x)
         if not isinstance(target, Tensor):
             target = tensor(target, x.device).to(x.dtype)
         if x.shape != target.shape:

@@ -83,7 +83,18 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient; those that are treated alike move together."""
+        """Move every parameter that has a gradient; those that are treated alike move together.
+
+        Raises
+        ------
+        ShapeError
+            A gradient has another shape than its parameter.
+        TypeError
+            A gradient is no array.
+        ValueError
+            A parameter was added to `param_groups`, or taken out.
+        """
+        self._check_gradients()
         watching = hooks.active.get()
         if watching is not None:
             watching.on_step(self)
@@ -97,6 +108,28 @@ class Optimizer:
             with current(device):
                 scalars = self._live_scalars(group, skipped, members[0][0])
                 self.update(members, scalars, group["weight_decay"])
+
+    def _check_gradients(self) -> None:
+        """Raise where the gradients, which a user may set, cannot be those of the parameters."""
+        parameters = self._parameters()
+        if len(parameters) != len(self.state):
+            raise ValueError(
+                f"{type(self).__name__}: param_groups had {len(self.state)} parameters and has "
+                f"{len(parameters)} now. Make a new optimizer for others."
+            )
+        for p in parameters:
+            if p.grad is None:
+                continue
+            if not is_array(p.grad):
+                raise TypeError(
+                    f"{type(self).__name__}: a gradient is an array, got "
+                    f"{type(p.grad).__name__}. Of a tensor: p.grad = x.data."
+                )
+            if p.grad.shape != p.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: a gradient has the shape of its parameter, {p.shape}; "
+                    f"it is {p.grad.shape}."
+                )
 
     def _live_scalars(self, group: Mapping[str, Any], skipped: int, p: Tensor) -> list[Any]:
         """Return the scalars of a step; while it is recorded, arrays that hold them."""

@@ -30,20 +30,6 @@ def test_a_planted_one_is_found():
     assert not shown_getattr(ast.parse(hidden))
 
 
-def test_the_lazy_names_are_written_twice():
-    """Each name of __all__ is imported for type checkers, and has a home for the interpreter."""
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    imported = {
-        alias.name
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert imported == set(tinynet.__all__) - {"__version__"}
-    assert imported == set(tinynet._HOME)
-
-
 @pytest.mark.parametrize("name", ["data", "data.transforms", "nn", "optim", "plot"])
 def test_dir_shows_the_public_names(name):
     module = importlib.import_module(f"tinynet.{name}")

@@ -277,3 +277,14 @@ def test_the_side_of_a_window(crop, size):
 
 def test_resize_takes_a_list():
     assert (data.resize(IMAGES.tolist(), 4) == data.resize(IMAGES, 4)).all()
+
+
+def test_images_in_0_to_1_and_numbers_of_bytes():
+    normalize = data.Normalize([125, 123, 114], [63, 62, 67])
+    with pytest.raises(ValueError, match="Divide them by 255"):
+        normalize((IMAGES / 255).astype(np.float32))
+    dark = np.zeros((1, 3, 4, 4), np.float32)
+    dark[0, 0, 0, 0] = 1
+    normalize(dark)  # a dark image in 0..255
+    normalize(IMAGES.astype(np.float32))
+    normalize(np.zeros((0, 3, 4, 4), np.float32))

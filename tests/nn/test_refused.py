@@ -31,6 +31,10 @@ def test_sizes_are_whole_numbers(make, wrong):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: nn.MaxPool2d(0), "MaxPool2d: kernel_size: expected one integer"),
+        (lambda: nn.MaxPool2d(2, stride=0), "MaxPool2d: stride: expected one integer"),
+        (lambda: nn.AvgPool2d(2.5), "AvgPool2d: kernel_size: expected one integer"),
+        (lambda: nn.AvgPool2d(2, padding="same"), "AvgPool2d: padding: expected one integer"),
         (lambda: nn.Dropout("a"), "p is a probability"),
         (lambda: nn.Dropout(None), "p is a probability"),
         (lambda: nn.Dropout(True), "p is a probability"),

@@ -191,3 +191,21 @@ def test_a_parameter_that_is_added_later():
     optimizer.param_groups[0]["params"].append(nn.Parameter(np.ones(2, np.float32)))
     with pytest.raises(ValueError, match="had 2 parameters and has 3 now"):
         optimizer.step()
+
+
+def test_a_state_of_a_smaller_network():
+    small = stepped(lambda parameters: optim.SGD(parameters[:1], 0.1))
+    whole = optim.SGD(layer().parameters(), 0.1)
+    with pytest.raises(ShapeError, match=r"1\.velocity is missing.*moved in 1 steps"):
+        whole.load_state_dict(small.state_dict())
+
+
+def test_a_state_in_which_a_parameter_never_moved():
+    model = layer()
+    model.bias.requires_grad = False
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    model(np.ones((4, 3), np.float32)).sum().backward()
+    optimizer.step()
+    other = optim.SGD(layer().parameters(), 0.1)
+    other.load_state_dict(optimizer.state_dict())
+    assert other.skipped == [0, 1]

@@ -247,6 +247,12 @@ class Optimizer:
         state = {name: np.asarray(a) if not is_array(a) else a for name, a in state.items()}
         steps, rate = _counters(state)
         fresh, skipped = self._arrays_of(state)
+        for i, arrays in enumerate(fresh):
+            if self.state_names and not arrays and skipped[i] != steps:
+                raise ShapeError(
+                    f"load_state_dict: {i}.{self.state_names[0]} is missing, although this "
+                    f"parameter moved in {steps - skipped[i]:,} steps. Nothing was loaded."
+                )
         self.state = fresh
         self.skipped = skipped
         self.steps = steps

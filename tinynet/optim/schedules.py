@@ -21,25 +21,8 @@ from typing import TYPE_CHECKING, Any
 from tinynet.core.checks import is_number, is_whole
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Length:
-    """Length of the run that a schedule describes, where the user states it."""
-
-    epochs: int | None = None
-    total_steps: int | None = None
-
-    def _check_length(self) -> None:
-        for name in ("epochs", "total_steps"):
-            value = getattr(self, name)
-            if value is not None and not is_whole(value, 1):
-                raise ValueError(
-                    f"{type(self).__name__}: {name} must be a whole number, at least 1, "
-                    f"got {value!r}."
-                )
-
-
 @dataclasses.dataclass(frozen=True, repr=False)
-class Schedule(_Length):
+class Schedule:
     """Base class of all schedules: write ``rate``.
 
     Parameters
@@ -60,6 +43,8 @@ class Schedule(_Length):
     """
 
     lr: float
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    total_steps: int | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not is_number(self.lr, 0):
@@ -67,7 +52,13 @@ class Schedule(_Length):
                 f"{type(self).__name__}: lr must be a number, at least 0 and finite. "
                 f"Got {self.lr!r}."
             )
-        self._check_length()
+        for name in ("epochs", "total_steps"):
+            value = getattr(self, name)
+            if value is not None and not is_whole(value, 1):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be a whole number, at least 1, "
+                    f"got {value!r}."
+                )
 
     def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
         """Return the rate of step 0, 1, ... of a run of `steps`.

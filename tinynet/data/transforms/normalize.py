@@ -27,7 +27,8 @@ class Normalize(Transform):
     """y = (x - mean) / std, as float32.
 
     Images here are bytes in 0..255, and so are their means: CIFAR-10's are about 125. Numbers
-    measured on images in 0..1, as PyTorch's examples print them, need ``scale=255``.
+    measured on images in 0..1, as PyTorch's examples print them, need ``scale=255``. Images that
+    are floats in 0..1 need numbers measured on such images.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class Normalize(Transform):
     Raises
     ------
     ValueError : if a standard deviation or the scale is not above 0, or if bytes meet numbers made
-        for 0..1
+        for 0..1, or images in 0..1 numbers made for bytes
     ShapeError : if mean and std are not for as many channels, or do not fit the images
 
     Examples
@@ -81,6 +82,7 @@ class Normalize(Transform):
                 f"{_brief(self.std)}."
             )
         self._may_be_for_0_to_1 = scale is None and max(self.mean.max(), self.std.max()) <= 1
+        self._is_for_bytes = min(self.mean.min(), self.std.min()) > 1
 
     @classmethod
     def fit(cls, kind: str, images: Any) -> Self:
@@ -131,6 +133,12 @@ class Normalize(Transform):
                 f"std={_brief(self.std)} look like those of images in 0..1. Pass scale=255, or "
                 "scale=1 if they are right."
             )
+        if self._is_for_bytes and _are_in_0_to_1(images):
+            raise ValueError(
+                f"Normalize: the images are floats in 0..1, but mean={_brief(self.mean)} and "
+                f"std={_brief(self.std)} are those of bytes in 0..255. Divide them by 255, or pass "
+                "the bytes."
+            )
         channels = images.shape[-3] if images.ndim >= 3 else None
         if channels is None or not {len(self.mean), len(self.std)} <= {1, channels}:
             raise ShapeError(
@@ -170,6 +178,13 @@ class Normalize(Transform):
 
     def __repr__(self) -> str:
         return f"Normalize(mean={_brief(self.mean)}, std={_brief(self.std)})"
+
+
+def _are_in_0_to_1(images: Array) -> bool:
+    """Return whether images are floats in 0..1 and not whole numbers, as bytes are."""
+    if images.dtype.kind != "f" or not images.size:
+        return False
+    return bool(images.min() >= 0 and images.max() <= 1 and (images % 1 > 0).any())
 
 
 def _per_channel(values: Values, name: str) -> Array:

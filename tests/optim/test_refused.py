@@ -209,3 +209,19 @@ def test_a_state_in_which_a_parameter_never_moved():
     other = optim.SGD(layer().parameters(), 0.1)
     other.load_state_dict(optimizer.state_dict())
     assert other.skipped == [0, 1]
+
+
+def test_a_plateau_in_a_loop_of_ones_own():
+    schedule = optim.ReduceOnPlateau(0.1, patience=1, total_steps=9)
+    optimizer = optim.SGD(layer().parameters(), schedule)
+    with pytest.raises(ValueError, match=r"follow_schedule\(step, steps, errors\)"):
+        optimizer.step()  # the rate would never drop
+    optimizer.follow_schedule(0, 9, [0.5, 0.5])
+    optimizer.step()
+    assert optimizer.lr == pytest.approx(0.01)
+
+
+def test_a_constant_needs_no_length():
+    optimizer = optim.SGD(layer().parameters(), optim.Constant(0.1))
+    optimizer.step()
+    assert optimizer.lr == 0.1

@@ -12,7 +12,7 @@ from tinynet.core.backend import Array, current, is_array, transfer
 from tinynet.core.checks import is_number
 from tinynet.core.errors import ShapeError
 from tinynet.optim.groups import Parameters, checked_rate, read_groups
-from tinynet.optim.schedules import Schedule
+from tinynet.optim.schedules import Constant, ReduceOnPlateau, Schedule
 from tinynet.tensors import Tensor
 
 Member = tuple[Tensor, Array, dict[str, Array]]
@@ -169,19 +169,42 @@ class Optimizer:
                     f"{type(self).__name__}: {self.schedule} is made for {total} steps, and this "
                     f"run has {steps}. Give both the same number, or leave total_steps out."
                 )
-            self._lr = self._scheduled_rate(step, steps, errors)
+            self._lr = self._rate_of(self.schedule, step, steps, errors)
             self._rate_is_set = True
 
-    def _scheduled_rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
+    def _rate_of(
+        self, schedule: Schedule, step: int, steps: int, errors: Sequence[float] = ()
+    ) -> float:
         """Return the schedule's rate of a step, or say that it is none."""
-        assert self.schedule is not None
-        rate = self.schedule.rate(step, steps, errors)
+        rate = schedule.rate(step, steps, errors)
         if not is_number(rate, 0):
             raise ValueError(
                 f"{type(self).__name__}: a rate is a number, at least 0 and finite; "
-                f"{self.schedule} returned {rate!r} for step {step} of {steps}."
+                f"{schedule} returned {rate!r} for step {step} of {steps}."
             )
         return rate
+
+    def _own_rate(self, schedule: Schedule) -> float:
+        """Return the rate of the next step in a loop that does not call `follow_schedule`."""
+        name = type(self).__name__
+        if isinstance(schedule, Constant):
+            return schedule.lr
+        if isinstance(schedule, ReduceOnPlateau):
+            raise ValueError(
+                f"{name}: {schedule} depends on the validation errors. Train with tn.fit, or call "
+                "optimizer.follow_schedule(step, steps, errors) before each step()."
+            )
+        if schedule.total_steps is None:
+            raise ValueError(
+                f"{name}: {schedule} must know how many steps the run has. "
+                "Train with tn.fit, or give the schedule total_steps=."
+            )
+        if self.steps >= schedule.total_steps:
+            raise ValueError(
+                f"{name}: {schedule} ends after {schedule.total_steps} steps, which are done. Give "
+                "it a larger total_steps, or go on at one rate: optimizer.schedule = None."
+            )
+        return self._rate_of(schedule, self.steps, schedule.total_steps)
 
     def without_gradient(self) -> list[int]:
         """Return the numbers of the parameters that have no gradient."""
@@ -190,18 +213,7 @@ class Optimizer:
     def count_step(self, without_gradient: list[int]) -> None:
         """Advance rate and counters by one step, which moves all but these parameters."""
         if self.schedule is not None and not self._rate_is_set:
-            if self.schedule.total_steps is None:
-                raise ValueError(
-                    f"{type(self).__name__}: {self.schedule} must know how many steps the run has. "
-                    "Train with tn.fit, or give the schedule total_steps=."
-                )
-            if self.steps >= self.schedule.total_steps:
-                raise ValueError(
-                    f"{type(self).__name__}: {self.schedule} ends after "
-                    f"{self.schedule.total_steps} steps, which are done. Give it a larger "
-                    "total_steps, or go on at one rate: optimizer.schedule = None."
-                )
-            self._lr = self._scheduled_rate(self.steps, self.schedule.total_steps)
+            self._lr = self._own_rate(self.schedule)
         self._rate_is_set = False
         self.steps += 1
         idle = set(without_gradient)

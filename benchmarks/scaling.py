@@ -185,7 +185,7 @@ def measured(options: argparse.Namespace, ranks: int) -> dict[str, float]:
     beside = str(Path(sys.executable).parent)
     mpiexec = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if ranks > 1 and mpiexec is None:
-        sys.exit("benchmarks.scaling needs mpiexec: pip install 'tinynet[mpi]'")
+        sys.exit("benchmarks.scaling needs mpiexec: pip install mpi4py mpich")
     settings = ["--net", options.net, "--batch", str(options.batch), "--rounds"]
     command = [sys.executable, "-m", "benchmarks.scaling", "--worker", *settings]
     command += [str(options.rounds)]

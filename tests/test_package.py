@@ -14,6 +14,7 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
+from tinynet.core.extras import PACKAGES
 
 ROOT = Path(tn.__file__).parent.parent
 README = ROOT / "README.md"
@@ -28,23 +29,49 @@ def read(name):
 
 
 def test_the_installed_version_is_the_one_of_the_code():
-    assert importlib.metadata.version("tinynet") == tn.__version__
+    assert importlib.metadata.version("tinynet-alexnet") == tn.__version__
 
 
 def test_python_and_numpy_are_bounded():
-    metadata = importlib.metadata.metadata("tinynet")
+    metadata = importlib.metadata.metadata("tinynet-alexnet")
     assert metadata["Requires-Python"] == ">=3.11"
     assert "numpy<2.6,>=2.0" in metadata.get_all("Requires-Dist")
 
 
 def test_every_extra_is_there():
-    extras = set(importlib.metadata.metadata("tinynet").get_all("Provides-Extra"))
+    extras = set(importlib.metadata.metadata("tinynet-alexnet").get_all("Provides-Extra"))
     assert extras == {"gpu12", "gpu13", "lessons", "mpi", "dev", "onnx", "oracle"}
 
 
 def test_the_command_tinynet_can_be_loaded():
     (command,) = importlib.metadata.entry_points(group="console_scripts", name="tinynet")
     assert callable(command.load())
+
+
+@needs_checkout
+def test_the_packages_that_messages_name_are_those_of_the_extras():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    for extra, packages in PACKAGES.items():
+        lines = config["options.extras_require"][extra].split("\n")
+        wanted = [re.split("[><=]", line)[0] for line in lines if line and line[0] != "#"]
+        assert list(packages) == wanted
+
+
+@needs_checkout
+def test_no_sentence_installs_the_package_of_another_project():
+    """The name tinynet on the package index is not ours; nor is a forced reinstall safe."""
+    folders = ("tinynet", "benchmarks", "tests", "docs", "lessons")
+    paths = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".md")]
+    paths += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile"]
+    advice = re.compile(r"install [^\n]*['\"]?tinynet(\[|['\"\s]|$)|--force-reinstall")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in paths
+        if path != Path(__file__)
+        for match in advice.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
 
 
 @needs_checkout

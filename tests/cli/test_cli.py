@@ -603,7 +603,7 @@ def test_a_cuda_device_without_cupy_is_refused_with_the_pip_line(
     monkeypatch.setitem(sys.modules, "cupy", None)
     said = tinynet_says("train", "--device", "cuda", "--out", tmp_path / "r")
     assert said.code == 1
-    assert "pip install 'tinynet[gpu" in said.err
+    assert "pip install 'cupy-cuda13x[ctk]'" in said.err
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(small, tinynet_says, tmp_path):

@@ -141,7 +141,8 @@ def test_without_a_driver_the_system_is_named(stand_in):
 
 
 @pytest.mark.parametrize(
-    ("driver", "way"), [(12080, "pip uninstall cupy-cuda13x.*gpu12"), (11040, "newer driver")]
+    ("driver", "way"),
+    [(12080, "pip uninstall cupy-cuda13x.*cupy-cuda12x"), (11040, "newer driver")],
 )
 def test_a_driver_that_is_too_old_is_compared(stand_in, driver, way):
     stand_in.card.driver = driver
@@ -178,7 +179,7 @@ def test_full_memory_names_the_op_and_the_sizes(stand_in):
 def test_a_missing_library_of_cuda_names_the_extra(stand_in):
     missing = 'Failure finding "libnvrtc.so.13 or libnvrtc.so.12": No such file'
     with (
-        pytest.raises(DeviceError, match=r"libnvrtc.so.13.*pip install 'tinynet\[gpu13\]'"),
+        pytest.raises(DeviceError, match=r"libnvrtc.so.13.*pip install 'cupy-cuda13x\[ctk\]'"),
         backend.current(backend.device("cuda")),
     ):
         raise RuntimeError(missing)

@@ -200,7 +200,7 @@ def test_without_mpiexec_nothing_is_imported(monkeypatch):
 def test_ranks_without_mpi4py_are_told_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
-    with pytest.raises(DeviceError, match=r"2 processes.*tinynet\[mpi\]"):
+    with pytest.raises(DeviceError, match=r"2 processes.*pip install mpi4py mpich"):
         process_group.init_process_group(backend.CPU)
 
 

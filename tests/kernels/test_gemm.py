@@ -186,7 +186,7 @@ def test_a_library_that_is_not_there_names_the_extra(stand_in, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setitem(__import__("sys").modules, "cupy", stand_in)
     stand_in.card.runtime = 99000  # a CUDA version that does not exist
-    with pytest.raises(DeviceError, match=r"libcublas\.so\.99.*pip install 'tinynet\[gpu99\]'"):
+    with pytest.raises(DeviceError, match=r"libcublas\.so\.99.*pip install 'cupy-cuda99x\[ctk\]'"):
         cublas.load()
 
 

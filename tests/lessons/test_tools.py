@@ -564,7 +564,7 @@ def test_open_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setattr(lessons_module.importlib.util, "find_spec", lambda name: None)
     done = run("open", "7", "--dir", tmp_path / "mine")
     assert done.exit_code == 1
-    assert "pip install 'tinynet[lessons]'" in done.output
+    assert "pip install jupyterlab jupytext ipywidgets" in done.output
     assert not (tmp_path / "mine").exists()
 
 

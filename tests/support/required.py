@@ -31,5 +31,5 @@ def need_mpi():
     beside = str(Path(sys.executable).parent)
     command = shutil.which("mpiexec", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
     if command is None or importlib.util.find_spec("mpi4py") is None:
-        lacking("mpi", "needs mpiexec and mpi4py: pip install 'tinynet[mpi]'")
+        lacking("mpi", "needs mpiexec and mpi4py: pip install mpi4py mpich")
     return command

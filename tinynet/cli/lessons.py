@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from tinynet.core.extras import install_command
+
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BUDGET = 60  # seconds of processor time; what else runs on the machine does not count
@@ -57,7 +59,7 @@ def open_lesson(number: str, folder: Path) -> None:
     chosen = pages.find(number)
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException(
-            "lessons open: JupyterLab is not installed. pip install 'tinynet[lessons]', "
+            f"lessons open: JupyterLab is not installed. {install_command('lessons')} brings it; "
             f"or write plain scripts with: tinynet lessons new {folder}"
         )
     for lesson in pages.lessons():

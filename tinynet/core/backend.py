@@ -15,9 +15,14 @@ from typing import Any, overload
 import numpy as np
 
 from tinynet.core.errors import CaptureError, DeviceError
+from tinynet.core.extras import install_command
 
 Array = Any
 """A numpy.ndarray or a cupy.ndarray."""
+
+GET_CUPY = (
+    f"{install_command('gpu13')} (CUDA 13 driver) or {install_command('gpu12')} (CUDA 12 driver)"
+)
 
 
 class Device(str):
@@ -112,15 +117,12 @@ def _require_cuda(wanted: Device) -> None:
     except ModuleNotFoundError as error:
         if error.name != "cupy":
             raise
-        raise DeviceError(
-            f'"{wanted}" needs CuPy, which is not installed. '
-            "pip install 'tinynet[gpu13]' (CUDA 13 driver) or 'tinynet[gpu12]' (CUDA 12 driver)."
-        ) from None
+        raise DeviceError(f'"{wanted}" needs CuPy, which is not installed. {GET_CUPY}.') from None
     except ImportError as error:
         raise DeviceError(
             f'"{wanted}" needs CuPy, which is installed but does not load '
             f"({str(error).strip().splitlines()[0]}). "
-            "pip install --force-reinstall 'tinynet[gpu13]' or 'tinynet[gpu12]'."
+            f"pip uninstall cupy-cuda12x cupy-cuda13x, then {GET_CUPY}."
         ) from error
     if not cupy.is_available():
         raise DeviceError(f'"{wanted}" was asked for, but {_why_unavailable(cupy)}')
@@ -147,7 +149,7 @@ def _why_unavailable(cupy: Any) -> str:
     if driver // 100 < needs:
         way = "A newer driver is the only way."
         if driver // 100 == 12:
-            way = f"pip uninstall cupy-cuda{needs}x, then pip install 'tinynet[gpu12]'."
+            way = f"pip uninstall cupy-cuda{needs}x, then {install_command('gpu12')}."
         return (
             f"CuPy {cupy.__version__} is built for CUDA {needs} and the driver of this machine "
             f"ends at CUDA {has}. {way}"
@@ -297,8 +299,7 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
         )
     if isinstance(error, RuntimeError) and text.startswith("Failure finding"):
         return DeviceError, (
-            f"a library of CUDA is missing ({text.partition(':')[0]}). "
-            "pip install 'tinynet[gpu13]' or 'tinynet[gpu12]' brings it."
+            f"a library of CUDA is missing ({text.partition(':')[0]}). {GET_CUPY} brings it."
         )
     if "StreamCapture" in text or "during stream capture" in text:
         return CaptureError, (

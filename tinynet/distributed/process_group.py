@@ -22,6 +22,7 @@ import numpy as np
 
 from tinynet.core.backend import Array, Device, array_module, current, home
 from tinynet.core.errors import DeviceError
+from tinynet.core.extras import install_command
 from tinynet.kernels import get_num_threads, set_num_threads
 
 GRACE = 0.5  # seconds in which rank 0 may report an error that all ranks have
@@ -233,13 +234,13 @@ def _mpi(started: int) -> Any:
     except ImportError as error:
         raise DeviceError(
             f"mpiexec has started {started} processes; they communicate through mpi4py, which "
-            f"cannot be imported ({error}). pip install 'tinynet[mpi]' brings it."
+            f"cannot be imported ({error}). {install_command('mpi')} brings it."
         ) from None
     if MPI.COMM_WORLD.size != started:
         raise DeviceError(
             f"mpiexec has started {started} processes, but mpi4py sees {MPI.COMM_WORLD.size}: the "
-            "two belong to different MPI libraries. Use the mpiexec that pip install "
-            "'tinynet[mpi]' brings."
+            f"two belong to different MPI libraries. Use the mpiexec that {install_command('mpi')} "
+            "brings."
         )
     return MPI
 

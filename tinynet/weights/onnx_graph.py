@@ -21,6 +21,7 @@ from tinynet.core.atomic_file import write_atomically
 from tinynet.core.autograd import Function, Variable
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.core.extras import install_command
 from tinynet.tensors import tensor
 from tinynet.weights.onnx_ops import WRITERS, Writer
 
@@ -59,7 +60,8 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
         from onnx import TensorProto, checker, helper, numpy_helper
     except ImportError:
         raise DataError(
-            'ONNX: the package onnx is needed, and not installed: pip install "tinynet[onnx]"'
+            "ONNX: the package onnx is needed, and not installed. "
+            f"{install_command('onnx')} brings it."
         ) from None
     writer, last, scores = _written(model, image, images=1)
     _check_any_number(writer, _written(model, image, images=2)[0])

@@ -96,7 +96,7 @@ def load() -> ctypes.CDLL:
     except OSError:
         raise DeviceError(
             f"gemm: {name}, the matrix products of CUDA, was not found. "
-            f"pip install 'tinynet[gpu{major}]' brings it."
+            f"pip install 'cupy-cuda{major}x[ctk]' brings it."
         ) from None
 
 

@@ -9,8 +9,8 @@ import pytest
 from support import cupy as stand_in_cupy
 
 OURS = str.split(
-    """card host launches pending stream handles compiler run limit used total free generation entered
-    drain later begun given moment"""
+    """card host launches pending stream handles compiler run limit used total free
+    generation entered drain later begun given moment"""
 )
 
 
@@ -25,13 +25,19 @@ def named(name, value):
     if last in OURS or last.startswith("_") or inspect.isbuiltin(value):
         return
     yield name, value
-    ours = inspect.isclass(value) and value.__module__.startswith("support.cupy")
+    ours = inspect.isclass(value) and value.__module__.startswith(("support.cupy", "cupy"))
     if inspect.ismodule(value) or ours:
         for inner, part in vars(value).items():
             yield from named(f"{name}.{inner}", part)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="CuPy is not installed")
+needs_cupy = pytest.mark.skipif(
+    importlib.util.find_spec("cupy") is None,
+    reason="CuPy is not installed; pip install cupy-cuda13x brings it, and no driver is needed",
+)
+
+
+@needs_cupy
 def test_every_name_is_one_of_cupys():
     """No driver is needed for this: CuPy imports without one."""
     import cupy
@@ -46,7 +52,7 @@ def test_every_name_is_one_of_cupys():
     assert missing == [], missing
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="CuPy is not installed")
+@needs_cupy
 def test_every_parameter_is_one_of_cupys():
     import cupy
 
@@ -82,7 +88,7 @@ def test_numpy_and_the_card_do_not_mix(stand_in):
         lambda: np.add(y, 1, out=x),
         lambda: x.__iadd__(y),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises((TypeError, ValueError), match=r"numpy|NumPy"):
             mix()
 
 
@@ -137,9 +143,9 @@ def test_reading_while_capturing_is_refused(stand_in, read):
     stream, x = stand_in.cuda.Stream(non_blocking=True), stand_in.ones(())
     with stream:
         stream.begin_capture()
-        with pytest.raises(RuntimeError, match="StreamCapture"):
+        with pytest.raises(RuntimeError, match=r"capturing, so D2H transfers are disallowed"):
             read(x * 2)
-        with pytest.raises(RuntimeError, match="StreamCapture"):
+        with pytest.raises(RuntimeError, match=r"capturing, so H2D transfers are disallowed"):
             stand_in.asarray(np.ones(2))
         stream.end_capture()
 

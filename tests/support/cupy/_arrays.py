@@ -1,5 +1,6 @@
 """Arrays of the stand-in, and the launches that fill them."""
 
+import builtins
 import functools
 import math
 import operator
@@ -8,7 +9,7 @@ import numpy as np
 
 from support.cupy._card import POISON, card, current_device, words
 from support.cupy._memory import MemoryPointer, allocate
-from support.cupy._streams import Device, current_stream, refuse_while_capturing
+from support.cupy._streams import Device, current_stream, refuse_transfer, refuse_while_capturing
 
 
 def host_of(x):
@@ -47,33 +48,49 @@ def new_array(like):
     return ndarray(like.shape, like.dtype, strides=strides)
 
 
+def copy_from_host(count=1):
+    """Count copies of the host's data to the device, which a captured step may not have."""
+    if count:
+        refuse_transfer("H2D")
+    card.writes += count
+
+
+KEEPS_ORDER = frozenset(
+    (np.ndarray.copy, np.ndarray.astype, np.zeros_like, np.ones_like, np.full_like, np.pad)
+)
+
+
 def launch(function, *args, **kwargs):
-    """Compute on the current stream; what NumPy would return as a scalar is an array too."""
+    """Compute on the current stream; what NumPy would return as a scalar is an array too.
+
+    A result lies row by row, whatever the order of the arguments, but for a few functions.
+    """
     arrays = arrays_in([args, kwargs])
     check_devices(arrays)
     seen, named = host_of(args), host_of(kwargs)
     with np.errstate(all="ignore"):
         result = function(*seen, **named)
+    keeps = function in KEEPS_ORDER
     if isinstance(result, tuple):
         return tuple(
-            _landed(r, arrays, _nth(function, i, seen, named)) for i, r in enumerate(result)
+            _landed(r, arrays, _nth(function, i, seen, named), keeps) for i, r in enumerate(result)
         )
-    return _landed(result, arrays, functools.partial(function, *seen, **named))
+    return _landed(result, arrays, functools.partial(function, *seen, **named), keeps)
 
 
 def _nth(function, i, seen, named):
     return lambda: function(*seen, **named)[i]
 
 
-def _landed(result, arrays, compute):
+def _landed(result, arrays, compute, keeps):
     """Return the array of a result: a view of an argument, or new memory that a launch fills."""
-    if not isinstance(result, (np.ndarray, np.generic)):
+    if not isinstance(result, (np.ndarray, np.generic, bool)):
         return result
     result = np.asarray(result)
     for a in arrays:
         if result.size and np.may_share_memory(result, a.host):
             return ndarray(result.shape, result.dtype, a.data.mem, result.strides, result)
-    y = new_array(result)
+    y = new_array(result) if keeps else ndarray(result.shape, result.dtype)
 
     def fill():
         with np.errstate(all="ignore"):
@@ -96,7 +113,55 @@ def change(array, function, *args):
     return array
 
 
+class Flags:
+    """The order of an array's memory; CuPy does not say whether it is writeable: it always is."""
+
+    def __init__(self, flags):
+        self.c_contiguous = flags.c_contiguous
+        self.f_contiguous = flags.f_contiguous
+        self.owndata = flags.owndata
+
+    def __getitem__(self, name):
+        return getattr(self, name.lower())
+
+
+def wrapped(index, shape):
+    """Return an index in which numbers of an array wrap around the axis, as on a card."""
+    parts = index if isinstance(index, tuple) else (index,)
+    axes_named = [part is not None and part is not Ellipsis for part in parts]
+    unnamed = len(shape) - builtins.sum(axes_named)
+    axis = 0
+    found = []
+    for part, names_an_axis in zip(parts, axes_named, strict=True):
+        is_numbers = isinstance(part, np.ndarray) and part.dtype.kind in "iu" and part.ndim > 0
+        found.append(part % builtins.max(1, shape[axis]) if is_numbers else part)
+        axis += unnamed if part is Ellipsis else names_an_axis
+    return tuple(found)
+
+
+def send_lists(index):
+    """Copy lists in an index to the device, where an index array has to lie."""
+    parts = index if isinstance(index, tuple) else (index,)
+    copy_from_host(builtins.sum(isinstance(part, list) for part in parts))
+
+
+def _get(x, index):
+    return x[wrapped(index, x.shape)]
+
+
+def _put(x, index, value):
+    x[wrapped(index, x.shape)] = value
+
+
+def refuse_array(value, name):
+    """Raise as CuPy does if an array of NumPy shall be written into one on the device."""
+    value = np.asarray(value) if isinstance(value, list) else value
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise ValueError(f"non-scalar numpy.ndarray cannot be used for {name}")
+
+
 class ndarray:
+    __module__ = "cupy"  # in messages
     __array_priority__ = 100
 
     def __init__(self, shape, dtype=float, memptr=None, strides=None, host=None):
@@ -110,9 +175,10 @@ class ndarray:
             self.data = MemoryPointer(memptr, host.ctypes.data)
         self.host = host
 
-    for _name in words("shape dtype ndim size nbytes itemsize strides flags"):
+    for _name in words("shape dtype ndim size nbytes itemsize strides"):
         locals()[_name] = property(operator.attrgetter(f"host.{_name}"))
 
+    flags = property(lambda self: Flags(self.host.flags))
     device = property(lambda self: Device(self.data.device_id))
     T = property(lambda self: self.transpose())
 
@@ -123,24 +189,39 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        return launch(operator.getitem, self, index)
+        send_lists(index)
+        return launch(_get, self, index)
 
     def __setitem__(self, index, value):
-        change(self, operator.setitem, index, value)
+        refuse_array(value, "fill")
+        send_lists(index)
+        change(self, _put, index, value)
 
     def fill(self, value):
+        refuse_array(value, "fill")
         change(self, np.ndarray.fill, value)
 
     def set(self, arr, stream=None):
-        refuse_while_capturing()
-        if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
-            raise ValueError("set: an array of another shape or dtype")
+        if not isinstance(arr, np.ndarray):
+            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
+        if arr.dtype != self.dtype:
+            raise TypeError(f"{arr.dtype} array cannot be set to {self.dtype} array")
+        if arr.shape != self.shape:
+            raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
+        if not (self.flags.c_contiguous or self.flags.f_contiguous):
+            raise RuntimeError("Cannot set to non-contiguous array")
         check_devices([self])
-        card.writes += 1
+        copy_from_host()
         self.host[...] = arr
 
     def get(self, stream=None, order="C", out=None, blocking=True):
-        refuse_while_capturing()
+        if out is not None and out.dtype != self.dtype:
+            raise TypeError(f"{out.dtype} array cannot be obtained from {self.dtype} array")
+        if out is not None and out.shape != self.shape:
+            raise ValueError(
+                f"Shape mismatch. Expected shape: {self.shape}, actual shape: {out.shape}"
+            )
+        refuse_transfer("D2H", stream)
         if card.lazy:
             (stream or current_stream()).synchronize()
         if out is None and blocking:
@@ -168,9 +249,6 @@ class ndarray:
 
     def __int__(self):
         return int(self.get())
-
-    def __index__(self):
-        return operator.index(self.get().item())
 
     def __bool__(self):
         return bool(self.get())
@@ -224,10 +302,18 @@ def refuse_products(*_, **__):
     raise AssertionError("a matrix product by CuPy: it cannot be captured. gemm can.")
 
 
+def power(x, y, **named):
+    """Return x ** y; CuPy knows no error where an integer has a negative power, and returns 0."""
+    x, y = np.asarray(x), np.asarray(y)
+    if np.result_type(x, y).kind not in "iu" or not (y < 0).any():
+        return np.power(x, y, **named)
+    return np.where(np.abs(x) == 1, np.power(x, np.abs(y)), 0).astype(np.result_type(x, y))
+
+
 OPERATORS = words("add sub mul truediv floordiv mod pow and or xor lshift rshift")
 UFUNC_OF = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-    "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "and": np.bitwise_and,
+    "floordiv": np.floor_divide, "mod": np.remainder, "pow": power, "and": np.bitwise_and,
     "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
 }  # fmt: skip
 COMPARISONS = {

@@ -22,7 +22,8 @@ class Card:
         self.runtime = 13000
         self.pool = None  # the default memory pool
         self.reads = 0  # copies to the host
-        self.writes = 0  # copies from the host
+        self.writes = 0  # copies from the host, and from device to device
+        self.runs = True  # False: launches are written down and never carried out
         self.products = []  # (m, n, k, batch, compute type) of every call of cuBLAS
         self.lazy = False
 

@@ -127,6 +127,8 @@ class Stream:
         """Carry out a launch, write it down, or leave it for later."""
         if self.is_capturing():
             self.launches.append(launch)
+        elif not card.runs:
+            return
         elif card.lazy:
             self.later(launch)
         else:
@@ -159,6 +161,11 @@ class Graph:
         for launch in self.launches:
             stream.run(launch)
 
+    def debug_dot_str(self, flags=0):
+        """Return the graph in the language of Graphviz, one line for each node."""
+        nodes = [f'"graph_1_node_{i}"[label="{i}"];' for i in range(len(self.launches))]
+        return "\n".join(["digraph dot {", *nodes, "}"])
+
     def upload(self, stream=None):
         pass
 
@@ -176,6 +183,15 @@ Stream.null = Stream(null=True)
 _default_streams = _DefaultStreams({0: Stream.null})
 
 
+def refuse_transfer(direction, stream=None):
+    """Raise as CuPy does if a stream that is being captured shall copy to or from the host."""
+    if (stream or current_stream()).is_capturing():
+        raise RuntimeError(
+            f"the current stream is capturing, so {direction} transfers are disallowed"
+        )
+
+
 def refuse_while_capturing():
+    """Raise as CUDA does if any stream is being captured."""
     if builtins.any(s.is_capturing() for s in list(Stream.handles.values())):
         raise CUDARuntimeError(CAPTURING)

@@ -35,11 +35,15 @@ class Machine:
     def __init__(self):
         self.blocks = {}
         self.device = 0
-        self.handles = 0
+        self.handles = 1000  # streams 0, 1 and 2 have a meaning of their own
         self.capturing = set()
         self.launched = []  # names of kernels
         self.copies = []  # (kind of cudaMemcpyKind, bytes)
         self.names = {}  # of functions, by handle
+        self.nodes = 0  # launches and copies while their stream was being captured
+
+    def count(self, stream):
+        self.nodes += stream in self.capturing
 
     def handle(self, *_):
         self.handles += 1
@@ -59,12 +63,14 @@ class Machine:
     freeHost = free
 
     def memcpyAsync(self, to, source, size, kind, stream=0):
+        self.count(stream)
         self.copies.append((kind, size))
         ctypes.memmove(to, source, size)
 
     memcpy = memcpyAsync
 
     def memsetAsync(self, address, value, size, stream=0):
+        self.count(stream)
         ctypes.memset(address, value, size)
 
     memset = memsetAsync
@@ -101,7 +107,8 @@ class Machine:
         self.names[self.handle()] = name
         return self.handles
 
-    def launchKernel(self, function, *_):
+    def launchKernel(self, function, *shape_and_stream):
+        self.count(shape_and_stream[7])  # after the grid, the block and the shared memory
         self.launched.append(self.names[function])
 
     def eventQuery(self, event):
@@ -156,3 +163,5 @@ import cupy  # noqa: E402
 from cupy.cuda import compiler  # noqa: E402
 
 compiler._compile_with_cache_cuda = _compiled
+cupy._core.set_routine_accelerators([])  # CUB, a library, has launches that are not seen here
+cupy._core.set_reduction_accelerators([])

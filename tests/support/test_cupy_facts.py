@@ -1,18 +1,11 @@
 """Facts of CuPy: the stand-in agrees with each of them, and so does CuPy where it is installed."""
 
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from support import cupy_facts
+from support.required import run_with_cupy
 
 FACTS = cupy_facts.read()
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(("mode", "expression", "expected"), FACTS)
@@ -49,19 +42,9 @@ def test_more_than_eight_small_arrays_are_joined_with_a_copy_from_the_host(stand
     assert stand_in.card.writes == 1
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("cupy") is None,
-    reason="CuPy is not installed; pip install cupy-cuda13x brings it, and no driver is needed",
-)
 def test_cupy_itself_says_so():
     """In a process of its own, in which the functions of CUDA are answered by the host."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "support.cupy_facts"],
-        capture_output=True, text=True, check=False, env=environment, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
+    found = run_with_cupy("support.cupy_facts")
     wrong = [
         f"{mode} {expression}: {said}, not {expected}"
         for (mode, expression, expected), said in zip(FACTS, found["facts"], strict=True)

@@ -96,7 +96,8 @@ def _landed(result, arrays, compute, keeps):
         with np.errstate(all="ignore"):
             y.host[...] = compute()
 
-    current_stream().run(fill)
+    if y.size:
+        current_stream().run(fill)
     return y
 
 
@@ -109,7 +110,8 @@ def change(array, function, *args):
         with np.errstate(all="ignore"):
             function(array.host, *seen)
 
-    current_stream().run(write)
+    if array.size:
+        current_stream().run(write)
     return array
 
 

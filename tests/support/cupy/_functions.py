@@ -21,7 +21,7 @@ from support.cupy._arrays import (
     send_lists,
     wrapped,
 )
-from support.cupy._card import current_device, words
+from support.cupy._card import card, current_device, words
 from support.cupy._streams import current_stream
 
 
@@ -33,7 +33,8 @@ def _from_host(value, dtype=None, order="K"):
         raise ValueError(f"Unsupported dtype {value.dtype}")
     copy_from_host()
     y = new_array(value)
-    y.host[...] = value
+    if card.runs:
+        y.host[...] = value
     return y
 
 
@@ -153,10 +154,16 @@ SMALL = 2**21  # bytes of each array, above which each is copied by itself
 
 
 def _joining(function, arrays, **named):
-    """Join arrays; more than TABLE small ones take a table that the host makes and copies."""
+    """Join arrays by a launch for each; more than TABLE small ones by one launch and a table.
+
+    The host makes the table and copies it.
+    """
     arrays = list(arrays)
     if len(arrays) > TABLE and all(x.nbytes < SMALL for x in arrays):
         copy_from_host()
+    else:
+        for _ in arrays[1:]:
+            current_stream().run(lambda: None)
     return launch(function, arrays, **named)
 
 

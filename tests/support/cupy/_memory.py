@@ -35,7 +35,8 @@ class MemoryPool:
             waiting.append(np.empty(size, np.uint8))
             self.total += size
         memory = waiting.pop()
-        memory[:] = POISON
+        if card.runs:
+            memory[:] = POISON
         self.used += size
         return MemoryPointer(_Block(self, memory), memory.ctypes.data)
 
@@ -74,7 +75,8 @@ class _Block:
         """A block serves the next array of its stream: there, what was launched before is done."""
 
         def give():
-            memory[:] = POISON
+            if card.runs:
+                memory[:] = POISON
             pool.used -= memory.size
             pool.free[device_id, memory.size].append(memory)
 

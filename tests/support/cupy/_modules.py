@@ -41,7 +41,9 @@ class RawModule:
         self.code, self.options = code, options
 
     def get_function(self, name):
-        kernel = RawModule.compiler(self.code, self.options).get_function(name)
+        @functools.cache
+        def kernel():
+            return RawModule.compiler(self.code, self.options).get_function(name)
 
         def call(grid, block, args, *, shared_mem=0, stream=None):
             check_devices(arrays_in(args))
@@ -49,8 +51,9 @@ class RawModule:
                 if isinstance(a, (int, float)) and not isinstance(a, np.generic):
                     raise TypeError(f"{name}: {a!r} has no C type: say np.int32 or np.float32")
             seen = [np.uintp(a.data.ptr) if isinstance(a, ndarray) else a for a in args]
-            run = functools.partial(kernel, grid, block, tuple(seen), shared_mem=shared_mem)
-            (stream or current_stream()).run(run)
+            (stream or current_stream()).run(
+                lambda: kernel()(grid, block, tuple(seen), shared_mem=shared_mem)
+            )
 
         return call
 

@@ -93,8 +93,10 @@ class Stream:
         self.launches = []
 
     def end_capture(self):
-        launches, self.launches = self.launches, None
-        return Graph(launches)
+        graph = Graph(self.launches)
+        self.launches = None
+        card.graphs.append(graph)
+        return graph
 
     def is_capturing(self):
         return self.launches is not None

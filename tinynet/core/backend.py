@@ -111,6 +111,22 @@ def devices(spec: str) -> tuple[Device, ...]:
     return tuple(device(name.strip()) for name in spec.split(","))
 
 
+def gpus() -> list[tuple[Device, str]]:
+    """Return every CUDA device of this machine with the name of its model.
+
+    Raises
+    ------
+    DeviceError
+        If there is none, or CuPy cannot use it.
+    """
+    _require_cuda(Device("cuda"))
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    numbers = range(runtime.getDeviceCount())
+    return [(Device("cuda", n), runtime.getDeviceProperties(n)["name"].decode()) for n in numbers]
+
+
 def _require_cuda(wanted: Device) -> None:
     """Raise DeviceError, with the way out, unless CuPy can use this device."""
     try:

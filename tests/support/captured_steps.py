@@ -20,7 +20,7 @@ BATCH = 9  # in parts of one image more parts than CuPy joins without a copy fro
 
 
 def capture(name, batch=BATCH):
-    """Run a training step of a network once, and capture it once."""
+    """Run a training step of a network once, and capture it once; return its number of nodes."""
     with nn.init.skip_init():
         model = models.build(name).to("cuda")
     optimizer = tn.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
@@ -37,6 +37,7 @@ def capture(name, batch=BATCH):
     graph = tn.graph(step)
     for _ in range(2):  # the second call is captured
         graph(images, labels)
+    return graph.nodes
 
 
 class NoProducts(cublas.Blas):
@@ -58,11 +59,7 @@ def main():
 
     columns.COLUMNS = 1
     cublas.Blas = lambda: NoProducts(machine)
-    found = {}
-    for name in sys.argv[1:]:
-        machine.nodes = 0
-        capture(name)
-        found[name] = machine.nodes
+    found = {name: capture(name) for name in sys.argv[1:]}
     sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # CuPy would free its memory after the functions that answer are gone

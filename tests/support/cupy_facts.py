@@ -2,8 +2,8 @@
 
 A line of the file is `expression -> outcome`; a line that begins with `capturing:` is evaluated
 while its stream is being captured, and one that begins with `stricter:` is a TypeError of the
-stand-in. The outcomes are those of CuPy 14.2 without a driver: a dtype with shape and strides, or
-an exception with its first words.
+stand-in. The outcomes are those of CuPy 14.0 to 14.2 without a driver: a dtype with shape and
+strides, or an exception with its first words.
 """
 
 import json

@@ -9,6 +9,7 @@ that a kernel computes are 0. To be imported in a process of its own, instead of
 
 import ctypes
 import functools
+from pathlib import Path
 
 import cupy_backends.cuda.api.driver as _driver
 import cupy_backends.cuda.api.runtime as _runtime
@@ -40,7 +41,7 @@ class Machine:
         self.launched = []  # names of kernels
         self.copies = []  # (kind of cudaMemcpyKind, bytes)
         self.names = {}  # of functions, by handle
-        self.nodes = 0  # launches and copies while their stream was being captured
+        self.nodes = 0  # launches and copies of the last capture
 
     def count(self, stream):
         self.nodes += stream in self.capturing
@@ -56,6 +57,9 @@ class Machine:
 
     def free(self, address):
         self.blocks.pop(address, None)
+
+    def pointerGetAttributes(self, address):
+        return _runtime.PointerAttributes(0, address, address, 0)  # no memory that is pinned
 
     def hostAlloc(self, size, flags):
         return self.malloc(size)
@@ -97,11 +101,16 @@ class Machine:
         return int(stream in self.capturing)
 
     def streamBeginCapture(self, stream):
+        self.nodes = 0
         self.capturing.add(stream)
 
     def streamEndCapture(self, stream):
         self.capturing.discard(stream)
         return self.handle()
+
+    def graphDebugDotPrint(self, graph, path, flags):
+        nodes = [f'"graph_1_node_{i}"[label="{i}"];' for i in range(self.nodes)]
+        Path(path).write_text("\n".join(["digraph dot {", *nodes, "}"]))
 
     def moduleGetFunction(self, module, name):
         self.names[self.handle()] = name
@@ -129,6 +138,8 @@ def _answer(module):
         result = result.strip()
         parameters = [p.strip() for p in rest.rstrip(")").split(",") if rest != "void)"]
         wanted = [p for p in parameters if "__pyx" not in p]
+        if result.endswith("PointerAttributes *"):
+            result = "PyObject *"
         known = opening and result in TYPES and all(p in TYPES for p in wanted)
         if not known or name in ("check_status", "_getCUDAMajorVersion", "runtimeGetVersion"):
             continue

@@ -44,7 +44,8 @@ def run_with_cupy(module, *arguments):
             "cupy", "CuPy is not installed; pip install cupy-cuda13x brings it, without a driver"
         )
     tests = Path(__file__).parents[1]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
+    path = [str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, timeout=300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,13 @@ KNOWN = click.Choice([*IN_MEMORY.choices, "imagenette", "imagenette-160"])
 OWN = "folder:"
 
 
-class DataName(click.ParamType[str]):
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    TextType = click.ParamType  # a generic class only since click 8.4
+
+
+class DataName(TextType):
     """A known data set, or folder:PATH."""
 
     name = "data set"

@@ -24,7 +24,6 @@ class Card:
         self.reads = 0  # copies to the host
         self.writes = 0  # copies from the host, and from device to device
         self.runs = True  # False: launches are written down and never carried out
-        self.graphs = []  # what was captured
         self.products = []  # (m, n, k, batch, compute type) of every call of cuBLAS
         self.lazy = False
 

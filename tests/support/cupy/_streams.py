@@ -93,10 +93,8 @@ class Stream:
         self.launches = []
 
     def end_capture(self):
-        graph = Graph(self.launches)
-        self.launches = None
-        card.graphs.append(graph)
-        return graph
+        launches, self.launches = self.launches, None
+        return Graph(launches)
 
     def is_capturing(self):
         return self.launches is not None

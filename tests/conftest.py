@@ -1,6 +1,6 @@
-"""What every test may rely on: fixed seeds, two hypothesis profiles, honest skips for GPUs.
+"""Fixtures of all tests: fixed seeds, two hypothesis profiles, skips where there is no GPU.
 
-`pytest` draws the same hypothesis examples every time, so a red run is red for everybody.
+`pytest` draws the same hypothesis examples every time, so a failure can be repeated.
 `HYPOTHESIS_PROFILE=explore pytest` draws new ones, and many more of them.
 """
 
@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 import threading
+from types import SimpleNamespace
 
 import hypothesis
 import numpy as np
@@ -18,6 +19,7 @@ from support import cupy as stand_in_cupy
 from support.cublas import StandIn
 from support.devices import cuda_devices
 from support.required import need_compiler
+from tinynet.cli import main
 from tinynet.kernels.cuda import cublas, on_cpu
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
@@ -98,3 +100,17 @@ def two_cards(request):
 
 def _real_cupy():
     return importlib.import_module("cupy")
+
+
+@pytest.fixture
+def tinynet_says(monkeypatch, capsys):
+    """Run the command line in this process; return exit code, output and error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
+
+    return run

@@ -229,6 +229,40 @@ def test_documents_and_lessons_are_plain_english():
     assert found == []
 
 
+# tests
+
+TESTS = Path(__file__).parent
+TEST_LINES = 500
+STAND_IN = "stand_in_cupy.py"  # to be split
+BESIDE_THE_PACKAGE = {"benchmarks", "support"}
+
+
+def long_files(folder, limit=TEST_LINES):
+    """Find the Python files below a folder that have more lines than the limit."""
+    for path in sorted(folder.rglob("*.py")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > limit and path.name != STAND_IN:
+            yield f"{path.relative_to(folder)} has {lines} lines, {limit} are the limit"
+
+
+def folders_of(folder):
+    return {path.parent.name for path in folder.glob("*/*.py")}
+
+
+def test_a_long_test_file_is_found(tmp_path):
+    (tmp_path / "short.py").write_text("x = 1\n" * 2)
+    (tmp_path / "long.py").write_text("x = 1\n" * 3)
+    assert list(long_files(tmp_path, limit=2)) == ["long.py has 3 lines, 2 are the limit"]
+
+
+def test_a_test_file_has_one_subject_and_is_short():
+    assert list(long_files(TESTS)) == []
+
+
+def test_the_folders_of_the_tests_are_those_of_the_package():
+    assert folders_of(TESTS) == folders_of(ROOT) | BESIDE_THE_PACKAGE
+
+
 # what an import costs
 
 HEAVY = ["numba", "llvmlite", "cupy", "matplotlib", "click", "rich", "requests", "PIL"]

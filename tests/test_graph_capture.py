@@ -27,10 +27,18 @@ def place(request):
 
 def small_net():
     return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.LocalResponseNorm(3), nn.MaxPool2d(3, 2),
-        nn.Dropout(0.3), nn.Conv2d(4, 4, 3, groups=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
-        nn.Dropout(0.5), nn.Linear(4 * 1 * 2, 5),
-    )  # fmt: skip
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.LocalResponseNorm(3),
+        nn.MaxPool2d(3, 2),
+        nn.Dropout(0.3),
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(4 * 1 * 2, 5),
+    )
 
 
 class Training:

@@ -1,4 +1,4 @@
-"""What is installed is what the README promises."""
+"""Installed package: its version, its files and the promises of the README."""
 
 import configparser
 import importlib.metadata

@@ -11,7 +11,8 @@ import pytest
 import tinynet as tn
 from benchmarks import gpu, gpu_sections, workloads
 from benchmarks.gpu_launches import launches
-from tinynet import data, kernels, models, nn
+from support import small_demo
+from tinynet import kernels
 
 SETTINGS = {"dry": False, "precision": "tf32", "data_dir": None}
 
@@ -23,18 +24,11 @@ def place(stand_in):
     return place
 
 
-def tiny(classes):
-    return nn.Sequential(
-        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(256, classes)
-    )
-
-
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setitem(models.MODELS, "small-alexnet", models.Entry(tiny, 32, 10))
-    whole = data.Shapes(train=False)
-    few = gpu_sections._first(whole, 30)
-    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: few)
+    few = small_demo.few_shapes(30, 30)[False]
+    small_demo.use_net(monkeypatch, name="small-alexnet")
+    small_demo.use_sets(monkeypatch, {True: few, False: few})
 
 
 @pytest.mark.cxx

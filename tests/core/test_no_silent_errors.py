@@ -1,4 +1,4 @@
-"""What would give a wrong gradient in silence is computed right, or refused in a sentence."""
+"""Operations that could give a wrong gradient unnoticed: computed correctly, or refused."""
 
 import contextlib
 import operator

@@ -1,4 +1,4 @@
-"""What lies in a data folder may be anything. One sentence must say what; nothing may hang."""
+"""Damaged and foreign files in a data folder: one sentence names the problem, nothing hangs."""
 
 import hashlib
 import os

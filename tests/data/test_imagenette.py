@@ -7,7 +7,6 @@ import io
 import json
 import resource
 import shutil
-import sys
 import tarfile
 from types import SimpleNamespace
 
@@ -16,12 +15,11 @@ import pytest
 from PIL import Image
 
 import tinynet
+from support import small_demo
 from support.file_server import serving, source_of
-from tinynet import models, nn
-from tinynet.cli import main
+from tinynet import nn
 from tinynet.core.errors import DataError
 from tinynet.data import Imagenette, catalog, imagenette
-from tinynet.training import runs
 
 NAME = "imagenette-160"
 FOLDER = "imagenette2-160"
@@ -248,25 +246,22 @@ def test_missing_imagenette_says_where_to_put_it(tmp_path):
 # from the command line
 
 
+def small(classes):
+    return nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Flatten(), nn.Linear(256, classes))
+
+
 @pytest.fixture
-def says(monkeypatch, capsys):
-    """Run the command line in this process; the demo is a small network, and nothing is drawn."""
-    monkeypatch.setitem(models.MODELS, "demo", models.Entry(small, 32, 10))
-    monkeypatch.setattr(runs, "draw", lambda run: None)
+def says(monkeypatch, tinynet_says):
+    """Run a command that must succeed; the demo is a small network. Return the output."""
+    small_demo.use_net(monkeypatch, small)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
-        with tinynet.kernels.use("reference"), pytest.raises(SystemExit) as end:
-            main.main()
-        said = capsys.readouterr()
-        assert end.value.code == 0, said.err
+        with tinynet.kernels.use("reference"):
+            said = tinynet_says(*arguments)
+        assert said.code == 0, said.err
         return said.out
 
     return run
-
-
-def small(classes):
-    return nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Flatten(), nn.Linear(256, classes))
 
 
 def test_from_the_address_to_a_trained_network(place, says, tmp_path):

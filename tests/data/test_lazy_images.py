@@ -187,3 +187,10 @@ def test_a_transparent_color_of_16_bits_becomes_white(tmp_path, transparent, cha
     assert (pixels[:, 0, :4] == 255).all()
     assert (pixels[:, 0, 4:] == 100).all()
     assert (pixels[:, 1:] == 100).all()
+
+
+def test_sixteen_bits_of_grey_are_read_as_eight(tmp_path):
+    ramp = np.linspace(0, 2**16 - 1, 32 * 32).astype(np.uint16).reshape(32, 32)
+    Image.fromarray(ramp).save(tmp_path / "x.png")
+    pixels = read_picture(tmp_path / "x.png", 32)
+    assert np.array_equal(pixels, np.stack([ramp >> 8] * 3))

@@ -62,9 +62,16 @@ def in_turn(size, do):
 def net(dtype=np.float64):
     tn.seed(5)
     return nn.Sequential(
-        nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.LocalResponseNorm(3), nn.MaxPool2d(3, 2),
-        nn.Dropout(0.4), nn.Flatten(), nn.Linear(4 * 2 * 3, 5), nn.Dropout(0.5), nn.Linear(5, 3),
-    ).to(dtype)  # fmt: skip
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.LocalResponseNorm(3),
+        nn.MaxPool2d(3, 2),
+        nn.Dropout(0.4),
+        nn.Flatten(),
+        nn.Linear(4 * 2 * 3, 5),
+        nn.Dropout(0.5),
+        nn.Linear(5, 3),
+    ).to(dtype)
 
 
 class Batches:

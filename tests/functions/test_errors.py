@@ -1,4 +1,4 @@
-"""What a user reads after a mistake. Messages are held to their numbers, not to their prose."""
+"""Messages after a user's mistake. Tests compare their numbers, not their prose."""
 
 import re
 

@@ -1,12 +1,12 @@
-"""Every function, every row of tests/support/cases.py: backward is the derivative of forward."""
+"""Every function, every row of support/function_cases.py: backward is the derivative of forward."""
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from support.cases import FUNCTION_ROWS, float_fill
-from support.strategies import in_order, orders, seeds, windows
+from support.function_cases import FUNCTION_ROWS
+from support.strategies import float_fill, in_order, orders, seeds, windows
 from tinynet import functions as F
 from tinynet import kernels
 from tinynet.core import random

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.cases import FUNCTION_ROWS, float_fill
-from support.strategies import in_order, orders, seeds
+from support.function_cases import FUNCTION_ROWS
+from support.strategies import float_fill, in_order, orders, seeds
 from tinynet import kernels
 from tinynet.core import random
 from tinynet.tensors import Tensor, tensor

@@ -1,4 +1,4 @@
-"""What comes out of a function: shapes and values, against NumPy or a sum done by hand."""
+"""Shapes and values of a function's results, against NumPy or a sum done by hand."""
 
 import math
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.cases import EXACT, KERNEL_ROWS
+from support.kernel_cases import EXACT, KERNEL_ROWS
 from support.strategies import floats, in_order, integers, negatives, orders, seeds
 from tinynet import kernels
 from tinynet.kernels.conv import direct

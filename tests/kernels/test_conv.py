@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.cases import conv2d_forward as draw_convolution
-from support.cases import float_fill
-from support.strategies import floats, integers, seeds
+from support.kernel_cases import conv2d_forward as draw_convolution
+from support.strategies import float_fill, floats, integers, seeds
 from tinynet import kernels
 from tinynet.kernels import (
     Geometry,

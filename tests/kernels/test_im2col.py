@@ -3,8 +3,7 @@
 import numpy as np
 from hypothesis import given
 
-from support.cases import float_fill
-from support.strategies import seeds, windows
+from support.strategies import float_fill, seeds, windows
 from tinynet.kernels import Geometry, col2im, im2col
 
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.cases import cross_entropy as draw_scores
-from support.cases import float_fill
-from support.strategies import seeds
+from support.kernel_cases import cross_entropy as draw_scores
+from support.strategies import float_fill, seeds
 from tinynet import kernels
 from tinynet.kernels import cross_entropy
 from tinynet.testing import tolerance

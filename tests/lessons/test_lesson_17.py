@@ -20,10 +20,17 @@ pytestmark = [
 def test_without_a_compiler_it_says_so_and_runs_to_its_end(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", PATH],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"PATH": "", "MPLBACKEND": "Agg", "PYTHONPATH": str(PATH.parents[1]),
-             "HOME": str(tmp_path)},
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "PATH": "",
+            "MPLBACKEND": "Agg",
+            "PYTHONPATH": str(PATH.parents[1]),
+            "HOME": str(tmp_path),
+        },
+    )
     assert done.returncode == 0, done.stderr
     assert "Install one (Debian, Ubuntu: apt install g++)" in done.stdout
     assert "17.2 ok" in done.stdout
@@ -35,7 +42,7 @@ def test_without_a_compiler_it_says_so_and_runs_to_its_end(tmp_path):
 def test_cuda_code_is_shown_by_the_name_of_its_file(capsys):
     show("tile_product.cuh")
     told = capsys.readouterr().out
-    assert told.startswith("// tinynet/kernels/tile_product.cuh\n")
+    assert told.startswith("// tinynet/kernels/cuda/tile_product.cuh\n")
     assert "__syncthreads();" in told
 
 
@@ -52,5 +59,5 @@ def test_with_a_card_the_four_versions_are_timed_there(stand_in, tmp_path, monke
     runpy.run_path(str(script))
     told = capsys.readouterr().out
     assert "No measurement on a GPU" not in told
-    assert told.count("GFLOP/s, asks") == 4
-    assert "Gigabytes a second that each version asks for: naive" in told
+    assert told.count("GFLOP/s, loads") == 4
+    assert "Gigabytes a second that each version loads: naive" in told

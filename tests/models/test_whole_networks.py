@@ -96,12 +96,27 @@ NETWORKS = {  # what makes it, the side of its images, and how many
     "demo": (named("demo"), 32, 1),
 }
 QUICK = {
-    "alexnet, paper", "zfnet", "vgg-11", "vgg-13", "vgg-16", "vgg-19", "resnet-18", "resnet-20",
-    "resnet-56", "densenet-bc-100", "nin", "small-alexnet-two-towers", "small-vgg",
+    "alexnet, paper",
+    "zfnet",
+    "vgg-11",
+    "vgg-13",
+    "vgg-16",
+    "vgg-19",
+    "resnet-18",
+    "resnet-20",
+    "resnet-56",
+    "densenet-bc-100",
+    "nin",
+    "small-alexnet-two-towers",
+    "small-vgg",
     "small-alexnet-one-weird-trick",
-    "small-googlenet", "small-nin", "small-resnet", "small-densenet", "small-inception-v4",
+    "small-googlenet",
+    "small-nin",
+    "small-resnet",
+    "small-densenet",
+    "small-inception-v4",
     "small-se-resnet",
-}  # fmt: skip
+}
 
 
 class Scores(nn.Module):

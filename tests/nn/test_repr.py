@@ -1,4 +1,4 @@
-"""What modules print, and that layers keep what they were given."""
+"""Printed form of modules, and the settings that layers keep."""
 
 import numpy as np
 import pytest

@@ -171,8 +171,10 @@ def test_adams_first_step_has_the_size_of_the_rate():
 def test_adams_groups_have_their_own_rates():
     a, b, c = (parameter(1.0) for _ in range(3))
     groups = [
-        {"params": [a]}, {"params": [b], "lr_scale": 2}, {"params": [c], "lr": 0.125},
-    ]  # fmt: skip
+        {"params": [a]},
+        {"params": [b], "lr_scale": 2},
+        {"params": [c], "lr": 0.125},
+    ]
     adam = optim.Adam(groups, lr=0.25)
     for adam.lr in (0.25, 0.0625):  # what has a rate of its own does not notice
         for p in (a, b, c):

@@ -1,4 +1,4 @@
-"""What this machine has, for marks and skips."""
+"""Devices of this machine, for marks and skips."""
 
 import functools
 import importlib.util

@@ -35,6 +35,11 @@ def windows(draw, pooling=False):
     return (draw(st.integers(1, 3)), C, *size), Geometry(*pairs, groups)
 
 
+def any_shape(draw):
+    """Draw the shape of an array with zero to four axes."""
+    return tuple(draw(sizes) for _ in range(draw(st.integers(0, 4))))
+
+
 def integers(rng, shape):
     """Return integers -4..4: sums of their products are exact in float32; full of ties."""
     return rng.integers(-4, 5, shape).astype(np.float64)
@@ -48,6 +53,12 @@ def negatives(rng, shape):
 def floats(rng, shape):
     """Return normal numbers that float32 holds exactly."""
     return rng.standard_normal(shape).astype(np.float32).astype(np.float64)
+
+
+def float_fill(seed):
+    """Return fill(*shape): normal numbers from a seed."""
+    rng = np.random.default_rng(seed)
+    return lambda *shape: floats(rng, shape)
 
 
 def in_order(x, order):

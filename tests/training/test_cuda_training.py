@@ -2,19 +2,18 @@
 
 import dataclasses
 import json
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import tinynet as tn
+from support import small_demo
 from support.devices import cuda_devices
 from tinynet import data, models, nn
-from tinynet.cli import main
 from tinynet.core.backend import device
 from tinynet.testing.compare import scale_of
-from tinynet.training import input_pipeline, runs, steps
+from tinynet.training import input_pipeline, steps
 from tinynet.training import loop as loop_module
 from tinynet.training.device_loader import DeviceLoader, on_device
 from tinynet.training.recipes import Recipe
@@ -175,41 +174,31 @@ def tiny(classes):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Make the demo's data and its model small."""
-    sets = {True: data.Shapes()[:62], False: data.Shapes(train=False)[:30]}
-    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: sets[train])
-    monkeypatch.setitem(models.MODELS, "demo", models.Entry(tiny, 32, 10))
-    monkeypatch.setattr(runs, "draw", lambda run: None)
-
-
-def says(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main.main()
-    return end.value.code, capsys.readouterr()
+    """Make the data and the network of the recipe demo small."""
+    small_demo.use_sets(monkeypatch, small_demo.few_shapes(62, 30))
+    small_demo.use_net(monkeypatch, tiny)
 
 
 @pytest.mark.cxx
-def test_train_eval_and_predict_take_a_device(small, stand_in, monkeypatch, capsys, tmp_path):
+def test_train_eval_and_predict_take_a_device(small, stand_in, tinynet_says, tmp_path):
     log = {}
     for where in ("cpu", "cuda"):
         out = tmp_path / where
         options = ("--epochs", 3, "--batch", 16, "--device", where, "--out", out)
-        code, _ = says(monkeypatch, capsys, "train", "demo", *options)
-        assert code == 0
+        assert tinynet_says("train", "demo", *options).code == 0
         log[where] = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         assert json.loads((out / "result.json").read_text())["device"].startswith(where)
     for card, cpu in zip(log["cuda"], log["cpu"], strict=True):
         for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
             assert card[name] == pytest.approx(cpu[name], rel=1e-4), name
-    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cpu", "--device", "cuda:1")
-    assert code == 0
+    said = tinynet_says("eval", tmp_path / "cpu", "--device", "cuda:1")
+    assert said.code == 0
     assert f"test accuracy {100 * log['cpu'][-1]['test_accuracy']:.2f} %" in said.out
-    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cuda", "--device", "cpu")
-    assert code == 0
+    said = tinynet_says("eval", tmp_path / "cuda", "--device", "cpu")
+    assert said.code == 0
     stand_in.card.driver = 0
-    code, said = says(monkeypatch, capsys, "eval", tmp_path / "cuda")
-    assert code == 1
+    said = tinynet_says("eval", tmp_path / "cuda")
+    assert said.code == 1
     assert "no NVIDIA driver" in said.err
 
 

@@ -1,9 +1,8 @@
-"""Beginning with the weights of before, and layers that stay as they are."""
+"""Fine-tuning: pretrained weights at the start, and frozen layers."""
 
 import dataclasses
 import json
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,11 +10,11 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import data, models, nn, optim
-from tinynet.cli import main
+from support import small_demo
+from tinynet import models, nn, optim
 from tinynet.core.autograd import Function
 from tinynet.core.errors import DataError
-from tinynet.training import finetune, presets, recipe_json, runs
+from tinynet.training import finetune, presets, recipe_json
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import train_step
 from tinynet.weights import checkpoint
@@ -140,28 +139,10 @@ def test_freezing_everything_is_refused():
 
 
 @pytest.fixture
-def tinynet_says(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main.main()
-        captured = capsys.readouterr()
-        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
-
-    return run
-
-
-@pytest.fixture
 def small(monkeypatch):
-    """Sixty pictures, and a net that learns them in no time."""
-    sets = {}
-    for train in (True, False):
-        whole = data.Shapes(train)
-        sets[train] = data.Shapes.__new__(data.Shapes)
-        sets[train].images, sets[train].labels = whole.images[:60], whole.labels[:60]
-    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: sets[train])
-    monkeypatch.setitem(models.MODELS, "demo", models.Entry(Net, 32, 10))
-    monkeypatch.setattr(runs, "draw", lambda run: None)
+    """Make the data and the network of the recipe demo small."""
+    small_demo.use_sets(monkeypatch, small_demo.few_shapes(60, 60))
+    small_demo.use_net(monkeypatch, Net)
     with tn.kernels.use("reference"):
         yield
 

@@ -243,9 +243,13 @@ def test_biases_learn_at_their_own_rate_and_never_decay(update):
         nn.LocallyConnected2d(1, 1, size=2, kernel_size=1),
     )
     recipe = dataclasses.replace(
-        TINY, optimizer=update,
-        bias_lr_scale=2.0, weight_decay=0.1, linear_weight_decay=0.3, local_weight_decay=0.4,
-    )  # fmt: skip
+        TINY,
+        optimizer=update,
+        bias_lr_scale=2.0,
+        weight_decay=0.1,
+        linear_weight_decay=0.3,
+        local_weight_decay=0.4,
+    )
     settings = {
         id(p): (group["lr_scale"], group["weight_decay"])
         for group in recipe.build_optimizer(net).param_groups
@@ -316,7 +320,7 @@ def test_a_family_learns_four_pictures_by_heart(name):
 @pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_tells_the_shapes_apart(name):
-    """The whole recipe, a minute or less where nobody else computes."""
+    """The whole recipe, a minute or less on an idle machine."""
     recipe = find(name)
     sets = (data.Shapes(train=part) for part in (True, False))
     feed, test = input_pipeline.loaders(recipe, *sets)

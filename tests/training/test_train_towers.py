@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from tinynet import data, models
+from support import small_demo
+from tinynet import models
 from tinynet.cli import main
-from tinynet.training import run_dir, runs
+from tinynet.training import run_dir
 
 TWO = "small-alexnet-two-towers"
 
@@ -22,15 +23,9 @@ def grouped(classes):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Make the data small, and let the one network be the other in all."""
-    few = {}
-    for train, count in ((True, 30), (False, 10)):
-        few[train] = data.Shapes.__new__(data.Shapes)
-        whole = data.Shapes(train)
-        few[train].images, few[train].labels = whole.images[:count], whole.labels[:count]
-    monkeypatch.setattr(data, "open_dataset", lambda name, root=None, train=True: few[train])
-    monkeypatch.setitem(models.MODELS, "small-alexnet", models.Entry(grouped, 32, 10))
-    monkeypatch.setattr(runs, "draw", lambda run: None)
+    """Make the data small, and the network of one device the one of groups."""
+    small_demo.use_sets(monkeypatch, small_demo.few_shapes(30, 10))
+    small_demo.use_net(monkeypatch, grouped, "small-alexnet")
 
 
 def said(*arguments):

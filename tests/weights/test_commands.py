@@ -1,28 +1,14 @@
 """`tinynet weights`: what it prints, what it writes, one sentence for every mistake."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tinynet import models, weights
-from tinynet.cli import main
 from tinynet.cli import weights as weights_module
 from tinynet.weights import Weights
 from weights import crafted
-
-
-@pytest.fixture
-def tinynet_says(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main.main()
-        captured = capsys.readouterr()
-        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
-
-    return run
 
 
 @pytest.fixture
@@ -39,10 +25,10 @@ def demo(tmp_path):
     return SimpleNamespace(path=path, arrays=arrays, state=state)
 
 
-def test_show_lists_arrays_and_what_is_said_of_them(tinynet_says, tmp_path):
+def test_show_lists_arrays_and_what_is_said_of_them(weights_says, tmp_path):
     path = tmp_path / "a.safetensors"
     weights.save(Weights({"w": np.array([[1, 3]], np.float32)}, {"author": "me"}), path)
-    said = tinynet_says("show", path)
+    said = weights_says("show", path)
     assert said.code == 0
     assert said.out.splitlines()[0] == f"{path}: safetensors, 1 arrays, 2 numbers, 0.0 MiB"
     assert said.out.splitlines()[3].split() == ["w", "float32", "1x2", "2", "1"]
@@ -57,48 +43,48 @@ def test_the_spread_of_a_long_array_is_found_in_pieces(monkeypatch, rng, dtype):
     assert weights_module.moments(array) == pytest.approx((wide.mean(), wide.std()))
 
 
-def test_a_file_cannot_ask_for_any_number_of_classes(tinynet_says, tmp_path):
+def test_a_file_cannot_ask_for_any_number_of_classes(weights_says, tmp_path):
     path = tmp_path / "a.safetensors"
     weights.save(Weights({"8.bias": np.zeros(100_001, np.uint8)}, {}), path)
-    said = tinynet_says("show", path, "--model", "demo")
+    said = weights_says("show", path, "--model", "demo")
     assert said.code == 1
     assert said.err.count("\n") == 1
     assert "demo: a network tells up to 100,000 classes apart" in said.err
 
 
-def test_conventions_that_are_none_are_said_of_the_file(tinynet_says, tmp_path):
+def test_conventions_that_are_none_are_said_of_the_file(weights_says, tmp_path):
     path = tmp_path / "a.safetensors"
     bad = {weights.conventions.KEY: "7"}
     weights.save(Weights({"w": np.zeros(2, np.float32)}, bad), path)
-    said = tinynet_says("convert", path, tmp_path / "b.npz")
+    said = weights_says("convert", path, tmp_path / "b.npz")
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert f"{path}: " in said.err
 
 
-def test_show_says_where_it_cut_what_a_file_says(tinynet_says, tmp_path):
+def test_show_says_where_it_cut_what_a_file_says(weights_says, tmp_path):
     path = tmp_path / "a.safetensors"
     said = {"long": 101 * "x", "short": 100 * "y"}
     weights.save(Weights({"w": np.ones(2, np.float32)}, said), path)
-    assert tinynet_says("show", path).out.splitlines()[-2:] == [
+    assert weights_says("show", path).out.splitlines()[-2:] == [
         f"long: {100 * 'x'} ...",
         f"short: {100 * 'y'}",
     ]
 
 
-def test_show_says_whether_a_model_fits(tinynet_says, demo):
-    assert "It fits demo." in tinynet_says("show", demo.path, "--model", "demo").out
-    said = tinynet_says("show", demo.path, "--model", "cifar-quick")
+def test_show_says_whether_a_model_fits(weights_says, demo):
+    assert "It fits demo." in weights_says("show", demo.path, "--model", "demo").out
+    said = weights_says("show", demo.path, "--model", "cifar-quick")
     assert said.code == 1
     assert "not the weights of this model" in said.err
     assert (
-        "there is no model 'nothing'" in tinynet_says("show", demo.path, "--model", "nothing").err
+        "there is no model 'nothing'" in weights_says("show", demo.path, "--model", "nothing").err
     )
 
 
 @pytest.mark.parametrize("ending", ["npz", "safetensors"])
-def test_convert_writes_the_names_and_conventions_of_the_model(tinynet_says, demo, ending):
+def test_convert_writes_the_names_and_conventions_of_the_model(weights_says, demo, ending):
     out = demo.path.with_suffix(f".{ending}")
-    assert tinynet_says("convert", demo.path, out, "--model", "demo").code == 0
+    assert weights_says("convert", demo.path, out, "--model", "demo").code == 0
     found = weights.read(out)
     assert found.metadata["model"] == "demo"
     assert '"lrn_alpha": "sum"' in found.metadata["conventions"]
@@ -106,34 +92,34 @@ def test_convert_writes_the_names_and_conventions_of_the_model(tinynet_says, dem
         np.testing.assert_array_equal(found.arrays[name], array)
 
 
-def test_convert_applies_what_the_file_does_not_say(tinynet_says, demo):
+def test_convert_applies_what_the_file_does_not_say(weights_says, demo):
     out = demo.path.with_suffix(".npz")
-    said = tinynet_says("convert", demo.path, out, "--model", "demo", "--channels", "BGR")
+    said = weights_says("convert", demo.path, out, "--model", "demo", "--channels", "BGR")
     assert "0.weight were reordered from BGR to RGB" in said.out
     np.testing.assert_array_equal(
         weights.read(out).arrays["0.weight"], demo.arrays["0.weight"][:, ::-1]
     )
 
 
-def test_convert_without_a_model_notes_the_conventions_and_changes_nothing(tinynet_says, demo):
+def test_convert_without_a_model_notes_the_conventions_and_changes_nothing(weights_says, demo):
     out = demo.path.with_suffix(".safetensors")
-    tinynet_says("convert", demo.path, out, "--channels", "BGR")
+    weights_says("convert", demo.path, out, "--channels", "BGR")
     found = weights.read(out)
     assert '"channels": "BGR"' in found.metadata["conventions"]
     np.testing.assert_array_equal(found.arrays["0.weight"], demo.arrays["0.weight"])
 
 
-def test_a_hostile_file_is_one_sentence(tinynet_says, tmp_path):
+def test_a_hostile_file_is_one_sentence(weights_says, tmp_path):
     path = tmp_path / "evil.pth"
     path.write_bytes(crafted.pth(crafted.running(exec, "1/0")))
-    said = tinynet_says("show", path)
+    said = weights_says("show", path)
     assert said.code == 1
     assert "builtins.exec" in said.err.replace("__builtin__", "builtins")
     assert said.err.count("\n") == 1
     assert said.out == ""
 
 
-def test_an_ending_that_cannot_be_written_is_refused(tinynet_says, demo):
-    said = tinynet_says("convert", demo.path, demo.path.with_suffix(".h5"))
+def test_an_ending_that_cannot_be_written_is_refused(weights_says, demo):
+    said = weights_says("convert", demo.path, demo.path.with_suffix(".h5"))
     assert said.code == 1
     assert ".safetensors or .npz" in said.err

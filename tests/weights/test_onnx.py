@@ -1,7 +1,6 @@
 """Networks written as ONNX: others compute the same, and what cannot be written is said."""
 
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import tinynet as tn
 from support.grouped import narrow
 from tinynet import functions as F
 from tinynet import models, nn, weights
-from tinynet.cli import main
 from tinynet.core.errors import DataError
 from tinynet.models.alexnet_variants import VARIANTS
 from tinynet.models.vgg import VGG
@@ -235,18 +233,12 @@ def test_where_onnx_is_missing_the_way_out_is_said(monkeypatch):
         onnx_graph.exported(models.build("demo", 3), (3, 32, 32))
 
 
-def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, monkeypatch, capsys):
-    def tinynet_says(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet", "weights", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main.main()
-        return SimpleNamespace(code=end.value.code, err=capsys.readouterr().err)
-
+def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, weights_says):
     net = stirred(models.build("demo", 7))
     path = tmp_path / "a.npz"
     weights.save(weights.Weights(net.state_dict()), path)
-    assert "say which with --model" in tinynet_says("convert", path, tmp_path / "a.onnx").err
-    assert tinynet_says("convert", path, tmp_path / "a.onnx", "--model", "demo").code == 0
+    assert "say which with --model" in weights_says("convert", path, tmp_path / "a.onnx").err
+    assert weights_says("convert", path, tmp_path / "a.onnx", "--model", "demo").code == 0
     x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
     with tn.no_grad(), tn.kernels.use("reference"):
         wanted = net.eval()(tn.tensor(x)).data

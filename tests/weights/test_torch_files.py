@@ -1,4 +1,4 @@
-"""What PyTorch writes, where PyTorch is installed: read to the bit, and the same scores with it."""
+"""Files written by PyTorch, where it is installed: the same bits, and the same scores."""
 
 import numpy as np
 import pytest

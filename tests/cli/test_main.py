@@ -1,0 +1,23 @@
+"""The commands and their options: one-line help, and names of version 0.1."""
+
+import pytest
+
+from tinynet.cli import main
+from tinynet.cli.options import RENAMED, RenamedOptions
+
+
+def test_the_list_of_commands_says_what_each_command_says_of_itself():
+    for name, (_, _, first_sentence) in main.COMMANDS.items():
+        command = main.cli.get_command(None, name)
+        assert command.help.split("\n")[0].strip() == first_sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("--batch", "batch_size"), ("--update", "optimizer"), ("--exchange", "cross_at")],
+)
+def test_old_names_of_options_are_understood_and_hidden(old, new):
+    assert RENAMED[old] == f"--{new.replace('_', '-')}"
+    train = main.cli.get_command(None, "train")
+    assert RenamedOptions._today(f"{old}=3") == f"{RENAMED[old]}=3"
+    assert old not in {option for parameter in train.params for option in parameter.opts}

@@ -13,16 +13,21 @@ from unittest import mock
 from tinynet.kernels import gemm
 from tinynet.kernels.cuda import cublas, launch
 
-COUNTED = "kernels", "products", "graphs"
+COUNTED = "kernels", "products", "graphs", "nodes"
 
 
 def launches(steps: dict[str, Any], on_gpu: bool) -> dict[str, dict[str, int]]:
-    """Return the launch counts of one warm step of tinynet, eager and as a graph."""
+    """Return the launch counts of one warm step of tinynet, eager and as a graph.
+
+    "nodes" are all that CUDA records of the step: kernels and products of tinynet, and the
+    arithmetic and the copies that CuPy launches beside them. An eager step launches the same.
+    """
+    graph = steps["tinynet graph"].func
     found = {}
     for name in ("tinynet eager", "tinynet graph"):
-        with counting(steps["tinynet graph"].func, on_gpu) as counts:
+        with counting(graph, on_gpu) as counts:
             steps[name]()
-        found[name] = dict(counts)
+        found[name] = {**counts, "nodes": graph.nodes}
     return found
 
 
@@ -30,9 +35,8 @@ def launches(steps: dict[str, Any], on_gpu: bool) -> dict[str, dict[str, int]]:
 def counting(graph: Any, on_gpu: bool) -> Iterator[Counter[str]]:
     """Count tinynet's kernels, matrix products and graph replays inside the block.
 
-    A product is a call of cuBLAS; without a GPU, a call of `gemm`. Launches by CuPy for array
-    arithmetic, for instance the sum of two gradients, are not counted. A replay on a CPU repeats
-    the launches one by one, so each counts; on a GPU a replay is one launch.
+    A product is a call of cuBLAS; without a GPU, a call of `gemm`. A replay on a CPU repeats the
+    launches one by one, so each counts; on a GPU a replay is one launch.
     """
     found: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
     patched = [(graph, "_replay", "graphs"), *_holders("launch", launch.launch, "kernels")]

@@ -14,9 +14,9 @@ import hypothesis
 import numpy as np
 import pytest
 
-import stand_in_cupy
 import tinynet as tn
-from stand_in_cublas import StandIn
+from support import cupy as stand_in_cupy
+from support.cublas import StandIn
 from support.devices import cuda_devices
 from support.required import need_compiler
 from tinynet.cli import main
@@ -71,10 +71,7 @@ def _enough_devices(request):
 def stand_in(monkeypatch):
     """Return the stand-in for CuPy, as fresh as a machine that has just been switched on."""
     monkeypatch.setitem(sys.modules, "cupy", stand_in_cupy)
-    monkeypatch.setattr(stand_in_cupy, "card", stand_in_cupy.Card())
-    monkeypatch.setattr(stand_in_cupy, "_default_pool", stand_in_cupy.MemoryPool())
-    compiler = staticmethod(lambda code, _options: on_cpu.Module(code))
-    monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", compiler)
+    stand_in_cupy.card.switch_on()
     monkeypatch.setattr(stand_in_cupy.RawModule, "compiler", staticmethod(_for_the_cpu))
     library = StandIn()
     monkeypatch.setattr(cublas, "load", lambda: library)

@@ -449,6 +449,15 @@ def test_an_error_in_the_step_leaves_everything_usable(place):
 # what it is good for
 
 
+def test_the_launches_of_a_replay_are_counted(place):
+    graphed = tn.graph(lambda x: x * 2 + 1)
+    seen = []
+    for _ in range(3):
+        seen.append(graphed.nodes)
+        graphed(tn.zeros(1, device=place))
+    assert seen == [0, 0, {"cpu": 2, "cuda": 4}[place]]  # CuPy writes the numbers 2 and 1 as well
+
+
 def test_a_replay_runs_no_python_of_the_step(place):
     calls = []
 

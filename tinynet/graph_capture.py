@@ -13,6 +13,7 @@ graph.
 from __future__ import annotations
 
 import contextvars
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,8 @@ from tinynet.core.recorder import Recorder, plain
 from tinynet.tensors import Tensor
 
 Step = Callable[..., Any]
+_NODE = re.compile(r'^\s*"graph_\d+_node_\d+"\s*\[', re.MULTILINE)
+"""The line of a node in CUDA's description of a graph, which is in the language of Graphviz."""
 
 
 def graph(step: Step, *, device: str | Device | None = None) -> Graph:
@@ -85,6 +88,12 @@ class Graph:
         self._inputs: tuple[Any, ...] = ()
         self._outputs: Any = None
         self._draws = 0
+        self._count: Callable[[], int] = lambda: 0
+
+    @property
+    def nodes(self) -> int:
+        """How many kernels and copies a replay launches; 0 before the second call."""
+        return self._count()
 
     def __call__(self, *args: Any) -> Any:
         """Run the step once: as it is, while it is recorded, or by a replay."""
@@ -153,6 +162,7 @@ class Graph:
                     context.run(launch)
 
             self._replay = replay
+            self._count = lambda: len(tape)
         else:
             with current(notes.where, lambda: "graph"):
                 self._replay = self._captured(notes)
@@ -173,6 +183,7 @@ class Graph:
                 _abandon(stream)
                 raise
             launches = stream.end_capture()
+        self._count = lambda: len(_NODE.findall(launches.debug_dot_str()))
 
         def replay(keep: Any = (pool, stream)) -> None:  # cuBLAS remembers the stream
             launches.launch(cupy.cuda.get_current_stream())

@@ -51,9 +51,11 @@ def test_the_launches_of_a_step_are_counted_and_a_replay_is_one(place, small, st
     steps["tinynet eager"]()
     products = len(stand_in.card.products) - before
     found = launches(steps, on_gpu=True)
-    assert found["tinynet graph"] == {"kernels": 0, "products": 0, "graphs": 1}
+    nodes = steps["tinynet graph"].func.nodes
+    assert found["tinynet graph"] == {"kernels": 0, "products": 0, "graphs": 1, "nodes": nodes}
     eager = found["tinynet eager"]
-    assert eager == {"kernels": eager["kernels"], "products": products, "graphs": 0}
+    assert eager == {"kernels": eager["kernels"], "products": products, "graphs": 0, "nodes": nodes}
+    assert nodes > eager["kernels"] + products, "CuPy adds up and copies, too"
     assert products == 5, "three of the linear layer; the convolution's forward and filters"
     assert eager["kernels"] >= 4, "ReLU and the loss, there and back, columns, one update"
 
@@ -89,7 +91,9 @@ def test_the_training_run_notes_every_epoch(place, small):
 def test_goals_are_judged_and_shown():
     sections = {
         "small": {"ms": {"tinynet graph": 1.0, "torch eager": 4.0, "torch graph": 0.8}},
-        "alexnet": {"launches": {"eager": {"kernels": 54, "products": 9, "graphs": 0}}},
+        "alexnet": {
+            "launches": {"eager": {"kernels": 54, "products": 9, "graphs": 0, "nodes": 70}}
+        },
         "kernels": {"share": {"dropout": 0.7}, "gigabytes_a_second": {"dropout": 2345.6}},
         "training": {"seconds_to_89": 25.0},
     }
@@ -103,7 +107,9 @@ def test_goals_are_judged_and_shown():
     assert "not measured" in text
     assert "0.25" in text
     assert text.splitlines()[-1].split() == ["dropout", "2345.6"]
-    assert ["alexnet", "eager", "54", "9", "0"] in [line.split() for line in text.splitlines()]
+    assert ["alexnet", "eager", "54", "9", "0", "70"] in [
+        line.split() for line in text.splitlines()
+    ]
 
 
 def options(**changes):

@@ -90,6 +90,39 @@ def test_a_numpy_array_that_meets_a_cupy_array_is_an_error_that_names_both(cupy,
         Stray(backwards)(x).sum().backward()
 
 
+class StrayWrite(Stray):
+    """The same mistake in a write."""
+
+    def forward(self, x):
+        y = x * 1
+        y[...] = np.ones(x.shape, x.dtype)
+        return y
+
+
+def test_a_numpy_array_that_is_written_into_a_cupy_array_is_the_same_error(cupy):
+    with pytest.raises(DeviceError, match=r"^stray_write of a cupy array \(2, 3\).*NumPy.*cuda:0"):
+        StrayWrite(False)(tn.zeros(2, 3, device="cuda"))
+
+
+def test_a_value_error_of_other_reasons_passes_unchanged(stand_in):
+    with (
+        pytest.raises(ValueError, match=r"^something else$"),
+        backend.current(backend.device("cuda")),
+    ):
+        raise ValueError("something else")
+
+
+@pytest.mark.parametrize("count", [8, 9, 20])
+def test_any_number_of_arrays_is_joined_without_a_copy_from_the_host(stand_in, count):
+    xs = [tn.tensor(np.full((2, 3), float(i), np.float32), device="cuda") for i in range(count)]
+    stand_in.card.writes = 0
+    for axis in (0, -1):
+        joined = F.concatenate(xs, axis=axis)
+        assert (joined.numpy() == np.concatenate([x.numpy() for x in xs], axis)).all()
+    assert F.stack(xs).shape == (count, 2, 3)
+    assert stand_in.card.writes == 0
+
+
 def test_parameters_move_and_keep_their_values(two_cards):
     model = tn.nn.Sequential(tn.nn.Linear(3, 4), tn.nn.BatchNorm2d(4))
     before = {name: value.copy() for name, value in model.state_dict().items()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tinynet import nn, optim
 from tinynet.core import backend
-from tinynet.core.backend import devices
+from tinynet.core.backend import Device, devices
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.distributed import process_group
 from tinynet.distributed.data_parallel import (
@@ -284,3 +284,12 @@ def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
     who.all_reduce(host)
     assert host.tolist() == [2, 2, 2], "arrays of the host go through MPI"
     assert who.place(where) == "cuda:0"
+
+
+def test_a_lane_of_a_gpu_stays_its_own_device():
+    group = ProcessGroup()
+    assert [str(group.place(Device(name))) for name in ("cuda:0", "cuda:0/1", "cpu:1")] == [
+        "cuda:0",
+        "cuda:0/1",
+        "cpu:1",
+    ]

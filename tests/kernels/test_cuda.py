@@ -42,6 +42,10 @@ def test_a_kernel_is_launched_with_plain_numbers(pool):
         (lambda x, y, w: (x, y.astype(np.float64), w), "y must be a row-major array of float32"),
         (lambda x, y, w: (x, y, w.astype(np.int32)), "argmax must be a row-major array of uint8"),
         (lambda x, y, w: (x, y, 3), "argmax must be a row-major array of uint8. Got 3"),
+        (
+            lambda x, y, w: (w, y, w),
+            "compiled for float32 and float64; the first array is of uint8",
+        ),
     ],
 )
 def test_an_array_that_the_kernel_would_misread_is_refused(pool, spoil, why):

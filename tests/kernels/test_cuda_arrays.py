@@ -35,3 +35,15 @@ def on_card(kernel, cupy):
 def test_a_kernel_does_on_a_card_what_its_reference_says(kernel, cupy, monkeypatch):
     monkeypatch.setattr(columns, "COLUMNS", 200)  # so that a batch is split into parts
     check_kernel(on_card(kernel, cupy), against=kernel)
+
+
+def test_bytes_take_the_reference_but_for_images_that_are_augmented(cupy):
+    """NVRTC does not compile arithmetic such as rsqrt for bytes."""
+    bytes_ = cupy.asarray(np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4))
+    geometry = kernels.Geometry((3, 3), (1, 1))
+    assert kernels.im2col.kind_for(bytes_, geometry) == "reference"
+    columns_of_bytes = kernels.im2col(bytes_, geometry)
+    assert (columns_of_bytes.get() == kernels.im2col(bytes_.get(), geometry)).all()
+    mean = cupy.zeros((3, 1, 1), np.float32)
+    assert kernels.augment.kind_for(bytes_, None, mean) == "cuda"
+    assert kernels.augment.kind_for(bytes_, None, cupy.zeros((3, 1, 1), int)) == "reference"

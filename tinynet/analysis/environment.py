@@ -7,7 +7,7 @@ import platform
 
 import tinynet
 from tinynet import kernels
-from tinynet.core.backend import device
+from tinynet.core.backend import gpus
 from tinynet.core.errors import DeviceError
 from tinynet.core.table import table
 from tinynet.kernels.codegen import cache, team
@@ -15,14 +15,18 @@ from tinynet.kernels.convolution import winograd
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.dispatch import GENERAL, has_numba
 
+CUPY = "cupy-cuda13x", "cupy-cuda12x", "cupy"  # names of the distribution
+MISSING = "not installed"
+
 
 def info() -> str:
     """Return versions, devices, threads and the kernel cache of this machine, a fact a line."""
-    packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "cupy", "torch")
+    packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "torch")
     facts = [
         ("tinynet", tinynet.__version__),
         ("python", platform.python_version()),
         *((package, _version(package)) for package in packages),
+        ("cupy", _cupy()),
         ("machine", f"{platform.machine()}, {platform.system()} {platform.release()}"),
         ("threads", str(team.get_num_threads())),
         ("cuda", _cuda()),
@@ -51,12 +55,22 @@ def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+        return MISSING
+
+
+def _cupy() -> str:
+    """Return the version of CuPy and the distribution that it comes from, which is one of three."""
+    for distribution in CUPY:
+        version = _version(distribution)
+        if version != MISSING:
+            return version if distribution == "cupy" else f"{version} ({distribution})"
+    return MISSING
 
 
 def _cuda() -> str:
+    """Return whether there are CUDA devices, and all of them."""
     try:
-        return f"yes, {device('cuda')}"
+        return "yes, " + ", ".join(f"{where} ({name})" for where, name in gpus())
     except DeviceError as error:
         return f"no. {error}"
 

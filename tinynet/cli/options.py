@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,13 @@ def folder_name(folder: Path) -> str:
     return OWN + str(folder.expanduser().resolve())
 
 
-class DataName(click.ParamType[str]):
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    TextType = click.ParamType  # a generic class only since click 8.4
+
+
+class DataName(TextType):
     """A known data set, or folder:PATH."""
 
     name = "data set"

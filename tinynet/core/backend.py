@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -108,6 +109,22 @@ def _parsed(name: str) -> tuple[str, int, int]:
 def devices(spec: str) -> tuple[Device, ...]:
     """Return the Devices that "cuda:0,cuda:1" names, one or more."""
     return tuple(device(name.strip()) for name in spec.split(","))
+
+
+def gpus() -> list[tuple[Device, str]]:
+    """Return every CUDA device of this machine with the name of its model.
+
+    Raises
+    ------
+    DeviceError
+        If there is none, or CuPy cannot use it.
+    """
+    _require_cuda(Device("cuda"))
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    numbers = range(runtime.getDeviceCount())
+    return [(Device("cuda", n), runtime.getDeviceProperties(n)["name"].decode()) for n in numbers]
 
 
 def _require_cuda(wanted: Device) -> None:
@@ -283,10 +300,15 @@ def _stream(cupy: Any, where: Device) -> Any:
     return None if captured.get() else _lanes.get(where.number, {}).get(where.lane)
 
 
+_MIXED = re.compile(r"numpy\.ndarray|a NumPy array")
+_CAPTURING = re.compile(r"StreamCapture|during stream capture|stream is capturing")
+"""What CuPy says of a NumPy array, and of a transfer in a step that is being captured."""
+
+
 def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str] | None:
     """Return the error of tinynet, class and text, for one of CuPy; None: it has none."""
     text = str(error)
-    if isinstance(error, TypeError) and ("numpy.ndarray" in text or "a NumPy array" in text):
+    if isinstance(error, (TypeError, ValueError)) and _MIXED.search(text):
         return DeviceError, (
             f"an array of NumPy, on the cpu, met an array of CuPy, on {where}. Ops never move "
             f'data; tn.tensor(x, device="{where}") does.'
@@ -301,12 +323,36 @@ def _refusal(error: BaseException, where: Device) -> tuple[type[Exception], str]
         return DeviceError, (
             f"a library of CUDA is missing ({text.partition(':')[0]}). {GET_CUPY} brings it."
         )
-    if "StreamCapture" in text or "during stream capture" in text:
+    if isinstance(error, RuntimeError) and _CAPTURING.search(text):
         return CaptureError, (
             "a graph is being captured, in which nothing may be read from the GPU or sent to it. "
             "Return the tensor, and look at its value outside of the step."
         )
     return None
+
+
+TABLE = 8  # arrays that one launch of CuPy joins without a table of addresses
+
+
+def concatenated(arrays: Sequence[Array], axis: int) -> Array:
+    """Return the arrays one after the other along an axis, without a copy from the host.
+
+    CuPy joins more than `TABLE` arrays with a table of addresses, which it makes on the host. A
+    captured step may not copy it, so each of so many arrays is written into its slice.
+    """
+    xp = array_module(arrays[0])
+    if xp is np or len(arrays) <= TABLE:
+        return xp.concatenate(arrays, axis=axis)
+    shape = list(arrays[0].shape)
+    axis %= len(shape)
+    shape[axis] = sum(x.shape[axis] for x in arrays)
+    joined = xp.empty(shape, np.result_type(*[x.dtype for x in arrays]))
+    begin = 0
+    for x in arrays:
+        end = begin + x.shape[axis]
+        joined[(slice(None),) * axis + (slice(begin, end),)] = x
+        begin = end
+    return joined
 
 
 def home(x: Array) -> Device:

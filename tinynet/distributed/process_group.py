@@ -82,7 +82,7 @@ class ProcessGroup:
     def place(self, where: Device) -> Device:
         """Return the device of this rank: on one machine each rank has a GPU of its own."""
         if where.kind == "cuda":
-            return Device("cuda", where.number + self.local_rank)
+            return Device("cuda", where.number + self.local_rank, where.lane)
         return where
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from tinynet.core.autograd import Function, require_tensors
-from tinynet.core.backend import Array, array_module, transfer
+from tinynet.core.backend import Array, array_module, concatenated, transfer
 from tinynet.core.errors import ShapeError, refuse_keywords
 from tinynet.core.hooks import constant
 
@@ -83,7 +83,7 @@ class Concatenate(Function):
 
     def forward(self, *xs: Array) -> Array:
         self.saved = [x.shape[self.axis] for x in xs]
-        return array_module(xs[0]).concatenate(xs, axis=self.axis)
+        return concatenated(xs, self.axis)
 
     def backward(self, gy: Array) -> Any:
         axis = self.axis % gy.ndim

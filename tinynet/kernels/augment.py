@@ -58,6 +58,8 @@ def augment(
 
 # ---- in CUDA: augment.cu
 
+augment.takes_bytes = True
+
 
 @augment.cuda
 def augment_cuda(

@@ -32,10 +32,10 @@ R = TypeVar("R")
 
 GENERAL = {  # dtypes for which every kernel falls back to the reference: see `Kernel.kind_for`
     "numba": "other types than float32, and all of them where Numba is not installed",
-    "cuda": "other types than float32, float64 and uint8, and mixtures of floats",
+    "cuda": "other types than float32 and float64, and mixtures of them",
 }
 KINDS = ("reference", "numba", "cuda", "cuda_on_cpu")
-CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
+CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64")))
 
 
 def _known(kind: str, setting: str) -> str:
@@ -60,10 +60,10 @@ def has_numba() -> bool:
         return False
 
 
-def _one_type(x: Any, others: Iterable[Any]) -> bool:
+def _one_type(arrays: Iterable[Any]) -> bool:
     """Return whether these arrays have one float dtype that CUDA kernels are compiled for."""
-    floats = {a.dtype for a in (x, *others) if getattr(a, "dtype", np.dtype(int)).kind == "f"}
-    return x.dtype in CUDA_TYPES and len(floats) <= 1 and floats <= CUDA_TYPES
+    floats = {a.dtype for a in arrays if getattr(a, "dtype", np.dtype(int)).kind == "f"}
+    return len(floats) == 1 and floats <= CUDA_TYPES
 
 
 def _flat(values: Iterable[Any]) -> Iterator[Any]:
@@ -107,12 +107,17 @@ class Kernel(Generic[P, R]):
 
     The decorated function is the reference: it *is* the definition. ``implementations`` maps each
     kind to its function, so that tests can compare every one of them with the reference.
+
+    Attributes
+    ----------
+    takes_bytes : whether the first array of the CUDA version is of bytes, not of floats
     """
 
     def __init__(self, reference: Callable[P, R]) -> None:
         functools.update_wrapper(self, reference)
         self.__name__: str = reference.__name__
         self.reference = reference
+        self.takes_bytes = False
         self.implementations: dict[str, Callable[P, R]] = {"reference": reference}
         self.fallbacks: dict[str, list[Fallback]] = {}
         ALL_KERNELS.append(self)
@@ -140,7 +145,8 @@ class Kernel(Generic[P, R]):
         if kind == "numba":
             fits = on_cpu and first.dtype == np.float32 and has_numba()
         else:
-            fits = on_cpu == (kind == "cuda_on_cpu") and _one_type(first, rest)
+            known = first.dtype == np.uint8 if self.takes_bytes else first.dtype in CUDA_TYPES
+            fits = on_cpu == (kind == "cuda_on_cpu") and known and _one_type((first, *rest))
         return kind if fits and kind in self.implementations else "reference"
 
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:

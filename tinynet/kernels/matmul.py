@@ -34,17 +34,30 @@ _precision: contextvars.ContextVar[str] = contextvars.ContextVar(
 def precision(kind: str) -> Iterator[None]:
     """Inside the block, set how a GPU multiplies float32 matrices; sums are always float32.
 
+    The products of linear layers and of convolutions follow it, forward and backward. Weights,
+    activations and gradients stay float32 in memory. A graph keeps the precision of the call that
+    recorded it.
+
     Parameters
     ----------
     kind : "float32", "tf32" or "bfloat16"
         "float32", the default, keeps the 24-bit significand of each factor. "tf32" rounds it to 11
-        bits for the tensor cores. "bfloat16" first stores factors with 8 bits, which also halves
-        the memory that is read. CPUs and float64 ignore the setting.
+        bits for the tensor cores (compute capability 8.0 on). "bfloat16" rounds it to 8 bits and
+        stores the factors so, which also halves the memory that is read. CPUs and float64 ignore
+        the setting.
 
     Raises
     ------
     ValueError
         The kind is unknown.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.precision("tf32"):
+    ...     y = tn.ones(2, 3) @ tn.ones(3, 4)
+    >>> y.dtype
+    dtype('float32')
     """
     if kind not in PRECISIONS:
         raise ValueError(f"precision: it is one of {', '.join(PRECISIONS)}, not {kind!r}.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinynet.core import random
-from tinynet.core.backend import Array
+from tinynet.core.backend import Array, array_module, current
 from tinynet.tensors import Tensor
 
 _drawing: contextvars.ContextVar[bool] = contextvars.ContextVar("tinynet.init", default=True)
@@ -91,13 +91,13 @@ def uniform(shape: tuple[int, ...], bound: float) -> Array:
 def set_uniform(weight: Tensor, bound: float) -> None:
     """Draw a parameter anew from the uniform distribution between -bound and bound."""
     if _drawing.get():
-        weight.data[...] = uniform(weight.shape, bound)
+        _set(weight, uniform(weight.shape, bound))
 
 
 def set_normal(weight: Tensor, std: float) -> None:
     """Draw a parameter anew from N(0, std**2)."""
     if _drawing.get():
-        weight.data[...] = normal(weight.shape, std)
+        _set(weight, normal(weight.shape, std))
 
 
 def set_constant(bias: Tensor, value: float) -> None:
@@ -111,4 +111,11 @@ def set_constant(bias: Tensor, value: float) -> None:
     >>> layer.bias.numpy()
     array([1., 1., 1.], dtype=float32)
     """
-    bias.data[...] = value
+    with current(bias.device):
+        bias.data[...] = value
+
+
+def _set(weight: Tensor, values: Array) -> None:
+    """Copy values, which are drawn on the host, to the parameter, on whichever device it lies."""
+    with current(weight.device):
+        weight.data[...] = array_module(weight.data).asarray(values)

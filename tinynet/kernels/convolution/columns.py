@@ -68,20 +68,26 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     xp = array_module(x)
     K = x.shape[1] // G * KH * KW
     gy = in_rows(gy).reshape(N, G, OC // G, OH * OW)
-    sums = []
-    for part in _slices(N, G * K * OH * OW):
+    shape = OC, x.shape[1] // G, KH, KW
+    slices = list(_slices(N, G * K * OH * OW))
+    if not slices:
+        return xp.zeros(shape, x.dtype)
+    sums = xp.empty((len(slices), G, OC // G, K), x.dtype)
+    for part, total in zip(slices, sums, strict=True):
         columns = im2col_cuda(x[part], geometry)
         each = gemm(gy[part], columns.reshape(-1, G, K, OH * OW).swapaxes(2, 3))
-        sums.append(added(each))
-    shape = OC, x.shape[1] // G, KH, KW
-    if not sums:
-        return xp.zeros(shape, x.dtype)
-    gweight = added(xp.stack(sums)) if len(sums) > 1 else sums[0]
+        _add(each, total)
+    gweight = sums[0] if len(slices) == 1 else added(sums)
     return gweight.reshape(shape)
 
 
 def added(parts: Array) -> Array:
     """Return the sum over the first axis, in double precision and always in the same order."""
     total = array_module(parts).empty(parts.shape[1:], parts.dtype)
-    launch("conv", "add_parts", cover(total.size), in_rows(parts), len(parts), total.size, total)
+    _add(parts, total)
     return total
+
+
+def _add(parts: Array, total: Array) -> None:
+    """Write the sum of `parts` over the first axis to `total`, which is row-major."""
+    launch("conv", "add_parts", cover(total.size), in_rows(parts), len(parts), total.size, total)

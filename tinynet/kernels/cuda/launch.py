@@ -35,7 +35,7 @@ TYPES = {
     "bool": "bool",
     "wide": "float64",
 }
-C_NAMES = {"float32": "float", "float64": "double", "uint8": "unsigned char"}
+C_NAMES = {"float32": "float", "float64": "double"}
 """The C types of `real`, by dtype."""
 LISTS = {"Arrays": True, "ConstArrays": False}
 """Struct parameters that hold several arrays of `real`, and whether these are written."""
@@ -178,7 +178,13 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
     arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
     if 0 in grid.blocks:
         return
-    build = Build(file, arrays[0].dtype.name, any(a.size > NARROW for a in arrays))
+    real = arrays[0].dtype.name
+    if real not in C_NAMES:
+        raise TypeError(
+            f"{file}.{kernel}: CUDA kernels are compiled for {' and '.join(C_NAMES)}; the first "
+            f"array is of {real}. Convert it with astype."
+        )
+    build = Build(file, real, any(a.size > NARROW for a in arrays))
     function, parameters = _kernels(build, array_module(arrays[0]))[kernel]
     taken = take(parameters, arguments, f"{file}.{kernel}")
     function(grid.blocks, grid.threads, taken, shared_mem=grid.shared)

@@ -8,7 +8,8 @@ import ctypes
 
 import numpy as np
 
-import stand_in_cupy
+from support.cupy import card, cuda
+from support.cupy._streams import Stream, refuse_while_capturing
 
 STORED = {0: np.float32, 1: np.float64, 14: np.uint16}
 FLOAT32, FLOAT64, TF32 = 68, 70, 77
@@ -37,9 +38,9 @@ class StandIn:
         self.cublasGemmStridedBatchedEx = Function(self.GemmStridedBatchedEx)
 
     def Create_v2(self, handle):
-        stand_in_cupy._refuse_while_capturing()
+        refuse_while_capturing()
         handle._obj.value = len(self.handles) + 1
-        device = stand_in_cupy.cuda.Device().id
+        device = cuda.Device().id
         self.handles[handle._obj.value] = {"device": device, "stream": 0, "workspace": None}
         return 0
 
@@ -64,9 +65,9 @@ class StandIn:
         count, kind, algo,
     ):  # fmt: skip
         facts = self.handles[handle.value]
-        assert facts["device"] == stand_in_cupy.cuda.Device().id
-        stream = stand_in_cupy.Stream.handles[facts["stream"]]
-        assert stream is stand_in_cupy.cuda.get_current_stream()
+        assert facts["device"] == cuda.Device().id
+        stream = Stream.handles[facts["stream"]]
+        assert stream is cuda.get_current_stream()
         if stream.is_capturing() and facts["workspace"] is None:
             return NOT_SUPPORTED
         assert (alpha._obj.value, beta._obj.value) == (1, 0)
@@ -76,7 +77,7 @@ class StandIn:
             return NOT_SUPPORTED
         first = (a, STORED[at], (k, m) if ta else (m, k), lda, sa)
         second = (b, STORED[bt], (n, k) if tb else (k, n), ldb, sb)
-        stand_in_cupy.card.products.append((n, m, k, count, kind, STORED[at].__name__))
+        card.products.append((n, m, k, count, kind, STORED[at].__name__))
 
         def multiply():
             x, y = (rounded(matrices(*f, count), kind) for f in (first, second))

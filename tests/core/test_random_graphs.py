@@ -141,7 +141,8 @@ class RandomGraphs(RuleBasedStateMachine):
     @initialize()
     def first_leaves(self):
         for seed, (shape, dtype, kind) in enumerate(FIRST):
-            self.leaf(shape, dtype, kind, "rows", seed, "parameter")
+            role = "read-only parameter" if seed % 2 else "parameter"
+            self.leaf(shape, dtype, kind, "rows", seed, role)
 
     @rule(
         shape=st.sampled_from(SHAPES),
@@ -171,12 +172,32 @@ class RandomGraphs(RuleBasedStateMachine):
     def binary(self, name, i, j):
         self._with_partner(graph_ops.BINARY[name], i, j)
 
+    @rule(i=indices, j=indices)
+    def power(self, i, j):
+        """Search a base and an exponent: few values are either."""
+        op = graph_ops.BINARY["pow"]
+        for k in range(len(self.values)):
+            if may_apply(op, [self._pick(i + k), self._pick(j)], None):
+                self._apply(op, [self._pick(i + k), self._pick(j)])
+                return
+        self._with_partner(op, i, j)
+
     @rule(k=indices, i=indices, j=indices, record=st.booleans())
     def same_function_object(self, k, i, j, record):
+        """Apply one of the Function objects that the program keeps, to two values."""
         function, op = self.functions[k % len(self.functions)]
-        x, y = self._pick(i), self._pick(j)
-        inputs = [x, y if x.exact.shape == y.exact.shape else x] if op in BINARY else [x]
-        self._apply(graph_ops.again(function, op), inputs, record=record)
+        for x in (self._pick(i), self._pick(j)):
+            inputs = [x, x] if op in BINARY else [x]
+            self._apply(graph_ops.again(function, op), inputs, record=record)
+
+    @rule(count=st.integers(2, 4))
+    def total(self, count):
+        """Add up the youngest values."""
+        able = [v for v in self.values if v.requires_grad]
+        for x in able[-count:]:
+            self._apply(graph_ops.REDUCTIONS["sum"], [x], (None, False))
+        for _ in range(count - 1):
+            self._apply(graph_ops.BINARY["add"], [self.values[-1], self.values[-2]])
 
     @rule(
         name=st.sampled_from(list(graph_ops.REDUCTIONS)),
@@ -293,11 +314,18 @@ class RandomGraphs(RuleBasedStateMachine):
             value.tensor.retain_grad()
             value.retained = True
 
-    @rule(i=indices, keep_graph=st.booleans(), form=st.integers(0, 3), seed=seeds)
-    def backward(self, i, keep_graph, form, seed):
-        y = self._pick(i)
-        if y.op is None or not y.requires_grad:
+    @rule(
+        i=indices,
+        keep_graph=st.booleans(),
+        form=st.integers(0, 3),
+        seed=seeds,
+        scaled=st.booleans(),
+    )
+    def backward(self, i, keep_graph, form, seed, scaled):
+        able = [v for v in self.values if v.op is not None and v.requires_grad]
+        if not able:
             return
+        y = able[-1 - i % len(able)]
         gy = numbers("whole numbers", y.exact.shape, seed)
         given = [gy, tn.tensor(gy), gy.astype(y.dtype), gy][form]
         if form == 3:
@@ -317,6 +345,9 @@ class RandomGraphs(RuleBasedStateMachine):
             node.freed = not keep_graph
         self._accumulate(gradients(y, gy, self.rng), y, gy)
         self.gradients_are_right()
+        if scaled:
+            for k in range(len(self.expected)):
+                self.scale_gradient_in_place(k)
 
     def _is_changed(self, nodes):
         return any(

@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_programs
+from strategies import in_order, orders
 
 import graph_ops
 import tinynet as tn
 from graph_ops import UNARY
 from random_graph import (
-    RUNS,
     allowed,
     apply,
     disturbed,
@@ -34,7 +34,6 @@ from random_graph import (
     reached,
     torch_gradients,
 )
-from strategies import in_order, orders
 from tinynet import nn, optim
 from tinynet.core import autograd
 from tinynet.core.autograd import Function, Variable
@@ -419,7 +418,9 @@ class RandomGraphs(RuleBasedStateMachine):
         self.unchanged[value.tensor] = value.tensor.data.tobytes()
 
     @precondition(lambda self: self.expected and self._leaves())
-    @rule(kind=st.sampled_from(["plain", "paper", "torch", "adam"]), decay=st.sampled_from([0, 0.1]))
+    @rule(
+        kind=st.sampled_from(["plain", "paper", "torch", "adam"]), decay=st.sampled_from([0, 0.1])
+    )
     def step(self, kind, decay):
         leaves = [v for v in self._leaves() if v.tensor.grad is not None]
         if kind == "adam":

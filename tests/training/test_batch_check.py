@@ -179,3 +179,10 @@ def test_model_and_images_in_the_wrong_order_are_noticed():
     for function in (tn.evaluate, tn.predict):
         with pytest.raises(TypeError, match=r"the model must be an nn\.Module, got ndarray"):
             function(np.zeros((4, 3)), model)
+
+
+def test_the_check_works_on_a_gpu(cupy):
+    model = net().to("cuda")
+    with pytest.raises(ShapeError, match="at least 2 values per channel"):
+        train(model, loader(17, 8))
+    assert all(module.training for _, module in model.named_modules())

@@ -21,7 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_programs
 
 import graph_ops
 import tinynet as tn
-from graph_ops import UNARY
+from graph_ops import UNARY, torch
 from random_graph import (
     RUNS,
     allowed,
@@ -43,7 +43,7 @@ from tinynet.nn import parameter
 from tinynet.testing.compare import difference, tolerance
 
 EXPLORE = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
-PROGRAMS = 20_000 if EXPLORE else 60
+PROGRAMS = 20_000 if EXPLORE else 40
 STEPS = 40
 POOL = 25  # values that a program keeps
 SHAPES = [
@@ -349,6 +349,13 @@ class RandomGraphs(RuleBasedStateMachine):
             for k in range(len(self.expected)):
                 self.scale_gradient_in_place(k)
 
+    @rule(i=indices, kind=st.sampled_from(["plain", "adam"]), seed=seeds)
+    def step_between(self, i, kind, seed):
+        """Go back, step, and go back again through what is left of the graph."""
+        self.backward(i, True, 0, seed, False)
+        self.step(kind, 0)
+        self.backward(i, False, 0, seed, False)
+
     def _is_changed(self, nodes):
         return any(
             number > node.number and np.may_share_memory(array, x.tensor.data)
@@ -481,12 +488,30 @@ HOW = settings(
 )
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Arrays of a few numbers: PyTorch's threads would only wait for each other."""
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 MIXED = pytest.mark.filterwarnings("ignore:.*computed in float64:RuntimeWarning")
 
 
 @MIXED
 def test_every_gradient_of_a_random_graph_is_right_or_refused():
     run_programs(RandomGraphs, settings=HOW)
+
+
+@MIXED
+@pytest.mark.slow
+def test_more_random_graphs():
+    run_programs(RandomGraphs, settings=settings(HOW, max_examples=300, derandomize=False))
 
 
 # ---- faults that were found in this engine, planted again

@@ -94,7 +94,7 @@ UNARY = {
         lambda t: t.relu(),
         pattern=_sign,
         selects=True,
-    ),  # fmt: skip
+    ),
     "abs": _unary(
         F.abs, np.abs, lambda x, y: np.sign(x), lambda t: t.abs(), pattern=_sign, selects=True
     ),
@@ -189,7 +189,7 @@ def _axes(axis, ndim):
 
 def _spread(g, x, s):
     """Undo the loss of axes in a reduction."""
-    axis, keepdims = s
+    axis, _ = s
     shape = [1 if i in _axes(axis, x.ndim) else n for i, n in enumerate(x.shape)]
     return np.reshape(g, shape)
 

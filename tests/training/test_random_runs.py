@@ -142,7 +142,7 @@ class RandomRuns(RuleBasedStateMachine):
         at = position(run.state, run.train.steps)
         assert at == (expected[0] if expected else 0)
         assert expected or not begun
-        assert note or self.whole.get((self.folder / run_dir.LAST).read_bytes()) == at
+        assert str(note) or self.whole.get((self.folder / run_dir.LAST).read_bytes()) == at
         assert weights_of(run) == undisturbed()[0][at]
         return run
 

@@ -142,7 +142,7 @@ class RandomRuns(RuleBasedStateMachine):
         at = position(run.state, run.train.steps)
         assert at == (expected[0] if expected else 0)
         assert expected or not begun
-        assert note or self.whole.get((self.folder / run_dir.LAST).read_bytes()) == at
+        assert str(note) or self.whole.get((self.folder / run_dir.LAST).read_bytes()) == at
         assert weights_of(run) == undisturbed()[0][at]
         return run
 
@@ -219,7 +219,7 @@ class RandomRuns(RuleBasedStateMachine):
         untouched = (self.folder / run_dir.CONFIG).read_bytes() == self.config
         before = {path.name: path.read_bytes() for path in self.folder.iterdir()}
         try:
-            net, _ = predict.open_net(self.folder)
+            net = predict.open_run(self.folder)
         except DataError as error:
             self._explain(error, untouched, expected)
             return
@@ -227,7 +227,7 @@ class RandomRuns(RuleBasedStateMachine):
         steps = [n for n, weights in undisturbed()[0].items() if found.items() <= weights.items()]
         assert steps, "these weights are not of this run"
         assert max(steps) >= max(expected[:1], default=0)  # a file whose velocities are damaged
-        assert np.isfinite(evaluate(net.model, net.feed(sets()[1])).loss)
+        assert np.isfinite(evaluate(net.model, net.loader(sets()[1])).loss)
         assert before == {path.name: path.read_bytes() for path in self.folder.iterdir()}
 
     @rule()

@@ -49,6 +49,19 @@ if TYPE_CHECKING:
     from tinynet.training.loop import State, fit
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
     from tinynet.weights import load, save
+else:  # at run time
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used."""
+        if name not in _HOME:
+            raise AttributeError(
+                f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet)."
+            )
+        home = importlib.import_module(f"tinynet.{_HOME[name]}")
+        value = getattr(home, name, home)  # a name without a definition in its home is the module
+        globals()[name] = value
+        return value
+
 
 __version__ = "0.2.0"
 
@@ -150,16 +163,6 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet).")
-    home = importlib.import_module(f"tinynet.{_HOME[name]}")
-    value = getattr(home, name, home)  # a name without a definition in its home is the module
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.core import random
-from tinynet.core.autograd import Variable
+from tinynet.core.autograd import Variable, require_tensors
 from tinynet.core.backend import (
     CPU,
     Array,
@@ -24,7 +24,7 @@ from tinynet.core.backend import (
     to_numpy,
     transfer,
 )
-from tinynet.core.errors import DeviceError, refuse_keywords
+from tinynet.core.errors import DeviceError, ShapeError, refuse_keywords
 from tinynet.core.hooks import array_of
 from tinynet.functions.reduce import Axis
 from tinynet.functions.transfer import Cast, Clone, Transfer
@@ -50,8 +50,9 @@ class Tensor(Variable):
     Attributes
     ----------
     data : array of NumPy, or of CuPy on a GPU
-        The values. Writing to it (``x.data[0] = 1``) changes the tensor; a graph that has saved
-        the old values does not notice, so do it before the forward pass.
+        The values. Writing to it (``x.data[0] = 1``) changes the tensor. A graph that has saved
+        the old values notices the steps of optimizers, but not this: do it before the forward
+        pass, or call ``x.mark_changed()`` afterwards, and backward() refuses such a graph.
     grad : array of the same shape, or None before backward()
         An array, not a Tensor: ``x.grad * 2`` and ``np.linalg.norm(x.grad)`` work on it.
     device : Device
@@ -257,8 +258,10 @@ class Tensor(Variable):
         Raises
         ------
         TypeError
-            If `dtype` is not a floating-point type, and a gradient is required.
+            If `dtype` is not a type of real numbers, or not a floating-point type although a
+            gradient is required.
         """
+        dtype = _real_type("astype", dtype)
         if self.requires_grad:
             _require_float("astype", dtype)
         return Cast(dtype)(self)
@@ -489,6 +492,7 @@ class _Elsewhere:
 
 
 for _name, _here in {
+    "clamp": "x.clip(min, max)",
     "contiguous": "tensors need not be contiguous",
     "cuda": 'x.to("cuda")',
     "dim": "x.ndim",
@@ -498,6 +502,7 @@ for _name, _here in {
     "long": "x.data.astype(int), an array",
     "norm": "(x * x).sum().sqrt()",
     "requires_grad_": "x.requires_grad = True",
+    "t": "x.T",
 }.items():
     setattr(Tensor, _name, _Elsewhere(_name, _here))
 
@@ -525,6 +530,30 @@ def _require_float(op: str, dtype: Any) -> None:
         )
 
 
+def require_float_type(op: str, target: Any) -> None:
+    """Raise TypeError unless a value is a floating-point type, like np.float64."""
+    if _real_type(op, target).kind != "f":
+        raise TypeError(
+            f"{op}: parameters are floats, and {np.dtype(target)} is not a floating-point type. "
+            "Use np.float32 or np.float64."
+        )
+
+
+def _real_type(op: str, dtype: Any) -> np.dtype[Any]:
+    """Return a type of real numbers, or say that it is none."""
+    given = isinstance(dtype, (type, np.dtype, str))
+    try:
+        found = np.dtype(dtype) if given else None
+    except TypeError:
+        found = None
+    if found is None or found.kind not in "fiub":
+        raise TypeError(
+            f"{op}: expected a type of real numbers, such as np.float32, or the name of a device; "
+            f"got {dtype!r}."
+        )
+    return found
+
+
 def tensor(
     data: Any,
     device: str | Device | None = None,
@@ -548,6 +577,8 @@ def tensor(
     ------
     DeviceError
         If the device is not there.
+    ShapeError
+        If the rows of nested lists have different lengths.
     TypeError
         If `data` holds anything but real numbers, or a gradient is asked for integers.
 
@@ -563,14 +594,20 @@ def tensor(
     where = _device(device)
     if isinstance(data, Variable):
         data = data.data
-    array = data if is_array(data) else np.asarray(data)
+    try:
+        array = data if is_array(data) else np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(
+            "tensor: nested lists must have rows of equal lengths, or tensors of equal shapes; "
+            f"these have not: {type(data).__name__} of {len(data)}."
+        ) from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: expected numbers, got {array.dtype} from {type(data).__name__}.")
     if dtype is None:
         keep = (is_array(data) or isinstance(data, np.generic)) and array.dtype.kind == "f"
         dtype = array.dtype.newbyteorder("=") if keep else np.float32
-    elif np.dtype(dtype).kind not in "fiub":
-        raise TypeError(f"tensor: dtype is a type of real numbers, not {np.dtype(dtype)}.")
+    else:
+        dtype = _real_type("tensor", dtype)
     if requires_grad:
         _require_float("tensor", dtype)
     return Tensor(transfer(array, where, dtype), where, None, requires_grad)
@@ -614,6 +651,8 @@ def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
     >>> tn.zeros_like(tn.ones(2))
     tensor([0., 0.])
     """
+    if not is_array(x):
+        require_tensors("zeros_like", x)
     return zeros(x.shape, device=x.device, requires_grad=requires_grad, dtype=x.dtype)
 
 
@@ -624,6 +663,8 @@ def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
     >>> tn.ones_like(tn.zeros(2))
     tensor([1., 1.])
     """
+    if not is_array(x):
+        require_tensors("ones_like", x)
     return ones(x.shape, device=x.device, requires_grad=requires_grad, dtype=x.dtype)
 
 

@@ -38,7 +38,7 @@ def test_a_bar_shows_steps_and_epochs_without_an_error(capsys):
 def test_the_time_left_does_not_count_the_compilation(monkeypatch):
     now = iter([100.0, 101.0, 102.0])  # the first step ended at 100, the others took a second
     monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
-    clock = console.Clock(2)
+    clock = console.TimeLeft(2)
     assert clock.left(step(1)) == "some time"
     assert clock.left(step(2)) == "18 s"
     assert clock.left(step(3)) == "17 s"

@@ -41,7 +41,7 @@ from tinynet.core.errors import DataError
         (
             ["summary", "--diff", "paper", "half", "--memory", "--batch", "4"],
             2,
-            "no use for --batch, --memory",
+            "no use for --batch-size, --memory",
         ),
         (["train", "--epochs", "0"], 2, "--epochs"),
         (["train", "--lr", "nan"], 2, "nan is not a finite number"),

@@ -60,7 +60,9 @@ def test_predict_refuses_what_is_no_picture_by_name(finished, tinynet_says, tmp_
 
 
 def test_predict_says_what_else_it_found(finished, tinynet_says, tmp_path):
-    assert "found something else" in tinynet_says("predict", finished.folder, tmp_path).err
+    (tmp_path / "pipe.png").symlink_to("/dev/null")
+    said = tinynet_says("predict", finished.folder, tmp_path / "pipe.png")
+    assert "found something else" in said.err
 
 
 @pytest.mark.parametrize("command", [("eval",), ("predict",), ("train", "--resume")])

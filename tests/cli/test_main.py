@@ -19,5 +19,5 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself():
 def test_old_names_of_options_are_understood_and_hidden(old, new):
     assert RENAMED[old] == f"--{new.replace('_', '-')}"
     train = main.cli.get_command(None, "train")
-    assert RenamedOptions._today(f"{old}=3") == f"{RENAMED[old]}=3"
+    assert RenamedOptions._renamed(f"{old}=3") == f"{RENAMED[old]}=3"
     assert old not in {option for parameter in train.params for option in parameter.opts}

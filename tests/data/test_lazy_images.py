@@ -88,13 +88,13 @@ def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, co
         pictures[:]
 
 
-@pytest.mark.parametrize("kind", ["EPS", "GIF", "TIFF", "BMP", "WEBP", "PPM", "DDS", "ICNS"])
-def test_what_is_neither_jpeg_nor_png_is_refused_whatever_it_is_called(tmp_path, monkeypatch, kind):
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "DDS", "ICNS"])
+def test_other_formats_are_refused_whatever_the_file_is_called(tmp_path, monkeypatch, kind):
     from PIL import EpsImagePlugin
 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args: pytest.fail("was started"))
     picture(0, (64, 64)).save(tmp_path / "x.jpg", kind)
-    with pytest.raises(DataError, match="it does not begin as a JPEG or a PNG does"):
+    with pytest.raises(DataError, match="it is none of JPEG, PNG"):
         read_picture(tmp_path / "x.jpg", 8)
 
 

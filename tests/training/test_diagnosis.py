@@ -1,68 +1,127 @@
-"""Numbers that are not finite: the run stops, names the cause and saves nothing of them."""
+"""Diagnosis of a run from the numbers of its epochs, and the interval of an accuracy."""
 
-import numpy as np
+import math
+
 import pytest
 
-from support.tiny_run import Points, new_run, tiny_net
-from tinynet.optim import SGD
-from tinynet.training import diagnosis, runs
-from tinynet.training.loop import train_one_epoch
-from tinynet.weights import checkpoint
+from tinynet.training import diagnosis
+from tinynet.training.loop import Epoch
+from tinynet.training.metrics import wilson_interval
 
 
-def diverge(run, at_step):
-    """Make the weights of the last layer infinite after `at_step` steps of the run."""
-    real, count = run.optimizer.step, iter(range(1, 1000))
-
-    def step():
-        real()
-        if next(count) == at_step:
-            run.model[4].weight.data[0, 0] = np.inf
-
-    run.optimizer.step = step
-
-
-@pytest.mark.parametrize("at_step", [7, 12, 9])
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_good_checkpoint(tmp_path, at_step):
-    run = new_run(tmp_path / "r")
-    diverge(run, at_step)
-    with pytest.raises(FloatingPointError) as error:
-        list(runs.advance(run))
-    assert "4.weight" in str(error.value)
-    assert "step" in str(error.value)
-    assert "lr 0.0" in str(error.value)
-    good = checkpoint.load(run.folder / "last.safetensors")
-    assert all(np.isfinite(a).all() for a in good.model.values())
-    assert good.metadata["epoch"] == "1"
-    best = checkpoint.load(run.folder / "best.safetensors")
-    assert all(np.isfinite(a).all() for a in best.model.values())
-    assert len((run.folder / "log.jsonl").read_text().splitlines()) == 1
+def epoch(number, train_loss, train_accuracy, test_loss, test_accuracy):
+    return Epoch(
+        number,
+        train_loss,
+        train_accuracy,
+        test_loss,
+        test_accuracy,
+        lr=0.1,
+        seconds=1.0,
+        images_per_second=1.0,
+    )
 
 
-def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-    run = new_run(tmp_path / "r")
-    run.model[0].bias.data[1] = np.nan
-    with pytest.raises(FloatingPointError, match=r"0\.bias"):
-        runs.save(run)
-    assert not (run.folder / "last.safetensors").exists()
+def kinds(found):
+    return [one.kind for one in found]
 
 
-def test_images_that_are_not_finite_are_blamed_before_the_weights():
-    net, feed = tiny_net(), Points()
-    feed.images[:] = np.nan
-    with pytest.raises(FloatingPointError, match="images already hold"):
-        list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), feed))
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [(2.3021, "plateau"), (2.2, None), (100.0, None), (2e15, "explosion"), (4e9, "explosion")],
+)
+def test_the_loss_of_an_epoch(loss, kind):
+    found = diagnosis.of_epoch(epoch(1, loss, 0.1, None, None), 10)
+    assert (found and found.kind) == kind
 
 
-def test_the_first_layer_to_overflow_is_named():
-    net, feed = tiny_net(), Points()
-    net[0].weight.data[...] = 1e30
-    feed.images *= 1e15
-    with pytest.raises(FloatingPointError, match=r"0 \(Conv2d\) is the first layer to overflow"):
-        list(train_one_epoch(net, SGD(net.parameters(), lr=0.1), feed))
+def test_an_explosion_names_both_numbers_and_the_way_out():
+    found = diagnosis.of_epoch(epoch(3, 2e15, 0.1, None, None), 10)
+    assert "of epoch 3 is 2e+15" in str(found)
+    assert "ln(10) = 2.3026" in str(found)
+    assert "smaller learning rate" in str(found)
+    assert "--" not in str(found), "a library does not speak of flags"
 
 
-def test_a_loss_at_chance_is_explained_and_others_are_not():
-    assert "ln(10) = 2.3026" in diagnosis.explain_plateau(2.3021, 10)
-    assert diagnosis.explain_plateau(2.2, 10) == ""
-    assert diagnosis.explain_plateau(2.4, 10) == ""
+MANY = [100] * 10
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "counts", "words"),
+    [
+        (0.10, [100] * 10, "not above the 10.0 %"),
+        (0.11, [100] * 10, "not measurably above the 10.0 %"),
+        (0.13, [100] * 10, None),
+        (0.60, [5, 5], "not measurably above the 50.0 %"),
+        (0.90, [90, 10], "not above the 90.0 %"),
+        (0.99, [90, 10], None),
+    ],
+)
+def test_an_accuracy_of_guessing(accuracy, counts, words):
+    found = diagnosis.of_run([epoch(1, 1.0, 0.5, 1.0, accuracy)], MANY, counts)
+    assert bool(found) == bool(words)
+    if words:
+        assert found[0].kind == "chance"
+        assert words in str(found[0])
+
+
+def test_one_class_alone_is_no_guess():
+    assert diagnosis.of_run([epoch(1, 0.0, 1.0, 0.0, 1.0)], [100], [100]) == []
+
+
+def test_a_test_loss_that_rises_while_the_training_loss_falls_is_overfitting():
+    records = [
+        epoch(1, 1.0, 0.6, 1.1, 0.6),
+        epoch(2, 0.5, 0.8, 1.0, 0.65),
+        epoch(3, 0.1, 0.98, 1.6, 0.64),
+    ]
+    found = diagnosis.of_run(records, MANY, MANY)
+    assert kinds(found) == ["overfitting"]
+    assert "from 1 (epoch 2) to 1.6 while the training loss fell to 0.1" in str(found[0])
+    assert diagnosis.of_run(records[:2], MANY, MANY) == []
+
+
+@pytest.mark.parametrize(
+    "last",
+    [(0.6, 0.8, 1.6, 0.64), (0.1, 0.70, 1.6, 0.64), (0.1, 0.98, 1.1, 0.64)],
+    ids=["training loss rose too", "accuracies are near", "test loss hardly rose"],
+)
+def test_other_curves_are_no_overfitting(last):
+    records = [epoch(1, 0.5, 0.8, 1.0, 0.65), epoch(2, *last)]
+    assert diagnosis.of_run(records, MANY, MANY) == []
+
+
+def test_classes_of_few_images_are_counted():
+    found = diagnosis.of_run([epoch(1, 0.5, 0.9, 0.5, 0.9)], [100, 19, 7], MANY)
+    assert kinds(found) == ["few images"]
+    assert "2 of 3 classes have fewer than 20 training images (the fewest: 7)" in str(found[0])
+
+
+def test_a_run_without_a_test_has_no_finding():
+    assert diagnosis.of_run([epoch(1, 0.5, 0.9, None, None)], MANY, [0, 0]) == []
+    assert diagnosis.of_run([], MANY, MANY) == []
+
+
+# the interval
+
+
+@pytest.mark.parametrize(
+    ("correct", "n", "low", "high"),
+    # Brown, Cai, DasGupta 2001 for 0 of 10; newcombe 1998 for 81 of 263 and 15 of 148
+    [(0, 10, 0.0, 0.2775), (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)],
+)
+def test_wilsons_interval_has_published_values(correct, n, low, high):
+    found = wilson_interval(correct, n)
+    assert found == pytest.approx((low, high), abs=1e-4)
+
+
+def test_wilsons_interval_solves_its_equation():
+    """Its ends are the p whose distance from k/n is z standard deviations of p."""
+    for p in wilson_interval(37, 50):
+        assert abs(37 / 50 - p) == pytest.approx(1.96 * math.sqrt(p * (1 - p) / 50))
+
+
+def test_all_right_is_not_certain():
+    low, high = wilson_interval(10, 10)
+    assert 0.7 < low < 0.75
+    assert high == 1.0

@@ -19,8 +19,8 @@ def test_the_most_probable_class_is_first_and_no_name_is_a_command_to_a_terminal
     model[1].bias.data[:] = np.log([0.25, 0.625, 0.125])
     normalize = Normalize(0, 1, scale=1)
     classes = ("cat", "\x1b[31mdog\n", "eel")
-    net = predict.Net(model, presets.find("demo"), normalize, classes)
-    names, shares = zip(*predict.guesses(net, tmp_path / "x.png"), strict=True)
+    net = predict.TrainedModel(model, presets.find("demo"), normalize, classes)
+    names, shares = zip(*predict.classify(net, tmp_path / "x.png"), strict=True)
     assert names == (r"\x1b[31mdog\n", "cat", "eel")
     assert shares == pytest.approx([0.625, 0.25, 0.125])
 
@@ -28,7 +28,7 @@ def test_the_most_probable_class_is_first_and_no_name_is_a_command_to_a_terminal
 def test_a_large_picture_is_read_without_a_warning(tmp_path, monkeypatch, recwarn):
     Image.fromarray(np.zeros((50, 80), np.uint8)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
-    assert predict.as_taught(presets.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
+    assert predict.read_image(presets.find("demo"), tmp_path / "x.png").shape == (3, 32, 32)
     assert not recwarn.list
 
 

@@ -184,15 +184,16 @@ def test_pictures_in_files_are_read_larger_for_a_network_that_crops_more():
 )
 def test_a_variant_that_was_trained_otherwise_is_told_how(name, changes, words):
     said = presets.published_differences(dataclasses.replace(find(name), **changes))
-    assert all(word in said for word in words)
-    assert bool(said) == bool(words)
+    assert all(word in str(said) for word in words)
+    assert (said is not None) == bool(words)
 
 
 def test_the_published_settings_are_compared_as_values(monkeypatch):
     """Two descriptions may be equal; the values decide."""
-    told = presets.published_differences(dataclasses.replace(find("alexnet"), variant="caffe"))
+    caffe = dataclasses.replace(find("alexnet"), variant="caffe")
+    told = str(presets.published_differences(caffe))
     monkeypatch.setattr(published_training, "describe", lambda training, field: "the same")
-    again = presets.published_differences(dataclasses.replace(find("alexnet"), variant="caffe"))
+    again = str(presets.published_differences(caffe))
     assert told.count("(") == again.count("(the same)") == 3
     assert "--" not in told, "a library does not speak of flags"
 

@@ -49,7 +49,7 @@ def test_a_file_cannot_ask_for_any_number_of_classes(weights_says, tmp_path):
     said = weights_says("show", path, "--model", "demo")
     assert said.code == 1
     assert said.err.count("\n") == 1
-    assert "demo: a network tells up to 100,000 classes apart" in said.err
+    assert "demo: a network has at most 100,000 classes here" in said.err
 
 
 def test_conventions_that_are_none_are_said_of_the_file(weights_says, tmp_path):

@@ -237,7 +237,7 @@ def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, weights_s
     net = stirred(models.build("demo", 7))
     path = tmp_path / "a.npz"
     weights.save(weights.Weights(net.state_dict()), path)
-    assert "say which with --model" in weights_says("convert", path, tmp_path / "a.onnx").err
+    assert "name it with --model" in weights_says("convert", path, tmp_path / "a.onnx").err
     assert weights_says("convert", path, tmp_path / "a.onnx", "--model", "demo").code == 0
     x = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
     with tn.no_grad(), tn.kernels.use("reference"):

@@ -25,6 +25,7 @@ def page(
     classes: int | None = None,
     variant: str | None = None,
     figure: Path | str | None = None,
+    cross_at: str | None = None,
 ) -> str:
     """Return the communication volume of a two-tower network as text.
 
@@ -34,7 +35,7 @@ def page(
         A registered model with two towers.
     batch : int
         Images in a step.
-    classes, variant : optional
+    classes, variant, cross_at : optional
         As in `tn.models.build`.
     figure : Path or str, optional
         A .png, .svg or .pdf file for the drawing of the towers.
@@ -45,7 +46,7 @@ def page(
         The model does not have two towers.
     """
     with nn.init.skip_init():
-        model = models.build(name, classes, variant=variant)
+        model = models.build(name, classes, variant=variant, cross_at=cross_at)
     if not isinstance(model, TwoTowers):
         known = ", ".join(n for n, entry in models.MODELS.items() if entry.cross_layers)
         on_two = models.entry(name).on_two_devices

@@ -10,7 +10,13 @@ CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network was split ov
 SHOWN = 8  # ops that save the most
 
 
-def page(name: str, batch: int, classes: int | None = None, variant: str | None = None) -> str:
+def page(
+    name: str,
+    batch: int,
+    classes: int | None = None,
+    variant: str | None = None,
+    cross_at: str | None = None,
+) -> str:
     """Return the memory of a training step, and whether a graphics card of 2012 could hold it.
 
     Parameters
@@ -19,12 +25,12 @@ def page(name: str, batch: int, classes: int | None = None, variant: str | None 
         A registered model.
     batch : int
         Images in a step.
-    classes, variant : optional
+    classes, variant, cross_at : optional
         As in `tn.models.build`.
     """
     entry = models.entry(name, variant)
     with nn.init.skip_init():
-        model = models.build(name, classes or entry.classes, variant=variant)
+        model = models.build(name, classes or entry.classes, variant=variant, cross_at=cross_at)
     found = memory.estimate(model, (3, entry.side, entry.side), momentum_sgd)
     peak, op = found.peak(batch)
     most = sorted(found.saved, key=lambda saved: -saved.bytes.at(batch))[:SHOWN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +62,8 @@ class Layer:
     @property
     def bytes(self) -> int:
         """Memory of the output and the parameters in float32."""
-        return FLOAT * (math.prod(self.output_shape) + self.parameters)
+        output = math.prod(self.output_shape) if self.output_shape else 0
+        return FLOAT * (output + self.parameters)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +153,8 @@ def summary(model: nn.Module, input_shape: Shape, batch_size: int = 1) -> Summar
     ------
     ShapeError
         `input_shape` or `batch_size` is not made of positive integers.
+    TypeError
+        `model` is not an nn.Module.
 
     Examples
     --------
@@ -168,6 +172,11 @@ def summary(model: nn.Module, input_shape: Shape, batch_size: int = 1) -> Summar
     3      Linear   (1, 10)            1,290          1,280  5,200
     total                              1,514          4,736  7,632
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"summary: the model, an nn.Module, comes first, got {type(model).__name__}. For a "
+            "model by its name: models.build(name)."
+        )
     shape = _batch_shape(input_shape, batch_size)
     called = list(_called_layers(model, shape))
     return Summary(type(model).__name__, shape, called, _not_called(model, called))
@@ -186,20 +195,46 @@ def layers(model: nn.Module, input_shape: Shape) -> list[Layer]:
 
 
 def counted(
-    name: str, classes: int | None = None, variant: str | None = None
+    name: str,
+    classes: int | None = None,
+    variant: str | None = None,
+    cross_at: str | None = None,
 ) -> tuple[models.Entry, list[Layer]]:
-    """Return the entry of a registered model, with the number of classes, and its layers."""
+    """Return the entry of a registered model, with the number of classes, and its layers.
+
+    Parameters
+    ----------
+    name : str
+        A registered model.
+    classes, variant, cross_at : optional
+        As in `tn.models.build`.
+    """
     entry = models.entry(name, variant)
     entry = entry._replace(classes=classes or entry.classes)
     with nn.init.skip_init():
-        model = models.build(name, entry.classes, variant=variant)
+        model = models.build(name, entry.classes, variant=variant, cross_at=cross_at)
     return entry, layers(model, (3, entry.side, entry.side))
 
 
-def page(name: str, classes: int | None = None, variant: str | None = None) -> str:
-    """Return the summary of a registered model; nothing is drawn, computed or compiled for it."""
-    entry, rows = counted(name, classes, variant)
+def page(
+    name: str,
+    classes: int | None = None,
+    variant: str | None = None,
+    cross_at: str | None = None,
+) -> str:
+    """Return the summary of a registered model as text; its weights are not initialized.
+
+    Parameters
+    ----------
+    name : str
+        A registered model.
+    classes, variant, cross_at : optional
+        As in `tn.models.build`.
+    """
+    entry, rows = counted(name, classes, variant, cross_at)
     title = f"{name}, {variant}" if variant else name
+    if cross_at:
+        title = f"{title}, crossing at {cross_at}"
     shape = 1, 3, entry.side, entry.side
     return str(Summary(f"{title}: {entry.classes} classes", shape, rows))
 
@@ -209,7 +244,7 @@ def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:
     if not isinstance(input_shape, tuple | list):
         raise ShapeError(
             f"summary: input_shape is a tuple without the batch axis, e.g. (3, 32, 32), not "
-            f"{input_shape!r}."
+            f"{reprlib.repr(input_shape)}."
         )
     shape = (batch_size, *input_shape)
     if not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
@@ -222,7 +257,9 @@ def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:
 
 def _called_layers(model: nn.Module, shape: Shape) -> Iterator[Layer]:
     """Run a batch of zeros, and yield every layer that it passes, in the order of the calls."""
-    names = {id(module): name for name, module in model.named_modules()}
+    names: dict[int, str] = {}
+    for name, module in model.named_modules():
+        names.setdefault(id(module), name)  # a shared module is listed under its first name
     calls: list[tuple[nn.Module, Shape]] = []
 
     def note(module: nn.Module, x: Any, y: Any) -> None:

@@ -1,7 +1,8 @@
-"""Progress of a run: a live bar on a terminal, plain lines elsewhere."""
+"""Progress display of a run: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ import click
 
 from tinynet.kernels.codegen import native
 from tinynet.training.loop import Epoch, Step
+from tinynet.training.metrics import wilson_interval
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display(Protocol):
-    """Shows the events of a run."""
+    """Display of the events of a run."""
 
     def show(self, event: Step | Epoch) -> None:
         """Show that a batch or an epoch is done."""
@@ -26,8 +28,14 @@ class Display(Protocol):
         """Show a sentence."""
 
 
-class Clock:
-    """How long the rest takes, if it goes on as it did since this process began to train."""
+class TimeLeft:
+    """Estimate of the remaining time, from the mean time of the steps in this process.
+
+    Parameters
+    ----------
+    epochs : int
+        Of the whole run.
+    """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -35,46 +43,46 @@ class Clock:
         self.started = 0.0
 
     def left(self, step: Step) -> str:
-        """Count a training step; return the time left, as people say it."""
+        """Count a training step; return the remaining time, "" for a step of another phase."""
         if step.phase != "train":
             return ""
         self.done += 1
-        if self.done == 0:  # the first step pays for compilation and says nothing of the others
+        if self.done == 0:  # the first step includes compilation
             self.started = time.monotonic()
             return "some time"
         steps = (self.epochs - step.epoch) * step.steps + step.steps - step.step
         return duration(steps * (time.monotonic() - self.started) / self.done)
 
 
-class Silence:
-    """Shows nothing: of several ranks one speaks."""
+class NoDisplay:
+    """A display that shows nothing, for the ranks other than 0."""
 
     def show(self, event: Step | Epoch) -> None:
-        """Do not show the event."""
+        """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Do not say it."""
+        """Do nothing."""
 
 
 class Lines:
-    """One line for the first loss, one now and then, one an epoch."""
+    """Display as lines: one for the first loss, one every ten seconds, one for each epoch."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        self.clock = Clock(epochs)
-        self.spoken = -SECONDS_BETWEEN_LINES
-        self.left = "some time"  # a run that goes on may begin with a test
+        self.time_left = TimeLeft(epochs)
+        self.printed = -SECONDS_BETWEEN_LINES
+        self.left = "some time"  # a resumed run may begin with a test
 
     def show(self, event: Step | Epoch) -> None:
-        """Print the event, or keep quiet if a line was printed a moment ago."""
+        """Print the event; a step only if the last line is ten seconds old."""
         if isinstance(event, Epoch):
             click.echo(f"{epoch_line(event, self.epochs)}  {self.left} left")
-            self.spoken = time.monotonic()
+            self.printed = time.monotonic()
             return
-        self.left = self.clock.left(event) or self.left
-        if time.monotonic() - self.spoken >= SECONDS_BETWEEN_LINES:
+        self.left = self.time_left.left(event) or self.left
+        if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES:
             click.echo(f"{step_line(event, self.epochs)}  {self.left} left")
-            self.spoken = time.monotonic()
+            self.printed = time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a sentence."""
@@ -82,13 +90,13 @@ class Lines:
 
 
 class Bar:
-    """A bar for the epoch at hand; finished epochs scroll up as lines."""
+    """Display as a bar for the current epoch; finished epochs stay above it as lines."""
 
     def __init__(self, epochs: int) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
         self.epochs = epochs
-        self.clock = Clock(epochs)
+        self.time_left = TimeLeft(epochs)
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[left]} left")
         )
@@ -99,7 +107,7 @@ class Bar:
         if isinstance(event, Epoch):
             self.say(epoch_line(event, self.epochs))
             return
-        left = self.clock.left(event)
+        left = self.time_left.left(event)
         if left:
             self.progress.update(self.task, left=left)
         self.progress.update(
@@ -116,19 +124,34 @@ class Bar:
 
 @contextmanager
 def display(epochs: int) -> Iterator[Display]:
-    """Return what shows the run: a bar on a terminal, else lines."""
+    """Yield the display of a run: a bar on a terminal, else lines."""
     if not sys.stdout.isatty():
         yield Lines(epochs)
         return
     bar = Bar(epochs)
-    with bar.progress:
+    bar.progress.start()
+    try:
         yield bar
+    finally:
+        with terminal_may_close():
+            bar.progress.stop()
+
+
+@contextmanager
+def terminal_may_close() -> Iterator[None]:
+    """Ignore that a terminal is gone: the signal that follows ends the run, and saves it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def step_line(step: Step, epochs: int) -> str:
-    """Return where an epoch stands, in one line."""
+    """Return the progress of an epoch in one line."""
     if step.phase != "train":
-        return f"epoch {step.epoch}/{epochs}  testing {step.step}/{step.steps}"
+        doing = "testing" if step.phase == "test" else "validating"
+        return f"epoch {step.epoch}/{epochs}  {doing} {step.step}/{step.steps}"
     return (
         f"epoch {step.epoch}/{epochs}  step {step.step}/{step.steps}  loss {step.loss:.4f}  "
         f"accuracy {100 * step.accuracy:.1f} %  {step.images_per_second:,.0f} images/s"
@@ -136,12 +159,24 @@ def step_line(step: Step, epochs: int) -> str:
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:
-    """Return what an epoch came to, in one line."""
+    """Return the numbers of an epoch in one line."""
     return str(record).replace(f"epoch {record.epoch}", f"epoch {record.epoch}/{epochs}", 1)
 
 
+def count_epochs(epochs: int) -> str:
+    """Return "1 epoch", "2 epochs", ..."""
+    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
+
+
 def duration(seconds: float) -> str:
-    """Return a length of time as people say it: 42 s, 3 min 05 s, 2 h 10 min."""
+    """Return a length of time as text.
+
+    Examples
+    --------
+    >>> from tinynet.cli.console import duration
+    >>> duration(42), duration(185), duration(7800)
+    ('42 s', '3 min 05 s', '2 h 10 min')
+    """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -150,9 +185,22 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def interval(accuracy: float, images: int) -> str:
+    """Return the 95 % interval of an accuracy that was measured on so many images.
+
+    Examples
+    --------
+    >>> from tinynet.cli.console import interval
+    >>> interval(0.6, 10)
+    '95 % interval 31.3 to 83.2 %'
+    """
+    low, high = wilson_interval(round(accuracy * images), images)
+    return f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+
+
 @contextmanager
-def compilation_said(shown: Display) -> Iterator[None]:
-    """Inside the block the first kernel that has to be compiled is the reason for one sentence."""
+def announce_compilation(shown: Display) -> Iterator[None]:
+    """Inside the block, print one sentence when the first kernel has to be compiled."""
     said = False
 
     def say_once(name: str) -> None:
@@ -161,7 +209,8 @@ def compilation_said(shown: Display) -> Iterator[None]:
             shown.say(native.COMPILING)
         said = True
 
-    before, native.on_compile = native.on_compile, say_once
+    before = native.on_compile
+    native.on_compile = say_once
     try:
         yield
     finally:
@@ -169,16 +218,16 @@ def compilation_said(shown: Display) -> Iterator[None]:
 
 
 def downloading() -> Callable[[str, int, int], None]:
-    """Return what shows a download: called with a name, the bytes that are there, and all bytes."""
-    spoken = 0.0
+    """Return a function that shows a download: of (name, bytes so far, bytes in all)."""
+    printed = 0.0
     live = sys.stderr.isatty()
 
     def show(name: str, done: int, size: int) -> None:
-        nonlocal spoken
+        nonlocal printed
         now = time.monotonic()
-        if done < size and now - spoken < (0.2 if live else SECONDS_BETWEEN_LINES):
+        if done < size and now - printed < (0.2 if live else SECONDS_BETWEEN_LINES):
             return
-        spoken = now
+        printed = now
         line = f"{name}  {done / 2**20:.1f} of {size / 2**20:.1f} MiB"
         click.echo(f"\r{line}" if live else line, err=True, nl=not live or done == size)
 

@@ -1,4 +1,4 @@
-"""The commands ``tinynet data list | get | verify``."""
+"""Commands ``tinynet data list | get | verify``."""
 
 from __future__ import annotations
 

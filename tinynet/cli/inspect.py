@@ -1,4 +1,4 @@
-"""The commands ``tinynet summary | info | warm | recipes``."""
+"""Commands ``tinynet summary | info | warm | recipes``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tinynet.cli.options import FOLDER, RenamedOptions, given
 from tinynet.core.table import table
 from tinynet.kernels.codegen import native
 from tinynet.kernels.dispatch import has_numba
+from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training.presets import RECIPES
 
 
@@ -21,6 +22,11 @@ from tinynet.training.presets import RECIPES
 @click.argument("model", required=False)
 @click.option("--classes", type=click.IntRange(1), help="Number of classes.")
 @click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
+@click.option(
+    "--cross-at",
+    type=click.Choice(CROSS_LAYERS),
+    help="Convolution before which two towers see all maps.",
+)
 @click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
 @click.option("--memory", is_flag=True, help="Estimate the memory of a training step.")
 @click.option("--traffic", is_flag=True, help="Count the bytes between two towers.")
@@ -35,6 +41,7 @@ def summary(
     model: str | None,
     classes: int | None,
     variant: str | None,
+    cross_at: str | None,
     diff: tuple[str, str] | None,
     memory: bool,
     traffic: bool,
@@ -53,28 +60,33 @@ def summary(
                 raise ValueError(
                     f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
                 )
-            pages = [summary_module.page(model, classes, variant)]
+            pages = [summary_module.page(model, classes, variant, cross_at)]
             if memory:
-                pages.append(memory_report.page(model, batch, classes, variant))
+                pages.append(memory_report.page(model, batch, classes, variant, cross_at))
             if traffic or figure is not None:
-                pages.append(communication.page(model, batch, classes, variant, figure))
+                pages.append(communication.page(model, batch, classes, variant, figure, cross_at))
             click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
 def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
-    """Raise if an option of `summary` was given that would change nothing."""
+    """Raise if an option of `summary` would change nothing."""
     idle = given(context) - {"diff"}
     if diff and idle:
         raise click.UsageError(
             "summary: --diff compares two networks as they are, and has no use for "
-            f"--{', --'.join(sorted(idle))}. Ask for one MODEL at a time."
+            f"{_options(idle)}. Ask for one MODEL at a time."
         )
     if "batch" in idle and not counted:
         raise click.UsageError(
             "summary: --batch-size belongs to --memory or --traffic. Add one of them."
         )
+
+
+def _options(names: set[str]) -> str:
+    shown = {"batch": "batch-size"}
+    return ", ".join(f"--{shown.get(name, name).replace('_', '-')}" for name in sorted(names))
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""The commands ``tinynet lessons list | open | new | check | test | pair``."""
+"""Commands ``tinynet lessons list | open | new | check | test | pair``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinynet.core.extras import install_command
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-BUDGET = 60  # seconds of processor time; what else runs on the machine does not count
+BUDGET = 60  # seconds of processor time, so that other programs do not matter
 
 
 @click.group()
@@ -26,7 +26,7 @@ def lessons() -> None:
 
 @lessons.command(name="list")
 def list_lessons() -> None:
-    """List the lessons: number, title, time to read, what they are for."""
+    """List the lessons: number, title, time, goal."""
     from tinynet.lessons import pages
 
     for lesson in pages.lessons():
@@ -38,14 +38,14 @@ def list_lessons() -> None:
 @lessons.command(name="new")
 @click.argument("folder", type=FOLDER)
 def new_copies(folder: Path) -> None:
-    """Write copies of all lessons, solutions emptied, into FOLDER; nothing is overwritten."""
+    """Write copies of all lessons, without solutions, into FOLDER; nothing is overwritten."""
     from tinynet.lessons import pages
 
     written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
     click.echo(
         f"{len(written)} files written to {folder}, a notebook and a script for each lesson; "
-        "what was there is untouched. A script is run again after each answer, and its figures "
-        f"are kept by:\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
+        "existing files are unchanged. Run a script again after each answer; to keep its figures:"
+        f"\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
     )
 
 
@@ -53,7 +53,7 @@ def new_copies(folder: Path) -> None:
 @click.argument("number", default="00")
 @click.option("--dir", "folder", type=FOLDER, default=Path("tinynet-lessons"), show_default=True)
 def open_lesson(number: str, folder: Path) -> None:
-    """Open lesson NUMBER in JupyterLab, as your own copy with the solutions emptied."""
+    """Open your own copy of lesson NUMBER, without solutions, in JupyterLab."""
     from tinynet.lessons import pages
 
     chosen = pages.find(number)
@@ -69,7 +69,7 @@ def open_lesson(number: str, folder: Path) -> None:
         f"Your copies are in {folder}: {notebook.name} is the lesson, the .py beside it the same "
         "as a script. If no browser opens, use the link below. Ctrl-C ends JupyterLab."
     )
-    root = ["--allow-root"] if os.geteuid() == 0 else []  # a container often has nobody else
+    root = ["--allow-root"] if os.geteuid() == 0 else []  # containers often run as root
     sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(notebook)]))
 
 
@@ -87,9 +87,9 @@ def check_file(number: str, file: Path) -> None:
 
 @lessons.command(name="test")
 @click.argument("number", required=False)
-@click.option("--unsolved", is_flag=True, help="With the solutions emptied.")
+@click.option("--unsolved", is_flag=True, help="Without the solutions.")
 def test_lessons(number: str | None, unsolved: bool) -> None:
-    """Execute every lesson, or lesson NUMBER, and say how long each one takes."""
+    """Execute every lesson, or lesson NUMBER, and print the time that each one takes."""
     from tinynet.lessons import pages
 
     chosen = pages.lessons() if number is None else [pages.find(number)]
@@ -98,7 +98,7 @@ def test_lessons(number: str | None, unsolved: bool) -> None:
 
 
 def _executes(path: Path, unsolved: bool) -> bool:
-    """Run a lesson in an empty folder, say how it went, return whether it went well."""
+    """Run a lesson in an empty folder, print the outcome, return whether it succeeded."""
     from tinynet.lessons import pages
 
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,8 @@ def _executes(path: Path, unsolved: bool) -> bool:
         command = [sys.executable, str(script)]
         plain = {**os.environ, "MPLBACKEND": "Agg"}
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain)
-    seconds, used = time.monotonic() - started, cpu_seconds() - used
+    seconds = time.monotonic() - started
+    used = cpu_seconds() - used
     verdict = "ok" if done.returncode == 0 else "FAILED"
     if done.returncode == 0 and used > BUDGET:
         verdict = f"TOO SLOW, {BUDGET} s are the limit"
@@ -123,14 +124,14 @@ def _executes(path: Path, unsolved: bool) -> bool:
 
 
 def cpu_seconds() -> float:
-    """Return the processor time that finished children took: other programs do not lengthen it."""
+    """Return the processor time of finished child processes, in seconds."""
     times = os.times()
     return times.children_user + times.children_system
 
 
 @lessons.command(name="pair")
 def write_notebooks() -> None:
-    """Write the notebooks of this clone anew from its scripts, and the list in its README."""
+    """Generate the notebooks of this clone from its scripts, and the list in its README."""
     from tinynet.lessons import pages
 
     folder = pages.folder()

@@ -1,9 +1,9 @@
-"""The command line: ``tinynet train | eval | predict | summary | info | data | lessons ...``.
+"""Command line: ``tinynet train | eval | predict | summary | info | data | lessons ...``.
 
-A mistake of a user or in a file ends in one sentence and exit code 1. A traceback means that
-tinynet itself is wrong.
+A mistake of the user or in a file ends with one sentence and exit code 1. A traceback means a bug
+in tinynet.
 
-A command is imported when it is run, so that ``tinynet --help`` answers at once.
+A command is imported only when it is run, so that ``tinynet --help`` is fast.
 """
 
 from __future__ import annotations
@@ -70,6 +70,9 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         sys.exit(130)
     except Exception as error:
+        if str(error).startswith("TINYNET_"):  # an environment variable, before anything loads
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
         from tinynet.cli.errors import USER_ERRORS, leave
 
         if not isinstance(error, USER_ERRORS):

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the old names of options."""
+"""Options shared by several commands, and the old names of options."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ KNOWN = click.Choice([*IN_MEMORY.choices, "imagenette", "imagenette-160"])
 OWN = "folder:"
 
 
+def folder_name(folder: Path) -> str:
+    """Return the name of a data set in a folder: "folder:" and its whole path."""
+    return OWN + str(folder.expanduser().resolve())
+
+
 if TYPE_CHECKING:
     TextType = click.ParamType[str]
 else:
@@ -26,16 +31,17 @@ class DataName(TextType):
     name = "data set"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name; of a folder, with its whole path."""
+        """Return the name, with the whole path of a folder."""
         if not value.startswith(OWN):
             if value not in KNOWN.choices:
-                self.fail(
-                    f"{value!r} is none of {', '.join(KNOWN.choices)}, {OWN}PATH.", param, ctx
-                )
+                there = Path(value).expanduser().is_dir()
+                hint = f" Did you mean {OWN}{value}?" if there else ""
+                known = ", ".join(KNOWN.choices)
+                self.fail(f"{value!r} is none of {known}, {OWN}PATH.{hint}", param, ctx)
             return value
         if value == OWN:
             self.fail(f"{OWN} needs a path, as in {OWN}pictures.", param, ctx)
-        return OWN + str(Path(value.removeprefix(OWN)).expanduser().resolve())
+        return folder_name(Path(value.removeprefix(OWN)))
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return the placeholder in the help."""
@@ -46,7 +52,7 @@ DATA = DataName()
 
 
 class Finite(click.FloatRange):
-    """A number in a range, neither infinite nor NaN, which compares with nothing."""
+    """A number in a range, neither infinite nor NaN."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the number, or refuse it."""
@@ -60,19 +66,19 @@ RENAMED = {"--batch": "--batch-size", "--update": "--optimizer", "--exchange": "
 
 
 class RenamedOptions(click.Command):
-    """A command whose options are still known by their names before 0.2, for one release."""
+    """A command that also accepts the option names of version 0.1, for one release."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the arguments with today's names in place of the old ones."""
-        return super().parse_args(ctx, [self._today(arg) for arg in args])
+        """Read the arguments with the current names in place of the old ones."""
+        return super().parse_args(ctx, [self._renamed(arg) for arg in args])
 
     @staticmethod
-    def _today(arg: str) -> str:
+    def _renamed(arg: str) -> str:
         option, equals, value = arg.partition("=")
         return RENAMED.get(option, option) + equals + value
 
 
 def given(context: click.Context) -> set[str]:
-    """Return the names of the options and arguments that stood on the command line."""
+    """Return the names of the options and arguments on the command line."""
     typed = click.core.ParameterSource.COMMANDLINE
     return {name for name in context.params if context.get_parameter_source(name) == typed}

@@ -1,9 +1,10 @@
-"""Runs of ``tinynet train``: begin one or resume one, show it, and report its end."""
+"""Runs of ``tinynet train``: begin or resume a run, display its progress, report its end."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,66 @@ import click
 import numpy as np
 
 import tinynet
-from tinynet.cli.console import Silence, compilation_said, display, duration
+from tinynet.cli.console import (
+    Display,
+    NoDisplay,
+    announce_compilation,
+    count_epochs,
+    display,
+    duration,
+    interval,
+    terminal_may_close,
+)
 from tinynet.core import backend
 from tinynet.core.backend import Device
-from tinynet.core.errors import DataError
+from tinynet.core.errors import DataError, ShapeError
 from tinynet.distributed.data_parallel import assert_equal_on_all_ranks
 from tinynet.distributed.process_group import SINGLE, ProcessGroup, init_process_group
 from tinynet.kernels import get_num_threads
-from tinynet.training import compatibility, finetune, presets, run_dir, runs
-from tinynet.training.diagnosis import explain_plateau
+from tinynet.training import compatibility, diagnosis, finetune, presets, recipe_json, run_dir, runs
+from tinynet.training.batch_check import refuse_single_values
 from tinynet.training.input_pipeline import fingerprint
-from tinynet.training.loop import Epoch
+from tinynet.training.loop import Epoch, Step
 from tinynet.training.recipe_data import Sets, open_sets
 from tinynet.training.recipes import Recipe
 from tinynet.training.runs import Finished, Run, Stopped
 
 
 def start(
-    recipe: Recipe, out: Path | None, data_dir: Path | None, device: str, *, limit: float
+    recipe: Recipe,
+    out: Path | None,
+    data_dir: Path | None,
+    devices: tuple[Device, ...],
+    *,
+    limit: float,
 ) -> int:
-    """Begin a run in a folder of its own; return the exit code. `limit` is in minutes."""
-    ranks = init_process_group(backend.devices(device)[0])
-    devices = runs.place(backend.devices(device), ranks)
-    folder = run_dir.free_folder(recipe) if out is None else out
-    with monitored(ranks, folder):
+    """Begin a run in a new folder; return the exit code.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    out : Path, optional
+        Folder of the run; None is the first free one, runs/NAME-SEED.
+    data_dir : Path, optional
+        Folder of the data set's files; None is the default one.
+    devices : tuple of Device
+        One, or two for a model on two devices.
+    limit : float
+        Minutes until the run is saved and stopped.
+    """
+    ranks = init_process_group(devices[0])
+    placed = runs.place(devices, ranks)
+    with contextlib.ExitStack() as stack:
+        mine: Path | None = None
+        if not ranks.rank:
+            if out is not None:
+                refuse_folder(out)
+            mine = stack.enter_context(run_dir.new_folder(recipe, out))
+        folder: Path = ranks.all_gather(mine)[0]
+        stack.enter_context(monitored(ranks, folder))
         if ranks.rank:
-            return follow(recipe, folder, open_sets(recipe, data_dir), devices, ranks, limit)
-        return _begin(recipe, folder, data_dir, devices, ranks, limit)
+            return run_other_rank(recipe, folder, open_sets(recipe, data_dir), placed, ranks, limit)
+        return _begin(recipe, folder, data_dir, placed, ranks, limit)
 
 
 def _begin(
@@ -48,57 +82,107 @@ def _begin(
     ranks: ProcessGroup,
     limit: float,
 ) -> int:
-    """Begin a run as its first rank, which alone writes and reports."""
-    refuse_folder(folder)
+    """Begin a run as rank 0, the only one that writes and prints."""
     sets = open_sets(recipe, data_dir)
     compatibility.check(recipe, len(sets[0].classes))
     click.echo(first_line(recipe, sets, devices, ranks))
-    run = runs.assemble(folder, recipe, sets, ",".join(devices), ranks)
+    run = runs.assemble(folder, recipe, sets, devices, ranks)
+    _check_batches(run)
     say(presets.published_differences(recipe), *finetune.begin(run.model, recipe))
-    folder.mkdir(parents=True, exist_ok=True)
-    with run_dir.lock(folder):
-        facts: dict[str, Any] = {
-            "data_dir": None if data_dir is None else str(data_dir.resolve()),
-            "fingerprint": fingerprint(*sets),
-            "device": ",".join(devices),
-            "ranks": ranks.size,
-            "threads": get_num_threads(),
-            "tinynet": tinynet.__version__,
-            "numpy": np.__version__,
-        }
-        run_dir.write_config(folder, recipe, **facts)
-        return drive(run, sets, limit)
+    train, _, *validation = sets
+    facts: dict[str, Any] = {
+        "data_dir": None if data_dir is None else str(data_dir.resolve()),
+        "fingerprint": fingerprint(*sets),
+        "training_fingerprint": fingerprint(train, *validation),
+        "device": ",".join(devices),
+        "ranks": ranks.size,
+        "threads": get_num_threads(),
+        "tinynet": tinynet.__version__,
+        "numpy": np.__version__,
+    }
+    run_dir.write_config(folder, recipe, **facts)
+    return drive(run, sets, limit)
 
 
-def resume(folder: Path, data_dir: Path | None, *, limit: float) -> int:
-    """Resume the run in a folder; return the exit code."""
+def resume(folder: Path, data_dir: Path | None, *, limit: float, epochs: int | None = None) -> int:
+    """Resume the run in a folder; return the exit code.
+
+    Parameters
+    ----------
+    folder : Path
+    data_dir : Path, optional
+        Folder of the data set's files; None is the one of the run.
+    limit : float
+        Minutes until the run is saved and stopped.
+    epochs : int, optional
+        Another length of the whole run, where its schedule allows that.
+    """
     recipe, facts = run_dir.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
         raise DataError(
-            f"{folder / run_dir.CONFIG}: to resume, it must say {', '.join(sorted(missing))}. "
+            f"{folder / run_dir.CONFIG}: to resume, it must have {', '.join(sorted(missing))}. "
             "`tinynet train` writes that; a run of your own resumes with runs.restore."
         )
-    ranks = init_process_group(backend.devices(facts["device"])[0])
-    devices = runs.place(backend.devices(facts["device"]), ranks)
+    begun_with = recipe
+    if epochs is not None:
+        recipe = _with_epochs(recipe, epochs, folder)
+    devices = backend.devices(facts["device"])
+    ranks = init_process_group(devices[0])
+    placed = runs.place(devices, ranks)
     lock = contextlib.nullcontext() if ranks.rank else run_dir.lock(folder)
     with monitored(ranks, folder), lock:
         sets = open_sets(recipe, data_dir or run_dir.data_folder(folder))
-        if fingerprint(*sets) != facts["fingerprint"]:
-            raise DataError(
-                f"{folder}: this run began on other images than the {recipe.data} found now. "
-                "Say where the first ones are with --data-dir."
-            )
+        note = _compare_images(folder, recipe, sets, facts)
         if ranks.rank:
-            return follow(recipe, folder, sets, devices, ranks, limit, resumed=True)
-        click.echo(first_line(recipe, sets, devices, ranks))
-        run = runs.assemble(folder, recipe, sets, ",".join(devices), ranks)
-        say(*finetune.begin(run.model, recipe, load=not run_dir.begun(folder)))
+            return run_other_rank(recipe, folder, sets, placed, ranks, limit, resumed=True)
+        click.echo(first_line(recipe, sets, placed, ranks))
+        run = runs.assemble(folder, recipe, sets, placed, ranks)
+        _check_batches(run)
+        say(note, *finetune.begin(run.model, recipe, load=not run_dir.begun(folder)))
         say(runs.restore(run))
+        if recipe != begun_with:
+            run_dir.change_recipe(folder, recipe)
         click.echo(f"Resuming after epoch {run.state.epoch}, step {run.state.step}.")
         return drive(run, sets, limit)
 
 
-def follow(
+def _with_epochs(recipe: Recipe, epochs: int, folder: Path) -> Recipe:
+    """Return the recipe with another number of epochs, or refuse it with the way out."""
+    try:
+        return recipe_json.with_epochs(recipe, epochs)
+    except DataError as error:
+        raise DataError(
+            f"{error} Like this: tinynet train {recipe.name} --epochs {epochs} "
+            f"--init-from {shlex.quote(str(folder / run_dir.LAST))}"
+        ) from None
+
+
+def _compare_images(folder: Path, recipe: Recipe, sets: Sets, facts: dict[str, Any]) -> str:
+    """Refuse other training images than those of the run; return a note about other test images."""
+    if fingerprint(*sets) == facts["fingerprint"]:
+        return ""
+    train, _, *validation = sets
+    if facts.get("training_fingerprint") == fingerprint(train, *validation):
+        return (
+            "The test images are not those with which this run began; the training images are, so "
+            "its weights do not change. Test numbers before and after this cannot be compared."
+        )
+    raise DataError(
+        f"{folder}: this run began on other images than the {recipe.data} found now. Put the same "
+        "files back, in place of a damaged one a good copy of the same name; or say where they "
+        f"are with --data-dir. To start a new run from its weights: {new_run(recipe, folder)}"
+    )
+
+
+def _check_batches(run: Run) -> None:
+    """Refuse a batch size that leaves too few images to batch normalization, with the option."""
+    try:
+        refuse_single_values(run.model, run.train)
+    except ShapeError as error:
+        raise ShapeError(f"{error} On the command line: --batch-size.") from None
+
+
+def run_other_rank(
     recipe: Recipe,
     folder: Path,
     sets: Sets,
@@ -107,66 +191,81 @@ def follow(
     limit: float,
     resumed: bool = False,
 ) -> int:
-    """Do this rank's share of the run that rank 0 begins or resumes; print and write nothing."""
-    run = runs.assemble(folder, recipe, sets, ",".join(devices), ranks)
+    """Train as a rank other than 0, which prints and writes nothing; return the exit code."""
+    run = runs.assemble(folder, recipe, sets, devices, ranks)
     finetune.begin(run.model, recipe, load=not (resumed and run_dir.begun(folder)))
     if resumed:
         runs.restore(run)
     assert_equal_on_all_ranks(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     end = None
-    with compilation_said(Silence()):
+    with announce_compilation(NoDisplay()):
         for event in runs.advance(run, max_minutes=limit):
             end = event
     return end.exit_code if isinstance(end, Stopped) else 0
 
 
 def drive(run: Run, sets: Sets, limit: float) -> int:
-    """Train, show it, report the end and the files; return the exit code."""
+    """Train with a display, then report the end and the files; return the exit code."""
     assert_equal_on_all_ranks(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
-    explained = False
+    said: set[str] = set()
     end: Stopped | Finished | None = None
-    with display(run.recipe.epochs) as shown, compilation_said(shown), resumable(run):
+    with display(run.recipe.epochs) as shown, announce_compilation(shown), resumable(run):
         for event in runs.advance(run, max_minutes=limit):
             if isinstance(event, Stopped | Finished):
                 end = event
-                continue
-            shown.show(event)
-            if isinstance(event, Epoch) and not explained:
-                reason = explain_plateau(event.train_loss, len(run.classes))
-                explained = bool(reason)
-                if reason:
-                    shown.say(reason)
-    return report_end(run, end)
+            else:
+                with terminal_may_close():
+                    _show(shown, event, len(run.classes), said)
+    with terminal_may_close():
+        report_end(run, sets, end, said)
+    return end.exit_code if isinstance(end, Stopped) else 0
+
+
+def _show(shown: Display, event: Step | Epoch, classes: int, said: set[str]) -> None:
+    """Show an event, and once each finding about an epoch."""
+    shown.show(event)
+    if isinstance(event, Epoch):
+        finding = diagnosis.of_epoch(event, classes)
+        if finding is not None and finding.kind not in said:
+            said.add(finding.kind)
+            shown.say(str(finding))
 
 
 @contextlib.contextmanager
-def resumable(run: Run) -> Any:
-    """Add the command that resumes the run to an error about its data."""
+def resumable(run: Run) -> Iterator[None]:
+    """Add to an error about the data how the run resumes."""
     try:
         yield
     except DataError as error:
-        if not run_dir.begun(run.folder):
-            raise
-        raise DataError(f"{error} Then: {resumption(run.ranks, run.folder)}") from None
+        saved = run_dir.begun(run.folder)
+        again = new_run(run.recipe, run.folder if saved else None)
+        raise DataError(
+            f"{error} Then: {resumption(run.ranks, run.folder)}. If a training image was removed, "
+            f"that is refused, and this starts a new run: {again}"
+        ) from None
 
 
-def report_end(run: Run, end: Stopped | Finished | None) -> int:
-    """Print the result, the files, and how to resume; return the exit code."""
+def report_end(run: Run, sets: Sets, end: Stopped | Finished | None, said: set[str]) -> None:
+    """Print the result, findings, the files, and how to resume or use the run."""
     if isinstance(end, Stopped):
         click.echo(
             f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
             f"Resume with:\n  {resumption(run.ranks, run.folder)}"
         )
-        return end.exit_code
     if isinstance(end, Finished):
+        counts = [np.bincount(each.labels, minlength=len(run.classes)) for each in sets[:2]]
+        for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
+            if finding.kind != "chance" or "plateau" not in said:
+                click.echo(str(finding))
         result = end.result
+        accuracy = result["test_accuracy"]
         click.echo(
-            f"test accuracy {100 * result['test_accuracy']:.2f} % after {result['epochs']} epochs, "
-            f"{duration(result['seconds'])}; {result['parameters']:,} parameters. Written:"
+            f"test accuracy {100 * accuracy:.2f} % after {count_epochs(result['epochs'])}, "
+            f"{duration(result['seconds'])}; {result['parameters']:,} parameters; "
+            f"{interval(accuracy, len(sets[1]))}. Written:"
         )
         for name in run_dir.WRITTEN:
             click.echo(f"  {run.folder / name}")
-    return 0
 
 
 def refuse_folder(folder: Path) -> None:
@@ -181,7 +280,7 @@ def refuse_folder(folder: Path) -> None:
 
 
 def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Inside the block, the death of a rank is reported, with the command that resumes the run."""
+    """Inside the block, report the death of a rank, with the command that resumes the run."""
     return ranks.monitored(folder / run_dir.CONFIG, resumption(ranks, folder))
 
 
@@ -189,6 +288,14 @@ def resumption(ranks: ProcessGroup, folder: Path) -> str:
     """Return the command that resumes the run in a folder, with as many ranks."""
     several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
     return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
+
+
+def new_run(recipe: Recipe, folder: Path | None) -> str:
+    """Return the command that starts a new run, from the weights of the one in a folder."""
+    command = f"tinynet train {recipe.name} --data {shlex.quote(recipe.data)}"
+    if folder is None:
+        return command
+    return f"{command} --init-from {shlex.quote(str(folder / run_dir.LAST))}"
 
 
 def first_line(
@@ -204,12 +311,12 @@ def first_line(
     return (
         f"tinynet {tinynet.__version__}: {recipe.name} on {' and '.join(devices)}{threads}; "
         f"data {recipe.data}, {len(train):,} + {len(test):,} images{validation}, "
-        f"{len(train.classes)} classes; seed {recipe.seed}, {recipe.epochs} epochs"
+        f"{len(train.classes)} classes; seed {recipe.seed}, {count_epochs(recipe.epochs)}"
     )
 
 
-def say(*notes: str) -> None:
-    """Print the sentences that are not empty."""
+def say(*notes: object) -> None:
+    """Print each note that is a sentence; None and empty ones are left out."""
     for note in notes:
-        if note:
-            click.echo(note)
+        if note is not None and str(note):
+            click.echo(str(note))

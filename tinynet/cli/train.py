@@ -1,9 +1,10 @@
-"""The command ``tinynet train``: its options, and the recipe that they make."""
+"""Command ``tinynet train``: its options, and the recipe with these settings."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import click
 
 from tinynet.cli import run
-from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, given
+from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, folder_name, given
+from tinynet.core import backend
 from tinynet.models.cross_layers import CROSS_LAYERS
-from tinynet.training import presets, recipes
+from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 
 
@@ -27,7 +29,9 @@ from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 @click.option("--epochs", type=click.IntRange(1), help="Number of passes over the images.")
 @click.option("--batch-size", type=click.IntRange(1), help="Images per step.")
 @click.option("--lr", type=Finite(0, min_open=True), help="Initial learning rate.")
-@click.option("--schedule", type=click.Choice(SCHEDULES), help="Learning-rate schedule.")
+@click.option(
+    "--schedule", type=click.Choice(["constant", *SCHEDULES]), help="Learning-rate schedule."
+)
 @click.option(
     "--optimizer", type=click.Choice(OPTIMIZERS), help="Optimizer; for adam use --lr 0.001."
 )
@@ -49,29 +53,48 @@ from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a network; the default, demo, needs no download.
 
-    RECIPE names its settings: `tinynet recipes` lists them.
+    RECIPE names its settings: `tinynet recipes` lists them. A folder in its place, with a folder of
+    images for each class, is trained on by demo.
     """
     limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
     if resume is not None:
         _refuse_changes(context)
-        sys.exit(run.resume(resume, options["data_dir"], limit=limit))
+        sys.exit(run.resume(resume, options["data_dir"], limit=limit, epochs=options["epochs"]))
     if options["devices"] is None and options["cross_at"] is not None:
         raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
         raise click.UsageError("train: --device names one device, --devices those of two towers.")
+    _take_folder(options)
     try:
         recipe = _recipe(options)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    named = options["device"] if options["devices"] is None else options["devices"]
+    devices = backend.devices("cpu" if named is None else named)
     if options["devices"] is not None:
-        recipe = recipes.on_two_devices(recipe, options["devices"], options["cross_at"])
-    out = options["out"]
-    where = options["devices"] or options["device"] or "cpu"
-    sys.exit(run.start(recipe, out, options["data_dir"], where, limit=limit))
+        recipe = recipes.on_two_devices(recipe, devices, options["cross_at"])
+    sys.exit(run.start(recipe, options["out"], options["data_dir"], devices, limit=limit))
+
+
+def _take_folder(options: dict[str, Any]) -> None:
+    """Make a folder in the place of the recipe the data set of the demo."""
+    folder = Path(options["recipe"]).expanduser()
+    if options["recipe"] in presets.RECIPES or not folder.is_dir():
+        return
+    if run_dir.holds_run(folder):
+        raise click.UsageError(
+            f"train: {folder} holds a run. To resume it: --resume {shlex.quote(str(folder))}"
+        )
+    if options["data"] is not None:
+        raise click.UsageError(
+            f"train: {folder} and --data {options['data']} are two data sets. Choose one."
+        )
+    options["data"] = folder_name(folder)
+    options["recipe"] = "demo"
 
 
 def _recipe(options: dict[str, Any]) -> Recipe:
-    """Return the recipe with the options that were given in place of its own settings."""
+    """Return the recipe, with the given options in place of its own settings."""
     recipe = presets.find(options["recipe"])
     settings = {field.name for field in dataclasses.fields(recipe)} - {"init_from"}
     changes = {name: value for name, value in options.items() if name in settings}
@@ -83,6 +106,8 @@ def _recipe(options: dict[str, Any]) -> Recipe:
     if options["init_from"] is not None:
         changes["init_from"] = str(options["init_from"].resolve())
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+    if recipe.schedule == "constant":
+        recipe = dataclasses.replace(recipe, schedule=())
     if recipe.name == presets.TUNING and not recipe.init_from:
         raise click.UsageError(
             f"{recipe.name} needs pretrained weights: --init-from FILE. "
@@ -92,8 +117,8 @@ def _recipe(options: dict[str, Any]) -> Recipe:
 
 
 def _refuse_changes(context: click.Context) -> None:
-    """Raise if an option beside --resume would make another run of it."""
-    changed = given(context) - {"resume", "max_minutes", "data_dir"}
+    """Raise if an option beside --resume would change the run; --epochs is looked at later."""
+    changed = given(context) - {"resume", "max_minutes", "data_dir", "epochs"}
     if changed:
         raise click.ClickException(
             f"train: --resume continues a run unchanged; {', '.join(sorted(changed))} cannot be "

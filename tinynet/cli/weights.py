@@ -1,4 +1,4 @@
-"""The commands ``tinynet weights show | convert``."""
+"""Commands ``tinynet weights show | convert``."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tinynet.weights.pickles import printable
 
 FILE = click.Path(path_type=Path)
 CLIPPED = 100  # characters of one line of metadata
-PIECE = 1 << 20  # numbers that are made float64 at a time
-MOST = 100_000  # classes that a file may ask for
+PIECE = 1 << 20  # numbers converted to float64 at a time
+MOST = 100_000  # classes of a file
 
 
 @click.group()
@@ -33,10 +33,10 @@ def weights() -> None:
 
 @weights.command()
 @click.argument("file", type=FILE)
-@click.option("--model", help="Say whether the file fits this model, and what is translated.")
+@click.option("--model", help="Check whether the file fits this model, and list the conversions.")
 @click.option("--variant", help="Of alexnet.")
 def show(file: Path, model: str | None, variant: str | None) -> None:
-    """List what FILE holds and what it says of itself."""
+    """List the arrays and the metadata of FILE."""
     found = weight_files.read(file)
     click.echo(listing(file, found))
     if model is not None:
@@ -56,12 +56,12 @@ def show(file: Path, model: str | None, variant: str | None) -> None:
 def convert(file: Path, out: Path, model: str | None, variant: str | None, **said: Any) -> None:
     """Write the weights in FILE to OUT: a .safetensors, an .npz, or with --model an .onnx.
 
-    An .onnx holds the network too. The last three options say what FILE does not say of itself.
+    An .onnx holds the network too. The last three options state conventions that FILE does not.
     """
     found = weight_files.read(file)
     if model is None:
         if out.suffix == ".onnx":
-            raise DataError(f"{out}: an .onnx holds the network too; say which with --model.")
+            raise DataError(f"{out}: an .onnx holds the network too; name it with --model.")
         try:
             stated = conventions.stated(found.metadata, **said)
         except DataError as error:
@@ -85,7 +85,7 @@ def convert(file: Path, out: Path, model: str | None, variant: str | None, **sai
 
 
 def listing(file: Path, found: Weights) -> str:
-    """Return a table of the arrays, and the lines that the file says of itself."""
+    """Return a table of the arrays, and the metadata in lines."""
     rows = [("array", "dtype", "shape", "mean", "deviation")]
     for name, array in found.arrays.items():
         spread = [f"{value:.4g}" for value in moments(array)] if array.size else ("", "")
@@ -125,8 +125,8 @@ def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
             classes = 10 if last is None else max(1, last.size)
             if classes > MOST:
                 raise DataError(
-                    f"{name}: a network tells up to {MOST:,} classes apart here; the last layer in "
-                    f"the file has {classes:,} numbers."
+                    f"{name}: a network has at most {MOST:,} classes here; the last layer in the "
+                    f"file has {classes:,} numbers."
                 )
             return models.build(name, classes, variant=variant)
     except ValueError as error:

@@ -3,8 +3,9 @@
 Every data set has ``images`` (N, C, H, W) uint8, ``labels`` (N,) int64 and ``classes``, the names.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tinynet.data import transforms
 from tinynet.data.catalog import (
     Entry,
     catalogue,
@@ -92,9 +93,16 @@ __all__ = [
     "resize",
     "steps_per_epoch",
     "ten_crop",
+    "transforms",
     "verify",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    raise missing("tinynet.data", name)
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        raise missing("tinynet.data", name)

@@ -139,6 +139,7 @@ def open_dataset(
     side: int = 256,
     validation: float = 0.0,
     part: str = "",
+    split: str = "stratified",
 ) -> Dataset:
     """Return the data set of this name.
 
@@ -148,7 +149,7 @@ def open_dataset(
     root : a folder, None: the default one; of "folder:" it takes the place of PATH
     train : the images to train on, else those to test with
     seed : of "shapes"
-    side, validation : of data sets in image files, see `ImageFolder`
+    side, validation, split : of data sets in image files, see `ImageFolder`
     part : of data sets in image files, in place of `train`: "train", "validation" or "test"
 
     Raises
@@ -167,8 +168,8 @@ def open_dataset(
             place = name.removeprefix(FOLDER) if root is None else root
             if not place:  # which would be the folder that the program happens to run in
                 raise DataError(f"data: {FOLDER} needs a path, as in {FOLDER}pictures.")
-            return ImageFolder(place, part, side=side, validation=validation)
-        return Imagenette(root, part, side=side, validation=validation, name=name)
+            return ImageFolder(place, part, side=side, validation=validation, split=split)
+        return Imagenette(root, part, side=side, validation=validation, split=split, name=name)
     _entry(name)
     if name == "shapes":
         return Shapes(train, seed)

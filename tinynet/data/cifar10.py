@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.dataset import Dataset, refuse_transform
+from tinynet.data.dataset import Dataset, check_train, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, md5_of, open_regular, unreadable
 
@@ -71,6 +71,7 @@ class CIFAR10(Dataset):
     Raises
     ------
     DataError : if the files are missing or damaged; the message says how to get them
+    TypeError : if `train` is neither True nor False
     """
 
     classes: tuple[str, ...] = CLASSES
@@ -85,6 +86,7 @@ class CIFAR10(Dataset):
         transform: None = None,
     ) -> None:
         refuse_transform(transform, "CIFAR10")
+        check_train(train, "CIFAR10")
         folder = default_root() if root is None else Path(root)
         where = locate(folder)
         if where is None:

@@ -1,4 +1,4 @@
-"""Search for files of the same bytes, which reads no more of them than it needs."""
+"""Duplicate files: a search for equal bytes that reads as little as possible."""
 
 import hashlib
 import os

@@ -22,6 +22,7 @@ from tinynet.data.lazy_images import LazyImages
 
 SHOWN = 5  # names of classes in a repr
 ELSEWHERE = {"data": "images", "targets": "labels"}  # torchvision's names
+MOST_CLASSES = 1_000_000  # a larger label is not the number of a class
 
 
 class Labeled(Protocol):
@@ -113,6 +114,11 @@ class Dataset:
                 raise AttributeError(
                     f"{type(self).__name__}: there is no {name}; it is called {ELSEWHERE[name]}."
                 )
+            if name in ("images", "labels", "classes"):
+                raise AttributeError(
+                    f"{type(self).__name__}: a data set sets images, labels and classes in its "
+                    f"__init__; {name} is missing."
+                )
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
@@ -127,8 +133,9 @@ class ArrayDataset(Dataset):
 
     Raises
     ------
-    DataError : if the arrays do not pair, if the labels are not class numbers, or if the images
-        have their channels last
+    DataError : if the arrays do not pair, if the images are not numbers of one shape, if the labels
+        are not class numbers, or if the images have their channels last
+    TypeError : if `classes` is not a list of names
 
     Examples
     --------
@@ -141,18 +148,19 @@ class ArrayDataset(Dataset):
     def __init__(
         self, images: Array, labels: Array | Sequence[int], classes: Sequence[str] | None = None
     ) -> None:
-        self.images = images if isinstance(images, LazyImages) else np.asarray(images)
-        self.labels = _class_numbers(labels)
-        if len(self.images) != len(self.labels):
-            raise DataError(
-                "ArrayDataset: every image needs one label. There are "
-                f"{len(self.images):,} images and {len(self.labels):,} labels."
-            )
+        self.images = images if isinstance(images, LazyImages) else _image_array(images)
+        self.labels = _class_numbers(np.asarray(labels), "ArrayDataset").astype(np.int64)
+        _check_pairs(self.images, self.labels, "ArrayDataset")
         _refuse_channels_last(self.images.shape)
         used = int(self.labels.max(initial=-1)) + 1
         if classes is None:
             classes = [str(i) for i in range(used)]
-        self.classes = tuple(classes)
+        if isinstance(classes, (str, int, np.integer)):
+            raise TypeError(
+                f'ArrayDataset: classes are names, like ["cat", "dog"], got {classes!r}. Without '
+                "them the names are 0, 1, ..."
+            )
+        self.classes = tuple(str(name) for name in classes)
         if used > len(self.classes):
             raise DataError(
                 f"ArrayDataset: with {len(self.classes)} classes, labels are below "
@@ -167,7 +175,7 @@ class Subset(Dataset):
 
     Parameters
     ----------
-    dataset : a data set, or anything with ``images`` and ``labels``
+    dataset : a data set, anything with ``images`` and ``labels``, or a tuple of the two
     indices : a slice, integers (n,), or booleans (N,)
 
     Raises
@@ -182,18 +190,21 @@ class Subset(Dataset):
     <Subset of Shapes: 300 images (3, 32, 32) uint8, 10 classes: disc, ring, square, frame, ...>
     """
 
-    def __init__(self, dataset: Labeled, indices: slice | Sequence[int] | Array) -> None:
+    def __init__(
+        self, dataset: Labeled | tuple[Array, Array], indices: slice | Sequence[int] | Array
+    ) -> None:
+        source = as_dataset(dataset, "Subset")
         chosen: Any = indices
         if not isinstance(indices, slice):
-            chosen = _integers_or_booleans(indices, len(dataset.labels))
-        images = dataset.images
+            chosen = _integers_or_booleans(indices, len(source.labels))
+        images = source.images
         if isinstance(images, LazyImages):
             self.images = images.take(np.arange(len(images))[chosen])
         else:
             self.images = images[chosen]
-        self.labels = dataset.labels[chosen]
-        self.classes = tuple(getattr(dataset, "classes", ()))
-        self._origin = getattr(dataset, "_origin", type(dataset).__name__)
+        self.labels = source.labels[chosen]
+        self.classes = tuple(getattr(source, "classes", ()))
+        self._origin = getattr(source, "_origin", type(source).__name__)
 
     def _title(self) -> str:
         return f"Subset of {self._origin}"
@@ -205,20 +216,43 @@ def as_dataset(source: Labeled | tuple[Array, Array], op: str) -> Labeled:
     Parameters
     ----------
     source : a data set, or (images, labels)
-    op : who asks, for the message
+    op : the function that needs it, for messages
 
     Raises
     ------
-    TypeError : if it is neither
+    TypeError : if it is neither, or if its images and labels are not NumPy arrays
+    DataError : if they do not pair, or if the labels are not class numbers
     """
-    if isinstance(source, (tuple, list)) and len(source) == 2:
-        return ArrayDataset(*source)
+    given: Any = source
+    if isinstance(given, (tuple, list)) and len(given) == 2 and not _are_pairs(given):
+        return ArrayDataset(*given)
     if hasattr(source, "images") and hasattr(source, "labels"):
-        return source
+        _check_arrays(given, op)
+        return given
     raise TypeError(
         f"{op}: a data set has images (N, C, H, W) and labels (N,), got {type(source).__name__}. "
-        "Arrays become one by data.ArrayDataset(images, labels)."
+        "Arrays become one by data.ArrayDataset(images, labels), and pairs (image, label) by "
+        "data.ArrayDataset(*zip(*pairs))."
     )
+
+
+def _are_pairs(source: Sequence[Any]) -> bool:
+    """Return whether two values are two pairs (image, label), not images and labels."""
+    return all(isinstance(value, tuple) and len(value) == 2 for value in source)
+
+
+def _check_arrays(source: Labeled, op: str) -> None:
+    """Raise unless a data set has arrays of images and of labels that pair."""
+    images: Any = source.images
+    labels: Any = source.labels
+    if not isinstance(images, (np.ndarray, LazyImages)) or not isinstance(labels, np.ndarray):
+        raise TypeError(
+            f"{op}: images and labels of a data set are NumPy arrays; {type(source).__name__} has "
+            f"{type(images).__name__} and {type(labels).__name__}. Make them arrays, or pass "
+            "data.ArrayDataset(images, labels)."
+        )
+    _class_numbers(labels, op)
+    _check_pairs(images, labels, op)
 
 
 def refuse_transform(transform: object, owner: str) -> None:
@@ -230,21 +264,62 @@ def refuse_transform(transform: object, owner: str) -> None:
         )
 
 
-def _class_numbers(labels: Array | Sequence[int]) -> Array:
-    array = np.asarray(labels)
-    if array.ndim == 2 and array.shape[1] > 1:
+def check_train(train: object, owner: str) -> None:
+    """Raise TypeError unless `train` is True or False: the name of a part would be true."""
+    if not isinstance(train, (bool, np.bool_)):
+        raise TypeError(
+            f"{owner}: train is True for the images to train on, False for those to test with; got "
+            f"{train!r}."
+        )
+
+
+def _image_array(images: Any) -> Array:
+    """Return images as an array of numbers."""
+    try:
+        array = np.asarray(images)
+    except ValueError:
+        array = np.array(None)
+    if array.ndim == 0 or array.dtype.kind not in "fiub":
         raise DataError(
-            f"ArrayDataset: labels are class numbers (N,), got one-hot rows {array.shape}. "
+            "ArrayDataset: images are one array of numbers (N, C, H, W), all of one size, got "
+            f"{type(images).__name__}. Images of several sizes come from files: data.ImageFolder."
+        )
+    return array
+
+
+def _check_pairs(images: Array, labels: Array, op: str) -> None:
+    if len(images) != len(labels):
+        raise DataError(
+            f"{op}: every image needs one label. There are {len(images):,} images and "
+            f"{len(labels):,} labels."
+        )
+
+
+def _class_numbers(labels: Array, op: str) -> Array:
+    """Return the labels, or raise DataError if they are not the numbers of classes."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        raise DataError(
+            f"{op}: labels are class numbers (N,), got one-hot rows {labels.shape}. "
             "Pass labels.argmax(axis=1)."
         )
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and len(array)):
+    if labels.ndim > 2:
         raise DataError(
-            f"ArrayDataset: labels are integers (N,), got {array.dtype} {array.shape}. "
+            f"{op}: labels are integers (N,), got {labels.dtype} {labels.shape}. The images come "
+            "first, then the labels."
+        )
+    if labels.ndim != 1 or (labels.dtype.kind not in "iu" and len(labels)):
+        raise DataError(
+            f"{op}: labels are integers (N,), got {labels.dtype} {labels.shape}. "
             "Pass labels.reshape(-1).astype(int) if they are whole numbers."
         )
-    if array.min(initial=0) < 0:
-        raise DataError(f"ArrayDataset: labels are 0, 1, 2, ..., got {array.min()}.")
-    return array.astype(np.int64)
+    if labels.min(initial=0) < 0:
+        raise DataError(f"{op}: labels are 0, 1, 2, ..., got {labels.min()}.")
+    if labels.max(initial=0) >= MOST_CLASSES:
+        raise DataError(
+            f"{op}: labels are the numbers of classes, below {MOST_CLASSES:,}, got "
+            f"{labels.max():,}. Pass np.unique(labels, return_inverse=True)[1]."
+        )
+    return labels
 
 
 def _refuse_channels_last(shape: tuple[int, ...]) -> None:

@@ -4,10 +4,11 @@
     pictures/train/cat/*.jpg             parts that have names stay as they are:
     pictures/val/cat/*.jpg               train, val (or valid, validation), test
 
-Training, validation and test never share an image. Where no folder is for the test, the bytes of a
-file decide, so a copy under another name goes where its original goes, and new images move none of
-the old ones. Where one is, its images are left out of training. A single part beside `train` is the
-test, whatever it is called.
+Training, validation and test never share an image. Where there is no folder for the test, the files
+of each class are ordered by a checksum of their bytes, and the first fifth is the test: every class
+has its share of each part, names do not matter, copies stay together, and a new image moves at most
+one of the old ones between training and test. Where there is such a folder, its images are left out
+of training. A single part beside `train` is the test, whatever it is called.
 
 Every class must have images to learn from; a warning names a class that has none in another part,
 and images that lie in two classes. Folders in the folder of a class are searched too; hidden ones
@@ -33,13 +34,18 @@ from tinynet.data.files import is_there, unreadable
 from tinynet.data.lazy_images import LazyImages
 from tinynet.data.splits import PARTS, hash_fraction
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+SUFFIXES = {
+    "stratified": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    "hashed": (".jpg", ".jpeg", ".png"),
+}
+"""The files that count as images, by the rule of the split."""
 NAMES = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
 TEST_SHARE = 0.2
+LABELS = "trainLabels.csv"  # of data sets from Kaggle
 
 
 class Found(NamedTuple):
@@ -50,7 +56,7 @@ class Found(NamedTuple):
 
 
 class ImageFolder(Dataset):
-    """Images in folders (JPEG, PNG), read when they are indexed.
+    """Images in folders (JPEG, PNG, WebP, BMP, GIF, TIFF), read when they are indexed.
 
     Parameters
     ----------
@@ -60,6 +66,8 @@ class ImageFolder(Dataset):
     validation : share of the training images that is kept for validation, by their bytes, where
         no folder is for it
     workers : how many files are read at a time; None: one for each processor
+    split : "stratified": a part has the same share of every class; "hashed": the rule of version
+        0.1, by which the bytes of each JPEG or PNG file decide alone, and other files are left out
     transform : refused; transforms are an argument of `DataLoader`
 
     Attributes
@@ -71,7 +79,26 @@ class ImageFolder(Dataset):
     Raises
     ------
     DataError : if there is no such folder, or if a part or a class is empty
-    ValueError : if `part` is something else
+    ValueError : if `part` or `split` is something else
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from tinynet import data
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for kind in ("cat", "dog"):
+    ...     Path(folder.name, kind).mkdir()
+    ...     for i in range(10):
+    ...         pixels = np.full((8, 8, 3), 10 * i + (kind == "dog"), np.uint8)
+    ...         Image.fromarray(pixels).save(f"{folder.name}/{kind}/{i}.png")
+    >>> train = data.ImageFolder(folder.name, side=8)
+    >>> test = data.ImageFolder(folder.name, "test", side=8)
+    >>> train.classes, np.bincount(train.labels), np.bincount(test.labels)
+    (('cat', 'dog'), array([8, 8]), array([2, 2]))
+    >>> folder.cleanup()
     """
 
     def __init__(
@@ -82,12 +109,15 @@ class ImageFolder(Dataset):
         side: int = 256,
         validation: float = 0.0,
         workers: int | None = None,
+        split: str = "stratified",
         transform: None = None,
     ) -> None:
         refuse_transform(transform, "ImageFolder")
         if part not in PARTS:
             raise ValueError(f"ImageFolder: part is one of {', '.join(PARTS)}, not {part!r}.")
-        self.classes, parts = scan(Path(root), validation)
+        if split not in SUFFIXES:
+            raise ValueError(f"ImageFolder: split is one of {', '.join(SUFFIXES)}, not {split!r}.")
+        self.classes, parts = scan(Path(root), validation, split)
         found = parts[part]
         if not found:
             raise DataError(_empty(Path(root), part, parts))
@@ -95,8 +125,19 @@ class ImageFolder(Dataset):
         self.labels: Array = np.array([f.label for f in found], np.int64)
 
 
-def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str, list[Found]]]:
-    """Return the classes, and the images of each part, below a folder."""
+def scan(
+    root: Path, validation: float = 0.0, split: str = "stratified"
+) -> tuple[tuple[str, ...], dict[str, list[Found]]]:
+    """Return the classes, and the images of each part, below a folder.
+
+    Parameters
+    ----------
+    root, validation, split : see `ImageFolder`
+
+    Raises
+    ------
+    DataError : if there is no such folder, no class, or a class without an image to learn from
+    """
     if not is_there(root) or not root.is_dir():
         found = "a file" if is_there(root) else "nothing"
         raise DataError(
@@ -105,16 +146,19 @@ def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str
         )
     named = _named_parts(root)
     classes = _classes(named.get("train", root))
-    listed = {part: _pictures(folder, classes) for part, folder in named.items()}
-    train = listed.pop("train") if named else _pictures(root, classes)
+    suffixes = SUFFIXES[split]
+    listed = {part: _pictures(folder, classes, suffixes) for part, folder in named.items()}
+    train = listed.pop("train") if named else _pictures(root, classes, suffixes)
     parts: dict[str, list[Found]] = {"train": train, "validation": [], "test": [], **listed}
     begins = functools.cache(beginning)
+    divide = _stratified if split == "stratified" else _hashed
     if "test" not in named and "validation" in named:
-        parts["test"], parts["validation"] = parts["validation"], []
-    elif not named or "test" not in named:
-        parts["train"], parts["test"] = _divided(train, "test", TEST_SHARE, begins)
+        parts["test"] = parts["validation"]
+        parts["validation"] = []
+    elif "test" not in named:
+        parts["train"], parts["test"] = divide(train, "test", TEST_SHARE, begins)
     if validation and not parts["validation"]:
-        parts["train"], parts["validation"] = _divided(
+        parts["train"], parts["validation"] = divide(
             parts["train"], "validation", validation, begins
         )
     every = [f for part in PARTS for f in parts[part]]
@@ -129,16 +173,40 @@ def scan(root: Path, validation: float = 0.0) -> tuple[tuple[str, ...], dict[str
 def _named_parts(root: Path) -> dict[str, Path]:
     """Return the folders that are parts by their names; none, unless one of them is for training.
 
-    A class may be called "train" too: its folder holds pictures, not folders.
+    A class may be called "train" too: its folder holds images, not folders.
     """
     folders = _folders(root)
     parts = {part: f for part, names in NAMES.items() for f in folders if f.name.lower() in names}
     if "train" not in parts or not _folders(parts["train"]):
+        if "train" in parts and len(parts) == len(folders):
+            _refuse_unsorted(root, parts)
         return {}
     others = [f.name for f in folders if f not in parts.values()]
     if others:
         _note(f"{root}: {_some(others)} are neither train, val nor test, and left out.")
     return parts
+
+
+def _refuse_unsorted(root: Path, parts: dict[str, Path]) -> None:
+    """Raise if the only folders are train and test, with images in them but no class folders."""
+    files = [f for part in parts.values() for f in part.iterdir() if _is_picture(f)]
+    if not files:
+        return
+    names = " and ".join(sorted(f.name for f in parts.values()))
+    table = root / LABELS
+    known = (
+        f"{table.name} names the class of each picture; move each one to its folder."
+        if is_there(table)
+        else "Sort them into folders of classes."
+    )
+    raise DataError(
+        f"{root}: {names} hold pictures directly, so their classes are not known. Pictures are "
+        f"expected as in {parts['train'].name}/CLASS/{files[0].name}. {known}"
+    )
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES["stratified"]
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -151,7 +219,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     return classes
 
 
-def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
+def _pictures(folder: Path, classes: tuple[str, ...], suffixes: tuple[str, ...]) -> list[Found]:
     """Return the images in the folders of the classes, in the order of their names."""
     found = list[Found]()
     others = list[Path]()
@@ -165,18 +233,18 @@ def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
         inside = sorted(p for p in place.rglob("*") if not _is_hidden(p, place))
         files = [p for p in inside if not p.is_dir()]
         links += [p for p in inside if p.is_symlink() and p.is_dir()]
-        others += [p for p in files if p.suffix.lower() not in SUFFIXES]
+        others += [p for p in files if p.suffix.lower() not in suffixes]
         label = classes.index(place.name)
-        pictures = [Found(p, label) for p in files if p.suffix.lower() in SUFFIXES]
+        pictures = [Found(p, label) for p in files if p.suffix.lower() in suffixes]
         if not pictures:
             raise DataError(
-                f"{place}: the folder of a class must hold {_some(list(SUFFIXES))} files. There "
+                f"{place}: the folder of a class must hold {_some(list(suffixes))} files. There "
                 "are none; fill it, or take it away."
             )
         found += pictures
     if others:
         _note(
-            f"{folder}: {len(others):,} files are left out, since only {_some(list(SUFFIXES))} are "
+            f"{folder}: {len(others):,} files are left out, since only {_some(list(suffixes))} are "
             f"read; the first is {others[0]}."
         )
     if links:
@@ -187,14 +255,36 @@ def _pictures(folder: Path, classes: tuple[str, ...]) -> list[Found]:
     return found
 
 
-def _divided(
+def _hashed(
     found: list[Found], purpose: str, share: float, begins: Checksum
 ) -> tuple[list[Found], list[Found]]:
-    """Return the images that stay, and about this share of them, chosen by their bytes."""
+    """Return the images that stay, and about this share of them, each chosen by its bytes alone."""
     chosen = [hash_fraction(begins(f.path), purpose) < share for f in found]
     return (
         [f for f, c in zip(found, chosen, strict=True) if not c],
         [f for f, c in zip(found, chosen, strict=True) if c],
+    )
+
+
+def _stratified(
+    found: list[Found], purpose: str, share: float, begins: Checksum
+) -> tuple[list[Found], list[Found]]:
+    """Return the images that stay, and this share of each class, chosen by their bytes.
+
+    Of a class with two different images or more, both parts get at least one. Files of the same
+    bytes go to one part, also if they lie in two classes.
+    """
+    contents: dict[int, set[bytes]] = defaultdict(set)  # of each class
+    for f in found:
+        contents[f.label].add(begins(f.path))
+    chosen: set[bytes] = set()
+    for different in contents.values():
+        ordered = sorted(different, key=lambda content: hash_fraction(content, purpose))
+        count = min(max(1, round(share * len(ordered))), len(ordered) - 1)
+        chosen.update(ordered[:count])
+    return (
+        [f for f in found if begins(f.path) not in chosen],
+        [f for f in found if begins(f.path) in chosen],
     )
 
 

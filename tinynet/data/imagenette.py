@@ -57,7 +57,7 @@ class Imagenette(ImageFolder):
     ----------
     root : the unpacked folder, or the folder that holds it;
         None: $TINYNET_DATA, or the user's cache
-    part, side, validation, workers : see `ImageFolder`; its folder `val` is the test
+    part, side, validation, workers, split : see `ImageFolder`; its folder `val` is the test
     name : "imagenette" or "imagenette-160"
 
     Raises
@@ -73,13 +73,16 @@ class Imagenette(ImageFolder):
         side: int = 256,
         validation: float = 0.0,
         workers: int | None = None,
+        split: str = "stratified",
         name: str = "imagenette",
     ) -> None:
         folder = default_root() if root is None else Path(root)
         where = locate(folder, name)
         if where is None:
             raise _missing(folder, name)
-        super().__init__(where, part, side=side, validation=validation, workers=workers)
+        super().__init__(
+            where, part, side=side, validation=validation, workers=workers, split=split
+        )
         self.classes = tuple(CLASSES.get(wnid, wnid) for wnid in self.classes)
 
 

@@ -1,8 +1,8 @@
-"""Image files that look like an array and are read when they are indexed.
+"""Lazy images: an array of image files that are read when it is indexed.
 
 `LazyImages` has the shape (N, 3, side, side) and the dtype uint8, but holds only the names of its
-files: ``images[indices]`` reads those, on several threads, and nothing is kept. What a file becomes
-depends on the file and on `side` alone, so the number of threads changes nothing but the time.
+files: ``images[indices]`` reads those, on several threads, and nothing is kept. The pixels depend
+on the file and on `side` alone, so the number of threads changes only the time.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 """The formats that are read, whatever a file is called: Pillow runs other programs for some others.
 
-Phones put several JPEGs into one file (MPO); that begins as a JPEG, and the first one is read.
+Of several images in one file (GIF, TIFF, animated WebP, the MPO of phones) the first one is read.
 """
 ORIENTATION = 0x0112  # the EXIF tag in which a phone notes how it was held
 BROKEN = (
@@ -141,7 +141,7 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
 
     Parameters
     ----------
-    path : a JPEG or PNG file
+    path : a JPEG, PNG, WebP, BMP, GIF or TIFF file; of several images in it, the first is read
     side : pixels; the shorter side is resized to this length
     grey : return one channel of grey levels
 
@@ -161,18 +161,25 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
+            _refuse_measurements(picture)
             _shorten_transparent_color(picture)
             image = _in_color(_upright(picture), grey)
         image = ImageOps.fit(image, (side, side))
     except (*BROKEN, Image.DecompressionBombError) as error:
-        neither = isinstance(error, UnidentifiedImageError)
-        why = "it does not begin as a JPEG or a PNG does" if neither else error
+        unknown = isinstance(error, UnidentifiedImageError)
+        why = f"it is none of {', '.join(FORMATS)}" if unknown else error
         raise DataError(
-            f"{path}: not a picture that can be read ({why}). Fetch this file again, or take it "
-            "away."
+            f"{path}: not a picture that can be read ({why}). Put a good copy in its place, or "
+            "remove it."
         ) from error
     pixels = np.asarray(image)
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
+
+
+def _refuse_measurements(picture: Image) -> None:
+    """Raise ValueError for a TIFF with pixels of 32 bits, whose black and white are not known."""
+    if picture.format == "TIFF" and picture.mode in ("F", "I"):
+        raise ValueError("its pixels have 32 bits; convert it to 8 or 16 bits")
 
 
 def _shorten_transparent_color(picture: Image) -> None:

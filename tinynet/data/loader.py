@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_whole
 from tinynet.core.random import generator
 from tinynet.data.dataset import Labeled, as_dataset
 from tinynet.data.lazy_images import read_chunks
@@ -50,7 +51,7 @@ def epoch_order(n: int, seed: int, epoch: int) -> Array:
 def steps_per_epoch(n: int, batch_size: int) -> int:
     """Return the number of batches that hold n images; the last one may be smaller."""
     if batch_size < 1:
-        raise ValueError(f"batches: a batch holds at least 1 picture. Got batch_size={batch_size}.")
+        raise ValueError(f"batches: a batch holds at least 1 image. Got batch_size={batch_size}.")
     return -(-n // batch_size)
 
 
@@ -89,7 +90,9 @@ class DataLoader:
     ------
     ValueError : for a batch size below 1, a data set without a batch, a seed that is no integer, or
         a seed without anything random
-    TypeError : for something that is no data set or no transform, or an unknown argument
+    TypeError : for something that is no data set or no transform, an unknown argument, or a
+        `shuffle` that is neither True nor False
+    DataError : if images and labels do not pair, or if the labels are not class numbers
     ShapeError : if the transform cannot work on such images
 
     Examples
@@ -122,17 +125,21 @@ class DataLoader:
         **unknown: Any,
     ) -> None:
         _refuse_unknown(unknown)
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        if not is_whole(batch_size, 1):
             raise ValueError(
-                f"DataLoader: a batch holds at least 1 image. Got batch_size={batch_size!r}."
+                "DataLoader: a batch holds a whole number of images, at least 1. "
+                f"Got batch_size={batch_size!r}."
             )
-        if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        if not is_whole(seed, 0) or seed >= 2**64:
             raise ValueError(f"DataLoader: a seed is an integer in 0..2**64-1, got {seed!r}.")
+        for name, value in (("shuffle", shuffle), ("drop_last", drop_last)):
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"DataLoader: {name} is True or False, got {value!r}.")
         self.dataset = as_dataset(dataset, "DataLoader")
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)
-        self.seed = seed
-        self.drop_last = drop_last
+        self.seed = int(seed)
+        self.drop_last = bool(drop_last)
         self.epoch = 0
         images = self.dataset.images
         example = np.zeros((1, *images.shape[1:]), images.dtype)
@@ -175,6 +182,10 @@ class DataLoader:
         epoch, first : 0, 1, ...
         rows : n -> the rows of a batch of n images that are prepared; the labels come whole.
             What is random is drawn for the whole batch, so the rows are those of one process.
+
+        Raises
+        ------
+        ValueError : if there is no such epoch, or if `first` is above the number of batches
         """
         indices = list(self.indices(epoch, first))
         wanted = [batch[rows(len(batch))] for batch in indices]
@@ -186,8 +197,13 @@ class DataLoader:
 
     def indices(self, epoch: int, first: int = 0) -> Iterator[Array]:
         """Yield the indices of the images of each batch, from number `first` on."""
-        if first < 0:
-            raise ValueError(f"DataLoader: batches are counted from 0. Got first={first}.")
+        if not is_whole(epoch, 0):
+            raise ValueError(f"DataLoader: epochs are counted from 0. Got epoch={epoch!r}.")
+        if not is_whole(first, 0) or first > self.steps:
+            raise ValueError(
+                f"DataLoader: batches are counted from 0, and an epoch has {self.steps:,}. "
+                f"Got first={first!r}."
+            )
         n = len(self.dataset.labels)
         order = epoch_order(n, self.seed, epoch) if self.shuffle else np.arange(n)
         whole = order[: self.steps * self.batch_size]

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.dataset import Dataset, refuse_transform
+from tinynet.data.dataset import Dataset, check_train, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import default_root, is_there, open_regular, unreadable
 
@@ -62,6 +62,7 @@ class MNIST(Dataset):
     Raises
     ------
     DataError : if the files are missing or damaged; the message says how to get them
+    TypeError : if `train` is neither True nor False
     """
 
     classes: tuple[str, ...] = tuple("0123456789")
@@ -76,6 +77,7 @@ class MNIST(Dataset):
         transform: None = None,
     ) -> None:
         refuse_transform(transform, "MNIST")
+        check_train(train, "MNIST")
         folder = default_root() if root is None else Path(root)
         count, sources = (60_000, ARCHIVES[:2]) if train else (10_000, ARCHIVES[2:])
         paths = [_path(folder, source, download, progress) for source in sources]

@@ -18,8 +18,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_whole
 from tinynet.core.random import generator
-from tinynet.data.dataset import Dataset
+from tinynet.data.dataset import Dataset, check_train
 
 CLASSES = (
     "disc",
@@ -67,6 +68,9 @@ class Shapes(Dataset):
     classes: tuple[str, ...] = CLASSES
 
     def __init__(self, train: bool = True, seed: int = 0) -> None:
+        check_train(train, "Shapes")
+        if not is_whole(seed, 0):
+            raise ValueError(f"Shapes: a seed is an integer from 0 on, got {seed!r}.")
         rng = generator("shapes", "train" if train else "test", seed=seed)
         count = TRAIN_IMAGES if train else TEST_IMAGES
         self.labels = rng.permutation(np.arange(count, dtype=np.int64) % len(CLASSES))

@@ -11,7 +11,10 @@ import numpy as np
 
 from tinynet.core.autograd import Variable
 from tinynet.core.backend import is_array, to_numpy
+from tinynet.core.checks import is_whole
 from tinynet.core.errors import ShapeError
+
+LARGEST = 2**31 - 1  # a larger label is not the number of a class
 
 _Host = np.ndarray[Any, Any]
 
@@ -76,7 +79,7 @@ def top_k_accuracy(scores: Any, labels: Any, k: int = 5) -> float:
     """
     rows = _scores("top_k_accuracy", scores)
     right = _labels("top_k_accuracy", labels, len(rows), rows.shape[1])
-    if not isinstance(k, (int, np.integer)) or not 1 <= k <= rows.shape[1]:
+    if not is_whole(k, 1) or k > rows.shape[1]:
         raise ValueError(
             f"top_k_accuracy: k must be a whole number in 1..{rows.shape[1]}, the number of "
             f"classes; got {k!r}."
@@ -104,6 +107,8 @@ def confusion_matrix(scores_or_predictions: Any, labels: Any, classes: int | Non
     ------
     ShapeError
         If the shapes do not fit together, or a label or a prediction is no class.
+    ValueError
+        If `classes` is not a whole number, at least 1.
 
     Examples
     --------
@@ -112,6 +117,10 @@ def confusion_matrix(scores_or_predictions: Any, labels: Any, classes: int | Non
     array([[2, 1],
            [0, 1]])
     """
+    if classes is not None and not is_whole(classes, 1):
+        raise ValueError(
+            f"confusion_matrix: classes is the number of classes, at least 1; got {classes!r}."
+        )
     given = _host(scores_or_predictions)
     if given.ndim == 2:
         predicted = _scores("confusion_matrix", given).argmax(axis=1)
@@ -135,7 +144,10 @@ def confusion_matrix(scores_or_predictions: Any, labels: Any, classes: int | Non
 def _host(x: Any) -> _Host:
     """Return a tensor, an array or a list as a NumPy array."""
     data = x.data if isinstance(x, Variable) else x
-    return to_numpy(data) if is_array(data) else np.asarray(data)
+    try:
+        return to_numpy(data) if is_array(data) else np.asarray(data)
+    except ValueError as error:
+        raise ShapeError("metrics: the rows of a list must have equal lengths.") from error
 
 
 def _scores(op: str, scores: Any) -> _Host:
@@ -168,6 +180,8 @@ def _integers(op: str, what: str, values: _Host) -> _Host:
         )
     if not np.isfinite(values).all() or (values != np.trunc(values)).any():
         raise ShapeError(f"{op}: {what} must be integers, the numbers of classes.")
+    if values.max(initial=0) > LARGEST:
+        raise ShapeError(f"{op}: {what} are the numbers of classes; found {values.max()}.")
     return values.astype(np.int64)
 
 

@@ -54,6 +54,11 @@ __all__ = [
     "run_sequential",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 if not TYPE_CHECKING:  # a type checker knows the names
 
     def __getattr__(name: str) -> Any:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+import numpy as np
+
 from tinynet import functions as F
+from tinynet.core.checks import is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module, run_sequential
@@ -27,7 +30,7 @@ class Sequential(Module):
     TypeError
         A layer is not a Module, or the layers are in a list.
     ValueError
-        A name of the dict is that of a method.
+        A name of the dict is that of a method, no str, empty, or has a point in it.
 
     Examples
     --------
@@ -58,8 +61,14 @@ class Sequential(Module):
                 f"{kind}: layer {name} must be a Module, got {type(layer).__name__}. "
                 f"{_what_to_write(kind, layer)}"
             )
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(
+                f"{kind}: the name of a layer is a str without a point, such as 'conv1'; got "
+                f"{name!r}."
+            )
         if hasattr(type(self), name):
-            raise ValueError(f"{kind}: a layer cannot be called {name!r}, as a method is.")
+            taken = "a method" if callable(getattr(type(self), name)) else "an attribute"
+            raise ValueError(f"{kind}: a layer cannot be called {name!r}, as {taken} is.")
         vars(self)[name] = layer
 
     def _names(self) -> list[str]:
@@ -82,11 +91,24 @@ class Sequential(Module):
         if isinstance(i, slice):
             kind = type(self) if type(self).__init__ is Sequential.__init__ else Sequential
             return kind(*list(self)[i])
-        return list(self)[i]
+        return getattr(self, self._name_of(i))
 
     def __setitem__(self, i: int, layer: Module) -> None:
         """Replace a layer; its name and its place stay."""
-        self._set(self._names()[i], layer)
+        self._set(self._name_of(i), layer)
+
+    def _name_of(self, i: int) -> str:
+        """Return the name of layer i, or say that it is not there."""
+        if not isinstance(i, (int, np.integer)):
+            raise TypeError(
+                f"{type(self).__name__}: layers are indexed by their number or a slice, got {i!r}. "
+                "By name: getattr(model, name)."
+            )
+        if not -len(self) <= i < len(self):
+            raise IndexError(
+                f"{type(self).__name__}: there is no layer {i}; it has {len(self)} layers."
+            )
+        return self._names()[i]
 
     def append(self, layer: Module) -> Self:
         """Add a layer at the end, named by the next free number; returns self."""
@@ -109,6 +131,8 @@ class Sequential(Module):
 
 def _what_to_write(kind: str, layer: object) -> str:
     """Return the way out for something in a Sequential that is not a layer."""
+    if isinstance(layer, Mapping):
+        return f"A dict of names stands alone: nn.{kind}({{'conv': layer, 'relu': layer}})."
     if isinstance(layer, list | tuple) or hasattr(layer, "__next__"):
         return f"Unpack it: nn.{kind}(*layers)."
     if isinstance(layer, type):
@@ -156,6 +180,8 @@ class Residual(Module):
     ------
     ShapeError
         The outputs of body and shortcut have different shapes; they are not broadcast.
+    TypeError
+        body or shortcut is not a Module.
 
     Examples
     --------
@@ -168,6 +194,12 @@ class Residual(Module):
 
     @call_as("Write Residual(body) or Residual(body, shortcut).")
     def __init__(self, body: Module, shortcut: Module | None = None) -> None:
+        for name, layer in (("body", body), ("shortcut", shortcut)):
+            if not isinstance(layer, Module) and (name, layer) != ("shortcut", None):
+                raise TypeError(
+                    f"Residual: {name} must be a Module, got {type(layer).__name__}. "
+                    f"{_what_to_write('Sequential', layer)}"
+                )
         self.body = body
         self.shortcut = shortcut
 
@@ -198,7 +230,9 @@ class Subsample(Module):
     Raises
     ------
     ValueError
-        stride is below 1 or new_channels below 0.
+        stride is below 1 or new_channels below 0, or one of them is not whole.
+    ShapeError
+        x is not (N, C, H, W).
 
     Examples
     --------
@@ -210,10 +244,10 @@ class Subsample(Module):
 
     @call_as("Write Subsample(stride, new_channels).")
     def __init__(self, stride: int, new_channels: int) -> None:
-        if stride < 1 or new_channels < 0:
+        if not is_whole(stride, 1) or not is_whole(new_channels, 0):
             raise ValueError(
-                "Subsample: stride must be at least 1 and new_channels at least 0, got "
-                f"{stride} and {new_channels}."
+                "Subsample: stride must be at least 1 and new_channels at least 0, both whole, got "
+                f"{stride!r} and {new_channels!r}."
             )
         self.stride = stride
         self.new_channels = new_channels
@@ -224,5 +258,7 @@ class Subsample(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C + new_channels, H / stride, W / stride), sizes rounded up."""
+        if len(x.shape) != 4:
+            raise ShapeError(f"Subsample: x must be (N, C, H, W); it is {x.shape}.")
         kept = x[:, :, :: self.stride, :: self.stride] if self.stride > 1 else x
         return F.pad(kept, [(0, 0), (0, self.new_channels), (0, 0), (0, 0)])

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinynet import functions as F
+from tinynet.core.autograd import require_tensors
+from tinynet.core.checks import is_number, is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import split_linear
@@ -90,7 +92,8 @@ class Conv2d(FusesReLU):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        check_counts("Conv2d", in_channels=in_channels, out_channels=out_channels)
+        if not is_whole(groups, 1) or in_channels % groups or out_channels % groups:
             raise ShapeError(
                 f"Conv2d: groups={groups} must divide in_channels={in_channels} and "
                 f"out_channels={out_channels}."
@@ -130,6 +133,7 @@ class Conv2d(FusesReLU):
 
     def _convolved(self, x: Tensor, relu: bool = False) -> Tensor:
         channels = self.weight.shape[1] * self.groups
+        require_tensors("Conv2d", x)
         if len(x.shape) == 4 and x.shape[3] == channels != x.shape[1]:
             raise ShapeError(
                 f"Conv2d: x must be (N, C, H, W) with {channels} channels; it is {x.shape}. Are "
@@ -147,6 +151,13 @@ class Conv2d(FusesReLU):
             dilation=self.dilation,
             groups=self.groups,
         )
+
+
+def check_counts(layer: str, **counts: int) -> None:
+    """Raise ValueError at a setting that is not a whole number, at least 1."""
+    for name, value in counts.items():
+        if not is_whole(value, 1):
+            raise ValueError(f"{layer}: {name} must be a whole number, at least 1, got {value!r}.")
 
 
 def _padding(
@@ -194,6 +205,8 @@ class Linear(Module):
     ------
     ShapeError
         x does not have `in_features` columns.
+    ValueError
+        A number of features is not a positive integer.
 
     Examples
     --------
@@ -208,6 +221,7 @@ class Linear(Module):
 
     @call_as("Write Linear(in_features, out_features, bias=True).")
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        check_counts("Linear", in_features=in_features, out_features=out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(init.he((out_features, in_features)))
@@ -284,6 +298,7 @@ class LocallyConnected2d(Module):
         stride: int | Pair = 1,
         padding: int | Pair | Padding = 0,
     ) -> None:
+        check_counts("LocallyConnected2d", in_channels=in_channels, out_channels=out_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.size = pair(size, "LocallyConnected2d: size")
@@ -350,8 +365,8 @@ class Dropout(Module):
 
     @call_as("Write Dropout(p) or Dropout(p, inverted=False).")
     def __init__(self, p: float = 0.5, *, inverted: bool = True) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p is a probability, 0 to 1. Got p={p}.")
+        if not is_number(p, 0, 1):
+            raise ValueError(f"Dropout: p is a probability, 0 to 1. Got p={p!r}.")
         self.p = p
         self.inverted = inverted
 

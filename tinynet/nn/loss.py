@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tinynet import functions as F
+from tinynet.core.autograd import require_tensors
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError
 from tinynet.nn.module import Module
@@ -49,6 +50,8 @@ def forward_with_loss(model: Module, x: Tensor, labels: Array) -> LossOutput:
     ------
     ShapeError
         Scores and labels do not fit together.
+    TypeError
+        The network returns something else.
 
     Examples
     --------
@@ -64,8 +67,20 @@ def forward_with_loss(model: Module, x: Tensor, labels: Array) -> LossOutput:
     if isinstance(outputs, Tensor):
         loss = F.cross_entropy(outputs, labels)
         return LossOutput(outputs, loss, loss)
+    name = type(model).__name__
+    if not isinstance(outputs, (tuple, list)) or not outputs or not isinstance(outputs[0], Tensor):
+        raise TypeError(
+            f"{name}: a network that is trained returns a tensor of scores (N, classes), or in "
+            f"training a tuple that begins with them; it returned {type(outputs).__name__}."
+        )
+    objective = getattr(model, "loss", None)
+    if objective is None:
+        raise TypeError(
+            f"{name}: a network that returns a {type(outputs).__name__} in training needs a method "
+            "loss(outputs, labels), which returns the value to minimize."
+        )
     loss = F.cross_entropy(outputs[0], labels)
-    return LossOutput(outputs[0], loss, model.loss(outputs, labels))  # type: ignore[attr-defined]
+    return LossOutput(outputs[0], loss, objective(outputs, labels))
 
 
 class CrossEntropyLoss(Module):
@@ -107,6 +122,7 @@ class MSELoss(Module):
 
     def forward(self, x: Tensor, target: Tensor | Array) -> Tensor:
         """Return the mean over all elements of x and target, which have one shape."""
+        require_tensors("MSELoss", x)
         if not isinstance(target, Tensor):
             target = tensor(target, x.device).to(x.dtype)
         if x.shape != target.shape:

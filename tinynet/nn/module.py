@@ -13,7 +13,8 @@ import reprlib
 import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, Self
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from tinynet.core.errors import ShapeError
 from tinynet.core.table import first_names
 from tinynet.nn import guidance
 from tinynet.nn.parameter import Buffer, Parameter, ParameterList
-from tinynet.tensors import Tensor, tensor
+from tinynet.tensors import Tensor, require_float_type, tensor
 
 COUNTER = "num_batches_tracked"
 """PyTorch's batch normalization counts its batches; ours has no use for that."""
@@ -114,12 +115,42 @@ class Module:
     training = True
     frozen = False
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __init_subclass__(cls) -> None:
+        """Refuse layers and parameters of a class, which all its modules would share unseen."""
+        for name, value in vars(cls).items():
+            if isinstance(value, Module | Buffer):
+                raise TypeError(
+                    f"{cls.__name__}.{name}: layers and parameters belong to each module. Make them"
+                    f" in __init__: self.{name} = {type(value).__name__}(...)."
+                )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, unless a method or a parameter would be lost by it."""
+        old = vars(self).get(name)
+        if isinstance(value, Module | Buffer) and hasattr(Module, name):
+            raise ValueError(
+                f"{type(self).__name__}: a layer or a parameter cannot be called {name!r}, as a "
+                "method or an attribute of every module is."
+            )
+        if isinstance(old, Buffer) and not isinstance(value, Buffer | None):
+            raise TypeError(
+                f"{type(self).__name__}: {name} is a {type(old).__name__}, and "
+                f"{type(value).__name__} would not be found any more. Change its values by "
+                f"module.{name}.data[...] = values, or assign nn.{type(old).__name__}(values)."
+            )
+        super().__setattr__(name, value)
+
+    def __call__(self, *inputs: Any, **unknown: Never) -> Any:
         """Return forward(*inputs), and let an observer see it.
 
         The first input may be a NumPy array: it is copied to the device of this module. Integers,
         as the bytes of images, become float32; a float array keeps its dtype.
         """
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}: inputs are given by position, model(x); got "
+                f"{', '.join(unknown)}. model.train() and model.eval() set the mode."
+            )
         if inputs and is_array(inputs[0]):
             inputs = (tensor(inputs[0], self.device), *inputs[1:])
         self._tell_hooks()
@@ -323,8 +354,15 @@ class Module:
         Parameters
         ----------
         target : device, e.g. "cpu" or "cuda:1", or dtype, e.g. np.float64
+
+        Raises
+        ------
+        TypeError
+            `target` is neither a device nor a floating-point type.
         """
         where = device(target) if isinstance(target, str) else None
+        if where is None:
+            require_float_type(f"{type(self).__name__}.to", target)
         for _, value in self._named_tensors():
             if where is None:
                 with current(value.device):
@@ -335,8 +373,25 @@ class Module:
         return self
 
     def state_dict(self) -> dict[str, Array]:
-        """Return a copy of every parameter and buffer by name."""
-        return {name: transfer(v.data, v.device) for name, v in self._named_tensors()}
+        """Return a copy of every parameter and buffer by name.
+
+        Raises
+        ------
+        ValueError
+            Two of them have the same name.
+        """
+        found = self._tensors_by_name()
+        return {name: transfer(v.data, v.device) for name, v in found.items()}
+
+    def _tensors_by_name(self) -> dict[str, Buffer]:
+        found: dict[str, Buffer] = {}
+        for name, value in self._named_tensors():
+            if found.setdefault(name, value) is not value:
+                raise ValueError(
+                    f"{type(self).__name__}: two parameters or buffers are called {name!r}. Leave "
+                    "points out of names."
+                )
+        return found
 
     def load_state_dict(
         self, state: Mapping[str, Array | Tensor], strict: bool = True
@@ -379,7 +434,7 @@ class Module:
                 f"load_state_dict: state is a dict of arrays by name, got {type(state).__name__}. "
                 "To read a file: tn.load(model, path)."
             )
-        mine = dict(self._named_tensors())
+        mine = self._tensors_by_name()
         given = {k: v.data if isinstance(v, Tensor) else v for k, v in state.items()}
         arrays = {k: v if is_array(v) else np.asarray(v) for k, v in given.items()}
         missing = mine.keys() - arrays.keys()
@@ -442,6 +497,11 @@ def _walk(items: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, dict):
             yield from _walk(value, f"{prefix}{name}.")
         else:
+            if isinstance(value, (GeneratorType, map, filter, zip)):
+                raise TypeError(
+                    f"{prefix}{name}: layers and parameters in a {type(value).__name__} are not "
+                    "found. Make a list of it."
+                )
             if isinstance(value, (set, frozenset, deque)) or _is_object_array(value):
                 _refuse_state_in(value, f"{prefix}{name}")
             yield f"{prefix}{name}", value

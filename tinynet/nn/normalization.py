@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tinynet import functions as F
 from tinynet.core.backend import array_module, current
+from tinynet.core.checks import is_number, is_whole
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
+from tinynet.nn.layers import check_counts
 from tinynet.nn.module import Module
 from tinynet.nn.parameter import Buffer, Parameter
 from tinynet.tensors import Tensor
@@ -38,7 +41,7 @@ class LocalResponseNorm(Module):
     Raises
     ------
     ValueError
-        n is even or not positive.
+        n is even or not positive, or a constant is not a number.
     ShapeError
         x is not (N, C, H, W), or `groups` does not divide its channels.
 
@@ -66,6 +69,8 @@ class LocalResponseNorm(Module):
         groups: int = 1,
     ) -> None:
         _check_window("LocalResponseNorm", n)
+        _check_constants("LocalResponseNorm", k=k, alpha=alpha, beta=beta)
+        check_counts("LocalResponseNorm", groups=groups)
         self.n = n
         self.k = k
         self.alpha = alpha
@@ -122,6 +127,7 @@ class SpatialResponseNorm(Module):
         self, n: int = 5, *, k: float = 1.0, alpha: float = 4e-5, beta: float = 0.75
     ) -> None:
         _check_window("SpatialResponseNorm", n)
+        _check_constants("SpatialResponseNorm", k=k, alpha=alpha, beta=beta)
         self.n = n
         self.k = k
         self.alpha = alpha
@@ -137,8 +143,15 @@ class SpatialResponseNorm(Module):
 
 
 def _check_window(layer: str, n: int) -> None:
-    if n < 1 or n % 2 == 0:
-        raise ValueError(f"{layer}: n must be odd, so that the window has a middle. Got n={n}.")
+    if not is_whole(n, 1) or n % 2 == 0:
+        raise ValueError(f"{layer}: n must be odd, so that the window has a middle. Got n={n!r}.")
+
+
+def _check_constants(layer: str, **constants: Any) -> None:
+    """Raise ValueError at a constant of the equation that is not a number."""
+    for name, value in constants.items():
+        if not is_number(value):
+            raise ValueError(f"{layer}: {name} is a number, got {value!r}.")
 
 
 class BatchNorm2d(FusesReLU):
@@ -167,6 +180,8 @@ class BatchNorm2d(FusesReLU):
     ------
     ShapeError
         x is not (N, num_features, H, W), or has one value per channel in training.
+    ValueError
+        num_features is not a positive integer, eps negative or momentum not in 0..1.
 
     Examples
     --------
@@ -182,6 +197,14 @@ class BatchNorm2d(FusesReLU):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True
     ) -> None:
+        check_counts("BatchNorm2d", num_features=num_features)
+        if not is_number(eps, 0):
+            raise ValueError(f"BatchNorm2d: eps is a number, at least 0, got {eps!r}.")
+        if not is_number(momentum, 0, 1):
+            raise ValueError(
+                "BatchNorm2d: momentum is the weight of the new batch, a number from 0 to 1, got "
+                f"{momentum!r}."
+            )
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

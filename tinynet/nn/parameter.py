@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynet.core.backend import Array, device, is_writable, transfer
-from tinynet.tensors import Tensor
+from tinynet.tensors import Tensor, require_float_type
 
 
 class Buffer(Tensor):
@@ -13,6 +13,11 @@ class Buffer(Tensor):
     ----------
     data : array of numbers, or Tensor on a CPU
         It lies on the default device afterwards.
+
+    Raises
+    ------
+    TypeError
+        `data` is no array, or not of real numbers.
 
     Examples
     --------
@@ -31,6 +36,8 @@ class Buffer(Tensor):
         where = device()
         data = data.data if isinstance(data, Tensor) else data
         super().__init__(data if where.kind == "cpu" else transfer(data, where), where)
+        if self.dtype.kind not in "fiub":
+            raise TypeError(f"{type(self).__name__}: expected real numbers, got {self.dtype}.")
         if not is_writable(self.data):
             self.data = self.data.copy()
 
@@ -42,6 +49,11 @@ class Parameter(Buffer):
     ----------
     data : array of numbers, or Tensor on a CPU
         It lies on the default device afterwards.
+
+    Raises
+    ------
+    TypeError
+        `data` is no array of floating-point numbers.
 
     Examples
     --------
@@ -55,6 +67,7 @@ class Parameter(Buffer):
 
     def __init__(self, data: Array | Tensor) -> None:
         super().__init__(data)
+        require_float_type("Parameter", self.dtype)
         self.requires_grad = True
 
 

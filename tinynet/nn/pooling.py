@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinynet import functions as F
-from tinynet.kernels.geometry import Padding, Pair, pair
+from tinynet.kernels.geometry import Padding, Pair, padding_pairs, pair
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
@@ -30,6 +30,8 @@ class MaxPool2d(FusesReLU):
     ------
     ShapeError
         x is not (N, C, H, W), no window fits, or the padding is more than half the window.
+    ValueError
+        A setting is not made of whole numbers.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class MaxPool2d(FusesReLU):
         *,
         ceil_mode: bool = False,
     ) -> None:
+        _check_window("MaxPool2d", kernel_size, stride, padding)
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
@@ -97,6 +100,8 @@ class AvgPool2d(Module):
     ------
     ShapeError
         x is not (N, C, H, W), no window fits, or the padding is more than half the window.
+    ValueError
+        A setting is not made of whole numbers.
 
     Examples
     --------
@@ -118,6 +123,7 @@ class AvgPool2d(Module):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
     ) -> None:
+        _check_window("AvgPool2d", kernel_size, stride, padding)
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
@@ -189,6 +195,16 @@ class AdaptiveAvgPool2d(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, OH, OW) for x (N, C, H, W)."""
         return F.adaptive_avg_pool2d(x, self.output_size)
+
+
+def _check_window(
+    layer: str, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair | Padding
+) -> None:
+    """Raise ValueError where a setting of the windows is not made of whole numbers."""
+    pair(kernel_size, f"{layer}: kernel_size")
+    if stride is not None:
+        pair(stride, f"{layer}: stride")
+    padding_pairs(padding, f"{layer}: padding")
 
 
 def _window(

@@ -1,5 +1,7 @@
 """Optimizers and learning-rate schedules: ``from tinynet import optim``."""
 
+from typing import TYPE_CHECKING
+
 from tinynet.optim import schedules
 from tinynet.optim.adam import Adam
 from tinynet.optim.base import Optimizer
@@ -19,16 +21,25 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Say what to type for the name of a schedule or an optimizer of another library."""
-    if name in ("AdamW", "RMSprop", "Adagrad", "Nadam", "LBFGS"):
-        raise AttributeError(
-            f"optim: there is no {name} here; there are SGD (with nesterov=True if you like) and "
-            "Adam. A subclass of optim.Optimizer with an update() of a few lines adds one."
-        )
-    if name == "lr_scheduler":
-        raise AttributeError(
-            "optim: schedules are given to the optimizer as its lr, for instance "
-            "optim.SGD(parameters, lr=optim.Cosine(0.1, epochs=10)); there is no scheduler.step()."
-        )
-    return getattr(schedules, name)
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> object:
+        """Say what to type for the name of a schedule or an optimizer of another library."""
+        if name in ("AdamW", "RMSprop", "Adagrad", "Nadam", "LBFGS"):
+            raise AttributeError(
+                f"optim: there is no {name} here; there are SGD (with nesterov=True if you like) "
+                "and Adam. A subclass of optim.Optimizer with an update() of a few lines adds one."
+            )
+        if name == "lr_scheduler":
+            raise AttributeError(
+                "optim: schedules are given to the optimizer as its lr, for instance "
+                "optim.SGD(parameters, lr=optim.Cosine(0.1, epochs=10)); there is no "
+                "scheduler.step()."
+            )
+        if name in schedules.ELSEWHERE:
+            return getattr(schedules, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

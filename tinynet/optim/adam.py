@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinynet.core.backend import array_module
+from tinynet.core.checks import is_number
 from tinynet.core.hooks import array_of
-from tinynet.optim.base import Member, Optimizer, Parameters, _check_not_negative
+from tinynet.optim.base import Member, Optimizer
+from tinynet.optim.groups import Parameters, check_not_negative
 from tinynet.optim.schedules import Schedule
 
 
@@ -52,8 +54,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
-        _check_not_negative("Adam", eps=eps)
-        if not all(0 <= beta < 1 for beta in betas):
+        check_not_negative("Adam", eps=eps)
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ValueError(f"Adam: betas are two numbers, like (0.9, 0.999), got {betas!r}.")
+        if not all(is_number(beta, 0, 1) and beta < 1 for beta in betas):
             raise ValueError(f"Adam: betas must be in 0..1, 1 excluded, got {betas}.")
         self.betas = betas
         self.eps = eps

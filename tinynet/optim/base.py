@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Real
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet.core import hooks
-from tinynet.core.backend import Array, current, transfer
+from tinynet.core.backend import Array, current, is_array, transfer
+from tinynet.core.checks import is_number
 from tinynet.core.errors import ShapeError
-from tinynet.nn import Parameter
-from tinynet.optim.schedules import Schedule
+from tinynet.optim.groups import Parameters, checked_rate, read_groups
+from tinynet.optim.schedules import Constant, ReduceOnPlateau, Schedule
 from tinynet.tensors import Tensor
 
-Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 Member = tuple[Tensor, Array, dict[str, Array]]
 """A parameter, its gradient, and what the optimizer keeps for it."""
 
@@ -46,9 +44,9 @@ class Optimizer:
     def __init__(self, parameters: Parameters, lr: float | Schedule, weight_decay: float) -> None:
         who = type(self).__name__
         self.schedule = lr if isinstance(lr, Schedule) else None
-        self._lr = lr.lr if isinstance(lr, Schedule) else _checked_rate(who, lr)
+        self._lr = lr.lr if isinstance(lr, Schedule) else checked_rate(who, lr)
         self.steps = 0
-        self.param_groups = _groups(parameters, weight_decay, who)
+        self.param_groups = read_groups(parameters, weight_decay, who)
         self.state: list[dict[str, Array]] = [{} for _ in self._parameters()]
         self.skipped = [0] * len(self.state)  # steps in which a parameter had no gradient
         self._rate_is_set = False  # by `follow_schedule`, for the next step
@@ -65,7 +63,7 @@ class Optimizer:
                 f"{type(self).__name__}: {self.schedule} sets the rate. To set it yourself, take "
                 "the schedule away first: optimizer.schedule = None."
             )
-        self._lr = _checked_rate(type(self).__name__, value)
+        self._lr = checked_rate(type(self).__name__, value)
 
     def __repr__(self) -> str:
         settings = [f"lr={self.lr:g}" if self.schedule is None else f"lr={self.schedule}"]
@@ -85,7 +83,18 @@ class Optimizer:
             p.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient; those that are treated alike move together."""
+        """Move every parameter that has a gradient; those that are treated alike move together.
+
+        Raises
+        ------
+        ShapeError
+            A gradient has another shape than its parameter.
+        TypeError
+            A gradient is no array.
+        ValueError
+            A parameter was added to `param_groups`, or taken out.
+        """
+        self._check_gradients()
         watching = hooks.active.get()
         if watching is not None:
             watching.on_step(self)
@@ -99,6 +108,28 @@ class Optimizer:
             with current(device):
                 scalars = self._live_scalars(group, skipped, members[0][0])
                 self.update(members, scalars, group["weight_decay"])
+
+    def _check_gradients(self) -> None:
+        """Raise where the gradients, which a user may set, cannot be those of the parameters."""
+        parameters = self._parameters()
+        if len(parameters) != len(self.state):
+            raise ValueError(
+                f"{type(self).__name__}: param_groups had {len(self.state)} parameters and has "
+                f"{len(parameters)} now. Make a new optimizer for others."
+            )
+        for p in parameters:
+            if p.grad is None:
+                continue
+            if not is_array(p.grad):
+                raise TypeError(
+                    f"{type(self).__name__}: a gradient is an array, got "
+                    f"{type(p.grad).__name__}. Of a tensor: p.grad = x.data."
+                )
+            if p.grad.shape != p.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: a gradient has the shape of its parameter, {p.shape}; "
+                    f"it is {p.grad.shape}."
+                )
 
     def _live_scalars(self, group: Mapping[str, Any], skipped: int, p: Tensor) -> list[Any]:
         """Return the scalars of a step; while it is recorded, arrays that hold them."""
@@ -125,10 +156,55 @@ class Optimizer:
         ----------
         errors : sequence of float
             The validation errors of the finished epochs, in 0..1.
+
+        Raises
+        ------
+        ValueError
+            Where the schedule is made for another number of steps, or returns no rate.
         """
         if self.schedule is not None:
-            self._lr = self.schedule.rate(step, steps, errors)
+            total = self.schedule.total_steps
+            if total not in (None, steps):
+                raise ValueError(
+                    f"{type(self).__name__}: {self.schedule} is made for {total} steps, and this "
+                    f"run has {steps}. Give both the same number, or leave total_steps out."
+                )
+            self._lr = self._rate_of(self.schedule, step, steps, errors)
             self._rate_is_set = True
+
+    def _rate_of(
+        self, schedule: Schedule, step: int, steps: int, errors: Sequence[float] = ()
+    ) -> float:
+        """Return the schedule's rate of a step, or say that it is none."""
+        rate = schedule.rate(step, steps, errors)
+        if not is_number(rate, 0):
+            raise ValueError(
+                f"{type(self).__name__}: a rate is a number, at least 0 and finite; "
+                f"{schedule} returned {rate!r} for step {step} of {steps}."
+            )
+        return rate
+
+    def _own_rate(self, schedule: Schedule) -> float:
+        """Return the rate of the next step in a loop that does not call `follow_schedule`."""
+        name = type(self).__name__
+        if isinstance(schedule, Constant):
+            return schedule.lr
+        if isinstance(schedule, ReduceOnPlateau):
+            raise ValueError(
+                f"{name}: {schedule} depends on the validation errors. Train with tn.fit, or call "
+                "optimizer.follow_schedule(step, steps, errors) before each step()."
+            )
+        if schedule.total_steps is None:
+            raise ValueError(
+                f"{name}: {schedule} must know how many steps the run has. "
+                "Train with tn.fit, or give the schedule total_steps=."
+            )
+        if self.steps >= schedule.total_steps:
+            raise ValueError(
+                f"{name}: {schedule} ends after {schedule.total_steps} steps, which are done. Give "
+                "it a larger total_steps, or go on at one rate: optimizer.schedule = None."
+            )
+        return self._rate_of(schedule, self.steps, schedule.total_steps)
 
     def without_gradient(self) -> list[int]:
         """Return the numbers of the parameters that have no gradient."""
@@ -137,12 +213,7 @@ class Optimizer:
     def count_step(self, without_gradient: list[int]) -> None:
         """Advance rate and counters by one step, which moves all but these parameters."""
         if self.schedule is not None and not self._rate_is_set:
-            if self.schedule.total_steps is None:
-                raise ValueError(
-                    f"{type(self).__name__}: {self.schedule} must know how many steps the run has. "
-                    "Train with tn.fit, or give the schedule total_steps=."
-                )
-            self._lr = self.schedule.rate(self.steps, self.schedule.total_steps)
+            self._lr = self._own_rate(self.schedule)
         self._rate_is_set = False
         self.steps += 1
         idle = set(without_gradient)
@@ -177,10 +248,31 @@ class Optimizer:
         Raises
         ------
         ShapeError
-            Where an entry belongs to no parameter, or has another shape. Nothing is loaded then.
+            Where an entry belongs to no parameter, has another shape, is missing or is no number
+            of its kind. Nothing is loaded then.
         """
-        if "steps" not in state:
-            raise ShapeError("load_state_dict: the state has no entry steps. Nothing was loaded.")
+        if not isinstance(state, Mapping) or "steps" not in state:
+            raise ShapeError(
+                "load_state_dict: a state is a dict from state_dict(), with an entry steps. "
+                "Nothing was loaded."
+            )
+        state = {name: np.asarray(a) if not is_array(a) else a for name, a in state.items()}
+        steps, rate = _counters(state)
+        fresh, skipped = self._arrays_of(state)
+        for i, arrays in enumerate(fresh):
+            if self.state_names and not arrays and skipped[i] != steps:
+                raise ShapeError(
+                    f"load_state_dict: {i}.{self.state_names[0]} is missing, although this "
+                    f"parameter moved in {steps - skipped[i]:,} steps. Nothing was loaded."
+                )
+        self.state = fresh
+        self.skipped = skipped
+        self.steps = steps
+        if rate is not None:
+            self._lr = rate
+
+    def _arrays_of(self, state: Mapping[str, Array]) -> tuple[list[dict[str, Array]], list[int]]:
+        """Return what a state keeps for each parameter, and the steps that each has missed."""
         fresh: list[dict[str, Array]] = [{} for _ in self.state]
         skipped = [0] * len(fresh)
         parameters = self._parameters()
@@ -189,7 +281,7 @@ class Optimizer:
         for name, value in state.items():
             if name in ("steps", "lr"):
                 continue
-            i, key = known.get(name, (-1, ""))
+            i, key = known.get(str(name), (-1, ""))
             wanted = () if key == "missed" or i < 0 else parameters[i].shape
             if i < 0 or value.shape != wanted:
                 raise ShapeError(
@@ -200,75 +292,31 @@ class Optimizer:
                 skipped[i] = int(value)
             else:
                 fresh[i][key] = transfer(value, parameters[i].device, parameters[i].dtype)
-        self.state = fresh
-        self.skipped = skipped
-        self.steps = int(state["steps"])
-        if "lr" in state:  # states written before 0.2 have no rate
-            self._lr = float(state["lr"])
+        names = {
+            f"{i}.{key}" for i, arrays in enumerate(fresh) if arrays for key in self.state_names
+        }
+        missing = sorted(names - set(map(str, state)))
+        if missing:
+            raise ShapeError(
+                f"load_state_dict: {', '.join(missing)} is missing. Nothing was loaded."
+            )
+        return fresh, skipped
 
 
-def _groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[str, Any]]:
-    """Return groups {"params", "lr_scale", "lr", "weight_decay"} from parameters or dicts."""
-    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
-        raise TypeError(
-            f"{who}: parameters come in a list; got {type(parameters).__name__}. "
-            "A module gives its own: model.parameters()."
+def _counters(state: Mapping[str, Array]) -> tuple[int, float | None]:
+    """Return the steps and the rate of a state; states written before 0.2 have no rate."""
+    steps = state["steps"]
+    if steps.shape != () or steps.dtype.kind not in "iu" or steps < 0:
+        raise ShapeError(
+            f"load_state_dict: steps is one whole number, at least 0, got {steps}. "
+            "Nothing was loaded."
         )
-    given: list[Any] = list(parameters)
-    if not given:
-        raise ValueError(f"{who}: there are no parameters to train.")
-    if not isinstance(given[0], Mapping):
-        given = [{"params": given}]
-    defaults: dict[str, Any] = {"lr_scale": 1.0, "lr": None, "weight_decay": weight_decay}
-    groups = []
-    for group in given:
-        if "parameters" in group:  # the name before 0.2
-            group = {"params" if k == "parameters" else k: v for k, v in group.items()}
-        unknown = group.keys() - {"params", *defaults}
-        if unknown or "params" not in group:
-            raise ValueError(
-                f"{who}: a group has params, and may have lr_scale or lr, and weight_decay; "
-                f"got {', '.join(sorted(group))}."
-            )
-        groups.append({**defaults, **group, "params": list(group["params"])})
-    for group in groups:
-        rate = group["lr_scale"] if group["lr"] is None else group["lr"]
-        _checked_rate(who, rate)
-        _check_not_negative(who, weight_decay=group["weight_decay"])
-    _check_parameters([p for group in groups for p in group["params"]], who)
-    return groups
-
-
-def _checked_rate(who: str, lr: Any) -> float:
-    """Return a learning rate, or say why it is none."""
-    if not isinstance(lr, Real) or not 0 <= float(lr) < math.inf:
-        raise ValueError(
-            f"{who}: lr must be a number, at least 0 and finite, or a schedule such as "
-            f"optim.Cosine(0.1, epochs=10). Got {lr!r}."
+    if "lr" not in state:
+        return int(steps), None
+    rate = state["lr"]
+    if rate.shape != () or not is_number(rate.item(), 0):
+        raise ShapeError(
+            f"load_state_dict: lr is one number, at least 0 and finite, got {rate}. "
+            "Nothing was loaded."
         )
-    return float(lr)
-
-
-def _check_not_negative(who: str, **settings: float) -> None:
-    """Raise where a setting is negative or NaN."""
-    for name, value in settings.items():
-        if not value >= 0:
-            raise ValueError(f"{who}: {name} must not be negative, got {value}.")
-
-
-def _check_parameters(parameters: list[Any], who: str) -> None:
-    """Raise where something can never move, or would move twice a step."""
-    for p in parameters:
-        if not isinstance(p, Tensor) or p.creator is not None:
-            raise TypeError(
-                f"{who}: parameters are tensors that were not computed from others, in a list; got "
-                f"{'a computed Tensor' if isinstance(p, Tensor) else type(p).__name__}. "
-                "A module gives its own: model.parameters()."
-            )
-        if not p.requires_grad and not isinstance(p, Parameter):
-            raise ValueError(
-                f"{who}: a tensor {p.shape} without requires_grad never gets a gradient, so it "
-                "would never move. Make it with requires_grad=True, or use nn.Parameter."
-            )
-    if len({id(p) for p in parameters}) < len(parameters):
-        raise ValueError(f"{who}: a parameter was given twice; it would move twice a step.")
+    return int(steps), float(rate)

@@ -16,24 +16,13 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Length:
-    """Length of the run that a schedule describes, where the user states it."""
-
-    epochs: int | None = None
-    total_steps: int | None = None
-
-    def _check_length(self) -> None:
-        for name in ("epochs", "total_steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{type(self).__name__}: {name} must be at least 1, got {value}.")
+from tinynet.core.checks import is_number, is_whole
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Schedule(_Length):
+class Schedule:
     """Base class of all schedules: write ``rate``.
 
     Parameters
@@ -54,14 +43,22 @@ class Schedule(_Length):
     """
 
     lr: float
+    epochs: int | None = dataclasses.field(default=None, kw_only=True)
+    total_steps: int | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.lr, (int, float)) and 0 <= self.lr < math.inf):
+        if not is_number(self.lr, 0):
             raise ValueError(
                 f"{type(self).__name__}: lr must be a number, at least 0 and finite. "
                 f"Got {self.lr!r}."
             )
-        self._check_length()
+        for name in ("epochs", "total_steps"):
+            value = getattr(self, name)
+            if value is not None and not is_whole(value, 1):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be a whole number, at least 1, "
+                    f"got {value!r}."
+                )
 
     def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
         """Return the rate of step 0, 1, ... of a run of `steps`.
@@ -114,7 +111,7 @@ class MultiStep(Schedule):
     Raises
     ------
     ValueError
-        Where `drops` are no pairs, or not in the order of their fractions.
+        Where `drops` are no pairs of such numbers, or not in the order of their fractions.
 
     Examples
     --------
@@ -127,9 +124,10 @@ class MultiStep(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(isinstance(drop, (tuple, list)) and len(drop) == 2 for drop in self.drops):
+        pairs = isinstance(self.drops, (tuple, list)) and all(map(_is_drop, self.drops))
+        if not pairs:
             raise ValueError(
-                "MultiStep: drops are pairs (fraction of the run, factor of lr), like "
+                "MultiStep: drops are pairs (fraction of the run in 0..1, factor of lr), like "
                 f"((0.5, 0.1), (0.75, 0.01)). Got {self.drops}. Epoch 80 of 164 is 80 / 164."
             )
         fractions = [fraction for fraction, _ in self.drops]
@@ -170,10 +168,10 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.warmup < 1:
+        if not is_number(self.warmup, 0, 1) or self.warmup == 1:
             raise ValueError(
                 "Cosine: warmup is a fraction of the run, at least 0 and below 1. "
-                f"Got {self.warmup}."
+                f"Got {self.warmup!r}. The number of epochs is given by name: epochs=12."
             )
 
     def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
@@ -201,7 +199,13 @@ class ReduceOnPlateau(Schedule):
     times : int
         Number of drops, at most.
     factor : float
-        Factor of a drop.
+        Factor of a drop, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        Where `patience` is not a whole number from 1 on, `times` not one from 0 on, or `factor`
+        not between 0 and 1.
 
     Examples
     --------
@@ -213,6 +217,18 @@ class ReduceOnPlateau(Schedule):
     patience: int = 5
     times: int = 3
     factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_whole(self.patience, 1) or not is_whole(self.times, 0):
+            raise ValueError(
+                "ReduceOnPlateau: patience is a whole number of epochs, at least 1, and times one "
+                f"of drops, at least 0. Got patience={self.patience!r}, times={self.times!r}."
+            )
+        if not is_number(self.factor, 0, 1) or self.factor in (0, 1):
+            raise ValueError(
+                f"ReduceOnPlateau: factor is a number between 0 and 1, got {self.factor!r}."
+            )
 
     def rate(self, step: int, steps: int, errors: Sequence[float] = ()) -> float:
         """Return the rate after epochs with these validation errors."""
@@ -228,7 +244,16 @@ class ReduceOnPlateau(Schedule):
         return self.lr * self.factor**drops
 
 
-_ELSEWHERE = {
+def _is_drop(pair: Any) -> bool:
+    """Return whether a value is a pair of a fraction in 0..1 and a factor from 0 on."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        return False
+    fraction, factor = pair
+    return is_number(fraction, 0, 1) and is_number(factor, 0)
+
+
+ELSEWHERE = {  # a name of another library or of an earlier version: what to type here
+    "Stepwise": "MultiStep(lr, ((fraction of the run, factor), ...))",
     "StepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
     "MultiStepLR": "MultiStep(lr, ((fraction of the run, factor), ...))",
     "CosineAnnealingLR": "Cosine(lr, epochs=...)",
@@ -239,13 +264,16 @@ _ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Say what to type for a schedule's name in another library, or before 0.2."""
-    if name == "Stepwise":
-        warnings.warn("optim: Stepwise is called MultiStep now.", FutureWarning, stacklevel=2)
-        return MultiStep
-    if name in _ELSEWHERE:
-        raise AttributeError(
-            f"optim.schedules: {name} is {_ELSEWHERE[name]} here. The optimizer takes it as its lr."
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> object:
+        """Say what to type for a schedule's name in another library, or before 0.2."""
+        if name == "Stepwise":
+            warnings.warn("optim: Stepwise is called MultiStep now.", FutureWarning, stacklevel=2)
+            return MultiStep
+        if name in ELSEWHERE:
+            raise AttributeError(
+                f"optim.schedules: {name} is {ELSEWHERE[name]} here. The optimizer takes it as "
+                "its lr."
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

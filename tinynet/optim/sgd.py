@@ -6,7 +6,8 @@ from typing import Any
 
 from tinynet.core.backend import array_module
 from tinynet.kernels import momentum_update
-from tinynet.optim.base import Member, Optimizer, Parameters, _check_not_negative
+from tinynet.optim.base import Member, Optimizer
+from tinynet.optim.groups import Parameters, check_not_negative
 from tinynet.optim.schedules import Schedule
 
 
@@ -55,9 +56,14 @@ class SGD(Optimizer):
         rule: str = "paper",
     ) -> None:
         super().__init__(parameters, lr, weight_decay)
+        if not isinstance(nesterov, bool):
+            raise ValueError(
+                f"SGD: nesterov is True or False, got {nesterov!r}. PyTorch has dampening between "
+                "momentum and weight_decay, SGD here has not: name it, weight_decay=5e-4."
+            )
         if rule not in ("paper", "torch"):
             raise ValueError(f'SGD: rule is "paper" or "torch", got {rule!r}.')
-        _check_not_negative("SGD", momentum=momentum)
+        check_not_negative("SGD", momentum=momentum)
         if nesterov and not momentum:
             raise ValueError("SGD: nesterov looks ahead along the momentum, which must not be 0.")
         self.momentum = momentum

@@ -9,3 +9,7 @@ from tinynet.plot.filters import filters
 from tinynet.plot.graph import graph
 
 __all__ = ["confusion", "curves", "filters", "graph"]
+
+
+def __dir__() -> list[str]:
+    return __all__

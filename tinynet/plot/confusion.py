@@ -55,6 +55,8 @@ def confusion(
     ------
     ShapeError
         The matrix is not square, is empty, or has another number of classes than `classes`.
+    TypeError
+        `classes` is one str.
     ValueError
         A count is negative or not finite.
 
@@ -68,7 +70,7 @@ def confusion(
     counts = _counts(matrix)
     names = _names(classes, len(counts))
     totals = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
+    shares = counts / np.where(totals > 0, totals, 1)
     named = len(counts) <= NAMED
     side = CELL * max(len(counts), 6) if named else UNNAMED
     longest = 0.08 * max(map(len, names)) if named else 0.3
@@ -79,7 +81,7 @@ def confusion(
     _label(axes, names)
     if len(counts) <= COUNTED:
         _write_counts(axes, counts, shares)
-    correct = counts.trace() / max(counts.sum(), 1)
+    correct = counts.trace() / (counts.sum() or 1)
     accuracy = f"accuracy {100 * correct:.1f} %"
     axes.set_title(f"{title}: {accuracy}" if title else accuracy, fontsize=11)
     return style.finish(figure, path, confusion_in_words(counts, names))
@@ -101,7 +103,13 @@ def confusion_in_words(counts: Array, names: Sequence[str]) -> str:
 
 def _counts(matrix: Any) -> Array:
     data = matrix.data if isinstance(matrix, Tensor) else matrix
-    counts = np.asarray(to_numpy(data) if hasattr(data, "shape") else data, np.float64)
+    try:
+        counts = np.asarray(to_numpy(data) if hasattr(data, "shape") else data, np.float64)
+    except ValueError as error:
+        raise ShapeError(
+            "confusion: the matrix is square, (classes, classes), and holds counts; got rows of "
+            "different lengths, or something else than numbers."
+        ) from error
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise ShapeError(
             f"confusion: the matrix is square, (classes, classes), with the true classes in its "
@@ -115,6 +123,11 @@ def _counts(matrix: Any) -> Array:
 def _names(classes: Sequence[str] | None, count: int) -> list[str]:
     if classes is None:
         return [str(i) for i in range(count)]
+    if isinstance(classes, (str, Path)):
+        raise TypeError(
+            f"confusion: classes are names, one for each row, got {str(classes)!r}. A file is "
+            "named by path=."
+        )
     if len(classes) != count:
         raise ShapeError(
             f"confusion: there are {len(classes)} names in `classes` for the {count} rows of the "

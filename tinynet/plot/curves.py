@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinynet.core.checks import is_number
 from tinynet.plot import style
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def curves(records: Iterable[Any], path: Path | str | None = None, *, title: str
     Raises
     ------
     TypeError
-        A record is neither a dict nor a dataclass.
+        `records` is not a list of records, or a record is neither a dict nor a dataclass.
+    ValueError
+        The record of an epoch has no number `epoch`.
 
     Examples
     --------
@@ -65,8 +68,10 @@ def curves(records: Iterable[Any], path: Path | str | None = None, *, title: str
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(visible=True, color=style.GRID, linewidth=0.8)
         axes.spines[["top", "right"]].set_visible(False)
-        if epochs:
+        if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False)
+        elif epochs:
+            axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
         else:
             axes.set(xticks=(), yticks=())
             axes.text(0.5, 0.5, "no epoch has finished", ha="center", transform=axes.transAxes)
@@ -94,7 +99,7 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
 
 def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
     """Draw a dotted line where the learning rate fell to half or less within one epoch."""
-    rates = [(record["epoch"], record["lr"]) for record in epochs if "lr" in record]
+    rates = [(record["epoch"], record["lr"]) for record in epochs if record.get("lr") is not None]
     for (epoch, before), (_, after) in itertools.pairwise(rates):
         if after <= before / 2:  # a smooth decay would fill the figure with lines
             axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1)
@@ -111,6 +116,11 @@ def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
 def _epochs(records: Iterable[Any]) -> list[Record]:
     """Return the records of whole epochs as dicts."""
     found: list[Record] = []
+    if isinstance(records, Mapping) or not isinstance(records, Iterable):
+        raise TypeError(
+            f"curves: it draws a list of records, such as state.records or list(tn.fit(...)), not "
+            f"{type(records).__name__}."
+        )
     for record in records:
         if dataclasses.is_dataclass(record) and not isinstance(record, type):
             values: Any = vars(record)
@@ -121,8 +131,13 @@ def _epochs(records: Iterable[Any]) -> list[Record]:
                 f"curves: each record is an Epoch of tn.fit or a dict with its fields, not "
                 f"{type(record).__name__}."
             )
-        if "train_loss" in values:  # else a batch
-            found.append(values)
+        if "train_loss" not in values:  # a batch
+            continue
+        if not is_number(values.get("epoch")):
+            raise ValueError(
+                f"curves: the record of an epoch has its number, epoch; got {dict(values)}."
+            )
+        found.append(values)
     return found
 
 

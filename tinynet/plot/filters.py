@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.core.backend import Array, to_numpy
+from tinynet.core.backend import Array, is_array, to_numpy
 from tinynet.core.errors import ShapeError
 from tinynet.nn import Module
 from tinynet.plot import style
@@ -43,6 +43,8 @@ def filters(
     ------
     ShapeError
         The weights do not have four axes, or the module has no convolution.
+    TypeError
+        The weights are not numbers.
 
     Examples
     --------
@@ -75,17 +77,20 @@ def mosaic(weight: Array) -> Array:
     Returns
     -------
     array of shape (rows, columns, 3), in 0..1
-        0.5 is a weight of zero.
+        0.5 is a weight of zero; NaN is white, as the seams are, and infinite values are clipped.
     """
     weight = to_numpy(weight)
+    if weight.dtype.kind != "f":
+        weight = weight.astype(np.float32)  # bytes would wrap around
     if weight.shape[1] != 3:
         weight = weight.reshape(-1, 1, *weight.shape[2:]).repeat(3, axis=1)
     count, _, kh, kw = weight.shape
-    largest = abs(weight).max(initial=0) or 1
+    largest = abs(weight[np.isfinite(weight)]).max(initial=0) or 1
     columns = math.ceil(math.sqrt(2 * count))  # twice as wide as high: fits a page
     rows = math.ceil(count / columns)
     tiles = np.ones((rows * columns, kh + 1, kw + 1, 3), np.float32)
-    tiles[:count, :kh, :kw] = (0.5 + 0.5 * weight / largest).transpose(0, 2, 3, 1)
+    shades = np.nan_to_num((0.5 + 0.5 * weight / largest).clip(0, 1), nan=1.0)
+    tiles[:count, :kh, :kw] = shades.transpose(0, 2, 3, 1)
     grid = tiles.reshape(rows, columns, kh + 1, kw + 1, 3).swapaxes(1, 2)
     return grid.reshape(rows * (kh + 1), columns * (kw + 1), 3)[:-1, :-1]
 
@@ -100,7 +105,10 @@ def _filters_of(weights: Any) -> Array:
                 "the shape (OC, C, KH, KW)."
             )
         weights = found
-    array = to_numpy(weights.data if isinstance(weights, Tensor) else weights)
+    data = weights.data if isinstance(weights, Tensor) else weights
+    array = to_numpy(data) if is_array(data) else np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"filters: it draws real numbers or a module, got {array.dtype}.")
     if array.ndim != 4 or not array.size:
         raise ShapeError(
             f"filters: filters have the shape (OC, C, KH, KW), none of them 0; got {array.shape}."

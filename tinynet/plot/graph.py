@@ -90,6 +90,8 @@ def graph(
     GraphError
         There is no graph behind the value, `backward()` has freed it, or it has more than 60
         values and ops.
+    TypeError
+        `tensor` is not a Tensor, or `names` not a dict of Tensors by name.
 
     Examples
     --------
@@ -102,6 +104,8 @@ def graph(
     >>> print(sorted(text.get_text() for text in figure.axes[0].texts if "w" in text.get_text()))
     ['w\n[2, -1]\ngrad [3, 4]']
     """
+    if names is not None and not _are_named_tensors(names):
+        raise TypeError('graph: names is a dict of tensors by name, like {"w": w}.')
     makers = _functions(tensor)
     nodes = _boxes(tensor, makers, {id(t): name for name, t in (names or {}).items()})
     columns = _columns(nodes)
@@ -124,6 +128,10 @@ def graph_in_words(nodes: list[Node]) -> str:
     ops = [node.text.replace("\n", " + ") for node in nodes if node.kind == "op"]
     leaves = sum(node.kind in ("leaf", "constant") for node in nodes)
     return f"The graph of {len(ops)} ops on {leaves} leaves, in order: {', '.join(ops)}."
+
+
+def _are_named_tensors(names: Any) -> bool:
+    return isinstance(names, Mapping) and all(isinstance(t, Tensor) for t in names.values())
 
 
 # ---- from tensors to boxes

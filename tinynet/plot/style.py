@@ -68,11 +68,15 @@ def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
 
     Raises
     ------
+    TypeError
+        The path is neither a str nor a Path.
     ValueError
         The suffix names another format.
     """
     if path is None:
         return figure
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f"plot: the path is a str or a Path, got {type(path).__name__}.")
     path = Path(path)
     suffix = path.suffix.lower() or ".png"
     if suffix not in FORMATS:

@@ -1,1 +1,1 @@
-"""Training runs: loop, recipes, input pipeline, run folders, prediction."""
+"""Training: the loop, recipes, the input pipeline, run folders, prediction."""

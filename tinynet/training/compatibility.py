@@ -16,7 +16,13 @@ from tinynet.training.recipes import Recipe
 def check(recipe: Recipe, classes: int) -> None:
     """Raise if the network cannot take the recipe's weights, frozen layers or images.
 
-    The check comes before any output: no weights are initialized, and no image is computed.
+    Nothing is computed: no weights are initialized, and no image is read.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    classes : int
+        Number of classes of the data set.
 
     Raises
     ------

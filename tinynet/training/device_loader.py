@@ -1,7 +1,7 @@
 """Data loader whose images stay on a GPU as uint8; each step sends six integers an image.
 
-What is random is drawn by the loader on the host, from the same streams; the arithmetic is that of
-`kernels.augment`. So the batches are those of the host's loader, bit for bit.
+Random numbers are drawn by the loader on the host, from the same streams; `kernels.augment` does
+the arithmetic. So the batches equal those of the host's loader bit for bit.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class DeviceLoader:
 def on_device(loader: Any, where: Device) -> Any:
     """Return a loader of batches on a device: a `DeviceLoader` for a GPU, else itself.
 
-    Images in files, images that are interpolated, and transforms of other kinds stay on the host:
-    its batches are copied as they come.
+    Images in files, interpolated images and other kinds of transforms stay on the host, and every
+    batch is copied.
 
     Parameters
     ----------

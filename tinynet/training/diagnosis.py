@@ -1,75 +1,168 @@
-"""Diagnosis of a failing run: infinity, NaN, or a loss that does not move."""
+"""Diagnosis of a run from its epochs: a plateau, an explosion, chance level, overfitting."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
+from typing import Literal
 
-from tinynet.core.backend import Array, array_module, current, home
-from tinynet.core.grad_mode import no_grad
-from tinynet.nn import Module, observe
-from tinynet.tensors import Tensor
+from tinynet.training.loop import Epoch
+from tinynet.training.metrics import wilson_interval
+from tinynet.training.non_finite import ADVICE
 
-ADVICE = "Try a smaller learning rate."
+EXPLODED = 50  # times the loss of equal probabilities
+RISE = 1.2  # of the test loss over its minimum
+GAP = 0.1  # between the accuracies of training and test
+FEW = 20  # training images of a class
 
-
-def of_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> str:
-    """Say where infinity or NaN came from: the input, a weight, or the first layer that made it."""
-    found = f"train: the loss is {loss} at step {number} (lr {lr:g}). "
-    if not _all_finite(x.data):
-        return found + "The images already hold infinite or NaN values."
-    weight = _first_not_finite(model)
-    if weight:
-        return f"{found}The update before it left {weight} not finite. {ADVICE}"
-    layer = _first_to_overflow(model, x)
-    if layer:
-        return f"{found}{layer} is the first layer to overflow. {ADVICE}"
-    return f"{found}Weights and activations are finite, the scores are too large. {ADVICE}"
+Kind = Literal["plateau", "explosion", "chance", "overfitting", "few images"]
 
 
-def check_finite(model: Module, number: int, lr: float) -> None:
-    """Raise FloatingPointError if a weight became infinite or NaN; such weights are never saved."""
-    name = _first_not_finite(model)
-    if name:
-        raise FloatingPointError(
-            f"train: {name} holds infinite or NaN weights after step {number} (lr {lr:g}). "
-            f"They are not saved. {ADVICE}"
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """One finding about a run.
+
+    Parameters
+    ----------
+    kind : str
+        "plateau": the loss stays at that of equal probabilities; "explosion": it is finite, but far
+        above that; "chance": the test accuracy is that of guessing; "overfitting": the test loss
+        rises while the training loss falls; "few images": a class has hardly any to learn from.
+    message : str
+        The finding and the way out, which `str` returns.
+    """
+
+    kind: Kind
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def of_epoch(record: Epoch, classes: int) -> Diagnosis | None:
+    """Return what is wrong with the training loss of an epoch.
+
+    Parameters
+    ----------
+    record : Epoch
+    classes : int
+        Number of classes.
+
+    Returns
+    -------
+    Diagnosis or None
+        Of kind "plateau" or "explosion".
+
+    Examples
+    --------
+    >>> from tinynet.training import diagnosis
+    >>> from tinynet.training.loop import Epoch
+    >>> exploded = Epoch(1, 2e15, 0.1, 3e15, 0.1, lr=50.0, seconds=1.0, images_per_second=1.0)
+    >>> print(diagnosis.of_epoch(exploded, classes=10))
+    The mean loss of epoch 1 is 2e+15, and equal probabilities have ln(10) = 2.3026: the updates \
+are too large. Try a smaller learning rate.
+    """
+    loss = record.train_loss
+    equal = math.log(classes)
+    if abs(loss - equal) <= 0.005 * equal:
+        return Diagnosis(
+            "plateau",
+            f"The loss stays at ln({classes}) = {equal:.4f}: the net still gives every class the "
+            "same chance. Usually the initial weights are too small for the scale of the inputs, "
+            "the learning rate is far off, or the labels do not belong to the images.",
         )
+    if loss > EXPLODED * equal > 0:
+        return Diagnosis(
+            "explosion",
+            f"The mean loss of epoch {record.epoch} is {loss:.4g}, and equal probabilities have "
+            f"ln({classes}) = {equal:.4f}: the updates are too large. {ADVICE}",
+        )
+    return None
 
 
-def explain_plateau(loss: float, classes: int) -> str:
-    """Return a sentence if the loss is that of a net which gives every class the same chance."""
-    chance = math.log(classes)
-    if abs(loss - chance) > 0.005 * chance:
-        return ""
-    return (
-        f"The loss stays at ln({classes}) = {chance:.4f}: the net still gives every class the same "
-        "chance. Usually the initial weights are too small for the scale of the inputs, the "
-        "learning rate is far off, or the labels do not belong to the images."
+def of_run(
+    records: Sequence[Epoch], train_counts: Sequence[int], test_counts: Sequence[int]
+) -> list[Diagnosis]:
+    """Return what is wrong with a finished run.
+
+    Parameters
+    ----------
+    records : sequence of Epoch
+    train_counts, test_counts : sequence of int
+        Number of images of each class.
+
+    Returns
+    -------
+    list of Diagnosis
+        Of kinds "chance", "overfitting" and "few images".
+
+    Examples
+    --------
+    >>> from tinynet.training import diagnosis
+    >>> from tinynet.training.loop import Epoch
+    >>> last = Epoch(1, 2.2, 0.1, 2.3, 0.1, lr=0.1, seconds=1.0, images_per_second=1.0)
+    >>> print(*diagnosis.of_run([last], [50, 50], [100, 100]))
+    The test accuracy, 10.0 % of 200 images, is not above the 50.0 % of always answering the most \
+frequent class. Try another learning rate or more epochs, and check the labels.
+    """
+    found = [_of_chance(records, test_counts), _of_overfitting(records), _of_counts(train_counts)]
+    return [one for one in found if one is not None]
+
+
+def _of_chance(records: Sequence[Epoch], counts: Sequence[int]) -> Diagnosis | None:
+    """Compare the last test accuracy with that of the most frequent class."""
+    n = sum(counts)
+    accuracy = records[-1].test_accuracy if records else None
+    if accuracy is None or not n:
+        return None
+    share = max(counts) / n
+    low, _ = wilson_interval(round(accuracy * n), n)
+    if low > share or share == 1.0:
+        return None
+    facts = f"The test accuracy, {100 * accuracy:.1f} % of {n:,} images, is not "
+    guess = f"the {100 * share:.1f} % of always answering the most frequent class."
+    if accuracy > share:
+        return Diagnosis("chance", f"{facts}measurably above {guess} More test images are needed.")
+    return Diagnosis(
+        "chance",
+        f"{facts}above {guess} Try another learning rate or more epochs, and check the labels.",
     )
 
 
-def _first_to_overflow(model: Module, x: Tensor) -> str:
-    """Return the name and kind of the first layer whose output is not finite."""
-    names = {id(module): name for name, module in model.named_modules()}
-    found: list[str] = []
-
-    def look(module: Module, x: Tensor, y: Tensor | tuple[Tensor, ...]) -> None:
-        several = y if isinstance(y, tuple) else (y,)  # of a network with auxiliary heads
-        if not found and not all(_all_finite(one.data) for one in several):
-            found.append(f"{names[id(module)]} ({type(module).__name__})")
-
-    with no_grad(), observe(look):
-        model(x)
-    return found[0] if found else ""
-
-
-def _first_not_finite(model: Module) -> str:
-    for name, array in model.state_dict().items():
-        if not _all_finite(array):
-            return name
-    return ""
+def _of_overfitting(records: Sequence[Epoch]) -> Diagnosis | None:
+    """Compare the last test loss with the smallest one."""
+    measured = [r for r in records if r.test_loss is not None]
+    if len(measured) < 2:
+        return None
+    last = measured[-1]
+    best = min(measured, key=_test_loss)
+    rose = _test_loss(last) > RISE * _test_loss(best)
+    gap = last.train_accuracy - (last.test_accuracy or 0.0)
+    if not rose or last.train_loss >= best.train_loss or gap < GAP:
+        return None
+    return Diagnosis(
+        "overfitting",
+        f"The test loss rose from {_test_loss(best):.4g} (epoch {best.epoch}) to "
+        f"{_test_loss(last):.4g} while the training loss fell to {last.train_loss:.4g}: "
+        "overfitting. More images, random crops and flips, fewer epochs, or pretrained weights "
+        "with frozen layers help.",
+    )
 
 
-def _all_finite(array: Array) -> bool:
-    with current(home(array)):
-        return bool(array_module(array).isfinite(array).all())
+def _of_counts(counts: Sequence[int]) -> Diagnosis | None:
+    """Return whether a class has too few training images."""
+    few = [count for count in counts if count < FEW]
+    if not few:
+        return None
+    number = f"{len(few):,} of {len(counts):,} classes"
+    return Diagnosis(
+        "few images",
+        f"{number} have fewer than {FEW} training images (the fewest: {min(few):,}), so the result "
+        "depends on which ones they are. More images, or pretrained weights with frozen layers, "
+        "help.",
+    )
+
+
+def _test_loss(record: Epoch) -> float:
+    return math.inf if record.test_loss is None else record.test_loss

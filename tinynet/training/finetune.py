@@ -2,28 +2,105 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tinynet import weights
 from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.training.recipes import Recipe
+from tinynet.weights.change import Change
 
 
-def begin(model: Module, recipe: Recipe, *, load: bool = True) -> list[str]:
-    """Load and freeze what the recipe says; return a sentence for each thing worth knowing.
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Weights taken from a file."""
 
-    A run that goes on from a checkpoint has no need to `load`.
+    file: str
+
+    def __str__(self) -> str:
+        return f"The weights are those of {self.file}."
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """Layers that are not trained.
+
+    Parameters
+    ----------
+    names : str
+        The layers, or groups of layers, with commas between them.
+    parameters, frozen : int
+        Number of values in the whole model, and in these layers.
     """
-    notes = []
+
+    names: str
+    parameters: int
+    frozen: int
+
+    def __str__(self) -> str:
+        return f"Of {self.parameters:,} parameters, {self.frozen:,} are frozen ({self.names})."
+
+
+def begin(model: Module, recipe: Recipe, *, load: bool = True) -> list[Loaded | Change | Frozen]:
+    """Load the pretrained weights of a recipe and freeze its layers.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place.
+    recipe : Recipe
+        Its `init_from` and `freeze` are used.
+    load : bool
+        False for a run that continues from a checkpoint: layers are frozen, nothing is loaded.
+
+    Returns
+    -------
+    list of Loaded, Change and Frozen
+        What was done, in order; `str` makes a sentence of each. Empty if the recipe asks for
+        nothing.
+
+    Raises
+    ------
+    DataError
+        Where the file does not fit, or a layer does not exist.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> from tinynet.training import finetune, presets
+    >>> recipe = dataclasses.replace(presets.find("demo"), freeze="0")
+    >>> print(*finetune.begin(recipe.build_model(10), recipe))
+    Of 34,538 parameters, 1,216 are frozen (0).
+    """
+    done: list[Loaded | Change | Frozen] = []
     if recipe.init_from and load:
-        translated = weights.load(model, recipe.init_from, new_head=True)
-        notes = [f"The weights are those of {recipe.init_from}.", *map(str, translated)]
-    return notes + freeze(model, recipe.freeze)
+        changes = weights.load(model, recipe.init_from, new_head=True)
+        done = [Loaded(recipe.init_from), *changes]
+    if recipe.freeze:
+        done.append(freeze(model, recipe.freeze))
+    return done
 
 
-def freeze(model: Module, names: str) -> list[str]:
-    """Freeze the layers, or groups of layers, that `names` lists with commas between them."""
-    if not names:
-        return []
+def freeze(model: Module, names: str) -> Frozen:
+    """Freeze layers, or groups of layers.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place.
+    names : str
+        Names of modules, with commas between them, e.g. "features" or "conv1,layer1".
+
+    Returns
+    -------
+    Frozen
+        The number of frozen values.
+
+    Raises
+    ------
+    DataError
+        Where the model has no module of that name, or nothing would be left to train.
+    """
     modules = dict(model.named_modules())
     for name in (name.strip() for name in names.split(",")):
         if not name or name not in modules:
@@ -31,7 +108,7 @@ def freeze(model: Module, names: str) -> list[str]:
             groups = {layer.split(".")[0] for layer in own}
             raise DataError(
                 f"freeze: this model has no {name!r}. Its parts are {', '.join(sorted(groups))}; "
-                "`tinynet summary` lists every layer."
+                "print(model) shows every layer."
             )
         modules[name].freeze()
     counts = {True: 0, False: 0}
@@ -39,4 +116,4 @@ def freeze(model: Module, names: str) -> list[str]:
         counts[parameter.requires_grad] += parameter.data.size
     if not counts[True]:
         raise DataError(f"freeze: with {names} frozen there is nothing left to train.")
-    return [f"Of {sum(counts.values()):,} parameters, {counts[False]:,} are frozen ({names})."]
+    return Frozen(names, sum(counts.values()), counts[False])

@@ -1,8 +1,8 @@
-"""Data loaders of a recipe: what it does with images before the model sees them.
+"""Input pipeline of a recipe: its data loaders and their transforms.
 
-In this order: sizing (three channels, the recipe's size), crop, flip, normalization, padded crop,
-color noise. The normalization is measured on the training images and kept in every checkpoint, so
-a trained model gets any image as it was trained.
+The order of the transforms: sizing (three channels, the recipe's size), crop, flip, normalization,
+padded crop, color noise. The normalization is measured on the training images and stored in every
+checkpoint, so that prediction uses the same one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PLAIN_SIDE = 32  # pixels: the side of the images that the recipes were written for
 
 Sets = tuple[Dataset, ...]
-"""The images to train on, those to test with and, where a recipe asks for it, to validate with."""
+"""The images of training, of the test and, where a recipe holds some out, of validation."""
 
 TEST_BATCH = 250
 MEASURED = 10_000  # images in files that are read for their mean, at most
@@ -45,7 +45,7 @@ def loaders(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[DataLoade
     normalize = Normalize(mean, normalize.std / np.float32(recipe.input_scale), scale=1)
     side = sizing(recipe)(np.zeros((1, *train.images.shape[1:]), np.uint8)).shape[-1]
     random: list[Any] = list(sizing(recipe).transforms)
-    if recipe.crop:  # bytes are cheap to move: floats come last
+    if recipe.crop:  # before the conversion to floats, since bytes are cheaper to move
         random.append(data.RandomCrop(recipe.crop))
     if recipe.horizontal_flip:
         random.append(data.RandomHorizontalFlip())
@@ -59,18 +59,18 @@ def loaders(recipe: Recipe, train: Dataset, *others: Dataset) -> tuple[DataLoade
 
 
 def test_loader(recipe: Recipe, normalize: Normalize, dataset: Dataset) -> DataLoader:
-    """Return the batches on which a model of this recipe is tested, in the stored order."""
+    """Return a loader for the test of a model of this recipe, in the stored order."""
     return DataLoader(dataset, TEST_BATCH, transform=evaluation_transform(recipe, normalize))
 
 
 def evaluation_transform(recipe: Recipe, normalize: Normalize) -> Compose:
-    """Return what makes an image (N, C, H, W) uint8 an input of a trained model."""
+    """Return the transform from images (N, C, H, W) uint8 to inputs of a trained model."""
     crop = [data.CenterCrop(recipe.crop)] if recipe.crop else []
     return Compose([sizing(recipe), *crop, normalize])
 
 
 def sizing(recipe: Recipe) -> Compose:
-    """Return what brings images to three channels and to the recipe's size.
+    """Return the transform that gives images three channels and the recipe's size.
 
     Digits (1x28x28) get a black border and the same value in each channel; enlarging repeats
     pixels, resizing interpolates.
@@ -89,23 +89,24 @@ def normalization(loader: DataLoader) -> Normalize:
 
 
 def _measured(images: Array) -> Array:
-    """Return the training images that are measured: all in memory, or some of many in files."""
+    """Return the training images to measure: all in memory, at most `MEASURED` in files."""
     if not isinstance(images, LazyImages):
         return data.ToThreeChannels()(data.PadTo(PLAIN_SIDE)(images))
     return images.take(np.arange(0, len(images), -(-len(images) // MEASURED)))
 
 
 def _color_basis(images: Array, normalize: Normalize) -> tuple[Array, Array]:
-    """Return the basis of the colors of bytes, divided by what the normalization divides by."""
+    """Return the PCA basis of the colors, divided by the deviations of the normalization."""
     deviations, vectors = data.pca_color_basis(images)
     scaled = deviations * vectors / normalize.std.reshape(-1, 1)
     return np.ones(len(scaled)), scaled
 
 
 def fingerprint(*sets: Dataset) -> str:
-    """Return a checksum of all images and labels: a run resumes on the data it began with.
+    """Return a checksum of all images and labels, by which a resumed run recognizes its data.
 
-    Of images in files, it is one of their names: a damaged file may be fetched again.
+    For images in files it covers their names, not their bytes, so that a damaged file can be
+    replaced.
     """
     total = 0
     for each in sets:

@@ -1,4 +1,4 @@
-"""The training loop: plain functions over a model, an optimizer and batches.
+"""Training loop: plain functions over a model, an optimizer and batches.
 
 `fit` is a generator. It yields a record after every epoch, and its caller decides what to show,
 when to save and when to stop. There are no callbacks, and nothing to subclass:
@@ -6,9 +6,9 @@ when to save and when to stop. There are no callbacks, and nothing to subclass:
     for epoch in tn.fit(model, optimizer, train, test, epochs=10):
         print(epoch)
 
-Nothing random is carried along. The draws of a step depend on the seed, the epoch and the step
-alone, so a run that stopped after any step continues from its `State` to the very weights that it
-would have reached without the stop.
+There is no state of a random generator to save. The random numbers of a step depend on the seed,
+the epoch and the step alone, so a run that stopped after any step continues from its `State` to the
+weights that it would have reached without the stop, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,11 +21,18 @@ from typing import Any, Literal, Protocol, overload
 
 from tinynet.core import random
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_whole
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.training.batch_check import check_batch, check_images, refuse_single_values
 from tinynet.training.device_loader import on_device
-from tinynet.training.evaluation import evaluation_loader, remember_preprocessing, run_epoch
+from tinynet.training.evaluation import (
+    evaluation_loader,
+    refuse_other_preparation,
+    remember_preprocessing,
+    run_epoch,
+)
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, device_of, train_step
 
@@ -48,7 +55,12 @@ class Loader(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Record of one batch. Loss and accuracy are means over the batches of this epoch so far."""
+    """Record of one batch. Loss and accuracy are means over the batches of this epoch so far.
+
+    On a GPU they are read a few times a second, so a record may repeat older means; that of the
+    last batch of an epoch is up to date. ``state.metrics.synchronize()`` waits for the GPU, and
+    ``state.metrics.means`` then has those of all batches so far.
+    """
 
     phase: str  # "train", "test" or "validation"
     epoch: int  # 1, 2, ...
@@ -101,14 +113,28 @@ class Epoch:
 
 @dataclasses.dataclass
 class State:
-    """Position of a run: with the weights and the optimizer, all that is needed to continue."""
+    """Position of a run: with the weights and the optimizer, all that is needed to continue.
 
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps finished in the epoch after them
-    metrics: RunningMetrics = dataclasses.field(default_factory=RunningMetrics)  # of those steps
-    seconds: float = 0.0  # spent on those steps
-    total_seconds: float = 0.0  # spent on the finished epochs
-    records: list[Epoch] = dataclasses.field(default_factory=list)  # of the finished epochs
+    Attributes
+    ----------
+    epoch : int
+        Finished epochs.
+    step : int
+        Finished steps of the epoch after them.
+    metrics : RunningMetrics
+        Of those steps.
+    seconds, total_seconds : float
+        Time spent on those steps, and on the finished epochs.
+    records : list of Epoch
+        Of the finished epochs.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    metrics: RunningMetrics = dataclasses.field(default_factory=RunningMetrics)
+    seconds: float = 0.0
+    total_seconds: float = 0.0
+    records: list[Epoch] = dataclasses.field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the state as text."""
@@ -117,7 +143,7 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> State:
-        """Return the state that `to_json` made a text of."""
+        """Return the state from the text of `to_json`."""
         values = json.loads(text)
         metrics = values.pop("tally", None) or values.pop("metrics")  # "tally" before 0.2
         values["metrics"] = RunningMetrics(**metrics)
@@ -191,7 +217,8 @@ def fit(
         The position to start from; it is kept up to date. Stop the iteration whenever you like: a
         new ``fit(..., state=state)`` continues at the next step. `save_checkpoint` stores it.
     every_step : bool
-        Yield a `Step` after each batch too.
+        Yield a `Step` after each batch too: of training, then of validation, then of the test.
+        On a GPU the means in it may be older than the batch; see `Step`.
     ranks : ProcessGroup, optional
         Processes that share every batch; the loaders yield this rank's part.
 
@@ -199,8 +226,12 @@ def fit(
     ------
     ValueError
         Where `epochs` is below 1, or differs from those of the schedule.
+    ShapeError
+        Where a batch of one image would reach a `BatchNorm2d` as one value per channel.
+    TypeError
+        Where an argument is of another kind, or a batch is not of floats and integers.
     FloatingPointError
-        Where the loss is not finite; the message says which layer is the first.
+        Where the loss is not finite; the message names the first layer that overflows.
 
     Examples
     --------
@@ -215,8 +246,11 @@ def fit(
     [1, 2]
     """
     _check_run(model, optimizer, train, epochs)
+    refuse_single_values(model, train)
     remember_preprocessing(model, train)
     train = on_device(train, device_of(model))
+    for phase, images in (("validation", validation), ("test", test)):
+        refuse_other_preparation(model, images, phase)
     held_out = {
         phase: evaluation_loader(model, images, phase)
         for phase, images in (("validation", validation), ("test", test))
@@ -236,12 +270,13 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"fit: the optimizer comes after the model, got {type(optimizer).__name__}. "
             "For instance optim.SGD(model.parameters(), lr=0.01)."
         )
+    check_images("fit", train)
     if not hasattr(train, "batches") or not hasattr(train, "steps"):
         raise TypeError(
             f"fit: the training images come in a DataLoader, got {type(train).__name__}. "
             "For instance data.DataLoader(images, batch_size=128, shuffle=True)."
         )
-    if not isinstance(epochs, int) or epochs < 1:
+    if not is_whole(epochs, least=1):
         raise ValueError(f"fit: epochs must be a whole number, at least 1. Got {epochs!r}.")
     schedule = optimizer.schedule
     if schedule is not None and schedule.epochs not in (None, epochs):
@@ -249,11 +284,29 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"fit: the schedule {schedule} is made for {schedule.epochs} epochs, and this run has "
             f"{epochs}. Give both the same number."
         )
-    own = {id(p) for p in model.parameters()}
-    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+    _check_parameters(model, optimizer)
+
+
+def _check_parameters(model: Module, optimizer: Optimizer) -> None:
+    """Raise where the optimizer would not train this model."""
+    own = {id(p): p.requires_grad for p in model.parameters()}
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not held & own.keys():
         raise ValueError(
             "fit: the optimizer has no parameter of this model, so nothing would be learned. "
             "Give it model.parameters()."
+        )
+    if not any(own[i] for i in held & own.keys()):
+        raise ValueError(
+            "fit: every parameter that the optimizer has is frozen, so nothing would be learned. "
+            "model.unfreeze() lets them learn."
+        )
+    left_out = [i for i, trainable in own.items() if trainable and i not in held]
+    if held - own.keys() and left_out:
+        raise ValueError(
+            f"fit: the optimizer has {len(held - own.keys())} parameters that the model no longer "
+            f"has, and not the {len(left_out)} that took their place. Make the optimizer after the "
+            "model is changed."
         )
 
 
@@ -306,6 +359,9 @@ def train_one_epoch(
     on_cpu = device_of(model).kind == "cpu"
     before = last_read = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
+        if state.step == train.steps:
+            raise ValueError(f"fit: the loader has {train.steps} steps, and yields more batches.")
+        check_batch("fit", model, images)
         number = _steps_done(state, train)
         random.at_step(number)
         _set_rate(optimizer, state, number, epochs * train.steps)
@@ -331,6 +387,11 @@ def train_one_epoch(
             lr=optimizer.lr,
             images_per_second=state.metrics.images / max(1e-9, state.seconds),
         )
+    if state.step < train.steps:
+        raise ValueError(
+            f"fit: the loader has {train.steps} steps, and yields {state.step} batches in epoch "
+            f"{state.epoch + 1}."
+        )
 
 
 def _steps_done(state: State, train: Loader) -> int:
@@ -338,7 +399,7 @@ def _steps_done(state: State, train: Loader) -> int:
 
 
 def _set_rate(optimizer: Optimizer, state: State, step: int, steps: int) -> None:
-    """Let the optimizer's schedule set the rate of a step."""
+    """Set the learning rate of a step by the optimizer's schedule, if it has one."""
     if optimizer.schedule is not None:
         optimizer.follow_schedule(step, steps, [record.error for record in state.records])
 

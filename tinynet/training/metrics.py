@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class RunningMetrics:
     correct: int = 0
     images: int = 0
 
-    # Sums that still lie on a GPU. They are no fields, and are never saved.
+    # Sums that are still on a GPU; not fields, so that they are never saved.
     _pending = None
     _pending_images = 0
 
@@ -68,6 +69,37 @@ class RunningMetrics:
     def means(self) -> tuple[float, float]:
         """Mean loss and accuracy."""
         return self.loss / max(1, self.images), self.correct / max(1, self.images)
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return an interval for the accuracy of a model that answered `correct` of n images.
+
+    Wilson's score interval (Wilson 1927), with k = correct:
+
+        (k + z²/2 ± z sqrt(k (n - k) / n + z²/4)) / (n + z²)
+
+    Parameters
+    ----------
+    correct, n : int
+        Right answers, and images; n is at least 1.
+    z : float
+        Standard deviations on each side; 1.96 is for 95 %.
+
+    Returns
+    -------
+    (low, high) : float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> from tinynet.training.metrics import wilson_interval
+    >>> low, high = wilson_interval(6, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.313, 0.832)
+    """
+    center = correct + z * z / 2
+    spread = z * math.sqrt(correct * (n - correct) / n + z * z / 4)
+    return max(0.0, (center - spread) / (n + z * z)), min(1.0, (center + spread) / (n + z * z))
 
 
 def batch_sums(scores: Tensor, loss: Tensor, labels: Array) -> Array:

@@ -1,9 +1,10 @@
-"""A trained net, taken from its run folder: asked about test sets and about single pictures."""
+"""Prediction: a trained model from a run folder, applied to test sets and to image files."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -11,48 +12,75 @@ import numpy as np
 
 from tinynet import data
 from tinynet import functions as F
+from tinynet.core import backend
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
 from tinynet.core.grad_mode import no_grad
 from tinynet.core.table import first_names
 from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_crop
+from tinynet.data.folder import SUFFIXES
 from tinynet.data.lazy_images import read_chunks
 from tinynet.nn import Module
 from tinynet.tensors import tensor
-from tinynet.training import run_dir
+from tinynet.training import recipe_json, run_dir
 from tinynet.training.device_loader import on_device
+from tinynet.training.evaluation import Evaluation
 from tinynet.training.input_pipeline import PLAIN_SIDE, evaluation_transform, sizing, test_loader
 from tinynet.training.loop import Loader
 from tinynet.training.metrics import RunningMetrics
-from tinynet.training.recipes import Recipe
+from tinynet.training.recipes import Recipe, place_model
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
+from tinynet.weights.checkpoint import Checkpoint, Damage, LatestCheckpoint
 
-VIEWED = 50  # pictures at a time; each becomes ten
+VIEWED = 50  # images at a time; each becomes ten
 
 
 @dataclasses.dataclass(frozen=True)
-class Net:
-    """A trained model and all that it needs to be asked properly."""
+class TrainedModel:
+    """A trained model, and how its images are prepared.
+
+    Parameters
+    ----------
+    model : Module
+        In evaluation mode.
+    recipe : Recipe
+        Of its training.
+    normalize : Normalize
+        As measured on the training images.
+    classes : tuple of str
+        Names, in the order of the scores.
+    data_dir : Path or None
+        Folder of the data set in training; None is the default one.
+    damage : Damage or None
+        Set if the last checkpoint was damaged and the one before it was used.
+    """
 
     model: Module
     recipe: Recipe
     normalize: Normalize
     classes: tuple[str, ...]
+    data_dir: Path | None = None
+    damage: Damage | None = None
 
-    def feed(self, dataset: Dataset) -> Loader:
-        """Return the batches on which the run measured its test accuracy."""
+    def loader(self, dataset: Dataset) -> Loader:
+        """Return the batches of a data set, prepared as in the test of the run."""
         loader = test_loader(self.recipe, self.normalize, dataset)
         return on_device(loader, device_of(self.model))
 
     def probabilities(self, images: Array) -> Array:
-        """Return (N, classes) for pictures (N, C, H, W) uint8."""
+        """Return the probabilities (N, classes) of images (N, C, H, W) uint8."""
         x = evaluation_transform(self.recipe, self.normalize)(images)
         with no_grad():
             return F.softmax(self.model(tensor(x, device=device_of(self.model)))).numpy()
 
     def ten_view_probabilities(self, images: Array) -> Array:
-        """Return the mean of what the net says of ten crops and mirrors, (N, classes)."""
+        """Return the probabilities (N, classes), averaged over ten crops and mirrors (section 4.1).
+
+        Parameters
+        ----------
+        images : (N, C, H, W) uint8
+        """
         x = sizing(self.recipe)(images)
         size = x.shape[-1]
         if self.recipe.crop:
@@ -67,24 +95,82 @@ class Net:
         return average_views(np.stack(scores))
 
 
-def open_net(folder: Path, device: str | None = None) -> tuple[Net, str]:
-    """Return the net that a run folder holds now, and a sentence if that took a detour.
+def open_run(path: str | Path, device: str | None = None, *, best: bool = False) -> TrainedModel:
+    """Return the model of a run.
 
-    It works on `device`; None: on the one it was trained on.
+    Parameters
+    ----------
+    path : str or Path
+        A run folder, or one of its checkpoint files.
+    device : str, optional
+        None is the device of its training.
+    best : bool
+        The weights of the best epoch, instead of the last ones.
+
+    Returns
+    -------
+    TrainedModel
+        Its `damage` is set if an earlier checkpoint had to be used.
+
+    Raises
+    ------
+    DataError
+        Where there is no run, or its checkpoint cannot be read.
+    ValueError
+        Where `best` is given with a checkpoint file.
     """
-    recipe, facts = run_dir.read_config(folder)
-    found, damage = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
+    path = Path(path)
+    is_file = path.is_file()
+    if is_file and best:
+        raise ValueError(f"open_run: {path} is a checkpoint itself; best is for a run folder.")
+    folder = path.parent if is_file else path
+    if is_file or best:
+        file = path if is_file else _best_of(folder)
+        latest = LatestCheckpoint(checkpoint.load_model(file), None)
+    else:
+        run_dir.read_config(folder)  # raises where this is no run folder
+        latest = checkpoint.load_latest(folder / run_dir.LAST, checkpoint.load_model)
+    found, damage = latest
+    if (folder / run_dir.CONFIG).is_file():
+        recipe, facts = run_dir.read_config(folder)
+    else:
+        recipe = _recipe_of(path, found)
+        facts = {}
     classes = tuple(json.loads(found.metadata["classes"]))
     model = recipe.build_model(len(classes))
     checkpoint.restore(found, model)
-    model.eval().to(device or facts.get("device", "cpu"))
-    net = Net(model, recipe, Normalize.from_arrays(found.preprocessing), classes)
-    return net, str(damage) if damage else ""
+    devices = backend.devices(device or facts.get("device") or "cpu")
+    place_model(model.eval(), devices)
+    named = facts.get("data_dir")
+    return TrainedModel(
+        model,
+        recipe,
+        Normalize.from_arrays(found.preprocessing),
+        classes,
+        None if named is None else Path(named),
+        damage,
+    )
 
 
-def refuse_other_classes(net: Net, dataset: Dataset) -> None:
-    """Raise DataError unless the labels of a data set mean what the net was taught."""
-    then = net.classes
+def _best_of(folder: Path) -> Path:
+    run_dir.read_config(folder)
+    file = folder / run_dir.BEST
+    if not file.exists():
+        raise DataError(f"{folder}: it has no {run_dir.BEST} before the end of its first epoch.")
+    return file
+
+
+def _recipe_of(path: Path, found: Checkpoint) -> Recipe:
+    """Return the recipe that a checkpoint holds; `tn.save_checkpoint` writes none."""
+    try:
+        return recipe_json.from_json(json.loads(found.metadata["recipe"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: not a checkpoint of tinynet train ({error}).") from error
+
+
+def refuse_other_classes(trained: TrainedModel, dataset: Dataset) -> None:
+    """Raise DataError unless a data set has the classes of the training, in their order."""
+    then = trained.classes
     now = tuple(dataset.classes)
     if then == now:
         return
@@ -94,46 +180,55 @@ def refuse_other_classes(net: Net, dataset: Dataset) -> None:
     }
     changes = [f"{_some(names)} {what}" for what, names in lists.items() if names]
     raise DataError(
-        f"eval: the classes of {net.recipe.data} must be the {len(then)} that the net was trained "
-        f"on, in their order; now they differ: {'; '.join(changes) or 'another order'}. "
-        "Put the folders back, or train again."
+        f"eval: the classes of {trained.recipe.data} must be the {len(then)} that the net was "
+        "trained on, in their order; now they differ: "
+        f"{'; '.join(changes) or 'another order'}. Put the folders back, or train again."
     )
 
 
-def measure_ten_views(net: Net, dataset: Dataset) -> tuple[float, float]:
-    """Return mean loss and accuracy when each picture is seen ten times."""
-    if not (net.recipe.crop or net.recipe.pad):
+def measure_ten_views(trained: TrainedModel, dataset: Dataset) -> Evaluation:
+    """Return mean loss and accuracy, with probabilities averaged over ten crops and mirrors.
+
+    Raises
+    ------
+    DataError
+        Where the recipe does not crop.
+    """
+    recipe = trained.recipe
+    if not (recipe.crop or recipe.pad):
         raise DataError(
-            f"ten views: the recipe {net.recipe.name} shows whole pictures, so there are no crops "
+            f"ten views: the recipe {recipe.name} shows whole pictures, so there are no crops "
             "to average. small-alexnet and alexnet crop."
         )
     metrics = RunningMetrics()
     chunks = list(batch_indices(np.arange(len(dataset.labels)), VIEWED))
     for chunk, images in zip(chunks, read_chunks(dataset.images, chunks), strict=True):
         labels = dataset.labels[chunk]
-        shares = net.ten_view_probabilities(images)
+        shares = trained.ten_view_probabilities(images)
         metrics.loss -= float(np.log(shares[np.arange(len(labels)), labels]).sum())
         metrics.correct += int((shares.argmax(axis=1) == labels).sum())
         metrics.images += len(labels)
-    return metrics.means
+    return Evaluation(*metrics.means)
 
 
-def _some(names: list[str]) -> str:
-    return first_names(names, 5)
+def classify(trained: TrainedModel, path: str | Path) -> list[tuple[str, float]]:
+    """Return (class, probability) for an image file, the most probable class first.
 
+    Class names come from folder names, so control characters are escaped.
 
-def guesses(net: Net, path: Path) -> list[tuple[str, float]]:
-    """Return (class, probability) for the picture in a file, the most probable first.
-
-    Names of classes were names of folders once: they are `printable` here.
+    Raises
+    ------
+    DataError
+        Where the file is not an image that can be read.
     """
-    shares = net.probabilities(as_taught(net.recipe, path)[None])[0]
+    image = read_image(trained.recipe, Path(path))
+    shares = trained.probabilities(image[None])[0]
     order = np.argsort(-shares, kind="stable")
-    return [(printable(net.classes[i]), float(shares[i])) for i in order]
+    return [(printable(trained.classes[i]), float(shares[i])) for i in order]
 
 
-def as_taught(recipe: Recipe, path: Path) -> Array:
-    """Return the picture in a file, (C, side, side) uint8, as large as those of the data set."""
+def read_image(recipe: Recipe, path: Path) -> Array:
+    """Return an image file as (C, side, side) uint8, with the size of the recipe's data set."""
     if recipe.data == "mnist":
         grey = True
         side = 28
@@ -141,5 +236,42 @@ def as_taught(recipe: Recipe, path: Path) -> Array:
         grey = False
         side = (recipe.size if data.is_folder(recipe.data) else None) or PLAIN_SIDE
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # that it is large is not wrong
+        warnings.simplefilter("ignore", RuntimeWarning)  # about a large image
         return data.read_picture(path, side, grey=grey)
+
+
+def image_files(path: Path) -> list[Path]:
+    """Return the image files below a folder, by name; of anything else, the path itself.
+
+    Hidden files and folders are left out.
+
+    Raises
+    ------
+    DataError
+        Where the folder has no image file.
+    """
+    if not path.is_dir():
+        return [path]
+    found = [
+        Path(folder, name)
+        for folder, _, names in _visible(path)
+        for name in names
+        if not name.startswith(".") and name.lower().endswith(SUFFIXES["stratified"])
+    ]
+    if not found:
+        listed = ", ".join(SUFFIXES["stratified"])
+        raise DataError(f"{path}: the folder has no image file ({listed}).")
+    return sorted(found)
+
+
+def _visible(path: Path) -> list[tuple[str, list[str], list[str]]]:
+    """Return what `os.walk` finds, without hidden folders."""
+    walked = []
+    for folder, inside, names in os.walk(path):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        walked.append((folder, inside, names))
+    return walked
+
+
+def _some(names: list[str]) -> str:
+    return first_names(names, 5)

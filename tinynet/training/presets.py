@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 
 from tinynet.models import alexnet_variants, published_training
@@ -11,7 +12,7 @@ TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
 
 def _small(model: str, about: str, *, lr: float, epochs: int = 6) -> Recipe:
-    """Return a recipe for the drawn shapes that takes less than a minute."""
+    """Return a recipe for the data set `shapes` that takes less than a minute."""
     return Recipe(
         name=model,
         about=about,
@@ -220,18 +221,44 @@ def find(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def published_differences(recipe: Recipe) -> str:
-    """Return a sentence on how the recipe's variant of AlexNet was trained where it was published.
+@dataclasses.dataclass(frozen=True)
+class PublishedDifferences:
+    """Settings with which a variant of AlexNet was published, and which a recipe does not have.
 
-    It is empty where nothing differs, where the recipe starts from a file of weights, and where
-    either the recipe or the one that it was made from is of another network.
+    Parameters
+    ----------
+    variant, recipe : str
+        Their names.
+    settings : dict of str to str
+        The published settings, by what they set.
+    """
+
+    variant: str
+    recipe: str
+    settings: dict[str, str]
+
+    def __str__(self) -> str:
+        listed = ", ".join(f"{name} ({value})" for name, value in self.settings.items())
+        return (
+            f"As published, {self.variant} has other settings than the recipe {self.recipe}: "
+            f"{listed}. This run uses the recipe's."
+        )
+
+
+def published_differences(recipe: Recipe) -> PublishedDifferences | None:
+    """Return how the recipe's variant of AlexNet was trained, where that differs.
+
+    Returns
+    -------
+    PublishedDifferences or None
+        None where nothing differs, where the recipe starts from a weight file, and where either the
+        recipe or the preset of its name is of another network.
 
     Examples
     --------
     >>> import dataclasses
     >>> from tinynet.training.presets import find, published_differences
     >>> published_differences(dataclasses.replace(find("alexnet"), variant="pool-first"))
-    ''
     >>> print(published_differences(dataclasses.replace(find("alexnet"), variant="torchvision")))
     As published, torchvision has other settings than the recipe alexnet: colour noise (none), \
 learning rate (0.01, divided by 10 in steps), optimizer (SGD, momentum 0.9, the rate outside the \
@@ -239,17 +266,12 @@ velocity). This run uses the recipe's.
     """
     named = RECIPES.get(recipe.name, recipe)
     if recipe.init_from or named.model != "alexnet" or recipe.model != "alexnet":
-        return ""
+        return None
     variant = recipe.variant or "paper"
     ours = alexnet_variants.find(named.variant or "paper").training
     theirs = alexnet_variants.find(variant).training
-    differ = [
-        f"{published_training.LABELS[field]} ({published_training.describe(theirs, field)})"
+    settings = {
+        published_training.LABELS[field]: published_training.describe(theirs, field)
         for field in published_training.differences(ours, theirs)
-    ]
-    if not differ:
-        return ""
-    return (
-        f"As published, {variant} has other settings than the recipe {recipe.name}: "
-        f"{', '.join(differ)}. This run uses the recipe's."
-    )
+    }
+    return PublishedDifferences(variant, recipe.name, settings) if settings else None

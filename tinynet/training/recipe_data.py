@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tinynet.training.recipes import Recipe
 
 Sets = tuple[Dataset, ...]
-"""The images to learn from, those of the test and, where a recipe holds some out, to validate."""
+"""The images of training, of the test and, where a recipe holds some out, of validation."""
 
 
 def open_sets(recipe: Recipe, folder: Path | None = None) -> Sets:
@@ -20,8 +20,9 @@ def open_sets(recipe: Recipe, folder: Path | None = None) -> Sets:
 
     Parameters
     ----------
+    recipe : Recipe
     folder : Path, optional
-        Where the files lie; None is the default place.
+        Folder of the files; None is the default one.
 
     Returns
     -------
@@ -38,8 +39,24 @@ def open_sets(recipe: Recipe, folder: Path | None = None) -> Sets:
 
 
 def open_set(recipe: Recipe, folder: Path | None, *, train: bool, part: str = "") -> Dataset:
-    """Return one data set of a recipe; images in files are read at the recipe's size."""
+    """Return one data set of a recipe; images in files are read at the recipe's size.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path, optional
+        Folder of the files; None is the default one.
+    train : bool
+        The training images, else those of the test.
+    part : str
+        In place of `train`, for images in files: "train", "validation" or "test".
+    """
     settings: dict[str, Any] = {}
     if data.is_folder(recipe.data):
-        settings = {"side": recipe.size, "validation": recipe.validation, "part": part}
+        settings = {
+            "side": recipe.size,
+            "validation": recipe.validation,
+            "part": part,
+            "split": recipe.split,
+        }
     return data.open_dataset(recipe.data, folder, train=train, **settings)

@@ -1,4 +1,4 @@
-"""Recipes in files: reading them, in today's names and in those of version 0.1."""
+"""Recipes in files: reading them, in the current names and in those of version 0.1."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from tinynet import models
 from tinynet.core.errors import DataError
-from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
+from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, SPLITS, Recipe
 
-RENAMED = {  # in version 0.1: today
+RENAMED = {  # in version 0.1: now
     "batch": "batch_size",
     "update": "optimizer",
     "bias_lr": "bias_lr_scale",
@@ -20,11 +20,18 @@ RENAMED = {  # in version 0.1: today
     "mirror": "horizontal_flip",
     "colour": "color_noise",
 }
+INDEPENDENT = ((), "plateau")  # schedules whose rates do not depend on the number of epochs
 
 
 def from_json(settings: dict[str, Any]) -> Recipe:
-    """Return the recipe that `dataclasses.asdict` and JSON made `settings` of."""
-    settings = _renamed(_with_cross_at(settings))
+    """Return the recipe from its settings as JSON has them.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        Where a setting is unknown, missing, or impossible.
+    """
+    settings = {"split": "hashed", **_renamed(_with_cross_at(settings))}
     given = settings["schedule"]
     if given not in SCHEDULES:
         given = tuple((float(fraction), float(factor)) for fraction, factor in given)
@@ -46,6 +53,8 @@ def from_json(settings: dict[str, Any]) -> Recipe:
     if recipe.optimizer not in OPTIMIZERS:
         known = ", ".join(OPTIMIZERS)
         raise ValueError(f"optimizer is one of {known}, not {recipe.optimizer!r}")
+    if recipe.split not in SPLITS:
+        raise ValueError(f"split is one of {', '.join(SPLITS)}, not {recipe.split!r}")
     return recipe
 
 
@@ -57,12 +66,42 @@ def _with_cross_at(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "variant": None, "cross_at": settings.get("variant")}
 
 
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """Return the recipe of a run that is to have another number of epochs.
+
+    Raises
+    ------
+    DataError
+        Where the learning-rate schedule depends on the number of epochs, so that the run would not
+        be the one that had this number from the start.
+    """
+    if epochs != recipe.epochs and recipe.schedule not in INDEPENDENT:
+        raise DataError(
+            f"epochs: the learning rates of this run depend on its {recipe.epochs} epochs "
+            f"(schedule {recipe.schedule!r}), so it cannot have {epochs}. Only a constant rate or "
+            "a plateau allows that; otherwise start a new run from its weights."
+        )
+    return dataclasses.replace(recipe, epochs=epochs)
+
+
 def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> None:
-    """Raise DataError if the recipe is not the one in a checkpoint's metadata."""
+    """Raise DataError if the recipe is not the one in a checkpoint's metadata.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    metadata : mapping of str to str
+        Of the checkpoint.
+    where : str
+        Name of the file with the recipe, for the message.
+    """
     now = dataclasses.asdict(recipe)
     then = dataclasses.asdict(from_json(json.loads(metadata["recipe"])))
+    free = {"epochs"} if recipe.schedule in INDEPENDENT else set()
     changed = [
-        f"{name} is {now[name]!r}, was {then[name]!r}" for name in now if now[name] != then[name]
+        f"{name} is {now[name]!r}, was {then[name]!r}"
+        for name in now
+        if now[name] != then[name] and name not in free
     ]
     if changed:
         raise DataError(
@@ -72,8 +111,8 @@ def refuse_changes(recipe: Recipe, metadata: Mapping[str, str], where: str) -> N
 
 
 def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings in today's names."""
-    today = {RENAMED.get(name, name): value for name, value in settings.items()}
-    if today.get("preprocess") == "standardise":
-        today["preprocess"] = "standardize"
-    return today
+    """Return settings in the current names."""
+    current = {RENAMED.get(name, name): value for name, value in settings.items()}
+    if current.get("preprocess") == "standardise":
+        current["preprocess"] = "standardize"
+    return current

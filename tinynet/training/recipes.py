@@ -1,16 +1,17 @@
-"""Recipes: all settings of a run, and what they build. The named ones are in `presets`."""
+"""Recipes: the settings of a run, and the parts built from them; `presets` has the named ones."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from tinynet import models
-from tinynet.core import backend
-from tinynet.core.errors import DataError
+from tinynet.core.backend import Device
+from tinynet.core.errors import DataError, DeviceError
 from tinynet.data import DataLoader, is_folder
-from tinynet.models.two_devices import device_pair
+from tinynet.models.two_devices import TwoDeviceModel, device_pair
 from tinynet.nn import Module
 from tinynet.optim import SGD, Adam, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
 from tinynet.training import input_pipeline
@@ -19,6 +20,7 @@ from tinynet.training.recipe_data import Sets, open_sets
 
 OPTIMIZERS = ("sgd", "nesterov", "adam")
 SCHEDULES = ("cosine", "plateau")  # beside drops at fractions of the run
+SPLITS = ("stratified", "hashed")
 HELD_OUT = 0.1  # of the training images, for a schedule that waits for the validation error
 
 
@@ -58,6 +60,9 @@ class Recipe:
     validation : float
         Fraction of the training images that are held out, chosen by their bytes. A plateau is seen
         on them, and the best weights are chosen by them.
+    split : str
+        Of image folders: "stratified", or "hashed" in runs of version 0.1; see
+        `data.ImageFolder`.
     optimizer : "sgd" by the paper's rule, "nesterov" or "adam"
     bias_lr_scale, fixed_bias_lr : float
         Factor of the rate of biases, or their own rate, which no schedule changes. Biases never
@@ -107,6 +112,7 @@ class Recipe:
     lr: float
     schedule: tuple[tuple[float, float], ...] | str = ()
     validation: float = 0.0
+    split: str = "stratified"
     optimizer: str = "sgd"
     momentum: float = 0.9
     bias_lr_scale: float = 1.0
@@ -129,22 +135,22 @@ class Recipe:
     def build(
         self,
         data_dir: Path | None = None,
-        device: str = "cpu",
+        devices: Sequence[str | Device] = ("cpu",),
         sets: Sets | None = None,
     ) -> Training:
-        """Return all that a run needs: model, optimizer, loaders and schedule.
+        """Return the parts of a run: model, optimizer, loaders and schedule.
 
         Parameters
         ----------
         data_dir : Path, optional
             Folder of the data set's files; None is the default place.
-        device : str
-            Device of the model, or two with a comma between them.
+        devices : sequence of str or Device
+            Device of the model, or two for a model on two devices.
         sets : data sets, optional
             In place of the recipe's: (train, test) or (train, test, validation).
         """
         found = open_sets(self, data_dir) if sets is None else sets
-        model = self.build_model(len(found[0].classes)).to(device)
+        model = place_model(self.build_model(len(found[0].classes)), devices)
         loaders = input_pipeline.loaders(self, *found)
         schedule = self.build_schedule()
         optimizer = self.build_optimizer(model)
@@ -157,7 +163,7 @@ class Recipe:
         Raises
         ------
         DataError
-            Where there is no such network: a file may have named it.
+            Where there is no such network; its name may come from a file.
         """
         try:
             return models.build(
@@ -202,11 +208,28 @@ class Recipe:
         return self.weight_decay if own is None else own
 
 
+def place_model(model: Module, devices: Sequence[str | Device]) -> Module:
+    """Move a model to its device, or a model on two devices to both; return it.
+
+    Raises
+    ------
+    DeviceError
+        Where a device does not exist, or there are two devices for a model of one.
+    """
+    if isinstance(model, TwoDeviceModel):
+        return model.place(devices)
+    if len(devices) != 1:
+        raise DeviceError(
+            f"train: {type(model).__name__} runs on one device, got {', '.join(map(str, devices))}."
+        )
+    return model.to(devices[0])
+
+
 def suited(recipe: Recipe) -> Recipe:
     """Return the recipe with the settings that its network and its data set need.
 
     Crops have the input size of the network. Digits are not flipped. Images in files are read at
-    the size that is asked for, and are not enlarged.
+    the given size, and are not enlarged.
     """
     recipe = _cropped(recipe)
     if recipe.size is not None or is_folder(recipe.data):
@@ -231,15 +254,25 @@ def _cropped(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, crop=side, enlarge=side // PLAIN_SIDE + 1)
 
 
-def on_two_devices(recipe: Recipe, devices: str, cross_at: str | None) -> Recipe:
+def on_two_devices(recipe: Recipe, devices: Sequence[str | Device], cross_at: str | None) -> Recipe:
     """Return the recipe for the two-tower form of its network.
 
     Parameters
     ----------
-    devices : two names with a comma between them, like "cuda:0,cuda:1"
-    cross_at : the convolution that sees all maps (`models.CROSS_LAYERS`); None means conv3
+    recipe : Recipe
+    devices : sequence of str or Device
+        Two of them, or one for both towers.
+    cross_at : str or None
+        The convolution that sees all maps (`models.CROSS_LAYERS`); None means conv3.
+
+    Raises
+    ------
+    DataError
+        Where the network has no two-tower form.
+    DeviceError
+        Where a device does not exist, or there are more than two.
     """
-    device_pair(backend.devices(devices))
+    device_pair(devices)
     model = models.two_tower_form(recipe.model)
     if model is None or recipe.variant is not None:
         raise DataError(

@@ -1,12 +1,18 @@
-"""Checkpoints of your own training loop: stop `tn.fit` anywhere, continue in another process."""
+"""Checkpoints for `tn.fit` in your own code: stop anywhere, continue in another process."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tinynet.core import random
 from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.training.evaluation import (
+    preprocessing_kind,
+    restore_preprocessing,
+    stored_preprocessing,
+)
 from tinynet.training.loop import State
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import Checkpoint
@@ -21,6 +27,8 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state
     ----------
     path : str or Path
         Ends in .safetensors.
+    model : Module
+    optimizer : Optimizer
     state : State
         The one that was given to `tn.fit`.
 
@@ -43,18 +51,29 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state
     >>> [epoch.epoch for epoch in tn.fit(model, optimizer, loader, epochs=3, state=state)]
     [2, 3]
     """
-    metadata = {"state": state.to_json()}
-    found = Checkpoint(model.state_dict(), optimizer.state_dict(), {}, metadata)
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"save_checkpoint: a checkpoint is a .safetensors file, not {path}.")
+    seed, _, _ = random.counters()
+    metadata = {"state": state.to_json(), "seed": str(seed)}
+    preprocessing = stored_preprocessing(model)
+    if preprocessing:
+        metadata["preprocessing"] = preprocessing_kind(model)
+    found = Checkpoint(model.state_dict(), optimizer.state_dict(), preprocessing, metadata)
     checkpoint.save(Path(path), found)
 
 
 def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> State:
-    """Put a checkpoint into a model and its optimizer; return the position of the run.
+    """Load a checkpoint into a model and its optimizer; return the position of the run.
+
+    The random seed of dropout is the checkpoint's from here on. The loader is yours: give it the
+    same data, batch size and seed as before.
 
     Parameters
     ----------
     path : str or Path
-        A file of `save_checkpoint`, or last.safetensors of a run of the command line.
+        A file of `save_checkpoint`, or last.safetensors of a run folder.
+    model : Module
+    optimizer : Optimizer
 
     Returns
     -------
@@ -72,4 +91,8 @@ def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> St
             f"{path}: it holds weights, but no position of a run. tn.load(model, path) reads them."
         )
     checkpoint.restore(found, model, optimizer)
+    if "seed" in found.metadata:
+        random.seed(int(found.metadata["seed"]))
+    if "preprocessing" in found.metadata:
+        restore_preprocessing(model, found.preprocessing, found.metadata["preprocessing"])
     return State.from_json(found.metadata["state"])

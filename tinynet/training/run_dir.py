@@ -6,7 +6,7 @@ best.safetensors          the weights of the epoch with the best accuracy, on va
                               some are held out, else on the test images
 log.jsonl                 one object per epoch
 result.json               written once, at the end
-curves.png                drawn from what log.jsonl holds
+curves.png                loss and accuracy of the epochs
 filters.png               the weights of the first convolution
 """
 
@@ -34,18 +34,25 @@ LOG = "log.jsonl"
 RESULT = "result.json"
 CURVES = "curves.png"
 FILTERS = "filters.png"
+LOCK = ".lock"
 WRITTEN = (RESULT, LOG, CURVES, FILTERS, LAST, BEST, CONFIG)
 
 
 def begun(folder: Path) -> bool:
-    """Return whether a folder holds a checkpoint, be it the one before the last."""
+    """Return whether a folder holds a checkpoint: the last one, or the one before it."""
     return (folder / LAST).exists() or checkpoint.previous(folder / LAST).exists()
 
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Keep every other run out of this folder; the system frees it if this process dies."""
-    with open(folder / ".lock", "a+") as file:
+    """Keep other runs out of a folder, inside the block; the lock ends with this process.
+
+    Raises
+    ------
+    DataError
+        Where another run holds the lock.
+    """
+    with open(folder / LOCK, "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -61,26 +68,110 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
-    """Write config.json; a folder that already holds a run is refused."""
+@contextlib.contextmanager
+def new_folder(recipe: Recipe, folder: Path | None = None) -> Iterator[Path]:
+    """Create and lock the folder of a new run; yield it.
+
+    If no config.json is written inside the block, the folder is removed again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path, optional
+        None is runs/NAME-SEED, or the first of runs/NAME-SEED-2, -3, ... without a run. Of several
+        processes that ask at once, each gets a folder of its own.
+
+    Raises
+    ------
+    DataError
+        Where `folder` already holds a run, or another run is writing to it.
+    """
+    base = Path("runs") / f"{recipe.name}-{recipe.seed}" if folder is None else folder
+    absent = [path for path in (base, *base.parents) if not path.exists()]
+    with contextlib.ExitStack() as stack:
+        found = _lock_free(base, stack) if folder is None else _lock_new(folder, stack)
+        try:
+            yield found
+        finally:
+            if not holds_run(found):
+                (found / LOCK).unlink(missing_ok=True)
+                for path in dict.fromkeys((*([found] if folder is None else []), *absent)):
+                    with contextlib.suppress(OSError):  # it is not empty
+                        path.rmdir()
+
+
+def _lock_free(base: Path, stack: contextlib.ExitStack) -> Path:
+    """Return `base`, or the first of NAME-2, -3, ... that holds no run and is locked now."""
+    folder = base
+    number = 1
+    while True:
+        if not holds_run(folder):
+            with contextlib.suppress(DataError):  # another process was faster
+                return _lock_new(folder, stack)
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+
+
+def _lock_new(folder: Path, stack: contextlib.ExitStack) -> Path:
+    refuse_used(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as attempt:
+        attempt.enter_context(lock(folder))
+        refuse_used(folder)  # by a run that ended meanwhile
+        stack.push(attempt.pop_all())
+    return folder
+
+
+def refuse_used(folder: Path) -> None:
+    """Raise DataError if a folder already holds a run."""
     if holds_run(folder):
         raise DataError(f"{folder}: this folder already holds a run. Resume it, or choose another.")
+
+
+def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
+    """Write config.json for a new run.
+
+    Parameters
+    ----------
+    folder : Path
+    recipe : Recipe
+    facts : strings and numbers
+        What else resuming needs: the device, the folder of the data, its fingerprint.
+
+    Raises
+    ------
+    DataError
+        Where the folder already holds a run.
+    """
+    refuse_used(folder)
+    write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
+
+
+def change_recipe(folder: Path, recipe: Recipe) -> None:
+    """Replace the recipe in config.json; the other facts stay."""
+    _, facts = read_config(folder)
     write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
 
 
 def holds_run(folder: Path) -> bool:
-    """Return whether a folder holds a run already."""
+    """Return whether a folder holds a run."""
     return (folder / CONFIG).exists()
 
 
 def data_folder(folder: Path) -> Path | None:
-    """Return where a run found its data; None: in the default place."""
+    """Return the folder of a run's data; None is the default one."""
     named = read_config(folder)[1].get("data_dir")
     return None if named is None else Path(named)
 
 
 def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
-    """Return the recipe of a run folder and the other facts of its config.json."""
+    """Return the recipe of a run folder and the other facts of its config.json.
+
+    Raises
+    ------
+    DataError
+        Where the folder holds no run, or its config.json is damaged.
+    """
     path = folder / CONFIG
     if not path.is_file():
         raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
@@ -93,17 +184,6 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         return recipe, config
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the config.json of a run ({error}).") from error
-
-
-def free_folder(recipe: Recipe) -> Path:
-    """Return runs/NAME-SEED, or the first of runs/NAME-SEED-2, -3, ... that holds no run."""
-    base = Path("runs") / f"{recipe.name}-{recipe.seed}"
-    folder = base
-    number = 1
-    while (folder / CONFIG).exists():
-        number += 1
-        folder = base.with_name(f"{base.name}-{number}")
-    return folder
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

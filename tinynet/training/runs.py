@@ -1,7 +1,7 @@
-"""Runs: assembly, checkpoints, resumption and the end.
+"""Runs: a recipe, its model and its loaders, trained into a run folder.
 
-`advance` drives `train.fit` and keeps the folder true: whatever happens between two lines of it,
-the folder holds a whole checkpoint from which the run goes on to the same weights.
+`advance` iterates over `fit` and saves. Whenever the process ends, the folder holds a complete
+checkpoint, from which the run resumes to the same weights.
 """
 
 from __future__ import annotations
@@ -25,21 +25,29 @@ from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.training import input_pipeline, recipe_json, run_dir
 from tinynet.training.device_loader import on_device
-from tinynet.training.diagnosis import check_finite
 from tinynet.training.loop import Epoch, Loader, State, Step, fit
+from tinynet.training.non_finite import check_finite
 from tinynet.training.recipe_data import Sets
 from tinynet.training.recipes import Recipe
 from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint, conventions
-from tinynet.weights.checkpoint import Checkpoint, write_atomically
+from tinynet.weights.checkpoint import Checkpoint, Damage, write_atomically
 
 SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
 
 
 @dataclasses.dataclass
 class Run:
-    """Everything that takes part in a run."""
+    """Parts of a run: those of its recipe, and its folder, position and ranks.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Their names, in the order of the labels.
+    preprocessing : dict of str to array
+        The normalization, for the checkpoints.
+    """
 
     folder: Path
     recipe: Recipe
@@ -58,11 +66,23 @@ def assemble(
     folder: Path,
     recipe: Recipe,
     sets: Sets,
-    device: str = "cpu",
+    devices: Sequence[str | Device] = ("cpu",),
     ranks: ProcessGroup = SINGLE,
 ) -> Run:
-    """Return a run at its start: a new model, its optimizer and its loaders."""
-    parts = recipe.build(device=device, sets=sets)
+    """Return a run at its start: a new model, its optimizer and its loaders.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run; nothing is written yet.
+    recipe : Recipe
+    sets : data sets
+        (train, test) or (train, test, validation).
+    devices : sequence of str or Device
+        One, or two for a model on two devices.
+    ranks : ProcessGroup
+    """
+    parts = recipe.build(devices=devices, sets=sets)
     where = device_of(parts.model)
     preprocessing = input_pipeline.normalization(parts.train).arrays()
 
@@ -86,7 +106,13 @@ def assemble(
 
 
 def place(named: Sequence[Device], ranks: ProcessGroup) -> tuple[Device, ...]:
-    """Return the devices that this rank uses; two devices for one network allow no ranks."""
+    """Return the devices that this rank uses.
+
+    Raises
+    ------
+    DeviceError
+        Where one network has two devices and there are several ranks.
+    """
     devices = tuple(map(ranks.place, named))
     if ranks.size > 1 and len(devices) > 1:
         raise DeviceError(
@@ -98,7 +124,15 @@ def place(named: Sequence[Device], ranks: ProcessGroup) -> tuple[Device, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Stopped:
-    """The run was asked to stop and has saved itself."""
+    """The run was asked to stop, and is saved.
+
+    Attributes
+    ----------
+    why : str
+        "Ctrl-C", another signal, or "the time is up".
+    exit_code : int
+        128 + the number of the signal; 0 without one.
+    """
 
     why: str
     exit_code: int
@@ -106,7 +140,7 @@ class Stopped:
 
 @dataclasses.dataclass(frozen=True)
 class Finished:
-    """The run came to its end; `result` is what result.json holds."""
+    """The run has ended; `result` is the content of result.json."""
 
     result: dict[str, Any]
 
@@ -115,7 +149,18 @@ Event = Step | Epoch | Stopped | Finished
 
 
 def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
-    """Train to the end, or until a signal or the clock says stop, and keep the folder true."""
+    """Train to the end, or until a signal or the time limit, and save to the folder.
+
+    Parameters
+    ----------
+    run : Run
+    max_minutes : float
+        Time limit.
+
+    Yields
+    ------
+    Step and Epoch, and at last Stopped or Finished
+    """
     random.seed(run.recipe.seed)
     saved = time.monotonic()
     deadline = saved + 60 * max_minutes
@@ -152,7 +197,7 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
 
 
 def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:
-    """Yield the events; where an image turns out to be damaged, save the run before the error."""
+    """Yield the events; save the run before an error about a damaged image."""
     try:
         yield from events
     except DataError as error:
@@ -163,27 +208,67 @@ def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Ste
 
 
 def save(run: Run) -> None:
-    """Write where the run stands; weights that are not finite are refused, not written."""
+    """Write a checkpoint.
+
+    Raises
+    ------
+    FloatingPointError
+        Where a weight is not finite; nothing is written.
+    """
     if run.ranks.rank:
-        return  # all stand at the same place, and the first one writes
+        return  # all ranks have the same weights, and the first one writes
     check_finite(run.model, _steps_done(run), run.optimizer.lr)
     checkpoint.save(run.folder / run_dir.LAST, _snapshot(run, run.optimizer.state_dict()))
 
 
-def restore(run: Run) -> str:
-    """Put the run where its folder says it stood; return a sentence if that took a detour."""
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """Checkpoint that a run was restored from; `str` is a sentence unless it was the last one.
+
+    Parameters
+    ----------
+    folder : Path
+    found : bool
+        False if the folder holds no checkpoint yet: the run starts from the beginning.
+    damage : Damage or None
+        Set if the last checkpoint was damaged and the one before it was used.
+    """
+
+    folder: Path
+    found: bool = True
+    damage: Damage | None = None
+
+    def __str__(self) -> str:
+        if not self.found:
+            return f"{self.folder} holds no checkpoint yet: starting from the beginning."
+        return "" if self.damage is None else str(self.damage)
+
+
+def restore(run: Run) -> Restored:
+    """Load the last checkpoint of the run's folder into the run.
+
+    Raises
+    ------
+    DataError
+        Where the checkpoint is of another recipe, or cannot be read.
+    """
     path = run.folder / run_dir.LAST
     if not run_dir.begun(run.folder):
-        return f"{run.folder} holds no checkpoint yet: starting from the beginning."
+        return Restored(run.folder, found=False)
     found, damage = checkpoint.load_latest(path)
     recipe_json.refuse_changes(run.recipe, found.metadata, str(run.folder / run_dir.CONFIG))
+    state = State.from_json(found.metadata["state"])
+    if state.epoch + (state.step > 0) > run.recipe.epochs:
+        raise DataError(
+            f"{run.folder}: epoch {state.epoch + (state.step > 0)} of this run has begun, so it "
+            f"cannot end after {run.recipe.epochs}. Choose more epochs."
+        )
     checkpoint.restore(found, run.model, run.optimizer)
-    if (
-        damage and path.exists() and not run.ranks.rank
-    ):  # the next save must not put it in the place of the whole one
+    if damage and path.exists() and not run.ranks.rank:
+        # Moved away, so that the next save does not keep it as the previous checkpoint.
         path.replace(path.with_name(f"damaged.{run_dir.LAST}"))
-    run.state = State.from_json(found.metadata["state"])
-    return str(damage) if damage else ""
+    run.state = state
+    return Restored(run.folder, damage=damage)
 
 
 def draw(run: Run) -> None:
@@ -196,7 +281,7 @@ def draw(run: Run) -> None:
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """Return what must be the same for all ranks of a run."""
+    """Return the values that must be equal on all ranks, by name."""
     arrays = {"weights": run.model.state_dict(), "velocities": run.optimizer.state_dict()}
     return {"its step": _steps_done(run), **fingerprints(dataclasses.asdict(run.recipe), arrays)}
 

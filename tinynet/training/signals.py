@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM as requests: the step at hand is finished, then the run saves itself.
+"""Stop signals: Ctrl-C, SIGTERM and SIGHUP end a run after the current step, and it is saved.
 
-The first signal is noted. The second one stops the process at once, by the system's own default.
-A step that takes longer than `PATIENCE` after the first signal is not waited for: the process
-leaves, and the checkpoint that was saved last stands.
+The first signal is noted. A second Ctrl-C or SIGTERM stops the process at once. A closed terminal
+often sends SIGHUP twice, so further ones are ignored. If the current step takes longer than
+`PATIENCE`, the process ends without waiting for it; the checkpoint that was saved last is whole.
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-PATIENCE = 4.0  # seconds; leaving one for the save
+PATIENCE = 4.0  # seconds; leaves one second for the save
 
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 
 class StopRequest:
-    """What has been asked for so far."""
+    """The first stop signal that arrived.
+
+    Attributes
+    ----------
+    why : str
+        The signal as a user knows it, "" before there is one.
+    exit_code : int
+        128 + the number of the signal, as shells report it.
+    """
 
     def __init__(self) -> None:
         self.why = ""
@@ -29,9 +37,9 @@ class StopRequest:
         self._timer: threading.Timer | None = None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal; from here on the same signal is deadly again."""
+        """Note a signal; a second Ctrl-C or SIGTERM has its usual effect."""
         for each in NAMES:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
         self.why = NAMES[signal.Signals(number)]
         self.exit_code = 128 + number
         self._timer = threading.Timer(PATIENCE, self._give_up)
@@ -39,30 +47,40 @@ class StopRequest:
         self._timer.start()
 
     def step_is_done(self) -> None:
-        """Say that nothing but the save is left, which may take its time."""
+        """Cancel the time limit: the step has ended, and the save may take its time."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _give_up(self) -> None:
-        sys.stderr.write(
-            f"The step at hand did not finish within {PATIENCE:g} s of {self.why}. "
-            "Stopping now; the last checkpoint is whole.\n"
-        )
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            sys.stderr.write(
+                f"The current step did not finish within {PATIENCE:g} s of {self.why}. "
+                "Stopping now; the last checkpoint is whole.\n"
+            )
+            sys.stderr.flush()
         os._exit(self.exit_code)
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Inside the block SIGINT and SIGTERM are noted in the StopRequest instead of killing."""
+    """Note the stop signals inside the block in a StopRequest, in place of their usual effect.
+
+    An ignored SIGHUP (``nohup``) stays ignored. Outside the main thread nothing is noted, since
+    Python delivers signals to the main thread only.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request  # Python delivers signals to the main thread only
+        yield request
         return
-    before = {number: signal.signal(number, request.receive) for number in NAMES}
+    noted = [number for number in NAMES if not _ignored_by_nohup(number)]
+    before = {number: signal.signal(number, request.receive) for number in noted}
     try:
         yield request
     finally:
         request.step_is_done()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ignored_by_nohup(number: signal.Signals) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN

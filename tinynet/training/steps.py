@@ -14,7 +14,7 @@ from tinynet.graph_capture import graph
 from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor, tensor
-from tinynet.training import diagnosis
+from tinynet.training import non_finite
 from tinynet.training.metrics import RunningMetrics, batch_sums
 
 
@@ -28,27 +28,33 @@ def train_step(
     number: int = 0,
     ranks: ProcessGroup = SINGLE,
 ) -> None:
-    """Do one update, and add the batch to `metrics` as it was classified before the update.
+    """Do one update, and add loss and accuracy of the batch before the update to `metrics`.
 
     Parameters
     ----------
+    model : Module
+        In training mode.
+    optimizer : Optimizer
     images : (N, C, H, W)
     labels : (N,) integers
-    number : of this step in the run, for messages
-    ranks : share the batch; all of them do the same update
+    metrics : RunningMetrics
+    number : int
+        Of this step in the run, for messages.
+    ranks : ProcessGroup
+        Processes that share the batch; all of them do the same update.
 
     Raises
     ------
     FloatingPointError
         Where the loss is not finite; the message names the first layer that is not.
     """
-    optimizer.zero_grad()  # first, so that old gradients and new activations never meet in memory
+    optimizer.zero_grad()  # first: old gradients are freed before new activations are computed
     x = tensor(images, device=device_of(model))
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is looked for, and named
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below
         scores, loss, objective = forward_with_loss(model, x, labels)
         found = objective.item()
         if not math.isfinite(found):
-            raise FloatingPointError(diagnosis.of_loss(found, model, x, number, optimizer.lr))
+            raise FloatingPointError(non_finite.explain_loss(found, model, x, number, optimizer.lr))
         objective.backward()
         if ranks.size == 1:
             optimizer.step()
@@ -61,18 +67,25 @@ def train_step(
 
 
 class GpuSteps:
-    """Training steps on a GPU: a captured graph, whose loss is read a few times a second."""
+    """Training steps on a GPU: a captured graph; the loss is read a few times a second.
+
+    Parameters
+    ----------
+    model : Module
+    optimizer : Optimizer
+    ranks : ProcessGroup
+    """
 
     def __init__(self, model: Module, optimizer: Optimizer, ranks: ProcessGroup = SINGLE) -> None:
         self.model = model
         self.optimizer = optimizer
         self.ranks = ranks
         self.graph = graph(self.step)
-        self.first: Any = None  # what the graph's batch is like
-        self.one = len({p.device for p in model.parameters()}) == 1  # a graph is of one device
+        self.first: Any = None  # sizes of the batch of the graph
+        self.one = len({p.device for p in model.parameters()}) == 1  # a graph runs on one device
 
     def step(self, x: Tensor, labels: Array) -> Array:
-        """Do one update; return the sums of the batch as it was answered before."""
+        """Do one update; return the `batch_sums` from before it."""
         self.optimizer.zero_grad()
         scores, loss, objective = forward_with_loss(self.model, x, labels)
         objective.backward()
@@ -83,7 +96,7 @@ class GpuSteps:
     def run(
         self, images: Array, labels: Array, metrics: RunningMetrics, number: int, *, look: bool
     ) -> bool:
-        """Do one update. Look at the loss if asked to, and stop where it is not finite."""
+        """Do one update; with `look`, read the loss, and raise where it is not finite."""
         where = device_of(self.model)
         with current(where):
             x = on(images, where)
@@ -97,16 +110,16 @@ class GpuSteps:
             metrics.synchronize()
             if not math.isfinite(metrics.loss):
                 lr, x = self.optimizer.lr, Tensor(x, where)
-                message = diagnosis.of_loss(metrics.loss, self.model, x, number, lr)
+                message = non_finite.explain_loss(metrics.loss, self.model, x, number, lr)
                 raise FloatingPointError(message)
         return look
 
 
 def on(x: Array, where: Device) -> Array:
-    """Return an array on a device: itself if it lies there."""
+    """Return an array on a device; the same array if it is there already."""
     return x if home(x) == where else transfer(x, where)
 
 
 def device_of(model: Module) -> Device:
-    """Return where the model's first parameter lives."""
+    """Return the device of the model's first parameter."""
     return next(iter(model.parameters())).device

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +26,9 @@ def load(
     source: Path | str | Weights,
     *,
     new_head: bool = False,
-    **overrides: str | None,
+    layout: Literal["OIHW", "HWIO"] | None = None,
+    channels: Literal["RGB", "BGR"] | None = None,
+    lrn_alpha: Literal["sum", "mean"] | None = None,
 ) -> list[Change]:
     """Load the weights of a file into a model; if anything does not fit, change nothing.
 
@@ -39,8 +42,13 @@ def load(
         A .safetensors, .npz or .pth file, or what `read` returned.
     new_head : bool
         If the file was made for another number of classes, let the last layer keep its values.
-    overrides : layout="HWIO", channels="BGR", lrn_alpha="mean"
-        Conventions of the file, where its metadata do not state them: see `conventions`.
+    layout : "OIHW" or "HWIO", optional
+        Axes of the filters in the file. These three count instead of what the file states: see
+        `conventions`.
+    channels : "RGB" or "BGR", optional
+        Order of the colors that the first layer expects.
+    lrn_alpha : "sum" or "mean", optional
+        Whether alpha of the LRN multiplies the sum or the mean of the squares.
 
     Returns
     -------
@@ -51,6 +59,8 @@ def load(
     ------
     DataError
         The file cannot be read, or its names, shapes or values do not fit. Nothing was loaded.
+    ValueError
+        A convention is none of its choices.
 
     Examples
     --------
@@ -64,6 +74,8 @@ def load(
     channels 0.weight
     """
     _require_model(model, source)
+    overrides = {"layout": layout, "channels": channels, "lrn_alpha": lrn_alpha}
+    _require_choices(overrides)
     weights = source if isinstance(source, Weights) else read(source)
     where = "weights" if isinstance(source, Weights) else str(source)
     mine = model.state_dict()
@@ -99,6 +111,14 @@ def _require_model(model: Any, source: Any) -> None:
             f"load: it takes a str, a Path or Weights, got {type(source).__name__}; arrays by name "
             "go into model.load_state_dict."
         )
+
+
+def _require_choices(overrides: Mapping[str, str | None]) -> None:
+    """Raise ValueError at a convention that is none of its choices."""
+    for name, value in overrides.items():
+        choices = conventions.CHOICES[name]
+        if value is not None and value not in choices:
+            raise ValueError(f"load: {name} is {' or '.join(choices)}, got {value!r}.")
 
 
 def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:

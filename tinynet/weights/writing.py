@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinynet.core.backend import Array, to_numpy
+from tinynet.core.backend import Array, is_array, to_numpy
 from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.tensors import Tensor
@@ -33,7 +33,8 @@ def save(model: Saved, path: Path | str, *, input_shape: tuple[int, ...] | None 
     Raises
     ------
     TypeError
-        The arguments are in another order, or `model` is something else.
+        The arguments are in another order, `model` is something else, or a dict holds something
+        else than arrays of numbers by name.
     DataError
         The suffix names another format, or the format does not have a dtype or an op of the model.
 
@@ -83,5 +84,15 @@ def _weights_of(model: Any) -> Weights:
         raise TypeError(
             f"save: it takes a module, its state_dict() or Weights, got {type(model).__name__}."
         )
-    arrays = {name: a.data if isinstance(a, Tensor) else a for name, a in model.items()}
-    return Weights({name: to_numpy(array) for name, array in arrays.items()})
+    return Weights({name: _array(name, value) for name, value in model.items()})
+
+
+def _array(name: Any, value: Any) -> Array:
+    """Return one entry of a dict as a NumPy array of numbers."""
+    data = value.data if isinstance(value, Tensor) else value
+    if not isinstance(name, str) or not is_array(data) or data.dtype.kind in "OUSMm":
+        raise TypeError(
+            f"save: a dict holds arrays of numbers by name; {name!r} is "
+            f"{getattr(data, 'dtype', type(data).__name__)}. Write np.asarray(values)."
+        )
+    return to_numpy(data)

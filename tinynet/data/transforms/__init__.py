@@ -1,6 +1,6 @@
 """Transforms of batches of images: sizes, crops, flips, normalization, color noise, ten crops."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinynet.data.renamed import missing
 from tinynet.data.transforms.base import Compose, Transform
@@ -40,5 +40,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    raise missing("tinynet.data.transforms", name)
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        raise missing("tinynet.data.transforms", name)

@@ -11,6 +11,7 @@ Because the two are apart, one draw serves every way of computing a batch: on th
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -91,11 +92,12 @@ class Transform:
 
         Raises
         ------
-        ValueError : if something is random and there is no `rng`
+        ValueError : if something is random and `rng` is not a generator
         """
+        images = np.asarray(images)
         if not self.random:
             return self.apply(images, self.sample(np.random.default_rng(0), len(images)))
-        if rng is None:
+        if not isinstance(rng, np.random.Generator):
             raise ValueError(
                 f"{type(self).__name__}: it draws random numbers, so it needs a generator. "
                 "Pass rng=np.random.default_rng(0)."
@@ -130,6 +132,11 @@ class Compose(Transform):
     """
 
     def __init__(self, transforms: Iterable[Any]) -> None:
+        if isinstance(transforms, Transform) or not isinstance(transforms, Iterable):
+            raise TypeError(
+                "Compose: the transforms come in a list, like Compose([data.CenterCrop(24)]); got "
+                f"{type(transforms).__name__}."
+            )
         members: list[Transform] = []
         for given in transforms:
             if isinstance(given, Compose):
@@ -148,9 +155,14 @@ class Compose(Transform):
         return tuple(t.sample(rng, n) for t in self.transforms)
 
     def apply(self, images: Array, params: Any) -> Array:
-        """Return what the last member makes of the images."""
+        """Return what the last member makes of the images.
+
+        Raises
+        ------
+        ShapeError : if a member does not return an array of as many images
+        """
         for t, drawn in zip(self.transforms, params, strict=True):
-            images = t.apply(images, drawn)
+            images = _applied(t, images, drawn)
         return images
 
     def bind(self, example: Array) -> Compose:
@@ -165,7 +177,7 @@ class Compose(Transform):
         with np.errstate(all="ignore"):  # the values of an example mean nothing
             for t in self.transforms:
                 here = t.bind(example)
-                example = here.apply(example, here.sample(rng, len(example)))
+                example = _applied(here, example, here.sample(rng, len(example)))
                 bound.append(here)
         return Compose(bound)
 
@@ -203,17 +215,22 @@ class _Function(Transform):
         self.function = function
 
     def apply(self, images: Array, params: Any) -> Array:
-        result = self.function(images)
-        found = getattr(result, "shape", type(result).__name__)
-        if found[:1] != images.shape[:1]:
-            raise ShapeError(
-                f"{self!r}: a transform gets a batch (N, C, H, W) and returns as many images. "
-                f"It got {images.shape} and returned {found}."
-            )
-        return result
+        return self.function(images)
 
     def __repr__(self) -> str:
         return getattr(self.function, "__name__", repr(self.function))
+
+
+def _applied(t: Transform, images: Array, params: Any) -> Array:
+    """Return t.apply(images, params), which must be an array of as many images."""
+    result = t.apply(images, params)
+    found = result.shape if isinstance(result, np.ndarray) else type(result).__name__
+    if found[:1] != images.shape[:1]:
+        raise ShapeError(
+            f"{t!r}: a transform gets a batch (N, C, H, W) and returns as many images, in a NumPy "
+            f"array. It got {images.shape} and returned {found}."
+        )
+    return result
 
 
 def compose(given: Any) -> Compose:
@@ -269,6 +286,7 @@ def check_batch(images: Array, op: str) -> tuple[int, int, int, int]:
 
 def _one(given: Any) -> Transform:
     if isinstance(given, Transform):
+        _check_methods(given)
         return given
     if isinstance(given, type):
         raise TypeError(f"Compose: {given.__name__} is a class. Write {given.__name__}(...).")
@@ -283,3 +301,15 @@ def _one(given: Any) -> Transform:
             f"{type(given).__name__}."
         )
     return _Function(given)
+
+
+def _check_methods(t: Transform) -> None:
+    """Raise TypeError unless the methods of a transform take the arguments that they get."""
+    for method, arguments in ((t.sample, ("rng", "n")), (t.apply, ("images", "params"))):
+        try:
+            inspect.signature(method).bind(*arguments)
+        except TypeError:
+            raise TypeError(
+                f"{type(t).__name__}: {method.__name__} is called as "
+                f"{method.__name__}({', '.join(arguments)}), also where nothing is random."
+            ) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_number
+from tinynet.core.errors import DataError, ShapeError
 from tinynet.data.transforms.base import Transform, check_batch
 from tinynet.data.transforms.pixel_statistics import moments
 
@@ -23,6 +25,7 @@ class PCAColorNoise(Transform):
     Raises
     ------
     TypeError : for images of bytes, whose sums would wrap around
+    ShapeError : if the images have another number of channels than the basis
 
     Examples
     --------
@@ -35,8 +38,8 @@ class PCAColorNoise(Transform):
     """
 
     def __init__(self, std: float, basis: tuple[Array, Array]) -> None:
-        if std < 0:
-            raise ValueError(f"PCAColorNoise: std is at least 0, got {std}.")
+        if not is_number(std, 0):
+            raise ValueError(f"PCAColorNoise: std is a number, at least 0, got {std!r}.")
         self.std = std
         self.deviations, self.vectors = basis
 
@@ -47,7 +50,12 @@ class PCAColorNoise(Transform):
 
     def apply(self, images: Array, params: Array) -> Array:
         """Return the images plus the shifts (N, C), same dtype."""
-        check_batch(images, "PCAColorNoise")
+        _, C, _, _ = check_batch(images, "PCAColorNoise")
+        if len(self.deviations) != C:
+            raise ShapeError(
+                f"PCAColorNoise: the basis is of {len(self.deviations)} channels, the images "
+                f"{images.shape} have {C}."
+            )
         if images.dtype.kind != "f":
             raise TypeError(
                 f"PCAColorNoise: images must be floats, since sums of {images.dtype} wrap around. "
@@ -76,7 +84,8 @@ def pca_color_basis(images: Array) -> tuple[Array, Array]:
     deviations (C,), largest first; vectors (C, C), a direction in each *column*. float64. A
     direction's sign means nothing; its largest component is made positive.
     """
-    check_batch(images, "pca_color_basis")
+    if not min(check_batch(images, "pca_color_basis")):
+        raise DataError(f"pca_color_basis: it needs at least one pixel, got {images.shape}.")
     count, total, products = moments(images)
     mean = total / count
     covariance = products / count - np.outer(mean, mean)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_number, is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.data.transforms.base import Transform, check_batch
 from tinynet.data.transforms.resize import PadTo, square
@@ -41,7 +42,7 @@ class RandomCrop(Transform):
 
     def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
         self.size = square(size, "RandomCrop")
-        if not isinstance(padding, (int, np.integer)) or padding < 0:
+        if not is_whole(padding, 0):
             raise ValueError(
                 f"RandomCrop: padding is a number of pixels for all four sides, got {padding!r}."
             )
@@ -169,8 +170,8 @@ class RandomHorizontalFlip(Transform):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"RandomHorizontalFlip: p is between 0 and 1, got {p}.")
+        if not is_number(p, 0, 1):
+            raise ValueError(f"RandomHorizontalFlip: p is a number between 0 and 1, got {p!r}.")
         self.p = p
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
@@ -229,9 +230,11 @@ def center_crop(images: Array, size: int) -> Array:
 
 
 def check_window(size: int, H: int, W: int, padding: int) -> None:
-    """Raise ShapeError unless a window fits in images of H x W pixels with this padding."""
-    if not 0 < size <= min(H, W) + 2 * padding:
+    """Raise ShapeError unless a window of `size` fits in H x W pixels with this padding."""
+    if not is_whole(size, 1):
+        raise ShapeError(f"crop: the side of a window is a whole number of pixels, got {size!r}.")
+    if size > min(H, W) + 2 * padding:
         raise ShapeError(
-            f"crop: a window of {size}x{size} must fit in the pictures. They are {H}x{W}, with "
+            f"crop: a window of {size}x{size} must fit in the images. They are {H}x{W}, with "
             f"{padding} pixels of padding."
         )

@@ -13,8 +13,10 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_number
 from tinynet.core.errors import DataError, ShapeError
-from tinynet.data.transforms.base import Transform
+from tinynet.data.lazy_images import LazyImages
+from tinynet.data.transforms.base import Transform, check_batch
 from tinynet.data.transforms.crop import center_crop
 from tinynet.data.transforms.pixel_statistics import in_chunks, moments
 
@@ -25,7 +27,8 @@ class Normalize(Transform):
     """y = (x - mean) / std, as float32.
 
     Images here are bytes in 0..255, and so are their means: CIFAR-10's are about 125. Numbers
-    measured on images in 0..1, as PyTorch's examples print them, need ``scale=255``.
+    measured on images in 0..1, as PyTorch's examples print them, need ``scale=255``. Images that
+    are floats in 0..1 need numbers measured on such images.
 
     Parameters
     ----------
@@ -41,8 +44,9 @@ class Normalize(Transform):
 
     Raises
     ------
-    ValueError : if a standard deviation is not above 0, or if bytes meet numbers made for 0..1
-    ShapeError : if the numbers do not fit the channels
+    ValueError : if a standard deviation or the scale is not above 0, or if bytes meet numbers made
+        for 0..1, or images in 0..1 numbers made for bytes
+    ShapeError : if mean and std are not for as many channels, or do not fit the images
 
     Examples
     --------
@@ -56,9 +60,17 @@ class Normalize(Transform):
     """
 
     def __init__(self, mean: Values, std: Values, *, scale: float | None = None) -> None:
+        if scale is not None and (not is_number(scale, 0) or scale == 0):
+            raise ValueError(f"Normalize: scale is a number above 0, got {scale!r}.")
         factor = np.float32(1 if scale is None else scale)
         self.mean = _per_channel(mean, "mean") * factor
         self.std = _per_channel(std, "std") * factor
+        counts = {len(self.mean), len(self.std)}
+        if 0 in counts or len(counts - {1}) > 1:
+            raise ShapeError(
+                f"Normalize: mean has {len(self.mean)} channels and std {len(self.std)}; they must "
+                "be equal, or one of them one number for all."
+            )
         if self.std.shape[1:] != (1, 1) or not (self.std > 0).all():
             raise ValueError(
                 "Normalize: std is one number above 0, or one for each channel, got "
@@ -70,6 +82,7 @@ class Normalize(Transform):
                 f"{_brief(self.std)}."
             )
         self._may_be_for_0_to_1 = scale is None and max(self.mean.max(), self.std.max()) <= 1
+        self._is_for_bytes = min(self.mean.min(), self.std.min()) > 1
 
     @classmethod
     def fit(cls, kind: str, images: Any) -> Self:
@@ -84,11 +97,23 @@ class Normalize(Transform):
         Raises
         ------
         DataError : if there is no image
+        ShapeError : if the images are not (N, C, H, W)
+        TypeError : if `images` is neither an array nor a data set
         ValueError : if `kind` is something else
         """
+        if not isinstance(kind, str):
+            raise TypeError(
+                'Normalize.fit: the kind comes first, then the images: fit("standardize", images).'
+            )
         images = getattr(images, "images", images)
+        if not isinstance(images, (np.ndarray, LazyImages)):
+            raise TypeError(
+                "Normalize.fit: it measures an array (N, C, H, W) or a data set, got "
+                f"{type(images).__name__}."
+            )
         if not len(images):
-            raise DataError("Normalize.fit: a mean needs at least one picture. Got 0.")
+            raise DataError("Normalize.fit: a mean needs at least one image. Got 0.")
+        check_batch(images, "Normalize.fit")
         if kind == "mean-image":
             total: Any = sum(part.sum(axis=0, dtype=np.float64) for part in in_chunks(images))
             return cls(total / len(images), np.ones(len(total)), scale=1)
@@ -108,6 +133,12 @@ class Normalize(Transform):
                 f"std={_brief(self.std)} look like those of images in 0..1. Pass scale=255, or "
                 "scale=1 if they are right."
             )
+        if self._is_for_bytes and _are_in_0_to_1(images):
+            raise ValueError(
+                f"Normalize: the images are floats in 0..1, but mean={_brief(self.mean)} and "
+                f"std={_brief(self.std)} are those of bytes in 0..255. Divide them by 255, or pass "
+                "the bytes."
+            )
         channels = images.shape[-3] if images.ndim >= 3 else None
         if channels is None or not {len(self.mean), len(self.std)} <= {1, channels}:
             raise ShapeError(
@@ -120,9 +151,19 @@ class Normalize(Transform):
         return y
 
     def mean_for(self, H: int, W: int) -> Array:
-        """Return the mean for images of H x W pixels: of a larger mean image the middle."""
+        """Return the mean for images of H x W pixels: of a larger mean image the middle.
+
+        Raises
+        ------
+        ShapeError : if the images are larger than the mean image, or not square
+        """
         if self.mean.shape[1:] in ((1, 1), (H, W)):
             return self.mean
+        if H != W or min(self.mean.shape[1:]) < W:
+            raise ShapeError(
+                f"Normalize: the mean image is {self.mean.shape}, of which images of {H}x{W} "
+                "pixels are not a middle square. Normalize before cropping or resizing."
+            )
         return center_crop(self.mean, W)
 
     def arrays(self) -> dict[str, Array]:
@@ -137,6 +178,13 @@ class Normalize(Transform):
 
     def __repr__(self) -> str:
         return f"Normalize(mean={_brief(self.mean)}, std={_brief(self.std)})"
+
+
+def _are_in_0_to_1(images: Array) -> bool:
+    """Return whether images are floats in 0..1 and not whole numbers, as bytes are."""
+    if images.dtype.kind != "f" or not images.size:
+        return False
+    return bool(images.min() >= 0 and images.max() <= 1 and (images % 1 > 0).any())
 
 
 def _per_channel(values: Values, name: str) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.data.transforms.base import Transform, check_batch
 
@@ -32,6 +33,7 @@ def resize(images: Array, size: int) -> Array:
     ShapeError : if `size` is below 1
     """
     size = square(size, "resize")
+    images = np.asarray(images)
     H, W = images.shape[-2:]
     y = np.matmul(images.astype(np.float32), _weights(W, size).T)
     y = np.matmul(_weights(H, size), y)
@@ -92,9 +94,12 @@ class Enlarge(Transform):
     """
 
     def __init__(self, factor: int) -> None:
-        if factor < 1:
-            raise ValueError(f"Enlarge: the factor is at least 1, got {factor}.")
-        self.factor = factor
+        if not is_whole(factor, 1):
+            raise ValueError(
+                f"Enlarge: the factor is at least 1 and whole, got {factor!r}. For other sizes: "
+                "data.Resize(size)."
+            )
+        self.factor = int(factor)
 
     def apply(self, images: Array, params: Any = None) -> Array:
         """Return images (N, C, factor * H, factor * W)."""
@@ -143,6 +148,10 @@ class PadTo(Transform):
 class ToThreeChannels(Transform):
     """Three equal channels for images of one; images of three stay as they are.
 
+    Raises
+    ------
+    ShapeError : if the images have another number of channels
+
     Examples
     --------
     >>> import numpy as np
@@ -154,6 +163,8 @@ class ToThreeChannels(Transform):
     def apply(self, images: Array, params: Any = None) -> Array:
         """Return images (N, 3, H, W)."""
         _, C, _, _ = check_batch(images, "ToThreeChannels")
+        if C not in (1, 3):
+            raise ShapeError(f"ToThreeChannels: images have 1 or 3 channels, got {images.shape}.")
         return np.repeat(images, 3, axis=1) if C == 1 else images
 
 
@@ -164,9 +175,10 @@ def square(size: int | tuple[int, int], op: str) -> int:
     ------
     ShapeError : if the sides differ, or are not whole numbers above 0
     """
-    pair = (size, size) if isinstance(size, (int, np.integer)) else tuple(size)
-    if len(pair) != 2 or pair[0] != pair[1] or int(pair[0]) != pair[0] or pair[0] < 1:
+    pair = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or pair[0] != pair[1] or not is_whole(pair[0], 1):
         raise ShapeError(
-            f"{op}: the result is a square of at least 1 pixel, so size is one integer, got {size}."
+            f"{op}: the result is a square of at least 1 pixel, so size is one integer, got "
+            f"{size!r}."
         )
     return int(pair[0])

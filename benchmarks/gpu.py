@@ -151,10 +151,14 @@ def shown(found: dict[str, Any]) -> str:
     """Return the printed tables."""
     head = [("goal", "found", "must", "aim")]
     goals = [
-        (g["what"], "not measured" if g["found"] is None else f"{g['found']:g}", f"{g['must']:g}",
-         f"{g['aim']:g}")
+        (
+            g["what"],
+            "not measured" if g["found"] is None else f"{g['found']:g}",
+            f"{g['must']:g}",
+            f"{g['aim']:g}",
+        )
         for g in found["goals"]
-    ]  # fmt: skip
+    ]
     times = [("section", "implementation", "ms a step")] + [
         (name, rival, f"{ms:.3f}")
         for name, result in found["sections"].items()

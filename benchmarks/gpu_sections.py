@@ -32,7 +32,8 @@ class Place:
     """Device and settings: the first GPU, or in a dry run the CPU with the CUDA kernels."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self.dry, self.precision = settings["dry"], settings["precision"]
+        self.dry = settings["dry"]
+        self.precision = settings["precision"]
         self.data_dir = settings["data_dir"]
         self.device = backend.device("cpu" if self.dry else "cuda")
         self.windows, self.steps = (1, 1) if self.dry else (7, 20)
@@ -197,7 +198,8 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
     lrn = 5, 2.0, 1e-4, 0.75
     y, scale = kernels.lrn_forward(x, *lrn, 1)
     pooled, argmax = kernels.max_pool2d_forward(x, window, False)
-    velocity, gradient = xp.zeros_like(x), xp.ones_like(x)
+    velocity = xp.zeros_like(x)
+    gradient = xp.ones_like(x)
     pool_bytes = x.nbytes + pooled.nbytes + argmax.nbytes
     into = xp.empty_like(x)
     return {
@@ -219,7 +221,7 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
             ),
             5 * x.nbytes,
         ),
-    }  # fmt: skip
+    }
 
 
 def kernel_shares(place: Place) -> dict[str, Any]:
@@ -243,10 +245,15 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
         sets = [data.open_dataset("cifar10", place.data_dir, train=t) for t in (True, False)]
         name = "cifar10"
     except (tn.DataError, OSError):
-        sets, name = [data.open_dataset("shapes", None, train=t) for t in (True, False)], "shapes"
+        sets = [data.open_dataset("shapes", None, train=t) for t in (True, False)]
+        name = "shapes"
     if place.dry:
-        sets = [dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24]) if
-                dataclasses.is_dataclass(s) else _first(s, 24) for s in sets]  # fmt: skip
+        sets = [
+            dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24])
+            if dataclasses.is_dataclass(s)
+            else _first(s, 24)
+            for s in sets
+        ]
         recipe = dataclasses.replace(recipe, epochs=1, batch_size=8, model="demo", pad=0)
     feeds = [
         device_loader.on_device(loader, place.device)
@@ -255,7 +262,8 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
     model = recipe.build_model(10).to(place.device)
     optimizer = recipe.build_optimizer(model)
     tn.seed(recipe.seed)
-    epochs, reached = [], None
+    epochs = []
+    reached = None
     for event in loop.fit(model, optimizer, *feeds, epochs=recipe.epochs):
         if isinstance(event, loop.Epoch):
             seconds = round(time.perf_counter() - begin, 2)
@@ -267,14 +275,20 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
             if seconds > limit:
                 break
     best = max(e["accuracy"] for e in epochs)
-    return {"data": name, "recipe": recipe.name, "epochs": epochs, "best": best,
-            "seconds_to_89": reached if name == "cifar10" else None}  # fmt: skip
+    return {
+        "data": name,
+        "recipe": recipe.name,
+        "epochs": epochs,
+        "best": best,
+        "seconds_to_89": reached if name == "cifar10" else None,
+    }
 
 
 def _first(dataset: Any, count: int) -> Any:
     """Return the first images of a data set."""
     few = type(dataset).__new__(type(dataset))
-    few.images, few.labels = dataset.images[:count], dataset.labels[:count]
+    few.images = dataset.images[:count]
+    few.labels = dataset.labels[:count]
     return few
 
 

@@ -47,3 +47,20 @@ def test_bytes_take_the_reference_but_for_images_that_are_augmented(cupy):
     mean = cupy.zeros((3, 1, 1), np.float32)
     assert kernels.augment.kind_for(bytes_, None, mean) == "cuda"
     assert kernels.augment.kind_for(bytes_, None, cupy.zeros((3, 1, 1), int)) == "reference"
+
+
+def test_bytes_beside_floats_take_the_reference_too(cupy):
+    bytes_ = cupy.zeros((1, 2, 4, 4), np.uint8)
+    weight = cupy.zeros((3, 2, 3, 3), np.float32)
+    assert kernels.conv2d_forward.kind_for(bytes_, weight) == "reference"
+
+
+def test_the_gradient_of_filters_is_the_sum_of_parts_of_several_images(cupy, monkeypatch):
+    """Five images in parts of two: three parts, the last of them smaller."""
+    rng = np.random.default_rng(0)
+    gy = rng.integers(-4, 5, (5, 6, 3, 3)).astype(np.float32)
+    x = rng.integers(-4, 5, (5, 4, 5, 5)).astype(np.float32)
+    geometry = kernels.Geometry((3, 3), (1, 1), groups=2)
+    monkeypatch.setattr(columns, "COLUMNS", 2 * 4 * 9 * 9)
+    got = kernels.conv2d_backward_weight(cupy.asarray(gy), cupy.asarray(x), geometry)
+    assert (got.get() == kernels.conv2d_backward_weight.reference(gy, x, geometry)).all()

@@ -30,3 +30,13 @@ def test_a_large_network_is_built_there_too(name, stand_in):
         model = models.build(name)
     places = {"cuda:0"} if not isinstance(model, TwoDeviceModel) else {"cpu", "cpu:1"}
     assert {p.device for p in model.parameters()} == places
+
+
+def test_initial_values_are_written_on_the_device_of_the_parameter(two_cards):
+    with tn.default_device("cuda:1"):
+        bias = tn.nn.Linear(2, 3).bias
+    tn.nn.init.set_constant(bias, 2.0)
+    assert bias.numpy().tolist() == [2, 2, 2]
+    for draw, value in ((tn.nn.init.set_normal, 0.1), (tn.nn.init.set_uniform, 0.5)):
+        draw(bias, value)
+        assert abs(bias.numpy()).max() < 1

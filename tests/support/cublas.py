@@ -12,7 +12,9 @@ from support.cupy import card, cuda
 from support.cupy._streams import Stream, refuse_while_capturing
 
 STORED = {0: np.float32, 1: np.float64, 14: np.uint16}
-FLOAT32, FLOAT64, TF32 = 68, 70, 77
+FLOAT32 = 68
+FLOAT64 = 70
+TF32 = 77
 NOT_SUPPORTED = 15
 
 
@@ -20,7 +22,8 @@ class Function:
     """What ctypes makes of a C function: arguments are checked against argtypes."""
 
     def __init__(self, call):
-        self.call, self.argtypes = call, None
+        self.call = call
+        self.argtypes = None
 
     def __call__(self, *arguments):
         assert len(arguments) == len(self.argtypes)
@@ -54,16 +57,59 @@ class StandIn:
 
     def GemmEx(
         self, handle, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c, ct, ldc, kind, algo
-    ):  # fmt: skip
+    ):
         return self.GemmStridedBatchedEx(
-            handle, ta, tb, m, n, k, alpha, a, at, lda, 0, b, bt, ldb, 0, beta, c, ct, ldc, 0,
-            1, kind, algo,
-        )  # fmt: skip
+            handle,
+            ta,
+            tb,
+            m,
+            n,
+            k,
+            alpha,
+            a,
+            at,
+            lda,
+            0,
+            b,
+            bt,
+            ldb,
+            0,
+            beta,
+            c,
+            ct,
+            ldc,
+            0,
+            1,
+            kind,
+            algo,
+        )
 
     def GemmStridedBatchedEx(
-        self, handle, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc,
-        count, kind, algo,
-    ):  # fmt: skip
+        self,
+        handle,
+        ta,
+        tb,
+        m,
+        n,
+        k,
+        alpha,
+        a,
+        at,
+        lda,
+        sa,
+        b,
+        bt,
+        ldb,
+        sb,
+        beta,
+        c,
+        ct,
+        ldc,
+        sc,
+        count,
+        kind,
+        algo,
+    ):
         facts = self.handles[handle.value]
         assert facts["device"] == cuda.Device().id
         stream = Stream.handles[facts["stream"]]
@@ -91,7 +137,8 @@ class StandIn:
 
 def matrices(address, dtype, shape, leading, stride, count):
     """Return the stack of matrices at an address, stored in columns."""
-    (R, C), size = shape, np.dtype(dtype).itemsize
+    (R, C) = shape
+    size = np.dtype(dtype).itemsize
     reach = stride * (count - 1) + leading * (C - 1) + R
     memory = (ctypes.c_char * (reach * size)).from_address(address)
     flat = np.frombuffer(memory, dtype)

@@ -62,7 +62,8 @@ def test_every_parameter_is_one_of_cupys():
         for part in name.split("."):
             real = getattr(real, part, None)
         try:
-            theirs, ours = inspect.signature(real).parameters, inspect.signature(mine).parameters
+            theirs = inspect.signature(real).parameters
+            ours = inspect.signature(mine).parameters
         except (TypeError, ValueError):  # compiled without a signature
             continue
         both = (*ours.values(), *theirs.values())
@@ -74,7 +75,8 @@ def test_every_parameter_is_one_of_cupys():
 
 
 def test_numpy_and_the_card_do_not_mix(stand_in):
-    x, y = stand_in.ones(3), np.ones(3)
+    x = stand_in.ones(3)
+    y = np.ones(3)
     for mix in (
         lambda: x + y,
         lambda: y + x,
@@ -112,7 +114,8 @@ def test_freed_memory_is_poison_and_comes_back(stand_in):
 
 def test_a_view_keeps_its_memory_and_a_copy_has_its_own(stand_in):
     x = stand_in.arange(6).reshape(2, 3)
-    view, copy = x.T[1:], x.T[1:].copy()
+    view = x.T[1:]
+    copy = x.T[1:].copy()
     x[...] = 0
     assert view.get().tolist() == [[0, 0], [0, 0]]
     assert copy.get().tolist() == [[1, 4], [2, 5]]
@@ -122,7 +125,8 @@ def test_a_view_keeps_its_memory_and_a_copy_has_its_own(stand_in):
 
 
 def test_nothing_runs_while_it_is_captured(stand_in):
-    stream, x = stand_in.cuda.Stream(non_blocking=True), stand_in.ones(3)
+    stream = stand_in.cuda.Stream(non_blocking=True)
+    x = stand_in.ones(3)
     with stream:
         stream.begin_capture()
         y = x * 2 + 1
@@ -140,7 +144,8 @@ def test_nothing_runs_while_it_is_captured(stand_in):
     "read", [lambda x: x.get(), float, bool, lambda x: x.item(), lambda x: x.tolist()]
 )
 def test_reading_while_capturing_is_refused(stand_in, read):
-    stream, x = stand_in.cuda.Stream(non_blocking=True), stand_in.ones(())
+    stream = stand_in.cuda.Stream(non_blocking=True)
+    x = stand_in.ones(())
     with stream:
         stream.begin_capture()
         with pytest.raises(RuntimeError, match=r"capturing, so D2H transfers are disallowed"):
@@ -158,7 +163,8 @@ def test_products_by_cupy_are_refused(stand_in):
 
 
 def test_an_asynchronous_read_arrives_with_the_event(stand_in):
-    x, stream = stand_in.full(2, 7.0), stand_in.cuda.get_current_stream()
+    x = stand_in.full(2, 7.0)
+    stream = stand_in.cuda.get_current_stream()
     out = np.empty(2)
     x.get(out=out, blocking=False)
     event = stream.record()

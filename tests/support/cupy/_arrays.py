@@ -67,7 +67,8 @@ def launch(function, *args, **kwargs):
     """
     arrays = arrays_in([args, kwargs])
     check_devices(arrays)
-    seen, named = host_of(args), host_of(kwargs)
+    seen = host_of(args)
+    named = host_of(kwargs)
     with np.errstate(all="ignore"):
         result = function(*seen, **named)
     keeps = function in KEEPS_ORDER
@@ -322,14 +323,27 @@ def power(x, y, **named):
 
 OPERATORS = words("add sub mul truediv floordiv mod pow and or xor lshift rshift")
 UFUNC_OF = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-    "floordiv": np.floor_divide, "mod": np.remainder, "pow": power, "and": np.bitwise_and,
-    "or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
-}  # fmt: skip
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.true_divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": power,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
+}
 COMPARISONS = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
-    "gt": np.greater, "ge": np.greater_equal,
-}  # fmt: skip
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
 SIGNS = {"neg": np.negative, "abs": np.absolute, "invert": np.invert}
 METHODS = words(
     """sum mean max min var argmax argmin any all reshape ravel transpose swapaxes squeeze

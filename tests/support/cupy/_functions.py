@@ -106,7 +106,8 @@ class ufunc:
     """A function of elements; `at` adds to elements that an index may name twice."""
 
     def __init__(self, function):
-        self.function, self.__name__ = function, function.__name__
+        self.function = function
+        self.__name__ = function.__name__
 
     def __call__(self, *args, **kwargs):
         return call_ufunc(self.function, args, kwargs)

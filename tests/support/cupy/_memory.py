@@ -44,7 +44,7 @@ class MemoryPool:
         self.total -= builtins.sum(key[1] * len(blocks) for key, blocks in self.free.items())
         self.free.clear()
 
-    def __del__(self):  # the driver hands its memory to whoever asks next
+    def __del__(self):  # the driver hands its memory to the next pool
         if (
             card is None or card.pool is None or self.generation != card.generation
         ):  # an earlier test
@@ -66,7 +66,8 @@ class _Block:
     """Memory that goes back to its pool when the last array on it is gone."""
 
     def __init__(self, pool, memory):
-        self.memory, self.device_id = memory, current_device()
+        self.memory = memory
+        self.device_id = current_device()
         where = self.device_id, current_stream()
         weakref.finalize(self, self._give_back, pool, memory, *where).atexit = False
 
@@ -88,7 +89,9 @@ class _Block:
 
 class MemoryPointer:
     def __init__(self, mem, ptr):
-        self.mem, self.ptr, self.device_id = mem, ptr, mem.device_id
+        self.mem = mem
+        self.ptr = ptr
+        self.device_id = mem.device_id
 
 
 def get_default_memory_pool():

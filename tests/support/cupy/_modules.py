@@ -38,7 +38,8 @@ class RawModule:
     compiler = None  # (code, options) -> an object with get_function(name)
 
     def __init__(self, code=None, *, path=None, options=(), backend="nvrtc", **_):
-        self.code, self.options = code, options
+        self.code = code
+        self.options = options
 
     def get_function(self, name):
         @functools.cache

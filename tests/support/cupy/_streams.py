@@ -72,7 +72,8 @@ class Stream:
     def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
         self.device_id = -1 if null else current_device()
         self.ptr = 0 if null else id(self)
-        self.launches, self.pending = None, []
+        self.launches = None
+        self.pending = []
         self.begun = self.given = 0  # how many were pending once
         Stream.handles[self.ptr] = self
 
@@ -116,7 +117,8 @@ class Stream:
 
     def record(self, event=None):
         event = event or Event()
-        event.stream, event.moment = self, self.given
+        event.stream = self
+        event.moment = self.given
         return event
 
     def wait_event(self, event):
@@ -136,7 +138,8 @@ class Stream:
 
 
 class Event:
-    stream, moment = None, 0
+    stream = None
+    moment = 0
 
     def __init__(self, block=False, disable_timing=False, interprocess=False):
         pass

@@ -2,13 +2,13 @@
 
 import os
 
-from support import graph_ops
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 import tinynet as tn
+from support import graph_image_ops, graph_ops
 from support.graph_ops import UNARY
 from support.random_graph import (
     allowed,
@@ -27,12 +27,22 @@ from tinynet.functions import elementwise
 from tinynet.testing.compare import difference, tolerance
 
 EXPLORE = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
-PROGRAMS = 20_000 if EXPLORE else 40
+PROGRAMS = 20_000 if EXPLORE else 60
 STEPS = 40
 POOL = 25  # values that a program keeps
 SHAPES = [
-    (), (1,), (2,), (3,), (2, 3), (3, 2), (1, 3), (3, 3), (2, 2, 3), (2, 2, 4, 5), (2, 2, 2, 2),
-]  # fmt: skip
+    (),
+    (1,),
+    (2,),
+    (3,),
+    (2, 3),
+    (3, 2),
+    (1, 3),
+    (3, 3),
+    (2, 2, 3),
+    (2, 2, 4, 5),
+    (2, 2, 2, 2),
+]
 FIRST = [
     ((2, 2, 4, 5), "<f2", "normal"),
     ((2, 2, 4, 5), ">f4", "normal"),
@@ -255,15 +265,15 @@ class RandomGraphs(RuleBasedStateMachine):
                     return
 
     @rule(
-        name=st.sampled_from(list(graph_ops.IMAGES)),
+        name=st.sampled_from(list(graph_image_ops.IMAGES)),
         i=indices,
         j=indices,
         stride=st.integers(1, 2),
         padding=st.integers(0, 1),
     )
     def windows(self, name, i, j, stride, padding):
-        s = graph_ops.Geometry.of(2, stride, padding)
-        op = graph_ops.IMAGES[name]
+        s = graph_image_ops.Geometry.of(2, stride, padding)
+        op = graph_image_ops.IMAGES[name]
         inputs = [self._pick(i, 4), self._pick(j, 4)]
         self._apply(op, inputs if name == "conv2d" else inputs[:1], s)
 
@@ -271,16 +281,16 @@ class RandomGraphs(RuleBasedStateMachine):
     def normalization(self, i, j, k, which):
         x = self._pick(i, 4)
         if which == "lrn":
-            self._apply(graph_ops.LRN_OP, [x])
+            self._apply(graph_image_ops.LRN_OP, [x])
             return
         vectors = [v for v in self.values if v.exact.shape == x.exact.shape[1:2]]
         if vectors:
             weights = [vectors[j % len(vectors)], vectors[k % len(vectors)]]
-            self._apply(graph_ops.BATCH_NORM, [x, *weights], which)
+            self._apply(graph_image_ops.BATCH_NORM, [x, *weights], which)
 
     @rule(i=indices, p=st.sampled_from([0.25, 0.5, 1.0]), draw=st.integers(0, 3))
     def dropout(self, i, p, draw):
-        self._apply(graph_ops.DROPOUT, [self._pick(i)], (p, (5, 7, draw)))
+        self._apply(graph_image_ops.DROPOUT, [self._pick(i)], (p, (5, 7, draw)))
 
     @rule(i=indices)
     def detach(self, i):

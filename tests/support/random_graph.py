@@ -14,9 +14,9 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from support import graph_ops
 import numpy as np
 
+from support import graph_ops
 from support.graph_ops import LARGEST, Op, torch
 from tinynet.testing.compare import difference, tolerance
 
@@ -175,7 +175,7 @@ def _transposed(node, runs, rng):
             gy = disturbed(gy, node.noise, rng)
             if not node.op.selects:
                 arrays = [disturbed(a, node.noise, rng) for a in arrays]
-                y = np.asarray(node.op.value(arrays, node.setting))
+                y = disturbed(np.asarray(node.op.value(arrays, node.setting)), node.noise, rng)
         found = node.op.vjp(gy, arrays, y, node.setting)
         found = [np.reshape(g, a.shape) for g, a in zip(found, arrays, strict=True)]
         shares.append([disturbed(g, node.noise, rng) if i else g for g in found])

@@ -45,7 +45,8 @@ class KilledError(BaseException):
 
 @functools.cache
 def sets():
-    train, test = data.Shapes(train=True), data.Shapes(train=False)
+    train = data.Shapes(train=True)
+    test = data.Shapes(train=False)
     return train[:48], test[:20], train[48:60]
 
 

@@ -240,7 +240,6 @@ class Function:
 
     forward: Callable[..., Array]
     backward: Callable[..., Any]
-    returns_view: ClassVar[bool] = False  # whether y may share memory with x
     saved: Any = None
     inputs: tuple[Variable, ...] = ()
     output: weakref.ref[Variable] | None = None
@@ -349,13 +348,11 @@ class Function:
         """Raise if the values with which forward computed were overwritten since."""
         saved = self.saved if isinstance(self.saved, (tuple, list)) else (self.saved,)
         arrays = [a for a in saved if is_array(a)]
-        if self.returns_view:
-            arrays += [x.data for x in self.inputs]
         for key, written in _written.items():
             if _written_at[key] > self.serial and any(_may_share(a, written) for a in arrays):
                 raise GraphError(
-                    f"backward: a tensor {written.shape} that {self.op()} needs was changed after "
-                    "the forward pass, by optimizer.step() for example, so the gradient would be "
+                    f"backward: a tensor {written.shape} of {self.op()} was changed after the "
+                    "forward pass, by optimizer.step() for example, so the gradient would be "
                     "wrong. Call backward() before the change, or compute the forward pass again."
                 )
 

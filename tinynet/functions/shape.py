@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 class Reshape(Function):
     """y = x with another shape, elements in row-major order."""
 
-    returns_view = True
-
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 
@@ -40,8 +38,6 @@ class Reshape(Function):
 class Transpose(Function):
     """y = x with its axes in another order."""
 
-    returns_view = True
-
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
 
@@ -54,8 +50,6 @@ class Transpose(Function):
 
 class Getitem(Function):
     """y = x[index]; an element that was picked twice receives both gradients."""
-
-    returns_view = True
 
     def __init__(self, index: Any) -> None:
         self.index = index

@@ -88,10 +88,16 @@ UNARY = {
     "log": _unary(F.log, np.log, lambda x, y: 1 / x, lambda t: t.log(), domain=_positive),
     "sqrt": _unary(F.sqrt, np.sqrt, lambda x, y: 0.5 / y, lambda t: t.sqrt(), domain=_positive),
     "relu": _unary(
-        F.relu, lambda x: np.where(x > 0, x, 0), lambda x, y: x > 0, lambda t: t.relu(),
-        pattern=_sign, selects=True,
-    ),  # fmt: skip
-    "abs": _unary(F.abs, np.abs, lambda x, y: np.sign(x), lambda t: t.abs(), pattern=_sign, selects=True),
+        F.relu,
+        lambda x: np.where(x > 0, x, 0),
+        lambda x, y: x > 0,
+        lambda t: t.relu(),
+        pattern=_sign,
+        selects=True,
+    ),
+    "abs": _unary(
+        F.abs, np.abs, lambda x, y: np.sign(x), lambda t: t.abs(), pattern=_sign, selects=True
+    ),
     "tanh": _unary(F.tanh, np.tanh, lambda x, y: 1 - y * y, lambda t: t.tanh()),
     "sigmoid": _unary(
         F.sigmoid, lambda x: 1 / (1 + np.exp(-x)), lambda x, y: y * (1 - y), lambda t: t.sigmoid()
@@ -183,7 +189,7 @@ def _axes(axis, ndim):
 
 def _spread(g, x, s):
     """Undo the loss of axes in a reduction."""
-    axis, keepdims = s
+    axis, _ = s
     shape = [1 if i in _axes(axis, x.ndim) else n for i, n in enumerate(x.shape)]
     return np.reshape(g, shape)
 
@@ -217,7 +223,9 @@ def _deviates(arrays, s):
 
 
 def _std_vjp(gy, xs, y, s):
-    return (_spread(gy, xs[0], s) * _centered(xs[0], s) / (_spread(y, xs[0], s) * _count(xs[0], s)),)
+    return (
+        _spread(gy, xs[0], s) * _centered(xs[0], s) / (_spread(y, xs[0], s) * _count(xs[0], s)),
+    )
 
 
 REDUCTIONS = {
@@ -236,9 +244,7 @@ REDUCTIONS = {
     "var": Op(
         lambda ts, s: ts[0].var(s[0], keepdims=s[1]),
         lambda xs, s: np.asarray(xs[0].var(axis=s[0], keepdims=s[1])),
-        lambda gy, xs, y, s: (
-            2 * _spread(gy, xs[0], s) * _centered(xs[0], s) / _count(xs[0], s),
-        ),
+        lambda gy, xs, y, s: (2 * _spread(gy, xs[0], s) * _centered(xs[0], s) / _count(xs[0], s),),
         lambda ts, s: ts[0].var(_axes(s[0], ts[0].ndim), correction=0, keepdim=s[1]),
     ),
     "std": Op(
@@ -491,9 +497,7 @@ IMAGES = {
     "avg_pool2d": Op(
         lambda ts, s: F.avg_pool2d(ts[0], s.kernel, s.stride, s.padding),
         lambda xs, s: kernels.avg_pool2d_forward.reference(xs[0], s, False, True),
-        lambda gy, xs, y, s: (
-            kernels.avg_pool2d_backward.reference(gy, xs[0].shape, s, True),
-        ),
+        lambda gy, xs, y, s: (kernels.avg_pool2d_backward.reference(gy, xs[0].shape, s, True),),
         lambda ts, s: TF.avg_pool2d(ts[0], s.kernel, *_torch_geometry(s)),
         domain=_windows,
     ),
@@ -523,7 +527,9 @@ DROPOUT = Op(  # s is (p, key)
 
 def again(function, op):
     """Return the op of a Function object that was applied before."""
-    return Op(lambda ts, _: function(*ts), op.value, op.vjp, op.torch, op.domain, op.pattern, op.selects)
+    return Op(
+        lambda ts, _: function(*ts), op.value, op.vjp, op.torch, op.domain, op.pattern, op.selects
+    )
 
 
 def leaf(array, requires_grad):

@@ -60,6 +60,7 @@ class Value:
     number: int = field(default_factory=lambda: next(_numbers))
     freed: bool = False
     retained: bool = False
+    arrays: tuple[Any, ...] = ()  # of the inputs, when the op was applied
 
     @property
     def exact(self):
@@ -119,6 +120,7 @@ def apply(op, inputs, s, rng, *, record=True):
         with torch.set_grad_enabled(record):
             twin = op.torch([v.twin for v in inputs], s)
     y = Value(tensor, runs, twin, op, s, inputs, noise, requires)
+    y.arrays = tuple(v.tensor.data for v in inputs)
     assert tensor.requires_grad == requires
     y.check()
     return y

@@ -50,8 +50,9 @@ class Tensor(Variable):
     Attributes
     ----------
     data : array of NumPy, or of CuPy on a GPU
-        The values. Writing to it (``x.data[0] = 1``) changes the tensor; a graph that has saved
-        the old values does not notice, so do it before the forward pass.
+        The values. Writing to it (``x.data[0] = 1``) changes the tensor. A graph that has saved
+        the old values notices the steps of optimizers, but not this: do it before the forward
+        pass, or call ``x.mark_changed()`` afterwards, and backward() refuses such a graph.
     grad : array of the same shape, or None before backward()
         An array, not a Tensor: ``x.grad * 2`` and ``np.linalg.norm(x.grad)`` work on it.
     device : Device

@@ -199,7 +199,9 @@ def test_prediction_takes_folders(trained, pictures, tinynet_says, tmp_path):
 
 
 def test_best_and_a_checkpoint_file_are_measured(trained, tinynet_says):
-    shutil.copy(trained / "best.safetensors", trained / "kept.safetensors")
+    tinynet_says("train", "pictures", *SHORT, "--seed", 1, "--out", "other")
+    shutil.copy("other/last.safetensors", trained / "best.safetensors")
+    shutil.copy("other/last.safetensors", trained / "kept.safetensors")
     measured = [
         tinynet_says("eval", *arguments).out
         for arguments in (
@@ -214,5 +216,6 @@ def test_best_and_a_checkpoint_file_are_measured(trained, tinynet_says):
     picture = "pictures/test/cat/50.png"
     asked = [tinynet_says("predict", *a, picture).out for a in ((trained, "--best"), (trained,))]
     assert all(line.startswith(picture) for line in asked)
+    assert asked[0] == tinynet_says("predict", "other", picture).out != asked[1]
     said = tinynet_says("eval", trained / "best.safetensors", "--best")
     assert (said.code, "--best is for a run folder" in said.err) == (2, True)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tinynet as tn
 from support.required import need_mpi
+from tinynet import __version__
 from tinynet.kernels import use
 from tinynet.training import presets, run_dir, runs
 from tinynet.training.recipe_data import open_sets
@@ -75,7 +75,7 @@ def test_ranks_in_changing_numbers_come_to_the_weights_of_one_process(folder, tm
 def test_one_rank_speaks_and_writes(folder):
     path, texts = folder
     for text, ranks in zip(texts, (2, 3, 1), strict=True):
-        assert text.count(f"tinynet {tn.__version__}: demo") == 1
+        assert text.count(f"tinynet {__version__}: demo") == 1
         assert text.count("epoch 1/8  step") == 1
         how = f"mpiexec -n {ranks} " if ranks > 1 else ""
         assert text.count(f"Resume with:\n  {how}tinynet train --resume ") == 1

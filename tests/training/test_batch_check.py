@@ -5,7 +5,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import data, models, nn, optim
-from tinynet.core.errors import ShapeError
+from tinynet.core.errors import DataError, ShapeError
 from tinynet.distributed.data_parallel import DistributedLoader
 from tinynet.distributed.process_group import ProcessGroup
 from tinynet.training.batch_check import refuse_single_values
@@ -134,7 +134,14 @@ def test_images_of_another_type_are_refused_in_a_sentence(dtype):
         tn.evaluate(model, of(images))
 
 
-@pytest.mark.parametrize("dtype", [bool, complex, str, object])
+@pytest.mark.parametrize("dtype", [complex, str, object])
+def test_images_that_are_no_real_numbers_are_refused(dtype):
+    images = np.ones((4, 3, 1, 1)).astype(dtype)
+    with pytest.raises(DataError, match="images are one array of numbers"):
+        data.DataLoader((images, np.arange(4) % 2), batch_size=2)
+
+
+@pytest.mark.parametrize("dtype", [bool])
 def test_a_data_set_of_neither_integers_nor_floats_is_refused(dtype):
     images = np.ones((4, 3, 1, 1)).astype(dtype)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
@@ -172,3 +179,10 @@ def test_model_and_images_in_the_wrong_order_are_noticed():
     for function in (tn.evaluate, tn.predict):
         with pytest.raises(TypeError, match=r"the model must be an nn\.Module, got ndarray"):
             function(np.zeros((4, 3)), model)
+
+
+def test_the_check_works_on_a_gpu(cupy):
+    model = net().to("cuda")
+    with pytest.raises(ShapeError, match="at least 2 values per channel"):
+        train(model, loader(17, 8))
+    assert all(module.training for _, module in model.named_modules())

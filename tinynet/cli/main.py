@@ -70,6 +70,9 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         sys.exit(130)
     except Exception as error:
+        if str(error).startswith("TINYNET_"):  # an environment variable, before anything loads
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
         from tinynet.cli.errors import USER_ERRORS, leave
 
         if not isinstance(error, USER_ERRORS):

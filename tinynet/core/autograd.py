@@ -40,12 +40,16 @@ from tinynet.core.grad_mode import no_grad_depth
 
 _serials = itertools.count(1)  # nodes, and changes in place, in the order in which they happen
 _last_change = 0  # the serial of the latest change
+_written: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
+"""The living arrays that were written to, by id: those of parameters, once they have moved."""
+_written_at: dict[int, int] = {}
+"""The serial of the latest change of each of them."""
 
 
 class Variable:
     """A value that remembers the function that made it."""
 
-    __slots__ = ("__weakref__", "changed", "creator", "data", "device", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "creator", "data", "device", "grad", "requires_grad")
     output_type: ClassVar[type[Variable]]  # what an op makes of variables of this class
 
     def __init__(
@@ -60,7 +64,6 @@ class Variable:
         self.creator = creator
         self.requires_grad = requires_grad
         self.grad: Array | None = None  # only leaves receive one
-        self.changed = 0  # when `data` was last written to, counted as nodes are
         if creator is None:
             self._require_array()
 
@@ -84,7 +87,10 @@ class Variable:
     def mark_changed(self) -> None:
         """Note that `data` was written to: graphs that saved its old values are refused."""
         global _last_change
-        self.changed = _last_change = next(_serials)
+        key = id(self.data)
+        if _written.get(key) is not self.data:
+            _written[key] = self.data
+        _written_at[key] = _last_change = next(_serials)
 
     def backward(
         self,
@@ -343,14 +349,15 @@ class Function:
         """Raise if the values with which forward computed were overwritten since."""
         saved = self.saved if isinstance(self.saved, (tuple, list)) else (self.saved,)
         arrays = [a for a in saved if is_array(a)]
-        for x in self.inputs:
-            if x.changed < self.serial:
-                continue
-            if self.returns_view or any(_may_share(a, x.data) for a in arrays):
+        if self.returns_view:
+            arrays += [x.data for x in self.inputs]
+        for key, written in _written.items():
+            if _written_at[key] > self.serial and any(_may_share(a, written) for a in arrays):
                 raise GraphError(
-                    f"backward: an input {x.data.shape} of {self.op()} was changed after the "
-                    "forward pass, by optimizer.step() for example, so the gradient would be "
-                    "wrong. Call backward() before the change, or compute the forward pass again."
+                    f"backward: a tensor {written.shape} whose values {self.op()} needs was "
+                    "changed after the forward pass, by optimizer.step() for example, so the gradient "
+                    "would be wrong. Call backward() before the change, or compute the forward "
+                    "pass again."
                 )
 
     def described(self) -> str:

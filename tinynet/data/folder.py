@@ -272,13 +272,11 @@ def _stratified(
     """Return the images that stay, and this share of each class, chosen by their bytes.
 
     Of a class with two different images or more, both parts get at least one. Files of the same
-    bytes go to one part, also if they lie in two classes: there the first class counts.
+    bytes go to one part, also if they lie in two classes.
     """
     contents: dict[int, set[bytes]] = defaultdict(set)  # of each class
-    first_class: dict[bytes, int] = {}
     for f in found:
-        content = begins(f.path)
-        contents[first_class.setdefault(content, f.label)].add(content)
+        contents[f.label].add(begins(f.path))
     chosen: set[bytes] = set()
     for different in contents.values():
         ordered = sorted(different, key=lambda content: hash_fraction(content, purpose))

@@ -25,6 +25,13 @@ AsTrained = Callable[..., Any] | Literal["training"] | None
 """A transform; "training": the one of the model's training by `tn.fit`, without what is random."""
 
 
+class Preprocessing(NamedTuple):
+    """The transform of a model's training images without what is random, and their kind."""
+
+    transform: Any
+    kind: str  # "bytes" (integers) or "floats"
+
+
 class Evaluation(NamedTuple):
     """Mean loss (cross-entropy) and accuracy (0..1) of a model on a data set."""
 
@@ -42,7 +49,7 @@ def evaluate(model: Module, images: Any, *, transform: AsTrained = "training") -
     ----------
     model : Module
     images : DataLoader or data set
-        A DataLoader is used as it is. A data set of bytes is prepared as in the model's training
+        A DataLoader is used as it is. A data set is prepared as in the model's training
         by `tn.fit`, without what is random.
     transform : Transform, "training" or None
         What prepares the images of a data set; None takes them as they are.
@@ -92,8 +99,10 @@ def predict(
     Parameters
     ----------
     model : Module
-    images : (N, C, H, W)
-        Bytes are prepared as in the model's training by `tn.fit`; floats are taken as they are.
+    images : (N, C, H, W), a data set or a DataLoader
+        A DataLoader is used as it is. Images of the kind of the training images (bytes or
+        floats) are prepared as they were by `tn.fit`; floats for a model that was trained on bytes
+        are taken as they are.
     transform : Transform, "training" or None
         What prepares the images instead; None takes them as they are.
     batch_size : int
@@ -124,6 +133,9 @@ def predict(
     array([0, 1, 2, 3])
     """
     _check_model("predict", model)
+    if hasattr(images, "batches") and hasattr(images, "steps"):
+        return _probabilities(model, images)
+    images = getattr(images, "images", images)
     pixels = to_numpy(images.data) if isinstance(images, Tensor) else np.asarray(images)
     if pixels.dtype.kind not in "uif" or not pixels.ndim:
         raise TypeError(
@@ -134,14 +146,21 @@ def predict(
         raise ValueError(
             f"predict: images are (N, C, H, W), got {pixels.shape}. One image: images[None]."
         )
+    if not len(pixels):
+        raise ValueError("predict: there is no image to classify; got an array without rows.")
     labels = np.zeros(len(pixels), np.int64)
     loader = evaluation_loader(model, (pixels, labels), "predict", transform, batch_size)
+    return _probabilities(model, loader)
+
+
+def _probabilities(model: Module, loader: Any) -> Array:
+    """Return (N, classes) for the images of a loader, in its order."""
     found = [
         F.softmax(scores).numpy()
         for scores, _ in _answers(model, loader, purpose="predict")
         if scores is not None  # None is for a rank without images, and there is one process here
     ]
-    return np.concatenate(found) if found else np.zeros((0, 0), np.float32)
+    return np.concatenate(found)
 
 
 def _check_model(purpose: str, model: Any) -> None:
@@ -151,8 +170,47 @@ def _check_model(purpose: str, model: Any) -> None:
 
 def remember_preprocessing(model: Module, train: Any) -> None:
     """Store in the model how its training images are prepared, for `evaluate` and `predict`."""
-    if hasattr(train, "transform"):
-        vars(model)["_preprocessing"] = train.transform.evaluation()
+    if hasattr(train, "transform") and hasattr(train, "dataset"):
+        kind = _kind(train.dataset.images.dtype)
+        vars(model)["_preprocessing"] = Preprocessing(train.transform.evaluation(), kind)
+
+
+def stored_preprocessing(model: Module) -> dict[str, Array]:
+    """Return the arrays of the model's normalization; none if there is more or nothing to store."""
+    known = vars(model).get("_preprocessing")
+    members = [] if known is None else list(known.transform.transforms)
+    if len(members) != 1 or not isinstance(members[0], data.Normalize):
+        return {}
+    return members[0].arrays()
+
+
+def preprocessing_kind(model: Module) -> str:
+    """Return the kind of the model's training images: bytes or floats."""
+    return str(vars(model)["_preprocessing"].kind)
+
+
+def restore_preprocessing(model: Module, arrays: dict[str, Array], kind: str) -> None:
+    """Store a normalization from a file in the model, as `fit` does."""
+    transform = data.Compose([data.Normalize.from_arrays(arrays)])
+    vars(model)["_preprocessing"] = Preprocessing(transform, kind)
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return "floats" if dtype.kind == "f" else "bytes"
+
+
+def refuse_other_preparation(model: Module, images: Any, phase: str) -> None:
+    """Raise where a held-out loader has no transform, and the training images are normalized."""
+    known = vars(model).get("_preprocessing")
+    if known is None or not isinstance(images, data.DataLoader):
+        return
+    same_kind = _kind(images.dataset.images.dtype) == known.kind
+    if same_kind and len(known.transform) and not len(images.transform):
+        raise ValueError(
+            f"fit: the {phase} loader has no transform, but the training images go through "
+            f"{', '.join(map(repr, known.transform.transforms))}. Give the data set itself, or a "
+            "loader with that transform."
+        )
 
 
 def evaluation_loader(
@@ -170,14 +228,17 @@ def evaluation_loader(
     loader = data.DataLoader(as_dataset(images, purpose), batch_size)
     check_images(purpose, loader)
     if transform == "training":
-        if loader.dataset.images.dtype != np.uint8:
-            return loader
-        transform = vars(model).get("_preprocessing", "training")
+        kind = _kind(loader.dataset.images.dtype)
+        known = vars(model).get("_preprocessing")
+        if known is not None and kind == known.kind:
+            transform = known.transform
+        elif kind == "floats":
+            return on_device(loader, where)
     if transform == "training":
         raise ValueError(
             f"{purpose}: the images are bytes (0 to 255), and it is not known how they were "
-            "prepared in training. Give a DataLoader with the same data.Normalize, or transform=; "
-            "transform=None takes the bytes as they are."
+            "prepared in training. Give transform= the same data.Normalize; transform=None takes "
+            "the bytes as they are."
         )
     return on_device(data.DataLoader(loader.dataset, batch_size, transform=transform), where)
 
@@ -203,7 +264,7 @@ def _answers(
 ) -> Iterator[tuple[Tensor | None, Array]]:
     """Yield the scores and the labels of each batch; None where this rank has no images."""
     where = device_of(model)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         for images, labels in loader.batches(0):
@@ -216,5 +277,5 @@ def _answers(
                 else:
                     yield model(Tensor(on(images, where), where)), on(labels, where)
     finally:
-        if was_training:
-            model.train()
+        for module, training in modes:
+            module.training = training

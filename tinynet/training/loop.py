@@ -21,12 +21,18 @@ from typing import Any, Literal, Protocol, overload
 
 from tinynet.core import random
 from tinynet.core.backend import Array
+from tinynet.core.checks import is_whole
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.training.batch_check import check_batch, check_images, refuse_single_values
 from tinynet.training.device_loader import on_device
-from tinynet.training.evaluation import evaluation_loader, remember_preprocessing, run_epoch
+from tinynet.training.evaluation import (
+    evaluation_loader,
+    refuse_other_preparation,
+    remember_preprocessing,
+    run_epoch,
+)
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, device_of, train_step
 
@@ -243,6 +249,8 @@ def fit(
     refuse_single_values(model, train)
     remember_preprocessing(model, train)
     train = on_device(train, device_of(model))
+    for phase, images in (("validation", validation), ("test", test)):
+        refuse_other_preparation(model, images, phase)
     held_out = {
         phase: evaluation_loader(model, images, phase)
         for phase, images in (("validation", validation), ("test", test))
@@ -268,7 +276,7 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"fit: the training images come in a DataLoader, got {type(train).__name__}. "
             "For instance data.DataLoader(images, batch_size=128, shuffle=True)."
         )
-    if not isinstance(epochs, int) or epochs < 1:
+    if not is_whole(epochs, least=1):
         raise ValueError(f"fit: epochs must be a whole number, at least 1. Got {epochs!r}.")
     schedule = optimizer.schedule
     if schedule is not None and schedule.epochs not in (None, epochs):
@@ -276,11 +284,29 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"fit: the schedule {schedule} is made for {schedule.epochs} epochs, and this run has "
             f"{epochs}. Give both the same number."
         )
-    own = {id(p) for p in model.parameters()}
-    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+    _check_parameters(model, optimizer)
+
+
+def _check_parameters(model: Module, optimizer: Optimizer) -> None:
+    """Raise where the optimizer would not train this model."""
+    own = {id(p): p.requires_grad for p in model.parameters()}
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if not held & own.keys():
         raise ValueError(
             "fit: the optimizer has no parameter of this model, so nothing would be learned. "
             "Give it model.parameters()."
+        )
+    if not any(own[i] for i in held & own.keys()):
+        raise ValueError(
+            "fit: every parameter that the optimizer has is frozen, so nothing would be learned. "
+            "model.unfreeze() lets them learn."
+        )
+    left_out = [i for i, trainable in own.items() if trainable and i not in held]
+    if held - own.keys() and left_out:
+        raise ValueError(
+            f"fit: the optimizer has {len(held - own.keys())} parameters that the model no longer "
+            f"has, and not the {len(left_out)} that took their place. Make the optimizer after the "
+            "model is changed."
         )
 
 
@@ -333,6 +359,8 @@ def train_one_epoch(
     on_cpu = device_of(model).kind == "cpu"
     before = last_read = time.perf_counter()
     for images, labels in train.batches(state.epoch, state.step):
+        if state.step == train.steps:
+            raise ValueError(f"fit: the loader has {train.steps} steps, and yields more batches.")
         check_batch("fit", model, images)
         number = _steps_done(state, train)
         random.at_step(number)
@@ -358,6 +386,11 @@ def train_one_epoch(
             *state.metrics.means,
             lr=optimizer.lr,
             images_per_second=state.metrics.images / max(1e-9, state.seconds),
+        )
+    if state.step < train.steps:
+        raise ValueError(
+            f"fit: the loader has {train.steps} steps, and yields {state.step} batches in epoch "
+            f"{state.epoch + 1}."
         )
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinynet.core import random
 from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
+from tinynet.training.evaluation import (
+    preprocessing_kind,
+    restore_preprocessing,
+    stored_preprocessing,
+)
 from tinynet.training.loop import State
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import Checkpoint
@@ -45,13 +51,22 @@ def save_checkpoint(path: str | Path, model: Module, optimizer: Optimizer, state
     >>> [epoch.epoch for epoch in tn.fit(model, optimizer, loader, epochs=3, state=state)]
     [2, 3]
     """
-    metadata = {"state": state.to_json()}
-    found = Checkpoint(model.state_dict(), optimizer.state_dict(), {}, metadata)
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"save_checkpoint: a checkpoint is a .safetensors file, not {path}.")
+    seed, _, _ = random.counters()
+    metadata = {"state": state.to_json(), "seed": str(seed)}
+    preprocessing = stored_preprocessing(model)
+    if preprocessing:
+        metadata["preprocessing"] = preprocessing_kind(model)
+    found = Checkpoint(model.state_dict(), optimizer.state_dict(), preprocessing, metadata)
     checkpoint.save(Path(path), found)
 
 
 def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> State:
     """Load a checkpoint into a model and its optimizer; return the position of the run.
+
+    The random seed of dropout is the checkpoint's from here on. The loader is yours: give it the
+    same data, batch size and seed as before.
 
     Parameters
     ----------
@@ -76,4 +91,8 @@ def load_checkpoint(path: str | Path, model: Module, optimizer: Optimizer) -> St
             f"{path}: it holds weights, but no position of a run. tn.load(model, path) reads them."
         )
     checkpoint.restore(found, model, optimizer)
+    if "seed" in found.metadata:
+        random.seed(int(found.metadata["seed"]))
+    if "preprocessing" in found.metadata:
+        restore_preprocessing(model, found.preprocessing, found.metadata["preprocessing"])
     return State.from_json(found.metadata["state"])

@@ -354,10 +354,9 @@ class Function:
         for key, written in _written.items():
             if _written_at[key] > self.serial and any(_may_share(a, written) for a in arrays):
                 raise GraphError(
-                    f"backward: a tensor {written.shape} whose values {self.op()} needs was "
-                    "changed after the forward pass, by optimizer.step() for example, so the gradient "
-                    "would be wrong. Call backward() before the change, or compute the forward "
-                    "pass again."
+                    f"backward: a tensor {written.shape} that {self.op()} needs was changed after "
+                    "the forward pass, by optimizer.step() for example, so the gradient would be "
+                    "wrong. Call backward() before the change, or compute the forward pass again."
                 )
 
     def described(self) -> str:

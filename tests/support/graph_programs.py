@@ -2,16 +2,15 @@
 
 import os
 
+from support import graph_ops
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from strategies import in_order, orders
 
-import graph_ops
 import tinynet as tn
-from graph_ops import UNARY
-from random_graph import (
+from support.graph_ops import UNARY
+from support.random_graph import (
     allowed,
     apply,
     disturbed,
@@ -22,6 +21,7 @@ from random_graph import (
     reached,
     torch_gradients,
 )
+from support.strategies import in_order, orders
 from tinynet import nn, optim
 from tinynet.functions import elementwise
 from tinynet.testing.compare import difference, tolerance

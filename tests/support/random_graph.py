@@ -14,10 +14,10 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+from support import graph_ops
 import numpy as np
 
-import graph_ops
-from graph_ops import LARGEST, Op, torch
+from support.graph_ops import LARGEST, Op, torch
 from tinynet.testing.compare import difference, tolerance
 
 RUNS = 7  # evaluations of each op: the first is exact

@@ -1,5 +1,6 @@
 """Console: progress lines, the bar, the clock, warnings."""
 
+import sys
 import warnings
 
 import pytest
@@ -56,3 +57,14 @@ def test_a_warning_is_one_line_without_a_line_of_ours(tinynet_says, monkeypatch)
     tinynet_says("recipes")
     shown = warnings.formatwarning("the cache is gone.", RuntimeWarning, "file.py", 7, "x = 1")
     assert shown == "Note: the cache is gone.\n"
+
+
+@pytest.mark.parametrize(("ranks", "kind"), [(None, console.Bar), ("2", console.Lines)])
+def test_the_terminal_that_open_mpi_gives_each_rank_gets_lines(monkeypatch, ranks, kind):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    if ranks:
+        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", ranks)
+    else:
+        monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    with console.display(1) as shown:
+        assert type(shown) is kind

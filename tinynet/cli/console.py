@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -124,8 +125,11 @@ class Bar:
 
 @contextmanager
 def display(epochs: int) -> Iterator[Display]:
-    """Yield the display of a run: a bar on a terminal, else lines."""
-    if not sys.stdout.isatty():
+    """Yield the display of a run: a bar on a terminal, else lines.
+
+    Open MPI gives each rank a terminal of its own, also where the output goes to a file.
+    """
+    if not sys.stdout.isatty() or "OMPI_COMM_WORLD_SIZE" in os.environ:
         yield Lines(epochs)
         return
     bar = Bar(epochs)

@@ -55,7 +55,7 @@ def test_test_says_what_a_lesson_takes_and_fails_where_one_breaks(tmp_path, monk
     both = run("test")
     assert both.exit_code == 1
     assert "ZeroDivisionError" in both.output
-    monkeypatch.setattr(lessons_module, "BUDGET", 0)
+    monkeypatch.setattr(lessons_module, "BUDGET", -1)
     assert "TOO SLOW" in run("test", "1", "--unsolved").output
 
 

@@ -14,7 +14,7 @@ import pytest
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.core.extras import PACKAGES
+from tinynet.core.extras import DISTRIBUTION, PACKAGES
 
 ROOT = Path(tn.__file__).parent.parent
 README = ROOT / "README.md"
@@ -29,11 +29,11 @@ def read(name):
 
 
 def test_the_installed_version_is_the_one_of_the_code():
-    assert importlib.metadata.version("tinynet-alexnet") == tn.__version__
+    assert importlib.metadata.version(DISTRIBUTION) == tn.__version__
 
 
 def test_python_and_numpy_are_bounded():
-    metadata = importlib.metadata.metadata("tinynet-alexnet")
+    metadata = importlib.metadata.metadata(DISTRIBUTION)
     assert metadata["Requires-Python"] == ">=3.11"
     assert "numpy<2.6,>=2.0" in metadata.get_all("Requires-Dist")
 

@@ -6,6 +6,9 @@ project, so no message says to install an extra of that name.
 
 from __future__ import annotations
 
+DISTRIBUTION = "tinynet-alexnet"
+"""The name under which pip knows this project."""
+
 PACKAGES = {  # extra of setup.cfg: its packages
     "gpu12": ("cupy-cuda12x[ctk]",),
     "gpu13": ("cupy-cuda13x[ctk]",),

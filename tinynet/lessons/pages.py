@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import tinynet
 from tinynet.core.errors import DataError
+from tinynet.core.extras import DISTRIBUTION
 
 PAIRING = "jupytext.toml"  # tells Jupyter to keep script and notebook in step
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")
@@ -45,7 +46,7 @@ def folder() -> Path:
     if (beside / "setup.cfg").exists() and (beside / "lessons").is_dir():
         return beside / "lessons"
     try:
-        files = importlib.metadata.files("tinynet") or []
+        files = importlib.metadata.files(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
     for file in files:
@@ -53,7 +54,7 @@ def folder() -> Path:
             return Path(str(file.locate())).resolve().parent
     raise DataError(
         f"lessons: not found beside {Path(tinynet.__file__).parent}, nor installed with it. "
-        "Install tinynet with pip, or work in a clone of it."
+        "Install from a clone with: pip install . (or work in the clone)."
     )
 
 

@@ -258,14 +258,16 @@ class OneOfTwo:
 @pytest.mark.cxx
 def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
     """On the stand-in for CuPy: no card, and no second process."""
-    where, rng = backend.device("cuda"), np.random.default_rng(3)
+    where = backend.device("cuda")
+    rng = np.random.default_rng(3)
     images = rng.standard_normal((4, 6), np.float32)
     labels = np.arange(4) % 3
 
     def trained(who):
         tn.seed(2)
         model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).to("cuda")
-        optimizer, tally = optim.SGD(model.parameters(), 0.5, momentum=0.9), RunningMetrics()
+        optimizer = optim.SGD(model.parameters(), 0.5, momentum=0.9)
+        tally = RunningMetrics()
         steps = GpuSteps(model, optimizer, who)
         for number in range(4):
             steps.run(images, labels, tally, number, look=True)
@@ -273,8 +275,10 @@ def test_gpus_add_up_through_nccl_inside_of_a_graph_too(stand_in):
 
     wires = Wires(stand_in)
     who = NcclGroup(OneOfTwo(), wires, where)
-    who.batch, who.images = 8, 4
-    (found, twice), (expected, once) = trained(who), trained(SINGLE)
+    who.batch = 8
+    who.images = 4
+    found, twice = trained(who)
+    expected, once = trained(SINGLE)
     for got, wanted in zip(found, expected, strict=True):
         assert got == pytest.approx(wanted, rel=1e-5)
     assert (twice, once) == (32, 16)

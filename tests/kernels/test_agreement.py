@@ -1,7 +1,5 @@
 """Agreement of all implementations of each kernel with its reference."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,14 +9,13 @@ from support.kernel_cases import EXACT, KERNEL_ROWS
 from support.strategies import floats, in_order, integers, negatives, orders, seeds
 from tinynet import kernels
 from tinynet.kernels.conv import direct
+from tinynet.kernels.dispatch import has_numba
 from tinynet.testing import check_kernel, tolerance
 from tinynet.testing.cases import cases_for
 from tinynet.testing.compare import difference, scale_of
 
 MARKS = {
-    "numba": pytest.mark.skipif(
-        importlib.util.find_spec("numba") is None, reason="Numba is not installed"
-    ),
+    "numba": pytest.mark.skipif(not has_numba(), reason="Numba is not installed"),
     "cuda_on_cpu": pytest.mark.cxx,
 }
 FAST = [

@@ -1,6 +1,5 @@
 """Kernel cache shared by processes: concurrent writes, killed processes, edited sources."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -11,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import tinynet
+from tinynet.kernels.dispatch import has_numba
 
 pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="Numba is not installed"),
+    pytest.mark.skipif(not has_numba(), reason="Numba is not installed"),
     pytest.mark.skipif(os.name != "posix", reason="signals and limits are those of POSIX"),
 ]
 PACKAGE = Path(tinynet.__file__).parent

@@ -1,6 +1,5 @@
 """Bounds checks before a launch: compiled kernels check no index themselves."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -14,11 +13,10 @@ import tinynet
 from tinynet import kernels
 from tinynet.kernels.codegen.tables import Images, Table, guard, offsets, phases, tiles
 from tinynet.kernels.convolution import gradient_loops, loops
+from tinynet.kernels.dispatch import has_numba
 from tinynet.kernels.geometry import Geometry
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="Numba is not installed"
-)
+pytestmark = pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 JUDGE = Path(__file__).with_name("guarded.py")
 ONE = (1, 1)
 AROUND = ((1, 1), (1, 1))

@@ -1,6 +1,5 @@
 """Compilation, cache and thread team of the Numba kernels."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -26,10 +25,9 @@ from tinynet.kernels.codegen.native import (
     Real,
     helper,
 )
+from tinynet.kernels.dispatch import has_numba
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="Numba is not installed"
-)
+pytestmark = pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 
 
 def scale(lo: int, hi: int, x: In1, factor: Real, y: Out1) -> None:

@@ -1,7 +1,5 @@
 """ReLU of arrays that are large enough for compiled loops, in any memory order."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -9,10 +7,9 @@ from support.strategies import in_order
 from tinynet import kernels
 from tinynet.kernels import relu_backward, relu_forward
 from tinynet.kernels.codegen.layout import GRAIN
+from tinynet.kernels.dispatch import has_numba
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="Numba is not installed"
-)
+pytestmark = pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 SHAPE = 8, 17, 29, 33  # odd, and enough for several threads
 ORDERS = ["rows", "channels last", "transposed", "every other", "backwards"]
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinynet.core import pickles
 from tinynet.core.errors import DataError
-from tinynet.weights import pickles, read
+from tinynet.weights import read
 from weights import crafted
 
 # torch.save(OrderedDict(weight=w, turned=w.t(), ...), FILE, _use_new_zipfile_serialization=False)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinynet.core import archives, pickles
 from tinynet.core.errors import DataError
-from tinynet.weights import archives, names, pickles, read
+from tinynet.weights import names, read
 from weights import crafted
 
 WEIGHT = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -12,10 +12,10 @@ from tinynet import models, nn
 from tinynet import weights as weight_files
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.core.pickles import printable
 from tinynet.core.table import table
 from tinynet.weights import conventions, names
 from tinynet.weights.file import Weights
-from tinynet.weights.pickles import printable
 
 FILE = click.Path(path_type=Path)
 CLIPPED = 100  # characters of one line of metadata

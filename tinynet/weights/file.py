@@ -10,19 +10,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tinynet.core import archives, numpy_file, pickles, shapes
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.core.pickles import printable, short
 from tinynet.data.files import open_regular
-from tinynet.weights import (
-    archives,
-    checkpoint,
-    legacy_file,
-    numpy_file,
-    pickles,
-    shapes,
-    torch_file,
-)
-from tinynet.weights.pickles import printable, short
+from tinynet.weights import checkpoint, legacy_file, torch_file
 
 HEADER = 1 << 24  # bytes of a safetensors; a hundred thousand arrays take half of it
 DIGITS = 9  # of the number of a format

@@ -20,10 +20,10 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
+from tinynet.core import pickles
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.weights import pickles
-from tinynet.weights.pickles import short
+from tinynet.core.pickles import short
 from tinynet.weights.torch_file import Storages, check_key, explained, named_tensors, stored
 
 MAGIC = 0x1950A86A20F9469CFC6C

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import pickles, shapes
+from tinynet.core.archives import member
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.weights import pickles, shapes
-from tinynet.weights.archives import member
-from tinynet.weights.pickles import short
+from tinynet.core.pickles import short
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Keys under which training programs store the weights, beside epoch and optimizer state."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from tinynet.core import shapes
+from tinynet.core.archives import member
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.weights import shapes
-from tinynet.weights.archives import member
-from tinynet.weights.pickles import printable, short
+from tinynet.core.pickles import printable, short
 
 HEADER = 10_000  # bytes; NumPy's own limit for untrusted files
 METADATA = "__metadata__"  # the member that holds the metadata, as JSON
@@ -70,7 +70,7 @@ def _array(path: Path, name: str, data: bytes) -> Array:
         raise DataError(f"{path}: its member {name} is not a NumPy array ({error}).") from error
     if dtype.kind not in "fiub":
         raise DataError(
-            f"{path}: {name} holds {printable(str(dtype))}; weights are numbers. Objects are "
+            f"{path}: {name} holds {printable(str(dtype))}; numbers are read. Objects are "
             "pickles and are not read; save plain arrays with numpy.savez."
         )
     if not shapes.credible(shape):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinynet.core.errors import DataError
-from tinynet.weights.pickles import printable
+from tinynet.core.pickles import printable
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -62,7 +62,7 @@ def _check(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
     names = [m.filename for m in members]
     if len(names) > MEMBERS or len(set(names)) < len(names):
         raise DataError(
-            f"{path}: the members of a weight archive have different names, and there are "
+            f"{path}: the members of an archive have different names, and there are "
             f"at most {MEMBERS:,}; here are {len(names):,} with {len(set(names)):,} names."
         )
     for m in members:

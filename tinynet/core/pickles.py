@@ -1,10 +1,10 @@
-"""Safe reader for the pickle inside a PyTorch file: no code is imported or executed.
+"""Safe reader of pickles: no code is imported or executed.
 
 A pickle is a program for a stack machine. Python's own machine imports and calls everything that
 the program names; the programs of `torch.save` need little of that. The machine below has the
 instructions for dicts, lists, tuples, numbers and strings, and knows `NAMES`. It cannot import or
 call: the meaning of each name is fixed here, and any other name or instruction is refused with its
-name in the message.
+name in the message. `pickled_arrays` reads NumPy's arrays in the same way.
 """
 
 from __future__ import annotations
@@ -100,11 +100,17 @@ def read_next(file: BinaryIO, storage: Make, tensor: Make) -> Any:
 
 def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
     """Return the contents of a pickle and its length; bytes after it are ignored."""
-    machine = Machine(storage, tensor)
+    return execute(Machine(storage, tensor), program)
+
+
+def execute(machine: Machine, program: bytes) -> tuple[Any, int]:
+    """Return what a machine makes of a pickle, and the length of the pickle."""
     try:
-        for instruction, argument, at in pickletools.genops(program):
+        for count, (instruction, argument, at) in enumerate(pickletools.genops(program)):
             if instruction.name == "STOP":
                 return machine.stack.pop(), (at or 0) + 1
+            if count >= machine.most:
+                raise DataError(f"its pickle has more than {machine.most:,} instructions.")
             machine.do(instruction.name, argument)
     except DataError:
         raise
@@ -128,6 +134,12 @@ def printable(text: str) -> str:
 class Machine:
     """A stack with marks and a numbered memory; one method per instruction."""
 
+    names = frozenset(NAMES)
+    literals = frozenset(LITERALS)
+    purpose = "weights"  # for messages
+    needed = "a tensor"
+    most = LARGEST  # instructions
+
     def __init__(self, storage: Make, tensor: Make) -> None:
         self.storage = storage
         self.tensor = tensor
@@ -139,7 +151,7 @@ class Machine:
         """Execute one instruction, or raise DataError with its name."""
         if name in CONSTANTS:
             self.stack.append(CONSTANTS[name])
-        elif name in LITERALS:
+        elif name in self.literals:
             self.stack.append(argument)
         elif name in EMPTY:
             self.stack.append(EMPTY[name]())
@@ -149,7 +161,9 @@ class Machine:
         elif name not in NOTHING:
             step = getattr(self, f"_do_{name.lower()}", None)
             if step is None:
-                raise DataError(f"its pickle has the instruction {name}, which no weights need.")
+                raise DataError(
+                    f"its pickle has the instruction {name}, which no {self.purpose} need."
+                )
             step(argument)
 
     def _group(self) -> list[Any]:
@@ -204,11 +218,11 @@ class Machine:
     _do_long_binget = _do_binget
 
     def _do_global(self, name: str) -> None:
-        if name not in NAMES:
+        if name not in self.names:
             shown = printable(name.replace(" ", "."))
             raise DataError(
-                f"its pickle names {shown}, which is not a tensor; it was not imported and not "
-                "executed."
+                f"its pickle names {shown}, which is not {self.needed}; it was not imported and "
+                "not executed."
             )
         self.stack.append(Name(name))
 

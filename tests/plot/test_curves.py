@@ -1,13 +1,16 @@
 """Learning curves, from dicts and from what a training loop yields."""
 
 import dataclasses
+import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tinynet import plot
 from tinynet.plot import style
-from tinynet.plot.curves import mark_drops
+from tinynet.plot.curves import LABEL_GAP, mark_drops, spread
 from tinynet.training.loop import Epoch, Step
 
 
@@ -29,8 +32,15 @@ def words_in(path):
 
 
 def lines(figure):
-    """Return {label: accuracies} of the right axes."""
-    return {line.get_label(): list(line.get_ydata()) for line in figure.axes[1].lines}
+    """Return {label: accuracies} of the right axes, without the marks."""
+    named = [line for line in figure.axes[1].lines if not line.get_label().startswith("_")]
+    return {line.get_label(): list(line.get_ydata()) for line in named}
+
+
+def marked(axes, label):
+    """Return the places (x, y) of the marks of one kind."""
+    found = [line for line in axes.lines if line.get_label() == label]
+    return [(line.get_xdata()[0], line.get_ydata()[0]) for line in found]
 
 
 def test_curves_describe_themselves_in_words(tmp_path):
@@ -39,6 +49,7 @@ def test_curves_describe_themselves_in_words(tmp_path):
     words = words_in(tmp_path / "c.png")
     assert "3 epochs" in words
     assert "test accuracy from 25.0 % to 75.0 %" in words
+    assert words.endswith("The best test accuracy, 75.0 %, is that of epoch 3.")
     assert figure.get_suptitle() == "demo: test accuracy 75.0 %"
 
 
@@ -97,3 +108,60 @@ def test_batches_alone_are_no_epoch(tmp_path):
     figure = plot.curves([Step("train", 1, 1, 9, 2.0, 0.1, 0.1)], tmp_path / "c.png")
     assert words_in(tmp_path / "c.png") == "No epoch has finished."
     assert figure.axes[0].get_legend() is None
+
+
+# marks
+
+
+def test_a_ring_marks_the_best_epoch_of_validation_else_of_the_test():
+    records = [record(i, test_accuracy=a) for i, a in ((1, 0.5), (2, 0.7), (3, 0.7), (4, 0.6))]
+    loss, accuracy = plot.curves(records).axes
+    assert marked(accuracy, "_best") == [(2, 70)]
+    assert marked(loss, "_best") == [(2, 1.05)]
+    for each, held_out in zip(records, (0.1, 0.2, 0.3, 0.4), strict=True):
+        each["validation_accuracy"] = held_out
+    assert marked(plot.curves(records).axes[1], "_best") == [(4, 40)]
+    assert marked(plot.curves(records[:1]).axes[1], "_best") == [], "one epoch has no best"
+
+
+def test_chance_is_marked_on_both_sides():
+    loss, accuracy = plot.curves([record(1)], classes=10).axes
+    assert marked(accuracy, "_chance")[0][1] == pytest.approx(10)
+    assert marked(loss, "_chance")[0][1] == pytest.approx(2.302585)
+    assert loss.get_ylim()[1] > 2.31, "the line lies inside"
+    assert {t.get_text() for t in accuracy.texts} >= {"chance 10 %"}
+    assert marked(plot.curves([record(1)]).axes[1], "_chance") == []
+
+
+def test_the_axes_are_those_of_every_run():
+    loss, accuracy = plot.curves([record(1), record(2)]).axes
+    assert accuracy.get_ylim() == (0, 100)
+    assert loss.get_ylim()[0] == 0
+    one = plot.curves([record(1)]).axes[0]
+    for axes in (loss, accuracy, one):
+        low, high = axes.get_xlim()
+        ticks = [t for t in axes.get_xticks() if low <= t <= high]
+        assert ticks == [round(t) for t in ticks]
+    assert [t for t in one.get_xticks() if 0.5 <= t <= 1.5] == [1]
+
+
+def test_the_last_values_stand_at_the_ends_of_the_lines_and_apart():
+    close = [record(1), record(2, train_accuracy=0.751, test_accuracy=0.75)]
+    axes = plot.curves(close).axes[1]
+    labels = [t for t in axes.texts if t.get_text().split()[0] in ("train", "test")]
+    assert {t.get_text() for t in labels} == {"train 75.1", "test 75.0"}
+    low, high = sorted(t.get_position()[1] for t in labels)
+    assert high - low == pytest.approx(LABEL_GAP)
+
+
+@given(st.lists(st.floats(0, 1), max_size=6))
+def test_labels_are_spread_in_their_order_within_the_axes(places):
+    found = spread(places, 0.1)
+    order = sorted(range(len(places)), key=places.__getitem__)
+    assert all(found[b] - found[a] > 0.1 - 1e-9 for a, b in itertools.pairwise(order))
+    assert max(found, default=0) <= 1
+
+
+def test_a_title_is_no_formula(tmp_path):
+    figure = plot.curves([record(1)], tmp_path / "c.png", title="demo on $a_b and $c\n")
+    assert figure.get_suptitle() == r"demo on \$a_b and \$c\n: test accuracy 25.0 %"

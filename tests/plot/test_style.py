@@ -10,6 +10,7 @@ import pytest
 
 import tinynet as tn
 from tinynet import plot
+from tinynet.plot import style
 
 MATRIX = [[8, 2], [1, 9]]
 
@@ -91,3 +92,30 @@ def test_drawing_leaves_the_log_level_of_matplotlib_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
+
+
+# other scripts
+
+
+def families(figure):
+    """Return the fonts of the labels of the rows, by their text."""
+    return {t.get_text(): t.get_fontfamily() for t in figure.axes[0].get_yticklabels()}
+
+
+def test_names_in_other_scripts_get_the_fonts_that_are_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "_fonts", lambda: ["DejaVu Sans", "DejaVu Serif"])
+    figure = plot.confusion(MATRIX, ["고양이", "chien gâté"], tmp_path / "a.png")
+    assert families(figure)["고양이"] == ["DejaVu Sans", "DejaVu Serif"]
+    assert families(figure)["chien gâté"] != ["DejaVu Sans", "DejaVu Serif"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_glyph_without_a_font_is_a_box_and_no_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "_fonts", lambda: ["DejaVu Sans"])
+    figure = plot.confusion(MATRIX, ["고양이", "犬"], tmp_path / "a.png", title="동물")
+    assert figure._repr_png_()
+
+
+def test_the_first_font_is_that_of_the_figures():
+    assert style._fonts()[0] == "DejaVu Sans"
+    assert set(style._fonts()[1:]) <= set(style.OTHER_SCRIPTS)

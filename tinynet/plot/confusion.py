@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.core.backend import Array, to_numpy
-from tinynet.core.errors import ShapeError, printable
+from tinynet.core.errors import ShapeError
 from tinynet.plot import style
 from tinynet.tensors import Tensor
 
@@ -133,7 +133,7 @@ def _names(classes: Sequence[str] | None, count: int) -> list[str]:
             f"confusion: there are {len(classes)} names in `classes` for the {count} rows of the "
             "matrix."
         )
-    return [printable(str(name)).replace("$", r"\$") for name in classes]
+    return [style.plain(str(name)) for name in classes]
 
 
 def _label(axes: Axes, names: Sequence[str]) -> None:

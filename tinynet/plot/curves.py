@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tinynet.core.checks import is_number
 from tinynet.plot import style
@@ -17,11 +20,22 @@ if TYPE_CHECKING:
 
 KINDS = {"train": style.TRAIN, "test": style.TEST, "validation": style.VALIDATION}
 
+LABEL_GAP = 0.065  # between two labels, as a share of the height
+
 Record = Mapping[str, Any]
 
 
-def curves(records: Iterable[Any], path: Path | str | None = None, *, title: str = "") -> Figure:
-    """Draw loss and accuracy over the epochs; dotted lines mark drops of the learning rate.
+def curves(
+    records: Iterable[Any],
+    path: Path | str | None = None,
+    *,
+    title: str = "",
+    classes: int | None = None,
+) -> Figure:
+    """Draw loss and accuracy over the epochs, with the last values at the ends of the lines.
+
+    Dotted lines mark drops of the learning rate, a ring the epoch with the best accuracy on the
+    validation images, else on the test images.
 
     Parameters
     ----------
@@ -33,6 +47,8 @@ def curves(records: Iterable[Any], path: Path | str | None = None, *, title: str
         A .png, .svg or .pdf file to write.
     title : str
         The last test accuracy is added to it.
+    classes : int, optional
+        Number of classes: lines mark the loss and the accuracy of equal probabilities.
 
     Returns
     -------
@@ -50,33 +66,143 @@ def curves(records: Iterable[Any], path: Path | str | None = None, *, title: str
     >>> import tinynet as tn
     >>> records = [{"epoch": i, "train_loss": 2 / i, "train_accuracy": 0.3 * i, "lr": 0.1}
     ...            for i in (1, 2, 3)]
-    >>> figure = tn.plot.curves(records)
+    >>> figure = tn.plot.curves(records, classes=10)
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['loss (mean cross-entropy, nats)', 'accuracy (%)']
     """
     epochs = _epochs(records)
-    figure = style.new_figure(9, 3.6)
+    figure = style.new_figure(10, 3.8)
     left, right = figure.subplots(1, 2)
-    for kind, look in KINDS.items():
-        _draw(left, epochs, f"{kind}_loss", 1.0, look)
-        _draw(right, epochs, f"{kind}_accuracy", 100.0, look)
+    _panel(left, epochs, "loss", 1.0)
     left.set(ylabel="loss (mean cross-entropy, nats)", ylim=(0, None))
-    right.set(ylabel="accuracy (%)")
-    for axes in (left, right):
-        mark_drops(axes, epochs)
-        axes.set(xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(visible=True, color=style.GRID, linewidth=0.8)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
-        elif epochs:
-            axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
-        else:
-            axes.set(xticks=(), yticks=())
-            axes.text(0.5, 0.5, "no epoch has finished", ha="center", transform=axes.transAxes)
-    figure.suptitle(_titled(title, epochs))
+    _panel(right, epochs, "accuracy", 100.0)
+    right.set(ylabel="accuracy (%)", ylim=(0, 100))
+    if left.lines and classes is not None and classes > 1:
+        mark_chance(left, math.log(classes), f"equal probabilities {math.log(classes):.2f}")
+        left.set_ylim(0, max(left.get_ylim()[1], 1.08 * math.log(classes)))
+    if right.lines and classes is not None and classes > 1:
+        mark_chance(right, 100 / classes, f"chance {100 / classes:.3g} %")
+    label_ends(left, "{:.3f}")
+    label_ends(right, "{:.1f}")
+    figure.suptitle(_titled(title, epochs), fontsize=13, weight="bold")
     return style.finish(figure, path, curves_in_words(epochs))
+
+
+def _panel(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -> None:
+    """Draw the lines of the loss or of the accuracy, on an axis of whole epochs."""
+    for kind, look in KINDS.items():
+        _draw(axes, epochs, f"{kind}_{what}", factor, look)
+    axes.set(xlabel="epoch")
+    axes.grid(visible=True, color=style.GRID, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    if not epochs:
+        axes.set(xticks=(), yticks=())
+        axes.text(0.5, 0.5, "no epoch has finished", ha="center", transform=axes.transAxes)
+        return
+    numbers = [record["epoch"] for record in epochs]
+    axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
+    axes.xaxis.set_major_locator(_whole_numbers())
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
+        return
+    _mark_best(axes, epochs, what, factor)
+    mark_drops(axes, epochs)
+
+
+def _whole_numbers() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=10, integer=True, min_n_ticks=1)
+
+
+def label_ends(axes: Axes, form: str) -> None:
+    """Write the name and the last value of each line beside its end, in its color.
+
+    Parameters
+    ----------
+    axes : Axes
+    form : str
+        Format of a value, such as "{:.1f}".
+    """
+    lines = [line for line in axes.lines if line.get_label() in KINDS]
+    ends = [(float(np.asarray(line.get_ydata())[-1]), line) for line in lines]
+    bottom, top = axes.get_ylim()
+    heights = spread([(value - bottom) / ((top - bottom) or 1) for value, _ in ends], LABEL_GAP)
+    for height, (value, line) in zip(heights, ends, strict=True):
+        axes.text(
+            1.015,
+            height,
+            f"{line.get_label()} {form.format(value)}",
+            transform=axes.transAxes,
+            va="center",
+            fontsize=9.5,
+            color=line.get_color(),
+        )
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Return places in 0..1 that keep their order and a gap, near those given.
+
+    >>> spread([0.5, 0.5, 0.9], gap=0.1)
+    [0.5, 0.6, 0.9]
+    """
+    order = sorted(range(len(places)), key=places.__getitem__)
+    found = list(places)
+    for before, i in itertools.pairwise(order):
+        found[i] = max(found[i], found[before] + gap)
+    limit = 1.0
+    for i in reversed(order):
+        found[i] = min(found[i], limit)
+        limit = found[i] - gap
+    return found
+
+
+def _mark_best(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -> None:
+    """Draw a ring around the epoch with the best accuracy on images that were held out."""
+    best, kind = best_epoch(epochs)
+    value = None if best is None else best.get(f"{kind}_{what}")
+    if best is None or value is None:
+        return
+    look: Any = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black"}
+    axes.plot([best["epoch"]], [factor * value], "o", clip_on=False, label="_best", **look)
+    late = best["epoch"] > np.mean(axes.get_xlim())
+    axes.annotate(
+        f"best: epoch {best['epoch']}",
+        (best["epoch"], factor * value),
+        (8 if late else -8, 12 if what == "loss" else -18),
+        textcoords="offset points",
+        ha="right" if late else "left",
+        fontsize=8.5,
+    )
+
+
+def best_epoch(epochs: Sequence[Record]) -> tuple[Record | None, str]:
+    """Return the record with the best held-out accuracy, and "validation" or "test".
+
+    Of equal ones the first counts, as for best.safetensors; None if nothing was held out, or
+    there is only one epoch.
+    """
+    for kind in ("validation", "test"):
+        key = f"{kind}_accuracy"
+        measured = [record for record in epochs if record.get(key) is not None]
+        if len(measured) > 1:
+            return max(measured, key=lambda record: float(record[key])), kind
+    return None, ""
+
+
+def mark_chance(axes: Axes, height: float, words: str) -> None:
+    """Draw the height that a network without knowledge reaches, with words on the line."""
+    axes.axhline(height, color=style.GRAY, linestyle=(0, (1, 3)), linewidth=1, label="_chance")
+    axes.annotate(
+        words,
+        (1, height),
+        (-3, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8.5,
+        color=style.GRAY,
+    )
 
 
 def curves_in_words(epochs: Sequence[Record]) -> str:
@@ -94,7 +220,15 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
             parts.append(f"{name} from {form.format(values[0])} to {form.format(values[-1])}")
     *first, last = parts or ["nothing was measured"]
     listed = f"{', '.join(first)} and {last}" if first else last
-    return f"Over {len(epochs)} epochs {listed}."
+    best, kind = best_epoch(epochs)
+    peak = ""
+    if best is not None:
+        peak = (
+            f" The best {kind} accuracy, {100 * best[f'{kind}_accuracy']:.1f} %, is that of epoch "
+            f"{best['epoch']}."
+        )
+    length = "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs"
+    return f"Over {length} {listed}.{peak}"
 
 
 def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
@@ -102,13 +236,14 @@ def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
     rates = [(record["epoch"], record["lr"]) for record in epochs if record.get("lr") is not None]
     for (epoch, before), (_, after) in itertools.pairwise(rates):
         if after <= before / 2:  # a smooth decay would fill the figure with lines
-            axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1)
+            axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1, label="_lr")
             axes.text(
                 epoch + 0.5,
                 1.02,
                 f"lr {after:.2g}",
                 transform=axes.get_xaxis_transform(),
                 ha="center",
+                fontsize=9,
                 color=style.GRAY,
             )
 
@@ -145,11 +280,13 @@ def _draw(axes: Axes, epochs: Sequence[Record], key: str, factor: float, look: A
     measured = [record for record in epochs if record.get(key) is not None]
     if measured:
         numbers = [record["epoch"] for record in measured]
-        axes.plot(numbers, [factor * record[key] for record in measured], **look)
+        values = [factor * record[key] for record in measured]
+        axes.plot(numbers, values, clip_on=False, zorder=3, **look)
 
 
 def _titled(title: str, epochs: Sequence[Record]) -> str:
     accuracy = epochs[-1].get("test_accuracy") if epochs else None
+    title = style.plain(title)
     if accuracy is None:
         return title
     found = f"test accuracy {100 * accuracy:.1f} %"

@@ -9,13 +9,17 @@ that is no longer used is freed. A notebook shows a figure that is the last valu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import logging
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tinynet.core.atomic_file import write_atomically
+from tinynet.core.errors import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +45,24 @@ FORMATS = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}
 
 DOTS_PER_INCH = 150
 IN_NOTEBOOKS = 100  # dots per inch
+
+LATIN = 0x024F  # the last of the Latin letters in Unicode
+OTHER_SCRIPTS = (  # fonts for characters that DejaVu Sans lacks, where they are installed
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Yu Gothic",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+)
+FILES = tuple(name.replace(" ", "").removesuffix("KR").removesuffix("JP") for name in OTHER_SCRIPTS)
 
 
 def new_figure(
@@ -81,11 +103,50 @@ def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
     suffix = path.suffix.lower() or ".png"
     if suffix not in FORMATS:
         raise ValueError(f"plot: figures are written as {', '.join(FORMATS)}, not {path.suffix}.")
-    data = io.BytesIO()
     metadata = {FORMATS[suffix]: description}
-    figure.savefig(data, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
-    write_atomically(path, data.getvalue())
+    data = _drawn(figure, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
+    write_atomically(path, data)
     return figure
+
+
+def plain(text: str) -> str:
+    """Return text that matplotlib shows as it is: no formula, no control characters."""
+    return printable(text).replace("$", r"\$")
+
+
+def _drawn(figure: Figure, **settings: Any) -> bytes:
+    """Return the figure as a file, with fonts for every script that is installed."""
+    data = io.BytesIO()
+    with _every_script(figure):
+        figure.savefig(data, **settings)
+    return data.getvalue()
+
+
+@contextlib.contextmanager
+def _every_script(figure: Figure) -> Iterator[None]:
+    """Give texts in other scripts their fonts; inside the block a missing glyph is a box."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if any(ord(character) > LATIN for character in text.get_text()):
+            text.set_fontfamily(_fonts())
+            text.set_fontweight("normal")  # there may be no bold one, which would be logged
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
+@functools.cache
+def _fonts() -> list[str]:
+    """Return the font of the figures, then the installed ones for other scripts."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    if not set(OTHER_SCRIPTS) & set(fontManager.get_font_names()):
+        for file in findSystemFonts():  # matplotlib's own list may be older than a font
+            if Path(file).stem.startswith(FILES) and "Regular" in file:
+                fontManager.addfont(file)
+    installed = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in installed)]
 
 
 @functools.cache
@@ -103,9 +164,7 @@ def _figure_class() -> type[Figure]:
         """A figure that IPython shows also where pyplot was never imported."""
 
         def _repr_png_(self) -> bytes:
-            data = io.BytesIO()
-            self.savefig(data, format="png", dpi=IN_NOTEBOOKS)
-            return data.getvalue()
+            return _drawn(self, format="png", dpi=IN_NOTEBOOKS)
 
     return NotebookFigure
 

@@ -132,6 +132,12 @@ class Recipe:
     init_from: str = ""
     freeze: str = ""
 
+    @property
+    def title(self) -> str:
+        """Name, data set and seed in a few words; a folder of images by its own name alone."""
+        data = Path(self.data.removeprefix("folder:")).name if is_folder(self.data) else self.data
+        return f"{self.name} on {data}, seed {self.seed}"
+
     def build(
         self,
         data_dir: Path | None = None,

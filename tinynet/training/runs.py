@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynet import plot
 from tinynet.core import random
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
@@ -29,6 +28,7 @@ from tinynet.training.loop import Epoch, Loader, State, Step, fit
 from tinynet.training.non_finite import check_finite
 from tinynet.training.recipe_data import Sets
 from tinynet.training.recipes import Recipe
+from tinynet.training.run_figures import Redrawing, draw
 from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint, conventions
@@ -164,6 +164,7 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     random.seed(run.recipe.seed)
     saved = time.monotonic()
     deadline = saved + 60 * max_minutes
+    figures = Redrawing(draw)
     with stop_requests() as request:
         events = fit(
             run.model,
@@ -181,19 +182,24 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
             if isinstance(event, Epoch):
                 _end_epoch(run)
                 saved = time.monotonic()
+                if not run.ranks.rank and run.state.epoch < run.recipe.epochs:
+                    figures.if_due(run)
             late = time.monotonic() > deadline
             stop = run.ranks.any(request.why or ("the time is up" if late else ""))
             if stop and run.state.epoch < run.recipe.epochs:
                 request.step_is_done()
                 save(run)
-                if not request.why and not run.ranks.rank:
-                    draw(run)
+                if not run.ranks.rank:
+                    figures.now(run)
                 yield Stopped(stop, request.exit_code)
                 return
             if time.monotonic() > saved + SAVE_EVERY:
                 save(run)
                 saved = time.monotonic()
-    yield Finished(_finish(run))
+    result = _finish(run)
+    if not run.ranks.rank:
+        figures.now(run)
+    yield Finished(result)
 
 
 def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:
@@ -271,15 +277,6 @@ def restore(run: Run) -> Restored:
     return Restored(run.folder, damage=damage)
 
 
-def draw(run: Run) -> None:
-    """Write curves.png and filters.png."""
-    title = f"{run.recipe.name} on {run.recipe.data}, seed {run.recipe.seed}"
-    plot.curves(run.state.records, run.folder / run_dir.CURVES, title=title)
-    first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
-    if first is not None:
-        plot.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
-
-
 def facts(run: Run) -> dict[str, Any]:
     """Return the values that must be equal on all ranks, by name."""
     arrays = {"weights": run.model.state_dict(), "velocities": run.optimizer.state_dict()}
@@ -320,7 +317,6 @@ def _finish(run: Run) -> dict[str, Any]:
         result["validation_accuracy"] = last.validation_accuracy
     if not run.ranks.rank:
         run_dir.write_json(run.folder / run_dir.RESULT, result)
-        draw(run)
     return result
 
 

@@ -101,18 +101,12 @@ def _panel(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -> No
         return
     numbers = [record["epoch"] for record in epochs]
     axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
-    axes.xaxis.set_major_locator(_whole_numbers())
+    axes.xaxis.set_major_locator(style.whole_numbers())
     if not axes.lines:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
         return
     _mark_best(axes, epochs, what, factor)
     mark_drops(axes, epochs)
-
-
-def _whole_numbers() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=10, integer=True, min_n_ticks=1)
 
 
 def label_ends(axes: Axes, form: str) -> None:

@@ -169,6 +169,13 @@ def _figure_class() -> type[Figure]:
     return NotebookFigure
 
 
+def whole_numbers() -> Any:
+    """Return a matplotlib locator that puts ticks on whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=10, integer=True, min_n_ticks=1)
+
+
 def bare_axes(figure: Figure) -> Any:
     """Return axes over the whole figure, in inches from its lower left corner, without a frame."""
     width, height = figure.get_size_inches()

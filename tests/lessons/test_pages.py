@@ -1,6 +1,4 @@
-"""Pages: cells of a script, editions, notebooks."""
-
-import json
+"""Pages: cells of a script, and its languages."""
 
 import pytest
 
@@ -41,44 +39,3 @@ def test_text_before_the_first_cell_is_refused():
 def test_an_edition_holds_its_language_and_all_code():
     assert [c.lang for c in pages.edition(pages.cells(TEXT))] == ["en", "", ""]
     assert [c.lang for c in pages.edition(pages.cells(TEXT), "ko")] == ["ko", "", ""]
-
-
-def test_emptied_solutions_say_how_to_see_ours():
-    last = pages.unsolved(pages.cells(TEXT))[-1]
-    assert last.text == '# solution("42.1") shows ours'
-
-
-QUIZ = """# %% [markdown] lang="en"
-# ## Quiz
-#
-# **1.** Why?
-#
-# <details><summary>Answer</summary>
-# So.
-# And so.
-# </details>
-#
-# **2.** How?
-#
-# <details><summary>Answer</summary>
-# Thus.
-# </details>
-"""
-
-
-def test_a_script_has_the_answers_of_its_quiz_far_from_the_questions():
-    asked, answered = pages.answers_last(pages.cells(QUIZ))
-    assert pages.plain(asked.text) == "## Quiz\n\n**1.** Why?\n\n**2.** How?"
-    assert pages.plain(answered.text).startswith("## Answers\n")
-    assert pages.plain(answered.text).endswith("\n**1.** So.\nAnd so.\n\n**2.** Thus.")
-    assert answered.text.count("\n") >= pages.APART
-    assert pages.answers_last(pages.cells(TEXT)) == pages.cells(TEXT)
-
-
-def test_a_notebook_is_valid_and_tells_prose_from_code():
-    nbformat = pytest.importorskip("nbformat")
-    text = pages.notebook(pages.edition(pages.cells(TEXT)), "lesson-42")
-    nbformat.validate(nbformat.reads(text, as_version=4))
-    cells = json.loads(text)["cells"]
-    assert [c["cell_type"] for c in cells] == ["markdown", "code", "code"]
-    assert cells[0]["source"] == ["# 42 Answers"]

@@ -4,7 +4,7 @@ import pytest
 
 from support.checkout import needs_lessons
 from tinynet.core.errors import DataError
-from tinynet.lessons import pages, student
+from tinynet.lessons import editions, pages, student
 
 pytestmark = needs_lessons
 
@@ -29,7 +29,7 @@ def test_a_notebook_is_judged_by_its_own_checks(learner):
     code = learner.read_text() + '\nfrom tinynet.lessons import check\ncheck("07.1", my_max_pool)'
     cells = pages.cells("# %%\n" + code)
     path = learner.with_suffix(".ipynb")
-    path.write_text(pages.notebook(cells, "lesson-07"))
+    path.write_text(editions.notebook(cells, "lesson-07"))
     assert student.judge("07", path).outcomes[0].state == "ok"
     path.write_text("{}")
     with pytest.raises(DataError, match="it is not a notebook"):

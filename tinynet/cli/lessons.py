@@ -1,9 +1,11 @@
-"""Commands ``tinynet lessons list | open | new | check | test | pair``."""
+"""Commands ``tinynet lessons list | open | new | progress | check | test | pair``."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,16 +39,27 @@ def list_lessons() -> None:
 
 @lessons.command(name="new")
 @click.argument("folder", type=FOLDER)
-def new_copies(folder: Path) -> None:
-    """Write copies of all lessons, without solutions, into FOLDER; nothing is overwritten."""
-    from tinynet.lessons import pages
+@click.option("--scripts", is_flag=True, help="Write plain scripts instead of notebooks.")
+@click.option(
+    "--no-solutions", is_flag=True, help="Leave out all answers: for a course with marks."
+)
+def new_copies(folder: Path, scripts: bool, no_solutions: bool) -> None:
+    """Write your copies of all lessons, without solutions, into FOLDER; nothing is overwritten."""
+    from tinynet.lessons import editions, pages
 
-    written = [path for lesson in pages.lessons() for path in pages.copy(lesson, folder)]
-    click.echo(
-        f"{len(written)} files written to {folder}, a notebook and a script for each lesson; "
-        "existing files are unchanged. Run a script again after each answer; to keep its figures:"
-        f"\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
-    )
+    known = pages.lessons()
+    written = [
+        editions.copy(lesson, known, folder, scripts=scripts, offered=not no_solutions)
+        for lesson in known
+    ]
+    count = sum(path is not None for path in written)
+    kind = "script" if scripts else "notebook"
+    click.echo(f"{count} {kind}s written to {folder}; existing files are unchanged.")
+    if scripts:
+        click.echo(
+            "Run a script again after each answer; to keep its figures:"
+            f"\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
+        )
 
 
 @lessons.command(name="open")
@@ -54,23 +67,65 @@ def new_copies(folder: Path) -> None:
 @click.option("--dir", "folder", type=FOLDER, default=Path("tinynet-lessons"), show_default=True)
 def open_lesson(number: str, folder: Path) -> None:
     """Open your own copy of lesson NUMBER, without solutions, in JupyterLab."""
-    from tinynet.lessons import pages
+    from tinynet.lessons import editions, pages
 
     chosen = pages.find(number)
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException(
             f"lessons open: JupyterLab is not installed. {install_command('lessons')} brings it; "
-            f"or write plain scripts with: tinynet lessons new {folder}"
+            f"or write plain scripts with: tinynet lessons new {folder} --scripts"
         )
-    for lesson in pages.lessons():
-        pages.copy(lesson, folder)
-    notebook = (folder / chosen.path.name).with_suffix(".ipynb")
+    known = pages.lessons()
+    for lesson in known:
+        editions.copy(lesson, known, folder)
+    _unpair(folder)
+    notebook = folder / f"{chosen.path.stem}.ipynb"
+    port = free_port()
+    token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     click.echo(
-        f"Your copies are in {folder}: {notebook.name} is the lesson, the .py beside it the same "
-        "as a script. If no browser opens, use the link below. Ctrl-C ends JupyterLab."
+        f"Your copies are in {folder}. Ctrl-C ends JupyterLab. If no browser opens, use this link:"
+        f"\n  http://localhost:{port}/lab/tree/{notebook.name}?token={token}"
     )
-    root = ["--allow-root"] if os.geteuid() == 0 else []  # containers often run as root
-    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(notebook)]))
+    root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []  # in containers
+    options = [f"--port={port}", "--log-level=WARN", *root, str(notebook)]
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    sys.exit(subprocess.call(command, env={**os.environ, "JUPYTER_TOKEN": token}))
+
+
+def _unpair(folder: Path) -> None:
+    """Remove our pairing of scripts and notebooks, which earlier versions wrote."""
+    pairing = folder / "jupytext.toml"
+    if pairing.exists() and pairing.read_text(encoding="utf-8").startswith(PAIRED):
+        pairing.unlink()
+        click.echo(f"{pairing} is removed: notebooks are no longer paired with scripts.")
+
+
+PAIRED = "# Jupyter keeps script and notebook of a lesson in step"  # how that file begins
+
+
+def free_port(first: int = 8888) -> int:
+    """Return the first free TCP port from 8888 on, or any free one after twenty tries."""
+    for port in [*range(first, first + 20), 0]:
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(tried.getsockname()[1])
+    raise click.ClickException("lessons open: there is no free port.")
+
+
+@lessons.command(name="progress")
+@click.argument("folder", type=FOLDER, default=Path("tinynet-lessons"))
+def show_progress(folder: Path) -> None:
+    """Count the exercises that are solved in the saved notebooks of FOLDER."""
+    from tinynet.lessons import progress
+
+    if not folder.is_dir():
+        raise click.ClickException(
+            f"lessons progress: there is no folder {folder}. tinynet lessons open makes it."
+        )
+    click.echo(progress.table(folder))
 
 
 @lessons.command(name="check")
@@ -99,13 +154,13 @@ def test_lessons(number: str | None, unsolved: bool) -> None:
 
 def _executes(path: Path, unsolved: bool) -> bool:
     """Run a lesson in an empty folder, print the outcome, return whether it succeeded."""
-    from tinynet.lessons import pages
+    from tinynet.lessons import editions, pages
 
     with tempfile.TemporaryDirectory() as folder:
         script = path.resolve()
         if unsolved:
             script = Path(folder).resolve() / path.name
-            parts = pages.unsolved(pages.cells(path.read_text(encoding="utf-8")))
+            parts = editions.unsolved(pages.cells(path.read_text(encoding="utf-8")))
             script.write_text(pages.script(parts), encoding="utf-8")
         started = time.monotonic()
         used = cpu_seconds()
@@ -132,12 +187,13 @@ def cpu_seconds() -> float:
 @lessons.command(name="pair")
 def write_notebooks() -> None:
     """Generate the notebooks of this clone from its scripts, and the list in its README."""
-    from tinynet.lessons import pages
+    from tinynet.lessons import editions, pages
 
     folder = pages.folder()
-    changed = pages.pair(folder)
+    changed = editions.pair(folder)
     readme = folder.parent / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
         readme.write_text(pages.listed(text, pages.lessons()), encoding="utf-8")
-    click.echo(f"{len(changed)} notebooks changed: {', '.join(p.name for p in changed) or '-'}")
+    count = f"{len(changed)} notebook{'s' * (len(changed) != 1)}"
+    click.echo(f"{count} changed: {', '.join(p.name for p in changed) or '-'}")

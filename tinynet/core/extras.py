@@ -12,7 +12,7 @@ DISTRIBUTION = "tinynet-alexnet"
 PACKAGES = {  # extra of setup.cfg: its packages
     "gpu12": ("cupy-cuda12x[ctk]",),
     "gpu13": ("cupy-cuda13x[ctk]",),
-    "lessons": ("jupyterlab", "jupytext", "ipywidgets"),
+    "lessons": ("jupyterlab", "ipywidgets"),
     "mpi": ("mpi4py", "mpich"),
     "onnx": ("onnx",),
 }

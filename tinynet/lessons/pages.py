@@ -11,13 +11,12 @@ import importlib.metadata
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tinynet
 from tinynet.core.errors import DataError
 from tinynet.core.extras import DISTRIBUTION
 
-PAIRING = "jupytext.toml"  # tells Jupyter to keep script and notebook in step
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")
 
 
@@ -118,86 +117,6 @@ def edition(parts: list[Cell], lang: str = "en") -> list[Cell]:
     return [cell for cell in parts if not cell.prose or cell.lang in ("", lang)]
 
 
-def unsolved(parts: list[Cell]) -> list[Cell]:
-    """Return the cells, with the solutions removed."""
-    return [c._replace(text=_emptied(c.text)) if "solution" in c.tags else c for c in parts]
-
-
-def _emptied(text: str) -> str:
-    numbers = dict.fromkeys(re.findall(r'check\("(\d\d\.\d+)"', text))
-    return "\n".join(f'# solution("{number}") shows ours' for number in numbers)
-
-
-FOLDED = re.compile(r"\n*<details>\s*<summary>.*?</summary>\s*(.*?)\s*</details>\n*", re.DOTALL)
-APART = 40  # lines between the questions and their answers: more than a screen shows
-
-
-def answers_last(parts: list[Cell]) -> list[Cell]:
-    """Return the cells, with the quiz answers moved to the end: a script cannot fold them."""
-    kept = []
-    answers = []
-    for cell in parts:
-        text = plain(cell.text)
-        if not (cell.prose and FOLDED.search(text)):
-            kept.append(cell)
-            continue
-        for question, answer in re.findall(rf"(\*\*\d\.\*\*).*?{FOLDED.pattern}", text, re.DOTALL):
-            answers.append(f"{question} {answer}")
-        kept.append(cell._replace(text=_commented(FOLDED.sub("\n\n", text).rstrip())))
-    if not answers:
-        return kept
-    lines = ["## Answers", "", "They are further down: answer first.", *[""] * APART]
-    text = "\n".join(lines) + "\n\n".join(answers)
-    return [*kept, kept[0]._replace(text=_commented(text))]
-
-
-HINT = re.compile(r'^# hint\("(\d\d\.\d+)"\)  # .*$', re.MULTILINE)
-
-
-def hints_by_number(parts: list[Cell]) -> list[Cell]:
-    """Return the cells, with each hint called by its number: a script cannot count hints."""
-    said = r'# hint("\1")  # without the first "#": the first hint; hint("\1", 2) is the second'
-    return [c if c.prose else c._replace(text=HINT.sub(said, c.text)) for c in parts]
-
-
-def _commented(text: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
-
-
-def notebook(parts: list[Cell], name: str) -> str:
-    """Return a notebook of some cells as JSON, without outputs."""
-    listed = [_as_json(cell, f"{name}-{i:03d}") for i, cell in enumerate(parts)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    whole = {"cells": listed, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
-
-
-def _as_json(cell: Cell, name: str) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"lang": cell.lang} if cell.lang else {}
-    if cell.tags:
-        metadata["tags"] = list(cell.tags)
-    text = plain(cell.text) if cell.prose else cell.text
-    shared = {"id": name, "metadata": metadata, "source": text.splitlines(keepends=True)}
-    if cell.prose:
-        return {"cell_type": "markdown", **shared}
-    return {"cell_type": "code", "execution_count": None, "outputs": [], **shared}
-
-
-def pair(where: Path) -> list[Path]:
-    """Write the notebook beside every script of a folder; return those that changed."""
-    changed = []
-    for lesson in lessons(where):
-        path = lesson.path.with_suffix(".ipynb")
-        text = notebook(
-            edition(cells(lesson.path.read_text(encoding="utf-8"))), f"lesson-{lesson.number}"
-        )
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
-    return changed
-
-
 def row(lesson: Lesson) -> str:
     """Return the row of a lesson in the README."""
     link = f"[{lesson.title}](lessons/{lesson.path.stem}.ipynb)"
@@ -209,25 +128,3 @@ def listed(readme: str, found: list[Lesson]) -> str:
     """Return the text of the README with these lessons in its list."""
     rows = "".join(row(lesson) + "\n" for lesson in found)
     return re.sub(r"(^\| \d\d \| .*\n)+", lambda _: rows, readme, count=1, flags=re.MULTILINE)
-
-
-def copy(lesson: Lesson, where: Path) -> list[Path]:
-    """Write a lesson without its solutions, as script and notebook; keep existing files.
-
-    The script has the answers of its quiz at the end and calls its hints by their numbers.
-    """
-    parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))
-    texts = {
-        ".py": script(hints_by_number(answers_last(parts))),
-        ".ipynb": notebook(parts, f"lesson-{lesson.number}"),
-    }
-    written = []
-    where.mkdir(parents=True, exist_ok=True)
-    texts = {lesson.path.stem + suffix: text for suffix, text in texts.items()}
-    texts[PAIRING] = (lesson.path.parent / PAIRING).read_text(encoding="utf-8")
-    for name, text in texts.items():
-        path = where / name
-        if not path.exists():
-            path.write_text(text, encoding="utf-8")
-            written.append(path)
-    return written

@@ -18,8 +18,8 @@ EDGES = {  # edge colour of a box; the text says the same, so the colour is not 
 }
 BOX = (
     '<pre style="border-left: 4px solid {edge}; padding: 2px 10px; margin: 0; '
-    'white-space: pre-wrap">{text}</pre>'
-)
+    'white-space: pre-wrap; word-break: normal; overflow-wrap: break-word">{text}</pre>'
+)  # Jupyter's own style would break a line inside a word
 
 
 def say(state: str, text: str) -> None:

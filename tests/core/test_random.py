@@ -1,5 +1,8 @@
 """Counter-based randomness: known answers, and numbers that depend on their place alone."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -60,6 +63,53 @@ def test_a_fork_gives_the_streams_back_after_an_error():
     with pytest.raises(KeyError), random.fork(2):
         raise KeyError
     assert random.next_draw() == (1, 0, 0)
+
+
+def in_turn(first, second):
+    """Run two generators in two threads, a step of one and a step of the other in turn."""
+    turns = [threading.Semaphore(1), threading.Semaphore(0)]
+
+    def work(own, other, steps):
+        found = []
+        for _ in range(4):
+            assert own.acquire(timeout=10)
+            found.append(next(steps))
+            other.release()
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(work, turns[0], turns[1], first)
+        two = pool.submit(work, turns[1], turns[0], second)
+        return one.result(), two.result()
+
+
+def draws_of_a_fork(n):
+    with random.fork(n):
+        for _ in range(4):
+            yield random.next_draw(), float(random.next_parameter().random())
+
+
+def draws_of_a_seed(n):
+    random.seed(n)
+    for step in range(4):
+        random.at_step(step)
+        yield random.next_draw(), float(random.next_parameter().random())
+
+
+@pytest.mark.parametrize("draws", [draws_of_a_fork, draws_of_a_seed])
+def test_two_threads_draw_what_each_draws_alone(draws):
+    random.seed(1)
+    alone = list(draws(5)), list(draws(6))
+    random.seed(1)
+    assert in_turn(draws(5), draws(6)) == alone
+    assert random.next_draw() == (1, 0, 0), "the streams of the process did not move"
+
+
+def test_a_thread_without_a_seed_draws_from_the_streams_of_the_process():
+    random.seed(3)
+    random.next_draw()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(random.next_draw).result() == (3, 0, 1)
 
 
 def test_a_path_always_leads_to_the_same_numbers():

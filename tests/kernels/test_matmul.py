@@ -4,13 +4,24 @@ import numpy as np
 import pytest
 
 from tinynet import kernels
-from tinynet.kernels.codegen.blas import _libraries
+from tinynet.kernels.codegen.blas import _libraries, single_thread
 
 pytest.importorskip("numba")
 
 
 def threads_of_blas():
     return [library.get_num_threads() for library in _libraries()]
+
+
+def test_blocks_of_two_threads_that_overlap_give_blas_its_threads_back():
+    before = threads_of_blas()
+    first, second = single_thread(), single_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads_of_blas()) == {1}, "the second block is still open"
+    second.__exit__(None, None, None)
+    assert threads_of_blas() == before
 
 
 @pytest.mark.parametrize("side", [10, 200], ids=["small", "large"])

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -368,9 +369,44 @@ def test_a_kernel_may_be_called_while_the_team_is_at_work():
     assert len(done) == 12
 
 
-def test_no_threads_is_an_error(threads):
+@pytest.mark.parametrize("n", [0, -1, 1.5, 2.0, True, None, "2", 10**6])
+def test_a_number_of_threads_is_refused_at_once(threads, n):
+    before = team_module.get_num_threads()
     with pytest.raises(ValueError, match="at least one"):
-        threads(0)
+        threads(n)
+    assert team_module.get_num_threads() == before
+
+
+def test_a_numpy_integer_is_a_number_of_threads(threads):
+    threads(np.int64(2))
+    assert team_module.get_num_threads() == 2
+
+
+def test_teams_that_are_changed_while_others_work_leave_no_thread_behind(threads):
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            team_module.team().run(lambda lo, hi: None, 64, 1, ())
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for i in range(200):
+        threads(1 + i % 3)
+        time.sleep(0.001)
+    threads(2)
+    stop.set()
+    for worker in workers:
+        worker.join()
+    deadline = time.monotonic() + 10
+    while len(_helpers()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(_helpers()) <= 1, "a team of two has one thread beside its caller"
+
+
+def _helpers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("tinynet-")]
 
 
 FORK = """

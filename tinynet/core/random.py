@@ -13,8 +13,10 @@ is the same on NumPy, in Numba and on a GPU.
 from __future__ import annotations
 
 import contextlib
+import threading
 import zlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,11 +39,21 @@ class _Counters:
     row: int = 0
 
 
-_counters = _Counters()  # of the process: all its threads draw from one stream
+_counters = _Counters()  # of the process: of the main thread, and of threads without a seed
+_own: ContextVar[_Counters | None] = ContextVar("tinynet.random", default=None)
+
+
+def _here() -> _Counters:
+    """Return the position of the stream that this thread draws from."""
+    return _own.get() or _counters
 
 
 def seed(n: int) -> None:
     """Start all random streams anew from seed `n`: initial weights, dropout masks, `randn`.
+
+    Called in the main thread, it starts the streams of the process. Called in another thread, it
+    gives that thread streams of its own, so two runs in two threads draw what each draws alone.
+    A thread that calls neither `seed` nor `fork` draws from the streams of the process.
 
     Parameters
     ----------
@@ -59,7 +71,12 @@ def seed(n: int) -> None:
     """
     if not isinstance(n, (int, np.integer)) or not 0 <= n < 2**64:
         raise ValueError(f"seed: a seed is an integer in 0..2**64-1, got {n!r}.")
-    _go_to(_Counters(seed=int(n)))
+    global _counters
+    start = _Counters(seed=int(n))
+    if _own.get() is None and threading.current_thread() is threading.main_thread():
+        _counters = start
+    else:
+        _own.set(start)
 
 
 def at_step(step: int) -> None:
@@ -68,35 +85,34 @@ def at_step(step: int) -> None:
         raise CaptureError(
             "at_step: a replay would not repeat this call. Set the step before calling the graph."
         )
-    _counters.step = step
-    _counters.draw = 0
+    here = _here()
+    here.step = step
+    here.draw = 0
 
 
 def row() -> int:
     """Return the number that image 0 of a batch has: see `at_row`."""
-    return _counters.row
+    return _here().row
 
 
 def at_row(row: int) -> None:
     """Let image 0 of a batch count as image `row`: other ranks have those before it."""
-    _counters.row = row
+    _here().row = row
 
 
 @contextlib.contextmanager
 def fork(n: int) -> Iterator[None]:
-    """Inside the block everything is drawn from seed `n`; afterwards the old streams go on."""
-    before = _counters
-    seed(n)
+    """Inside the block everything is drawn from seed `n`; afterwards the old streams go on.
+
+    Other threads do not notice: their streams go on during the block, too.
+    """
+    before = _own.get()
+    _own.set(_counters)  # from here on `seed` is of this thread alone
     try:
+        seed(n)
         yield
     finally:
-        _go_to(before)
-
-
-def _go_to(position: _Counters) -> None:
-    """Let the global stream go on from a position."""
-    global _counters
-    _counters = position
+        _own.set(before)
 
 
 class LiveKey(NamedTuple):
@@ -117,8 +133,9 @@ def next_draw(an_image: int = 0) -> Key:
     `an_image`: how many numbers an image takes; those of a shard begin where the whole batch's do.
     """
     key = counters()
-    first = _counters.row * an_image
-    _counters.draw += 1
+    here = _here()
+    first = here.row * an_image
+    here.draw += 1
     recording = hooks.active.get()
     if recording is not None:
         live: LiveKey = recording.on_draw(key[2], first)
@@ -133,12 +150,13 @@ def first_number(key: Key) -> int:
 
 def counters() -> tuple[int, int, int]:
     """Return the seed, the step and the number of the next draw."""
-    return _counters.seed, _counters.step, _counters.draw
+    here = _here()
+    return here.seed, here.step, here.draw
 
 
 def skip(draws: int) -> None:
     """Count draws that were made elsewhere: by a replay."""
-    _counters.draw += draws
+    _here().draw += draws
 
 
 def numbers(key: Key) -> tuple[Any, Any, Any]:
@@ -152,14 +170,16 @@ def numbers(key: Key) -> tuple[Any, Any, Any]:
 
 def next_parameter() -> np.random.Generator:
     """Return the generator for the initial values of one more parameter."""
-    _counters.parameter += 1
-    return generator("parameter", _counters.parameter - 1)
+    here = _here()
+    here.parameter += 1
+    return generator("parameter", here.parameter - 1)
 
 
 def next_sample() -> np.random.Generator:
     """Return the generator for one more array of random numbers: see `tensors.randn`."""
-    _counters.sample += 1
-    return generator("sample", _counters.sample - 1)
+    here = _here()
+    here.sample += 1
+    return generator("sample", here.sample - 1)
 
 
 def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:
@@ -168,7 +188,7 @@ def generator(*path: int | str, seed: int | None = None) -> np.random.Generator:
     The same path always gives the same numbers: nothing has to be stored to go on later.
     """
     words = [zlib.crc32(p.encode()) if isinstance(p, str) else p for p in path]
-    entropy = [_counters.seed if seed is None else seed, *words]
+    entropy = [_here().seed if seed is None else seed, *words]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -15,7 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from tinynet.core.errors import DataError
-from tinynet.lessons import exercise, pages
+from tinynet.lessons import exercise, magics, pages
 from tinynet.lessons.answer import Caught
 from tinynet.lessons.exercise import Outcome
 
@@ -56,24 +58,33 @@ def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
     module = ModuleType("__main__")
     names = vars(module)
     broken = []
-    names["__file__"] = str(path)
+    shell = magics.Shell(names)
+    names.update(__file__=str(path), display=lambda *_, **__: None, get_ipython=lambda: shell)
     os.environ.setdefault("MPLBACKEND", "Agg")
     for i, (source, lines_before) in enumerate(sources(path)):
         with Caught() as caught, contextlib.redirect_stdout(io.StringIO()), limited():
-            tree = ast.increment_lineno(ast.parse(source, str(path)), lines_before)
-            exec(compile(tree, str(path), "exec"), names)
+            _execute(source, lines_before, str(path), names)
         if caught.error is not None:
             kind = type(caught.error).__name__
             broken.append(f"cell {i + 1} raised {kind}: {caught.error}")
     return names, broken
 
 
+def _execute(source: str, lines_before: int, file: str, names: dict[str, Any]) -> None:
+    """Execute one cell as a notebook does: with magics, and with `await` outside of functions."""
+    tree = ast.increment_lineno(ast.parse(magics.plain(source), file), lines_before)
+    code = compile(tree, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    if code.co_flags & inspect.CO_COROUTINE:
+        asyncio.run(eval(code, names))
+    else:
+        exec(code, names)
+
+
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
     """Stop an endless Python loop inside the block with a TimeoutError."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # only the main thread gets signals
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or not hasattr(signal, "setitimer"):  # other threads get no signals, nor Windows
         yield
         return
 

@@ -89,7 +89,10 @@ class Team:
             self.inbox.put(None)
 
 
+MOST = 1024  # of threads: more than any processor has, and few enough that all can be started
+
 _team: Team | None = None
+_changing = threading.Lock()  # one thread at a time starts a team, or dismisses it
 _size: int | None = None  # None: one per processor
 
 
@@ -102,10 +105,14 @@ def _processors() -> int:
 def team() -> Team:
     """Return the team of this process, started at its first use."""
     global _team
-    if _team is None:
-        reuse_freed_memory()
-        _team = Team(get_num_threads())
-    return _team
+    found = _team
+    if found is not None:
+        return found
+    with _changing:
+        if _team is None:
+            reuse_freed_memory()
+            _team = Team(get_num_threads())
+        return _team
 
 
 def get_num_threads() -> int:
@@ -119,7 +126,7 @@ def set_num_threads(n: int) -> None:
     Raises
     ------
     ValueError
-        n is less than 1.
+        n is not an integer from 1 to 1024.
 
     >>> from tinynet import kernels
     >>> before = kernels.get_num_threads()
@@ -128,19 +135,25 @@ def set_num_threads(n: int) -> None:
     1
     >>> kernels.set_num_threads(before)
     """
-    global _size
-    if n < 1:
-        raise ValueError(f"set_num_threads: at least one thread is needed. Got {n}.")
-    if _team is not None:
-        _team.dismiss()
-    _size = n
-    _forget()
+    global _size, _team
+    whole = hasattr(n, "__index__") and not isinstance(n, bool)
+    if not whole or not 1 <= n <= MOST:
+        raise ValueError(
+            f"set_num_threads: at least one thread is needed, and at most {MOST}: an integer. "
+            f"Got {n!r}."
+        )
+    with _changing:
+        _size = int(n)
+        if _team is not None and _team.size != _size:
+            _team.dismiss()
+            _team = None
 
 
 def _forget() -> None:
     """Drop the team: threads do not survive a fork, so the child starts its own when needed."""
-    global _team
+    global _changing, _team
     _team = None
+    _changing = threading.Lock()  # another thread may have held the old one
 
 
 if hasattr(os, "register_at_fork"):

@@ -323,6 +323,7 @@ def test_every_public_name_can_be_had(name):
     modules = [
         "data",
         "functions",
+        "inspection",
         "kernels",
         "models",
         "nn",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tinynet import (
         data,
         functions,
+        inspection,
         kernels,
         models,
         nn,
@@ -86,6 +87,7 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "functions": "functions",
     "get_num_threads": "kernels",
     "graph": "graph_capture",
+    "inspection": "inspection",
     "kernels": "kernels",
     "load": "weights",
     "load_checkpoint": "training.resumption",
@@ -136,6 +138,7 @@ __all__ = [
     "functions",
     "get_num_threads",
     "graph",
+    "inspection",
     "kernels",
     "load",
     "load_checkpoint",

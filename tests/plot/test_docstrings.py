@@ -5,7 +5,8 @@ import importlib
 
 import pytest
 
-MODULES = ["plot.confusion", "plot.curves", "plot.filters", "plot.graph"]
+FILES = ["architecture", "confusion", "curves", "filters", "flow", "graph", "maps", "responses"]
+MODULES = [f"plot.{name}" for name in (*FILES, "tiles", "units")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -51,3 +51,33 @@ def test_a_model_without_a_convolution_is_refused():
         plot.filters(nn.Linear(3, 2))
     with pytest.raises(ShapeError, match=r"filters: .* got \(3, 2\)"):
         plot.filters(tn.ones(3, 2))
+
+
+def test_what_changed_most_comes_first_beside_what_it_was(rng):
+    before = rng.standard_normal((4, 3, 5, 5))
+    after = before * np.array([1.0, 3.0, 1.5, 2.0])[:, None, None, None]
+    figure = plot.filters(after, before=before, title="conv1")
+    left, right = (axes.images[0].get_array() for axes in figure.axes)
+    order = [1, 3, 2, 0]
+    np.testing.assert_allclose(right, mosaic(after[order]))
+    np.testing.assert_allclose(left, mosaic(before[order]))
+    words = "training changed them by 0% to 200% (most first)"
+    assert figure.get_suptitle() == f"conv1: {words}"
+    np.testing.assert_allclose(figure.numbers["change"], [0, 2, 0.5, 1])
+
+
+def test_groups_are_drawn_apart_on_one_scale(rng):
+    weight = rng.standard_normal((6, 3, 5, 5))
+    weight[3:] *= 100
+    figure = plot.filters(weight, groups=2)
+    assert [axes.get_title() for axes in figure.axes] == ["group 1", "group 2"]
+    first, second = (axes.images[0].get_array() for axes in figure.axes)
+    np.testing.assert_allclose(first, mosaic(weight[:3], abs(weight).max()))
+    np.testing.assert_allclose(second, mosaic(weight[3:]))
+
+
+def test_filters_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="before and after training the filters have one shape"):
+        plot.filters(nn.Conv2d(3, 4, 5), before=nn.Conv2d(3, 4, 3))
+    with pytest.raises(ShapeError, match="4 groups of equally many filters cannot be made of 6"):
+        plot.filters(nn.Conv2d(3, 6, 5), groups=4)

@@ -68,8 +68,15 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_file(tmp_path, monkeypat
     assert path.read_bytes() == b"old"
 
 
-def test_all_four_are_public():
-    assert tn.plot.__all__ == ["confusion", "curves", "filters", "graph"]
+def test_the_figure_keeps_its_words_and_its_numbers():
+    figure = plot.dead_units(tn.nn.Sequential(tn.nn.ReLU()), [[1.0, -1.0]])
+    assert figure.description == "Dead units by ReLU layer: 0 1 of 2."
+    assert figure.numbers["0"].tolist() == [1, 0]
+
+
+def test_all_are_public():
+    assert {"confusion", "curves", "filters", "graph"} < set(tn.plot.__all__)
+    assert tn.plot.__all__ == sorted(tn.plot.__all__)
     assert all(callable(getattr(tn.plot, name)) for name in tn.plot.__all__)
 
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def filters(
-    weights: Array | Tensor | Module, path: Path | str | None = None, *, title: str = ""
+    weights: Array | Tensor | Module,
+    path: Path | str | None = None,
+    *,
+    title: str = "",
+    before: Array | Tensor | Module | None = None,
+    groups: int = 1,
 ) -> Figure:
     """Draw each filter of a convolution as a small picture.
 
@@ -34,6 +39,12 @@ def filters(
     path : Path or str, optional
         A .png, .svg or .pdf file to write.
     title : str
+    before : array, Tensor or nn.Module, optional
+        The same filters before training. They are drawn to the left, in the same order: the filters
+        that changed most come first.
+    groups : int
+        Parts of equally many filters, drawn apart: 2 shows what each GPU learned, as Figure 3 of
+        the paper.
 
     Returns
     -------
@@ -42,7 +53,8 @@ def filters(
     Raises
     ------
     ShapeError
-        The weights do not have four axes, or the module has no convolution.
+        The weights do not have four axes, the module has no convolution, the two sets of filters
+        have different shapes, or `groups` does not divide their number.
     TypeError
         The weights are not numbers.
 
@@ -55,24 +67,84 @@ def filters(
     'conv1'
     """
     weight = _filters_of(weights)
-    tiles = mosaic(weight)
-    height, width = tiles.shape[:2]
-    figure = style.new_figure(6, 6 * height / width + 0.5)
-    axes = figure.subplots()
-    axes.imshow(tiles, interpolation="nearest", vmin=0, vmax=1)
-    axes.set_axis_off()
-    axes.set_title(title, fontsize=10)
+    sets = [weight] if before is None else [_initial(before, weight), weight]
+    change = _change(*sets) if len(sets) == 2 else None
+    parts = [[_part(each, change, group, groups) for each in sets] for group in range(groups)]
+    drawn = [
+        [mosaic(each, _largest(whole)) for each, whole in zip(row, sets, strict=True)]
+        for row in parts
+    ]
+    height, width = drawn[0][0].shape[:2]
+    across = 6 if len(sets) == 1 else 4.6 * len(sets)
+    each = across / len(sets) * height / width + (0.3 if groups > 1 or change is not None else 0)
+    figure = style.new_figure(across, groups * each + 0.5)
+    rows = figure.subplots(groups, len(sets), squeeze=False)
+    for group, (row, images) in enumerate(zip(rows, drawn, strict=True)):
+        for axes, image, when in zip(row, images, ("before training", "after"), strict=False):
+            axes.imshow(image, interpolation="nearest", vmin=0, vmax=1)
+            axes.set_axis_off()
+            names = [f"group {group + 1}" if groups > 1 else "", when if change is not None else ""]
+            axes.set_title(", ".join(name for name in names if name), fontsize=9)
+    said = _changed_in_words(change)
+    if change is None and groups == 1:
+        rows[0][0].set_title(title, fontsize=10)
+    else:
+        figure.suptitle(f"{title}: {said}" if title and said else title or said, fontsize=10)
     count, channels, kh, kw = weight.shape
     shown = "in color" if channels == 3 else "in gray"
-    return style.finish(figure, path, f"{count} filters of {kh}x{kw} pixels {shown}")
+    words = f"{count} filters of {kh}x{kw} pixels {shown}"
+    numbers = {"filters": weight, **({} if change is None else {"change": change})}
+    return style.finish(figure, path, f"{words}; {said}" if said else words, numbers)
 
 
-def mosaic(weight: Array) -> Array:
+def _largest(weight: Array) -> float:
+    """Return the scale that all groups share."""
+    return float(abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
+
+
+def _initial(before: Any, weight: Array) -> Array:
+    found = _filters_of(before)
+    if found.shape != weight.shape:
+        raise ShapeError(
+            f"filters: before and after training the filters have one shape; got {found.shape} and "
+            f"{weight.shape}."
+        )
+    return found
+
+
+def _change(before: Array, after: Array) -> Array:
+    """Return the length of each filter's change, divided by the length it had before."""
+    lengths = [np.linalg.norm(x.reshape(len(x), -1), axis=1) for x in (after - before, before)]
+    return lengths[0] / np.where(lengths[1] > 0, lengths[1], 1)
+
+
+def _part(weight: Array, change: Array | None, group: int, groups: int) -> Array:
+    """Return the filters of a group, those that changed most first."""
+    if groups < 1 or len(weight) % groups:
+        raise ShapeError(
+            f"filters: {groups} groups of equally many filters cannot be made of {len(weight)}."
+        )
+    size = len(weight) // groups
+    rows = np.arange(group * size, (group + 1) * size)
+    if change is not None:
+        rows = rows[np.argsort(-change[rows], kind="stable")]
+    return weight[rows]
+
+
+def _changed_in_words(change: Array | None) -> str:
+    if change is None:
+        return ""
+    return f"training changed them by {change.min():.0%} to {change.max():.0%} (most first)"
+
+
+def mosaic(weight: Array, largest: float | None = None) -> Array:
     """Return filters side by side with white seams.
 
     Parameters
     ----------
     weight : array of shape (OC, C, KH, KW)
+    largest : float, optional
+        The weight that is shown as full color; None is the largest one.
 
     Returns
     -------
@@ -85,7 +157,8 @@ def mosaic(weight: Array) -> Array:
     if weight.shape[1] != 3:
         weight = weight.reshape(-1, 1, *weight.shape[2:]).repeat(3, axis=1)
     count, _, kh, kw = weight.shape
-    largest = abs(weight[np.isfinite(weight)]).max(initial=0) or 1
+    if largest is None:
+        largest = _largest(weight)
     columns = math.ceil(math.sqrt(2 * count))  # twice as wide as high: fits a page
     rows = math.ceil(count / columns)
     tiles = np.ones((rows * columns, kh + 1, kw + 1, 3), np.float32)

@@ -14,9 +14,9 @@ import functools
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import printable
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREEN = "#009E73"
+SKY = "#56B4E9"
+PURPLE = "#CC79A7"
 GRAY = "#767676"
 GRID = "#e4e4e4"
+HEAT = "cividis"  # its lightness rises evenly: it reads the same in gray
 
 TRAIN = {"color": BLUE, "linestyle": "--", "marker": "o", "markersize": 3.5, "label": "train"}
 TEST = {"color": ORANGE, "linestyle": "-", "marker": "s", "markersize": 3.5, "label": "test"}
@@ -76,8 +79,16 @@ def new_figure(
     return figure
 
 
-def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
+def finish(
+    figure: Figure,
+    path: Path | str | None,
+    description: str,
+    numbers: Mapping[str, Any] | None = None,
+) -> Figure:
     """Write a figure to `path`, if one is given, and return it.
+
+    The figure keeps `description` and `numbers` as attributes, for an alternative text and for a
+    file with the data beside the image.
 
     Parameters
     ----------
@@ -87,6 +98,8 @@ def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
         a reader sees the old figure or the new one.
     description : str
         The contents of the figure in words; stored in the file's metadata.
+    numbers : dict of str to arrays, numbers or text, optional
+        What is drawn.
 
     Raises
     ------
@@ -95,6 +108,9 @@ def finish(figure: Figure, path: Path | str | None, description: str) -> Figure:
     ValueError
         The suffix names another format.
     """
+    drawn: Any = figure
+    drawn.description = description
+    drawn.numbers = dict(numbers or {})
     if path is None:
         return figure
     if not isinstance(path, (str, Path)):
@@ -161,7 +177,18 @@ def _figure_class() -> type[Figure]:
         logger.setLevel(level)
 
     class NotebookFigure(Figure):
-        """A figure that IPython shows also where pyplot was never imported."""
+        """A figure that IPython shows also where pyplot was never imported.
+
+        Attributes
+        ----------
+        description : str
+            Its contents in words.
+        numbers : dict
+            What is drawn.
+        """
+
+        description = ""
+        numbers: ClassVar[dict[str, Any]] = {}
 
         def _repr_png_(self) -> bytes:
             return _drawn(self, format="png", dpi=IN_NOTEBOOKS)

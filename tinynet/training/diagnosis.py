@@ -16,7 +16,17 @@ RISE = 1.2  # of the test loss over its minimum
 GAP = 0.1  # between the accuracies of training and test
 FEW = 20  # training images of a class
 
-Kind = Literal["plateau", "explosion", "chance", "overfitting", "few images"]
+Kind = Literal[
+    "plateau",
+    "explosion",
+    "chance",
+    "overfitting",
+    "few images",
+    "rate too high",
+    "stalled",
+    "still improving",
+    "noisy",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +39,7 @@ class Diagnosis:
         "plateau": the loss stays at that of equal probabilities; "explosion": it is finite, but far
         above that; "chance": the test accuracy is that of guessing; "overfitting": the test loss
         rises while the training loss falls; "few images": a class has hardly any to learn from.
+        `explanation.explain` finds the others.
     message : str
         The finding and the way out, which `str` returns.
     """

@@ -68,6 +68,18 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether a process of this machine holds the lock of a folder."""
+    try:
+        with open(folder / LOCK) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no such file, or it may not be read
+        return False
+    return False
+
+
 @contextlib.contextmanager
 def new_folder(recipe: Recipe, folder: Path | None = None) -> Iterator[Path]:
     """Create and lock the folder of a new run; yield it.

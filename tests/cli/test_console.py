@@ -1,6 +1,5 @@
 """Console: progress lines, the bar, the clock, warnings."""
 
-import sys
 import warnings
 
 import pytest
@@ -19,21 +18,16 @@ def test_lines_show_the_first_step_at_once_and_keep_quiet_after_it(capsys):
         lines.show(step(number))
     assert capsys.readouterr().out.count("\n") == 1
     lines.show(Epoch(1, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
-    assert "epoch 1/2  loss 1.0000  accuracy 50.0 %  test loss 1.1000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "epoch 1/2  loss 1.0000  accuracy 50.0 %  test loss 1.1000" in said
+    assert said.endswith(" left\n")
+    lines.show(Epoch(2, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
+    assert "left" not in capsys.readouterr().out, "the last epoch leaves no time"
 
 
 def test_a_run_that_goes_on_with_a_test_knows_no_time_yet(capsys):
     console.Lines(2).show(Step("test", 1, 1, 4, 2.0, 0.5, 0.1))
     assert capsys.readouterr().out == "epoch 1/2  testing 1/4  some time left\n"
-
-
-def test_a_bar_shows_steps_and_epochs_without_an_error(capsys):
-    bar = console.Bar(2)
-    with bar.progress:
-        bar.show(step(1))
-        bar.show(step(2, "test"))
-        bar.show(Epoch(1, 1.0, 0.5, 1.1, 0.4, 0.1, 3.0, 100.0))
-    assert "test accuracy 40.0 %" in capsys.readouterr().out
 
 
 def test_the_time_left_does_not_count_the_compilation(monkeypatch):
@@ -57,14 +51,3 @@ def test_a_warning_is_one_line_without_a_line_of_ours(tinynet_says, monkeypatch)
     tinynet_says("recipes")
     shown = warnings.formatwarning("the cache is gone.", RuntimeWarning, "file.py", 7, "x = 1")
     assert shown == "Note: the cache is gone.\n"
-
-
-@pytest.mark.parametrize(("ranks", "kind"), [(None, console.Bar), ("2", console.Lines)])
-def test_the_terminal_that_open_mpi_gives_each_rank_gets_lines(monkeypatch, ranks, kind):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    if ranks:
-        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", ranks)
-    else:
-        monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
-    with console.display(1) as shown:
-        assert type(shown) is kind

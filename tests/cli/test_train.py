@@ -19,10 +19,12 @@ def test_training_says_what_it_runs_on_and_what_it_wrote(finished):
     result = json.loads((finished.folder / "result.json").read_text())
     assert f"test accuracy {100 * result['test_accuracy']:.2f} %" in finished.said.out
     written = [line.strip() for line in lines if line.startswith("  ")]
-    names = (
-        "result.json log.jsonl curves.png filters.png last.safetensors best.safetensors config.json"
-    )
+    names = "result.json log.jsonl last.safetensors best.safetensors config.json"
     assert written == [str(finished.folder / name) for name in names.split()]
+    next_command = f"Next: tinynet predict {finished.folder} IMAGE, or tinynet explain "
+    assert lines[-1].startswith(next_command)
+    images = {"train": 60, "test": 30}
+    assert json.loads((finished.folder / "config.json").read_text())["images"] == images
 
 
 def test_options_replace_the_recipes_settings(small, tinynet_says, tmp_path):

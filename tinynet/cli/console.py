@@ -1,18 +1,18 @@
-"""Progress display of a run: a live bar on a terminal, plain lines elsewhere."""
+"""Progress display of a run as plain lines, and the words of every display."""
 
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 import click
 
 from tinynet.kernels.codegen import native
+from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.loop import Epoch, Step
 from tinynet.training.metrics import wilson_interval
 
@@ -20,13 +20,25 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display(Protocol):
-    """Display of the events of a run."""
+    """Display of a run: its first line, its events, sentences in between, and its end."""
+
+    def begin(self, text: str, facts: dict[str, Any]) -> None:
+        """Show on what the run runs, as a line or as facts."""
 
     def show(self, event: Step | Epoch) -> None:
         """Show that a batch or an epoch is done."""
 
     def say(self, text: str) -> None:
         """Show a sentence."""
+
+    def find(self, finding: Diagnosis) -> None:
+        """Show a finding about the run."""
+
+    def end(self, text: str, facts: dict[str, Any]) -> None:
+        """Show how the run ended, as lines or as facts."""
+
+    def live(self) -> AbstractContextManager[Any]:
+        """Return a block in which the display may move."""
 
 
 class TimeLeft:
@@ -55,14 +67,27 @@ class TimeLeft:
         return duration(steps * (time.monotonic() - self.started) / self.done)
 
 
-class NoDisplay:
-    """A display that shows nothing, for the ranks other than 0."""
+class Quiet:
+    """A display that shows nothing: for --quiet, and for the ranks other than 0."""
+
+    def begin(self, text: str, facts: dict[str, Any]) -> None:
+        """Do nothing."""
 
     def show(self, event: Step | Epoch) -> None:
         """Do nothing."""
 
     def say(self, text: str) -> None:
         """Do nothing."""
+
+    def find(self, finding: Diagnosis) -> None:
+        """Do nothing."""
+
+    def end(self, text: str, facts: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    def live(self) -> AbstractContextManager[Any]:
+        """Return a block without effect."""
+        return nullcontext()
 
 
 class Lines:
@@ -74,71 +99,38 @@ class Lines:
         self.printed = -SECONDS_BETWEEN_LINES
         self.left = "some time"  # a resumed run may begin with a test
 
+    def begin(self, text: str, facts: dict[str, Any]) -> None:
+        """Print the line."""
+        self.say(text)
+
     def show(self, event: Step | Epoch) -> None:
         """Print the event; a step only if the last line is ten seconds old."""
         if isinstance(event, Epoch):
-            click.echo(f"{epoch_line(event, self.epochs)}  {self.left} left")
+            done = event.epoch >= self.epochs
+            left = "" if done else f"  {self.left} left"
+            self.say(f"{epoch_line(event, self.epochs)}{left}")
             self.printed = time.monotonic()
             return
         self.left = self.time_left.left(event) or self.left
         if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES:
-            click.echo(f"{step_line(event, self.epochs)}  {self.left} left")
+            self.say(f"{step_line(event, self.epochs)}  {self.left} left")
             self.printed = time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a sentence."""
         click.echo(text)
 
+    def find(self, finding: Diagnosis) -> None:
+        """Print the finding."""
+        self.say(str(finding))
 
-class Bar:
-    """Display as a bar for the current epoch; finished epochs stay above it as lines."""
+    def end(self, text: str, facts: dict[str, Any]) -> None:
+        """Print the lines."""
+        self.say(text)
 
-    def __init__(self, epochs: int) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self.epochs = epochs
-        self.time_left = TimeLeft(epochs)
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[left]} left")
-        )
-        self.task = self.progress.add_task("starting", total=None, left="...")
-
-    def show(self, event: Step | Epoch) -> None:
-        """Move the bar."""
-        if isinstance(event, Epoch):
-            self.say(epoch_line(event, self.epochs))
-            return
-        left = self.time_left.left(event)
-        if left:
-            self.progress.update(self.task, left=left)
-        self.progress.update(
-            self.task,
-            description=step_line(event, self.epochs),
-            total=event.steps,
-            completed=event.step,
-        )
-
-    def say(self, text: str) -> None:
-        """Print a sentence above the bar."""
-        self.progress.console.print(text, highlight=False, markup=False)
-
-
-@contextmanager
-def display(epochs: int) -> Iterator[Display]:
-    """Yield the display of a run: a bar on a terminal, else lines.
-
-    Open MPI gives each rank a terminal of its own, also where the output goes to a file.
-    """
-    if not sys.stdout.isatty() or "OMPI_COMM_WORLD_SIZE" in os.environ:
-        yield Lines(epochs)
-        return
-    bar = Bar(epochs)
-    bar.progress.start()
-    try:
-        yield bar
-    finally:
-        with terminal_may_close():
-            bar.progress.stop()
+    def live(self) -> AbstractContextManager[Any]:
+        """Return a block without effect."""
+        return nullcontext()
 
 
 @contextmanager

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 import tinynet
 from tinynet.cli.console import (
     Display,
-    NoDisplay,
+    Quiet,
     announce_compilation,
     count_epochs,
-    display,
-    duration,
-    interval,
     terminal_may_close,
 )
+from tinynet.cli.output import TEXT, Output, display
+from tinynet.cli.run_end import report_end, resumption
 from tinynet.core import backend
 from tinynet.core.backend import Device
 from tinynet.core.errors import DataError, ShapeError
@@ -44,6 +43,7 @@ def start(
     devices: tuple[Device, ...],
     *,
     limit: float,
+    output: Output = TEXT,
 ) -> int:
     """Begin a run in a new folder; return the exit code.
 
@@ -58,6 +58,8 @@ def start(
         One, or two for a model on two devices.
     limit : float
         Minutes until the run is saved and stopped.
+    output : Output
+        What is printed.
     """
     ranks = init_process_group(devices[0])
     placed = runs.place(devices, ranks)
@@ -71,7 +73,7 @@ def start(
         stack.enter_context(monitored(ranks, folder))
         if ranks.rank:
             return run_other_rank(recipe, folder, open_sets(recipe, data_dir), placed, ranks, limit)
-        return _begin(recipe, folder, data_dir, placed, ranks, limit)
+        return _begin(recipe, folder, data_dir, placed, ranks, limit, output)
 
 
 def _begin(
@@ -81,14 +83,18 @@ def _begin(
     devices: tuple[Device, ...],
     ranks: ProcessGroup,
     limit: float,
+    output: Output,
 ) -> int:
     """Begin a run as rank 0, the only one that writes and prints."""
+    shown = display(recipe.epochs, output.kind)
     sets = open_sets(recipe, data_dir)
     compatibility.check(recipe, len(sets[0].classes))
-    click.echo(first_line(recipe, sets, devices, ranks))
+    shown.begin(
+        first_line(recipe, sets, devices, ranks), first_facts(recipe, sets, devices, folder)
+    )
     run = runs.assemble(folder, recipe, sets, devices, ranks)
     _check_batches(run)
-    say(presets.published_differences(recipe), *finetune.begin(run.model, recipe))
+    say(shown, presets.published_differences(recipe), *finetune.begin(run.model, recipe))
     train, _, *validation = sets
     facts: dict[str, Any] = {
         "data_dir": None if data_dir is None else str(data_dir.resolve()),
@@ -97,14 +103,24 @@ def _begin(
         "device": ",".join(devices),
         "ranks": ranks.size,
         "threads": get_num_threads(),
+        "images": count_images(sets),
+        "classes": len(train.classes),
         "tinynet": tinynet.__version__,
         "numpy": np.__version__,
+        "python": platform.python_version(),
     }
     run_dir.write_config(folder, recipe, **facts)
-    return drive(run, sets, limit)
+    return drive(run, sets, limit, shown, output)
 
 
-def resume(folder: Path, data_dir: Path | None, *, limit: float, epochs: int | None = None) -> int:
+def resume(
+    folder: Path,
+    data_dir: Path | None,
+    *,
+    limit: float,
+    epochs: int | None = None,
+    output: Output = TEXT,
+) -> int:
     """Resume the run in a folder; return the exit code.
 
     Parameters
@@ -116,6 +132,8 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float, epochs: int | N
         Minutes until the run is saved and stopped.
     epochs : int, optional
         Another length of the whole run, where its schedule allows that.
+    output : Output
+        What is printed.
     """
     recipe, facts = run_dir.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
@@ -135,15 +153,18 @@ def resume(folder: Path, data_dir: Path | None, *, limit: float, epochs: int | N
         note = _compare_images(folder, recipe, sets, facts)
         if ranks.rank:
             return run_other_rank(recipe, folder, sets, placed, ranks, limit, resumed=True)
-        click.echo(first_line(recipe, sets, placed, ranks))
+        shown = display(recipe.epochs, output.kind)
+        shown.begin(
+            first_line(recipe, sets, placed, ranks), first_facts(recipe, sets, placed, folder)
+        )
         run = runs.assemble(folder, recipe, sets, placed, ranks)
         _check_batches(run)
-        say(note, *finetune.begin(run.model, recipe, load=not run_dir.begun(folder)))
-        say(runs.restore(run))
+        say(shown, note, *finetune.begin(run.model, recipe, load=not run_dir.begun(folder)))
+        say(shown, runs.restore(run))
         if recipe != begun_with:
             run_dir.change_recipe(folder, recipe)
-        click.echo(f"Resuming after epoch {run.state.epoch}, step {run.state.step}.")
-        return drive(run, sets, limit)
+        shown.say(f"Resuming after epoch {run.state.epoch}, step {run.state.step}.")
+        return drive(run, sets, limit, shown, output)
 
 
 def _with_epochs(recipe: Recipe, epochs: int, folder: Path) -> Recipe:
@@ -198,18 +219,18 @@ def run_other_rank(
         runs.restore(run)
     assert_equal_on_all_ranks(ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     end = None
-    with announce_compilation(NoDisplay()):
+    with announce_compilation(Quiet()):
         for event in runs.advance(run, max_minutes=limit):
             end = event
     return end.exit_code if isinstance(end, Stopped) else 0
 
 
-def drive(run: Run, sets: Sets, limit: float) -> int:
+def drive(run: Run, sets: Sets, limit: float, shown: Display, output: Output) -> int:
     """Train with a display, then report the end and the files; return the exit code."""
     assert_equal_on_all_ranks(run.ranks, {**runs.facts(run), "its data": fingerprint(*sets)})
     said: set[str] = set()
     end: Stopped | Finished | None = None
-    with display(run.recipe.epochs) as shown, announce_compilation(shown), resumable(run):
+    with shown.live(), announce_compilation(shown), resumable(run):
         for event in runs.advance(run, max_minutes=limit):
             if isinstance(event, Stopped | Finished):
                 end = event
@@ -217,7 +238,7 @@ def drive(run: Run, sets: Sets, limit: float) -> int:
                 with terminal_may_close():
                     _show(shown, event, len(run.classes), said)
     with terminal_may_close():
-        report_end(run, sets, end, said)
+        report_end(run, sets, end, said, shown)
     return end.exit_code if isinstance(end, Stopped) else 0
 
 
@@ -228,7 +249,7 @@ def _show(shown: Display, event: Step | Epoch, classes: int, said: set[str]) -> 
         finding = diagnosis.of_epoch(event, classes)
         if finding is not None and finding.kind not in said:
             said.add(finding.kind)
-            shown.say(str(finding))
+            shown.find(finding)
 
 
 @contextlib.contextmanager
@@ -245,29 +266,6 @@ def resumable(run: Run) -> Iterator[None]:
         ) from None
 
 
-def report_end(run: Run, sets: Sets, end: Stopped | Finished | None, said: set[str]) -> None:
-    """Print the result, findings, the files, and how to resume or use the run."""
-    if isinstance(end, Stopped):
-        click.echo(
-            f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
-            f"Resume with:\n  {resumption(run.ranks, run.folder)}"
-        )
-    if isinstance(end, Finished):
-        counts = [np.bincount(each.labels, minlength=len(run.classes)) for each in sets[:2]]
-        for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
-            if finding.kind != "chance" or "plateau" not in said:
-                click.echo(str(finding))
-        result = end.result
-        accuracy = result["test_accuracy"]
-        click.echo(
-            f"test accuracy {100 * accuracy:.2f} % after {count_epochs(result['epochs'])}, "
-            f"{duration(result['seconds'])}; {result['parameters']:,} parameters; "
-            f"{interval(accuracy, len(sets[1]))}. Written:"
-        )
-        for name in run_dir.WRITTEN:
-            click.echo(f"  {run.folder / name}")
-
-
 def refuse_folder(folder: Path) -> None:
     """Raise if a run cannot begin in this folder, with the options that help."""
     if run_dir.holds_run(folder):
@@ -282,12 +280,6 @@ def refuse_folder(folder: Path) -> None:
 def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextManager[None]:
     """Inside the block, report the death of a rank, with the command that resumes the run."""
     return ranks.monitored(folder / run_dir.CONFIG, resumption(ranks, folder))
-
-
-def resumption(ranks: ProcessGroup, folder: Path) -> str:
-    """Return the command that resumes the run in a folder, with as many ranks."""
-    several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
-    return f"{several}tinynet train --resume {shlex.quote(str(folder))}"
 
 
 def new_run(recipe: Recipe, folder: Path | None) -> str:
@@ -315,8 +307,32 @@ def first_line(
     )
 
 
-def say(*notes: object) -> None:
-    """Print each note that is a sentence; None and empty ones are left out."""
+def first_facts(
+    recipe: Recipe, sets: Sets, devices: tuple[Device, ...], folder: Path
+) -> dict[str, Any]:
+    """Return the facts of the first line, for programs."""
+    return {
+        "tinynet": tinynet.__version__,
+        "folder": str(folder),
+        "recipe": recipe.name,
+        "model": recipe.model,
+        "data": recipe.data,
+        "devices": [str(device) for device in devices],
+        "threads": get_num_threads(),
+        "images": count_images(sets),
+        "classes": len(sets[0].classes),
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+    }
+
+
+def count_images(sets: Sets) -> dict[str, int]:
+    """Return the number of images of each part: train, test, validation."""
+    return dict(zip(("train", "test", "validation"), map(len, sets), strict=False))
+
+
+def say(shown: Display, *notes: object) -> None:
+    """Show each note that is a sentence; None and empty ones are left out."""
     for note in notes:
         if note is not None and str(note):
-            click.echo(str(note))
+            shown.say(str(note))

@@ -13,10 +13,14 @@ import click
 
 from tinynet.cli import run
 from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, folder_name, given
+from tinynet.cli.output import Output
 from tinynet.core import backend
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
+
+FREE = {"resume", "max_minutes", "data_dir", "epochs", "report", "quiet", "as_json"}
+"""Options beside --resume; the others would change the run."""
 
 
 @click.command(cls=RenamedOptions)
@@ -49,6 +53,9 @@ from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 @click.option("--out", type=FOLDER, help="Folder of the run; default: runs/RECIPE-SEED.")
 @click.option("--resume", type=FOLDER, help="Resume the run in this folder.")
 @click.option("--max-minutes", type=Finite(0), help="Save and stop after this time.")
+@click.option("--report/--no-report", default=True, help="Write report.html at the end.")
+@click.option("--quiet", is_flag=True, help="Print nothing unless it fails.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a network; the default, demo, needs no download.
@@ -57,9 +64,12 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     images for each class, is trained on by demo.
     """
     limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
+    output = _output(options)
     if resume is not None:
         _refuse_changes(context)
-        sys.exit(run.resume(resume, options["data_dir"], limit=limit, epochs=options["epochs"]))
+        data_dir = options["data_dir"]
+        epochs = options["epochs"]
+        sys.exit(run.resume(resume, data_dir, limit=limit, epochs=epochs, output=output))
     if options["devices"] is None and options["cross_at"] is not None:
         raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
@@ -73,7 +83,17 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     devices = backend.devices("cpu" if named is None else named)
     if options["devices"] is not None:
         recipe = recipes.on_two_devices(recipe, devices, options["cross_at"])
-    sys.exit(run.start(recipe, options["out"], options["data_dir"], devices, limit=limit))
+    out = options["out"]
+    data_dir = options["data_dir"]
+    sys.exit(run.start(recipe, out, data_dir, devices, limit=limit, output=output))
+
+
+def _output(options: dict[str, Any]) -> Output:
+    """Return the choices of what is printed."""
+    if options["quiet"] and options["as_json"]:
+        raise click.UsageError("train: --quiet and --json exclude each other.")
+    kind = "quiet" if options["quiet"] else "json" if options["as_json"] else "text"
+    return Output(kind, options["report"])
 
 
 def _take_folder(options: dict[str, Any]) -> None:
@@ -118,7 +138,7 @@ def _recipe(options: dict[str, Any]) -> Recipe:
 
 def _refuse_changes(context: click.Context) -> None:
     """Raise if an option beside --resume would change the run; --epochs is looked at later."""
-    changed = given(context) - {"resume", "max_minutes", "data_dir", "epochs"}
+    changed = given(context) - FREE
     if changed:
         raise click.ClickException(
             f"train: --resume continues a run unchanged; {', '.join(sorted(changed))} cannot be "

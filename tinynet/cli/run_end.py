@@ -1,0 +1,61 @@
+"""End of a run of ``tinynet train``: its result, findings, files, and the next commands."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet.cli.console import Display, count_epochs, duration, interval
+from tinynet.distributed.process_group import ProcessGroup
+from tinynet.training import diagnosis, run_dir
+from tinynet.training.recipe_data import Sets
+from tinynet.training.runs import Finished, Run, Stopped
+
+
+def report_end(
+    run: Run, sets: Sets, end: Stopped | Finished | None, said: set[str], shown: Display
+) -> None:
+    """Show the result, findings, the files, and how to resume or use the run."""
+    if isinstance(end, Stopped):
+        again = resumption(run.ranks, run.folder)
+        shown.end(
+            f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
+            f"Resume with:\n  {again}",
+            {
+                "state": "stopped",
+                "why": end.why,
+                "epoch": run.state.epoch,
+                "step": run.state.step,
+                "resume": again,
+            },
+        )
+    if isinstance(end, Finished):
+        counts = [np.bincount(each.labels, minlength=len(run.classes)) for each in sets[:2]]
+        for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
+            if finding.kind != "chance" or "plateau" not in said:
+                shown.find(finding)
+        _report_result(run, sets, end.result, shown)
+
+
+def _report_result(run: Run, sets: Sets, result: dict[str, Any], shown: Display) -> None:
+    """Show the result of a finished run, its files, and the next commands."""
+    accuracy = result["test_accuracy"]
+    files = [str(run.folder / name) for name in run_dir.WRITTEN if (run.folder / name).exists()]
+    folder = shlex.quote(str(run.folder))
+    lines = [
+        f"test accuracy {100 * accuracy:.2f} % after {count_epochs(result['epochs'])}, "
+        f"{duration(result['seconds'])}; {result['parameters']:,} parameters; "
+        f"{interval(accuracy, len(sets[1]))}. Written:",
+        *(f"  {file}" for file in files),
+        f"Next: tinynet predict {folder} IMAGE, or tinynet explain {folder}",
+    ]
+    shown.end("\n".join(lines), {"state": "finished", "result": result, "files": files})
+
+
+def resumption(ranks: ProcessGroup, folder: Path) -> str:
+    """Return the command that resumes the run in a folder, with as many ranks."""
+    several = f"mpiexec -n {ranks.size} " if ranks.size > 1 else ""
+    return f"{several}tinynet train --resume {shlex.quote(str(folder))}"

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from support.image_files import fill
-from tinynet.data import cifar10, mnist
+from tinynet.data import cifar10_versions
+from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.download import Source
+from tinynet.data.mnist_files import ARCHIVES
 
 RECORDS = 12
 
@@ -45,9 +47,8 @@ def source_of(name, content):
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
     """CIFAR-10 with 12 records a batch: its six batches, and where to put them."""
-    monkeypatch.setattr(cifar10, "RECORDS", RECORDS)
-    monkeypatch.setattr(cifar10, "BATCH", RECORDS * 3073)
-    names = cifar10.TRAIN_FILES + cifar10.TEST_FILES
+    monkeypatch.setattr(cifar10_versions, "RECORDS", RECORDS)
+    names = BINARY.train + BINARY.test
     batches = {name: cifar_batch(i) for i, name in enumerate(names)}
 
     def unpack(folder=tmp_path / "cifar-10-batches-bin"):
@@ -60,10 +61,10 @@ def cifar(tmp_path, monkeypatch):
         if members is None:
             members = [(f"cifar-10-batches-bin/{n}", d) for n, d in batches.items()]
         content = tar_gz(members)
-        (tmp_path / cifar10.ARCHIVE.name).write_bytes(content)
+        (tmp_path / BINARY.archive.name).write_bytes(content)
         if official:
-            monkeypatch.setattr(cifar10, "ARCHIVE", source_of(cifar10.ARCHIVE.name, content))
-        return tmp_path / cifar10.ARCHIVE.name
+            monkeypatch.setattr(BINARY, "archive", source_of(BINARY.archive.name, content))
+        return tmp_path / BINARY.archive.name
 
     return SimpleNamespace(root=tmp_path, batches=batches, unpack=unpack, pack=pack)
 
@@ -88,7 +89,7 @@ def digits():
         files[f"{part}-images-idx3-ubyte"] = idx(images)
         files[f"{part}-labels-idx1-ubyte"] = idx(labels)
     packed = {f"{name}.gz": gzip.compress(data, 1) for name, data in files.items()}
-    assert set(packed) == {source.name for source in mnist.ARCHIVES}
+    assert set(packed) == {source.name for source in ARCHIVES}
     return SimpleNamespace(arrays=arrays, files=files, packed=packed)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, catalog, cifar10, mnist
+from tinynet.data import CIFAR10, MNIST, catalog, mnist_files
+from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.download import Source
 from tinynet.data.files import open_regular
 
@@ -151,7 +152,7 @@ def test_a_failing_disk_is_said_and_names_the_file(tmp_path, monkeypatch):
 
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
         (tmp_path / name).write_bytes(b"")
-    monkeypatch.setattr(mnist, "open_regular", lambda path: Broken(open_regular(path)))
+    monkeypatch.setattr(mnist_files, "open_regular", lambda path: Broken(open_regular(path)))
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte.*Input/output error"):
         MNIST(tmp_path)
 
@@ -166,7 +167,7 @@ def test_an_archive_with_a_wrong_checksum_is_refused(cifar, change):
     if change == "one bit":
         data[len(data) // 2] ^= 1
     path.write_bytes({"shorter": data[:-1], "longer": data + b"\0", "one bit": data}[change])
-    with pytest.raises(DataError, match="the official archive has") as error:
+    with pytest.raises(DataError, match="the official archive of the binary version has") as error:
         CIFAR10(cifar.root)
     assert str(path) in str(error.value)
     assert ("md5" if change == "one bit" else f"has {path.stat().st_size:,} bytes") in str(
@@ -195,10 +196,10 @@ def test_a_batch_of_a_wrong_size_in_an_archive_is_named(cifar):
 
 @pytest.mark.parametrize("content", [b"", b"<html>403</html>", b"\x1f\x8b\x08" + bytes(40)])
 def test_an_archive_that_is_none_is_refused(cifar, monkeypatch, content):
-    path = cifar.root / cifar10.ARCHIVE.name
+    path = cifar.root / BINARY.archive.name
     path.write_bytes(content)
     md5 = hashlib.md5(content).hexdigest()  # right, unlike the contents
-    monkeypatch.setattr(cifar10, "ARCHIVE", Source(path.name, len(content), md5, ()))
+    monkeypatch.setattr(BINARY, "archive", Source(path.name, len(content), md5, ()))
     with pytest.raises(DataError, match="cannot be unpacked"):
         CIFAR10(cifar.root)
 
@@ -232,12 +233,12 @@ def test_verify_says_what_is_there_and_what_is_not_known(cifar, monkeypatch):
     folder = cifar.unpack(cifar.root / "a")
     assert "not compared" in catalog.verify("cifar10", folder)[0]
     cifar.pack()
-    entry = catalog.Entry("cifar10", "", (cifar10.ARCHIVE,))
+    entry = catalog.Entry("cifar10", "", (BINARY.archive,))
     monkeypatch.setattr(catalog, "ENTRIES", (entry, *catalog.ENTRIES))
     said = catalog.verify("cifar10", cifar.root)
-    assert "the original file" in said[0]
-    assert "60 train pictures, 12 test pictures" in said[1]
-    assert "3,000 train pictures" in catalog.verify("shapes")[0]
+    assert "the original archive" in said[0]
+    assert "60 train images, 12 test images" in said[1]
+    assert "3,000 train images" in catalog.verify("shapes")[0]
 
 
 def test_verify_finds_what_is_wrong(cifar):

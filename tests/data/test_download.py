@@ -11,8 +11,10 @@ import pytest
 
 from support.file_server import CONTENT, serving, source_of
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, catalog, cifar10, download, mnist
+from tinynet.data import CIFAR10, MNIST, catalog, download, mnist
+from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.download import fetch
+from tinynet.data.mnist_files import ARCHIVES
 
 server = pytest.fixture(serving)
 
@@ -54,9 +56,12 @@ def test_a_whole_file_is_not_fetched_again(server, tmp_path):
     assert len(server.asked) == 1
 
 
-def test_a_damaged_file_is_replaced(server, tmp_path):
-    (tmp_path / "pictures.bin").write_bytes(CONTENT[:-1] + b"?")
-    assert fetch(server.source("good"), tmp_path).read_bytes() == CONTENT
+def test_another_file_of_the_name_is_kept(server, tmp_path):
+    for i in range(3):
+        (tmp_path / "pictures.bin").write_bytes(b"%d" % i)
+        assert fetch(server.source("good"), tmp_path).read_bytes() == CONTENT
+    others = [tmp_path / f"pictures.bin.other{i}" for i in ("", 2, 3)]
+    assert [path.read_bytes() for path in others] == [b"0", b"1", b"2"]
 
 
 def test_a_part_is_gone_on_with(server, tmp_path):
@@ -266,7 +271,7 @@ def test_cifar10_downloads_what_is_missing_and_only_when_told(server, cifar, mon
     content = server.files[path.name] = path.read_bytes()
     path.unlink()
     source = source_of(path.name, content, server.url("good", path.name))
-    monkeypatch.setattr(cifar10, "ARCHIVE", source)
+    monkeypatch.setattr(BINARY, "archive", source)
     with pytest.raises(DataError, match="must hold"):
         CIFAR10(cifar.root)
     assert server.asked == []
@@ -278,7 +283,7 @@ def test_cifar10_downloads_what_is_missing_and_only_when_told(server, cifar, mon
 def test_mnist_downloads_what_is_missing(server, tmp_path, digits, monkeypatch):
     server.files.update(digits.packed)
     sources = tuple(
-        source_of(s.name, digits.packed[s.name], server.url("good", s.name)) for s in mnist.ARCHIVES
+        source_of(s.name, digits.packed[s.name], server.url("good", s.name)) for s in ARCHIVES
     )
     monkeypatch.setattr(mnist, "ARCHIVES", sources)
     assert len(MNIST(tmp_path, train=False, download=True)) == 10_000
@@ -292,10 +297,10 @@ def test_get_fetches_every_file_of_a_data_set(server, tmp_path, monkeypatch):
 
 
 def test_the_official_sources_are_those_of_the_authors():
-    assert cifar10.ARCHIVE.md5 == "c32a1d4ab5d03f1284b67883e8d87530"
-    sizes = [source.size for source in mnist.ARCHIVES]
+    assert BINARY.archive.md5 == "c32a1d4ab5d03f1284b67883e8d87530"
+    sizes = [source.size for source in ARCHIVES]
     assert sizes == [9_912_422, 28_881, 1_648_877, 4_542]
-    for source in (cifar10.ARCHIVE, *mnist.ARCHIVES):
+    for source in (BINARY.archive, *ARCHIVES):
         assert len(source.mirrors) >= 2
         for url in source.mirrors:
             assert url.startswith("https://")

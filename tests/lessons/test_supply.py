@@ -9,7 +9,8 @@ import pytest
 import tinynet
 from tinynet import data, lessons
 from tinynet.core.errors import DataError
-from tinynet.data import cifar10
+from tinynet.data import cifar10_versions
+from tinynet.data.cifar10_versions import BINARY
 from tinynet.lessons import supply
 
 RECORDS = 110  # in each batch file
@@ -27,13 +28,14 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def photographs(folder, monkeypatch):
     """Put a CIFAR-10 of 550 + 110 pictures into the data folder; return its records."""
-    monkeypatch.setattr(cifar10, "RECORDS", RECORDS)
-    monkeypatch.setattr(cifar10, "BATCH", RECORDS * cifar10.RECORD)
-    (folder / cifar10.FOLDER).mkdir()
-    whole = np.random.default_rng(0).integers(0, 256, (6, RECORDS, cifar10.RECORD), np.uint8)
+    monkeypatch.setattr(cifar10_versions, "RECORDS", RECORDS)
+    (folder / BINARY.folders[0]).mkdir()
+    whole = np.random.default_rng(0).integers(
+        0, 256, (6, RECORDS, cifar10_versions.RECORD), np.uint8
+    )
     whole[:, :, 0] %= 10
-    for name, rows in zip(cifar10.TRAIN_FILES + cifar10.TEST_FILES, whole, strict=True):
-        (folder / cifar10.FOLDER / name).write_bytes(rows.tobytes())
+    for name, rows in zip(BINARY.train + BINARY.test, whole, strict=True):
+        (folder / BINARY.folders[0] / name).write_bytes(rows.tobytes())
     return whole
 
 
@@ -81,7 +83,7 @@ def test_a_wish_decides(photographs, monkeypatch, capsys):
 
 
 def test_damaged_photographs_stop_only_who_asks_for_them(photographs, folder, monkeypatch, capsys):
-    (folder / cifar10.FOLDER / "data_batch_3.bin").unlink()
+    (folder / BINARY.folders[0] / "data_batch_3.bin").unlink()
     assert lessons.pictures(20, 20)[0].drawn
     assert "data_batch_3.bin: this batch of CIFAR-10 is missing" in capsys.readouterr().out
     monkeypatch.setenv(supply.WISH, "cifar10")

@@ -15,6 +15,7 @@ PACKAGES = {  # extra of setup.cfg: its packages
     "lessons": ("jupyterlab", "ipywidgets"),
     "mpi": ("mpi4py", "mpich"),
     "onnx": ("onnx",),
+    "parquet": ("pyarrow",),
 }
 
 

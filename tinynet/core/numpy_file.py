@@ -27,7 +27,7 @@ def read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Array], dict[s
     arrays = {}
     text = "{}"
     for name in archive.namelist():
-        array = _array(path, name, member(path, archive, name))
+        array = read_member(path, archive, name)
         if name == f"{METADATA}.npy":
             text = bytes(array).decode(errors="replace")
         else:
@@ -53,8 +53,9 @@ def write(arrays: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def _array(path: Path, name: str, data: bytes) -> Array:
+def read_member(path: Path, archive: zipfile.ZipFile, name: str) -> Array:
     """Return the array in one member, after comparing its header with its size."""
+    data = member(path, archive, name)
     file = io.BytesIO(data)
     name = printable(name)
     length = int.from_bytes(data[8 : 10 if data[6:7] == b"\1" else 12], "little")

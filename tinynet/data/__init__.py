@@ -19,8 +19,9 @@ from tinynet.data.cifar10 import CIFAR10
 from tinynet.data.dataset import ArrayDataset, Dataset, Labeled, Subset
 from tinynet.data.files import default_root
 from tinynet.data.folder import ImageFolder
+from tinynet.data.image_files import read_picture
 from tinynet.data.imagenette import Imagenette
-from tinynet.data.lazy_images import LazyImages, read_picture
+from tinynet.data.lazy_images import LazyImages
 from tinynet.data.loader import DataLoader, batch_indices, batches, epoch_order, steps_per_epoch
 from tinynet.data.mnist import MNIST
 from tinynet.data.renamed import missing

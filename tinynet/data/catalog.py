@@ -11,22 +11,24 @@
 """
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 import numpy as np
 
 from tinynet.core.errors import DataError
-from tinynet.data import cifar10, imagenette, mnist
+from tinynet.data import cifar10, cifar10_versions, imagenette, mnist
 from tinynet.data.cifar10 import CIFAR10
+from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.dataset import Dataset
-from tinynet.data.download import Progress, Source, fetch, is_intact
-from tinynet.data.files import default_root
+from tinynet.data.download import Progress, Source, fetch
+from tinynet.data.files import default_root, is_there
 from tinynet.data.folder import ImageFolder
 from tinynet.data.imagenette import Imagenette
+from tinynet.data.known_files import title_of
 from tinynet.data.lazy_images import read_chunks
 from tinynet.data.loader import batch_indices
 from tinynet.data.mnist import MNIST
+from tinynet.data.mnist_files import ARCHIVES as MNIST_FILES
 from tinynet.data.shapes import Shapes
 
 
@@ -46,8 +48,8 @@ class Entry:
 
 ENTRIES = (
     Entry("shapes", "3,000 + 1,000 drawn shapes, 3x32x32, ten classes; built in", ()),
-    Entry("cifar10", "50,000 + 10,000 photographs, 3x32x32, ten classes", (cifar10.ARCHIVE,)),
-    Entry("mnist", "60,000 + 10,000 handwritten digits, 1x28x28", mnist.ARCHIVES),
+    Entry("cifar10", "50,000 + 10,000 photographs, 3x32x32, ten classes", (BINARY.archive,)),
+    Entry("mnist", "60,000 + 10,000 handwritten digits, 1x28x28", MNIST_FILES),
     *(
         Entry(name, "9,469 + 3,925 photographs of any size, ten classes of ImageNet", (source,))
         for name, source in imagenette.ARCHIVES.items()
@@ -75,13 +77,16 @@ def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
     """
     _entry(name)
     folder = default_root() if root is None else Path(root)
-    if name in imagenette.ARCHIVES:
-        found = [imagenette.locate(folder, name)]
-    elif name == "cifar10":
-        found = [cifar10.locate(folder)]
+    if name == "mnist":
+        train, test = (mnist.find(folder, part) for part in ("train", "test"))
+        return tuple(dict.fromkeys((*train, *test))) if train and test else ()
+    if name == "cifar10":
+        found = cifar10.locate(folder)
+    elif name in imagenette.ARCHIVES:
+        found = imagenette.locate(folder, name)
     else:
-        found = [mnist.locate(folder, source.name) for source in _entry(name).sources]
-    return () if None in found else tuple(path for path in found if path is not None)
+        found = None
+    return () if found is None else (found,)
 
 
 def get(
@@ -119,9 +124,8 @@ def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
     parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
     if is_folder(name):
         return tuple(_read_all(part, found) for part, found in parts.items())
-    originals = {source.name: source for source in _entry(name).sources}
-    sentences = [f"{path}: {_kind(path, originals.get(path.name))}" for path in find(name, root)]
-    counts = ", ".join(f"{len(d):,} {part} pictures" for part, d in parts.items())
+    sentences = [f"{path}: {_kind(path)}" for path in find(name, root)]
+    counts = ", ".join(f"{len(d):,} {part} images" for part, d in parts.items())
     return (*sentences, f"{name}: {counts}, labels in 0..{len(parts['train'].classes) - 1}")
 
 
@@ -173,14 +177,7 @@ def open_dataset(
     _entry(name)
     if name == "shapes":
         return Shapes(train, seed)
-    try:
-        return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
-    except DataError as error:
-        if root is None:
-            raise
-        command = f"tinynet data get {name}"  # the way out leads to the folder that was named
-        there = f"{command} --data-dir {shlex.quote(str(root))}"
-        raise DataError(str(error).replace(command, there)) from error
+    return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
 
 
 def _read_all(part: str, dataset: Dataset) -> str:
@@ -190,11 +187,18 @@ def _read_all(part: str, dataset: Dataset) -> str:
     return f"{part}: {len(dataset):,} pictures of {len(dataset.classes)} classes, all readable"
 
 
-def _kind(path: Path, original: Source | None) -> str:
-    if original is not None and is_intact(path, original):
-        return "the original file, size and md5 are right"
-    if original is not None and path.is_file():
-        return "the right structure; not the original file, size or md5 differ"
+def _kind(path: Path) -> str:
+    """Return what a file or a folder is: an original by its md5, or only the right structure."""
+    if path.is_file():
+        title = title_of(path)
+        differs = "the right structure; not an original file, since its md5 differs"
+        return f"{title}; its md5 is right" if title else differs
+    sums = cifar10_versions.PYTHON.sums
+    if all(is_there(path / name) for name in sums):
+        titles = [title_of(path / name) for name in sums]
+        if all(titles):
+            return "the original files of CIFAR-10, Python version; the md5 of each is right"
+        return "the right structure; not the original files, since the md5 differs"
     return "the right structure; not compared with the original"
 
 

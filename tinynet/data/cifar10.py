@@ -1,53 +1,49 @@
-"""CIFAR-10 in its official binary form: 60,000 pictures of 32x32 pixels.
+"""CIFAR-10: 60,000 images of 32x32 pixels, from any of the containers in which people have it.
 
-A batch file holds 10,000 records of 3,073 bytes: the label, then 1,024 red, 1,024 green and 1,024
-blue values, each plane row by row. (The same data set as Python pickles is not read: a pickle is a
-program, and loading it executes it.)
+- one of the three official archives, or its files unpacked, see `cifar10_versions`;
+- the parquet files of Hugging Face.
+
+The images and their order are the same in all of them. Archives are read only if they are official
+to the bit; images in unpacked files may have been encoded anew, so there is no checksum of those.
 """
 
 import os
 import tarfile
 import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.data import cifar10_versions as official
+from tinynet.data import parquet
+from tinynet.data.cifar10_versions import BINARY, CLASSES, VERSIONS, Version
 from tinynet.data.dataset import Dataset, check_train, refuse_transform
-from tinynet.data.download import Progress, Source, fetch
-from tinynet.data.files import default_root, is_there, md5_of, open_regular, unreadable
+from tinynet.data.download import Progress, fetch
+from tinynet.data.files import (
+    DamagedError,
+    default_root,
+    fetching,
+    is_there,
+    md5_of,
+    open_regular,
+    unreadable,
+    with_way_out,
+)
+from tinynet.data.known_files import title_of
 
-CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-ARCHIVE = Source(
-    name="cifar-10-binary.tar.gz",
-    size=170_052_171,
-    md5="c32a1d4ab5d03f1284b67883e8d87530",
-    mirrors=(  # the checksum makes them equal; the authors' own server comes last
-        "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/cifar-10-binary.tar.gz",
-        "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
-        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    ),
-)
-FOLDER = "cifar-10-batches-bin"
-TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
-TEST_FILES = ("test_batch.bin",)
-RECORDS = 10_000  # in a file
-RECORD = 1 + 3 * 32 * 32  # bytes
-BATCH = RECORDS * RECORD  # 30,730,000 bytes
-CIFAR100_RECORD = RECORD + 1  # it has two labels
+CALL = "tn.data.CIFAR10({}download=True)"
+COLUMNS = ("img", "image")  # of parquet files
+
+
+class Place(NamedTuple):
+    """A container of CIFAR-10: a folder or an archive; no version: a folder of parquet files."""
+
+    path: Path
+    version: Version | None
 
 
 class CIFAR10(Dataset):
@@ -55,10 +51,10 @@ class CIFAR10(Dataset):
 
     Parameters
     ----------
-    root : the archive itself, the unpacked folder, or the folder that holds either;
-        None: $TINYNET_DATA, or the user's cache
+    root : an archive, an unpacked folder, or a folder that holds either, as torchvision, Keras or
+        Hugging Face left it; None: $TINYNET_DATA, or the user's cache
     train : the 50,000 images to train on, else the 10,000 to test with
-    download : fetch the archive into `root` (162 MiB) if nothing is there
+    download : fetch the binary archive into `root` (162 MiB) if nothing is there
     transform : refused; transforms are an argument of `DataLoader`
     progress : called while the archive is fetched, see `download.Progress`
 
@@ -88,101 +84,93 @@ class CIFAR10(Dataset):
         refuse_transform(transform, "CIFAR10")
         check_train(train, "CIFAR10")
         folder = default_root() if root is None else Path(root)
-        where = locate(folder)
-        if where is None:
+        place = find(folder)
+        if place is None:
             if not download:
-                raise _missing(folder)
-            where = fetch(ARCHIVE, folder, progress)
-        names = TRAIN_FILES if train else TEST_FILES
-        read = _read_folder if where.is_dir() else _read_archive
-        self.images, self.labels = read(where, names)
+                raise _missing(folder, root)
+            place = Place(fetch(BINARY.archive, folder, progress), BINARY)
+        with with_way_out(fetching("cifar10", CALL, root)):
+            self.images, self.labels = _read(place, train)
 
 
-def locate(root: Path) -> Path | None:
-    """Return the unpacked folder or the archive at `root`, or None.
+def find(root: Path) -> Place | None:
+    """Return where CIFAR-10 is at `root`, or None.
 
-    A folder with a file missing counts only where there is no archive.
+    A folder with a file missing counts only where there is nothing whole.
     """
     if is_there(root) and not root.is_dir():
-        return root
-    archive = root / ARCHIVE.name
-    names = TRAIN_FILES + TEST_FILES
-    for enough in (all, any):
-        for folder in (root, root / FOLDER):
-            if enough(is_there(folder / name) for name in names):
-                return folder
-        if is_there(archive):
-            return archive
-    return None
-
-
-def parse(data: bytes, where: str) -> tuple[Array, Array]:
-    """Return the pictures and labels of one batch file; `where` names it in messages.
-
-    Returns
-    -------
-    images (10000, 3, 32, 32) uint8, labels (10000,) uint8; both are views of `data`
-    """
-    if len(data) != BATCH:
-        raise _wrong_size(len(data), where)
-    records = np.frombuffer(data, np.uint8).reshape(RECORDS, RECORD)
-    labels = records[:, 0]
-    wrong = np.flatnonzero(labels >= len(CLASSES))
-    if len(wrong):
-        raise DataError(
-            f"{where}: CIFAR-10's labels are 0..9. Record {wrong[0]:,} (the first is 0) has label "
-            f"{labels[wrong[0]]}; {len(wrong):,} of {RECORDS:,} are out of range. {_WAY_OUT}"
-        )
-    return records[:, 1:].reshape(RECORDS, 3, 32, 32), labels
-
-
-_FETCH = "Fetch all of it: tinynet data get cifar10"
-_WAY_OUT = "Remove it, and fetch it again: tinynet data get cifar10"
-
-
-def _read_batch(file: IO[bytes], size: int, where: str) -> tuple[Array, Array]:
-    """Read a batch file that claims this size; nothing larger than a batch is ever read."""
-    if size != BATCH:
-        raise _wrong_size(size, where)
-    return parse(file.read(BATCH), where)
-
-
-def _wrong_size(size: int, where: str) -> DataError:
-    whole, rest = divmod(size, RECORD)
-    if size and size % CIFAR100_RECORD == 0:
-        fact = f"{size // CIFAR100_RECORD:,} records of {CIFAR100_RECORD:,} bytes: CIFAR-100"
-    elif rest and size < BATCH:
-        fact = f"{size:,} bytes: record {whole:,} (the first is 0) is cut short"
-    else:
-        fact = f"{size:,} bytes, {whole:,} records" + (f" and {rest:,} bytes" if rest else "")
-    return DataError(
-        f"{where}: a CIFAR-10 batch holds {RECORDS:,} records of {RECORD:,} bytes, {BATCH:,} bytes "
-        f"in all. Found {fact}. {_WAY_OUT}"
+        if root.suffix == ".parquet":
+            return Place(root.parent, None)
+        return Place(root, _version_of(root, BINARY))
+    return (
+        _unpacked(root, all)
+        or _packed(root)
+        or (Place(root, None) if parquet.files(root, "train") else None)
+        or _unpacked(root, any)
     )
 
 
-def _read_folder(folder: Path, names: tuple[str, ...]) -> tuple[Array, Array]:
-    """Read batch files of an unpacked folder. Pictures may have been encoded anew: no checksum."""
+def locate(root: Path) -> Path | None:
+    """Return the folder or the archive that holds CIFAR-10 at `root`, or None."""
+    found = find(root)
+    return None if found is None else found.path
+
+
+def _unpacked(root: Path, enough: Callable[[Iterable[object]], bool]) -> Place | None:
+    for version in VERSIONS:
+        for folder in (root, *(root / name for name in version.folders)):
+            if enough(is_there(folder / name) for name in version.train + version.test):
+                return Place(folder, version)
+    return None
+
+
+def _packed(root: Path) -> Place | None:
+    for version in VERSIONS:
+        for name in (version.archive.name, *version.names):
+            if is_there(root / name):
+                return Place(root / name, _version_of(root / name, version))
+    return None
+
+
+def _version_of(path: Path, named: Version) -> Version:
+    """Return the version whose official archive has the size of a file, whatever it is called."""
+    size = path.stat().st_size
+    return next((v for v in VERSIONS if v.archive.size == size), named)
+
+
+def _read(place: Place, train: bool) -> tuple[Array, Array]:
+    if place.version is None:
+        count = (5 if train else 1) * official.RECORDS
+        part = "train" if train else "test"
+        return parquet.read(place.path, part, COLUMNS, (3, 32, 32), count)
+    read = _read_folder if place.path.is_dir() else _read_archive
+    return read(place.path, place.version, train)
+
+
+def _read_folder(folder: Path, version: Version, train: bool) -> tuple[Array, Array]:
+    """Read the files of an unpacked folder."""
+    names = version.train if train else version.test
     images, labels = _room(len(names))
     for i, name in enumerate(names):
         if not is_there(folder / name):
-            raise DataError(f"{folder / name}: this batch of CIFAR-10 is missing. {_FETCH}")
+            raise DamagedError(f"{folder / name}: this batch of CIFAR-10 is missing.")
         with open_regular(folder / name) as file:
             try:
-                size = os.fstat(file.fileno()).st_size
-                images[i], labels[i] = _read_batch(file, size, str(folder / name))
+                _check_size(os.fstat(file.fileno()).st_size, version, str(folder / name))
+                images[i], labels[i] = version.parse(file.read(), str(folder / name))
             except OSError as error:
                 raise unreadable(folder / name, error) from None
     return _joined(images, labels)
 
 
-def _read_archive(path: Path, names: tuple[str, ...]) -> tuple[Array, Array]:
-    """Read batch files inside the archive, which must be the official one to the bit."""
+def _read_archive(path: Path, version: Version, train: bool) -> tuple[Array, Array]:
+    """Read the files in an archive, which must be the official one to the bit."""
+    names = version.train if train else version.test
     images, labels = _room(len(names))
     found = set()
     with open_regular(path) as file:
         try:
-            _check_sum(file, path)
+            _check_sum(file, path, version)
             with tarfile.open(fileobj=file, mode="r|gz") as archive:
                 for member in archive:
                     name = PurePosixPath(member.name).name
@@ -190,45 +178,65 @@ def _read_archive(path: Path, names: tuple[str, ...]) -> tuple[Array, Array]:
                     if content is None or name not in names or name in found:
                         continue
                     i = names.index(name)
-                    images[i], labels[i] = _read_batch(content, member.size, f"{path}: {name}")
+                    _check_size(member.size, version, f"{path}: {name}")
+                    images[i], labels[i] = version.parse(content.read(), f"{path}: {name}")
                     found.add(name)
         except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path}: the archive cannot be unpacked ({error}). {_WAY_OUT}"
-            ) from None
+            raise DamagedError(f"{path}: the archive cannot be unpacked ({error}).") from None
         except OSError as error:
             raise unreadable(path, error) from None
     for name in names:
         if name not in found:
-            raise DataError(f"{path}: the archive must hold the file {name}. {_WAY_OUT}")
+            raise DamagedError(f"{path}: the archive must hold the file {name}.")
     return _joined(images, labels)
 
 
-def _check_sum(file: BinaryIO, path: Path) -> None:
+def _check_size(size: int, version: Version, where: str) -> None:
+    """Raise before a file is read that is larger than a batch of its version can be."""
+    if version is BINARY and size != official.RECORDS * official.RECORD:
+        raise official.wrong_size(size, where)
+    if size > official.largest():
+        raise DamagedError(
+            f"{where}: a batch of CIFAR-10 has at most {official.largest():,} bytes. Found "
+            f"{size:,}."
+        )
+
+
+def _check_sum(file: BinaryIO, path: Path, version: Version) -> None:
+    """Raise unless a file is the official archive of a version."""
     size = file.seek(0, 2)
     file.seek(0)
-    if size != ARCHIVE.size or (found := md5_of(file)) != ARCHIVE.md5:
-        fact = f"{size:,} bytes" if size != ARCHIVE.size else f"md5 {found}"
-        raise DataError(
-            f"{path}: the official archive has {ARCHIVE.size:,} bytes and md5 {ARCHIVE.md5}. "
-            f"This file has {fact}. {_WAY_OUT}"
-        )
-    file.seek(0)
+    right = version.archive
+    fact = f"{size:,} bytes"
+    if size == right.size:
+        found = md5_of(file)
+        file.seek(0)
+        if found == right.md5:
+            return
+        fact = f"md5 {found}"
+    other = title_of(path)
+    if other:
+        raise DataError(f"{path}: an archive of CIFAR-10 is expected. This is {other}.")
+    raise DamagedError(
+        f"{path}: the official archive of the {version.title} version has {right.size:,} bytes and "
+        f"md5 {right.md5}. This file has {fact}. If it was packed anew, unpack it, and name the "
+        "folder."
+    )
 
 
 def _room(files: int) -> tuple[Array, Array]:
-    return np.empty((files, RECORDS, 3, 32, 32), np.uint8), np.empty((files, RECORDS), np.int64)
+    shape = (files, official.RECORDS)
+    return np.empty((*shape, 3, 32, 32), np.uint8), np.empty(shape, np.int64)
 
 
 def _joined(images: Array, labels: Array) -> tuple[Array, Array]:
     return images.reshape(-1, 3, 32, 32), labels.reshape(-1)
 
 
-def _missing(root: Path) -> DataError:
-    pickled = (root / "cifar-10-batches-py").exists() or root.name == "cifar-10-batches-py"
-    found = "Only the version of pickles is there, which is not read. " if pickled else ""
+def _missing(folder: Path, root: str | Path | None) -> DataError:
+    archive = BINARY.archive
     return DataError(
-        f"CIFAR10: {root} must hold {ARCHIVE.name} or the folder {FOLDER}. {found}"
-        f"`tinynet data get cifar10` fetches it ({ARCHIVE.size:,} bytes); on a machine without a "
-        f"network, put {ARCHIVE.name} there."
+        f"CIFAR10: {folder} must hold {archive.name}, its folder {BINARY.folders[0]}, or one of "
+        f"the other versions (Python, MATLAB, parquet). {fetching('cifar10', CALL, root)} fetches "
+        f"it ({archive.size:,} bytes); on a machine without a network, put {archive.name} there."
     )

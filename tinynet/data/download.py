@@ -3,7 +3,8 @@
 The bytes of an unfinished download are kept in ``NAME.part``. The process that writes there holds a
 lock on it, so two processes never mix their bytes: the second one waits, and finds the file
 finished. A process that dies leaves its part, and the next one resumes it. A part gets its real
-name after its size and md5 were found right, so a file with that name is whole.
+name after its size and md5 were found right. Another file that had this name becomes NAME.other:
+nothing that was there is overwritten.
 
 The mirrors are asked one after another, a little apart, and the first that answers is used. Without
 a network none answers, and after `PATIENCE` seconds an error says so.
@@ -54,7 +55,9 @@ class _MirrorError(Exception):
 
 
 def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
-    """Return the path of `source` in `folder`, after downloading it where it is missing or damaged.
+    """Return the path of `source` in `folder`, after downloading it where it is not there.
+
+    A file of its name with other contents is kept as NAME.other.
 
     Parameters
     ----------
@@ -123,12 +126,20 @@ def _finish(part: BinaryIO, path: Path) -> None:
     """Give a checked part its name, in a way that a power cut does not undo by half."""
     part.flush()
     os.fsync(part.fileno())
+    if is_there(path):
+        os.rename(path, _free_name(path))
     os.replace(part.name, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _free_name(path: Path) -> Path:
+    """Return NAME.other, or NAME.other2 and so on where that is taken."""
+    names = (path.with_name(f"{path.name}.other{i or ''}") for i in (0, *range(2, 10_000)))
+    return next(name for name in names if not is_there(name))
 
 
 def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | None) -> None:

@@ -1,13 +1,53 @@
 """Files of unknown origin: opened without hanging, read without trusting their size."""
 
+import contextlib
 import errno
 import hashlib
 import os
+import shlex
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from tinynet.core.errors import DataError
+
+
+class DamagedError(DataError):
+    """A file whose contents are not what they should be; the data set adds the way out."""
+
+
+@contextlib.contextmanager
+def with_way_out(fetch: str) -> Iterator[None]:
+    """Add to errors about damaged files how the originals are fetched, see `fetching`."""
+    try:
+        yield
+    except DamagedError as error:
+        raise DataError(
+            f"{error} Move damaged files away, then fetch the originals: {fetch}."
+        ) from error
+
+
+def fetching(name: str, call: str, root: str | Path | None) -> str:
+    """Return how the original files of a data set are fetched to `root`.
+
+    Parameters
+    ----------
+    name : of the catalog
+    call : the Python call, with {} for the folder and what follows it
+    root : as it was given; None: the default folder
+
+    Examples
+    --------
+    >>> fetching("mnist", "tn.data.MNIST({}download=True)", "files")
+    "`tinynet data get mnist --data-dir files`, in Python tn.data.MNIST('files', download=True)"
+    """
+    command = f"tinynet data get {name}"
+    if root is None:
+        return f"`{command}`, in Python {call.format('')}"
+    folder = Path(root).parent if Path(root).is_file() else Path(root)
+    there = f"{command} --data-dir {shlex.quote(str(folder))}"
+    return f"`{there}`, in Python {call.format(repr(str(folder)) + ', ')}"
 
 
 def default_root() -> Path:

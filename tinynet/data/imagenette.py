@@ -20,7 +20,14 @@ from pathlib import Path, PurePosixPath
 
 from tinynet.core.errors import DataError
 from tinynet.data.download import Progress, Source, fetch
-from tinynet.data.files import default_root, is_there, open_regular
+from tinynet.data.files import (
+    DamagedError,
+    default_root,
+    fetching,
+    is_there,
+    open_regular,
+    with_way_out,
+)
 from tinynet.data.folder import ImageFolder
 
 CLASSES = {
@@ -79,7 +86,7 @@ class Imagenette(ImageFolder):
         folder = default_root() if root is None else Path(root)
         where = locate(folder, name)
         if where is None:
-            raise _missing(folder, name)
+            raise _missing(folder, name, root)
         super().__init__(
             where, part, side=side, validation=validation, workers=workers, split=split
         )
@@ -96,7 +103,8 @@ def locate(root: Path, name: str) -> Path | None:
 
 def get(name: str, root: Path, progress: Progress | None = None) -> Path:
     """Return the unpacked folder at `root`, after fetching and unpacking what is missing."""
-    return locate(root, name) or unpack(fetch(ARCHIVES[name], root, progress), root, name)
+    with with_way_out(_fetching(name, root)):
+        return locate(root, name) or unpack(fetch(ARCHIVES[name], root, progress), root, name)
 
 
 def unpack(archive: Path, root: Path, name: str) -> Path:
@@ -118,16 +126,10 @@ def unpack(archive: Path, root: Path, name: str) -> Path:
                 with open(place, "wb") as out:
                     shutil.copyfileobj(content, out)
         if locate(beginning, name) is None:
-            raise DataError(
-                f"{archive}: it does not hold the folders of {name}. Remove it, and fetch it "
-                f"again: tinynet data get {name}"
-            )
+            raise DamagedError(f"{archive}: it does not hold the folders of {name}.")
         beginning.rename(target)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{archive}: the archive cannot be unpacked ({error}). Remove it, and fetch it again: "
-            f"tinynet data get {name}"
-        ) from None
+        raise DamagedError(f"{archive}: the archive cannot be unpacked ({error}).") from None
     except OSError as error:
         if locate(root, name) is None:  # else another process was faster
             needed = f"about {archive.stat().st_size:,} bytes, and nothing in the folder's place"
@@ -144,10 +146,15 @@ def _folder(name: str) -> str:
     return ARCHIVES[name].name.removesuffix(".tgz")
 
 
-def _missing(root: Path, name: str) -> DataError:
+def _fetching(name: str, root: str | Path | None) -> str:
+    call = f"tn.data.get({name!r}, {{}})"
+    return fetching(name, call, root).replace(", )", ")")
+
+
+def _missing(folder: Path, name: str, root: str | Path | None) -> DataError:
     source = ARCHIVES[name]
     return DataError(
-        f"{name}: {root} must hold the folder {_folder(name)}, with train and val inside. "
-        f"`tinynet data get {name}` fetches it (about {source.size:,} bytes); on a machine without "
+        f"{name}: {folder} must hold the folder {_folder(name)}, with train and val inside. "
+        f"{_fetching(name, root)} fetches it (about {source.size:,} bytes); on a machine without "
         f"a network, put the folder there."
     )

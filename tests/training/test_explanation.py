@@ -1,5 +1,6 @@
 """Explanation of curves: made curves for every verdict, and others at which none may ring."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -122,6 +123,12 @@ def test_the_evidence_has_numbers_and_epochs():
 def test_numbers_that_are_not_finite_are_survived():
     nothing = float("nan")
     assert explain(run([1.0, 0.9, 0.8], [1.0, math.inf, nothing], [0.5, 0.5, 0.5]), 10) == []
+
+
+def test_jumps_before_the_last_drop_of_the_rate_are_over():
+    records = run(LONG, LONG, JUMPING)
+    quiet = [dataclasses.replace(r, lr=0.01) if r.epoch > 6 else r for r in records]
+    assert kinds(quiet) == []
 
 
 def test_a_rate_that_is_too_high_is_not_called_chance_as_well():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from pathlib import Path
 
 import tinynet
-from tinynet import kernels
+from tinynet import data, kernels
+from tinynet.core import extras
 from tinynet.core.backend import gpus
 from tinynet.core.errors import DeviceError
 from tinynet.core.table import table
@@ -17,10 +19,19 @@ from tinynet.kernels.dispatch import GENERAL, has_numba
 
 CUPY = "cupy-cuda13x", "cupy-cuda12x", "cupy"  # names of the distribution
 MISSING = "not installed"
+PURPOSES = {  # of the extras of setup.cfg
+    "gpu12": "CuPy, for the NVIDIA GPU",
+    "gpu13": "CuPy, for the NVIDIA GPU",
+    "lessons": "JupyterLab, for the lessons as notebooks",
+    "mpi": "MPI, for training in several processes",
+    "onnx": "onnx, for the export to ONNX",
+}
+DRIVER = Path("/proc/driver/nvidia/version")
+DRIVER_OF_CUDA_13 = 580  # its first driver
 
 
 def info() -> str:
-    """Return versions, devices, threads and the kernel cache of this machine, a fact a line."""
+    """Return versions, devices, threads, caches, data and missing parts, a fact a line."""
     packages = ("numpy", "numba", "llvmlite", "matplotlib", "safetensors", "torch")
     facts = [
         ("tinynet", tinynet.__version__),
@@ -32,8 +43,72 @@ def info() -> str:
         ("cuda", _cuda()),
         ("kernels", _kinds()),
         ("kernel cache", _cache_folder()),
+        *((f"data {entry.name}", _data(entry)) for entry in data.catalogue()),
+        *(("missing", line) for line in missing()),
     ]
-    return "\n".join(f"{name:14}{value}" for name, value in facts)
+    return "\n".join(f"{name:20}{value}" for name, value in facts)
+
+
+def missing() -> list[str]:
+    """Return the parts that are not installed: what for, and the line that installs them.
+
+    Optional packages for a GPU are missing only where there is a driver.
+    """
+    found = []
+    for extra, packages in extras.PACKAGES.items():
+        if extra.startswith("gpu"):
+            wanted = extra == _gpu_extra() and _cupy() == MISSING
+        else:
+            wanted = any(_version(name) == MISSING for name in packages)
+        if wanted:
+            found.append(f"{PURPOSES.get(extra, extra)}: {_install(extra)}")
+    if not has_numba():
+        found.append("Numba, for the fast kernels on the CPU: pip install numba")
+    if not on_cpu.has_compiler():
+        found.append(f"a C++ compiler, to run CUDA kernels on the CPU: {_compiler_command()}")
+    return found
+
+
+def _install(extra: str) -> str:
+    """Return the line that installs an extra; in a clone, it is typed in its folder."""
+    clone = Path(tinynet.__file__).parents[1]
+    if (clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file():
+        return f'pip install -e ".[{extra}]", in {clone}'
+    return extras.install_command(extra)
+
+
+def _gpu_extra() -> str | None:
+    """Return the extra that fits the NVIDIA driver; None without one."""
+    try:
+        words = DRIVER.read_text().split()
+    except OSError:
+        return None
+    versions = [word.split(".")[0] for word in words if word[0].isdigit() and "." in word]
+    major = int(versions[0]) if versions and versions[0].isdigit() else 0
+    return "gpu13" if major >= DRIVER_OF_CUDA_13 else "gpu12"
+
+
+def _compiler_command() -> str:
+    if platform.system() == "Darwin":
+        return "xcode-select --install"
+    return "apt-get install g++, or the package of that name elsewhere"
+
+
+def _data(entry: data.Entry) -> str:
+    """Return where a data set was found and its size, or how to get it."""
+    if not entry.sources:
+        return "built in"
+    paths = data.find(entry.name)
+    if not paths:
+        return f"not found. tinynet data get {entry.name} fetches {entry.size / 2**20:,.0f} MiB"
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    return f"{folder} ({sum(map(_bytes, paths)) / 2**20:,.1f} MiB)"
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file, or of all files below a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def kernel_table() -> str:
@@ -89,5 +164,4 @@ def _kinds() -> str:
 def _cache_folder() -> str:
     folder = cache._base() / "kernels"
     files = [f for f in folder.rglob("*") if f.is_file()] if folder.is_dir() else []
-    size = sum(f.stat().st_size for f in files)
-    return f"{folder} ({len(files)} files, {size / 2**20:.1f} MiB)"
+    return f"{folder} ({len(files)} files, {sum(map(_bytes, files)) / 2**20:.1f} MiB)"

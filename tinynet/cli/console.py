@@ -190,8 +190,20 @@ def interval(accuracy: float, images: int) -> str:
     >>> interval(0.6, 10)
     '95 % interval 31.3 to 83.2 %'
     """
+    return f"95 % interval {interval_range(accuracy, images)}"
+
+
+def interval_range(accuracy: float, images: int) -> str:
+    """Return the ends of that interval alone.
+
+    Examples
+    --------
+    >>> from tinynet.cli.console import interval_range
+    >>> interval_range(0.6, 10)
+    '31.3 to 83.2 %'
+    """
     low, high = wilson_interval(round(accuracy * images), images)
-    return f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
 @contextmanager

@@ -160,10 +160,12 @@ def _stalled(records: Sequence[Epoch]) -> Diagnosis | None:
 def _noisy(records: Sequence[Epoch], test_images: int) -> Diagnosis | None:
     """Look for an accuracy that jumps from epoch to epoch, more than sampling explains.
 
+    Epochs before the last drop of the learning rate do not count, nor the first third of the run.
     The deviation about the trend is estimated from second differences, a - (before + after) / 2,
     whose standard deviation is sqrt(3/2) times that of an accuracy. Their median resists a jump.
     """
-    late = [r.test_accuracy for r in records[len(records) // 3 :] if r.test_accuracy is not None]
+    first = max(len(records) // 3, _last_drop(records))
+    late = [r.test_accuracy for r in records[first:] if r.test_accuracy is not None]
     if len(late) < 5:
         return None
     bends = [abs(b - (a + c) / 2) for a, b, c in zip(late, late[1:], late[2:], strict=False)]
@@ -181,6 +183,12 @@ def _noisy(records: Sequence[Epoch], test_images: int) -> Diagnosis | None:
         "noisy",
         f"The test accuracy jumps by about {100 * deviation:.1f} points from epoch to epoch "
         f"(between {100 * min(late):.1f} and {100 * max(late):.1f} % since epoch "
-        f"{records[len(records) // 3].epoch}{sampling}). A rate that falls at the end, or larger "
+        f"{records[first].epoch}{sampling}). A rate that falls at the end, or larger "
         "batches, make it steady; until then one epoch says little.",
     )
+
+
+def _last_drop(records: Sequence[Epoch]) -> int:
+    """Return the index of the last record whose rate is half of the one before it, or less."""
+    drops = [i for i in range(1, len(records)) if records[i].lr <= records[i - 1].lr / 2]
+    return max(drops, default=0)

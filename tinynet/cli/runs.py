@@ -1,0 +1,190 @@
+"""Commands ``tinynet runs | explain | report | compare``: about runs that are there."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinynet.cli import console
+from tinynet.cli.json_lines import finite
+from tinynet.cli.options import FOLDER
+from tinynet.core.errors import DataError, printable
+from tinynet.core.table import table
+from tinynet.training import explanation, recipe_data, run_list
+from tinynet.training.diagnosis import Diagnosis
+from tinynet.training.recipes import Recipe
+from tinynet.training.run_list import SavedRun
+
+RUNS = Path("runs")
+
+
+@click.command()
+@click.argument("folder", default=RUNS, type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a run, a line each.")
+def runs(folder: Path, as_json: bool) -> None:
+    """List the runs in FOLDER, or in runs/: accuracy, epochs, state.
+
+    FOLDER may be a run itself, or have runs up to three levels below it.
+    """
+    if not folder.is_dir() and folder != RUNS:
+        raise DataError(f"{folder}: there is no such folder.")
+    found = [_read(path) for path in run_list.find(folder)]
+    if as_json:
+        for path, run in found:
+            click.echo(json.dumps(finite(_facts(path, run)), ensure_ascii=False))
+        return
+    if not found:
+        click.echo(f"{folder}: no runs here. To start one: tinynet train")
+        return
+    header = ("run", "recipe", "data", "state", "changed", "epochs", "test accuracy")
+    rows = [(_row(run) if isinstance(run, SavedRun) else _damaged(path)) for path, run in found]
+    click.echo(table([header, *rows], left=5))
+    for _, run in found:
+        if isinstance(run, str):
+            click.echo(f"Damaged: {run}")
+
+
+def _read(path: Path) -> tuple[Path, SavedRun | str]:
+    """Return a run, or the sentence why it cannot be read."""
+    try:
+        return path, run_list.read(path)
+    except (DataError, OSError) as error:
+        return path, str(error)
+
+
+def _row(run: SavedRun) -> tuple[str, ...]:
+    data = run.recipe.title.removeprefix(f"{run.recipe.name} on ").split(", seed ")[0]
+    changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
+    epochs = f"{len(run.records)}/{run.recipe.epochs}"
+    cells = (str(run.folder), run.recipe.name, data, run.state, changed, epochs, _accuracy(run))
+    return tuple(map(printable, cells))
+
+
+def _damaged(path: Path) -> tuple[str, ...]:
+    return (printable(str(path)), "", "", "damaged", "", "", "")
+
+
+def _accuracy(run: SavedRun) -> str:
+    if run.accuracy is None:
+        return ""
+    images = run.images("test")
+    around = "" if images is None else f" ({console.interval_range(run.accuracy, images)})"
+    return f"{100 * run.accuracy:.2f} %{around}"
+
+
+def _facts(path: Path, run: SavedRun | str) -> dict[str, Any]:
+    if isinstance(run, str):
+        return {"folder": str(path), "state": "damaged", "error": run}
+    return {
+        "folder": str(path),
+        "state": run.state,
+        "recipe": run.recipe.name,
+        "model": run.recipe.model,
+        "data": run.recipe.data,
+        "seed": run.recipe.seed,
+        "epochs": len(run.records),
+        "epochs_wanted": run.recipe.epochs,
+        "test_accuracy": run.accuracy,
+        "test_images": run.images("test"),
+        "changed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.changed)),
+    }
+
+
+@click.command()
+@click.argument("run", type=FOLDER)
+@click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a finding.")
+def explain(run: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Say in words what the curves of a run show, and what to try."""
+    saved = run_list.read(run)
+    counts, note = _class_counts(saved, data_dir)
+    classes = len(counts[0]) or saved.facts.get("classes")
+    if not isinstance(classes, int) or classes < 1:
+        raise DataError(f"{run}: the number of its classes is not known. {note}")
+    found = explanation.explain(saved.records, classes, *counts)
+    if as_json:
+        for one in found:
+            facts = {"kind": one.kind, "text": str(one), "try": attempt(one, saved)}
+            click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    click.echo(_where(saved))
+    if note:
+        click.echo(note)
+    if saved.records and not found:
+        click.echo("The curves show nothing unusual.")
+    for one in found:
+        click.echo(f"\n{one.kind.capitalize()}. {one}\n  To try: {attempt(one, saved)}")
+
+
+def _where(saved: SavedRun) -> str:
+    """Return the sentence on where a run stands."""
+    title = printable(saved.recipe.title)
+    if not saved.records:
+        return f"{saved.folder}: {title}, {saved.state}. No epoch has finished yet."
+    last = saved.records[-1]
+    done = f"{len(saved.records)} of {console.count_epochs(saved.recipe.epochs)}"
+    test = "" if last.test_accuracy is None else f", of the test images {_accuracy(saved)}"
+    return (
+        f"{saved.folder}: {title}, {saved.state} after {done}. Right at the end: "
+        f"{100 * last.train_accuracy:.1f} % of the training images{test}."
+    )
+
+
+def _class_counts(saved: SavedRun, data_dir: Path | None) -> tuple[list[list[int]], str]:
+    """Return the number of images of each class, of training and of the test, or a note."""
+    place = data_dir or _path(saved.facts.get("data_dir"))
+    try:
+        sets = [recipe_data.open_set(saved.recipe, place, train=part) for part in (True, False)]
+    except (DataError, OSError) as error:
+        return [[], []], f"The images are not at hand, so their numbers are left out: {error}"
+    counts: list[list[int]] = []
+    for each in sets:
+        found = [0] * len(sets[0].classes)
+        for label in each.labels.tolist():
+            found[label] += 1
+        counts.append(found)
+    return counts, ""
+
+
+def _path(named: str | None) -> Path | None:
+    return None if named is None else Path(named)
+
+
+def attempt(finding: Diagnosis, saved: SavedRun) -> str:
+    """Return the command, or the words, for what to try about a finding."""
+    recipe = saved.recipe
+    command = _again(recipe)
+    tries = {
+        "plateau": f"{command} --lr {recipe.lr / 3:.2g}, then {3 * recipe.lr:.2g}",
+        "explosion": f"{command} --lr {recipe.lr / 10:.2g}",
+        "rate too high": f"{command} --lr {recipe.lr / 3:.2g}",
+        "chance": f"{command} --lr {recipe.lr / 3:.2g}, and look at the labels",
+        "overfitting": "tinynet train fine-tune --init-from FILE --freeze features"
+        f" --data {shlex.quote(recipe.data)}, or more images",
+        "few images": "more images, or tinynet train fine-tune --init-from FILE --freeze features"
+        f" --data {shlex.quote(recipe.data)}",
+        "stalled": f"{command} --schedule cosine, or another --model",
+        "still improving": _longer(saved, command),
+        "noisy": f"{command} --schedule cosine",
+    }
+    return tries[finding.kind]
+
+
+def _longer(saved: SavedRun, command: str) -> str:
+    """Return the command for twice as many epochs; a constant rate resumes."""
+    epochs = 2 * saved.recipe.epochs
+    if saved.state != "finished":
+        return f"tinynet train --resume {shlex.quote(str(saved.folder))}"
+    if saved.recipe.schedule in ((), "plateau"):
+        return f"tinynet train --resume {shlex.quote(str(saved.folder))} --epochs {epochs}"
+    return f"{command} --epochs {epochs}"
+
+
+def _again(recipe: Recipe) -> str:
+    data = f" --data {shlex.quote(recipe.data)}" if recipe.data.startswith("folder:") else ""
+    return f"tinynet train {recipe.name}{data}"

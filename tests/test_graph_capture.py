@@ -105,8 +105,19 @@ def test_a_schedule_changes_the_rate_between_replays(place):
     compare(place, before=before)
 
 
-def test_adam_counts_its_steps(place):
-    compare(place, optimizer=lambda p: tn.optim.Adam(p, 0.01))
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda p: tn.optim.Adam(p, 0.01),
+        lambda p: tn.optim.Adam(p, 0.01, uncorrected_eps=True),
+        lambda p: tn.optim.AdamW(p, 0.01, weight_decay=0.1),
+        lambda p: tn.optim.SGD(p, 0.1, 0.9, 0.1, decoupled_weight_decay=True),
+    ],
+)
+def test_adam_counts_its_steps_and_decay_follows_the_rate(place, optimizer):
+    compare(
+        place, optimizer=optimizer, before=lambda i, t: setattr(t.optimizer, "lr", 0.1 * 0.9**i)
+    )
 
 
 def test_the_step_of_the_run_decides_what_is_drawn(place):

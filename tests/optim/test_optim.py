@@ -70,7 +70,15 @@ def test_groups_have_their_own_rate_and_decay():
     assert (w.data.tolist(), b.data.tolist()) == ([1 - 0.25 * 1.5], [1 - 0.5])
 
 
-@pytest.mark.parametrize("make", [lambda g: optim.SGD(g, 0.1, 0.9, 0.01), optim.Adam])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda g: optim.SGD(g, 0.1, 0.9, 0.01),
+        lambda g: optim.SGD(g, 0.1, 0.9, 0.01, decoupled_weight_decay=True),
+        optim.Adam,
+        optim.AdamW,
+    ],
+)
 def test_parameters_of_two_devices_and_dtypes_move_as_they_would_alone(make, rng):
     """Together in two groups, and each with an optimizer of its own: the same bits."""
     values = [rng.standard_normal(n) for n in (3, 4, 5, 6, 7)]
@@ -168,6 +176,26 @@ def test_adams_first_step_has_the_size_of_the_rate():
     assert p.data == pytest.approx([0.75, 1.25], abs=1e-5)
 
 
+def test_decoupled_decay_shrinks_by_the_rate_of_the_group():
+    for make in (
+        lambda g: optim.SGD(g, 0.5, weight_decay=0.25, decoupled_weight_decay=True),
+        lambda g: optim.AdamW(g, 0.5, weight_decay=0.25),
+        lambda g: optim.Adam(g, 0.5, weight_decay=0.25, decoupled_weight_decay=True),
+    ):
+        a, b, c = (parameter(1.0) for _ in range(3))
+        optimizer = make(
+            [
+                {"params": [a]},
+                {"params": [b], "lr_scale": 2},
+                {"params": [c], "lr": 0.25, "weight_decay": 0.5},
+            ]
+        )
+        for p in (a, b, c):
+            p.grad = np.zeros(1)
+        optimizer.step()
+        assert [float(p.data[0]) for p in (a, b, c)] == [1 - 0.125, 1 - 0.25, 1 - 0.125]
+
+
 def test_adams_groups_have_their_own_rates():
     a, b, c = (parameter(1.0) for _ in range(3))
     groups = [
@@ -184,7 +212,16 @@ def test_adams_groups_have_their_own_rates():
     assert moved == pytest.approx([0.3125, 0.625, 0.25], abs=1e-6)
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, 0.9), lambda p: optim.Adam(p, 0.1)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: optim.SGD(p, 0.1, 0.9),
+        lambda p: optim.SGD(p, 0.1, 0.9, 0.1, decoupled_weight_decay=True),
+        lambda p: optim.Adam(p, 0.1),
+        lambda p: optim.Adam(p, 0.1, uncorrected_eps=True),
+        lambda p: optim.AdamW(p, 0.1, weight_decay=0.1),
+    ],
+)
 def test_going_on_from_a_saved_state_equals_going_on(make):
     def after(optimizer, p, n):
         for i in range(n):

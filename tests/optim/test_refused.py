@@ -30,6 +30,7 @@ def stepped(optimizer_of):
         ({"weight_decay": "a"}, "weight_decay must be a number"),
         ({"weight_decay": np.inf}, "weight_decay must be a number"),
         ({"nesterov": 5e-4}, "nesterov is True or False"),
+        ({"decoupled_weight_decay": 5e-4}, "decoupled_weight_decay is True or False"),
     ],
 )
 def test_settings_of_sgd(settings, message):
@@ -48,6 +49,14 @@ def test_the_order_of_pytorch_is_refused():
 def test_betas_are_two_numbers(betas):
     with pytest.raises(ValueError, match="betas"):
         optim.Adam(layer().parameters(), betas=betas)
+
+
+def test_options_of_adam_are_true_or_false():
+    for name in ("decoupled_weight_decay", "bias_correction", "uncorrected_eps"):
+        with pytest.raises(ValueError, match=f"Adam: {name} is True or False, got 1"):
+            optim.Adam(layer().parameters(), **{name: 1})
+    with pytest.raises(ValueError, match="AdamW: bias_correction is True or False"):
+        optim.AdamW(layer().parameters(), bias_correction=None)
 
 
 def test_groups():

@@ -104,9 +104,10 @@ def test_the_update_is_the_one_that_the_recipe_names():
     net = nn.Sequential(nn.Linear(2, 2))
     kinds = {
         name: dataclasses.replace(TINY, optimizer=name).build_optimizer(net)
-        for name in ("sgd", "nesterov", "adam")
+        for name in ("sgd", "nesterov", "adam", "adamw")
     }
-    assert isinstance(kinds["adam"], optim.Adam)
+    assert type(kinds["adam"]) is optim.Adam
+    assert type(kinds["adamw"]) is optim.AdamW
     assert [kinds[name].nesterov for name in ("sgd", "nesterov")] == [False, True]
 
 
@@ -234,7 +235,7 @@ def test_pictures_in_files_are_read_at_the_size_that_the_recipe_enlarges_to():
     assert suited(find("alexnet")).enlarge == 8
 
 
-@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam"])
+@pytest.mark.parametrize("update", ["sgd", "nesterov", "adam", "adamw"])
 def test_biases_learn_at_their_own_rate_and_never_decay(update):
     net = nn.Sequential(
         nn.Conv2d(1, 2, 1),

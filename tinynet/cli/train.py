@@ -37,7 +37,9 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "report", "quiet", "as_js
     "--schedule", type=click.Choice(["constant", *SCHEDULES]), help="Learning-rate schedule."
 )
 @click.option(
-    "--optimizer", type=click.Choice(OPTIMIZERS), help="Optimizer; for adam use --lr 0.001."
+    "--optimizer",
+    type=click.Choice(OPTIMIZERS),
+    help="Optimizer; for adam and adamw use --lr 0.001.",
 )
 @click.option("--validation", type=Finite(0, 0.9), help="Fraction of images held out.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Random seed.")

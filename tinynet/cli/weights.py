@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet import models, nn
 from tinynet import weights as weight_files
+from tinynet.cli import export
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
@@ -53,35 +54,69 @@ def show(file: Path, model: str | None, variant: str | None) -> None:
 @click.option("--layout", type=click.Choice(conventions.CHOICES["layout"]))
 @click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
 @click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
-def convert(file: Path, out: Path, model: str | None, variant: str | None, **said: Any) -> None:
-    """Write the weights in FILE to OUT: a .safetensors, an .npz, or with --model an .onnx.
+@click.option("--best", is_flag=True, help="Of a run: the weights of its best epoch.")
+@click.option("--softmax", is_flag=True, help="An .onnx that returns probabilities.")
+@click.option(
+    "--without-preprocessing", is_flag=True, help="An .onnx that takes normalized images."
+)
+def convert(
+    file: Path,
+    out: Path,
+    model: str | None,
+    variant: str | None,
+    best: bool,
+    softmax: bool,
+    without_preprocessing: bool,
+    **said: Any,
+) -> None:
+    """Write the weights in FILE to OUT: a .safetensors, an .npz or an .onnx.
 
-    An .onnx holds the network too. The last three options state conventions that FILE does not.
+    FILE may be a run folder. An .onnx holds the network too: that of the run, with the
+    preprocessing of its images, or that of --model. --layout, --channels and --lrn-alpha state
+    conventions that FILE does not.
     """
+    file = export.best_of(file) if best else file
+    if out.suffix == ".onnx" and export.is_run(file, model, variant):
+        include = not without_preprocessing
+        said_of_it = export.export_run(file, out, softmax=softmax, include=include)
+        click.echo("\n".join(said_of_it))
+        click.echo(f"{out}: {out.stat().st_size:,} bytes.")
+        return
+    file = export.last_of(file)
     found = weight_files.read(file)
-    if model is None:
-        if out.suffix == ".onnx":
-            raise DataError(f"{out}: an .onnx holds the network too; name it with --model.")
-        try:
-            stated = conventions.stated(found.metadata, **said)
-        except DataError as error:
-            raise DataError(f"{file}: {error}") from error
-        metadata = {**found.metadata, conventions.KEY: stated.json()}
-        result = Weights(found.arrays, metadata)
-        notes = []
-    else:
+    if out.suffix == ".onnx" and model is None:
+        model, variant = export.model_of(found.metadata)
+    if model is not None:
         net = _model_for(model, variant, found)
-        notes = weight_files.load(net, found, **said)
+        notes = [str(change) for change in weight_files.load(net, found, **said)]
         metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
-    if out.suffix == ".onnx":
-        side = models.entry(str(model), variant).side
-        weight_files.save_onnx(net, out, (3, side, side))
+        if out.suffix == ".onnx":
+            side = models.entry(model, variant).side
+            weight_files.save_onnx(net, out, (3, side, side), softmax=softmax, metadata=metadata)
+            notes.append(export.UNKNOWN)
     else:
+        result = _restated(file, out, found, said)
+        notes = []
+    if out.suffix != ".onnx":
         weight_files.save(result, out)
     for note in notes:
         click.echo(note)
     click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")
+
+
+def _restated(file: Path, out: Path, found: Weights, said: dict[str, Any]) -> Weights:
+    """Return the arrays of a file as they are, with the conventions that it or the user states."""
+    if out.suffix == ".onnx":
+        raise DataError(
+            f"{out}: an .onnx holds the network too, and {file} does not say which it is; name it "
+            "with --model."
+        )
+    try:
+        stated = conventions.stated(found.metadata, **said)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    return Weights(found.arrays, {**found.metadata, conventions.KEY: stated.json()})
 
 
 def listing(file: Path, found: Weights) -> str:

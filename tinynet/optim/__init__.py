@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tinynet.optim import schedules
-from tinynet.optim.adam import Adam
+from tinynet.optim.adam import Adam, AdamW
 from tinynet.optim.base import Optimizer
 from tinynet.optim.schedules import Constant, Cosine, MultiStep, ReduceOnPlateau, Schedule
 from tinynet.optim.sgd import SGD
@@ -11,6 +11,7 @@ from tinynet.optim.sgd import SGD
 __all__ = [
     "SGD",
     "Adam",
+    "AdamW",
     "Constant",
     "Cosine",
     "MultiStep",
@@ -29,10 +30,11 @@ if not TYPE_CHECKING:  # a type checker knows the names
 
     def __getattr__(name: str) -> object:
         """Say what to type for the name of a schedule or an optimizer of another library."""
-        if name in ("AdamW", "RMSprop", "Adagrad", "Nadam", "LBFGS"):
+        if name in ("RMSprop", "Adagrad", "Nadam", "LBFGS"):
             raise AttributeError(
-                f"optim: there is no {name} here; there are SGD (with nesterov=True if you like) "
-                "and Adam. A subclass of optim.Optimizer with an update() of a few lines adds one."
+                f"optim: there is no {name} here; there are SGD (with nesterov=True if you like), "
+                "Adam and AdamW. A subclass of optim.Optimizer with an update() of a few lines "
+                "adds one."
             )
         if name == "lr_scheduler":
             raise AttributeError(

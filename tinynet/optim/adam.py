@@ -1,25 +1,27 @@
-"""Adam (Kingma and Ba 2015, arXiv:1412.6980)."""
+"""Adam (Kingma and Ba 2015, arXiv:1412.6980) and AdamW (Loshchilov and Hutter 2019)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from tinynet.core.backend import array_module
 from tinynet.core.checks import is_number
 from tinynet.core.hooks import array_of
-from tinynet.optim.base import Member, Optimizer
-from tinynet.optim.groups import Parameters, check_not_negative
+from tinynet.optim.base import Member, Optimizer, shrink
+from tinynet.optim.groups import Parameters, check_flags, check_not_negative
 from tinynet.optim.schedules import Schedule
 
 
 class Adam(Optimizer):
-    """Adam; weight decay is added to the gradient, as in PyTorch's Adam.
+    """Adam; by default weight decay is added to the gradient. As in PyTorch and optax.
 
         m <- b1 * m + (1 - b1) * g        v <- b2 * v + (1 - b2) * g**2
         w <- w - lr * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)
 
     t counts the steps of each parameter: one that had no gradient for a while has made fewer.
+    docs/optimizers.md lists the settings that reproduce other libraries.
 
     Parameters
     ----------
@@ -29,6 +31,14 @@ class Adam(Optimizer):
         b1 and b2 above.
     eps : float
     weight_decay : float
+    decoupled_weight_decay : bool
+        Shrink the weights by ``lr * weight_decay`` before the step, instead of adding
+        ``weight_decay * w`` to the gradient. With it Adam is `AdamW`.
+    bias_correction : bool
+        Divide by 1 - b1**t and 1 - b2**t. False is the default of MLX.
+    uncorrected_eps : bool
+        Add eps to sqrt(v), before the correction: the last formula of section 2 of the paper, and
+        the rule of Keras, TensorFlow, Chainer, MXNet and DeZero.
 
     Raises
     ------
@@ -40,10 +50,17 @@ class Adam(Optimizer):
     >>> from tinynet import nn, optim
     >>> optim.Adam(nn.Linear(4, 2).parameters()).lr
     0.001
+    >>> keras = optim.Adam(nn.Linear(4, 2).parameters(), eps=1e-7, uncorrected_eps=True)
     """
 
     state_names = ("mean", "square")
-    hyperparameters = ("betas", "eps")
+    hyperparameters: tuple[str, ...] = (
+        "betas",
+        "eps",
+        "decoupled_weight_decay",
+        "bias_correction",
+        "uncorrected_eps",
+    )
 
     def __init__(
         self,
@@ -52,20 +69,37 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        *,
+        decoupled_weight_decay: bool = False,
+        bias_correction: bool = True,
+        uncorrected_eps: bool = False,
     ) -> None:
+        who = type(self).__name__
         super().__init__(parameters, lr, weight_decay)
-        check_not_negative("Adam", eps=eps)
+        check_not_negative(who, eps=eps)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ValueError(f"Adam: betas are two numbers, like (0.9, 0.999), got {betas!r}.")
+            raise ValueError(f"{who}: betas are two numbers, like (0.9, 0.999), got {betas!r}.")
         if not all(is_number(beta, 0, 1) and beta < 1 for beta in betas):
-            raise ValueError(f"Adam: betas must be in 0..1, 1 excluded, got {betas}.")
+            raise ValueError(f"{who}: betas must be in 0..1, 1 excluded, got {betas}.")
+        check_flags(
+            who,
+            decoupled_weight_decay=decoupled_weight_decay,
+            bias_correction=bias_correction,
+            uncorrected_eps=uncorrected_eps,
+        )
         self.betas = betas
         self.eps = eps
+        self.decoupled_weight_decay = decoupled_weight_decay
+        self.bias_correction = bias_correction
+        self.uncorrected_eps = uncorrected_eps
 
     def update(self, members: list[Member], scalars: list[Any], weight_decay: float) -> None:
         """Change the data of parameters and their two moments in place."""
         b1, b2 = self.betas
-        rate, correction = scalars
+        rate, correction, kept = scalars
+        if self.decoupled_weight_decay:
+            shrink(members, kept)
+            weight_decay = 0.0
         for p, g, state in members:
             xp = array_module(p.data)
             if not state:
@@ -79,7 +113,62 @@ class Adam(Optimizer):
             weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
 
     def scalars(self, group: Mapping[str, Any], skipped: int) -> tuple[float, ...]:
-        """Return lr / (1 - b1**t) and 1 - b2**t."""
+        """Return the rate of m / (sqrt(v / correction) + eps), the correction, 1 - lr * decay."""
+        (lr,) = super().scalars(group, skipped)
+        kept = 1 - lr * group["weight_decay"]
+        if not self.bias_correction:
+            return lr, 1.0, kept
         b1, b2 = self.betas
         t = self.steps - skipped
-        return super().scalars(group, skipped)[0] / (1 - b1**t), 1 - b2**t
+        rate = lr / (1 - b1**t)
+        correction = 1 - b2**t
+        if self.uncorrected_eps:
+            return rate * math.sqrt(correction), 1.0, kept
+        return rate, correction, kept
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101).
+
+        w <- w - lr * weight_decay * w,   then the step of `Adam` without weight decay
+
+    As in PyTorch, optax and Keras; their defaults of weight_decay are 0.01, 0.0001 and 0.004.
+
+    Parameters
+    ----------
+    parameters, lr, betas, eps, bias_correction, uncorrected_eps
+        As for `Adam`.
+    weight_decay : float
+        Biases and the scales of a normalization are often exempt: give them a group with
+        ``"weight_decay": 0``.
+
+    Examples
+    --------
+    >>> from tinynet import nn, optim
+    >>> optim.AdamW(nn.Linear(4, 2).parameters(), lr=3e-4).param_groups[0]["weight_decay"]
+    0.01
+    """
+
+    hyperparameters = ("betas", "eps", "bias_correction", "uncorrected_eps")
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: float | Schedule = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        *,
+        bias_correction: bool = True,
+        uncorrected_eps: bool = False,
+    ) -> None:
+        super().__init__(
+            parameters,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            decoupled_weight_decay=True,
+            bias_correction=bias_correction,
+            uncorrected_eps=uncorrected_eps,
+        )

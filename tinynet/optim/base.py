@@ -11,6 +11,7 @@ from tinynet.core import hooks
 from tinynet.core.backend import Array, current, is_array, transfer
 from tinynet.core.checks import is_number
 from tinynet.core.errors import ShapeError
+from tinynet.core.hooks import array_of
 from tinynet.optim.groups import Parameters, checked_rate, read_groups
 from tinynet.optim.schedules import Constant, ReduceOnPlateau, Schedule
 from tinynet.tensors import Tensor
@@ -20,7 +21,7 @@ Member = tuple[Tensor, Array, dict[str, Array]]
 
 
 class Optimizer:
-    """Base class of SGD and Adam: write ``update``, and ``scalars`` where more than lr changes.
+    """Base class of the optimizers: write ``update``, and ``scalars`` if more than lr changes.
 
     Attributes
     ----------
@@ -301,6 +302,13 @@ class Optimizer:
                 f"load_state_dict: {', '.join(missing)} is missing. Nothing was loaded."
             )
         return fresh, skipped
+
+
+def shrink(members: list[Member], factor: Any) -> None:
+    """Multiply the parameters in place: decoupled weight decay, with 1 - lr * weight_decay."""
+    for p, _, _ in members:
+        weights = array_of(p)
+        weights *= factor
 
 
 def _counters(state: Mapping[str, Array]) -> tuple[int, float | None]:

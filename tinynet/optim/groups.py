@@ -98,6 +98,13 @@ def check_not_negative(who: str, **settings: Any) -> None:
             )
 
 
+def check_flags(who: str, **settings: Any) -> None:
+    """Raise where a setting is neither True nor False."""
+    for name, value in settings.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{who}: {name} is True or False, got {value!r}.")
+
+
 def _check_parameters(parameters: list[Any], who: str) -> None:
     """Raise where something can never move, or would move twice a step."""
     for p in parameters:

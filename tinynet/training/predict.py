@@ -229,15 +229,16 @@ def classify(trained: TrainedModel, path: str | Path) -> list[tuple[str, float]]
 
 def read_image(recipe: Recipe, path: Path) -> Array:
     """Return an image file as (C, side, side) uint8, with the size of the recipe's data set."""
-    if recipe.data == "mnist":
-        grey = True
-        side = 28
-    else:
-        grey = False
-        side = (recipe.size if data.is_folder(recipe.data) else None) or PLAIN_SIDE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # about a large image
-        return data.read_picture(path, side, grey=grey)
+        return data.read_picture(path, image_side(recipe), grey=recipe.data == "mnist")
+
+
+def image_side(recipe: Recipe) -> int:
+    """Return the side of the images of a recipe's data set, in pixels."""
+    if recipe.data == "mnist":
+        return 28
+    return (recipe.size if data.is_folder(recipe.data) else None) or PLAIN_SIDE
 
 
 def image_files(path: Path) -> list[Path]:

@@ -13,12 +13,12 @@ from tinynet.core.errors import DataError, DeviceError
 from tinynet.data import DataLoader, is_folder
 from tinynet.models.two_devices import TwoDeviceModel, device_pair
 from tinynet.nn import Module
-from tinynet.optim import SGD, Adam, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
+from tinynet.optim import SGD, Adam, AdamW, Cosine, MultiStep, Optimizer, ReduceOnPlateau, Schedule
 from tinynet.training import input_pipeline
 from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.recipe_data import Sets, open_sets
 
-OPTIMIZERS = ("sgd", "nesterov", "adam")
+OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("cosine", "plateau")  # beside drops at fractions of the run
 SPLITS = ("stratified", "hashed")
 HELD_OUT = 0.1  # of the training images, for a schedule that waits for the validation error
@@ -63,7 +63,7 @@ class Recipe:
     split : str
         Of image folders: "stratified", or "hashed" in runs of version 0.1; see
         `data.ImageFolder`.
-    optimizer : "sgd" by the paper's rule, "nesterov" or "adam"
+    optimizer : "sgd" by the paper's rule, "nesterov", "adam" or "adamw"
     bias_lr_scale, fixed_bias_lr : float
         Factor of the rate of biases, or their own rate, which no schedule changes. Biases never
         decay.
@@ -205,8 +205,9 @@ class Recipe:
             }
             for axes, parameters in members.items()
         ]
-        if self.optimizer == "adam":
-            return Adam(groups, lr=self.build_schedule())
+        if self.optimizer in ("adam", "adamw"):
+            make = Adam if self.optimizer == "adam" else AdamW
+            return make(groups, lr=self.build_schedule())
         nesterov = self.optimizer == "nesterov"
         return SGD(groups, lr=self.build_schedule(), momentum=self.momentum, nesterov=nesterov)
 

@@ -11,6 +11,7 @@ graph is different, as it is where each device takes half of the images, the exp
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,19 +23,30 @@ from tinynet.core.autograd import Function, Variable
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.extras import install_command
+from tinynet.data import Normalize
 from tinynet.tensors import tensor
-from tinynet.weights.onnx_ops import WRITERS, Writer
+from tinynet.weights.onnx_facts import INPUT, Facts
+from tinynet.weights.onnx_ops import WRITERS
+from tinynet.weights.onnx_writer import Writer
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 18  # of 2022, which today's readers of ONNX know
 IR_VERSION = 8
-INPUT = "images"
-OUTPUT = "scores"
 
 
-def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> None:
+def save(
+    model: nn.Module,
+    path: Path | str,
+    input_shape: tuple[int, ...],
+    *,
+    preprocessing: Normalize | None = None,
+    include_preprocessing: bool = True,
+    softmax: bool = False,
+    classes: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write a network for images (C, H, W) as an ONNX file.
 
     Parameters
@@ -43,18 +55,45 @@ def save(model: nn.Module, path: Path | str, input_shape: tuple[int, ...]) -> No
     path : Path or str
     input_shape : tuple of int
         (C, H, W), in pixels.
+    preprocessing : data.Normalize, optional
+        How images are prepared. It becomes the first nodes of the file, which then takes images
+        with values in 0..255.
+    include_preprocessing : bool
+        False leaves these nodes out: the file takes normalized images, and its metadata say how.
+    softmax : bool
+        Whether the file returns probabilities in place of scores.
+    classes : sequence of str
+        Their names, for the metadata.
+    metadata : dict of str to str, optional
+        Further facts for the file.
 
     Raises
     ------
     DataError
         The package onnx is missing, or tinynet does not export an op of the network.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tinynet as tn
+    >>> from tinynet import data, nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    >>> normalize = data.Normalize([125, 123, 114], [63, 62, 67])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tn.weights.save_onnx(
+    ...         model, f"{folder}/net.onnx", (3, 8, 8), preprocessing=normalize, softmax=True,
+    ...         classes=["cat", "dog"],
+    ...     )
     """
     if isinstance(model, str | Path):
         raise TypeError("save_onnx: the model comes first, then the path: save_onnx(model, path).")
-    write_atomically(path, exported(model, input_shape).SerializeToString())
+    facts = Facts(preprocessing, include_preprocessing, softmax, classes, metadata or {})
+    write_atomically(path, exported(model, input_shape, facts).SerializeToString())
 
 
-def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
+def exported(
+    model: nn.Module, image: tuple[int, ...], facts: Facts | None = None
+) -> onnx.ModelProto:
     """Return a network for images (C, H, W) as an ONNX model from "images" to "scores"."""
     try:
         from onnx import TensorProto, checker, helper, numpy_helper
@@ -63,28 +102,34 @@ def exported(model: nn.Module, image: tuple[int, ...]) -> onnx.ModelProto:
             "ONNX: the package onnx is needed, and not installed. "
             f"{install_command('onnx')} brings it."
         ) from None
-    writer, last, scores = _written(model, image, images=1)
-    _check_any_number(writer, _written(model, image, images=2)[0])
-    writer.nodes.append(helper.make_node("Identity", [last], [OUTPUT]))
+    facts = facts or Facts()
+    writer, scores = _written(model, image, facts, images=1)
+    _check_any_number(writer, _written(model, image, facts, images=2)[0])
     graph = helper.make_graph(
         writer.nodes,
         type(model).__name__,
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", *image])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", *scores])],
+        [helper.make_tensor_value_info(facts.output, TensorProto.FLOAT, ["batch", *scores])],
         [numpy_helper.from_array(_plain(a), name) for name, a in writer.constants.items()],
     )
-    opset = [helper.make_opsetid("", OPSET)]
     found = helper.make_model(
-        graph, opset_imports=opset, ir_version=IR_VERSION, producer_name="tinynet"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tinynet",
+        doc_string=facts.doc(model, image),
     )
-    checker.check_model(found)
+    helper.set_model_props(found, facts.properties(model, image))
+    checker.check_model(found, full_check=True)
     return found
 
 
 def _written(
-    model: nn.Module, image: tuple[int, ...], images: int
-) -> tuple[Writer, str, tuple[int, ...]]:
-    """Return the graph for so many images, the name of its output, and its shape without N."""
+    model: nn.Module, image: tuple[int, ...], facts: Facts, images: int
+) -> tuple[Writer, tuple[int, ...]]:
+    """Return the graph for so many images, and the shape of its output without N."""
+    from onnx import helper
+
     x, y = _run(model, (images, *image))
     if y.data.shape[:1] != (images,):
         raise DataError(
@@ -92,7 +137,12 @@ def _written(
             f"{y.data.shape}."
         )
     writer = Writer({id(v.data): name for name, v in model._named_tensors()})
-    return writer, _write(writer, x, y), y.data.shape[1:]
+    writer.values[id(x)] = facts.begin(writer, image)
+    scores = y.data.shape[1:]
+    last = facts.end(writer, _write(writer, y), scores)
+    writer.nodes.append(helper.make_node("Identity", [last], [facts.output]))
+    writer.prune([facts.output])
+    return writer, scores
 
 
 def _check_any_number(one: Writer, two: Writer) -> None:
@@ -127,9 +177,8 @@ def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
     return x, y
 
 
-def _write(writer: Writer, x: Variable, y: Variable) -> str:
+def _write(writer: Writer, y: Variable) -> str:
     """Write every node of the graph of y, the oldest first; return the name of y."""
-    names = {id(x): INPUT}
     nodes: dict[Function, Variable] = {}
     waiting = [y]
     while waiting:
@@ -143,9 +192,9 @@ def _write(writer: Writer, x: Variable, y: Variable) -> str:
             raise DataError(
                 f"ONNX: tinynet does not export {node.op()}, so this network cannot be written."
             )
-        inputs = [names.get(id(v)) or writer.constant(v.data) for v in node.inputs]
-        names[id(nodes[node])] = write(writer, node, inputs)
-    return names[id(y)]
+        inputs = [writer.name_of(v) for v in node.inputs]
+        writer.values[id(nodes[node])] = write(writer, node, inputs)
+    return writer.name_of(y)
 
 
 def _plain(array: Array) -> Array:

@@ -1,137 +1,53 @@
-"""ONNX operators (opset 18) for the ops of tinynet.
+"""ONNX operators (opset 18) for the ops of tinynet; `onnx_windows` has those of images.
 
 Conventions that differ:
 
-    LRN         alpha is divided by the size of the window; groups become a reshape around it
-    pooling     a partial last window is ceil_mode; values beyond the image never count
     dropout     is left out; only the scale factor of the paper's dropout remains
+    mean        a sum, divided by the number of elements, becomes one node
     batch       its axis is called "batch" and has any length
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from typing import Any
 
 import numpy as np
 
 from tinynet.core.autograd import Function
-from tinynet.core.backend import Array
+from tinynet.core.backend import Array, is_array, to_numpy
 from tinynet.core.errors import DataError
-from tinynet.functions import conv, elementwise, loss, norm, pool, reduce, shape, transfer
+from tinynet.functions import elementwise, loss, reduce, shape, transfer
 from tinynet.functions.matmul import Linear, Matmul
-
-if TYPE_CHECKING:
-    import onnx
+from tinynet.weights import onnx_windows
+from tinynet.weights.onnx_windows import Write
+from tinynet.weights.onnx_writer import Writer
 
 END = 2**31 - 1  # of a slice without an end
-
-
-class Writer:
-    """The nodes and the constants of a graph that is being written."""
-
-    def __init__(self, names: dict[int, str]) -> None:
-        self.names = names  # of arrays, by id
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, Array] = {}
-
-    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; return the name of its output."""
-        from onnx import helper
-
-        name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
-        return name
-
-    def constant(self, value: Array) -> str:
-        """Return the name of an array: its own if it is a parameter or a buffer."""
-        name = self.names.get(id(value), f"constant_{len(self.constants)}")
-        self.constants[name] = value
-        return name
-
-    def integers(self, values: Sequence[int]) -> str:
-        """Return the name of a list of integers: shapes, axes, limits."""
-        return self.constant(np.array(values, np.int64))
-
-
-# ---- one function for each op: it adds the equivalent nodes
-
-
-def _conv(w: Writer, node: conv.Conv2d, inputs: list[str]) -> str:
-    g = node.geometry
-    settings = {"strides": g.stride, "pads": _pads(g.padding), "dilations": g.dilation}
-    y = w.add("Conv", *inputs, **settings, group=g.groups)
-    return w.add("Relu", y) if node.relu else y
+PIXELS = (2, 3)  # the axes of an image that are not N and C
 
 
 def _linear(w: Writer, node: Function, inputs: list[str]) -> str:
     return w.add("Gemm", *inputs, transB=1)
 
 
-def _max_pool(w: Writer, node: pool.MaxPool2d, inputs: list[str]) -> str:
-    y = w.add("MaxPool", *inputs, **_windows(node))
-    return w.add("Relu", y) if node.relu else y
+def _div(w: Writer, node: elementwise.Div, inputs: list[str]) -> str:
+    """Write a / b; a sum divided by its number of elements is a mean."""
+    a, b = node.inputs
+    total = a.creator
+    if isinstance(total, reduce.Sum) and b.data.size == 1 and inputs[1] in w.constants:
+        x = total.inputs[0]
+        axes = reduce._axes(total.axis, x.data.ndim)
+        if float(b.data) == math.prod(x.data.shape[axis] for axis in axes):
+            return _mean(w, w.name_of(x), axes, x.data.ndim, total.keepdims)
+    return w.add("Div", *inputs)
 
 
-def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
-    padded = any(map(sum, node.geometry.padding))
-    counts = int(node.count_include_pad and padded)  # values beyond the padding do not count
-    return w.add("AveragePool", *inputs, count_include_pad=counts, **_windows(node))
-
-
-def _adaptive(w: Writer, node: Function, inputs: list[str]) -> str:
-    rows, columns = node.saved
-    y = w.add("MatMul", w.constant(rows), *inputs)
-    return w.add("MatMul", y, w.constant(columns.T))
-
-
-def _windows(node: Any) -> dict[str, Any]:
-    return {
-        "kernel_shape": node.geometry.kernel,
-        "strides": node.geometry.stride,
-        "pads": _pads(node.geometry.padding),
-        "ceil_mode": int(node.ceil_mode),
-    }
-
-
-def _pads(padding: Any) -> tuple[int, ...]:
-    (top, bottom), (left, right) = padding
-    return top, left, bottom, right
-
-
-def _lrn(w: Writer, node: norm.LocalResponseNorm, inputs: list[str]) -> str:
-    """ONNX puts alpha before the mean of the squares, the paper before their sum."""
-    (x,) = inputs
-    _, C, H, W = node.inputs[0].data.shape
-    settings = {"size": node.n, "alpha": node.alpha * node.n, "beta": node.beta, "bias": node.k}
-    if node.groups == 1:
-        return w.add("LRN", x, **settings)
-    apart = w.add("Reshape", x, w.integers([-1, C // node.groups, H, W]))
-    return w.add("Reshape", w.add("LRN", apart, **settings), w.integers([-1, C, H, W]))
-
-
-def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> str:
-    def number(value: float) -> str:
-        return w.constant(np.array(value, np.float32))
-
-    (x,) = inputs
-    n = node.n
-    half = node.n // 2
-    mean = w.add(
-        "AveragePool",
-        w.add("Mul", x, x),
-        kernel_shape=(n, n),
-        pads=(half,) * 4,
-        count_include_pad=1,
-    )
-    scale = w.add("Add", w.add("Mul", mean, number(node.alpha * n * n)), number(node.k))
-    return w.add("Div", x, w.add("Pow", scale, number(node.beta)))
-
-
-def _batch_norm(w: Writer, node: norm.BatchNorm, inputs: list[str]) -> str:
-    running = w.constant(node.mean), w.constant(node.var)
-    y = w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
-    return w.add("Relu", y) if node.relu else y
+def _mean(w: Writer, x: str, axes: tuple[int, ...], ndim: int, keepdims: bool) -> str:
+    if ndim != 4 or tuple(sorted(axes)) != PIXELS:
+        return w.add("ReduceMean", x, w.integers(axes), keepdims=int(keepdims))
+    y = w.add("GlobalAveragePool", x)
+    return y if keepdims else w.add("Flatten", y)
 
 
 def _reshape(w: Writer, node: shape.Reshape, inputs: list[str]) -> str:
@@ -142,20 +58,72 @@ def _reshape(w: Writer, node: shape.Reshape, inputs: list[str]) -> str:
     return w.add("Reshape", *inputs, w.integers([-1, *after[1:]]))
 
 
-def _slice(w: Writer, node: shape.Getitem, inputs: list[str]) -> str:
-    parts = node.index if isinstance(node.index, tuple) else (node.index,)
-    if not all(isinstance(p, slice) and (p.step or 1) > 0 for p in parts):
-        raise DataError(f"ONNX: only slices can be exported, not [{node.index}].")
-    if parts[0] != slice(None) and inputs[0] not in w.constants:
+def _getitem(w: Writer, node: shape.Getitem, inputs: list[str]) -> str:
+    """Write slices, then whole numbers and one list of them, the last axis first."""
+    (x,) = inputs
+    before = node.inputs[0].data.shape
+    parts = _parts(node.index, len(before))
+    if parts[0] != slice(None) and x not in w.constants:
         raise DataError(
             f"ONNX: the file must hold for any number of images, and [{parts[0]}] takes some "
             "of them, so this network cannot be exported."
         )
-    starts = [p.start or 0 for p in parts]
-    ends = [END if p.stop is None else p.stop for p in parts]
-    steps = [p.step or 1 for p in parts]
-    lists = starts, ends, range(len(parts)), steps
-    return w.add("Slice", *inputs, *map(w.integers, lists))
+    x = _sliced(w, x, parts, before)
+    for axis, part in reversed(list(enumerate(parts))):
+        if not isinstance(part, slice):
+            numbers = _numbers(part).astype(np.int64) % before[axis]
+            x = w.add("Gather", x, w.constant(numbers), axis=axis)
+    return x
+
+
+def _numbers(part: Any) -> Array:
+    """Return whole numbers of an index as a NumPy array."""
+    return to_numpy(part) if is_array(part) else np.asarray(part)
+
+
+def _parts(index: Any, ndim: int) -> list[Any]:
+    """Return a slice, a whole number or a list of numbers for each axis, or refuse the index."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    gaps = [i for i, part in enumerate(parts) if part is ...]
+    for i in gaps[:1]:
+        parts[i : i + 1] = [slice(None)] * (ndim - len(parts) + 1)
+    parts += [slice(None)] * (ndim - len(parts))
+    slices = [p for p in parts if isinstance(p, slice)]
+    numbers = [p for p in parts if isinstance(p, (int, np.integer)) and not isinstance(p, bool)]
+    lists = [p for p in parts if isinstance(p, list) or is_array(p)]
+    known = len(slices) + len(numbers) + len(lists) == len(parts) == ndim
+    mixed = len(lists) > 1 or (lists and numbers)  # NumPy may move the axis of a list to the front
+    if not known or mixed or any(_numbers(p).dtype.kind not in "iu" for p in lists):
+        raise DataError(
+            "ONNX: slices, whole numbers and one list of them can be exported as an index, not "
+            f"[{index}]."
+        )
+    return parts
+
+
+def _sliced(w: Writer, x: str, parts: list[Any], before: tuple[int, ...]) -> str:
+    """Add the slices among the parts of an index."""
+    cut = [
+        (axis, part)
+        for axis, part in enumerate(parts)
+        if isinstance(part, slice) and part.indices(before[axis]) != (0, before[axis], 1)
+    ]
+    if not cut:
+        return x
+    steps = {axis: part.step or 1 for axis, part in cut}
+    whole = all(part.start in (None, 0) and part.stop is None for _, part in cut)
+    if len(before) == 4 and whole and steps.keys() <= set(PIXELS) and min(steps.values()) > 0:
+        return onnx_windows.strided(w, x, (steps.get(2, 1), steps.get(3, 1)))
+    starts, ends = zip(*(_limits(part) for _, part in cut), strict=True)
+    lists = starts, ends, [axis for axis, _ in cut], list(steps.values())
+    return w.add("Slice", x, *map(w.integers, lists))
+
+
+def _limits(part: slice) -> tuple[int, int]:
+    """Return start and end of a slice; the default depends on its direction."""
+    backwards = (part.step or 1) < 0
+    start = (END if backwards else 0) if part.start is None else part.start
+    return start, ((-END if backwards else END) if part.stop is None else part.stop)
 
 
 def _pad(w: Writer, node: shape.Pad, inputs: list[str]) -> str:
@@ -163,7 +131,12 @@ def _pad(w: Writer, node: shape.Pad, inputs: list[str]) -> str:
     return w.add("Pad", *inputs, w.integers([*before, *after]))
 
 
-def _reduced(op: str) -> Callable[[Writer, Any, list[str]], str]:
+def _clip(w: Writer, node: elementwise.Clip, inputs: list[str]) -> str:
+    limits = ["" if limit is None else w.number(limit) for limit in (node.low, node.high)]
+    return w.add("Clip", *inputs, *limits)
+
+
+def _reduced(op: str) -> Write:
     def write(w: Writer, node: Any, inputs: list[str]) -> str:
         axes = reduce._axes(node.axis, node.inputs[0].data.ndim)
         return w.add(op, *inputs, w.integers(axes), keepdims=int(node.keepdims))
@@ -171,41 +144,40 @@ def _reduced(op: str) -> Callable[[Writer, Any, list[str]], str]:
     return write
 
 
-def _along_axis(op: str) -> Callable[[Writer, Any, list[str]], str]:
+def _along_axis(op: str) -> Write:
     return lambda w, node, inputs: w.add(op, *inputs, axis=node.axis)
 
 
-def _same(op: str) -> Callable[[Writer, Any, list[str]], str]:
+def _same(op: str) -> Write:
     return lambda w, node, inputs: w.add(op, *inputs)
 
 
-WRITERS: dict[type[Function], Callable[[Writer, Any, list[str]], str]] = {
-    conv.Conv2d: _conv,
+WRITERS: dict[type[Function], Write] = {
+    **onnx_windows.WRITERS,
     Linear: _linear,
     Matmul: _same("MatMul"),
-    pool.MaxPool2d: _max_pool,
-    pool.AvgPool2d: _avg_pool,
-    pool.AdaptiveAvgPool2d: _adaptive,
-    norm.LocalResponseNorm: _lrn,
-    norm.SpatialResponseNorm: _map_norm,
-    norm.BatchNorm: _batch_norm,
     shape.Reshape: _reshape,
     shape.Transpose: lambda w, node, inputs: w.add("Transpose", *inputs, perm=node.axes),
     shape.Concatenate: lambda w, node, inputs: w.add("Concat", *inputs, axis=node.axis),
-    shape.Getitem: _slice,
+    shape.Getitem: _getitem,
     shape.Pad: _pad,
     reduce.Sum: _reduced("ReduceSum"),
+    reduce.Max: _reduced("ReduceMax"),
+    reduce.Min: _reduced("ReduceMin"),
     transfer.Transfer: lambda w, node, inputs: inputs[0],
+    transfer.Clone: lambda w, node, inputs: inputs[0],
+    elementwise.Div: _div,
+    elementwise.Clip: _clip,
     elementwise.ReLU: _same("Relu"),
     loss.Softmax: _along_axis("Softmax"),
     loss.LogSoftmax: _along_axis("LogSoftmax"),
     **{
         function: _same(function.__name__)
         for function in (
+            elementwise.Abs,
             elementwise.Add,
             elementwise.Sub,
             elementwise.Mul,
-            elementwise.Div,
             elementwise.Pow,
             elementwise.Neg,
             elementwise.Exp,

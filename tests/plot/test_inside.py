@@ -153,3 +153,29 @@ def test_images_of_any_kind_can_be_shown():
     np.testing.assert_array_equal(viewable(np.array([[[-1.0, 3.0]]]))[0, :, 0], [0, 1])
     np.testing.assert_array_equal(viewable(np.zeros((4, 1, 1), np.uint8)), np.zeros((1, 1, 3)))
     assert (viewable(np.full((1, 2, 2), np.nan)) >= 0).all()
+
+
+def test_one_image_has_five_bars_and_several_are_a_contact_sheet(rng):
+    shares = rng.dirichlet(np.ones(7), 3)
+    images = rng.integers(0, 255, (3, 3, 8, 8), np.uint8)
+    one = plot.predictions(images[0], shares[:1], "abcdefg", names=["x.png"])
+    order = np.argsort(-shares[0])[:5]
+    bars = [patch.get_width() for patch in one.axes[1].patches]
+    np.testing.assert_allclose(bars, 100 * shares[0, order])
+    assert [label.get_text() for label in one.axes[1].get_yticklabels()] == [
+        "abcdefg"[i] for i in order
+    ]
+    sheet = plot.predictions(images, shares, "abcdefg", names=["x", "y", "z"])
+    for axes, row, name in zip(sheet.axes, shares, "xyz", strict=True):
+        assert axes.get_title() == name
+        assert axes.get_xlabel() == f"{'abcdefg'[row.argmax()]}\n{100 * row.max():.0f} %"
+    with pytest.raises(ShapeError, match=r"the shape \(3, 2\), not \(3, 7\)"):
+        plot.predictions(images, shares, "ab")
+
+
+def test_a_large_contact_sheet_shows_the_least_certain(rng, monkeypatch):
+    monkeypatch.setitem(plot.predictions.__globals__, "SHEET", 2)
+    shares = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    sheet = plot.predictions(rng.random((3, 3, 4, 4)), shares, "ab", names="xyz")
+    assert [axes.get_title() for axes in sheet.axes] == ["y", "z"]
+    assert sheet.get_suptitle().endswith("the 2 least certain are shown")

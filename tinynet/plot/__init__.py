@@ -11,6 +11,7 @@ from tinynet.plot.filters import filters
 from tinynet.plot.flow import gradient_flow, histograms
 from tinynet.plot.graph import graph
 from tinynet.plot.maps import feature_maps, occlusion_map, saliency
+from tinynet.plot.predictions import predictions
 from tinynet.plot.responses import lrn_before_after, pool_winners
 from tinynet.plot.units import dead_units, neighbors, top_images
 
@@ -28,6 +29,7 @@ __all__ = [
     "neighbors",
     "occlusion_map",
     "pool_winners",
+    "predictions",
     "saliency",
     "top_images",
 ]

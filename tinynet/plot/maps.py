@@ -206,7 +206,9 @@ def occlusion_map(
     largest = float(drops.max())
     after = max(0.0, float(p[label]) - largest)
     said = f"Without the marked square, {name} falls from {p[label]:.2f} to {after:.2f}"
-    tiles.headline(figure, said if largest > 0.005 else f"No single square decides about {name}")
+    if largest < 0.005:
+        said = f"No single square decides about {name}, {p[label]:.2f}"
+    tiles.headline(figure, said)
     words = f"Occlusion map. {said}; the square begins at row {s * row}, column {s * column}."
     return style.finish(figure, path, words, {"drop": drops, "window": k, "stride": s})
 

@@ -20,6 +20,7 @@ from tinynet.core.table import first_names
 from tinynet.data import Dataset, Normalize, average_views, batch_indices, ten_crop
 from tinynet.data.folder import SUFFIXES
 from tinynet.data.lazy_images import read_chunks
+from tinynet.data.transforms.crop import center_crop
 from tinynet.nn import Module
 from tinynet.tensors import tensor
 from tinynet.training import recipe_json, run_dir
@@ -67,6 +68,14 @@ class TrainedModel:
         """Return the batches of a data set, prepared as in the test of the run."""
         loader = test_loader(self.recipe, self.normalize, dataset)
         return on_device(loader, device_of(self.model))
+
+    def seen(self, images: Array) -> Array:
+        """Return the part of images (N, C, H, W) uint8 that the network sees, before `normalize`.
+
+        Resized and cropped to the input of the network, with three channels, uint8.
+        """
+        x: Array = sizing(self.recipe)(images)
+        return center_crop(x, self.recipe.crop) if self.recipe.crop else x
 
     def probabilities(self, images: Array) -> Array:
         """Return the probabilities (N, classes) of images (N, C, H, W) uint8."""
@@ -222,7 +231,11 @@ def classify(trained: TrainedModel, path: str | Path) -> list[tuple[str, float]]
         Where the file is not an image that can be read.
     """
     image = read_image(trained.recipe, Path(path))
-    shares = trained.probabilities(image[None])[0]
+    return ranked(trained, trained.probabilities(image[None])[0])
+
+
+def ranked(trained: TrainedModel, shares: Array) -> list[tuple[str, float]]:
+    """Return (class, probability) for the probabilities (classes,) of an image, the best first."""
     order = np.argsort(-shares, kind="stable")
     return [(printable(trained.classes[i]), float(shares[i])) for i in order]
 

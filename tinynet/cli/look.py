@@ -1,0 +1,58 @@
+"""Command ``tinynet look``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinynet.analysis import look as looking
+from tinynet.cli.options import FOLDER
+from tinynet.cli.trained import of_a_network, open_network
+from tinynet.core.errors import printable
+from tinynet.plot.style import FORMATS
+
+FIGURES = click.Choice(looking.NAMES)
+KINDS = click.Choice([suffix[1:] for suffix in FORMATS])
+
+
+@click.command()
+@of_a_network
+@click.argument("images", nargs=-1, type=FOLDER)
+@click.option("--figure", "figures", multiple=True, type=FIGURES, help="Draw only this one.")
+@click.option("--out", type=FOLDER, help="Folder to write to; default: RUN/look.")
+@click.option("--format", "kind", type=KINDS, default="png", help="Format of the figures.")
+@click.option("--data", "numbers", is_flag=True, help="Write the numbers beside each, as JSON.")
+def look(
+    run: Path,
+    images: tuple[Path, ...],
+    figures: tuple[str, ...],
+    out: Path | None,
+    kind: str,
+    numbers: bool,
+    **network: Any,
+) -> None:
+    """Draw the inside of the network of RUN: filters, maps, occlusion, units, gradients.
+
+    RUN is a run folder, or a weight file. Without IMAGES, a test image is looked at. Writes figures
+    and index.html, a page of all of them.
+    """
+    trained = open_network(run, **network)
+    folder = out or ((run if run.is_dir() else run.parent) / "look")
+    subject = looking.subject(trained, images)
+    folder.mkdir(parents=True, exist_ok=True)
+    panels = []
+    for drawn in looking.draw(subject, figures or looking.NAMES):
+        if drawn.figure is None:
+            click.echo(f"{drawn.name}: not drawn. {drawn.why}", err=True)
+            continue
+        path, panel = looking.write(drawn, folder, f".{kind}", numbers=numbers)
+        panels.append(panel)
+        click.echo(f"{printable(str(path))}: {printable(panel.description)}")
+    if not panels:
+        sys.exit(1)
+    if kind != "pdf":  # a browser shows no PDF as an image
+        title = f"Inside {subject.title}"
+        click.echo(f"All of them: {printable(str(looking.write_page(folder, title, panels)))}")

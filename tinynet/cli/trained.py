@@ -1,0 +1,53 @@
+"""Options and opening of a trained network: a run folder, its best epoch, or a weight file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinynet.cli.options import FOLDER
+from tinynet.core.errors import DataError
+from tinynet.training import predict as prediction
+from tinynet.training.open_weights import open_weights
+from tinynet.training.predict import TrainedModel
+
+OPTIONS = (
+    click.argument("run", type=FOLDER),
+    click.option("--best", is_flag=True, help="Use the weights of the best epoch, not the last."),
+    click.option("--model", help="Network of a weight file that tinynet train did not write."),
+    click.option("--variant", help="Of --model alexnet."),
+    click.option("--device", help="cpu or cuda; default: as in training."),
+)
+
+
+def of_a_network(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument RUN and the options that choose weights and device."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_network(
+    run: Path, best: bool, model: str | None, variant: str | None, device: str | None
+) -> TrainedModel:
+    """Return the network; print a note if an earlier checkpoint had to be used."""
+    if best and run.is_file():
+        raise click.UsageError(f"--best is for a run folder; {run} is a file.")
+    if model is not None:
+        if not run.is_file():
+            raise click.UsageError(f"--model is for a weight file; {run} is none.")
+        return open_weights(run, model, variant, device)
+    try:
+        trained = prediction.open_run(run, device, best=best)
+    except DataError as error:
+        if not run.is_file() or "checkpoint" not in str(error):
+            raise
+        raise DataError(
+            f"{error} The weights of another program need the name of their network: --model NAME."
+        ) from None
+    if trained.damage is not None:
+        click.echo(str(trained.damage), err=True)
+    return trained

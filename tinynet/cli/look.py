@@ -34,9 +34,10 @@ def look(
     numbers: bool,
     **network: Any,
 ) -> None:
-    """Draw the inside of the network of RUN: filters, maps, occlusion, units, gradients.
+    """Draw the inside of the network of RUN as figures.
 
-    RUN is a run folder, or a weight file. Without IMAGES, a test image is looked at. Writes figures
+    Filters, feature maps, occlusion, saliency, units, gradients. RUN is a run folder, or a weight
+    file. Without IMAGES, a test image is looked at. Writes figures
     and index.html, a page of all of them.
     """
     trained = open_network(run, **network)

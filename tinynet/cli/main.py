@@ -23,7 +23,7 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     "explain": ("runs", "explain", "Say in words what the curves of a run show, and what to try."),
     "info": ("inspect", "info", "Show versions, devices, threads and caches."),
     "lessons": ("lessons", "lessons", "Show, open and check the twenty lessons."),
-    "look": ("look", "look", "Draw the inside of the network of RUN."),
+    "look": ("look", "look", "Draw the inside of the network of RUN as figures."),
     "predict": ("predict", "predict", "Classify each of IMAGES with the network of folder RUN."),
     "recipes": ("inspect", "recipes", "List the recipes of train by name."),
     "runs": ("runs", "runs", "List the runs in FOLDER, or in runs/: accuracy, epochs, state."),

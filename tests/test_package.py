@@ -172,7 +172,7 @@ NAMES = {
         Linear Dropout Flatten ReLU Tanh Sigmoid GlobalAvgPool2d AdaptiveAvgPool2d
         LocallyConnected2d SpatialResponseNorm Concatenate Residual Subsample Identity Softmax
         CrossEntropyLoss MSELoss""",
-    tn.optim: "SGD Adam",
+    tn.optim: "SGD Adam AdamW",
     tn.schedules: "MultiStep Cosine ReduceOnPlateau Constant",
     tn.testing: "check_gradient check_adjoint check_kernel check_layer",
     tn.models: "build names",
@@ -216,8 +216,10 @@ SIGNATURES = {
     "count_include_pad=True)",
     nn.LocalResponseNorm: "(n=5, *, k=2.0, alpha=0.0001, beta=0.75, groups=1)",
     nn.Linear: "(in_features, out_features, bias=True)",
-    tn.optim.SGD: "(parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False, rule='paper')",
-    tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0)",
+    tn.optim.SGD: "(parameters, lr, momentum=0.0, weight_decay=0.0, nesterov=False, rule='paper', "
+    "*, decoupled_weight_decay=False)",
+    tn.optim.Adam: "(parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, *, "
+    "decoupled_weight_decay=False, bias_correction=True, uncorrected_eps=False)",
     tn.models.build: "(name, classes=None, seed=0, variant=None, devices=None, cross_at=None, "
     "**unknown)",
     tn.tensor: "(data, device=None, requires_grad=False, *, dtype=None)",

@@ -18,7 +18,17 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, kernels, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import (
+    check,
+    device,
+    figure,
+    hint,
+    kernel_name,
+    pictures,
+    predict,
+    show,
+    solution,
+)
 
 # %% [markdown] lang="en"
 # ## Build
@@ -69,13 +79,21 @@ print(f"after: {x.min():.1f} to {x.max():.1f}, with mean {x.mean():.2f}")
 # pictures and returns ten *scores* for each, one per class. The highest score is its guess.
 # `tn.predict` turns the scores into *probabilities*, which are positive and sum to one.
 #
-# It is not trained yet. Predict: which fraction of the test pictures does it classify correctly?
+# It is not trained yet. Predict: what percentage of the test pictures does it classify correctly?
+# Write your guess in place of the dots, then run the cell: it shows the truth only after a guess.
 
 # %%
 net = tn.models.build("demo", classes=10, seed=0).to(place)
 probabilities = tn.predict(net, test.images, transform=prepared)
 print("probabilities:", probabilities.shape, "for", test.images.shape)
-print(f"right: {F.accuracy(probabilities, test.labels):.1%} of the test pictures")
+
+
+# %% tags=["predict"]
+def untrained():
+    return 100 * F.accuracy(probabilities, test.labels)
+
+
+predict("00.a", ..., untrained, "%")
 
 # %% [markdown] lang="en"
 # ### The training loop
@@ -300,18 +318,27 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 # compute the same. Predict: how many times as many pictures a second does the compiled one
 # classify?
 
-# %%
+
+# %% tags=["predict"]
+def times_as_many():
+    speed = {}
+    for kind in ("reference", "numba"):
+        with kernels.use(kind):
+            tn.predict(model, twenty)
+            started = time.perf_counter()
+            answer = tn.predict(model, twenty).argmax(axis=1)
+            speed[kind] = 20 / (time.perf_counter() - started)
+        same = int((answer == guesses).sum())
+        print(
+            f"{kernel_name(kind):10} {speed[kind]:8,.0f} pictures a second, {same} of 20 guesses as before"
+        )
+    return speed["numba"] / speed["reference"]
+
+
 twenty = test.images[:20]
 guesses = probabilities[:20].argmax(axis=1)
 model.to("cpu")  # both versions run on the CPU
-for kind in ("reference", "numba"):
-    with kernels.use(kind):
-        tn.predict(model, twenty)
-        started = time.perf_counter()
-        answer = tn.predict(model, twenty).argmax(axis=1)
-        speed = 20 / (time.perf_counter() - started)
-    same = int((answer == guesses).sum())
-    print(f"{kind:10} {speed:8,.0f} pictures a second, {same} of 20 guesses as before")
+predict("00.b", ..., times_as_many)
 
 # %% [markdown] lang="en"
 # ## Break

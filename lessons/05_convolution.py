@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet.lessons import check, figure, hint, move, show, solution
+from tinynet.lessons import check, figure, hint, kernel_name, move, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -29,13 +29,20 @@ from tinynet.lessons import check, figure, hint, move, show, solution
 # that is one output. Then move the window, and do it again with the same weights. What is learned
 # at one position applies at all positions.
 #
-# Here is one window. What is the output?
+# Here is one window. What is the output? Write your guess in place of the dots, then run the cell:
+# it shows the truth only after a guess.
 
-# %%
+# %% tags=["predict"]
 x = np.array([[1, 2, 0], [0, 1, 3], [2, 1, 1]])
 weight = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
-print(x * weight)
-print((x * weight).sum())
+
+
+def output():
+    print(x * weight)
+    return (x * weight).sum()
+
+
+predict("05.a", ..., output)
 
 # %% [markdown] lang="en"
 # Now slide the window. The picture below is 7 x 7, the filter 3 x 3, and every weight is 1/9: each
@@ -202,6 +209,17 @@ seen = tn.functions.conv2d(tn.tensor(grey[chosen]), tn.tensor(filters), padding=
 print(seen.shape)
 
 # %%
+strength = np.abs(seen[:, 1:, 1:-1, 1:-1]).mean(axis=(2, 3))  # (2 pictures, down and across)
+
+
+# %% tags=["predict"]
+def strongest():
+    return ("down", "across")[strength[kinds.index("disc with columns")].argmax()]
+
+
+predict("05.b", ..., strongest)  # "down" or "across"
+
+# %%
 fig, axes = plt.subplots(2, 4, figsize=(9, 5.3), layout="constrained")
 for row, kind in enumerate(kinds):
     axes[row, 0].imshow(grey[chosen[row], 0], cmap="gray")
@@ -216,7 +234,6 @@ for axis, title in zip(axes[0], ("picture", "blur", "edges down", "edges across"
 for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 
-strength = np.abs(seen[:, 1:, 1:-1, 1:-1]).mean(axis=(2, 3))  # (2 pictures, down and across)
 ratios = strength.max(axis=1) / strength.min(axis=1)
 fig.suptitle(
     f"Rows activate the filter for edges {('down', 'across')[strength[0].argmax()]} "
@@ -372,14 +389,21 @@ turns = 16 * 32 * 32  # outputs of one picture, with padding 2
 
 one = seconds(thousand_turns) / 1000
 print(f"one iteration: {1e6 * one:.1f} microseconds; {turns:,} iterations a picture")
-taken = {"four loops": turns * one}
-for kind in ("reference", "numba"):
-    with tn.kernels.use(kind):
-        taken[kind] = seconds(lambda: library(x, weight, bias, 1, 2)) / len(x)
-for name, each in taken.items():
-    print(
-        f"{name:10} {1000 * each:9.3f} ms a picture, {taken['four loops'] / each:6.0f} times as fast"
-    )
+
+
+# %% tags=["predict"]
+def times_as_fast():
+    taken = {"four loops": turns * one}
+    for kind in ("reference", "numba"):
+        with tn.kernels.use(kind):
+            taken[kind] = seconds(lambda: library(x, weight, bias, 1, 2)) / len(x)
+    for name, each in taken.items():
+        ratio = taken["four loops"] / each
+        print(f"{kernel_name(name):10} {1000 * each:9.3f} ms a picture, {ratio:6.0f} times as fast")
+    return ratio
+
+
+predict("05.c", ..., times_as_fast)  # of the loops compiled by Numba
 
 # %% [markdown] lang="en"
 # An iteration of a Python loop costs microseconds, whatever it computes. A forward pass of AlexNet

@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels
-from tinynet.lessons import check, figure, hint, move, pictures, show, solution
+from tinynet.lessons import check, figure, hint, kernel_name, move, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -305,7 +305,7 @@ taken = {}
 for kind in ("reference", "numba"):
     with kernels.use(kind):
         taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, windows, False))
-        print(f"{kind:10} {taken[kind]:7.2f} ms")
+        print(f"{kernel_name(kind):10} {taken[kind]:7.2f} ms")
 print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
 
 # %% [markdown] lang="en"

@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
-from tinynet.lessons import check, figure, hint, move, show, solution
+from tinynet.lessons import check, figure, hint, kernel_name, move, predict, show, solution
 from tinynet.nn.mistakes import KerasPostLRN, lrn_error
 
 # %% [markdown] lang="en"
@@ -38,14 +38,23 @@ from tinynet.nn.mistakes import KerasPostLRN, lrn_error
 #
 # The paper takes $k = 2$, $n = 5$, $\alpha = 10^{-4}$, $\beta = 0.75$.
 #
-# Before you run the next cell: six channels hold 1, -2, 3, -4, 5, -6. With $n = 5$, how many
-# channels are in the window of channel 0, and what is its sum of squares?
+# Predict: six channels hold 1, -2, 3, -4, 5, -6. With $n = 5$, how many channels are in the window of
+# channel 0, and what is its sum of squares? Write both numbers in place of the dots, as a pair such
+# as (1, 2), then run the cell: it shows the truth only after a guess.
 
-# %%
+# %% tags=["predict"]
 channels = np.array([1.0, -2, 3, -4, 5, -6])
-for c in range(6):
-    window = channels[max(0, c - 2) : c + 3]
-    print(f"channel {c}: window of {len(window)}; its sum of squares is {(window**2).sum():g}")
+
+
+def first_window():
+    windows = [channels[max(0, c - 2) : c + 3] for c in range(6)]
+    sums = [(window**2).sum() for window in windows]
+    for c in range(6):
+        print(f"channel {c}: window of {len(windows[c])}; its sum of squares is {sums[c]:g}")
+    return len(windows[0]), sums[0]
+
+
+predict("08.a", ..., first_window)
 
 # %% [markdown] lang="en"
 # The window of channel 0 has three channels: itself and two on one side. The missing two are not
@@ -303,7 +312,8 @@ move(draw_neighbours, loud_channel=range(11), n=range(1, 10, 2))
 #
 # The reference is one line of NumPy for each step, and each step reads and writes the whole array.
 # The Numba version goes over it once and does all the work for a pixel while its channels are in
-# the cache. The sizes are those after conv1 of AlexNet, for four pictures. Guess the ratio first.
+# the cache. The sizes are those after conv1 of AlexNet, for four pictures. Predict: how many times as
+# fast is it?
 
 # %%
 x = np.random.default_rng(0).standard_normal((4, 96, 55, 55)).astype(np.float32)
@@ -319,12 +329,17 @@ def seconds(function, times=3):
     return min(measured)
 
 
-times = {}
-for kind in ("reference", "numba"):
-    with tn.kernels.use(kind):
-        times[kind] = seconds(lambda: tn.kernels.lrn_forward(x, 5, 2.0, 1e-4, 0.75, 1))
-        print(f"{kind:10} {1000 * times[kind]:8.1f} ms")
-print(f"the Numba version takes {times['numba'] / times['reference']:.3f} of the reference's time")
+# %% tags=["predict"]
+def times_as_fast():
+    times = {}
+    for kind in ("reference", "numba"):
+        with tn.kernels.use(kind):
+            times[kind] = seconds(lambda: tn.kernels.lrn_forward(x, 5, 2.0, 1e-4, 0.75, 1))
+            print(f"{kernel_name(kind):10} {1000 * times[kind]:8.1f} ms")
+    return times["reference"] / times["numba"]
+
+
+predict("08.b", ..., times_as_fast)
 
 # %% [markdown] lang="en"
 # Does it use your running sum? No. The window is only five wide, and a processor adds eight or

@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, kernel_name, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -257,7 +257,7 @@ for kind in ("reference", "numba"):
         started = time.perf_counter()
         kernels.dropout(x, 0.5, (0, 0, 0))
         seconds = time.perf_counter() - started
-    print(f"{kind:10} {1000 * seconds:7.2f} ms for fc6's outputs of 128 pictures")
+    print(f"{kernel_name(kind):10} {1000 * seconds:7.2f} ms for fc6's outputs of 128 pictures")
 
 # %% [markdown] lang="en"
 # ## Break

@@ -19,7 +19,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, kernel_name, pictures, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -243,7 +243,7 @@ for kind in ("reference", "numba"):
             best = min(best, time.perf_counter() - started)
     taken[kind] = best
     moved = 5 * arrays[0].nbytes / best / 1e9
-    print(f"{kind:10} {1000 * best:6.1f} ms; 5 numbers per weight: {moved:5.1f} GB/s")
+    print(f"{kernel_name(kind):10} {1000 * best:6.1f} ms; 5 numbers per weight: {moved:5.1f} GB/s")
 
 # %% [markdown] lang="en"
 # ## Break

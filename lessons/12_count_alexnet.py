@@ -19,7 +19,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.analysis import summary
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -246,8 +246,9 @@ figure(
 #
 # ## Faster
 #
-# fc6 does 5 % of the multiply-adds. Predict: what fraction of the *time* does it take for one
-# image? And for 32 images at once?
+# fc6 does 5 % of the multiply-adds. Predict: how long does it take for one image, as a percentage of
+# the time of conv2? And for each image, with 32 at once? Write both in place of the dots, as a pair
+# such as (1, 2), then run the cell: it shows the truth only after a guess.
 
 
 # %%
@@ -266,18 +267,26 @@ rng = np.random.default_rng(0)
 conv2 = tn.tensor(np.ones((256, 48, 5, 5), np.float32))
 fc6 = network.classifier[1].weight
 fc6.data[...] = 0.01  # untouched zeros would not be in memory at all
-per_image = {}
-for batch in (1, 32):
-    x = tn.tensor(rng.standard_normal((batch, 96, 27, 27)).astype(np.float32))
-    v = tn.tensor(rng.standard_normal((batch, 9216)).astype(np.float32))
-    with tn.no_grad():
-        a = milliseconds(lambda x=x: F.conv2d(x, conv2, padding=2, groups=2)) / batch
-        b = milliseconds(lambda v=v: F.linear(v, fc6)) / batch
-    per_image[batch] = a, b
-    print(f"{batch:2} images: conv2 {a:6.2f} ms, fc6 {b:6.2f} ms for each image")
-for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
-    speeds = [macs / per_image[batch][i] / 1e6 for batch in (1, 32)]
-    print(f"{name}: {speeds[0]:.0f} and {speeds[1]:.0f} billion multiply-adds a second")
+
+
+# %% tags=["predict"]
+def percentages():
+    per_image = {}
+    for batch in (1, 32):
+        x = tn.tensor(rng.standard_normal((batch, 96, 27, 27)).astype(np.float32))
+        v = tn.tensor(rng.standard_normal((batch, 9216)).astype(np.float32))
+        with tn.no_grad():
+            a = milliseconds(lambda x=x: F.conv2d(x, conv2, padding=2, groups=2)) / batch
+            b = milliseconds(lambda v=v: F.linear(v, fc6)) / batch
+        per_image[batch] = a, b
+        print(f"{batch:2} images: conv2 {a:6.2f} ms, fc6 {b:6.2f} ms for each image")
+    for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
+        speeds = [macs / per_image[batch][i] / 1e6 for batch in (1, 32)]
+        print(f"{name}: {speeds[0]:.0f} and {speeds[1]:.0f} billion multiply-adds a second")
+    return tuple(100 * fc / conv for conv, fc in per_image.values())
+
+
+predict("12.a", ..., percentages, "%")
 
 # %% [markdown] lang="en"
 # fc6 has 151 MB of weights. For one image each weight is loaded from memory and used once: the
@@ -303,14 +312,21 @@ for variant in ("paper", "one-tower", "keras-same", "pool-first"):
 # show that, unless the input of the fully connected layer changes: here a later pool happens to
 # restore its size.
 #
-# What if all sizes are rounded down, with 224 pixels? Predict the size of the last maps first.
+# What if all sizes are rounded down, with 224 pixels? Predict the side of the last maps, in pixels.
 
-# %%
-side = 224
-for kernel, stride, what in ((11, 4, "conv1"), (3, 2, "pool1"), (3, 2, "pool2"), (3, 2, "pool5")):
-    side = (side - kernel) // stride + 1
-    print(f"{what}: {side}x{side}")
-print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 256 * 4096:,}")
+
+# %% tags=["predict"]
+def last_side():
+    side = 224
+    windows = ((11, 4, "conv1"), (3, 2, "pool1"), (3, 2, "pool2"), (3, 2, "pool5"))
+    for kernel, stride, what in windows:
+        side = (side - kernel) // stride + 1
+        print(f"{what}: {side}x{side}")
+    print(f"fc6 would have {side * side * 256 * 4096:,} weights instead of {6 * 6 * 256 * 4096:,}")
+    return side
+
+
+predict("12.b", ..., last_side, "pixels")
 
 # %% [markdown] lang="en"
 # One row of windows less in the first layer costs three tenths of the weights of fc6.

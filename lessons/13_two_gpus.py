@@ -21,7 +21,7 @@ from tinynet import functions as F
 from tinynet import nn
 from tinynet.analysis import communication, summary
 from tinynet.distributed import model_parallel
-from tinynet.lessons import check, figure, hint, move, show, solution
+from tinynet.lessons import check, figure, hint, move, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -263,8 +263,9 @@ show(tn.models.two_towers.TwoTowers.forward)
 # ## Faster
 #
 # Less communication saves two things. The first is work: a grouped convolution has half the
-# multiply-adds. Predict how the three times compare: two groups, one group, and your block-diagonal
-# weight.
+# multiply-adds. Predict: how many times as long as two groups do one group and your block-diagonal
+# weight take? Write both numbers in place of the dots, as a pair such as (1, 2), then run the cell: it
+# shows the truth only after a guess.
 
 
 # %%
@@ -286,14 +287,24 @@ full = tn.tensor(rng.standard_normal((128, 96, 5, 5)).astype(np.float32))
 diagonal = np.zeros_like(full.data)
 diagonal[:64, :48] = grouped.data[:64]
 diagonal[64:, 48:] = grouped.data[64:]
-for name, weight, groups in (
-    ("two groups", grouped, 2),
-    ("one group", full, 1),
-    ("block-diagonal", tn.tensor(diagonal), 1),
-):
-    with tn.no_grad():
-        ms = milliseconds(lambda w=weight, g=groups: F.conv2d(maps, w, padding=2, groups=g))
-    print(f"{name:15} {ms:6.1f} ms")
+
+
+# %% tags=["predict"]
+def times_as_long():
+    taken = []
+    for name, weight, groups in (
+        ("two groups", grouped, 2),
+        ("one group", full, 1),
+        ("block-diagonal", tn.tensor(diagonal), 1),
+    ):
+        with tn.no_grad():
+            ms = milliseconds(lambda w=weight, g=groups: F.conv2d(maps, w, padding=2, groups=g))
+        print(f"{name:15} {ms:6.1f} ms")
+        taken.append(ms)
+    return taken[1] / taken[0], taken[2] / taken[0]
+
+
+predict("13.a", ..., times_as_long)
 
 # %% [markdown] lang="en"
 # Half the work is not always half the time; look at your own ratio. And zeros cost as much as other
@@ -319,15 +330,22 @@ print(communication.schemes(model, crossed, 128))
 # five channels end there. If you normalize over all channels instead, how many channels differ?
 # Predict, for twelve channels in two towers.
 
-# %%
+# %% tags=["predict"]
 x = tn.tensor(np.random.default_rng(1).standard_normal((1, 12, 4, 4)) * 20)
-whole, halves = (F.local_response_norm(x, groups=g).numpy() for g in (1, 2))
-differ = np.flatnonzero(~np.isclose(whole, halves).all(axis=(0, 2, 3)))
-print("channels that differ:", differ.tolist())
+
+
+def how_many_differ():
+    whole, halves = (F.local_response_norm(x, groups=g).numpy() for g in (1, 2))
+    differ = np.flatnonzero(~np.isclose(whole, halves).all(axis=(0, 2, 3)))
+    print("channels that differ:", differ.tolist())
+    return len(differ)
+
+
+predict("13.b", ..., how_many_differ)
 
 # %% [markdown] lang="en"
-# Two on each side of the border: a window of five reaches two channels across. In conv1 that is
-# four of 96 channels: the accuracy would not reveal it. A bitwise comparison does.
+# A window of five reaches two channels across the border, from either side. In conv1, of 96
+# channels, the accuracy would not reveal the difference. A bitwise comparison does.
 #
 # A second mistake: backward of the exchange gives each tower only the gradient of its *own* half.
 # Everything still runs on two devices, and the loss still falls. Which judge finds it?

@@ -19,7 +19,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels, nn
 from tinynet.analysis import summary
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -73,12 +73,21 @@ def my_where(number, table):
 check("19.1", my_where)
 
 # %% [markdown] lang="en"
-# Predict: how many cells hold 15.4, how many 16.4, and how many 15.3?
+# Predict: how many cells hold 15.4, how many 16.4, and how many 15.3? Write three numbers in place of
+# the dots, such as (1, 2, 3), then run the cell: it shows the truth only after a guess.
 
-# %%
-for number in (15.4, 16.4, 15.3):
-    cells = [(r, c) for r, row in TABLE_2.items() for c, value in row.items() if value == number]
-    print(number, "is", "; ".join(f"{row}, {column}" for row, column in cells))
+
+# %% tags=["predict"]
+def how_many_cells():
+    counts = []
+    for number in (15.4, 16.4, 15.3):
+        cells = [(r, c) for r, row in TABLE_2.items() for c, v in row.items() if v == number]
+        print(number, "is", "; ".join(f"{row}, {column}" for row, column in cells))
+        counts.append(len(cells))
+    return tuple(counts)
+
+
+predict("19.a", ..., how_many_cells)
 
 # %% [markdown] lang="en"
 # Both numbers are in the paper, but neither is the winning error. The competition was decided on
@@ -356,20 +365,25 @@ figure(
 # Weight decay pulls every weight towards zero, a little in each step. The `decay` of Keras's old
 # optimizer lowers the learning rate instead: $lr_t = lr / (1 + decay \cdot t)$. To see the
 # difference, take a weight of 1 whose gradient is always zero. Predict its value after 20,000
-# steps.
+# steps, first with weight_decay=5e-4, then with decay=5e-5.
 
-# %%
-w = {"weight_decay=5e-4": nn.Parameter(np.ones(1)), "decay=5e-5": nn.Parameter(np.ones(1))}
-rate = {}
-for name, weight in w.items():
-    decay = 5e-4 if name.startswith("weight") else 0.0
-    optimizer = tn.optim.SGD([weight], lr=0.01, momentum=0.9, weight_decay=decay)
-    for t in range(20_000):
-        if name == "decay=5e-5":
-            optimizer.lr = 0.01 / (1 + 5e-5 * t)
-        weight.grad = np.zeros(1)
-        optimizer.step()
-    print(f"{name:18} weight {weight.item():.3f}, learning rate {optimizer.lr:.4f}")
+
+# %% tags=["predict"]
+def two_weights():
+    w = {"weight_decay=5e-4": nn.Parameter(np.ones(1)), "decay=5e-5": nn.Parameter(np.ones(1))}
+    for name, weight in w.items():
+        decay = 5e-4 if name.startswith("weight") else 0.0
+        optimizer = tn.optim.SGD([weight], lr=0.01, momentum=0.9, weight_decay=decay)
+        for t in range(20_000):
+            if name == "decay=5e-5":
+                optimizer.lr = 0.01 / (1 + 5e-5 * t)
+            weight.grad = np.zeros(1)
+            optimizer.step()
+        print(f"{name:18} weight {weight.item():.3f}, learning rate {optimizer.lr:.4f}")
+    return tuple(weight.item() for weight in w.values())
+
+
+predict("19.b", ..., two_weights)
 
 # %% [markdown] lang="en"
 # ## Judge
@@ -438,11 +452,17 @@ def uncounted():
     return tn.models.build("alexnet", classes=1000)
 
 
-drawn = seconds(uncounted)
-with nn.init.skip_init():
-    undrawn = seconds(uncounted)
-print(f"drawn    {1000 * drawn[0]:8.1f} ms for {drawn[1]:,}")
-print(f"undrawn  {1000 * undrawn[0]:8.1f} ms for {undrawn[1]:,}")
+# %% tags=["predict"]
+def times_as_long():
+    drawn = seconds(uncounted)
+    with nn.init.skip_init():
+        undrawn = seconds(uncounted)
+    print(f"drawn    {1000 * drawn[0]:8.1f} ms for {drawn[1]:,}")
+    print(f"undrawn  {1000 * undrawn[0]:8.1f} ms for {undrawn[1]:,}")
+    return drawn[0] / undrawn[0]
+
+
+predict("19.c", ..., times_as_long)
 
 # %% [markdown] lang="en"
 # An undrawn array of zeros is not even written: the operating system allocates memory only when it

@@ -109,11 +109,11 @@ WRONG = {
         (in_place, "your answer changed its argument x"),
     ],
     "05.3": [
-        ({**my_sizes(), "e": 55}, "expected 54, got 55"),
+        ({**my_sizes(), "e": 55}, "55 is not right.\n  Count whole steps only"),
         ({**my_sizes(), "c": 26}, "as deep as its input"),
         ({**my_sizes(), "g": 4}, "on each side"),
         ({"a": 5, "g": 4}, "on each side"),
         ({**my_sizes(), "b": None, "e": None}, "no answer yet to b, e"),
-        ({**my_sizes(), "b": "28"}, "expected 28, got '28'"),
+        ({**my_sizes(), "b": "28"}, "'28' is not right"),
     ],
 }

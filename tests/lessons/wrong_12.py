@@ -84,8 +84,8 @@ WRONG = {
         (counter(grouped=False), "a filter sees one channel"),
     ],
     "12.4": [
-        ({"A", "C", "D", "F"}, "15.3"),
-        ({"A", "B", "C", "D", "F", "H"}, "conv3 sees both towers"),
+        ({"A", "C", "D", "F"}, "there are more"),
+        ({"A", "B", "C", "D", "F", "H"}, "1 of the 6 lines that you name is right"),
         ({"Z"}, "there is no"),
     ],
 }

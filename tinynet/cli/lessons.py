@@ -165,7 +165,7 @@ def _executes(path: Path, unsolved: bool) -> bool:
         started = time.monotonic()
         used = cpu_seconds()
         command = [sys.executable, str(script)]
-        plain = {**os.environ, "MPLBACKEND": "Agg"}
+        plain = {**os.environ, "MPLBACKEND": "Agg", "TINYNET_PREDICT": "" if unsolved else "show"}
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=plain)
     seconds = time.monotonic() - started
     used = cpu_seconds() - used

@@ -1,14 +1,17 @@
-"""Tools of the lessons: eight names, and the exercises.
+"""Tools of the lessons: ten names, and the exercises.
 
-    from tinynet.lessons import check, device, figure, hint, move, pictures, show, solution
+    from tinynet.lessons import check, device, figure, hint, kernel_name, move, pictures
+    from tinynet.lessons import predict, show, solution
 
     check("07.2", my_function)     ok, or the first case that fails, in small numbers
     hint("07.2")                   the next of up to three steps; hint("07.2", 2) is the second
     solution("07.2")               the course's solution
+    predict("07.a", ..., truth)    asks for a guess; calls truth() and shows it only then
     show(kernel)                   the library's source, from the library
     figure(fig, "what it shows")   a figure with an alternative text
     move(draw, i=range(3))         the figure that draw(i) returns, with a slider for i
     learn, test = pictures()       drawn images, or photographs if CIFAR-10 is in the data folder
+    kernel_name("numba")           "numba", or "no Numba" where it is not installed
     model.to(device())             the GPU if CuPy finds one, else "cpu"
 
 The last two print a line that says what they found; no lesson needs more than drawn images and a
@@ -23,10 +26,22 @@ from typing import Any
 
 from tinynet.lessons import exercise, speak
 from tinynet.lessons.picture import figure, move
+from tinynet.lessons.prediction import predict
 from tinynet.lessons.source import show
-from tinynet.lessons.supply import device, pictures
+from tinynet.lessons.supply import device, kernel_name, pictures
 
-__all__ = ["check", "device", "figure", "hint", "move", "pictures", "show", "solution"]
+__all__ = [
+    "check",
+    "device",
+    "figure",
+    "hint",
+    "kernel_name",
+    "move",
+    "pictures",
+    "predict",
+    "show",
+    "solution",
+]
 
 _hints_given: dict[str, int] = {}
 

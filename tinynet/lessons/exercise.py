@@ -11,7 +11,8 @@
         ...
 
 A check begins with small cases and ends with larger ones; it may call the judges of
-``tinynet.testing``, whose AssertionErrors count as Wrong.
+``tinynet.testing``, whose AssertionErrors count as Wrong. It may return lines that are shown with
+"ok": the check of a question must not tell the answer before it is right, and may explain it then.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from tinynet.testing.compare import both, place
 
 __all__ = ["Exercise", "Outcome", "Wrong", "exercise", "expect", "find", "small"]
 
-Check = Callable[[Any], None]
+Check = Callable[[Any], list[str] | None]
 
 
 class Wrong(Exception):  # noqa: N818 -- not an error of the program: the verdict of a check
@@ -104,20 +105,21 @@ class Exercise:
         if not (self.value or answer is None or answer is ... or callable(answer)):
             return Outcome(self.number, "wrong", f"it is {small(answer)}, not a function.")
         changes: list[str] = []
+        told = None
         with Caught() as caught, np.errstate(all="ignore"):
-            self.check(watched(answer, self.returns, changes))
+            told = self.check(watched(answer, self.returns, changes))
         error = caught.error
         if error is None:
-            return self._passed(changes)
+            return self._passed(changes, told or [])
         if isinstance(error, NotYetError | NotImplementedError) and not changes:
             return Outcome(self.number, "not yet", " ".join(self.task.split()))
         failed = self._failed(error, answer)
         text = "\n  And ".join([failed.text, *changes[:1]])
         return Outcome(self.number, failed.state, text)
 
-    def _passed(self, changes: list[str]) -> Outcome:
+    def _passed(self, changes: list[str], told: list[str]) -> Outcome:
         if not changes:
-            return Outcome(self.number, "ok", self.title)
+            return Outcome(self.number, "ok", "\n  ".join([self.title, *told]))
         return Outcome(self.number, "wrong", f"the numbers are right, but {changes[0]}")
 
     def _failed(self, error: BaseException, answer: Any) -> Outcome:

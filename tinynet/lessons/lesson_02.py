@@ -129,8 +129,11 @@ def guilty(answer):
     named = {answer} if isinstance(answer, str) else set(answer)
     if strangers := named - set(SUSPECTS):
         raise Wrong(f"{min(strangers)} is not one of the six: {', '.join(SUSPECTS)}.")
-    if innocent := named - GUILTY:
-        raise Wrong(f"{min(innocent)} is correct: its backward is the derivative of its forward.")
+    if innocent := len(named - GUILTY):
+        raise Wrong(
+            f"{innocent} of the {len(named)} ops that you name {'is' if innocent == 1 else 'are'} "
+            "correct: the backward is the derivative of the forward. What did the judge say?"
+        )
     if missed := len(GUILTY - named):
         raise Wrong(
             f"expected three names, got {len(named)}: {missed} {'is' if missed == 1 else 'are'} "

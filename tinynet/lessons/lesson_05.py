@@ -171,15 +171,39 @@ def my_conv2d(x, weight, bias, stride, padding):
     return y
 
 
-QUIZ: dict[str, tuple[int, str]] = {
-    "a": (5, "The window starts at 0, 1, 2, 3, 4."),
-    "b": (28, "32 - 5 + 1. The window covers all 3 channels and does not slide along them."),
-    "c": (76, "5 * 5 * 3 weights, because a filter is as deep as its input, and one bias."),
-    "d": (73_728, "3 * 3 * 128 weights in a filter, and 64 filters."),
-    "e": (54, "(224 - 11) / 4 is 53.25: 53 whole steps, plus the first window."),
-    "f": (55, "(227 - 11) / 4 is exactly 54: 54 steps, plus the first window."),
-    "g": (2, "A 5x5 window makes the output 4 pixels smaller; 2 on each side compensate."),
-    "h": (105_415_200, "55 * 55 * 96 outputs, each of 11 * 11 * 3 products."),
+QUIZ: dict[str, tuple[int, str, str]] = {  # the number, a nudge without it, the explanation
+    "a": (5, "Where does the window start first, where last?", "It starts at 0, 1, 2, 3, 4."),
+    "b": (
+        28,
+        "The window covers all 3 channels and does not slide along them.",
+        "32 - 5 + 1, whatever the number of channels.",
+    ),
+    "c": (76, "A filter is as deep as its input.", "5 * 5 * 3 weights and one bias."),
+    "d": (
+        73_728,
+        "Each filter has weights for every channel.",
+        "3 * 3 * 128 weights in a filter, and 64 filters.",
+    ),
+    "e": (
+        54,
+        "Count whole steps only, and the first window.",
+        "(224 - 11) / 4 is 53.25: 53 whole steps, plus the first window.",
+    ),
+    "f": (
+        55,
+        "Count the steps, and the first window.",
+        "(227 - 11) / 4 is exactly 54: 54 steps, plus the first window.",
+    ),
+    "g": (
+        2,
+        "How many pixels does the window cost? Padding is added on each side.",
+        "A window of 5 makes the output 4 pixels smaller; 2 on each side compensate.",
+    ),
+    "h": (
+        105_415_200,
+        "How many outputs are there in all, and how many products make one?",
+        "55 * 55 * 96 outputs, each of 11 * 11 * 3 products.",
+    ),
 }
 
 
@@ -195,13 +219,14 @@ QUIZ: dict[str, tuple[int, str]] = {
 )
 def sizes(answer):
     """Answer the eight questions a to h with whole numbers: {"a": ..., "b": ...}."""
-    for letter, (right, why) in QUIZ.items():
+    for letter, (right, nudge, _) in QUIZ.items():
         got = answer.get(letter)
         if got is not None and got != right:
-            raise Wrong(f"for question {letter}: expected {right:,}, got {got!r}.\n  {why}")
+            raise Wrong(f"for question {letter}: {got!r} is not right.\n  {nudge}")
     missing = [letter for letter in QUIZ if answer.get(letter) is None]
     if missing:
         raise Wrong(f"right so far; no answer yet to {', '.join(missing)}.")
+    return [f"{letter}: {why}" for letter, (_, _, why) in QUIZ.items()]
 
 
 @sizes.solution

@@ -241,17 +241,24 @@ LINES = {  # letter: (whether it is wrong, why)
         "H is in the table above: check on which pictures each number was measured.",
     ),
 )
-def wrong_lines(answer: Any) -> None:
+def wrong_lines(answer: Any) -> list[str]:
     """Give the letters of the wrong lines as a set, such as {"A", "B"}."""
     found = {str(letter).upper() for letter in answer}
     strangers = sorted(found - LINES.keys())
     if strangers:
         raise Wrong(f"the lines are {', '.join(LINES)}; there is no {strangers[0]!r}.")
-    for letter, (wrong, why) in LINES.items():
-        if wrong and letter not in found:
-            raise Wrong(f"line {letter} is wrong as well: {why}")
-        if not wrong and letter in found:
-            raise Wrong(f"line {letter} is right: {why}")
+    right = sum(not LINES[letter][0] for letter in found)
+    if right:
+        raise Wrong(
+            f"{right} of the {len(found)} lines that you name {'is' if right == 1 else 'are'} "
+            "right as printed. Compute each line before you name it."
+        )
+    if len(found) < sum(wrong for wrong, _ in LINES.values()):
+        raise Wrong(
+            f"all {len(found)} lines that you name are wrong, and there are more. Which lines have "
+            "you not computed? For a percentage: on which pictures was it measured?"
+        )
+    return [f"{letter}: {why}" for letter, (_, why) in LINES.items()]
 
 
 @wrong_lines.solution

@@ -14,6 +14,7 @@ from tinynet import data
 from tinynet.core import backend
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
+from tinynet.kernels.dispatch import has_numba
 
 WISH = "TINYNET_LESSON_DATA"
 
@@ -76,6 +77,11 @@ def _open(name: str, train: int, test: int) -> tuple[Pictures, Pictures]:
         labels = whole.labels[:count].copy()
         parts.append(Pictures(images, labels, whole.classes, drawn=name == "shapes"))
     return parts[0], parts[1]
+
+
+def kernel_name(kind: str) -> str:
+    """Return the name of a kind of kernel, to print; without Numba, NumPy takes its place."""
+    return "no Numba" if kind == "numba" and not has_numba() else kind
 
 
 def device() -> Device:

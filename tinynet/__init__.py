@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         weights,
     )
     from tinynet.analysis.summary import summary
+    from tinynet.analysis.trace import trace
     from tinynet.core import random
     from tinynet.core.autograd import Function
     from tinynet.core.backend import Device, default_device
@@ -111,6 +112,7 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "summary": "analysis.summary",
     "tensor": "tensors",
     "testing": "testing",
+    "trace": "analysis.trace",
     "weights": "weights",
     "zeros": "tensors",
     "zeros_like": "tensors",
@@ -162,6 +164,7 @@ __all__ = [
     "summary",
     "tensor",
     "testing",
+    "trace",
     "weights",
     "zeros",
     "zeros_like",

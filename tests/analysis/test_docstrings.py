@@ -8,7 +8,10 @@ import pytest
 MODULES = [
     "analysis.memory",
     "analysis.memory_report",
+    "analysis.page",
     "analysis.summary",
+    "analysis.trace",
+    "analysis.trace_page",
     "core.atomic_file",
     "core.table",
 ]

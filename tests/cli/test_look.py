@@ -70,6 +70,13 @@ def test_each_image_has_its_own_figures(run, pictures, says):
     }
 
 
+def test_the_trace_of_the_first_image_is_a_page(run, says):
+    done = says("look", run, "--figure", "trace")
+    assert done.code == 0
+    assert [path.name for path in (run / "look").iterdir()] == ["trace.html"]
+    assert "1. forward: conv2d in 0" in (run / "look" / "trace.html").read_text()
+
+
 def test_a_figure_that_the_network_does_not_have_is_left_out_with_the_reason(run, says):
     done = says("look", run, "--figure", "lrn_before_after", "--figure", "filters")
     assert done.code == 0

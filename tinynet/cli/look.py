@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from tinynet.analysis import look as looking
+from tinynet.analysis.trace import trace
 from tinynet.cli.options import FOLDER
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.errors import printable
 from tinynet.plot.style import FORMATS
 
-FIGURES = click.Choice(looking.NAMES)
+TRACE = "trace"
+FIGURES = click.Choice([*looking.NAMES, TRACE])
 KINDS = click.Choice([suffix[1:] for suffix in FORMATS])
 
 
@@ -37,23 +39,28 @@ def look(
     """Draw the inside of the network of RUN as figures.
 
     Filters, feature maps, occlusion, saliency, units, gradients. RUN is a run folder, or a weight
-    file. Without IMAGES, a test image is looked at. Writes figures
-    and index.html, a page of all of them.
+    file. Without IMAGES, a test image is looked at. Writes figures,
+    index.html, a page of all of them, and trace.html, every op of a step one by one.
     """
     trained = open_network(run, **network)
     folder = out or ((run if run.is_dir() else run.parent) / "look")
     subject = looking.subject(trained, images)
     folder.mkdir(parents=True, exist_ok=True)
     panels = []
-    for drawn in looking.draw(subject, figures or looking.NAMES):
+    chosen = figures or (*looking.NAMES, TRACE)
+    if TRACE in chosen:
+        page = folder / "trace.html"
+        trace(trained.model, subject.images[0], prepare=trained.normalize).save(page)
+        click.echo(f"{printable(str(page))}: every op of a step, forward and backward, one by one.")
+    for drawn in looking.draw(subject, [name for name in chosen if name != TRACE]):
         if drawn.figure is None:
             click.echo(f"{drawn.name}: not drawn. {drawn.why}", err=True)
             continue
         path, panel = looking.write(drawn, folder, f".{kind}", numbers=numbers)
         panels.append(panel)
         click.echo(f"{printable(str(path))}: {printable(panel.description)}")
-    if not panels:
+    if not panels and TRACE not in chosen:
         sys.exit(1)
-    if kind != "pdf":  # a browser shows no PDF as an image
+    if panels and kind != "pdf":  # a browser shows no PDF as an image
         title = f"Inside {subject.title}"
         click.echo(f"All of them: {printable(str(looking.write_page(folder, title, panels)))}")

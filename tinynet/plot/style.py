@@ -125,6 +125,15 @@ def finish(
     return figure
 
 
+def png(pixels: Any) -> bytes:
+    """Return colors (H, W, 3) uint8 as a PNG file, one pixel each."""
+    from matplotlib.image import imsave
+
+    data = io.BytesIO()
+    imsave(data, pixels, format="png")
+    return data.getvalue()
+
+
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is: no formula, no control characters."""
     return printable(text).replace("$", r"\$")

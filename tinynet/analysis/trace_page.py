@@ -21,8 +21,8 @@ ROWS = 96  # of the im2col matrix, at most
 COLUMNS = 256
 
 COLORS = (
-    "Images: blue is negative, orange positive, light gray 0. An array without negative values goes "
-    "from black, 0, to white."
+    "Images: blue is negative, orange positive, light gray 0. An array without negative values "
+    "goes from black, 0, to white."
 )
 
 SAYS = {

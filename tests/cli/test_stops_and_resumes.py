@@ -1,5 +1,6 @@
 """Stopped and resumed runs of the command line: hangups, closed terminals, more epochs."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from support.image_files import fill
+from tinynet.training import presets
 from tinynet.weights import checkpoint
 
 TRAIN = ("-m", "tinynet", "train", "--batch-size", "10")
@@ -91,3 +93,21 @@ def test_more_epochs_where_the_schedule_allows_them(tmp_path, schedule, code, wo
     epochs = json.loads((folder / "config.json").read_text())["recipe"]["epochs"]
     assert epochs == (2 if code == 0 else 1)
     assert f"after {epochs} epoch" in train("--resume", folder)[1]
+
+
+def test_a_run_keeps_the_schedule_with_which_it_was_begun(
+    small, tinynet_says, tmp_path, monkeypatch
+):
+    """The recipe demo of version 0.1 divided its rate by 10; a run of it goes on to do so."""
+    folder = tmp_path / "r"
+    old = dataclasses.replace(presets.find("demo"), lr=0.02, schedule=((0.75, 0.1),), epochs=4)
+    with monkeypatch.context() as earlier:
+        earlier.setitem(presets.RECIPES, "demo", old)
+        begun = tinynet_says("train", "--out", folder, "--max-minutes", 0)
+    assert begun.code == 0, begun
+    assert presets.find("demo").schedule != old.schedule
+    assert position(folder) < (1, 0)
+    resumed = tinynet_says("train", "--resume", folder)
+    assert resumed.code == 0, resumed
+    log = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    assert [epoch["lr"] for epoch in log] == pytest.approx([0.02] * 3 + [0.002])

@@ -1,12 +1,9 @@
-"""Recipes: the numbers of the papers' settings, and the proof that the demo reaches its mark."""
+"""Recipes: the numbers of the papers' settings, and the parts that are built from them."""
 
 import dataclasses
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from tinynet import data, models, nn, optim
@@ -317,44 +314,6 @@ def test_a_family_learns_four_pictures_by_heart(name):
             train_step(net, changes, images, labels, metrics=metrics)
             losses.append(metrics.loss / 4)
     assert losses[-1] < 0.7 * losses[0]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_family_tells_the_shapes_apart(name):
-    """The whole recipe, a minute or less on an idle machine."""
-    recipe = find(name)
-    sets = (data.Shapes(train=part) for part in (True, False))
-    feed, test = input_pipeline.loaders(recipe, *sets)
-    net = models.build(recipe.model)
-    run = loop.fit(
-        net,
-        recipe.build_optimizer(net),
-        feed,
-        test,
-        epochs=recipe.epochs,
-    )
-    *_, last = run
-    assert last.test_accuracy > 0.8
-
-
-@pytest.mark.parametrize(
-    "seed",
-    [
-        pytest.param(0, marks=pytest.mark.slow),
-        pytest.param(1, marks=pytest.mark.long),
-        pytest.param(2, marks=pytest.mark.long),
-    ],
-)
-def test_the_demo_reaches_ninety_percent(tmp_path, seed):
-    command = [sys.executable, "-m", "tinynet", "train", "--seed", str(seed)]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "r")], capture_output=True, text=True, check=True
-    )
-    result = json.loads((tmp_path / "r" / "result.json").read_text())
-    assert result["test_accuracy"] >= 0.90, done.stdout
-    assert np.isfinite(result["test_loss"])
-    assert presets.find("demo").epochs == result["epochs"]
 
 
 def test_a_recipe_in_the_names_of_version_0_1_is_read():

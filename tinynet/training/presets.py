@@ -58,7 +58,7 @@ RECIPES = {
             epochs=8,
             batch_size=50,
             lr=0.02,
-            schedule=((0.75, 0.1),),
+            schedule="cosine",
         ),
         Recipe(
             name="cifar-quick",

@@ -98,7 +98,7 @@ class Recipe:
     >>> from tinynet.training import presets
     >>> built = presets.find("demo").build()
     >>> built.train.steps, built.schedule
-    (60, MultiStep(0.02, drops=((0.75, 0.1),)))
+    (60, Cosine(0.02, warmup=0.05))
     """
 
     name: str

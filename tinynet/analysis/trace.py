@@ -52,9 +52,9 @@ class Statistics:
         finite = array[np.isfinite(array)]
         if not finite.size:
             return cls(array.shape, np.nan, np.nan, np.nan, 0.0)
-        least, largest = float(finite.min()), float(finite.max())
+        least = float(finite.min())
         mean = float(finite.mean(dtype=np.float64))
-        return cls(array.shape, least, mean, largest, float((array == 0).mean()))
+        return cls(array.shape, least, mean, float(finite.max()), float((array == 0).mean()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -314,7 +314,7 @@ def _forward(node: Function, y: Tensor) -> dict[str, Array]:
     if isinstance(node, Conv2d):
         arrays["columns"] = im2col(arrays["input"][:1], node.geometry)[0]
     if isinstance(node, MaxPool2d):
-        argmax, shape = (node.saved[0], node.saved[1])
+        argmax, shape = node.saved
         ones = np.ones_like(to_numpy(y.data))
         arrays["wins"] = max_pool2d_backward(ones, to_numpy(argmax), shape, node.geometry)
     return {**arrays, "output": to_numpy(y.data)}

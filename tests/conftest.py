@@ -20,6 +20,7 @@ from support.cublas import StandIn
 from support.devices import cuda_devices
 from support.required import need_compiler
 from tinynet.cli import main
+from tinynet.data import readable
 from tinynet.kernels.cuda import cublas, on_cpu
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
@@ -34,6 +35,15 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 def _the_same_start():
     """Every test begins with seed 0, whatever ran before it."""
     tn.seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_images_in_the_users_cache(tmp_path_factory):
+    """Keep what is remembered about image files out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setattr(readable, "_place", lambda root: folder / str(hash(root)))
+        yield
 
 
 @pytest.fixture

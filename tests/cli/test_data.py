@@ -21,4 +21,4 @@ def test_data_verify_of_an_empty_folder_is_one_sentence(tinynet_says, tmp_path):
 
 
 def test_data_verify_reads_the_built_in_set(tinynet_says):
-    assert "3,000 train pictures" in tinynet_says("data", "verify", "shapes").out
+    assert "3,000 train images" in tinynet_says("data", "verify", "shapes").out

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tinynet import data
+from tinynet.data import folder
 from tinynet.data.splits import PARTS
 
 
@@ -65,15 +66,16 @@ def test_eval_refuses_labels_that_mean_other_classes(
 
 
 def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(
-    tiny_demo, folder_of_pictures, tinynet_says, tmp_path
+    tiny_demo, folder_of_pictures, tinynet_says, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(folder, "unreadable", lambda root, paths: {})  # damaged after that
     damaged = next((folder_of_pictures / "val").rglob("*.png"))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:100])
     command = ["train", "--data", f"folder:{folder_of_pictures}", "--epochs", 1, "--batch", 8]
     said = tinynet_says(*command, "--out", tmp_path / "run")
     assert said.code == 1
-    assert said.err.startswith(f"Error: {damaged}: not a picture that can be read")
+    assert said.err.startswith(f"Error: {damaged}: not an image that can be read")
     assert "What was learned so far is saved" in said.err
     damaged.write_bytes(whole)
     goes_on = tinynet_says("train", "--resume", tmp_path / "run")

@@ -14,6 +14,7 @@ import tinynet
 from support.image_files import fill
 from tinynet import models, nn
 from tinynet.cli import main
+from tinynet.data import folder
 from tinynet.training import runs
 
 SHORT = ("--epochs", 1, "--batch-size", 8)
@@ -98,11 +99,20 @@ def test_a_folder_in_the_wrong_place_is_refused(trained, tinynet_says, arguments
 def test_images_that_are_not_sorted_are_refused(tmp_path, tinynet_says):
     fill(tmp_path / "kaggle" / "train", range(5))
     fill(tmp_path / "kaggle" / "test", range(5, 9))
-    (tmp_path / "kaggle" / "trainLabels.csv").write_text("id,label\n")
     said = tinynet_says("train", "kaggle")
     assert said.code == 1
-    assert "trainLabels.csv names the class of each picture" in said.err
+    assert "name the class of each in a table trainLabels.csv" in said.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_of_kaggle_is_trained_on(tmp_path, tinynet_says):
+    fill(tmp_path / "kaggle" / "train", range(20))
+    fill(tmp_path / "kaggle" / "test", range(20, 29))
+    rows = "".join(f"{i},{('frog', 'ship')[i % 2]}\n" for i in range(20))
+    (tmp_path / "kaggle" / "trainLabels.csv").write_text(f"id,label\n{rows}")
+    said = tinynet_says("train", "kaggle", *SHORT)
+    assert said.code == 0
+    assert "16 + 4 images, 2 classes" in said.out
 
 
 def test_a_last_batch_of_one_is_refused_before_the_run(
@@ -136,7 +146,50 @@ def damage(path):
     return whole
 
 
-def test_after_the_removal_of_a_damaged_test_image_the_run_resumes(pictures, tinynet_says):
+@pytest.fixture
+def unnoticed(monkeypatch):
+    """Let files be damaged after they were looked at, so that a run meets them."""
+    monkeypatch.setattr(folder, "unreadable", lambda root, paths: {})
+
+
+@pytest.mark.parametrize("name", ["train/cat/3.png", "test/dog/70.png"])
+def test_a_damaged_image_is_left_out_and_its_removal_changes_nothing(pictures, tinynet_says, name):
+    damage(pictures / name)
+    note = f"1 of 34 image files cannot be read and are left out: {pictures / name} .image file is"
+    with pytest.warns(UserWarning, match=note):
+        said = tinynet_says("train", "pictures", *SHORT, "--out", "run")
+    assert said.code == 0
+    counts = "16 + 17" if name.startswith("train") else "17 + 16"
+    assert f"{counts} images, 2 classes" in said.out
+    with pytest.warns(UserWarning, match=note):
+        measured = tinynet_says("eval", "run")
+    with pytest.warns(UserWarning, match=note):
+        checked = tinynet_says("data", "verify", "folder:pictures")
+    assert f"{pictures / name}: left out, it cannot be read (image file is" in checked.out
+    (pictures / name).unlink()
+    resumed = tinynet_says("train", "--resume", "run")
+    assert (resumed.code, "are not those" in resumed.out) == (0, False)
+    assert tinynet_says("eval", "run").out == measured.out
+
+
+def test_strict_refuses_a_damaged_image_at_the_beginning(pictures, trained, tinynet_says, tmp_path):
+    damage(pictures / "test" / "dog" / "70.png")
+    for command in (
+        ("train", "pictures", *SHORT, "--out", "other"),
+        ("eval", trained),
+        ("train", "--resume", trained),
+        ("data", "verify", "folder:pictures"),
+    ):
+        said = tinynet_says(*command, "--strict")
+        assert (said.code, said.out) == (1, "")
+        assert "1 of 34 image files cannot be read: " in said.err
+        assert "Put good copies in their place, or take them away." in said.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_after_the_removal_of_a_damaged_test_image_the_run_resumes(
+    pictures, tinynet_says, unnoticed
+):
     damaged = pictures / "test" / "dog" / "70.png"
     damage(damaged)
     said = tinynet_says("train", "pictures", *SHORT, "--out", "run")
@@ -162,13 +215,13 @@ def test_after_the_removal_of_a_training_image_only_what_works_is_offered(pictur
 
 
 def test_a_damaged_image_before_the_first_save_is_told_with_a_command_that_works(
-    pictures, tinynet_says
+    pictures, tinynet_says, unnoticed
 ):
     for path in (pictures / "train").rglob("*.png"):
         damage(path)
     said = tinynet_says("train", "pictures", *SHORT, "--out", "run")
     assert said.code == 1
-    assert "not a picture that can be read" in said.err
+    assert "not an image that can be read" in said.err
     assert "--init-from" not in said.err
 
 
@@ -185,8 +238,8 @@ def test_prediction_goes_on_after_a_bad_file(trained, tinynet_says, tmp_path):
     asked = [line.partition(":")[0] for line in said.out.splitlines()]
     assert asked == ["a.png", "c.webp", "d.gif", "e.bmp", "f.tif"]
     first, second = said.err.splitlines()
-    assert first.startswith("Error: b.jpg: not a picture that can be read")
-    assert second.startswith("Error: missing.png: expected a picture, found no file")
+    assert first.startswith("Error: b.jpg: not an image that can be read")
+    assert second.startswith("Error: missing.png: expected an image, found no file")
 
 
 def test_prediction_takes_folders(trained, pictures, tinynet_says, tmp_path):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from support import containers
 from support.image_files import fill, names
 from tinynet.core.errors import DataError
 from tinynet.data import (
@@ -67,7 +68,7 @@ def test_hidden_files_are_nothing_and_other_files_are_spoken_of(named):
         (lambda root: fill(root, [1]), "at least two. Found 0: none"),
         (lambda root: fill(root / "cat", [1]), "at least two. Found 1: cat"),
         (lambda root: (fill(root / "cat", [1]), (root / "dog").mkdir()), "dog: the folder of a"),
-        (lambda root: (fill(root / "a", [1]), fill(root / "b", [2])), "no picture for test"),
+        (lambda root: (fill(root / "a", [1]), fill(root / "b", [2])), "no image for test"),
     ],
 )
 def test_a_folder_that_holds_no_data_set_is_one_sentence(tmp_path, make, sentence):
@@ -78,7 +79,7 @@ def test_a_folder_that_holds_no_data_set_is_one_sentence(tmp_path, make, sentenc
 
 def test_a_class_without_training_pictures_is_refused(named):
     fill(named / "val" / "bird", [1])
-    with pytest.raises(DataError, match="bird: every class must have pictures to learn from"):
+    with pytest.raises(DataError, match="bird: every class must have images to learn from"):
         ImageFolder(named)
 
 
@@ -123,9 +124,12 @@ def test_more_pictures_move_none_of_those_that_were_there_if_each_is_hashed_alon
     assert before <= names(ImageFolder(root, "train", split="hashed"))
 
 
+IMAGE = containers.png(np.zeros((1, 4, 4), np.uint8))  # readers stop at its end
+
+
 def long_file(path, end, middle=b""):
     """Write a file of more than 64 KiB, whose beginning is that of all others."""
-    path.write_bytes(b"x" * copies.BEGINNING + middle + end)
+    path.write_bytes(IMAGE + b"x" * copies.BEGINNING + middle + end)
 
 
 def test_files_that_begin_alike_are_divided_by_their_lengths(tmp_path):
@@ -143,7 +147,7 @@ def test_files_of_one_length_that_begin_alike_are_no_copies_unless_they_end_alik
         long_file(named / part / "cat" / "x.png", end)
     assert len(ImageFolder(named)) == 7  # without a note
     long_file(named / "test" / "cat" / "y.png", b"a")
-    with pytest.warns(UserWarning, match="1 pictures for train are left out: the same bytes"):
+    with pytest.warns(UserWarning, match="1 images for train are left out: the same bytes"):
         assert "x.png" not in names(ImageFolder(named))
 
 
@@ -170,7 +174,7 @@ def only(folder, seeds, *, test):
 def test_a_class_whose_pictures_all_go_to_the_test_is_refused(tmp_path):
     fill(tmp_path / "cat", range(40))
     held = only(tmp_path / "dog", range(100, 130), test=True)
-    with pytest.raises(DataError, match=f"pictures to learn from. All {held} of dog are in other"):
+    with pytest.raises(DataError, match=f"images to learn from. All {held} of dog are in other"):
         ImageFolder(tmp_path, split="hashed")
 
 
@@ -185,23 +189,23 @@ def test_a_class_without_a_picture_for_validation_is_said(named):
     for path in (named / "val" / "dog").iterdir():
         path.unlink()
     (named / "val" / "dog").rmdir()
-    with pytest.warns(UserWarning, match="no picture for validation is of dog"):
+    with pytest.warns(UserWarning, match="no image for validation is of dog"):
         ImageFolder(named, "validation")
 
 
 def test_a_picture_in_two_classes_is_said(named):
     (named / "train" / "dog" / "y.png").write_bytes((named / "train/cat/0.png").read_bytes())
-    with pytest.warns(UserWarning, match=r"^2 pictures have the same bytes .*train/cat/0\.png"):
+    with pytest.warns(UserWarning, match=r"^2 images have the same bytes .*train/cat/0\.png"):
         assert len(ImageFolder(named)) == 7  # both stay: it is unknown which of them is right
     fill(named / "train" / "dog", [2])
-    with pytest.warns(UserWarning, match=r"^4 pictures have the same bytes"):
+    with pytest.warns(UserWarning, match=r"^4 images have the same bytes"):
         ImageFolder(named)
 
 
 def test_a_picture_in_two_classes_is_said_where_the_bytes_divide(tmp_path):
     fill(tmp_path / "cat", range(40))
     fill(tmp_path / "dog", range(39, 80))
-    with pytest.warns(UserWarning, match=r"^2 pictures have .*contradict .*cat/39\.png"):
+    with pytest.warns(UserWarning, match=r"^2 images have .*contradict .*cat/39\.png"):
         ImageFolder(tmp_path)
 
 
@@ -235,7 +239,7 @@ def test_parts_with_names_stay_as_they_are(named):
 def test_a_single_part_beside_train_is_the_test(named):
     (named / "test").rename(named.parent / "elsewhere")
     assert {p.parts[-3] for p in ImageFolder(named, "test").images.paths} == {"val"}
-    with pytest.raises(DataError, match=r"no picture for validation .*validation=0\.1"):
+    with pytest.raises(DataError, match=r"no image for validation .*validation=0\.1"):
         ImageFolder(named, "validation")
 
 
@@ -243,11 +247,11 @@ def test_copies_of_test_pictures_are_not_trained_on(named):
     for copied in ("test/cat/20.png", "val/dog/15.png"):
         place = (named / "train" / copied.partition("/")[2]).with_name("renamed.png")
         place.write_bytes((named / copied).read_bytes())
-        with pytest.warns(UserWarning, match="1 pictures for train are left out"):
+        with pytest.warns(UserWarning, match="1 images for train are left out"):
             assert "renamed.png" not in names(ImageFolder(named))
         place.unlink()
     (named / "val" / "cat" / "again.png").write_bytes((named / "test/cat/20.png").read_bytes())
-    with pytest.warns(UserWarning, match="1 pictures for validation are left out"):
+    with pytest.warns(UserWarning, match="1 images for validation are left out"):
         assert "again.png" not in names(ImageFolder(named, "validation"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

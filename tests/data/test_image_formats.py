@@ -74,7 +74,7 @@ def test_a_damaged_webp_is_named(tmp_path):
     picture(0, (64, 64)).save(tmp_path / "x.webp")
     content = (tmp_path / "x.webp").read_bytes()
     (tmp_path / "x.webp").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"x\.webp: not a picture that can be read"):
+    with pytest.raises(DataError, match=r"x\.webp: not an image that can be read"):
         read_picture(tmp_path / "x.webp", 8)
 
 

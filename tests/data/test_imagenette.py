@@ -119,7 +119,7 @@ def test_it_is_fetched_unpacked_and_named_and_not_asked_for_again(place):
         test = Imagenette(where, "test", side=8, name=NAME)
         assert (len(test), test.classes[:2]) == (20, ("tench", "English springer"))
         assert test.labels.tolist() == [i // 2 for i in range(20)]
-    assert "20 pictures of 10 classes" in catalog.verify(NAME, place.root)[1]
+    assert "20 images of 10 classes" in catalog.verify(NAME, place.root)[1]
 
 
 def test_a_server_that_breaks_off_is_asked_to_go_on(place):
@@ -270,7 +270,7 @@ def says(monkeypatch, tinynet_says):
 def test_from_the_address_to_a_trained_network(place, says, tmp_path):
     there = ("--data-dir", place.root)
     assert says("data", "get", NAME, *there).strip() == str(place.root / FOLDER)
-    assert "train: 20 pictures of 10 classes, all readable" in says("data", "verify", NAME, *there)
+    assert "train: 20 images of 10 classes, all readable" in says("data", "verify", NAME, *there)
     run = tmp_path / "run"
     said = says("train", "--data", NAME, *there, "--epochs", 2, "--batch", 8, "--out", run)
     assert f"data {NAME}, 20 + 20 images, 10 classes" in said

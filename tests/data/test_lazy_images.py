@@ -84,7 +84,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, co
     (tmp_path / "cat" / "bad.jpg").write_bytes(content)
     pictures = LazyImages(sorted((tmp_path / "cat").iterdir()), 8)
     assert len(pictures) == 6
-    with pytest.raises(DataError, match=r"bad\.jpg: not a picture that can be read"):
+    with pytest.raises(DataError, match=r"bad\.jpg: not an image that can be read"):
         pictures[:]
 
 

@@ -46,9 +46,10 @@ def get_data(name: str, data_dir: Path | None) -> None:
 @data.command(name="verify")
 @click.argument("name", type=DATA)
 @click.option("--data-dir", type=FOLDER, help="Folder of the files.")
-def verify_data(name: str, data_dir: Path | None) -> None:
+@click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
+def verify_data(name: str, data_dir: Path | None, strict: bool) -> None:
     """Read all of data set NAME and compare it with the original where that is known."""
-    for line in sets.verify(name, data_dir):
+    for line in sets.verify(name, data_dir, strict=strict):
         click.echo(line)
 
 

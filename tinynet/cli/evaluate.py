@@ -22,8 +22,14 @@ from tinynet.training import predict as prediction
 @click.option("--ten-view", is_flag=True, help="Average ten crops and mirrors, as the paper does.")
 @click.option("--data", type=DATA, help="Data set of a weight file, or in place of the run's.")
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
+@click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
 def evaluate(
-    run: Path, ten_view: bool, data: str | None, data_dir: Path | None, **network: Any
+    run: Path,
+    ten_view: bool,
+    data: str | None,
+    data_dir: Path | None,
+    strict: bool,
+    **network: Any,
 ) -> None:
     """Measure the network of folder RUN on its test images.
 
@@ -36,7 +42,8 @@ def evaluate(
         )
     elif network["model"] is not None:
         raise click.UsageError("eval: with --model, --data names the test images.")
-    test = recipe_data.open_set(trained.recipe, data_dir or trained.data_dir, train=False)
+    place = data_dir or trained.data_dir
+    test = recipe_data.open_set(trained.recipe, place, train=False, strict=strict)
     prediction.refuse_other_classes(trained, test)
     if ten_view:
         loss, accuracy = prediction.measure_ten_views(trained, test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import shlex
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def start(
     *,
     limit: float,
     output: Output = TEXT,
+    strict: bool = False,
 ) -> int:
     """Begin a run in a new folder; return the exit code.
 
@@ -60,6 +62,8 @@ def start(
         Minutes until the run is saved and stopped.
     output : Output
         What is printed.
+    strict : bool
+        Refuse a folder in which an image file cannot be read; else such files are left out.
     """
     ranks = init_process_group(devices[0])
     placed = runs.place(devices, ranks)
@@ -72,8 +76,9 @@ def start(
         folder: Path = ranks.all_gather(mine)[0]
         stack.enter_context(monitored(ranks, folder))
         if ranks.rank:
-            return run_other_rank(recipe, folder, open_sets(recipe, data_dir), placed, ranks, limit)
-        return _begin(recipe, folder, data_dir, placed, ranks, limit, output)
+            sets = _silently_open(recipe, data_dir, strict)
+            return run_other_rank(recipe, folder, sets, placed, ranks, limit)
+        return _begin(recipe, folder, data_dir, placed, ranks, limit, output, strict)
 
 
 def _begin(
@@ -84,10 +89,11 @@ def _begin(
     ranks: ProcessGroup,
     limit: float,
     output: Output,
+    strict: bool,
 ) -> int:
     """Begin a run as rank 0, the only one that writes and prints."""
     shown = display(recipe.epochs, output.kind)
-    sets = open_sets(recipe, data_dir)
+    sets = open_sets(recipe, data_dir, strict=strict)
     compatibility.check(recipe, len(sets[0].classes))
     shown.begin(
         first_line(recipe, sets, devices, ranks), first_facts(recipe, sets, devices, folder)
@@ -120,6 +126,7 @@ def resume(
     limit: float,
     epochs: int | None = None,
     output: Output = TEXT,
+    strict: bool = False,
 ) -> int:
     """Resume the run in a folder; return the exit code.
 
@@ -134,6 +141,8 @@ def resume(
         Another length of the whole run, where its schedule allows that.
     output : Output
         What is printed.
+    strict : bool
+        Refuse a folder in which an image file cannot be read; else such files are left out.
     """
     recipe, facts = run_dir.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
@@ -149,7 +158,9 @@ def resume(
     placed = runs.place(devices, ranks)
     lock = contextlib.nullcontext() if ranks.rank else run_dir.lock(folder)
     with monitored(ranks, folder), lock:
-        sets = open_sets(recipe, data_dir or run_dir.data_folder(folder))
+        place = data_dir or run_dir.data_folder(folder)
+        opened = _silently_open if ranks.rank else open_sets
+        sets = opened(recipe, place, strict=strict)
         note = _compare_images(folder, recipe, sets, facts)
         if ranks.rank:
             return run_other_rank(recipe, folder, sets, placed, ranks, limit, resumed=True)
@@ -165,6 +176,13 @@ def resume(
             run_dir.change_recipe(folder, recipe)
         shown.say(f"Resuming after epoch {run.state.epoch}, step {run.state.step}.")
         return drive(run, sets, limit, shown, output)
+
+
+def _silently_open(recipe: Recipe, data_dir: Path | None, strict: bool) -> Sets:
+    """Return the data sets on another rank than 0, which prints the notes about them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return open_sets(recipe, data_dir, strict=strict)
 
 
 def _with_epochs(recipe: Recipe, epochs: int, folder: Path) -> Recipe:

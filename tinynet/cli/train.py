@@ -19,7 +19,7 @@ from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
 
-FREE = {"resume", "max_minutes", "data_dir", "epochs", "report", "quiet", "as_json"}
+FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quiet", "as_json"}
 """Options beside --resume; the others would change the run."""
 
 
@@ -29,6 +29,7 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "report", "quiet", "as_js
 @click.option("--variant", help="Variant of alexnet: torchvision, caffe, ...")
 @click.option("--data", type=DATA, help="Another data set than the recipe's.")
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
+@click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
 @click.option("--size", type=click.IntRange(8, 1024), help="Side of the images, in pixels.")
 @click.option("--epochs", type=click.IntRange(1), help="Number of passes over the images.")
 @click.option("--batch-size", type=click.IntRange(1), help="Images per step.")
@@ -62,8 +63,8 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "report", "quiet", "as_js
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a network; the default, demo, needs no download.
 
-    RECIPE names its settings: `tinynet recipes` lists them. A folder in its place, with a folder of
-    images for each class, is trained on by demo.
+    RECIPE names its settings: `tinynet recipes` lists them. A folder of images in its place, or a
+    table of paths and labels, is trained on by demo.
     """
     limit = math.inf if options["max_minutes"] is None else options["max_minutes"]
     output = _output(options)
@@ -71,7 +72,16 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         _refuse_changes(context)
         data_dir = options["data_dir"]
         epochs = options["epochs"]
-        sys.exit(run.resume(resume, data_dir, limit=limit, epochs=epochs, output=output))
+        sys.exit(
+            run.resume(
+                resume,
+                data_dir,
+                limit=limit,
+                epochs=epochs,
+                output=output,
+                strict=options["strict"],
+            )
+        )
     if options["devices"] is None and options["cross_at"] is not None:
         raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
@@ -87,7 +97,8 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         recipe = recipes.on_two_devices(recipe, devices, options["cross_at"])
     out = options["out"]
     data_dir = options["data_dir"]
-    sys.exit(run.start(recipe, out, data_dir, devices, limit=limit, output=output))
+    strict = options["strict"]
+    sys.exit(run.start(recipe, out, data_dir, devices, limit=limit, output=output, strict=strict))
 
 
 def _output(options: dict[str, Any]) -> Output:
@@ -101,7 +112,8 @@ def _output(options: dict[str, Any]) -> Output:
 def _take_folder(options: dict[str, Any]) -> None:
     """Make a folder in the place of the recipe the data set of the demo."""
     folder = Path(options["recipe"]).expanduser()
-    if options["recipe"] in presets.RECIPES or not folder.is_dir():
+    table = folder.is_file() and folder.suffix.lower() in (".csv", ".tsv")
+    if options["recipe"] in presets.RECIPES or not (folder.is_dir() or table):
         return
     if run_dir.holds_run(folder):
         raise click.UsageError(

@@ -5,7 +5,7 @@
     get("cifar10", root)        fetch what is missing there
     verify("cifar10", root)     read all of it; sentences that say what was found
     open_dataset("cifar10", root, train=False)
-    open_dataset("folder:PATH", train=False)      your own pictures, a folder for each class
+    open_dataset("folder:PATH", train=False)      your own images, a folder for each class
 
 `root` is a folder, or None for the default one ($TINYNET_DATA, or the user's cache).
 """
@@ -13,10 +13,8 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from tinynet.core.errors import DataError
-from tinynet.data import cifar10, cifar10_versions, imagenette, mnist
+from tinynet.data import cifar10, cifar10_versions, imagenette, mnist, readable
 from tinynet.data.cifar10 import CIFAR10
 from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.dataset import Dataset
@@ -25,8 +23,6 @@ from tinynet.data.files import default_root, is_there
 from tinynet.data.folder import ImageFolder
 from tinynet.data.imagenette import Imagenette
 from tinynet.data.known_files import title_of
-from tinynet.data.lazy_images import read_chunks
-from tinynet.data.loader import batch_indices
 from tinynet.data.mnist import MNIST
 from tinynet.data.mnist_files import ARCHIVES as MNIST_FILES
 from tinynet.data.shapes import Shapes
@@ -55,7 +51,7 @@ ENTRIES = (
         for name, source in imagenette.ARCHIVES.items()
     ),
 )
-FOLDER = "folder:"  # before the path of pictures of your own
+FOLDER = "folder:"  # before the path of images of your own
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -114,16 +110,21 @@ def get(
     return tuple(fetch(source, folder, progress) for source in _entry(name).sources)
 
 
-def verify(name: str, root: str | Path | None = None) -> tuple[str, ...]:
+def verify(name: str, root: str | Path | None = None, *, strict: bool = False) -> tuple[str, ...]:
     """Read a data set completely, and return what was found in sentences.
+
+    Parameters
+    ----------
+    name, root : see `open_dataset`
+    strict : image files that cannot be read are an error, not only left out
 
     Raises
     ------
     DataError : if something is missing or damaged
     """
-    parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
     if is_folder(name):
-        return tuple(_read_all(part, found) for part, found in parts.items())
+        return _verify_folder(name, root, strict)
+    parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
     sentences = [f"{path}: {_kind(path)}" for path in find(name, root)]
     counts = ", ".join(f"{len(d):,} {part} images" for part, d in parts.items())
     return (*sentences, f"{name}: {counts}, labels in 0..{len(parts['train'].classes) - 1}")
@@ -144,6 +145,7 @@ def open_dataset(
     validation: float = 0.0,
     part: str = "",
     split: str = "stratified",
+    strict: bool = False,
 ) -> Dataset:
     """Return the data set of this name.
 
@@ -153,7 +155,7 @@ def open_dataset(
     root : a folder, None: the default one; of "folder:" it takes the place of PATH
     train : the images to train on, else those to test with
     seed : of "shapes"
-    side, validation, split : of data sets in image files, see `ImageFolder`
+    side, validation, split, strict : of data sets in image files, see `ImageFolder`
     part : of data sets in image files, in place of `train`: "train", "validation" or "test"
 
     Raises
@@ -171,20 +173,31 @@ def open_dataset(
         if name.startswith(FOLDER):
             place = name.removeprefix(FOLDER) if root is None else root
             if not place:  # which would be the folder that the program happens to run in
-                raise DataError(f"data: {FOLDER} needs a path, as in {FOLDER}pictures.")
-            return ImageFolder(place, part, side=side, validation=validation, split=split)
-        return Imagenette(root, part, side=side, validation=validation, split=split, name=name)
+                raise DataError(f"data: {FOLDER} needs a path, as in {FOLDER}images.")
+            return ImageFolder(
+                place, part, side=side, validation=validation, split=split, strict=strict
+            )
+        return Imagenette(
+            root, part, side=side, validation=validation, split=split, strict=strict, name=name
+        )
     _entry(name)
     if name == "shapes":
         return Shapes(train, seed)
     return CIFAR10(root, train) if name == "cifar10" else MNIST(root, train)
 
 
-def _read_all(part: str, dataset: Dataset) -> str:
-    """Read every image of a part, so that a damaged one is found; return what was found."""
-    for _ in read_chunks(dataset.images, batch_indices(np.arange(len(dataset)), 64)):
-        pass
-    return f"{part}: {len(dataset):,} pictures of {len(dataset.classes)} classes, all readable"
+def _verify_folder(name: str, root: str | Path | None, strict: bool) -> tuple[str, ...]:
+    """Decode every image anew, and return what was found in sentences."""
+    readable.forget()
+    sentences = []
+    left_out = dict[Path, str]()
+    for part in ("train", "test"):
+        found = open_dataset(name, root, train=part == "train", strict=strict)
+        left_out |= getattr(found, "unreadable", {})
+        classes = len(found.classes)
+        sentences.append(f"{part}: {len(found):,} images of {classes} classes, all readable")
+    broken = [f"{path}: left out, it cannot be read ({why})" for path, why in left_out.items()]
+    return (*sentences, *broken)
 
 
 def _kind(path: Path) -> str:
@@ -209,5 +222,5 @@ def _entry(name: str) -> Entry:
     known = ", ".join(entry.name for entry in ENTRIES)
     raise DataError(
         f"data: there is no data set called {name!r}. Known: {known}, and {FOLDER}PATH, a folder "
-        "of your own with a folder of pictures for each class."
+        "of your own with a folder of images for each class."
     )

@@ -6,6 +6,7 @@ The formats are those of `FORMATS`. Damaged files are one sentence, whatever Pil
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -26,6 +27,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 Of several images in one file (GIF, TIFF, animated WebP, the MPO of phones) the first one is read.
 """
+MOST_PIXELS = 1 << 26  # of an image in memory: 256 MiB
+SMALLEST = 8  # pixels: the side at which a file is decoded to see whether it can be
 ORIENTATION = 0x0112  # the EXIF tag in which a phone notes how it was held
 BROKEN = (
     OSError,
@@ -33,11 +36,19 @@ BROKEN = (
     SyntaxError,
     TypeError,
     EOFError,
+    MemoryError,
     LookupError,
     struct.error,
     zlib.error,
 )
 """The errors that Pillow raises for damaged files."""
+
+
+def processors() -> int:
+    """Return how many processors this process may use, the number of files read at a time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
@@ -59,27 +70,54 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     ------
     DataError : if there is no such file, or if it cannot be read as an image
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
     if not path.is_file():
         found = "something else" if path.exists() else "no file of this name"
-        raise DataError(f"{path}: expected a picture, found {found}.")
+        raise DataError(f"{path}: expected an image, found {found}.")
     try:
-        with Image.open(path, formats=FORMATS) as picture:
-            picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
-            _refuse_measurements(picture)
-            _shorten_transparent_color(picture)
-            image = _in_color(_upright(picture), grey)
-        image = ImageOps.fit(image, (side, side))
+        pixels = np.asarray(_square(path, side, grey))
     except (*BROKEN, Image.DecompressionBombError) as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        why = f"it is none of {', '.join(FORMATS)}" if unknown else error
         raise DataError(
-            f"{path}: not a picture that can be read ({why}). Put a good copy in its place, or "
-            "remove it."
+            f"{path}: not an image that can be read ({_why(error)}). Put a good copy in its place, "
+            "or remove it."
         ) from error
-    pixels = np.asarray(image)
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
+
+
+def why_unreadable(path: Path) -> str:
+    """Return why an image file cannot be read, or nothing: it is decoded, at the least cost."""
+    from PIL import Image
+
+    if not path.is_file():
+        return "it is no regular file"
+    try:
+        _square(path, SMALLEST, grey=False)
+    except (*BROKEN, Image.DecompressionBombError) as error:
+        return _why(error)
+    return ""
+
+
+def _square(path: Path, side: int, grey: bool) -> Image:
+    """Return the middle square of an image file; an error of BROKEN if that is impossible."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as picture:
+        picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
+        _refuse_measurements(picture)
+        _refuse_bombs(picture)
+        _shorten_transparent_color(picture)
+        image = _in_color(_upright(picture), grey)
+    return ImageOps.fit(image, (side, side))
+
+
+def _why(error: Exception) -> str:
+    """Return the reason in an error of Pillow, in one line."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is none of {', '.join(FORMATS)}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def decode(content: bytes, shape: tuple[int, int, int], where: str) -> Array:
@@ -114,6 +152,16 @@ def _refuse_measurements(picture: Image) -> None:
     """Raise ValueError for a TIFF with pixels of 32 bits, whose black and white are not known."""
     if picture.format == "TIFF" and picture.mode in ("F", "I"):
         raise ValueError("its pixels have 32 bits; convert it to 8 or 16 bits")
+
+
+def _refuse_bombs(picture: Image) -> None:
+    """Raise ValueError for an image whose pixels take very much memory; few bytes can claim that.
+
+    A large JPEG is read at a fraction of its size.
+    """
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"it has {width}x{height} pixels; at most {MOST_PIXELS:,} are read")
 
 
 def _shorten_transparent_color(picture: Image) -> None:

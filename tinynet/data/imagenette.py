@@ -64,7 +64,7 @@ class Imagenette(ImageFolder):
     ----------
     root : the unpacked folder, or the folder that holds it;
         None: $TINYNET_DATA, or the user's cache
-    part, side, validation, workers, split : see `ImageFolder`; its folder `val` is the test
+    part, side, validation, workers, split, strict : see `ImageFolder`; its folder `val` is the test
     name : "imagenette" or "imagenette-160"
 
     Raises
@@ -81,6 +81,7 @@ class Imagenette(ImageFolder):
         validation: float = 0.0,
         workers: int | None = None,
         split: str = "stratified",
+        strict: bool = False,
         name: str = "imagenette",
     ) -> None:
         folder = default_root() if root is None else Path(root)
@@ -88,7 +89,13 @@ class Imagenette(ImageFolder):
         if where is None:
             raise _missing(folder, name, root)
         super().__init__(
-            where, part, side=side, validation=validation, workers=workers, split=split
+            where,
+            part,
+            side=side,
+            validation=validation,
+            workers=workers,
+            split=split,
+            strict=strict,
         )
         self.classes = tuple(CLASSES.get(wnid, wnid) for wnid in self.classes)
 
@@ -108,7 +115,7 @@ def get(name: str, root: Path, progress: Progress | None = None) -> Path:
 
 
 def unpack(archive: Path, root: Path, name: str) -> Path:
-    """Unpack the pictures of an archive into `root`; the folder gets its name when it is whole."""
+    """Unpack the images of an archive into `root`; the folder gets its name when it is whole."""
     target = root / _folder(name)
     beginning = root / f"{_folder(name)}.part{os.getpid()}"
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.data.image_files import read_picture
+from tinynet.data.image_files import processors, read_picture
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,7 +42,7 @@ class LazyImages:
             raise ValueError(f"LazyImages: a side has at least 1 pixel. Got side={side}.")
         self.paths = paths
         self.side = side
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or processors()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

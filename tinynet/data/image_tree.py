@@ -1,0 +1,85 @@
+"""Image trees: the visible image files and folders below a folder, and notes about the others.
+
+Hidden files and folders are never data, nor are links to folders, since they may lead in circles.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from tinynet.core.errors import printable
+from tinynet.core.table import first_names
+from tinynet.data.files import unreadable
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""The files that count as images."""
+PART_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""The names of the folders of each part, and of parts in a table."""
+
+
+class Found(NamedTuple):
+    """An image file, and the number of its class."""
+
+    path: Path
+    label: int
+
+
+class Layout(NamedTuple):
+    """The classes of a folder and its images.
+
+    Attributes
+    ----------
+    classes : their names, in the order of the labels
+    parts : the images of each part that the folder has; "all": not divided into parts
+    """
+
+    classes: tuple[str, ...]
+    parts: dict[str, list[Found]]
+
+
+def images_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the images below a folder, in the order of their paths, without hidden ones."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(place, name)
+            for name in names
+            if not name.startswith(".") and name.lower().endswith(suffixes)
+        ]
+    return sorted(found)
+
+
+def is_hidden(path: Path, place: Path) -> bool:
+    """Return whether a file or a folder on its way from `place` begins with a dot."""
+    return any(name.startswith(".") for name in path.relative_to(place).parts)
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """Return what is in a folder, by name."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise unreadable(folder, error) from None
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """Return the visible folders in a folder, by name."""
+    return [f for f in entries_of(folder) if f.is_dir() and not f.name.startswith(".")]
+
+
+def note(sentence: str) -> None:
+    """Warn of what is left out or looks wrong."""
+    warnings.warn(printable(sentence), stacklevel=3)
+
+
+def some(names: list[str]) -> str:
+    """Return the first five names."""
+    return first_names(names, 5) or "none"

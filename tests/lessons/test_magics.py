@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.checkout import needs_lessons
-from tinynet.lessons import pages, student
+from tinynet.lessons import editions, pages, student
 from tinynet.lessons.magics import Shell, plain
 
 
@@ -169,7 +169,7 @@ def test_an_answer_beside_magics_is_judged(learner, kind):
     code = learner.read_text()
     text = f"%load_ext autoreload\nimport os\n# %%\n%%time\n{code}\n%timeit 1 + 1\nmy_max_pool?\n"
     path = learner.with_suffix(kind)
-    path.write_text(text if kind == ".py" else pages.notebook(pages.cells("# %%\n" + text), "x"))
+    path.write_text(text if kind == ".py" else editions.notebook(pages.cells("# %%\n" + text), "x"))
     report = student.judge("07", path)
     assert report.outcomes[0].state == "ok"
     assert report.broken == []

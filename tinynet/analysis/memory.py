@@ -17,7 +17,7 @@ allocate about as much as a cache holds.
 from __future__ import annotations
 
 import dataclasses
-import resource
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -220,16 +220,21 @@ def process_overhead(estimated: MemoryEstimate) -> int:
     Call it right after `estimate`, in the same process: it is the process's peak so far without the
     peak of the traced steps.
     """
-    return peak_resident() - estimated.peak(estimated.traced_batches[1])[0]
+    return max(0, peak_resident() - estimated.peak(estimated.traced_batches[1])[0])
 
 
 def peak_resident() -> int:
-    """Return the peak resident memory of this process so far, in bytes."""
+    """Return the peak resident memory of this process so far, in bytes; 0 if nothing tells it."""
     status = Path("/proc/self/status")
     if status.exists():  # unlike getrusage(), it does not count the memory of the parent
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10
 
 
 def _step(

@@ -49,7 +49,7 @@ def write_atomically(path: Path | str, data: bytes, *, keep_previous: bool = Fal
         if keep_previous and path.exists():
             os.replace(path, previous(path))
         os.replace(temporary, path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -68,8 +68,10 @@ def sweep(folder: Path | str) -> None:
         temporary.unlink()
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the rename itself durable: a folder is a file whose contents are names."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

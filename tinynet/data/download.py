@@ -12,7 +12,6 @@ a network none answers, and after `PATIENCE` seconds an error says so.
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import queue
 import threading
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from tinynet.core import file_lock
+from tinynet.core.atomic_file import flush_folder
 from tinynet.core.errors import DataError
 from tinynet.data.files import is_there, md5_of, open_regular
 
@@ -33,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 PATIENCE = 8.0  # seconds until a mirror must have answered
 HEAD_START = 1.5  # seconds that each mirror has before the next one is asked too
 NO_CONNECTION = "could not be reached"
+WAIT = 0.1  # seconds between two questions whether another process still has the part
 SILENCE = 30.0  # seconds without a byte after which a mirror is given up
 
 
@@ -103,7 +105,8 @@ def _only_writer(path: Path) -> Iterator[BinaryIO]:
     """Open a part for this process alone; wait while another has it. An empty one is removed."""
     while True:
         with open(path, "a+b") as part:
-            fcntl.flock(part, fcntl.LOCK_EX)
+            while not file_lock.acquire(part):
+                time.sleep(WAIT)
             # While we waited, the part may have been renamed: then what we locked is no part.
             if _is_called(part, path):
                 try:
@@ -129,11 +132,7 @@ def _finish(part: BinaryIO, path: Path) -> None:
     if is_there(path):
         os.rename(path, _free_name(path))
     os.replace(part.name, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush_folder(path.parent)
 
 
 def _free_name(path: Path) -> Path:

@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from tinynet.core.errors import DataError
 
+# Windows has no O_NONBLOCK, and opens files as text without O_BINARY.
+AS_BYTES = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
 
 class DamagedError(DataError):
     """A file whose contents are not what they should be; the data set adds the way out."""
@@ -76,7 +79,7 @@ def open_regular(path: Path) -> BinaryIO:
     without waiting, and looked at before the first byte is read.
     """
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK, 0), "rb")
+        file = os.fdopen(os.open(path, AS_BYTES, 0), "rb")
     except IsADirectoryError:
         raise _not_regular(path, "a folder") from None
     except OSError as error:

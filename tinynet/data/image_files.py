@@ -6,7 +6,6 @@ The formats are those of `FORMATS`. Damaged files are one sentence, whatever Pil
 from __future__ import annotations
 
 import io
-import os
 import struct
 import warnings
 import zlib
@@ -42,13 +41,6 @@ BROKEN = (
     zlib.error,
 )
 """The errors that Pillow raises for damaged files."""
-
-
-def processors() -> int:
-    """Return how many processors this process may use, the number of files read at a time."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from tinynet.core import processors
 from tinynet.core.backend import Array
-from tinynet.data.image_files import processors, read_picture
+from tinynet.data.image_files import read_picture
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,7 +43,7 @@ class LazyImages:
             raise ValueError(f"LazyImages: a side has at least 1 pixel. Got side={side}.")
         self.paths = paths
         self.side = side
-        self.workers = workers or processors()
+        self.workers = workers or processors.available()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -20,6 +20,8 @@ def first_to_die(processes: dict[int, int]) -> int:
     ------
     OSError : if processes cannot be watched here, as in some containers
     """
+    if not hasattr(os, "pidfd_open") or not hasattr(select, "epoll"):
+        raise OSError("only Linux can watch processes so")
     deaths = select.epoll()
     rank_of = {}
     for rank, process in processes.items():

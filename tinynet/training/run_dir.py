@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tinynet.core import file_lock
 from tinynet.core.errors import DataError
 from tinynet.training import recipe_json
 from tinynet.training.recipes import Recipe
@@ -53,14 +53,12 @@ def lock(folder: Path) -> Iterator[None]:
         Where another run holds the lock.
     """
     with open(folder / LOCK, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not file_lock.acquire(file):
             file.seek(0)
             raise DataError(
                 f"{folder}: another run (process {file.read().strip()}) is writing to this folder. "
                 "Wait for it, or choose another folder."
-            ) from None
+            )
         checkpoint.sweep(folder)
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -72,12 +70,9 @@ def is_locked(folder: Path) -> bool:
     """Return whether a process of this machine holds the lock of a folder."""
     try:
         with open(folder / LOCK) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not file_lock.acquire(file, shared=True)
     except OSError:  # there is no such file, or it may not be read
         return False
-    return False
 
 
 @contextlib.contextmanager
@@ -106,7 +101,8 @@ def new_folder(recipe: Recipe, folder: Path | None = None) -> Iterator[Path]:
             yield found
         finally:
             if not holds_run(found):
-                (found / LOCK).unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # Windows, while the file is open
+                    (found / LOCK).unlink(missing_ok=True)
                 for path in dict.fromkeys((*([found] if folder is None else []), *absent)):
                     with contextlib.suppress(OSError):  # it is not empty
                         path.rmdir()

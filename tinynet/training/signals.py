@@ -17,7 +17,10 @@ from types import FrameType
 
 PATIENCE = 4.0  # seconds; leaves one second for the save
 
-NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # None: Windows
+if HANG_UP is not None:
+    NAMES[HANG_UP] = "SIGHUP"
 
 
 class StopRequest:
@@ -39,7 +42,7 @@ class StopRequest:
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; a second Ctrl-C or SIGTERM has its usual effect."""
         for each in NAMES:
-            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == HANG_UP else signal.SIG_DFL)
         self.why = NAMES[signal.Signals(number)]
         self.exit_code = 128 + number
         self._timer = threading.Timer(PATIENCE, self._give_up)
@@ -83,4 +86,4 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def _ignored_by_nohup(number: signal.Signals) -> bool:
-    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
+    return number == HANG_UP and signal.getsignal(number) == signal.SIG_IGN

@@ -65,6 +65,8 @@ def _is_private(path: Path) -> bool:
     if not hasattr(os, "getuid"):
         return True
     status = path.stat()
+    if not hasattr(os, "getuid"):  # Windows, where a user's own folder is closed to others
+        return True
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 

@@ -12,6 +12,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from tinynet.core import processors
 from tinynet.kernels.codegen.memory import reuse_freed_memory
 
 if TYPE_CHECKING:
@@ -96,12 +97,6 @@ _changing = threading.Lock()  # one thread at a time starts a team, or dismisses
 _size: int | None = None  # None: one per processor
 
 
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def team() -> Team:
     """Return the team of this process, started at its first use."""
     global _team
@@ -117,7 +112,7 @@ def team() -> Team:
 
 def get_num_threads() -> int:
     """Return how many threads a kernel may use; the default is one per available processor."""
-    return _size or _processors()
+    return _size or processors.available()
 
 
 def set_num_threads(n: int) -> None:

@@ -16,8 +16,9 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from tinynet.core import processors
 from tinynet.core.atomic_file import write_atomically
-from tinynet.data.image_files import processors, why_unreadable
+from tinynet.data.image_files import why_unreadable
 
 BYTES = 8  # of a checksum
 _decoded: dict[bytes, str] = {}  # by this process: why a file cannot be read, or nothing
@@ -58,7 +59,7 @@ def _decode(paths: list[Path]) -> list[str]:
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they come again when a file is used
-        with ThreadPoolExecutor(processors(), "tinynet-readable") as pool:
+        with ThreadPoolExecutor(processors.available(), "tinynet-readable") as pool:
             return list(pool.map(why_unreadable, paths))
 
 

@@ -18,10 +18,12 @@ import tinynet as tn
 from support import cupy as stand_in_cupy
 from support.cublas import StandIn
 from support.devices import cuda_devices
-from support.required import need_compiler
+from support.required import lacking, need_compiler
 from tinynet.cli import main
+from tinynet.core.errors import DeviceError
 from tinynet.data import readable
 from tinynet.kernels.cuda import cublas, on_cpu
+from tinynet.kernels.profiler import nvrtc
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
 
@@ -50,6 +52,15 @@ def _no_images_in_the_users_cache(tmp_path_factory):
 def rng():
     """A NumPy generator with a fixed seed, for inputs."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def nvrtc_library():
+    """NVIDIA's compiler library, of the wheel nvidia-cuda-nvrtc; without it, skip."""
+    try:
+        return nvrtc.library()
+    except DeviceError as error:
+        return lacking("nvrtc", str(error))
 
 
 @pytest.fixture

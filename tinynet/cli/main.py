@@ -22,6 +22,7 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     "eval": ("evaluate", "evaluate", "Measure the network of folder RUN on its test images."),
     "explain": ("runs", "explain", "Say in words what the curves of a run show, and what to try."),
     "info": ("inspect", "info", "Show versions, devices, threads and caches."),
+    "kernels": ("kernels", "kernels", "Look at the CUDA kernels, without a GPU."),
     "lessons": ("lessons", "lessons", "Show, open and check the twenty lessons."),
     "look": ("look", "look", "Draw the inside of the network of RUN as figures."),
     "predict": ("predict", "predict", "Classify each of IMAGES with the network of folder RUN."),

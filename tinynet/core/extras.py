@@ -16,6 +16,7 @@ PACKAGES = {  # extra of setup.cfg: its packages
     "mpi": ("mpi4py", "mpich"),
     "onnx": ("onnx",),
     "parquet": ("pyarrow",),
+    "profile": ("nvidia-cuda-nvrtc",),
 }
 
 

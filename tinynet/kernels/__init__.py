@@ -29,8 +29,9 @@ GPU.
 Concatenation, residual addition and the padding of channels have no kernel: they pass over memory
 once, a few hundredths of a step, and stay with NumPy (`functions/`).
 
-``cuda_kernel(text)`` compiles CUDA C of your own; ``execution_order`` and ``memory_traffic`` help
-to test it on a CPU.
+``profile(function)`` says what the CUDA kernels of a function do on a GPU, and estimates their
+time, without one. ``cuda_kernel(text)`` compiles CUDA C of your own; ``execution_order`` and
+``memory_traffic`` help to test it on a CPU.
 """
 
 from tinynet.kernels.augment import augment
@@ -70,6 +71,7 @@ from tinynet.kernels.max_pool import (
     max_pool2d_relu_forward,
 )
 from tinynet.kernels.momentum import momentum_update
+from tinynet.kernels.profiler import profile
 from tinynet.kernels.relu import relu_backward, relu_forward
 from tinynet.kernels.softmax import cross_entropy
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
@@ -115,6 +117,7 @@ __all__ = [
     "memory_traffic",
     "momentum_update",
     "precision",
+    "profile",
     "relu_backward",
     "relu_forward",
     "set_num_threads",

@@ -18,7 +18,7 @@ import numpy as np
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
-from tinynet.kernels.cuda.launch import Grid, in_rows, launch
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch, launches_as_on_a_gpu, observer
 from tinynet.kernels.dispatch import Kernel, fallback_if
 
 BLOCKS = 8  # fixed, so that the result does not depend on the number of threads
@@ -84,12 +84,15 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     >>> kernels.gemm(np.ones((5, 2, 3)), np.ones((3, 4))).shape
     (5, 2, 4)
     """
-    if array_module(a) is np:
-        return np.matmul(a, b, out=out)
-    xp = array_module(a)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     M, K = a.shape[-2:]
     N = b.shape[-1]
+    xp = array_module(a)
+    if xp is np:
+        watching = observer.get()
+        if watching and not watching.on_product(a, b, (*batch, M, N)):
+            return np.empty((*batch, M, N), np.result_type(a, b)) if out is None else out
+        return np.matmul(a, b, out=out)
     if b.shape[-2] != K:
         raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
     dtype = np.result_type(a.dtype, b.dtype)
@@ -225,7 +228,7 @@ def _steps(a: Array) -> tuple[Array, int, int]:
 @matmul.cuda
 def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
     """One block per tile of y; transposed matrices are not copied. A GPU uses cuBLAS instead."""
-    multiply = _in_tiles if isinstance(a, np.ndarray) else gemm
+    multiply = gemm if launches_as_on_a_gpu(a) else _in_tiles
     return _in_halves(multiply, a, b, halves) if halves else multiply(a, b)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.convolution import columns
-from tinynet.kernels.cuda.launch import Grid, in_rows, launch
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch, launches_as_on_a_gpu
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import THREADS, tiles
 
@@ -29,7 +29,7 @@ def forward(
     x: Array, weight: Array, bias: Array | None, outputs: Pair, geometry: Geometry, *, relu: bool
 ) -> Array:
     """Return y, or max(y, 0); the columns of the product are windows."""
-    if not isinstance(x, np.ndarray):
+    if launches_as_on_a_gpu(x):
         y = columns.forward(x, weight, outputs, geometry)
         columns.finish(y, bias, relu)
         return y
@@ -46,7 +46,7 @@ def forward(
 
 def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
     """Return gx; the columns of the product are pixels, with the windows that contain them."""
-    if not isinstance(gy, np.ndarray):
+    if launches_as_on_a_gpu(gy):
         return columns.backward_input(gy, weight, shape, geometry)
     N, C, H, W = shape
     gx = np.empty(shape, gy.dtype)
@@ -58,7 +58,7 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
 
 def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     """Return gweight; the sums run over all output pixels, in parts that are added in order."""
-    if not isinstance(gy, np.ndarray):
+    if launches_as_on_a_gpu(gy):
         return columns.backward_weight(gy, x, geometry)
     N, OC, OH, OW = gy.shape
     KH, KW = geometry.kernel

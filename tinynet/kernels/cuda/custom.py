@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.core.backend import Array, array_module, is_array
-from tinynet.kernels.cuda.launch import KERNEL, OPTIONS, TYPES, declared, take
+from tinynet.kernels.cuda.launch import KERNEL, OPTIONS, TYPES, Grid, declared, observer, take
 
 FILE = "yours.cu"  # file name of the source text in error messages
 KINDS = {"float": "float32", "double": "float64", **TYPES}
@@ -72,6 +72,10 @@ class OwnKernel:
                 f"Got {grid} blocks of {block} threads."
             )
         taken = take(self.parameters, arguments, self.__name__)
+        watching = observer.get()
+        here = Grid(grid, block, shared)
+        if watching and not watching.on_launch(self.text, self.__name__, here, taken, arrays):
+            return
         module = _module(self.text, modules.pop(), self.sanitizer)
         module.get_function(self.__name__)(grid, block, taken, shared_mem=shared)
 

@@ -10,11 +10,12 @@ have the dtype of the pointer and be row-major, a number is converted to the typ
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import re
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -44,6 +45,35 @@ _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
 KERNEL = re.compile(
     r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\s*\(([^)]*)\)', re.DOTALL
 )
+
+
+class Observer(Protocol):
+    """What is told of each launch before it runs, and says whether it shall run.
+
+    `tinynet.kernels.profiler` is one.
+    """
+
+    def on_launch(
+        self, text: str, kernel: str, grid: Grid, arguments: tuple[Any, ...], arrays: list[Array]
+    ) -> bool:
+        """See a launch of a kernel of a source text.
+
+        The arguments are those that `take` returns; `arrays` also has the arrays of its lists.
+        """
+
+    def on_product(self, a: Array, b: Array, shape: tuple[int, ...]) -> bool:
+        """See a matrix product a @ b of this shape, for which a GPU calls cuBLAS."""
+
+
+observer: contextvars.ContextVar[Observer | None] = contextvars.ContextVar(
+    "tinynet.launches", default=None
+)
+"""The observer of the launches of this thread or task."""
+
+
+def launches_as_on_a_gpu(x: Array) -> bool:
+    """Return whether a kernel that launches other code on a GPU shall do so for this array."""
+    return not isinstance(x, np.ndarray) or observer.get() is not None
 
 
 class Grid(NamedTuple):
@@ -160,16 +190,21 @@ def _parameter(text: str, kinds: dict[str, str]) -> Parameter:
 
 
 @functools.cache
-def _kernels(build: Build, xp: Any) -> dict[str, tuple[Any, tuple[Parameter, ...]]]:
-    """Return each kernel of a build, compiled for arrays of xp, and its parameters."""
-    signatures = build.signatures()
+def _signatures(build: Build) -> dict[str, tuple[Parameter, ...]]:
+    """Return the parameters of each kernel of a build."""
+    return build.signatures()
+
+
+@functools.cache
+def _kernels(build: Build, xp: Any) -> dict[str, Any]:
+    """Return each kernel of a build, compiled for arrays of xp."""
     if xp is np:
         from tinynet.kernels.cuda.on_cpu import Module
 
         module: Any = Module(build.source())
     else:
         module = xp.RawModule(code=build.source(), options=OPTIONS)
-    return {name: (module.get_function(name), signatures[name]) for name in signatures}
+    return {name: module.get_function(name) for name in _signatures(build)}
 
 
 def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
@@ -185,8 +220,11 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
             f"array is of {real}. Convert it with astype."
         )
     build = Build(file, real, any(a.size > NARROW for a in arrays))
-    function, parameters = _kernels(build, array_module(arrays[0]))[kernel]
-    taken = take(parameters, arguments, f"{file}.{kernel}")
+    taken = take(_signatures(build)[kernel], arguments, f"{file}.{kernel}")
+    watching = observer.get()
+    if watching and not watching.on_launch(build.source(), kernel, grid, taken, arrays):
+        return
+    function = _kernels(build, array_module(arrays[0]))[kernel]
     function(grid.blocks, grid.threads, taken, shared_mem=grid.shared)
 
 

@@ -1,0 +1,55 @@
+"""Command ``tinynet kernels profile``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tinynet.cli.options import FOLDER
+
+
+@click.group()
+def kernels() -> None:
+    """Look at the CUDA kernels, without a GPU."""
+
+
+@kernels.command()
+@click.argument("model", default="small-alexnet")
+@click.option("--gpu", default="h200", show_default=True, help="h200, a100, rtx4090 or t4.")
+@click.option(
+    "--batch-size",
+    "--batch",
+    "batch",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    help="Images of the step.",
+)
+@click.option(
+    "--precision", default="float32", show_default=True, help="float32, tf32 or bfloat16."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every row as JSON.")
+@click.option("--figure", type=FOLDER, help="Draw the estimated times to this file.")
+def profile(
+    model: str, gpu: str, batch: int, precision: str, as_json: bool, figure: Path | None
+) -> None:
+    """Estimate a training step of MODEL on a GPU: launches, memory traffic, time."""
+    from tinynet import models
+    from tinynet.analysis import gpu_step
+
+    if model not in models.names():
+        raise click.ClickException(
+            f"kernels profile: there is no model {model!r}. Known: {', '.join(models.names())}."
+        )
+    try:
+        found = gpu_step.profile_model(model, batch, gpu=gpu, precision=precision)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    what = f"a training step of {model}, batch {batch},"
+    if figure is not None:
+        from tinynet.plot.kernel_times import kernel_times
+
+        kernel_times(found, figure, title=f"{model}, batch {batch}")
+    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else gpu_step.page(found, what))

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from tinynet.training.evaluation import evaluate, predict
     from tinynet.training.loop import State, fit
+    from tinynet.training.lr_find import lr_find
     from tinynet.training.resumption import load_checkpoint, save_checkpoint
     from tinynet.weights import load, save
 else:  # at run time
@@ -92,6 +93,7 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "kernels": "kernels",
     "load": "weights",
     "load_checkpoint": "training.resumption",
+    "lr_find": "training.lr_find",
     "models": "models",
     "nn": "nn",
     "no_grad": "core.grad_mode",
@@ -144,6 +146,7 @@ __all__ = [
     "kernels",
     "load",
     "load_checkpoint",
+    "lr_find",
     "models",
     "nn",
     "no_grad",

@@ -9,6 +9,7 @@ MODULES = [
     "analysis.memory",
     "analysis.memory_report",
     "analysis.page",
+    "analysis.profile",
     "analysis.summary",
     "analysis.trace",
     "analysis.trace_page",

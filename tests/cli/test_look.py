@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,26 +10,14 @@ from PIL import Image
 
 from tinynet import models, nn, weights
 from tinynet.analysis import look
-from tinynet.cli import main
 
 
 @pytest.fixture
-def says(monkeypatch, capsys):
-    """Run the command line in this process; return exit code, output and error output."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main.main()
-        captured = capsys.readouterr()
-        return SimpleNamespace(code=end.value.code, out=captured.out, err=captured.err)
-
-    return run
-
-
-@pytest.fixture
-def run(small, says, tmp_path):
-    assert says("train", "--epochs", 1, "--batch-size", 30, "--out", tmp_path / "run").code == 0
+def run(small, tinynet_says, tmp_path):
+    assert (
+        tinynet_says("train", "--epochs", 1, "--batch-size", 30, "--out", tmp_path / "run").code
+        == 0
+    )
     return tmp_path / "run"
 
 
@@ -46,10 +32,12 @@ def pictures(tmp_path, few_shapes):
     return folder
 
 
-def test_figures_are_written_with_their_numbers_and_a_page(run, says, tmp_path):
+def test_figures_are_written_with_their_numbers_and_a_page(run, tinynet_says, tmp_path):
     chosen = ("filters", "dead_units", "saliency")
     options = [word for name in chosen for word in ("--figure", name)]
-    done = says("look", run, *options, "--out", tmp_path / "seen", "--data", "--format", "svg")
+    done = tinynet_says(
+        "look", run, *options, "--out", tmp_path / "seen", "--data", "--format", "svg"
+    )
     assert done.code == 0, done.err
     files = {path.name for path in (tmp_path / "seen").iterdir()}
     assert files == {f"{n}.{s}" for n in chosen for s in ("svg", "json")} | {"index.html"}
@@ -60,8 +48,8 @@ def test_figures_are_written_with_their_numbers_and_a_page(run, says, tmp_path):
     assert "http" not in page
 
 
-def test_each_image_has_its_own_figures(run, pictures, says):
-    done = says("look", run, pictures / "0.png", pictures / "1.png", "--figure", "saliency")
+def test_each_image_has_its_own_figures(run, pictures, tinynet_says):
+    done = tinynet_says("look", run, pictures / "0.png", pictures / "1.png", "--figure", "saliency")
     assert done.code == 0
     assert {path.name for path in (run / "look").iterdir()} == {
         "saliency-0.png",
@@ -70,31 +58,33 @@ def test_each_image_has_its_own_figures(run, pictures, says):
     }
 
 
-def test_the_trace_of_the_first_image_is_a_page(run, says):
-    done = says("look", run, "--figure", "trace")
+def test_the_trace_of_the_first_image_is_a_page(run, tinynet_says):
+    done = tinynet_says("look", run, "--figure", "trace")
     assert done.code == 0
     assert [path.name for path in (run / "look").iterdir()] == ["trace.html"]
     assert "1. forward: conv2d in 0" in (run / "look" / "trace.html").read_text()
 
 
-def test_a_figure_that_the_network_does_not_have_is_left_out_with_the_reason(run, says):
-    done = says("look", run, "--figure", "lrn_before_after", "--figure", "filters")
+def test_a_figure_that_the_network_does_not_have_is_left_out_with_the_reason(run, tinynet_says):
+    done = tinynet_says("look", run, "--figure", "lrn_before_after", "--figure", "filters")
     assert done.code == 0
     assert "lrn_before_after: not drawn. lrn_before_after: Sequential has no layer" in done.err
-    assert says("look", run, "--figure", "lrn_before_after").code == 1
+    assert tinynet_says("look", run, "--figure", "lrn_before_after").code == 1
 
 
 @pytest.mark.slow
-def test_every_figure_can_be_drawn_of_the_demo(says, tmp_path):
-    assert says("train", "--epochs", 1, "--out", tmp_path / "demo").code == 0
-    done = says("look", tmp_path / "demo", "--best")
+def test_every_figure_can_be_drawn_of_the_demo(tinynet_says, tmp_path):
+    assert tinynet_says("train", "--epochs", 1, "--out", tmp_path / "demo").code == 0
+    done = tinynet_says("look", tmp_path / "demo", "--best")
     assert done.code == 0
     assert {p.stem for p in (tmp_path / "demo" / "look").glob("*.png")} == set(look.NAMES)
     assert done.err == ""
 
 
-def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(run, pictures, says):
-    table = says("predict", run, pictures, "--csv")
+def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(
+    run, pictures, tinynet_says
+):
+    table = tinynet_says("predict", run, pictures, "--csv")
     rows = list(csv.DictReader(io.StringIO(table.out)))
     assert table.code == 1
     assert [row["file"].rsplit("/", 1)[1] for row in rows] == [
@@ -105,19 +95,19 @@ def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(run
     ]
     assert "not a picture that can be read" in rows[3]["error"]
     assert rows[3]["class_1"] == ""
-    listed = json.loads(says("predict", run, pictures, "--json").out)
+    listed = json.loads(tinynet_says("predict", run, pictures, "--json").out)
     for row, entry in zip(rows[:3], listed, strict=False):
         assert entry["predictions"][0]["class"] == row["class_1"]
         assert entry["predictions"][0]["probability"] == pytest.approx(
             float(row["probability_1"]), abs=1e-6
         )
     assert list(listed[3]) == ["file", "error"]
-    assert says("predict", run, pictures / "0.png", "--json").code == 0
-    assert says("predict", run, pictures, "--json", "--csv").code == 2
+    assert tinynet_says("predict", run, pictures / "0.png", "--json").code == 0
+    assert tinynet_says("predict", run, pictures, "--json", "--csv").code == 2
 
 
-def test_what_the_network_saw_is_drawn(run, pictures, says, tmp_path):
-    done = says("predict", run, pictures, "--show", tmp_path / "sheet.png")
+def test_what_the_network_saw_is_drawn(run, pictures, tinynet_says, tmp_path):
+    done = tinynet_says("predict", run, pictures, "--show", tmp_path / "sheet.png")
     assert done.code == 1
     assert f"Drawn: {tmp_path / 'sheet.png'}" in done.err
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -125,7 +115,7 @@ def test_what_the_network_saw_is_drawn(run, pictures, says, tmp_path):
 
 
 def test_a_weight_file_of_another_program_predicts_with_its_network_named(
-    pictures, says, tmp_path, monkeypatch
+    pictures, tinynet_says, tmp_path, monkeypatch
 ):
     net = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(64, 4))
     sizes = models.Entry(lambda classes: net_like(classes), 32, 10)
@@ -137,7 +127,9 @@ def test_a_weight_file_of_another_program_predicts_with_its_network_named(
 
     monkeypatch.setitem(models.MODELS, "tiny", sizes)
     weights.save(net, tmp_path / "net.npz")
-    done = says("predict", tmp_path / "net.npz", pictures / "0.png", "--model", "tiny", "--json")
+    done = tinynet_says(
+        "predict", tmp_path / "net.npz", pictures / "0.png", "--model", "tiny", "--json"
+    )
     assert done.code == 0, done.err
     (answer,) = json.loads(done.out)
     with Image.open(pictures / "0.png") as picture:
@@ -148,14 +140,16 @@ def test_a_weight_file_of_another_program_predicts_with_its_network_named(
     shares = np.exp(scores) / np.exp(scores).sum()
     assert answer["predictions"][0]["class"] == f"class {shares.argmax()}"
     assert answer["predictions"][0]["probability"] == pytest.approx(shares.max(), abs=0.01)
-    refused = says("predict", tmp_path / "net.npz", pictures / "0.png")
+    refused = tinynet_says("predict", tmp_path / "net.npz", pictures / "0.png")
     assert refused.code == 1
     assert "--model NAME" in refused.err
 
 
-def test_options_that_do_not_fit_are_refused(run, says, pictures):
+def test_options_that_do_not_fit_are_refused(run, tinynet_says, pictures):
     image = pictures / "0.png"
-    assert "--model is for a weight file" in says("predict", run, image, "--model", "demo").err
+    assert (
+        "--model is for a weight file" in tinynet_says("predict", run, image, "--model", "demo").err
+    )
     last = run / "last.safetensors"
-    assert "--best is for a run folder" in says("look", last, "--best").err
-    assert "--data names the test images" in says("eval", last, "--model", "demo").err
+    assert "--best is for a run folder" in tinynet_says("look", last, "--best").err
+    assert "--data names the test images" in tinynet_says("eval", last, "--model", "demo").err

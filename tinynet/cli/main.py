@@ -25,7 +25,13 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     "kernels": ("kernels", "kernels", "Look at the CUDA kernels, without a GPU."),
     "lessons": ("lessons", "lessons", "Show, open and check the twenty lessons."),
     "look": ("look", "look", "Draw the inside of the network of RUN as figures."),
+    "lr-find": ("measure", "lr_find", "Find a learning rate for RECIPE by a range test."),
     "predict": ("predict", "predict", "Classify each of IMAGES with the network of folder RUN."),
+    "profile": (
+        "measure",
+        "profile",
+        "Measure each op of a training step of RECIPE on this CPU.",
+    ),
     "recipes": ("inspect", "recipes", "List the recipes of train by name."),
     "runs": ("runs", "runs", "List the runs in FOLDER, or in runs/: accuracy, epochs, state."),
     "summary": ("inspect", "summary", "List the layers of MODEL: shapes, parameters, bytes."),

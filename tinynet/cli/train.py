@@ -86,11 +86,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
         raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
     if options["devices"] is not None and options["device"] is not None:
         raise click.UsageError("train: --device names one device, --devices those of two towers.")
-    _take_folder(options)
-    try:
-        recipe = _recipe(options)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    recipe = recipe_of(options)
     named = options["device"] if options["devices"] is None else options["devices"]
     devices = backend.devices("cpu" if named is None else named)
     if options["devices"] is not None:
@@ -107,6 +103,15 @@ def _output(options: dict[str, Any]) -> Output:
         raise click.UsageError("train: --quiet and --json exclude each other.")
     kind = "quiet" if options["quiet"] else "json" if options["as_json"] else "text"
     return Output(kind, options["report"])
+
+
+def recipe_of(options: dict[str, Any]) -> Recipe:
+    """Return the recipe that the options choose; a folder in its place is the demo's data set."""
+    _take_folder(options)
+    try:
+        return _recipe(options)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _take_folder(options: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ from tinynet.plot.flow import gradient_flow, histograms
 from tinynet.plot.graph import graph
 from tinynet.plot.maps import feature_maps, occlusion_map, saliency
 from tinynet.plot.predictions import predictions
+from tinynet.plot.rates import learning_rates
 from tinynet.plot.responses import lrn_before_after, pool_winners
+from tinynet.plot.roofline import roofline
 from tinynet.plot.units import dead_units, neighbors, top_images
 
 __all__ = [
@@ -25,11 +27,13 @@ __all__ = [
     "gradient_flow",
     "graph",
     "histograms",
+    "learning_rates",
     "lrn_before_after",
     "neighbors",
     "occlusion_map",
     "pool_winners",
     "predictions",
+    "roofline",
     "saliency",
     "top_images",
 ]

@@ -93,7 +93,7 @@ def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(
         "2.png",
         "broken.jpg",
     ]
-    assert "not a picture that can be read" in rows[3]["error"]
+    assert "not an image that can be read" in rows[3]["error"]
     assert rows[3]["class_1"] == ""
     listed = json.loads(tinynet_says("predict", run, pictures, "--json").out)
     for row, entry in zip(rows[:3], listed, strict=False):

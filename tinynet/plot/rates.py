@@ -58,8 +58,8 @@ def learning_rates(found: Any, path: Path | str | None = None, *, title: str = "
     if found.suggestion is not None:
         _mark(axes, found.suggestion, f"suggested: {found.suggestion:.2g}", "--", style.ORANGE, 0.1)
         said = (
-            f"Suggested learning rate: {found.suggestion:.2g}, a tenth of the one with the smallest "
-            "loss"
+            f"Suggested learning rate: {found.suggestion:.2g}, a tenth of the one with the "
+            "smallest loss"
         )
     axes.set_xscale("log")
     axes.set(xlabel="learning rate (log)", ylabel="loss (mean cross-entropy, nats)")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinynet.graph_capture import graph
     from tinynet.kernels import get_num_threads, precision, set_num_threads
     from tinynet.optim import schedules
+    from tinynet.reports.run_page import report
     from tinynet.tensors import (
         Tensor,
         arange,
@@ -105,6 +106,7 @@ _HOME = {  # public name: the module of tinynet that defines it, or that it is
     "predict": "training.evaluation",
     "randn": "tensors",
     "random": "core.random",
+    "report": "reports.run_page",
     "save": "weights",
     "save_checkpoint": "training.resumption",
     "schedules": "optim.schedules",
@@ -158,6 +160,7 @@ __all__ = [
     "predict",
     "randn",
     "random",
+    "report",
     "save",
     "save_checkpoint",
     "schedules",

@@ -18,6 +18,11 @@ import tinynet
 
 COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its help)
     "baseline": ("evaluate", "baseline", "Recognize images as before 2012, with a linear SVM."),
+    "compare": (
+        "runs",
+        "compare",
+        "Compare two to six runs: results, curves, settings that differ.",
+    ),
     "data": ("data", "data", "List, download and check data sets."),
     "eval": ("evaluate", "evaluate", "Measure the network of folder RUN on its test images."),
     "explain": ("runs", "explain", "Say in words what the curves of a run show, and what to try."),
@@ -33,6 +38,7 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
         "Measure each op of a training step of RECIPE on this CPU.",
     ),
     "recipes": ("inspect", "recipes", "List the recipes of train by name."),
+    "report": ("runs", "report", "Write a page about a run: curves, mistakes, filters, settings."),
     "runs": ("runs", "runs", "List the runs in FOLDER, or in runs/: accuracy, epochs, state."),
     "summary": ("inspect", "summary", "List the layers of MODEL: shapes, parameters, bytes."),
     "train": ("train", "train", "Train a network; the default, demo, needs no download."),

@@ -256,7 +256,7 @@ def drive(run: Run, sets: Sets, limit: float, shown: Display, output: Output) ->
                 with terminal_may_close():
                     _show(shown, event, len(run.classes), said)
     with terminal_may_close():
-        report_end(run, sets, end, said, shown)
+        report_end(run, sets, end, said, shown, output)
     return end.exit_code if isinstance(end, Stopped) else 0
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinynet import reports
 from tinynet.cli.console import Display, count_epochs, duration, interval
+from tinynet.cli.output import Output
 from tinynet.distributed.process_group import ProcessGroup
 from tinynet.training import diagnosis, run_dir
 from tinynet.training.recipe_data import Sets
@@ -16,7 +18,12 @@ from tinynet.training.runs import Finished, Run, Stopped
 
 
 def report_end(
-    run: Run, sets: Sets, end: Stopped | Finished | None, said: set[str], shown: Display
+    run: Run,
+    sets: Sets,
+    end: Stopped | Finished | None,
+    said: set[str],
+    shown: Display,
+    output: Output,
 ) -> None:
     """Show the result, findings, the files, and how to resume or use the run."""
     if isinstance(end, Stopped):
@@ -37,7 +44,17 @@ def report_end(
         for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
             if finding.kind != "chance" or "plateau" not in said:
                 shown.find(finding)
+        if output.report:
+            _write_page(run, sets, shown)
         _report_result(run, sets, end.result, shown)
+
+
+def _write_page(run: Run, sets: Sets, shown: Display) -> None:
+    """Write report.html; whatever happens to it is a note, since the run itself is done."""
+    try:
+        reports.write_for(run, sets)
+    except Exception as error:  # noqa: BLE001
+        shown.say(f"{run.folder / run_dir.REPORT} could not be written: {error}")
 
 
 def _report_result(run: Run, sets: Sets, result: dict[str, Any], shown: Display) -> None:

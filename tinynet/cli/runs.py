@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from tinynet import reports
 from tinynet.cli import console
 from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
 from tinynet.core.errors import DataError, printable
 from tinynet.core.table import table
+from tinynet.reports import comparison
 from tinynet.training import explanation, recipe_data, run_list
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.recipes import Recipe
@@ -119,6 +121,39 @@ def explain(run: Path, data_dir: Path | None, as_json: bool) -> None:
         click.echo("The curves show nothing unusual.")
     for one in found:
         click.echo(f"\n{one.kind.capitalize()}. {one}\n  To try: {attempt(one, saved)}")
+
+
+@click.command()
+@click.argument("run", type=FOLDER)
+@click.option("--out", type=FOLDER, help="File to write; default: report.html in RUN.")
+@click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
+def report(run: Path, out: Path | None, data_dir: Path | None) -> None:
+    """Write a page about a run: curves, mistakes, filters, settings.
+
+    The page is one file; it needs no network and runs no script. The network answers all test
+    images once.
+    """
+    click.echo(reports.report(run, out, data_dir=data_dir))
+
+
+@click.command()
+@click.argument("folders", metavar="RUN RUN...", nargs=-1, required=True, type=FOLDER)
+@click.option("--out", type=FOLDER, default="comparison.html", help="File to write.")
+def compare(folders: tuple[Path, ...], out: Path) -> None:
+    """Compare two to six runs: results, curves, settings that differ."""
+    found = comparison.read(folders)
+    click.echo(table([comparison.HEADER, *_printable(comparison.results(found))], left=3))
+    differ = comparison.differences(found)
+    if differ:
+        header = ("setting", *comparison.letters(found))
+        click.echo(f"\n{table([header, *_printable(differ)], left=len(header))}")
+    else:
+        click.echo("\nThe runs have the same settings, devices and versions.")
+    click.echo(f"\nThe curves: {comparison.compare(folders, out)}")
+
+
+def _printable(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [tuple(map(printable, row)) for row in rows]
 
 
 def _where(saved: SavedRun) -> str:

@@ -77,9 +77,13 @@ class TrainedModel:
         x: Array = sizing(self.recipe)(images)
         return center_crop(x, self.recipe.crop) if self.recipe.crop else x
 
+    def prepare(self, images: Array) -> Array:
+        """Return the inputs of the model for images (N, C, H, W) uint8."""
+        return evaluation_transform(self.recipe, self.normalize)(images)
+
     def probabilities(self, images: Array) -> Array:
         """Return the probabilities (N, classes) of images (N, C, H, W) uint8."""
-        x = evaluation_transform(self.recipe, self.normalize)(images)
+        x = self.prepare(images)
         with no_grad():
             return F.softmax(self.model(tensor(x, device=device_of(self.model)))).numpy()
 

@@ -8,6 +8,7 @@ log.jsonl                 one object per epoch
 result.json               written once, at the end
 curves.png                loss and accuracy of the epochs
 filters.png               the weights of the first convolution
+report.html               the page of the run: curves, answers, mistakes, layers, settings
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ LOG = "log.jsonl"
 RESULT = "result.json"
 CURVES = "curves.png"
 FILTERS = "filters.png"
+REPORT = "report.html"
 LOCK = ".lock"
-WRITTEN = (RESULT, LOG, CURVES, FILTERS, LAST, BEST, CONFIG)
+WRITTEN = (REPORT, RESULT, LOG, CURVES, FILTERS, LAST, BEST, CONFIG)
 
 
 def begun(folder: Path) -> bool:

@@ -7,7 +7,6 @@ import shlex
 from typing import Any
 
 from tinynet import models
-from tinynet.core.errors import DataError
 from tinynet.training import presets, recipes
 from tinynet.training.recipes import Recipe
 
@@ -45,12 +44,12 @@ def command(recipe: Recipe, facts: dict[str, Any]) -> str | None:
     >>> command(dataclasses.replace(presets.find("demo"), epochs=3, seed=7), {"device": "cpu"})
     'tinynet train demo --epochs 3 --seed 7'
     """
+    device = str(facts.get("device") or "cpu")
     try:
         preset = presets.find(recipe.name)
-    except (DataError, ValueError):
+        changes = _changes(preset, _on_one_device(recipe) if "," in device else recipe)
+    except ValueError:  # a recipe or a network that is not one of tinynet's
         return None
-    device = str(facts.get("device") or "cpu")
-    changes = _changes(preset, _on_one_device(recipe) if "," in device else recipe)
     if changes is None:
         return None
     words = _options(changes)

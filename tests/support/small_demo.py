@@ -1,6 +1,6 @@
 """Small networks and few images in place of those of a recipe, for quick commands."""
 
-from tinynet import data, models, nn
+from tinynet import data, models, nn, reports
 from tinynet.training import runs
 
 
@@ -17,9 +17,10 @@ def few_shapes(train=60, test=30):
 
 
 def use_net(monkeypatch, network=small_net, name="demo"):
-    """Build this network where a recipe names another one, and draw no figures of its runs."""
+    """Build this network where a recipe names another one; draw no figures and no page of it."""
     monkeypatch.setitem(models.MODELS, name, models.Entry(network, 32, 10))
     monkeypatch.setattr(runs, "draw", lambda run: None)
+    monkeypatch.setattr(reports, "write_for", lambda run, sets: None)
 
 
 def use_sets(monkeypatch, sets):

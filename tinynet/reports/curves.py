@@ -86,8 +86,7 @@ def _rates(records: Sequence[Epoch]) -> Html:
     rates = [record.lr for record in records]
     if len(set(rates)) < 2:
         return tag("p", f"The learning rate was {rates[0]:.3g} in every epoch.", class_="soft")
-    first, last = rates[0], rates[-1]
-    words = f"From {first:.3g} in epoch {records[0].epoch} to {last:.3g}; the largest was "
+    words = f"From {rates[0]:.3g} in epoch {records[0].epoch} to {rates[-1]:.3g}; the largest was "
     chart = line_chart(
         "Learning rate at the end of each epoch",
         f"{words}{max(rates):.3g}.",

@@ -48,7 +48,8 @@ def filters(trained: TrainedModel) -> Html:
 
 def _filter_sheet(weight: Array, group: range, name: str, largest: float) -> Html:
     shown = weight[group.start : group.stop][:FILTERS]
-    first, last = group.start + 1, group.start + len(shown)
+    first = group.start + 1
+    last = group.start + len(shown)
     kh, kw = weight.shape[2:]
     alternative = f"{name}: filters {first} to {last} of the first layer, {kh}x{kw} pixels each."
     source = sheet(filter_tiles(shown, largest), _columns(len(shown)))

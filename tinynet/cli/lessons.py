@@ -1,4 +1,4 @@
-"""Commands ``tinynet lessons list | open | new | progress | check | test | pair``."""
+"""Commands ``tinynet lessons``: list, open, new, progress, check, grade, test, pair."""
 
 from __future__ import annotations
 
@@ -138,6 +138,32 @@ def check_file(number: str, file: Path) -> None:
     report = student.judge(pages.find(number).number, file)
     click.echo(student.table(report))
     sys.exit(any(outcome.state != "ok" for outcome in report.outcomes))
+
+
+@lessons.command(name="grade")
+@click.argument("number")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--csv", "table", type=click.Path(path_type=Path, dir_okay=False), help="Write this file."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Files at a time. Default: one a processor.")
+@click.option("--seed", type=int, help="Of the random cases. Default: other ones each time.")
+def grade_folder(
+    number: str, folder: Path, table: Path | None, jobs: int | None, seed: int | None
+) -> None:
+    """Grade the files of FOLDER, one or more a student, on lesson NUMBER.
+
+    Only what an answer needs is run, in a process without network and with limits on time and
+    memory. The random cases are others than those that learners see.
+    """
+    from tinynet.lessons.grading import batch
+
+    graded = batch.grade(number, folder, jobs=jobs, seed=seed)
+    click.echo(batch.table(graded))
+    click.echo(batch.protection(graded))
+    if table is not None:
+        table.write_text(batch.as_csv(graded), encoding="utf-8")
+        click.echo(f"{table}: {len(graded.rows)} rows.")
 
 
 @lessons.command(name="test")

@@ -35,7 +35,7 @@ from tinynet.core.errors import DeviceError
 from tinynet.lessons.answer import SMALL, Caught, GoneError, NotYetError, blame, small, watched
 from tinynet.testing.compare import both, place
 
-__all__ = ["Exercise", "Outcome", "Wrong", "exercise", "expect", "find", "small"]
+__all__ = ["Exercise", "Outcome", "Wrong", "cases", "exercise", "expect", "find", "small"]
 
 Check = Callable[[Any], list[str] | None]
 
@@ -210,6 +210,27 @@ def _same(found: Any, result: Any) -> bool:
     if found.dtype.kind not in "fiub" or found.shape != result.shape:
         return False
     return bool(np.allclose(found.astype(float), result, equal_nan=True))
+
+
+_other: contextvars.ContextVar[int | None] = contextvars.ContextVar(
+    "tinynet.lessons.other_cases", default=None
+)
+
+
+def cases(seed: int) -> np.random.Generator:
+    """Return the generator of a check's random cases; inside `other_cases` they are others."""
+    other = _other.get()
+    return np.random.default_rng(seed if other is None else [seed, other])
+
+
+@contextlib.contextmanager
+def other_cases(seed: int) -> Iterator[None]:
+    """Give checks other random cases than learners get, inside the block."""
+    token = _other.set(seed)
+    try:
+        yield
+    finally:
+        _other.reset(token)
 
 
 def find(number: str) -> Exercise:

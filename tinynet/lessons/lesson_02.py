@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinynet.functions.elementwise import unbroadcast
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect
 
 
 @exercise(
@@ -42,7 +42,7 @@ def undo(answer):
         "g = [[1, 2], [3, 4]], shape = (2,)",
         "New axes are added in front: a shape (2,) is aligned with the last axis, not the first.",
     )
-    g = np.random.default_rng(2).normal(size=(4, 2, 3, 5))
+    g = cases(2).normal(size=(4, 2, 3, 5))
     why = "Both rules at once: leading axes are removed, axes of length 1 stay."
     for shape in ((1, 3, 1), (2, 1, 5), (4, 2, 1, 1)):
         right = unbroadcast(g, shape)
@@ -88,7 +88,7 @@ def two_steps(answer):
         "A forward difference gives 4.5 and 6.5. In the central difference the errors of the two "
         "steps cancel.",
     )
-    x = np.random.default_rng(2).normal(size=(2, 3))
+    x = cases(2).normal(size=(2, 3))
     expect(
         answer(lambda x: float(np.sin(x).sum()), x, 1e-5),
         np.cos(x),

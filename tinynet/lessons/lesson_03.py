@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.functions import softmax
 from tinynet.kernels import cross_entropy
-from tinynet.lessons.exercise import Wrong, exercise, expect, small
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 from tinynet.tensors import tensor
 
 
@@ -54,7 +54,7 @@ def probabilities(answer):
     )
     expect(answer(np.array([[1000.0, 1000.0]])), [[0.5, 0.5]], "scores = [[1000, 1000]]", why)
     _far_apart(answer)
-    scores = np.random.default_rng(3).normal(size=(4, 5))
+    scores = cases(3).normal(size=(4, 5))
     expect(answer(scores.copy()), softmax(tensor(scores)).numpy(), "random scores (4, 5)")
 
 
@@ -129,7 +129,7 @@ def gradient(answer):
         "scores = [[1000, 0]], labels = [1]",
         "exp(1000) is infinite: subtract the largest score of the row first, as in softmax.",
     )
-    rng = np.random.default_rng(3)
+    rng = cases(3)
     scores = rng.normal(size=(6, 4))
     labels = rng.integers(0, 4, 6)
     right = cross_entropy.reference(scores, labels)[1]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinynet.kernels import Geometry, conv2d_forward
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect
 
 SIZES = {  # (size, kernel, stride, padding): what it teaches
     (7, 3, 1, 0): "The window starts at 0, 1, 2, 3 and 4: five starts, four steps.",
@@ -131,7 +131,7 @@ def convolution(answer):
         "two pictures of one pixel, 1 and 2, filters of one weight, 10, 20, bias = [100, 200]",
         "Each filter is applied to each picture and has its own bias.",
     )
-    rng = np.random.default_rng(5)
+    rng = cases(5)
     x = rng.normal(size=(2, 3, 6, 7))
     weight = rng.normal(size=(4, 3, 3, 2))
     _judge(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinynet import kernels
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect
 
 
 def _truth(x, k, s):
@@ -58,7 +58,7 @@ def max_pool(answer):
         "two pictures of two channels of one pixel, k = 1, s = 1",
         "Each picture and each channel has its own maxima: .max(axis=(2, 3)).",
     )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     x = rng.standard_normal((2, 3, 9, 7))
     expect(
         answer(x, 3, 2),
@@ -140,7 +140,7 @@ def max_pool_backward(answer):
         "two channels, [[1, 2], [1, 2]] and [[4, 3], [4, 3]], gy = 5 and 6, k = 2, s = 2",
         "Each picture and each channel has its own maxima.",
     )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     x = rng.integers(-4, 5, (2, 3, 9, 7)).astype(float)
     y, argmax = _truth(x, 3, 2)
     gy = rng.standard_normal(y.shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import data
-from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect
 
 
 @exercise(
@@ -74,7 +74,7 @@ def colour_basis(answer: Any) -> None:
         f"{case}: vectors, up to sign",
         "The two channels mostly vary together: the first direction is (1, 1) / sqrt(2).",
     )
-    images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
+    images = cases(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
     images[:, 1] = (images[:, 0] + images[:, 1]) / 2
     got = _pair(answer(images))
     wanted = data.pca_color_basis(images)
@@ -140,7 +140,7 @@ def ten_views(answer: Any) -> None:
             if view >= 5
             else "The five unmirrored views come first, in this order, then the five mirrored.",
         )
-    images = np.random.default_rng(0).random((2, 3, 7, 9))
+    images = cases(0).random((2, 3, 7, 9))
     expect(
         answer(images, 4),
         data.ten_crop(images, 4),

@@ -6,7 +6,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet.lessons.exercise import Wrong, exercise, expect, small
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 
 
 @exercise(
@@ -40,7 +40,7 @@ def ungrouped(answer):
         "Four filters in two groups: the first two see channel 0, the last two channel 1. The "
         "block of a group has OC / G rows and C / G columns.",
     )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     weight = rng.standard_normal((3, 2, 3, 2))
     x = tn.tensor(rng.standard_normal((2, 6, 5, 5)))
     right = F.conv2d(x, tn.tensor(weight), groups=3).numpy()
@@ -91,7 +91,7 @@ def exchange_backward(answer):
             f"gys = [[1, 2]] and [[10, 20]], tower {i}",
             f"Map {i} was used in both towers: add its two gradients.",
         )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     gys = [rng.standard_normal((2, 6, 3, 3)) for _ in range(2)]
     got = answer(gys)
     for i in (0, 1):

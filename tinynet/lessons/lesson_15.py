@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.lessons.exercise import exercise, expect
+from tinynet.lessons.exercise import cases, exercise, expect
 
 
 @exercise(
@@ -39,7 +39,7 @@ def occlusion_map(answer):
         "the same with k = 1, fill = 5, last row",
         "Hidden pixels are set to fill, here 5, not 0.",
     )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     image = rng.standard_normal((3, 9, 7))
     weight = rng.standard_normal((3, 9, 7))
     truth = np.array(
@@ -147,7 +147,7 @@ def nearest(answer):
         "the same with k = 3",
         "A distance is the root of a sum of squares: [3, 4] is 5 away, [0, 6] is 6 away.",
     )
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     features = rng.standard_normal((200, 8))
     query = rng.standard_normal(8)
     truth = np.argsort(np.linalg.norm(features - query, axis=1))[:12]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.core.errors import DeviceError
 from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
-from tinynet.lessons.exercise import Wrong, exercise, expect, small
+from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 
 ORDERS = ("forward", "backward", "mixed")
 SLACK = 4096  # guard numbers around an array: writes beyond its ends stay inside them
@@ -162,7 +162,7 @@ def sectors_solution(addresses):
 def tiled(answer: Any) -> None:
     """Write tiled(a, b, y, M, K, N): blocks of 16 x 16 threads that share tiles of a and b."""
     bench = Bench(answer)
-    rng = np.random.default_rng(0)
+    rng = cases(0)
     sizes = {
         (16, 16, 16): "One step: every thread loads its numbers, and all wait before they read.",
         (16, 48, 16): "Three steps: no thread may load the next tile while others read this one.",

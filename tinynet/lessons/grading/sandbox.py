@@ -22,10 +22,16 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system calls of Landlock
-READ_FILE, READ_DIR = 1 << 2, 1 << 3
+CREATE_RULESET = 444  # system calls of Landlock
+ADD_RULE = 445
+RESTRICT_SELF = 446
+WRITE_FILE = 1 << 1
+READ_FILE = 1 << 2
+READ_DIR = 1 << 3
 FILES = 0b1111111111111  # all rights on files and folders of the first version of Landlock
-REFER, TRUNCATE, IOCTL = 1 << 13, 1 << 14, 1 << 15  # of its versions 2, 3 and 5
+REFER = 1 << 13  # of its version 2
+TRUNCATE = 1 << 14  # of version 3
+IOCTL = 1 << 15  # of version 5
 TCP = 0b11  # bind, connect: from version 4
 SCOPES = 0b11  # sockets and signals to other processes: from version 6
 
@@ -101,7 +107,7 @@ def seal(writable: Path, readable: Iterable[Path], hidden: Iterable[Path]) -> bo
         for path in visible(root.resolve(), secret):
             _allow(c, rules, path, READ_FILE | READ_DIR * path.is_dir())
     for name in ("null", "zero", "urandom"):
-        _allow(c, rules, Path("/dev", name), READ_FILE | (1 << 1) * (name == "null"))
+        _allow(c, rules, Path("/dev", name), READ_FILE | WRITE_FILE * (name == "null"))
     _allow(c, rules, writable, rights & ~1)  # all but to execute
     c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     sealed = c.syscall(RESTRICT_SELF, rules, 0) == 0

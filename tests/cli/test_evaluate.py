@@ -55,7 +55,7 @@ def test_predict_refuses_what_is_no_picture_by_name(finished, tinynet_says, tmp_
     (tmp_path / "x.png").write_bytes(content)
     said = tinynet_says("predict", finished.folder, tmp_path / "x.png")
     assert said.code == 1
-    assert "x.png: not a picture" in said.err
+    assert "x.png: not an image" in said.err
     assert tinynet_says("predict", finished.folder, tmp_path / "missing.png").code == 1
 
 

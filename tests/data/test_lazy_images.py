@@ -151,7 +151,7 @@ def test_who_stops_asking_leaves_no_reader_behind(two_classes):
     some = LazyImages(sorted(two_classes.rglob("*.png")), 6).batches([np.arange(9)] * 4)
     next(some)
     some.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("tinynet-pictures")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("tinynet-images")]
 
 
 def png(values, transparent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ def data() -> None:
 
 @data.command(name="list")
 def list_data() -> None:
-    """List the data sets, and where each one is."""
+    """List the data sets, where each one is, and what other libraries keep."""
     rows = [("name", "description", "download", "found at")]
     for entry in sets.catalogue():
         size = f"{entry.size / 2**20:.0f} MiB" if entry.size else "none"
@@ -27,7 +28,13 @@ def list_data() -> None:
         found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
         rows.append((entry.name, entry.about, size, found))
     click.echo(table(rows, left=4))
-    click.echo(f"Your own: --data {OWN}PATH, with a folder of images for each class.")
+    others = sets.elsewhere()
+    if others:
+        click.echo("Kept by other libraries, and read where it is:")
+    for each in others:
+        place = "" if each.path is None else f" --data-dir {shlex.quote(str(each.path))}"
+        click.echo(f"  {each.library}: tinynet train --data {shlex.quote(each.name)}{place}")
+    click.echo(f"Your own: --data {OWN}PATH, with a folder of images for each class, or a table.")
     click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
 
 

@@ -24,6 +24,7 @@ from tinynet.data.imagenette import Imagenette
 from tinynet.data.lazy_images import LazyImages
 from tinynet.data.loader import DataLoader, batch_indices, batches, epoch_order, steps_per_epoch
 from tinynet.data.mnist import MNIST
+from tinynet.data.places import Elsewhere, elsewhere
 from tinynet.data.renamed import missing
 from tinynet.data.shapes import Shapes
 from tinynet.data.splits import hash_fraction, hold_out
@@ -57,6 +58,7 @@ __all__ = [
     "Compose",
     "DataLoader",
     "Dataset",
+    "Elsewhere",
     "Enlarge",
     "Entry",
     "ImageFolder",
@@ -79,6 +81,7 @@ __all__ = [
     "catalogue",
     "center_crop",
     "default_root",
+    "elsewhere",
     "epoch_order",
     "find",
     "get",

@@ -102,12 +102,7 @@ def find(root: Path) -> Place | None:
         if root.suffix == ".parquet":
             return Place(root.parent, None)
         return Place(root, _version_of(root, BINARY))
-    return (
-        _unpacked(root, all)
-        or _packed(root)
-        or (Place(root, None) if parquet.files(root, "train") else None)
-        or _unpacked(root, any)
-    )
+    return _unpacked(root, all) or _packed(root) or _in_parquet(root) or _unpacked(root, any)
 
 
 def locate(root: Path) -> Path | None:
@@ -122,6 +117,11 @@ def _unpacked(root: Path, enough: Callable[[Iterable[object]], bool]) -> Place |
             if enough(is_there(folder / name) for name in version.train + version.test):
                 return Place(folder, version)
     return None
+
+
+def _in_parquet(root: Path) -> Place | None:
+    found = any(parquet.files(root, part) for part in ("train", "test"))
+    return Place(root, None) if found else None
 
 
 def _packed(root: Path) -> Place | None:

@@ -23,10 +23,10 @@ from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor
 
-SIDE = 1024  # of the matrices of the peak: a product takes some hundredths of a second
+SIDE = 512  # of the matrices of the peak: a product is over before another process interrupts
 STREAM = 1 << 25  # float32 numbers of the copied array: beyond every cache
 REPEATS = 5  # the fastest counts: everything else is disturbance
-PRODUCTS = 20  # of the peak
+PRODUCTS = 60  # of the peak
 BUSY = 1.2  # times the peak: no product is so fast
 
 
@@ -37,7 +37,7 @@ class Machine:
     Attributes
     ----------
     peak : float
-        FLOP/s of a product of 1024x1024 matrices.
+        FLOP/s of a product of 512x512 matrices.
     bandwidth : float
         Bytes/s read and written by the copy of an array of 128 MiB.
     """

@@ -40,6 +40,7 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     "recipes": ("inspect", "recipes", "List the recipes of train by name."),
     "report": ("runs", "report", "Write a page about a run: curves, mistakes, filters, settings."),
     "runs": ("runs", "runs", "List the runs in FOLDER, or in runs/: accuracy, epochs, state."),
+    "serve": ("serve", "serve", "Open a local page on which the network of RUN answers images."),
     "summary": ("inspect", "summary", "List the layers of MODEL: shapes, parameters, bytes."),
     "train": ("train", "train", "Train a network; the default, demo, needs no download."),
     "warm": ("inspect", "warm", "Compile all kernels now, so that later commands start faster."),

@@ -63,7 +63,7 @@ def learning_rates(found: Any, path: Path | str | None = None, *, title: str = "
         )
     axes.set_xscale("log")
     axes.set(xlabel="learning rate (log)", ylabel="loss (mean cross-entropy, nats)")
-    axes.legend(frameon=False, loc="upper center", fontsize=9)
+    axes.legend(fontsize=9, framealpha=1, edgecolor="white")
     tiles.tidy(axes)
     tiles.headline(figure, f"{title}: {said}" if title else said)
     numbers = {"rate": found.rates, "loss": found.losses, "smoothed": found.smoothed}

@@ -17,7 +17,7 @@ main { display: grid; grid-template-columns: minmax(18rem, 22rem) 1fr; gap: 2rem
 #drop.over { border-color: var(--bar); }
 canvas { width: 100%; max-width: 280px; border: 1px solid var(--line); border-radius: 8px;
   touch-action: none; cursor: crosshair; }
-button, label.button { font: inherit; padding: .3rem .9rem; border-radius: 6px; cursor: pointer;
+button { font: inherit; padding: .3rem .9rem; border-radius: 6px; cursor: pointer;
   border: 1px solid var(--line); }
 .row { display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; margin: .5rem 0; }
 .class { display: grid; grid-template-columns: 9rem 1fr 4rem; gap: .6rem; align-items: center; }
@@ -118,7 +118,7 @@ def page(trained: TrainedModel) -> str:
         f"<title>tinynet: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{name}</h1>\n<p>Classes: {classes}{more}.</p>\n<main>\n<div>\n"
         '<div id="drop"><p>Drop an image on this page, paste one, or</p>'
-        '<label class="button">choose a file <input id="file" type="file" accept="image/*">'
+        '<label>choose a file: <input id="file" type="file" accept="image/*">'
         "</label></div>\n<h2>Or draw</h2>\n"
         '<canvas id="draw" width="280" height="280" aria-label="Drawing area"></canvas>\n'
         f'<div class="row"><label>pen <input id="color" type="color" value="{color}"></label>'

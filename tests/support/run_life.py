@@ -22,11 +22,11 @@ RECIPE = dataclasses.replace(
     presets.find("demo"),
     epochs=4,
     batch_size=16,
-    lr=0.2,
+    lr=1.0,
     schedule="cosine",
     horizontal_flip=True,
     validation=0.25,
-    seed=3,
+    seed=6,
 )
 CLOCKS = ("seconds", "images_per_second")  # what differs between equal runs
 
@@ -118,7 +118,7 @@ def undisturbed():
             timeless(json.loads((folder / run_dir.RESULT).read_text())),
             best,
         )
-    assert min(errors) < errors[-1], "a run whose last epoch is the best tells too little"
+    assert errors[0] < errors[2] < errors[1], "the third epoch is better, but not the best"
     assert best.items() <= found.end_of(1 + int(np.argmin(errors))).items()
     return found
 

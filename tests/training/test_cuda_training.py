@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from support import small_demo
 from support.devices import cuda_devices
 from tinynet import data, models, nn
 from tinynet.core.backend import device
+from tinynet.kernels.matmul import _precision
 from tinynet.testing.compare import scale_of
-from tinynet.training import input_pipeline, steps
+from tinynet.training import input_pipeline, run_dir, steps
 from tinynet.training import loop as loop_module
 from tinynet.training.device_loader import DeviceLoader, on_device
 from tinynet.training.recipes import Recipe
@@ -177,6 +179,48 @@ def small(monkeypatch):
     """Make the data and the network of the recipe demo small."""
     small_demo.use_sets(monkeypatch, small_demo.few_shapes(62, 30))
     small_demo.use_net(monkeypatch, tiny)
+
+
+class Noting(nn.Module):
+    """Passes its input on, and notes the precision of products."""
+
+    seen: ClassVar = []
+
+    def forward(self, x):
+        self.seen.append(_precision.get())
+        return x
+
+
+@pytest.mark.cxx
+def test_a_run_keeps_its_precision(small, stand_in, tinynet_says, tmp_path, monkeypatch):
+    small_demo.use_net(monkeypatch, lambda classes: nn.Sequential(Noting(), *tiny(classes)))
+    monkeypatch.setattr(Noting, "seen", [])
+    out = tmp_path / "r"
+    options = ("--device", "cuda", "--precision", "bf16", "--epochs", 2, "--batch", 16)
+    said = tinynet_says("train", "demo", *options, "--max-minutes", "1e-9", "--out", out)
+    assert said.code == 0, said.err
+    recipe, facts = run_dir.read_config(out)
+    assert (recipe.precision, facts["device"]) == ("bfloat16", "cuda:0")
+    assert tinynet_says("train", "--resume", out).code == 0
+    assert set(Noting.seen) == {"bfloat16"}
+    Noting.seen.clear()
+    assert tinynet_says("eval", out).code == 0
+    assert set(Noting.seen) == {"float32"}
+
+
+def test_a_cpu_has_one_precision(small, tinynet_says, tmp_path):
+    out = tmp_path / "r"
+    said = tinynet_says("train", "--precision", "tf32", "--out", out)
+    assert (said.code, out.exists()) == (2, False)
+    assert "--precision tf32 is for products on a GPU; cpu computes in float32." in said.err
+    assert tinynet_says("train", "--precision", "half").code == 2
+    said = tinynet_says("train", "--precision", "float32", "--epochs", 1, "--out", out)
+    assert said.code == 0
+    config = out / run_dir.CONFIG
+    config.write_text(config.read_text().replace('"float32"', '"float16"'))
+    said = tinynet_says("train", "--resume", out)
+    assert said.code == 1
+    assert "precision is one of float32, tf32, bfloat16, not 'float16'" in said.err
 
 
 @pytest.mark.cxx

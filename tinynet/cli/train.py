@@ -15,6 +15,7 @@ from tinynet.cli import run
 from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, folder_name, given
 from tinynet.cli.output import Output
 from tinynet.core import backend
+from tinynet.kernels.matmul import PRECISIONS
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
@@ -47,6 +48,11 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quie
 @click.option("--init-from", type=FOLDER, help="Weight file to start from.")
 @click.option("--freeze", help="Layers that are not trained: features, or conv1,layer1.")
 @click.option("--device", help="cpu or cuda.")
+@click.option(
+    "--precision",
+    type=click.Choice([*PRECISIONS, "bf16"]),
+    help="Products on a GPU: tf32 and bfloat16 use its tensor cores.",
+)
 @click.option("--devices", help="Two devices for two towers: cuda:0,cuda:1 or cpu:0,cpu:1.")
 @click.option(
     "--cross-at",
@@ -89,6 +95,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     recipe = recipe_of(options)
     named = options["device"] if options["devices"] is None else options["devices"]
     devices = backend.devices("cpu" if named is None else named)
+    _refuse_precision(recipe, devices)
     if options["devices"] is not None:
         recipe = recipes.on_two_devices(recipe, devices, options["cross_at"])
     out = options["out"]
@@ -137,6 +144,8 @@ def _recipe(options: dict[str, Any]) -> Recipe:
     recipe = presets.find(options["recipe"])
     settings = {field.name for field in dataclasses.fields(recipe)} - {"init_from"}
     changes = {name: value for name, value in options.items() if name in settings}
+    if options["precision"] == "bf16":
+        changes["precision"] = "bfloat16"
     if options["model"] is not None:
         changes["variant"] = options["variant"]
         recipe = dataclasses.replace(recipe, variant=None)  # which was another network's
@@ -153,6 +162,16 @@ def _recipe(options: dict[str, Any]) -> Recipe:
             "To start from random weights: tinynet train alexnet --variant torchvision."
         )
     return recipes.suited(recipe)
+
+
+def _refuse_precision(recipe: Recipe, devices: tuple[backend.Device, ...]) -> None:
+    """Raise if the products of a CPU are asked for in another precision than float32."""
+    on_cpu = [device for device in devices if device.kind == "cpu"]
+    if recipe.precision != "float32" and on_cpu:
+        raise click.UsageError(
+            f"train: --precision {recipe.precision} is for products on a GPU; {on_cpu[0]} computes "
+            "in float32. Add --device cuda, or leave --precision out."
+        )
 
 
 def _refuse_changes(context: click.Context) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinynet import models
 from tinynet.core.errors import DataError
+from tinynet.kernels.matmul import PRECISIONS
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, SPLITS, Recipe
 
 RENAMED = {  # in version 0.1: now
@@ -20,6 +21,7 @@ RENAMED = {  # in version 0.1: now
     "mirror": "horizontal_flip",
     "colour": "color_noise",
 }
+CHOICES = {"optimizer": OPTIMIZERS, "precision": PRECISIONS, "split": SPLITS}
 INDEPENDENT = ((), "plateau")  # schedules whose rates do not depend on the number of epochs
 
 
@@ -50,11 +52,9 @@ def from_json(settings: dict[str, Any]) -> Recipe:
         raise ValueError("epochs, batch_size and lr must be above 0, seed in 0..2**64-1")
     if not 0 <= recipe.validation < 1 or (given == "plateau" and not recipe.validation):
         raise ValueError("validation is a fraction of the images, and a plateau needs one above 0")
-    if recipe.optimizer not in OPTIMIZERS:
-        known = ", ".join(OPTIMIZERS)
-        raise ValueError(f"optimizer is one of {known}, not {recipe.optimizer!r}")
-    if recipe.split not in SPLITS:
-        raise ValueError(f"split is one of {', '.join(SPLITS)}, not {recipe.split!r}")
+    for name, known in CHOICES.items():
+        if getattr(recipe, name) not in known:
+            raise ValueError(f"{name} is one of {', '.join(known)}, not {getattr(recipe, name)!r}")
     return recipe
 
 

@@ -86,6 +86,8 @@ class Recipe:
         size in training.
     horizontal_flip : bool
         Flip each image with probability one half.
+    precision : "float32", "tf32" or "bfloat16"
+        Of the products on a GPU, see `tinynet.precision`. `tinynet eval` computes in float32.
     color_noise : float
         Standard deviation of the paper's PCA color noise (section 4.1); 0 is none.
     init_from : str
@@ -127,6 +129,7 @@ class Recipe:
     pad: int = 0
     crop: int | None = None
     horizontal_flip: bool = False
+    precision: str = "float32"
     color_noise: float = 0.0
     seed: int = 0
     init_from: str = ""

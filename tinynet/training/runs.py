@@ -20,6 +20,7 @@ from tinynet.core.errors import DataError, DeviceError
 from tinynet.data import DataLoader
 from tinynet.distributed.data_parallel import assert_equal_on_all_ranks, fingerprints, sharded
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
+from tinynet.kernels import precision
 from tinynet.nn import Module
 from tinynet.optim import Optimizer
 from tinynet.training import input_pipeline, recipe_json, run_dir
@@ -177,6 +178,7 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
             every_step=True,
             ranks=run.ranks,
         )
+        events = _in_precision(run.recipe.precision, events)
         for event in _saved_at_bad_data(run, events):
             yield event
             if isinstance(event, Epoch):
@@ -200,6 +202,16 @@ def advance(run: Run, *, max_minutes: float = math.inf) -> Iterator[Event]:
     if not run.ranks.rank:
         figures.now(run)
     yield Finished(result)
+
+
+def _in_precision(kind: str, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:
+    """Yield the events, computed with this precision; between them the caller has its own."""
+    while True:
+        with precision(kind):
+            event = next(events, None)
+        if event is None:
+            return
+        yield event
 
 
 def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Step | Epoch]:

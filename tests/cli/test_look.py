@@ -153,3 +153,12 @@ def test_options_that_do_not_fit_are_refused(run, tinynet_says, pictures):
     last = run / "last.safetensors"
     assert "--best is for a run folder" in tinynet_says("look", last, "--best").err
     assert "--data names the test images" in tinynet_says("eval", last, "--model", "demo").err
+
+
+def test_the_curves_are_printed_or_written_for_tensorboard(run, tinynet_says, tmp_path):
+    table = tinynet_says("export", run)
+    assert [row["epoch"] for row in csv.DictReader(io.StringIO(table.out))] == ["1"]
+    done = tinynet_says("export", run, "--tensorboard", tmp_path / "board")
+    assert done.out == ""
+    assert len(list((tmp_path / "board").iterdir())) == 1
+    assert "not a run folder" in tinynet_says("export", tmp_path / "board").err

@@ -25,6 +25,11 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
     ),
     "data": ("data", "data", "List, download and check data sets."),
     "eval": ("evaluate", "evaluate", "Measure the network of folder RUN on its test images."),
+    "export": (
+        "log_export",
+        "export",
+        "Write the learning curves of folder RUN as CSV or for TensorBoard.",
+    ),
     "explain": ("runs", "explain", "Say in words what the curves of a run show, and what to try."),
     "info": ("inspect", "info", "Show versions, devices, threads and caches."),
     "kernels": ("kernels", "kernels", "Look at the CUDA kernels, without a GPU."),

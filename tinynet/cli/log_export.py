@@ -1,0 +1,29 @@
+"""Command ``tinynet export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinynet.cli.options import FOLDER
+from tinynet.core.errors import printable
+from tinynet.training import log_export, run_list
+
+
+@click.command()
+@click.argument("run", type=FOLDER)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the epochs as CSV; the default.")
+@click.option("--tensorboard", type=FOLDER, help="Write an event file to this folder.")
+def export(run: Path, as_csv: bool, tensorboard: Path | None) -> None:
+    """Write the learning curves of folder RUN as CSV or for TensorBoard.
+
+    Networks are exported by `tinynet weights convert`. The event file needs no package; to look at
+    it: pip install tensorboard; tensorboard --logdir FOLDER.
+    """
+    found = run_list.read(run)
+    if as_csv or tensorboard is None:
+        click.echo(log_export.csv_text(found), nl=False)
+    if tensorboard is not None:
+        path = log_export.write_events(found, tensorboard)
+        click.echo(f"{printable(str(path))}: {len(found.records)} epochs", err=True)

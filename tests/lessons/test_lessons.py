@@ -4,7 +4,7 @@ Each rule is a function from a lesson to a list of offences, with a planted offe
 """
 
 import ast
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 import tinynet
+from support.mistakes import wrong_answers
 from support.required import need_compiler
 from tinynet.lessons import editions, exercise, pages, student
 
@@ -332,14 +333,6 @@ def test_a_solution_that_drifted_is_found(part, other):
     assert list(drifted(pages.cells(text), known, {"42.1": "my_x"})) == []
     (found,) = drifted(pages.cells(text.replace(part, other, 1)), known, {"42.1": "my_x"})
     assert found.startswith("42.1 should say:\ndef my_x(cell)")
-
-
-def wrong_answers(number):
-    path = Path(__file__).parent / f"wrong_{number}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.WRONG
 
 
 @every_number

@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 FILES = ["architecture", "confusion", "curves", "filters", "flow", "graph", "maps", "responses"]
-MODULES = [f"plot.{name}" for name in (*FILES, "predictions", "rates", "tiles", "units")]
+MODULES = [f"plot.{name}" for name in (*FILES, "live", "predictions", "rates", "tiles", "units")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -48,6 +48,7 @@ JUMPING = [0.5, 0.6, 0.7, 0.6, 0.71, 0.59, 0.7, 0.61]
         pytest.param(run([2.3026] * 3, [2.3026] * 3, [0.1] * 3), ["plateau"], id="stuck"),
         pytest.param(run([9.0, 4e5], [9.0, 5e5], [0.1, 0.1]), ["explosion"], id="explosion"),
         pytest.param(run([1.0, 0.5, 0.9], [1.0] * 3), ["rate too high"], id="rises"),
+        pytest.param(run([1.3, 1.12, 1.15, 1.33], [1.2] * 4), ["rate too high"], id="rises slowly"),
         pytest.param(run([2.0, 3.0, 4.1], [3.0] * 3), ["rate too high"], id="above guessing"),
         pytest.param(
             run([1.0, 0.8, 1.0, 0.7, 0.9, 0.6, 0.8, 0.6], [0.9] * 8), ["rate too high"], id="zigzag"

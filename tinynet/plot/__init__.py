@@ -1,7 +1,8 @@
 """Figures: learning curves, confusion matrix, filters, what happens inside a network, its graph.
 
-Each function returns a matplotlib Figure and, given a path, writes it to a file. The figure's
-attribute `description` says in words what it shows, `numbers` holds what is drawn.
+Each function returns a matplotlib Figure and, given a path, writes it to a file; `live` passes on
+what it draws. The figure's attribute `description` says in words what it shows, `numbers` holds
+what is drawn.
 """
 
 from tinynet.plot.architecture import architecture
@@ -10,6 +11,7 @@ from tinynet.plot.curves import curves
 from tinynet.plot.filters import filters
 from tinynet.plot.flow import gradient_flow, histograms
 from tinynet.plot.graph import graph
+from tinynet.plot.live import live
 from tinynet.plot.maps import feature_maps, occlusion_map, saliency
 from tinynet.plot.predictions import predictions
 from tinynet.plot.rates import learning_rates
@@ -28,6 +30,7 @@ __all__ = [
     "graph",
     "histograms",
     "learning_rates",
+    "live",
     "lrn_before_after",
     "neighbors",
     "occlusion_map",

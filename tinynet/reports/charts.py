@@ -99,8 +99,8 @@ def line_chart(
     parts = [
         tag("text", title, x=0, y=15, class_="title"),
         *_axes(frame),
-        *_marks(frame, marks),
         *(_line(frame, line) for line in lines),
+        *_marks(frame, marks),
         *_labels(frame, lines, form),
     ]
     return tag(

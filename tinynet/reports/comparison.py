@@ -10,7 +10,7 @@ from typing import Any
 
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import DataError
-from tinynet.reports.charts import Line, Marks, line_chart
+from tinynet.reports.charts import DASHES, Line, line_chart
 from tinynet.reports.html import Html, figure, join, page, table, tag
 from tinynet.training import repeat, run_list
 from tinynet.training.loop import Epoch
@@ -143,9 +143,17 @@ def _results(runs: Sequence[SavedRun]) -> Html:
 
 def _key(index: int, letter: str) -> Html:
     """Return the letter of a run with a sample of its line."""
-    line = tag("line", x1=0, x2=34, y1=6, y2=6, class_=f"line s{index}", stroke_dasharray=None)
-    sample = tag("svg", line, viewBox="0 0 34 12", style="width: 2.1rem", aria_hidden="true")
-    return join([letter, sample])
+    line = tag(
+        "line",
+        x1=0,
+        x2=34,
+        y1=6,
+        y2=6,
+        class_=f"line s{index}",
+        stroke_dasharray=DASHES.get(f"s{index}"),
+    )
+    sample = tag("svg", line, viewBox="0 0 34 12", class_="sample", aria_hidden="true")
+    return join([letter, " ", sample])
 
 
 def _curves(runs: Sequence[SavedRun]) -> Html:
@@ -159,9 +167,7 @@ def _curves(runs: Sequence[SavedRun]) -> Html:
         lines = _lines(runs, field, factor)
         if any(line.points for line in lines):
             words = _in_words(lines, form)
-            charts.append(
-                figure(line_chart(title, words, lines, form=form, top=top, marks=Marks()), words)
-            )
+            charts.append(figure(line_chart(title, words, lines, form=form, top=top), words))
     if not charts:
         return tag("p", "No epoch has finished in any of these runs.")
     return tag("div", *charts, class_="pair")
@@ -197,9 +203,11 @@ def _differences(runs: Sequence[SavedRun]) -> Html:
 
 
 def _commands(runs: Sequence[SavedRun]) -> Html:
-    unknown = "(some settings have no option of tinynet train: see config.json)"
-    commands = [
-        f"# {letter}\n{repeat.command(run.recipe, run.facts) or unknown}"
-        for letter, run in zip(letters(runs), runs, strict=True)
-    ]
-    return tag("pre", tag("code", "\n".join(commands)))
+    """Return the command of each run, below its letter."""
+    unknown = "Some settings have no option of tinynet train: config.json has them all."
+    parts = []
+    for letter, run in zip(letters(runs), runs, strict=True):
+        command = repeat.command(run.recipe, run.facts)
+        parts.append(tag("h3", letter))
+        parts.append(tag("p", unknown) if command is None else tag("pre", tag("code", command)))
+    return join(parts)

@@ -81,6 +81,7 @@ def table(
     Parameters
     ----------
     header : sequence of column names
+        Or of whole th elements.
     rows : iterable of rows
         The first cell of a row is its name. A cell may be a whole td element.
     caption : str
@@ -90,7 +91,9 @@ def table(
     class_ : str, optional
     """
     names = [
-        tag("th", name, scope="col", class_="number" if i >= numbers else None)
+        name
+        if isinstance(name, Html) and name.startswith("<th")
+        else tag("th", name, scope="col", class_="number" if i >= numbers else None)
         for i, name in enumerate(header)
     ]
     body = [tag("tr", *_cells(row, numbers)) for row in rows]

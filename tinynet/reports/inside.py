@@ -60,7 +60,7 @@ def _filter_sheet(weight: Array, group: range, name: str, largest: float) -> Htm
 def _columns(count: int) -> int:
     """Return a number of columns that fills the last row, a little wider than high if it can be."""
     wanted = math.ceil(math.sqrt(1.5 * count))
-    near = range(wanted, max(1, math.isqrt(count)) - 1, -1)
+    near = range(wanted + 1, max(1, math.isqrt(count)) - 1, -1)
     return next((columns for columns in near if count % columns == 0), wanted)
 
 

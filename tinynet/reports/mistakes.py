@@ -86,7 +86,8 @@ def class_table(found: Answers, classes: Sequence[str]) -> Html:
                 tag("td", _confused_with(found.counts[i], i, classes)),
             ]
         )
-    header = ["class", "images", "accuracy", "", "95 % interval", "most often taken for"]
+    taken = tag("th", "most often taken for", scope="col")
+    header = ["class", "images", "accuracy", "", "95 % interval", taken]
     caption = "Accuracy on the test images of each class, the lowest first."
     return table(header, rows, caption)
 

@@ -15,7 +15,7 @@ from tinynet.training import diagnosis
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.loop import Epoch
 
-ROSE = 1.3  # the training loss over its minimum
+ROSE = 1.15  # the training loss over its minimum
 ZIGZAG = 1.05  # a rise of the training loss from one epoch to the next that counts
 LATE = 3  # epochs that show a trend
 FALLS = 0.97  # of a loss from one epoch to the next, where it still falls

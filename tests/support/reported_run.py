@@ -33,7 +33,12 @@ def images(count):
 
 
 RECIPE = dataclasses.replace(
-    presets.find("demo"), model="grouped", data="folder:/a/path/<b>pics", epochs=4, batch_size=8
+    presets.find("demo"),
+    model="grouped",
+    data="folder:/a/path/<b>pics",
+    epochs=4,
+    batch_size=8,
+    schedule=((0.75, 0.1),),
 )
 RECORDS = [
     Epoch(1, 2.0, 0.3, 1.9, 0.4, lr=0.1, seconds=1.0, images_per_second=10.0),

@@ -41,6 +41,7 @@ def test_every_recipe_is_repeated_by_its_name(name):
             "--data": st.sampled_from(["mnist", "cifar10", "folder:/my pictures/a'b"]),
             "--model": st.sampled_from(["resnet-18", "small-vgg", "alexnet"]),
             "--freeze": st.just("0,1"),
+            "--precision": st.sampled_from(["float32", "tf32", "bf16"]),
         },
     ),
     st.sampled_from(["demo", "small-alexnet", "alexnet"]),

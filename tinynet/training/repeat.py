@@ -20,6 +20,7 @@ OPTIONS = (  # settings that `tinynet train` has an option for, in this order
     "lr",
     "schedule",
     "optimizer",
+    "precision",
     "validation",
     "seed",
     "init_from",

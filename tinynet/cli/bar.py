@@ -69,6 +69,7 @@ class LossHistory:
 def sparkline(values: list[float], width: int) -> str:
     """Return the values as a line of blocks, the largest as a full one.
 
+    >>> from tinynet.cli.bar import sparkline
     >>> sparkline([8, 4, 2, 1, 1], width=5)
     '█▄▂▁▁'
     """

@@ -62,6 +62,7 @@ class JsonLines:
 def finite(value: Any) -> Any:
     """Return a value for JSON, with None in place of numbers that are not finite.
 
+    >>> from tinynet.cli.json_lines import finite
     >>> finite({"loss": float("nan"), "epochs": [1, float("inf")]})
     {'loss': None, 'epochs': [1, None]}
     """

@@ -35,6 +35,7 @@ def event_file(scalars: Iterable[tuple[float, int, Mapping[str, float]]], begin:
 
     Examples
     --------
+    >>> from tinynet.training.event_file import event_file
     >>> data = event_file([(1.0, 1, {"loss": 0.5})], begin=0.0)
     >>> len(data), data[:8]
     (82, b'\x18\x00\x00\x00\x00\x00\x00\x00')
@@ -53,6 +54,7 @@ def event_file(scalars: Iterable[tuple[float, int, Mapping[str, float]]], begin:
 def crc32c(data: bytes) -> int:
     """Return the CRC-32C of some bytes (RFC 3720, appendix B.4).
 
+    >>> from tinynet.training.event_file import crc32c
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
     """

@@ -199,6 +199,7 @@ def _endless(train: Any) -> Iterator[tuple[Any, Any]]:
 def rounded(rate: float) -> float:
     """Return a rate with one significant digit, as one would type it.
 
+    >>> from tinynet.training.lr_find import rounded
     >>> rounded(0.0234), rounded(0.97)
     (0.02, 1.0)
     """

@@ -153,6 +153,7 @@ def find(folder: Path | str) -> list[Path]:
 
     Examples
     --------
+    >>> from tinynet.training.run_list import find
     >>> find("no-such-folder")
     []
     """

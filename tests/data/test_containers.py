@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -324,3 +325,11 @@ def test_scipy_writes_the_matrices_that_are_read():
 def test_a_mat_file_of_version_7_3_names_the_way_out():
     with pytest.raises(DataError, match=r"version 7\.3; save it with '-v7'"):
         mat_file.read(b"MATLAB 7.3 MAT-file".ljust(512), 1)
+
+
+def test_without_pyarrow_the_package_is_named(cifar, monkeypatch):
+    pytest.importorskip("pyarrow")
+    cifar.parquet("")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"parquet files are read by pyarrow: pip install pyarrow"):
+        CIFAR10(cifar.root)

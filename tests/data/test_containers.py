@@ -35,7 +35,8 @@ class Cifar:
         self.labels = rng.integers(0, 10, (6, RECORDS), dtype=np.uint8)
 
     def files(self, version, encode):
-        names = version.train + version.test
+        stems = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
+        names = [f"{stem}{version.ending}" for stem in (*stems, "test_batch")]
         return {n: encode(self.data[i], self.labels[i]) for i, n in enumerate(names)}
 
     def unpack(self, version, encode, folder):

@@ -122,4 +122,4 @@ def test_a_hostile_file_is_one_sentence(weights_says, tmp_path):
 def test_an_ending_that_cannot_be_written_is_refused(weights_says, demo):
     said = weights_says("convert", demo.path, demo.path.with_suffix(".h5"))
     assert said.code == 1
-    assert ".safetensors or .npz" in said.err
+    assert ".safetensors, .npz or .pt" in said.err

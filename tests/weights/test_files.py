@@ -52,8 +52,8 @@ def test_what_is_saved_comes_back(tmp_path, name):
 
 
 def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"\.safetensors or \.npz"):
-        save(Weights(ARRAYS), tmp_path / "net.pth")
+    with pytest.raises(DataError, match=r"\.safetensors, \.npz or \.pt"):
+        save(Weights(ARRAYS), tmp_path / "net.h5")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -27,7 +27,7 @@ def test_an_argument_that_load_does_not_have(tmp_path):
     for wrong in ({"strict": False}, {"chanels": None}):  # both were ignored
         with pytest.raises(TypeError, match="unexpected keyword argument"):
             tn.load(model, tmp_path / "net.npz", **wrong)
-    with pytest.raises(ValueError, match="load: layout is OIHW or HWIO, got 'foo'"):
+    with pytest.raises(ValueError, match="load: layout is OIHW or HWIO or OIHW-IO, got 'foo'"):
         tn.load(model, tmp_path / "net.npz", layout="foo")
 
 

@@ -16,7 +16,7 @@ from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
 from tinynet.core.table import table
 from tinynet.weights import conventions, names
-from tinynet.weights.file import Weights
+from tinynet.weights.contents import Weights
 
 FILE = click.Path(path_type=Path)
 CLIPPED = 100  # characters of one line of metadata

@@ -17,6 +17,7 @@ PACKAGES = {  # extra of setup.cfg: its packages
     "onnx": ("onnx",),
     "parquet": ("pyarrow",),
     "profile": ("nvidia-cuda-nvrtc",),
+    "hdf5": ("h5py",),
 }
 
 

@@ -59,10 +59,12 @@ def read_arrays(program: bytes, largest: int) -> Any:
     """
     if len(program) > largest:
         raise DataError(f"its pickle has {len(program):,} bytes; {largest:,} are the limit.")
-    return pickles.execute(_ArrayMachine(_nothing, _nothing), program)[0]
+    return pickles.execute(ArrayMachine(_nothing, _nothing), program)[0]
 
 
-class _ArrayMachine(Machine):
+class ArrayMachine(Machine):
+    """The machine of `pickles` for arrays of numbers instead of tensors."""
+
     names = frozenset({*RECONSTRUCT, ARRAY, DTYPE})
     literals = frozenset({*LITERALS, "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"})
     purpose = "arrays"

@@ -11,8 +11,9 @@ Reading never executes code from the file: see `pickles`. Metadata of a file: se
 """
 
 from tinynet.weights.change import Change
+from tinynet.weights.contents import Weights
 from tinynet.weights.conventions import Conventions, of_model
-from tinynet.weights.file import Weights, read
+from tinynet.weights.file import read
 from tinynet.weights.fit import load
 from tinynet.weights.onnx_graph import save as save_onnx
 from tinynet.weights.writing import save

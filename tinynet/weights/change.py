@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-Kind = Literal["layout", "channels", "groups", "normalization", "head"]
+Kind = Literal["layout", "channels", "groups", "normalization", "head", "names", "note"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Change:
     kind : str
         "layout": filters transposed; "channels": BGR to RGB; "groups": grouped filters written as
         full ones or the reverse; "normalization": weights scaled for another response
-        normalization; "head": the last layer was not loaded.
+        normalization; "head": the last layer was not loaded; "names": arrays were matched by
+        order; "note": a part of the file was passed over.
     name : str
         The parameter or layer; "" for all of them.
     message : str

@@ -1,7 +1,12 @@
 """Conventions of a weight file (layout, channel order, constants of LRN), stored as JSON metadata.
 
     layout      "OIHW": filters (OC, C // groups, KH, KW), linear weights (out, in), as here and in
-                PyTorch; "HWIO": (KH, KW, C // groups, OC) and (in, out), as in TensorFlow
+                PyTorch; "HWIO": (KH, KW, C // groups, OC) and (in, out), as in TensorFlow;
+                "OIHW-IO": filters (OC, C // groups, KH, KW) and (in, out), as in Theano and Lasagne
+    flatten     order in which the maps were flattened before the first linear layer, "CHW" or
+                "HWC"; by default "HWC" for layout HWIO, else "CHW"
+    flipped     whether filters were saved for a convolution in the sense of mathematics, as Theano
+                computes it: turned by 180 degrees
     channels    order of the input channels: "RGB", as here, or "BGR", as in Caffe
     lrn_alpha   "sum": alpha multiplies the sum of squares, as in the paper and here;
                 "mean": their mean, so alpha / n the sum, as in PyTorch, Caffe and ONNX
@@ -17,6 +22,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +31,18 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.weights.change import Change
 
-CHOICES = {"layout": ("OIHW", "HWIO"), "channels": ("RGB", "BGR"), "lrn_alpha": ("sum", "mean")}
+CHOICES = {
+    "layout": ("OIHW", "HWIO", "OIHW-IO"),
+    "channels": ("RGB", "BGR"),
+    "lrn_alpha": ("sum", "mean"),
+    "flatten": ("CHW", "HWC"),
+}
 KEY = "conventions"
+ORDER = "order"  # of normalizations and poolings in the network of a file
+LAYOUTS = {
+    "HWIO": "Filters were transposed from (KH, KW, in, out) to (out, in, KH, KW).",
+    "OIHW-IO": "Matrices were transposed from (in, out) to (out, in).",
+}
 HOMOGENEOUS = nn.ReLU, nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAvgPool2d, nn.Dropout, nn.Flatten
 """Positively homogeneous layers: f(c * x) = c * f(x) for c > 0."""
 
@@ -41,10 +57,14 @@ class Conventions:
     channels: str = "RGB"
     lrn_alpha: str = "sum"
     lrn: tuple[dict[str, float], ...] = ()
+    flatten: str = ""
+    flipped: bool = False
 
     def json(self) -> str:
         """Return the text that a file stores under `KEY`."""
-        return json.dumps(dataclasses.asdict(self))
+        fields = dataclasses.asdict(self)
+        unusual = {"flatten": self.flatten, "flipped": self.flipped}
+        return json.dumps({k: v for k, v in fields.items() if unusual.get(k, True)})
 
 
 def of_model(model: nn.Module) -> Conventions:
@@ -52,14 +72,31 @@ def of_model(model: nn.Module) -> Conventions:
     return Conventions(lrn=tuple(_settings(layer) for layer in _norms(model)))
 
 
-def stated(metadata: Mapping[str, str], **overrides: str | None) -> Conventions:
+def are_stated(metadata: Mapping[str, str], key: str) -> bool:
+    """Return whether a file states one of its conventions itself.
+
+    >>> are_stated({"conventions": '{"layout": "HWIO"}'}, "layout")
+    True
+    """
+    fields = _fields(metadata)
+    return isinstance(fields, dict) and key in fields
+
+
+def _fields(metadata: Mapping[str, str]) -> Any:
+    try:
+        return json.loads(metadata.get(KEY, "{}"))
+    except (ValueError, RecursionError):
+        return {}  # the first checkpoints had a sentence here, and our conventions
+
+
+def stated(metadata: Mapping[str, str], **overrides: Any) -> Conventions:
     """Return the conventions that a file states, with the caller's overrides.
 
     Parameters
     ----------
     metadata : dict of str to str
         Of the file.
-    overrides : layout, channels, lrn_alpha
+    overrides : layout, channels, lrn_alpha, flatten, flipped
         Where given, they count instead of what the file states.
 
     Raises
@@ -67,10 +104,7 @@ def stated(metadata: Mapping[str, str], **overrides: str | None) -> Conventions:
     DataError
         The metadata state conventions that do not exist.
     """
-    try:
-        fields = json.loads(metadata.get(KEY, "{}"))
-    except (ValueError, RecursionError):
-        fields = {}  # the first checkpoints had a sentence here, and our conventions
+    fields = _fields(metadata)
     try:
         found = Conventions(**(fields | {k: v for k, v in overrides.items() if v}))
         lrn = tuple({k: float(v) for k, v in layer.items()} for layer in found.lrn)
@@ -78,7 +112,8 @@ def stated(metadata: Mapping[str, str], **overrides: str | None) -> Conventions:
         raise DataError(f"its metadata state conventions that are none ({error}).") from error
     whole = all(layer.keys() == KEYS and layer["n"] >= 1 for layer in lrn)
     for key, choices in CHOICES.items():
-        if getattr(found, key) not in choices or not whole:
+        fits = getattr(found, key) in choices or (key == "flatten" and not found.flatten)
+        if not fits or not whole:
             raise DataError(
                 f"its metadata state conventions that are none: {key} is {' or '.join(choices)}, "
                 f"and lrn a list of {', '.join(sorted(KEYS))}."
@@ -103,12 +138,12 @@ def converted(arrays: Arrays, source: Conventions, model: nn.Module) -> tuple[Ar
         The response normalizations differ in a way that weights cannot make up for.
     """
     wanted = {name: tuple(p.shape) for name, p in model.named_parameters()}
-    arrays = dict(arrays)
+    arrays = reordered(arrays, wanted, source)
     changes: list[Change] = []
-    if source.layout == "HWIO":
-        arrays = _from_channels_last(arrays, wanted)
-        message = "Filters were transposed from (KH, KW, in, out) to (out, in, KH, KW)."
-        changes.append(Change("layout", "", message))
+    if source.layout != "OIHW":
+        changes.append(Change("layout", "", LAYOUTS[source.layout]))
+    if source.flipped:
+        changes.append(Change("layout", "", "Filters were turned by 180 degrees."))
     first = next((name for name, shape in wanted.items() if len(shape) == 4), "")
     if source.channels == "BGR" and first in arrays and arrays[first].ndim == 4:
         arrays[first] = arrays[first][:, ::-1]
@@ -118,30 +153,46 @@ def converted(arrays: Arrays, source: Conventions, model: nn.Module) -> tuple[Ar
     return arrays, changes + _normalize(arrays, source, model)
 
 
-def _from_channels_last(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> Arrays:
-    """Return (KH, KW, I, O) as (O, I, KH, KW) and (in, out) as (out, in).
+def reordered(
+    arrays: Mapping[str, Array], wanted: Mapping[str, tuple[int, ...]], source: Conventions
+) -> Arrays:
+    """Return arrays with their axes in the order of this project.
 
-    The first linear layer after convolutions reads maps that were flattened as (H, W, C): its
-    columns are put into the order (C, H, W).
+    The first linear layer after convolutions reads maps that were flattened: if as (H, W, C), its
+    columns are put into the order (C, H, W). A linear layer that was saved as a convolution over
+    the whole map becomes a matrix.
     """
     result = dict(arrays)
     channels = 0
     for name, shape in wanted.items():
-        array = arrays.get(name)
-        if array is None or array.ndim != len(shape):
+        array = result.get(name)
+        if array is None or array.ndim not in (2, 4) or len(shape) not in (2, 4):
             continue
         if array.ndim == 4:
-            result[name] = array.transpose(3, 2, 0, 1)
-            channels = array.shape[3]
-        elif array.ndim == 2:
-            turned = array.T
-            side = math.isqrt(array.shape[0] // max(1, channels))
-            if channels and side and side * side * channels == len(array):
-                pixels = turned.reshape(-1, side, side, channels)
-                turned = pixels.transpose(0, 3, 1, 2).reshape(turned.shape)
-            result[name] = turned
+            result[name] = _filters(array, source)
+            channels = result[name].shape[0]
+        if len(shape) == 2:
+            result[name] = _matrix(result[name], channels if array.ndim == 2 else 0, source)
             channels = 0
     return result
+
+
+def _filters(array: Array, source: Conventions) -> Array:
+    turned = array.transpose(3, 2, 0, 1) if source.layout == "HWIO" else array
+    return turned[:, :, ::-1, ::-1] if source.flipped else turned
+
+
+def _matrix(array: Array, channels: int, source: Conventions) -> Array:
+    """Return a matrix (out, in), whose columns are those of maps of so many channels, if any."""
+    if array.ndim == 4:
+        return array.reshape(len(array), -1)
+    turned = array if source.layout == "OIHW" else array.T
+    order = source.flatten or ("HWC" if source.layout == "HWIO" else "CHW")
+    side = math.isqrt(turned.shape[1] // max(1, channels))
+    if order == "HWC" and channels and side and side * side * channels == turned.shape[1]:
+        pixels = turned.reshape(-1, side, side, channels)
+        return pixels.transpose(0, 3, 1, 2).reshape(turned.shape)
+    return turned
 
 
 def _regroup(arrays: Arrays, wanted: dict[str, tuple[int, ...]]) -> list[Change]:
@@ -226,6 +277,24 @@ def _rescale(
     return Change("normalization", before, message)
 
 
+POOLING = nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAvgPool2d
+
+
+def order_of(model: nn.Module) -> str:
+    """Return the order of normalizations and poolings in a chain of layers, "" for other models.
+
+    >>> order_of(nn.Sequential(nn.LocalResponseNorm(), nn.MaxPool2d(2)))
+    'LRN Pooling'
+    """
+    leaves = _chain(model) or []
+    norms = [m for _, m in leaves if isinstance(m, nn.LocalResponseNorm)]
+    both = (nn.LocalResponseNorm, *POOLING)
+    words = [
+        "Pooling" if isinstance(m, POOLING) else "LRN" for _, m in leaves if isinstance(m, both)
+    ]
+    return " ".join(words) if norms else ""
+
+
 KEYS = {"n", "k", "alpha", "beta", "groups"}
 
 
@@ -243,12 +312,19 @@ def _norms(model: nn.Module) -> list[nn.LocalResponseNorm]:
     return [m for _, m in model.named_modules() if isinstance(m, nn.LocalResponseNorm)]
 
 
-def _around(model: nn.Module, norm: nn.Module) -> tuple[str, str] | None:
-    """Return the names of the weighted layers before and after, where scaling passes through."""
+def _chain(model: nn.Module) -> list[tuple[str, nn.Module]] | None:
+    """Return the layers of a model with their names, or None if it is not a chain of layers."""
     modules = [(name, m, len(list(m.named_modules())) == 1) for name, m in model.named_modules()]
     if any(name and not (leaf or isinstance(m, nn.Sequential)) for name, m, leaf in modules):
-        return None  # not a chain
-    leaves = [(name, m) for name, m, leaf in modules if leaf]
+        return None
+    return [(name, m) for name, m, leaf in modules if leaf]
+
+
+def _around(model: nn.Module, norm: nn.Module) -> tuple[str, str] | None:
+    """Return the names of the weighted layers before and after, where scaling passes through."""
+    leaves = _chain(model)
+    if leaves is None:
+        return None
     at = next(i for i, (_, m) in enumerate(leaves) if m is norm)
     ends = []
     for path in (leaves[at - 1 :: -1] if at else [], leaves[at + 1 :]):

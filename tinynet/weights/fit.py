@@ -12,9 +12,11 @@ from tinynet import nn
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import DataError
 from tinynet.core.table import first_names
-from tinynet.weights import conventions, known, names
+from tinynet.weights import caffe_text, conventions, known, matching, names
 from tinynet.weights.change import Change
-from tinynet.weights.file import Weights, read
+from tinynet.weights.contents import Weights
+from tinynet.weights.file import read
+from tinynet.weights.matching import Match
 
 SHOWN = 6  # names of one kind in a message
 
@@ -26,29 +28,43 @@ def load(
     source: Path | str | Weights,
     *,
     new_head: bool = False,
-    layout: Literal["OIHW", "HWIO"] | None = None,
+    by_order: bool = False,
+    layout: Literal["OIHW", "HWIO", "OIHW-IO"] | None = None,
     channels: Literal["RGB", "BGR"] | None = None,
     lrn_alpha: Literal["sum", "mean"] | None = None,
+    flatten: Literal["CHW", "HWC"] | None = None,
+    flipped: bool = False,
+    prototxt: Path | str | None = None,
 ) -> list[Change]:
     """Load the weights of a file into a model; if anything does not fit, change nothing.
 
-    Names are matched (torchvision's, `module.` of DataParallel, `_orig_mod.` of torch.compile), and
-    layouts, channel orders, groups and constants of LRN are converted.
+    Names are matched (torchvision's, `module.` of DataParallel, `_orig_mod.` of torch.compile,
+    `model.` of Lightning, any common prefix), and layouts, channel orders, groups and constants of
+    LRN are converted.
 
     Parameters
     ----------
     model : nn.Module
     source : Path, str or Weights
-        A .safetensors, .npz or .pth file, or what `read` returned.
+        A weight file of any format that `read` knows, or what it returned.
     new_head : bool
         If the file was made for another number of classes, let the last layer keep its values.
-    layout : "OIHW" or "HWIO", optional
-        Axes of the filters in the file. These three count instead of what the file states: see
-        `conventions`.
+    by_order : bool
+        Match the layers by their order and shapes, whatever they are called: conv1, conv2, ...
+    layout : "OIHW", "HWIO" or "OIHW-IO", optional
+        Axes of filters and matrices in the file; by default found by the shapes, if the file does
+        not state it. These options count instead of what the file states: see `conventions`.
     channels : "RGB" or "BGR", optional
         Order of the colors that the first layer expects.
     lrn_alpha : "sum" or "mean", optional
         Whether alpha of the LRN multiplies the sum or the mean of the squares.
+    flatten : "CHW" or "HWC", optional
+        Order in which the maps were flattened before the first linear layer; by default "HWC" for
+        layout HWIO, else "CHW".
+    flipped : bool
+        The filters were saved for a true convolution, as by Theano: they are turned by 180 degrees.
+    prototxt : Path or str, optional
+        Description of a .caffemodel; its shapes must be those of the weights.
 
     Returns
     -------
@@ -74,22 +90,19 @@ def load(
     channels 0.weight
     """
     _require_model(model, source)
-    overrides = {"layout": layout, "channels": channels, "lrn_alpha": lrn_alpha}
+    overrides = {
+        "layout": layout,
+        "channels": channels,
+        "lrn_alpha": lrn_alpha,
+        "flatten": flatten,
+    }
     _require_choices(overrides)
     weights = source if isinstance(source, Weights) else read(source)
+    if prototxt is not None:
+        weights = caffe_text.judged(weights, Path(prototxt))
     where = "weights" if isinstance(source, Weights) else str(source)
     mine = model.state_dict()
-    try:
-        arrays = names.fitted(weights.arrays, mine)
-    except DataError as error:
-        raise DataError(f"{where}: {error} Nothing was loaded.") from error
-    try:
-        stated = conventions.stated(weights.metadata, **overrides)
-        arrays, changes = conventions.converted(arrays, stated, model)
-    except DataError as error:
-        # a different network is a better explanation than its constants
-        _compare(where, mine, arrays, weights)
-        raise DataError(f"{where}: {error} Nothing was loaded.") from error
+    arrays, changes = _converted(model, where, weights, overrides, flipped, by_order)
     heads = _heads(mine, arrays) if new_head else set()
     for head in sorted(heads):
         message = f"{head} does not fit the number of classes; it keeps its own values."
@@ -97,8 +110,40 @@ def load(
         arrays = {name: a for name, a in arrays.items() if _layer(name) != head}
         arrays |= {name: a for name, a in mine.items() if _layer(name) == head}
     _compare(where, mine, arrays, weights)
+    _require_answers(where, weights, mine, channels)
     model.load_state_dict({name: _as(where, name, arrays[name], mine[name]) for name in mine})
     return changes
+
+
+def _converted(
+    model: nn.Module,
+    where: str,
+    weights: Weights,
+    overrides: Mapping[str, Any],
+    flipped: bool,
+    by_order: bool,
+) -> tuple[Arrays, list[Change]]:
+    """Return the arrays of a file under the names and in the conventions of a model."""
+    mine = model.state_dict()
+    shapes = {name: tuple(array.shape) for name, array in mine.items()}
+    layout = overrides["layout"]
+    try:
+        layout = layout or _stated_layout(weights)
+        match = matching.best(weights.arrays, shapes, layout, by_order)
+        _require_layout(match, weights, layout)
+    except DataError as error:
+        raise DataError(f"{where}: {error} Nothing was loaded.") from error
+    arrays = match.arrays
+    try:
+        said = {**overrides, "layout": match.layout, "flipped": flipped}
+        stated = conventions.stated(weights.metadata, **said)
+        arrays, changes = conventions.converted(arrays, stated, model)
+        _require_order(weights, model)
+    except DataError as error:
+        # a different network is a better explanation than its constants
+        _compare(where, mine, arrays, weights)
+        raise DataError(f"{where}: {error} Nothing was loaded.") from error
+    return arrays, changes + _notes(weights, match, shapes, by_order)
 
 
 def _require_model(model: Any, source: Any) -> None:
@@ -111,6 +156,54 @@ def _require_model(model: Any, source: Any) -> None:
             f"load: it takes a str, a Path or Weights, got {type(source).__name__}; arrays by name "
             "go into model.load_state_dict."
         )
+
+
+def _stated_layout(weights: Weights) -> str | None:
+    """Return the layout that a file states, or None."""
+    if not conventions.are_stated(weights.metadata, "layout"):
+        return None
+    return conventions.stated(weights.metadata).layout
+
+
+def _require_layout(match: Match, weights: Weights, layout: str | None) -> None:
+    """Raise DataError if two layouts fit, and the format does not decide which is meant."""
+    several = sum(array.ndim > 1 for array in weights.arrays.values())
+    if "layout" in weights.asks and layout is None and not match.certain and several:
+        choices = " or ".join(f'layout="{name}"' for name in conventions.CHOICES["layout"])
+        raise DataError(
+            f"{weights.asks['layout']}, and the shapes fit several layouts. Say {choices} "
+            "(--layout)."
+        )
+
+
+def _require_order(weights: Weights, model: nn.Module) -> None:
+    """Raise DataError if normalization and pooling follow each other in another order."""
+    theirs = weights.metadata.get(conventions.ORDER, "")
+    ours = conventions.order_of(model)
+    if theirs and ours and "LRN" in theirs and theirs != ours:
+        raise DataError(
+            f"the file's network has its layers in the order {theirs}, this model {ours}. Build "
+            "the variant that has the file's."
+        )
+
+
+def _require_answers(where: str, weights: Weights, mine: Arrays, channels: str | None) -> None:
+    """Raise DataError if the order of the colors matters, and neither file nor caller states it."""
+    first = next((tuple(array.shape) for array in mine.values() if array.ndim == 4), ())
+    colors = first[1:2] == (3,)
+    if "channels" in weights.asks and channels is None and colors:
+        raise DataError(
+            f'{where}: {weights.asks["channels"]}. Say channels="BGR" or channels="RGB" '
+            "(--channels). Nothing was loaded."
+        )
+
+
+def _notes(weights: Weights, match: Match, shapes: matching.Shapes, by_order: bool) -> list[Change]:
+    notes = [Change("note", "", note) for note in weights.notes]
+    if by_order:
+        matched = first_names(matching.pairs(match, weights.arrays, shapes), SHOWN)
+        notes.append(Change("names", "", f"Arrays were matched by order: {matched}."))
+    return notes
 
 
 def _require_choices(overrides: Mapping[str, str | None]) -> None:
@@ -137,8 +230,22 @@ def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
     if problems:
         raise DataError(
             f"{where}: these are not the weights of this model; {'; '.join(problems)}. "
-            f"{known.networks(weights.arrays)}Nothing was loaded."
+            f"{_offer(mine, weights)}{known.networks(weights.arrays)}Nothing was loaded."
         )
+
+
+def _offer(mine: Arrays, weights: Weights) -> str:
+    """Return a sentence if the arrays fit in their order, under whatever names; else ""."""
+    shapes = {name: tuple(array.shape) for name, array in mine.items()}
+    match = matching.best(weights.arrays, shapes, _stated_layout(weights), by_order=True)
+    if match.fitting < len(mine):
+        return ""
+    pair = matching.pairs(match, weights.arrays, shapes)[0]
+    more = ' and channels="BGR" or "RGB" (--channels)' if "channels" in weights.asks else ""
+    return (
+        f"In their order, the arrays have this model's shapes ({pair}, and so on): load them with "
+        f"by_order=True (--by-order){more}. "
+    )
 
 
 def _heads(mine: Arrays, found: Arrays) -> set[str]:

@@ -7,9 +7,9 @@
     [KEY, ...]                 the storages, in the order in which they follow
     elements, bytes            of each of them, the first as int64
 
-The first five are pickles, which `pickles` reads without executing them. The size of a storage is
-known only from the tensors in it, so the fourth is read twice: before the storages and after. There
-are no checksums: a flipped bit is a wrong weight.
+The first five are pickles, which `foreign` and `core.pickles` read without executing them. The size
+of a storage is known only from the tensors in it, so the fourth is read twice: before the storages
+and after. There are no checksums: a flipped bit is a wrong weight.
 """
 
 from __future__ import annotations
@@ -24,24 +24,32 @@ from tinynet.core import pickles
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import short
-from tinynet.weights.torch_file import Storages, check_key, explained, named_tensors, stored
+from tinynet.weights import foreign
+from tinynet.weights.torch_file import (
+    Named,
+    Storages,
+    check_key,
+    explained,
+    named_tensors,
+    stored,
+)
 
 MAGIC = 0x1950A86A20F9469CFC6C
 FORMAT = 1001
 NOTHING = np.zeros(0)  # placeholder of a tensor while its storage has not been read
 
 
-def read(path: Path, file: BinaryIO) -> dict[str, Array]:
-    """Return the tensors of a file by name; read-only views of what was stored."""
+def read(path: Path, file: BinaryIO) -> Named:
+    """Return the tensors of a file by name, as read-only views of what was stored, and notes."""
     _check_header(path, file)
     start = file.tell()
     with explained(path):
         declared = DeclaredStorages()
-        pickles.read_next(file, declared.storage, lambda *_: NOTHING)
+        named_tensors(foreign.read_next(file, declared.storage, lambda *_: NOTHING))
         keys = pickles.read_next(file, _no_tensors, _no_tensors)
         storages = Storages(_contents(path, file, keys, declared.storages).__getitem__)
         file.seek(start)
-        return named_tensors(pickles.read_next(file, storages.storage, storages.tensor))
+        return named_tensors(foreign.read_next(file, storages.storage, storages.tensor))
 
 
 class DeclaredStorages:

@@ -3,22 +3,26 @@
 A number in a name counts the layers of a Sequential, also those without parameters. Networks that
 differ in a normalization or in the place of a flatten layer number the same layers differently, in
 the same order: the third numbered layer of the file is the third one of the model. The other rules
-undo what wrappers of PyTorch and old versions of torchvision did to names. `fitted` matches names
+undo what wrappers of PyTorch, Lightning and old versions of torchvision did to names: a prefix is
+taken off if more names fit without it. `fitted` matches names
 only; shapes are checked in `fit.load`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 
 COUNTED = re.compile(r"(^|.*?\.)(\d+)(\.[^.]+)$")
 OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.(\d\.[^.]*)")
-PARALLEL = "module."  # before every name, by torch.nn.DataParallel
+PARALLEL = re.compile(r"(^|\.)module\.")  # by torch.nn.DataParallel, around all or a part
 COMPILED = "_orig_mod."  # before the names of a module inside torch.compile
+AVERAGED = "n_averaged"  # a counter beside the weights, by torch.optim.swa_utils.AveragedModel
+NESTED = 3  # parts of a prefix that all names have in common
 HEADS = (
     "aux1.",
     "aux2.",
@@ -48,9 +52,49 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
     ['features.3.weight']
     """
     wanted = list(wanted)
-    found = _renamed(arrays, lambda name: name.replace(COMPILED, ""))
-    if _all_parallel(found) and not _all_parallel(wanted):
-        found = {name.removeprefix(PARALLEL): array for name, array in found.items()}
+    known = set(wanted)
+    first, *others = _unwrapped(_renamed(arrays, _uncompiled), wanted)
+    found = _matched(first, wanted)
+    for other in others:
+        with contextlib.suppress(DataError):
+            inner = _matched(other, wanted)
+            if len(known & inner.keys()) > len(known & found.keys()):
+                found = inner
+    return found
+
+
+def _unwrapped(arrays: Mapping[str, Array], wanted: list[str]) -> Iterator[dict[str, Array]]:
+    """Yield the arrays under their names, and without the prefixes that wrappers put there."""
+    found = dict(arrays)
+    if AVERAGED not in wanted:
+        found.pop(AVERAGED, None)
+    yield found
+    if all(name in found for name in wanted):
+        return
+    for start in (found, _shortened(found, lambda name: PARALLEL.sub(r"\1", name))):
+        yield start
+        inner = start
+        for _ in range(NESTED):
+            first = next(iter(inner), "").partition(".")
+            prefix = first[0] + first[1]
+            if not first[1] or not all(name.startswith(prefix) for name in inner):
+                break
+            inner = {name.removeprefix(prefix): array for name, array in inner.items()}
+            yield inner
+
+
+def _shortened(arrays: dict[str, Array], new: Callable[[str], str]) -> dict[str, Array]:
+    """Return arrays under shorter names; as they are if two would get the same."""
+    found = {new(name): array for name, array in arrays.items()}
+    return found if len(found) == len(arrays) else arrays
+
+
+def _uncompiled(name: str) -> str:
+    return name.replace(COMPILED, "")
+
+
+def _matched(found: dict[str, Array], wanted: list[str]) -> dict[str, Array]:
+    """Return arrays under modern names, numbered as the model numbers its layers."""
     found = _renamed(found, _modern)
     auxiliary = tuple(h for h in HEADS if not any(name.startswith(h) for name in wanted))
     found = {
@@ -65,10 +109,6 @@ def fitted(arrays: Mapping[str, Array], wanted: Iterable[str]) -> dict[str, Arra
         return found
     to = {p: dict(zip(theirs[p], ours[p], strict=True)) for p in ours}
     return _renamed(found, lambda name: _renumbered(name, to))
-
-
-def _all_parallel(names: Iterable[str]) -> bool:
-    return all(name.startswith(PARALLEL) for name in names)
 
 
 def _renamed(arrays: Mapping[str, Array], new: Callable[[str], str]) -> dict[str, Array]:

@@ -4,7 +4,7 @@
     NAME/data/KEY      the bytes of one storage; tensors may share it
     NAME/byteorder     "little" or "big"
 
-`pickles` reads the first without executing it. Older files: see `legacy_file`.
+`foreign` reads the first without executing it. Older files: see `legacy_file`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core import pickles, shapes
+from tinynet.core import shapes
 from tinynet.core.archives import member
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.core.pickles import short
+from tinynet.core.pickles import printable, short
+from tinynet.core.table import first_names
+from tinynet.weights import foreign
+from tinynet.weights.foreign import Foreign
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Keys under which training programs store the weights, beside epoch and optimizer state."""
@@ -34,8 +37,12 @@ WAY_OUT = (
 SHARED = 4  # times all storages that all tensors together may show; T5 has one of them four times
 
 
-def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
-    """Return the tensors of a .pth archive by name; read-only views of what was stored."""
+Named = tuple[dict[str, Array], tuple[str, ...]]
+SHOWN = 4  # names in a note
+
+
+def read(path: Path, archive: zipfile.ZipFile) -> Named:
+    """Return the tensors of a .pth archive by name, as read-only views of it, and notes."""
     names = archive.namelist()
     pickled = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickled) != 1:
@@ -49,7 +56,7 @@ def read(path: Path, archive: zipfile.ZipFile) -> dict[str, Array]:
         )
     with explained(path):
         storages = Storages(lambda key: member(path, archive, f"{root}data/{key}"))
-        found = pickles.read(member(path, archive, pickled[0]), storages.storage, storages.tensor)
+        found = foreign.read(member(path, archive, pickled[0]), storages.storage, storages.tensor)
         return named_tensors(found)
 
 
@@ -148,17 +155,48 @@ def widened(halves: Array) -> Array:
     return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
-def named_tensors(found: Any) -> dict[str, Array]:
-    """Return the dict of tensors in a file, at the top or under one of WRAPPERS."""
-    inside = [found[w] for w in WRAPPERS if w in found] if isinstance(found, dict) else []
-    for candidate in (*(c for c in inside if isinstance(c, dict)), found):
-        if isinstance(candidate, dict) and candidate:
-            others = [k for k, v in candidate.items() if not isinstance(v, np.ndarray)]
-            if not others and all(type(k) is str for k in candidate):
-                return candidate
-    kind = (
-        f"a dict of {', '.join(map(short, list(found)[:4]))}"
-        if isinstance(found, dict)
-        else (f"a {type(found).__name__}")
-    )
-    raise DataError(f"it holds {kind}, not tensors by name.")
+def named_tensors(found: Any) -> Named:
+    """Return the dict of tensors in a file, at the top or under one of WRAPPERS, and notes.
+
+    A note names what is no tensor and was passed over.
+    """
+    top = found if isinstance(found, dict) else {}
+    inside = [top[w] for w in WRAPPERS if w in top]
+    whole = next((thing for thing in inside if isinstance(thing, Foreign)), None)
+    for candidate in (*inside, found):
+        tensors = _tensors(candidate)
+        if tensors and whole is None:
+            return tensors, _passed_over(top, candidate)
+    kind = f"a {type(found).__name__}"
+    if top:
+        kind = f"a dict of {', '.join(map(short, list(top)[:4]))}"
+    foreign = ", ".join(f"{short(k)} is {v!r}" for k, v in _foreign(top)[:4])
+    why = f" ({foreign}: not imported and not executed)" if foreign else ""
+    raise DataError(f"it holds {kind}, not tensors by name{why}.")
+
+
+def _tensors(candidate: Any) -> dict[str, Array]:
+    """Return the arrays of a dict whose keys are words; none if arrays have numbers as keys."""
+    if not isinstance(candidate, dict):
+        return {}
+    arrays = {k: v for k, v in candidate.items() if isinstance(v, np.ndarray)}
+    return arrays if all(type(k) is str for k in arrays) else {}
+
+
+def _foreign(things: dict[str, Any]) -> list[tuple[str, Foreign]]:
+    return [(k, v) for k, v in things.items() if isinstance(v, Foreign)]
+
+
+def _passed_over(top: dict[str, Any], chosen: dict[str, Any]) -> tuple[str, ...]:
+    """Return a note on what is no tensor: in the dict of weights, and objects beside it."""
+    things = {k: v for k, v in chosen.items() if not isinstance(v, np.ndarray)}
+    things |= dict(_foreign(top))
+    if not things:
+        return ()
+    shown = [f"{printable(k)} ({_kind(v)})" for k, v in things.items()]
+    said = first_names(shown, SHOWN)
+    return (f"Passed over, since it is no tensor; nothing of it was executed: {said}.",)
+
+
+def _kind(thing: Any) -> str:
+    return thing.name if isinstance(thing, Foreign) else type(thing).__name__

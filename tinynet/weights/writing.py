@@ -11,7 +11,7 @@ from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.tensors import Tensor
 from tinynet.weights import conventions, file, onnx_graph
-from tinynet.weights.file import Weights
+from tinynet.weights.contents import Weights
 
 Saved = Module | Weights | Mapping[str, Array | Tensor]
 

@@ -1,0 +1,149 @@
+"""Weights as numpy.save writes a dict: one .npy that holds a pickle of layers and their arrays.
+
+bvlc_alexnet.npy and its kind are {"conv1": [weight, bias], ...}; other programs write
+{"conv1": {"weights": ..., "biases": ...}, ...}. The pickle is read without executing it, see
+`core.pickled_arrays`. Such files come from TensorFlow, so filters are (KH, KW, C // groups, OC),
+which `load` finds by the shapes; the order of the channels is not stated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from tinynet.core import pickles
+from tinynet.core.backend import Array
+from tinynet.core.errors import DataError
+from tinynet.core.numpy_file import HEADER
+from tinynet.core.pickled_arrays import DTYPE, ArrayMachine, PickledArray, PickledDtype
+from tinynet.core.pickles import Name, printable, short
+from tinynet.weights.contents import Weights
+
+LARGEST = 1 << 30  # bytes of a file
+LAYERS = 100_000
+WRAPPED = 4  # arrays of one object around each other; a cycle has no end
+ASKS = {
+    "layout": "The file does not state the axes of its arrays",
+    "channels": "The file does not state the order of the color channels: networks that were "
+    "converted from Caffe, such as bvlc_alexnet.npy and VGG's, expect BGR, others RGB",
+}
+ROLES = {0: "weight", 1: "bias", 2: "running_mean", 3: "running_var"}
+WORDS = {"weights": "weight", "biases": "bias"}
+
+
+def read(path: Path, file: BinaryIO) -> Weights:
+    """Return the arrays of an .npy by layer and role."""
+    if file.seek(0, 2) > LARGEST:
+        raise DataError(f"{path}: an .npy of more than {LARGEST:,} bytes is not read.")
+    file.seek(0)
+    shape, dtype = _header(path, file)
+    if dtype.kind != "O":
+        raise DataError(
+            f"{path}: one array {short(shape)} of {printable(str(dtype))}, without a name; weights "
+            "have names. Write numpy.savez(NEW, **{NAME: array})."
+        )
+    if math.prod(shape) != 1:
+        raise DataError(f"{path}: {math.prod(shape):,} objects; one dict of layers was expected.")
+    try:
+        found = pickles.execute(_ObjectMachine(_no_tensors, _no_tensors), file)[0]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return of_pickle(path, found, "npy: a dict of layers")
+
+
+def of_pickle(path: Path, found: Any, kind: str) -> Weights:
+    """Return the arrays of a dict of layers, or of arrays by name."""
+    top = _plain(found)
+    if isinstance(top, list) and len(top) == 1:
+        top = _plain(top[0])
+    arrays: dict[str, Array] = {}
+    if isinstance(top, dict) and len(top) <= LAYERS:
+        for name, array in _named(top):
+            if name in arrays:
+                raise DataError(f"{path}: two of its arrays are called {printable(name)}.")
+            arrays[name] = array
+    if not arrays:
+        raise DataError(
+            f"{path}: it holds a {type(top).__name__}, not a dict of layers and arrays."
+        )
+    return Weights(arrays, {}, kind, (), dict(ASKS))
+
+
+def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], Any]:
+    start = file.read(12)
+    file.seek(0)
+    length = int.from_bytes(start[8 : 10 if start[6:7] == b"\1" else 12], "little")
+    if length > HEADER:
+        raise DataError(f"{path}: its header has {length:,} bytes; {HEADER:,} are the limit.")
+    try:
+        version = npy.read_magic(file)
+        header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, _, dtype = header(file, max_header_size=HEADER)
+    except (ValueError, LookupError, SyntaxError, RecursionError, MemoryError) as error:
+        raise DataError(f"{path}: a damaged .npy ({short(str(error))}).") from error
+    return shape, dtype
+
+
+class _ObjectMachine(ArrayMachine):
+    """The machine of `core.pickled_arrays`, which knows arrays of objects too: as lists."""
+
+    def _do_reduce(self, _: Any) -> None:
+        name, arguments = self.stack[-2:]
+        word = arguments[0] if isinstance(arguments, tuple) and arguments else None
+        if isinstance(name, Name) and name == DTYPE and word in ("O", "O4", "O8"):
+            self.stack[-2:] = [PickledDtype(np.dtype(object))]
+        else:
+            super()._do_reduce(None)
+
+    def _do_build(self, _: Any) -> None:
+        state = self.stack[-1]
+        target = self.stack[-2]
+        dtype = state[2] if isinstance(state, tuple) and len(state) == 5 else None
+        if (
+            isinstance(target, PickledArray)
+            and isinstance(dtype, PickledDtype)
+            and dtype.dtype.kind == "O"
+            and isinstance(state[4], list)
+        ):
+            target.array = state[4]
+            self.stack.pop()
+        else:
+            super()._do_build(None)
+
+
+def _named(top: dict[str, Any]) -> Iterator[tuple[str, Array]]:
+    """Yield arrays by layer and role; parts that are no arrays are refused."""
+    for layer, part in top.items():
+        inner = _plain(part)
+        if isinstance(inner, np.ndarray):
+            yield layer, inner
+            continue
+        if isinstance(inner, list | tuple) and len(inner) <= len(ROLES):
+            inner = {ROLES[i]: value for i, value in enumerate(inner)}
+        if not isinstance(inner, dict):
+            raise DataError(f"layer {printable(layer)} holds a {type(inner).__name__}, no arrays.")
+        for role, value in inner.items():
+            array = _plain(value)
+            if not isinstance(array, np.ndarray):
+                raise DataError(f"{printable(f'{layer}.{role}')} is no array.")
+            yield f"{layer}.{WORDS.get(role, role)}", array
+
+
+def _plain(thing: Any) -> Any:
+    """Return an array out of its wrapper; the content of an array of one object."""
+    for _ in range(WRAPPED):
+        if not isinstance(thing, PickledArray):
+            break
+        thing = thing.array
+        if isinstance(thing, list) and len(thing) == 1:
+            thing = thing[0]
+    return thing
+
+
+def _no_tensors(*_: Any) -> Any:
+    raise DataError("its pickle refers to a tensor of PyTorch, which does not belong there.")

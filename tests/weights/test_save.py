@@ -67,7 +67,9 @@ def test_an_onnx_without_a_shape_or_without_a_network_is_refused(tmp_path):
 
 
 def test_another_suffix_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"written as \.safetensors, \.npz or \.pt, networks as \.onnx"):
+    with pytest.raises(
+        DataError, match=r"written as \.safetensors, \.npz or \.pt, networks as \.onnx"
+    ):
         weights.save(net(), tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
 

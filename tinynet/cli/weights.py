@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
 from tinynet.core.table import table
-from tinynet.weights import conventions, names
+from tinynet.weights import conventions, known, matching
 from tinynet.weights.contents import Weights
 
 FILE = click.Path(path_type=Path)
@@ -28,22 +29,58 @@ MOST = 100_000  # classes of a file
 def weights() -> None:
     """Show and convert weight files.
 
-    Reads .pth, .safetensors, .npz and checkpoints. Loading never executes code from a file.
+    Reads PyTorch's .pth of any age, .safetensors, .npz, .npy, .caffemodel, Keras's .h5 and .keras,
+    .onnx, MatConvNet's .mat, and checkpoints. Loading never executes code from a file.
     """
+
+
+def _conventions(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that state what a file does not."""
+    options = [
+        click.option("--by-order", is_flag=True, help="Match layers by order, not by name."),
+        click.option("--layout", type=click.Choice(conventions.CHOICES["layout"])),
+        click.option("--channels", type=click.Choice(conventions.CHOICES["channels"])),
+        click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"])),
+        click.option(
+            "--flatten",
+            type=click.Choice(conventions.CHOICES["flatten"]),
+            help="Order of the maps before the first linear layer.",
+        ),
+        click.option("--flipped", is_flag=True, help="Filters of a true convolution (Theano)."),
+        click.option("--prototxt", type=FILE, help="The description of a .caffemodel."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @weights.command()
 @click.argument("file", type=FILE)
 @click.option("--model", help="Check whether the file fits this model, and list the conversions.")
 @click.option("--variant", help="Of alexnet.")
-def show(file: Path, model: str | None, variant: str | None) -> None:
-    """List the arrays and the metadata of FILE."""
+@_conventions
+def show(file: Path, model: str | None, variant: str | None, **said: Any) -> None:
+    """List the arrays and the metadata of FILE, the networks that it fits, and how to load it."""
     found = weight_files.read(file)
     click.echo(listing(file, found))
-    if model is not None:
-        for note in weight_files.load(_model_for(model, variant, found), found):
-            click.echo(note)
-        click.echo(f"It fits {model}.")
+    if model is None:
+        click.echo("\n".join(_advice(file, found)))
+        return
+    net = _model_for(model, variant, found, said["by_order"])
+    for note in weight_files.load(net, found, **said):
+        click.echo(note)
+    click.echo(f"It fits {model}.")
+
+
+def _advice(file: Path, found: Weights) -> list[str]:
+    """Return lines on the networks that a file fits, what to state, and the commands."""
+    fits = known.fits(found)
+    if not fits:
+        return ["It fits no network of `tinynet summary --list` as it is; --model NAME says why."]
+    how = "in their order" if fits[0].by_order else "by name and shape"
+    lines = [f"{how[0].upper()}{how[1:]}, its arrays are those of {known.described(fits)}."]
+    lines += [f"{reason}." for reason in found.asks.values()]
+    return [*lines, "To load it:", *known.commands(file, found, fits[0])]
 
 
 @weights.command()
@@ -51,9 +88,7 @@ def show(file: Path, model: str | None, variant: str | None) -> None:
 @click.argument("out", type=FILE)
 @click.option("--model", help="Give it the names and the conventions of this model.")
 @click.option("--variant", help="Of alexnet.")
-@click.option("--layout", type=click.Choice(conventions.CHOICES["layout"]))
-@click.option("--channels", type=click.Choice(conventions.CHOICES["channels"]))
-@click.option("--lrn-alpha", type=click.Choice(conventions.CHOICES["lrn_alpha"]))
+@_conventions
 @click.option("--best", is_flag=True, help="Of a run: the weights of its best epoch.")
 @click.option("--softmax", is_flag=True, help="An .onnx that returns probabilities.")
 @click.option(
@@ -69,11 +104,11 @@ def convert(
     without_preprocessing: bool,
     **said: Any,
 ) -> None:
-    """Write the weights in FILE to OUT: a .safetensors, an .npz or an .onnx.
+    """Write the weights in FILE to OUT: a .safetensors, an .npz, PyTorch's .pt or an .onnx.
 
     FILE may be a run folder. An .onnx holds the network too: that of the run, with the
-    preprocessing of its images, or that of --model. --layout, --channels and --lrn-alpha state
-    conventions that FILE does not.
+    preprocessing of its images, or that of --model. --layout, --channels, --lrn-alpha, --flatten
+    and --flipped state conventions that FILE does not.
     """
     file = export.best_of(file) if best else file
     if out.suffix == ".onnx" and export.is_run(file, model, variant):
@@ -87,7 +122,7 @@ def convert(
     if out.suffix == ".onnx" and model is None:
         model, variant = export.model_of(found.metadata)
     if model is not None:
-        net = _model_for(model, variant, found)
+        net = _model_for(model, variant, found, said["by_order"])
         notes = [str(change) for change in weight_files.load(net, found, **said)]
         metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
@@ -112,6 +147,9 @@ def _restated(file: Path, out: Path, found: Weights, said: dict[str, Any]) -> We
             f"{out}: an .onnx holds the network too, and {file} does not say which it is; name it "
             "with --model."
         )
+    needs_model = [name for name in ("by_order", "prototxt") if said.pop(name)]
+    if needs_model:
+        raise DataError(f"{file}: --{needs_model[0].replace('_', '-')} needs --model.")
     try:
         stated = conventions.stated(found.metadata, **said)
     except DataError as error:
@@ -138,6 +176,7 @@ def listing(file: Path, found: Weights) -> str:
             f"{size / 2**20:.1f} MiB",
             table(rows, left=3),
             *said,
+            *found.notes,
         ]
     )
 
@@ -151,12 +190,17 @@ def moments(array: Array) -> tuple[float, float]:
         return float(mean), float(np.sqrt(squares / array.size))
 
 
-def _model_for(name: str, variant: str | None, found: Weights) -> nn.Module:
+def _model_for(name: str, variant: str | None, found: Weights, by_order: bool = False) -> nn.Module:
     """Return a model with as many classes as the last layer in the file has."""
     try:
         with nn.init.skip_init():
-            wanted = list(models.build(name, variant=variant).state_dict())
-            last = names.fitted(found.arrays, wanted).get(wanted[-1])
+            state = models.build(name, variant=variant).state_dict()
+            wanted = {key: tuple(array.shape) for key, array in state.items()}
+            match = matching.best(found.arrays, wanted, by_order=by_order)
+            last = match.arrays.get(list(wanted)[-1])
+            if last is None:  # a loading by name is refused, with the offer of one by order
+                match = matching.best(found.arrays, wanted, by_order=True)
+                last = match.arrays.get(list(wanted)[-1])
             classes = 10 if last is None else max(1, last.size)
             if classes > MOST:
                 raise DataError(

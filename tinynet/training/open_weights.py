@@ -13,7 +13,7 @@ from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.predict import TrainedModel
 from tinynet.training.recipes import Recipe, place_model
 from tinynet.weights import names
-from tinynet.weights.file import Weights
+from tinynet.weights.contents import Weights
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's images in 0..1; torchvision's weights expect them
 STD = (0.229, 0.224, 0.225)

@@ -117,7 +117,7 @@ def read(path: Path, message: Message) -> Weights:
     return Weights(arrays, metadata, f"caffemodel ({generation})", (), dict(ASKS))
 
 
-def read_mean_image(path: Path, message: Message) -> Weights:
+def read_mean_image(message: Message) -> Weights:
     """Return the mean image of a .binaryproto, (C, H, W)."""
     mean = blob(message)
     note = (

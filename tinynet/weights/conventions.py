@@ -237,7 +237,7 @@ def _normalize(arrays: Arrays, source: Conventions, model: nn.Module) -> list[Ch
     for y = c * x. So the layer before is multiplied by c, and the layer after by the rest.
     """
     ours = _norms(model)
-    theirs = [_effective(settings, source) for settings in source.lrn]
+    theirs = effective(source)
     mine = [_effective(_settings(layer), Conventions()) for layer in ours]
     if not theirs or theirs == mine:
         return []
@@ -306,6 +306,11 @@ def _effective(settings: dict[str, float], source: Conventions) -> dict[str, flo
     """Return settings whose alpha multiplies the sum, rounded to six digits for the comparison."""
     alpha = settings["alpha"] / (settings["n"] if source.lrn_alpha == "mean" else 1)
     return {**settings, "alpha": float(f"{alpha:.6g}")}
+
+
+def effective(source: Conventions) -> list[dict[str, float]]:
+    """Return the constants of each normalization, with alpha as the factor of the sum."""
+    return [_effective(settings, source) for settings in source.lrn]
 
 
 def _norms(model: nn.Module) -> list[nn.LocalResponseNorm]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +67,11 @@ def read(path: Path | str) -> Weights:
     """
     path = Path(path)
     with open_regular(path) as file:
-        found = _read(path, file)
+        try:
+            found = _read(path, file)
+        except DataError as error:
+            said = str(error)
+            raise DataError(said if str(path) in said else f"{path}: {said}") from error
         size = file.seek(0, 2)
     for name in found.arrays:
         if (shown := printable(name)) != name:
@@ -114,27 +117,25 @@ def _message(file: BinaryIO) -> Message | None:
     size = file.seek(0, 2)
     if not 0 < size < LARGEST_MESSAGE:
         return None
-    with contextlib.suppress(DataError), mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as whole:
-        with memoryview(whole) as view:
-            fields = protobuf.numbers_of_fields(view)
+    try:
+        fields = protobuf.numbers_of_fields(
+            memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        )
         if not fields <= caffe_file.FIELDS | onnx_file.FIELDS:
             return None
         file.seek(0)
         return Message(file.read())
-    return None
+    except DataError:
+        return None
 
 
 def _read_message(path: Path, message: Message) -> Weights:
-    try:
-        if onnx_file.is_model(message):
-            return onnx_file.read(path, message)
-        if caffe_file.is_network(message):
-            return caffe_file.read(path, message)
-        if caffe_file.is_mean_image(message):
-            return caffe_file.read_mean_image(path, message)
-    except DataError as error:
-        said = str(error)
-        raise DataError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+    if onnx_file.is_model(message):
+        return onnx_file.read(path, message)
+    if caffe_file.is_network(message):
+        return caffe_file.read(path, message)
+    if caffe_file.is_mean_image(message):
+        return caffe_file.read_mean_image(message)
     raise DataError(
         f"{path}: expected a file of weights ({', '.join(KINDS)}), found protocol buffers that are "
         f"neither a .caffemodel nor an .onnx; their fields are {short(sorted(message.fields))}."

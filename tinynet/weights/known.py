@@ -1,54 +1,154 @@
-"""Registered models that the names and shapes in a weight file fit."""
+"""Registered models that the contents of a weight file fit, and the commands that load it."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 from tinynet import models, nn
 from tinynet.core.backend import Array, default_device
-from tinynet.weights import names
+from tinynet.weights import conventions, matching, names
+from tinynet.weights.contents import Weights
+from tinynet.weights.conventions import Conventions
 
 SHOWN = 3  # networks in a sentence
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Network(NamedTuple):
+    """A registered network: what is typed for it, its shapes for one class, and its conventions."""
+
+    typed: str
+    shapes: Shapes
+    conventions: Conventions
+    order: str
+
+
+class Fit(NamedTuple):
+    """A registered network that the arrays of a file fit.
+
+    Parameters
+    ----------
+    typed : its name on the command line, with its variant
+    classes : number of classes
+    by_order : whether the names differ, and the order of the layers fits
+    """
+
+    typed: str
+    classes: int
+    by_order: bool
 
 
 def networks(arrays: Mapping[str, Array]) -> str:
     """Return a sentence with the registered models that the arrays fit, or "" if there is none."""
-    found: dict[int, list[str]] = {}
-    for typed, wanted in _shapes():
-        classes = _classes(names.fitted(arrays, wanted), wanted)
-        if classes is not None:
-            found.setdefault(classes, []).append(typed)
+    found = [fit for fit in fits(Weights(dict(arrays))) if not fit.by_order]
     if not found:
         return ""
-    classes, fitting = next(iter(found.items()))
+    return f"Their names and shapes are those of {described(found)}. "
+
+
+def described(found: list[Fit]) -> str:
+    """Return the names of networks with the same number of classes, and that number."""
+    classes = found[0].classes
+    fitting = [fit.typed for fit in found if fit.classes == classes]
     if len(fitting) > SHOWN:
         fitting[SHOWN:] = [f"{len(fitting) - SHOWN} more"]
     whose = " or ".join(part for part in (", ".join(fitting[:-1]), fitting[-1]) if part)
     number = "1 class" if classes == 1 else f"{classes:,} classes"
-    return f"Their names and shapes are those of {whose}, with {number}. "
+    return f"{whose}, with {number}"
 
 
-def _shapes() -> Iterator[tuple[str, dict[str, tuple[int, ...]]]]:
-    """Yield the command-line name of each network, and its shapes for a single class.
+def fits(weights: Weights) -> list[Fit]:
+    """Return the registered networks that a file fits: by name, or else by the order of the layers.
+
+    Where the file states the constants of its response normalizations, or the order of its layers,
+    networks that agree with them are preferred. Else those of Caffe come first for a file of a kind
+    that was converted from Caffe.
+    """
+    found: list[tuple[int, Fit]] = []
+    by_order: list[tuple[int, Fit]] = []
+    for network in _networks():
+        classes = _classes(names.fitted(weights.arrays, network.shapes), network.shapes)
+        if classes is not None:
+            found.append((_differences(weights, network), Fit(network.typed, classes, False)))
+        elif not found and (classes := _classes_by_order(weights, network)) is not None:
+            by_order.append((_differences(weights, network), Fit(network.typed, classes, True)))
+    chosen = found or by_order
+    least = min((differences for differences, _ in chosen), default=0)
+    preferred = [fit for differences, fit in chosen if differences == least]
+    if "channels" in weights.asks:
+        preferred.sort(key=lambda fit: not fit.typed.endswith("--variant caffe"))
+    return preferred
+
+
+def commands(path: Path, weights: Weights, fit: Fit) -> list[str]:
+    """Return the lines that load a file: a command, and the same in Python."""
+    name, _, variant = fit.typed.partition(" --variant ")
+    options = ["--by-order"] if fit.by_order else []
+    arguments = ["by_order=True"] if fit.by_order else []
+    if "channels" in weights.asks:
+        options.append("--channels BGR")
+        arguments.append('channels="BGR"')
+    out = path.with_suffix(".safetensors").name
+    if out == path.name:
+        out = f"{path.stem}-{variant or name}.safetensors"
+    typed = " ".join([shlex.quote(str(path)), shlex.quote(out), f"--model {fit.typed}", *options])
+    build = f'"{name}", {fit.classes}' + (f', variant="{variant}"' if variant else "")
+    call = ", ".join([f"tn.models.build({build})", repr(str(path)), *arguments])
+    return [f"tinynet weights convert {typed}", f"tn.weights.load({call})"]
+
+
+def _networks() -> Iterator[Network]:
+    """Yield each network with its shapes for a single class.
 
     Weights are not initialized, so all of the networks together take less than a second.
     """
     for name in models.names():
         for variant in models.entry(name).variants or [None]:
             with nn.init.skip_init(), default_device("cpu"):
-                tensors = models.build(name, 1, variant=variant)._named_tensors()
-            shapes = {key: value.shape for key, value in tensors}
-            yield f"{name} --variant {variant}" if variant else name, shapes
+                model = models.build(name, 1, variant=variant)
+            shapes = {key: tuple(value.shape) for key, value in model._named_tensors()}
+            typed = f"{name} --variant {variant}" if variant else name
+            yield Network(typed, shapes, conventions.of_model(model), conventions.order_of(model))
 
 
-def _classes(found: Mapping[str, Array], wanted: Mapping[str, tuple[int, ...]]) -> int | None:
+def _differences(weights: Weights, network: Network) -> int:
+    """Return how many facts that a file states of its network are other ones here."""
+    stated = conventions.stated(weights.metadata)
+    order = weights.metadata.get(conventions.ORDER, network.order)
+    norms = conventions.effective(stated)
+    same = not norms or norms == conventions.effective(network.conventions)
+    return (not same) + (order != network.order)
+
+
+def _classes_by_order(weights: Weights, network: Network) -> int | None:
+    """Return the number of classes with which the arrays fit in their order, or None."""
+    if len(weights.arrays) < len(network.shapes):
+        return None
+    match = matching.best(weights.arrays, network.shapes, by_order=True)
+    return _classes_of(
+        matching.shapes_in(match.arrays, network.shapes, match.layout), network.shapes
+    )
+
+
+def _classes(found: Mapping[str, Array], wanted: Shapes) -> int | None:
     """Return the number of classes with which the shapes are those of the arrays, or None."""
+    if found.keys() != wanted.keys():
+        return None
+    match = matching.best(found, wanted)
+    return _classes_of(matching.shapes_in(match.arrays, wanted, match.layout), wanted)
+
+
+def _classes_of(found: Shapes, wanted: Shapes) -> int | None:
     if found.keys() != wanted.keys():
         return None
     counts = set()
     for name, shape in wanted.items():
-        if found[name].shape != shape:
-            if shape[:1] != (1,) or found[name].shape[1:] != shape[1:]:
+        if not matching.alike(found[name], shape):
+            if shape[:1] != (1,) or found[name][1:] != shape[1:]:
                 return None
-            counts.add(found[name].shape[0])
+            counts.add(found[name][0])
     return next(iter(counts), 1) if len(counts) <= 1 else None

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib import format as npy
 
 from tinynet.core import pickles
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.core.numpy_file import HEADER
+from tinynet.core.numpy_file import read_header
 from tinynet.core.pickled_arrays import DTYPE, ArrayMachine, PickledArray, PickledDtype
 from tinynet.core.pickles import Name, printable, short
 from tinynet.weights.contents import Weights
@@ -41,7 +40,7 @@ def read(path: Path, file: BinaryIO) -> Weights:
     if file.seek(0, 2) > LARGEST:
         raise DataError(f"{path}: an .npy of more than {LARGEST:,} bytes is not read.")
     file.seek(0)
-    shape, dtype = _header(path, file)
+    shape, _, dtype = read_header(path, "the file", file)
     if dtype.kind != "O":
         raise DataError(
             f"{path}: one array {short(shape)} of {printable(str(dtype))}, without a name; weights "
@@ -72,21 +71,6 @@ def of_pickle(path: Path, found: Any, kind: str) -> Weights:
             f"{path}: it holds a {type(top).__name__}, not a dict of layers and arrays."
         )
     return Weights(arrays, {}, kind, (), dict(ASKS))
-
-
-def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], Any]:
-    start = file.read(12)
-    file.seek(0)
-    length = int.from_bytes(start[8 : 10 if start[6:7] == b"\1" else 12], "little")
-    if length > HEADER:
-        raise DataError(f"{path}: its header has {length:,} bytes; {HEADER:,} are the limit.")
-    try:
-        version = npy.read_magic(file)
-        header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, _, dtype = header(file, max_header_size=HEADER)
-    except (ValueError, LookupError, SyntaxError, RecursionError, MemoryError) as error:
-        raise DataError(f"{path}: a damaged .npy ({short(str(error))}).") from error
-    return shape, dtype
 
 
 class _ObjectMachine(ArrayMachine):

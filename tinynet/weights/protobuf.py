@@ -26,6 +26,7 @@ EIGHT_BYTES = 1
 LENGTH = 2
 FOUR_BYTES = 5
 SIZES = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
+FIRST_LOOK = 16  # fields
 MOST = 500_000  # fields and packed integers of a file
 
 Value = int | memoryview
@@ -78,7 +79,7 @@ class Message:
         """Return a float."""
         values = self.fields.get(field, ())
         found = [v for w, v in values if w == FOUR_BYTES and not isinstance(v, int)]
-        return float(np.frombuffer(found[-1], "<f4")[0]) if found else default
+        return float(np.frombuffer(found[-1][-4:], "<f4")[0]) if found else default
 
     def text(self, field: int) -> str:
         """Return a string, "" if it is not there."""
@@ -123,6 +124,7 @@ def numbers_of_fields(data: memoryview) -> set[int]:
 def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
     at = 0
     while at < len(data):
+        start = at
         key, at = _varint(data, at)
         number, wire = key >> 3, key & 7
         count.add()
@@ -136,6 +138,10 @@ def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
             size = SIZES[wire]
         else:
             raise DataError(f"damaged: a field of wire type {wire}.")
+        if wire in SIZES and size <= len(data) - at:
+            run, at = _run(data, start, at, size)
+            yield number, wire, run
+            continue
         if number == 0 or size > len(data) - at:
             raise DataError(
                 f"damaged or incomplete: field {number} should have {size:,} bytes, and "
@@ -143,6 +149,29 @@ def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
             )
         yield number, wire, data[at : at + size]
         at += size
+
+
+def _run(data: memoryview, start: int, at: int, size: int) -> tuple[memoryview, int]:
+    """Return the values of fields of a fixed size that follow each other, and the position after.
+
+    Numbers that are not packed come so: the same key before each of them.
+    """
+    step = at - start + size
+    end = at + size
+    if data[end : end + at - start] != data[start:at]:
+        return data[at:end], end
+    rows = np.frombuffer(data[start:], np.uint8)
+    rows = rows[: len(rows) // step * step].reshape(-1, step)
+    keys = rows[:, : at - start]
+    count = 1
+    looked_at = FIRST_LOOK
+    while True:  # a longer look only after a shorter one, or many short runs would take long
+        other = (keys[count:looked_at] != keys[0]).any(axis=1)
+        count = count + int(other.argmax()) if other.any() else min(looked_at, len(rows))
+        if other.any() or count == len(rows):
+            break
+        looked_at *= 4
+    return memoryview(rows[:count, at - start :].tobytes()), start + count * step
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

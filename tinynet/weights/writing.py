@@ -17,9 +17,11 @@ Saved = Module | Weights | Mapping[str, Array | Tensor]
 
 
 def save(model: Saved, path: Path | str, *, input_shape: tuple[int, ...] | None = None) -> None:
-    """Write the weights of a model to a .safetensors or .npz file, or the model to an .onnx file.
+    """Write the weights of a model to a file, or the model itself to an .onnx file.
 
-    The file is replaced at once: a reader sees the old contents or the new ones.
+    A .safetensors or .npz has metadata: the conventions of the model. A .pt is what torch.load
+    reads with its defaults; it has none. The file is replaced at once: a reader sees the old
+    contents or the new ones.
 
     Parameters
     ----------

@@ -26,8 +26,9 @@ EIGHT_BYTES = 1
 LENGTH = 2
 FOUR_BYTES = 5
 SIZES = {EIGHT_BYTES: 8, FOUR_BYTES: 4}
-FIRST_LOOK = 16  # fields
-MOST = 500_000  # fields and packed integers of a file
+SHORT_RUN = 8  # fields that are read one by one
+FIRST_LOOK = 16
+MOST = 200_000  # fields and packed integers of a file
 
 Value = int | memoryview
 
@@ -38,9 +39,9 @@ class Count:
     def __init__(self) -> None:
         self.number = 0
 
-    def add(self) -> None:
-        """Count one more, or raise DataError."""
-        self.number += 1
+    def add(self, more: int = 1) -> None:
+        """Count more fields, or raise DataError."""
+        self.number += more
         if self.number > MOST:
             raise DataError(f"its messages have more than {MOST:,} fields and numbers.")
 
@@ -139,7 +140,7 @@ def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
         else:
             raise DataError(f"damaged: a field of wire type {wire}.")
         if wire in SIZES and size <= len(data) - at:
-            run, at = _run(data, start, at, size)
+            run, at = _run(data, start, at, size, count)
             yield number, wire, run
             continue
         if number == 0 or size > len(data) - at:
@@ -151,15 +152,17 @@ def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
         at += size
 
 
-def _run(data: memoryview, start: int, at: int, size: int) -> tuple[memoryview, int]:
+def _run(data: memoryview, start: int, at: int, size: int, fields: Count) -> tuple[memoryview, int]:
     """Return the values of fields of a fixed size that follow each other, and the position after.
 
     Numbers that are not packed come so: the same key before each of them.
     """
     step = at - start + size
     end = at + size
-    if data[end : end + at - start] != data[start:at]:
+    key = data[start:at]
+    if any(data[start + i * step : at + i * step] != key for i in range(1, SHORT_RUN)):
         return data[at:end], end
+    fields.add(SHORT_RUN)
     rows = np.frombuffer(data[start:], np.uint8)
     rows = rows[: len(rows) // step * step].reshape(-1, step)
     keys = rows[:, : at - start]

@@ -65,9 +65,10 @@ def test_show_says_where_it_cut_what_a_file_says(weights_says, tmp_path):
     path = tmp_path / "a.safetensors"
     said = {"long": 101 * "x", "short": 100 * "y"}
     weights.save(Weights({"w": np.ones(2, np.float32)}, said), path)
-    assert weights_says("show", path).out.splitlines()[-2:] == [
+    assert weights_says("show", path).out.splitlines()[-3:] == [
         f"long: {100 * 'x'} ...",
         f"short: {100 * 'y'}",
+        "It fits no network here by names or by order; --model NAME says what differs.",
     ]
 
 

@@ -5,7 +5,20 @@ import importlib
 
 import pytest
 
-MODULES = ["weights.checkpoint", "weights.file", "weights.fit", "weights.names", "weights.writing"]
+MODULES = [
+    f"weights.{name}"
+    for name in (
+        "caffe_text",
+        "checkpoint",
+        "conventions",
+        "file",
+        "fit",
+        "names",
+        "order",
+        "protobuf",
+        "writing",
+    )
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

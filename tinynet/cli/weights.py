@@ -76,7 +76,7 @@ def _advice(file: Path, found: Weights) -> list[str]:
     """Return lines on the networks that a file fits, what to state, and the commands."""
     fits = known.fits(found)
     if not fits:
-        return ["It fits no network of `tinynet summary --list` as it is; --model NAME says why."]
+        return ["It fits no network here by names or by order; --model NAME says what differs."]
     how = "in their order" if fits[0].by_order else "by name and shape"
     lines = [f"{how[0].upper()}{how[1:]}, its arrays are those of {known.described(fits)}."]
     lines += [f"{reason}." for reason in found.asks.values()]

@@ -27,7 +27,9 @@ from tinynet.weights import conventions
 from tinynet.weights.contents import Weights
 from tinynet.weights.protobuf import Message
 
-NAME, LAYERS, LAYER = 1, 2, 100  # of NetParameter
+NAME = 1  # fields of NetParameter
+LAYERS = 2
+LAYER = 100
 FIELDS = {*range(1, 10), LAYER}  # of NetParameter and BlobProto
 V1_TYPES = {
     4: "Convolution",

@@ -147,7 +147,7 @@ def _classes_of(found: Shapes, wanted: Shapes) -> int | None:
         return None
     counts = set()
     for name, shape in wanted.items():
-        if not matching.alike(found[name], shape):
+        if found[name] != shape:
             if shape[:1] != (1,) or found[name][1:] != shape[1:]:
                 return None
             counts.add(found[name][0])

@@ -127,7 +127,8 @@ def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
     while at < len(data):
         start = at
         key, at = _varint(data, at)
-        number, wire = key >> 3, key & 7
+        number = key >> 3
+        wire = key & 7
         count.add()
         if wire == VARINT:
             value, at = _varint(data, at)

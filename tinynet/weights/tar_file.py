@@ -81,7 +81,8 @@ class _Contents:
 
     def tensor(self, key: str, offset: int, size: Any, stride: Any) -> Array:
         """Return a tensor in a storage, or in a view of one."""
-        whole, view = key, None
+        whole = key
+        view: tuple[str, int, int] | None = None
         if key in self.views:
             whole, start, length = self.views[key]
             view = (key, start, length)

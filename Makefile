@@ -1,11 +1,11 @@
 # Every command below can also be typed by hand.
 
 # The first Python that is new enough and has venv; to choose another: make PYTHON=...
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: train lessons test slow lint bench coverage clean
+.PHONY: train lessons test slow lint bench matrix coverage clean
 
 train: .venv/installed                ## train the demo on synthetic images; needs no download
 	$(BIN)/tinynet train
@@ -30,6 +30,10 @@ lint: .venv/test-tools                ## format, style, types and import layers
 bench: .venv/test-tools               ## training steps against PyTorch (a large installation)
 	$(BIN)/python -m pip install --quiet --editable ".[oracle]"
 	$(BIN)/python -m benchmarks
+
+matrix: .venv/test-tools              ## each Python found, with the lowest and the newest packages
+	$(BIN)/python -m pip install --quiet uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/matrix.py
 
 coverage: .venv/test-tools            ## test coverage
 	$(BIN)/coverage run -m pytest

@@ -54,6 +54,10 @@ VERSIONS = (
 )
 
 
+class NotInstallableError(Exception):
+    """A package that tinynet cannot do without has no wheel for an interpreter."""
+
+
 @dataclass
 class Interpreter:
     """One Python: where it is, its full version, and its short one (3.14, 3.14t)."""
@@ -113,7 +117,7 @@ def environment(folder: Path, python: Interpreter, lowest: bool) -> tuple[Path, 
         )
         if done.returncode == 0:
             return inside, ", ".join(missing)
-    raise SystemExit(f"Python {python.version}, {resolution}: {done.stderr}")
+    raise NotInstallableError(" ".join(done.stderr.split()))
 
 
 def _run(inside: Path, work: Path, *words: str) -> tuple[bool, str]:
@@ -183,7 +187,11 @@ def main() -> None:
     ended = []
     for python in found:
         for lowest in (True, False):
-            line, good = row(python, lowest, options.logs)
+            try:
+                line, good = row(python, lowest, options.logs)
+            except NotInstallableError as error:
+                _say(f"Python {python.version} ({python.short}) was not tried: {error}")
+                continue
             _say(line)
             ended.append(good)
     if missing:

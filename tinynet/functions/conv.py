@@ -76,6 +76,10 @@ def conv2d(
         y[n, o, i, j] = bias[o] + sum over c, p, q of
                         weight[o, c, p, q] * x[n, c, SH*i + DH*p - top, SW*j + DW*q - left]
 
+    A NaN or an infinity in x makes every output not finite whose window holds it. Winograd's method
+    (filters of 3x3 and 5x5 with stride 1 on a CPU) shares work among neighbors: there, outputs of
+    the same image at most 4 pixels away may not be finite either. All others do not change.
+
     Parameters
     ----------
     x : (N, C, H, W)

@@ -93,7 +93,8 @@ def max_pool2d(
 ) -> Tensor:
     """Return the maximum of each window of x (N, C, H, W) as (N, C, OH, OW).
 
-    AlexNet's overlapping pooling is ``max_pool2d(x, 3, 2)`` (section 3.4).
+    AlexNet's overlapping pooling is ``max_pool2d(x, 3, 2)`` (section 3.4). The maximum of a window
+    with a NaN is NaN.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from support.reported_run import NAMES
 from tinynet import reports
 
 WIDTHS = (320, 375, 1200)  # a small phone, a phone, a desk
+A4 = 720  # CSS pixels between margins of 1 cm
 SHADES = """
 const style = getComputedStyle(document.body);
 return [style.backgroundColor, style.color];
@@ -88,6 +89,8 @@ def test_the_pages_in_a_browser(pages):
             scheme(page, "dark", media="print")
             ground, ink = map(brightness, page.execute_script(SHADES))
             assert ground > ink, "paper is white"
+            size(page, A4)
+            assert page.execute_script(WIDEST)[0] == 0, f"{path.name} is wider than paper"
             scheme(page, "light")
             assert all(done and width for done, width in page.execute_script(IMAGES))
             assert page.get_log("browser") == []

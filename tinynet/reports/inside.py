@@ -167,7 +167,7 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
     """Return time, multiply-adds and memory of each layer."""
     whole = sum(cost.seconds for cost in costs) or 1.0
     rows = [_cost_row(cost, whole, train_batch) for cost in costs]
-    total = [
+    total: list[str | Html] = [
         "total",
         "",
         "",
@@ -176,9 +176,9 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
         f"{sum(c.output_bytes for c in costs) * train_batch / 2**20:,.1f}",
         f"{1e3 * sum(c.seconds for c in costs):,.3f}",
         "100 %",
-        "",
+        tag("td", "", class_="bar"),
     ]
-    header = [
+    header: list[str | Html] = [
         "layer",
         "kind",
         "output",
@@ -187,7 +187,7 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
         f"MiB for {train_batch} images",
         "ms per image",
         "share",
-        "",
+        tag("th", "", scope="col", class_="bar"),
     ]
     caption = (
         f"Forward pass, each layer by itself, on {where}, in a batch of {batch}. Multiply-adds are "

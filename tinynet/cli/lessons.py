@@ -1,4 +1,4 @@
-"""Commands ``tinynet lessons``: list, open, new, progress, check, grade, test, pair."""
+"""Commands ``tinynet lessons``: list, open, new, progress, check, grade, slides, test, pair."""
 
 from __future__ import annotations
 
@@ -164,6 +164,22 @@ def grade_folder(
     if table is not None:
         table.write_text(batch.as_csv(graded), encoding="utf-8")
         click.echo(f"{table}: {len(graded.rows)} rows.")
+
+
+@lessons.command(name="slides")
+@click.argument("number")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: NN-slides.html"
+)
+@click.option("--no-figures", is_flag=True, help="Do not run the lesson.")
+def write_slides(number: str, out: Path | None, no_figures: bool) -> None:
+    """Write slides of lesson NUMBER: one HTML file that needs no network."""
+    from tinynet.lessons import pages, slides
+
+    lesson = pages.find(number)
+    path = out or Path(f"{lesson.number}-slides.html")
+    path.write_text(slides.deck(lesson, figures=not no_figures), encoding="utf-8")
+    click.echo(f"{path}: open it in a browser; arrow keys turn the slides, a opens an answer.")
 
 
 @lessons.command(name="test")

@@ -1,0 +1,93 @@
+"""Slides: one file without a network, with the lesson's headings, exercises, figures and quiz."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from support.checkout import needs_lessons
+from tinynet.cli import lessons as commands
+from tinynet.core.errors import DataError
+from tinynet.lessons import exercise, pages, slides
+
+pytestmark = needs_lessons
+
+
+def sections(text):
+    return re.findall(r"<section>(.*?)</section>", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", ["05", "12"])
+def test_a_lesson_has_slides_of_all_its_parts(number):
+    lesson = pages.find(number)
+    text = slides.deck(lesson, figures=False)
+    made = sections(text)
+    assert lesson.title in made[0]
+    for known in exercise.exercises(number).values():
+        (one,) = [s for s in made if s.startswith(f"<h2>{known.number} ")]
+        assert f"check(&quot;{known.number}&quot;" in one
+    quiz = [s for s in made if s.startswith("<h2>Quiz")]
+    assert [s.count("<details>") for s in quiz] == [1, 1, 1]
+    assert "tags=" not in text
+    assert "$" not in re.sub(
+        r"<(pre|code)>.*?</\\1>|<script>.*?</script>|alt=\".*?\"", "", text, flags=re.DOTALL
+    )
+
+
+def test_nothing_is_loaded_from_elsewhere():
+    text = slides.deck(pages.find("05"), figures=False)
+    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"|@import|https?://(?!www.w3.org)', text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("**bold** and *thin* `a * b`", "<b>bold</b> and <em>thin</em> <code>a * b</code>"),
+        ("a < b & [a link](page.md)", "a &lt; b &amp; a link"),
+        ("2 * 3 * 4", "2 * 3 * 4"),
+        ("<script>", "&lt;script&gt;"),
+    ],
+)
+def test_markdown_becomes_html(text, shown):
+    assert slides.inline(text) == shown
+
+
+def test_a_formula_is_an_image_and_one_that_cannot_be_set_is_code():
+    assert 'alt="x^2"' in slides.inline("the square $x^2$")
+    assert slides.equation(r"\begin{x}") == r"<code>\begin{x}</code>"
+
+
+def test_the_command_writes_a_file(tmp_path):
+    out = tmp_path / "s.html"
+    done = CliRunner().invoke(commands.lessons, ["slides", "5", "--no-figures", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert sections(out.read_text())
+
+
+LESSON = """# %% [markdown] lang="en"
+# # 42 Answers
+
+# %%
+import matplotlib.pyplot as plt
+from tinynet.lessons import figure
+
+# %% [markdown] lang="en"
+# ## Build
+# It is blue. Why?
+
+# %%
+figure(plt.figure(), "an empty figure")
+"""
+
+
+def test_a_figure_comes_behind_its_text(tmp_path, monkeypatch):
+    path = tmp_path / "42_answers.py"
+    path.write_text(LESSON)
+    monkeypatch.setattr(slides.exercise, "exercises", lambda number: {})
+    title, text, figure = sections(slides.deck(pages.read(path)))
+    assert "Answers" in title
+    assert "<p>It is blue. Why?</p>" in text
+    assert 'alt="an empty figure"' in figure
+    path.write_text(LESSON.replace("plt.figure()", "plt.nothing()"))
+    with pytest.raises(DataError, match="the lesson failed"):
+        slides.deck(pages.read(path))

@@ -89,3 +89,17 @@ def test_a_file_that_is_no_text_is_refused(learner):
     learner.write_bytes(b"\xd0")
     with pytest.raises(DataError, match="it cannot be read as text"):
         student.judge("07", learner)
+
+
+BORROWED = """
+from tinynet.lessons import check, lesson_07
+from tinynet.lessons.lesson_07 import my_max_pool_backward
+check("07.1", lesson_07.my_max_pool)
+"""
+
+
+def test_an_imported_solution_is_no_answer(learner):
+    learner.write_text(BORROWED)
+    for outcome in student.judge("07", learner).outcomes:
+        assert outcome.state == "wrong"
+        assert "the course's own solution" in outcome.text

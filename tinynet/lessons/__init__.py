@@ -48,7 +48,7 @@ _hints_given: dict[str, int] = {}
 
 def check(number: str, answer: Any) -> None:
     """Print whether an answer is right; if not, print the failing case and the reason."""
-    outcome = exercise.find(number).try_out(answer)
+    outcome = exercise.find(number).judge(answer)
     exercise.note(outcome)
     speak.say(outcome.state, str(outcome))
 

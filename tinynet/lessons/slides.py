@@ -27,6 +27,7 @@ from tinynet.plot import style
 MOST = 6  # items on a slide
 MARK = "@@ cell "  # printed before each cell, so that figures are found again
 FONT = 20  # points of an equation
+POINT = r"^(?:[*-]|\d\.) "  # begins a point of a list
 
 
 class Figure(NamedTuple):
@@ -101,7 +102,7 @@ def _slides(lesson: Lesson, parts: list[Cell], figures: list[Figure]) -> Iterato
                 if title == "Quiz":
                     yield from _quiz(body)
                 else:
-                    items += [_item(block) for block in re.split(r"\n\s*\n", body) if block.strip()]
+                    items += filter(None, map(_item, re.split(r"\n\s*\n", body)))
             continue
         number = re.search(r'check\("(\d\d\.\d+)"', cell.text)
         made = [_figure(heading, figure) for figure in figures if figure.cell == i]
@@ -128,12 +129,14 @@ def _texts(heading: str, items: list[str]) -> Iterator[str]:
 
 def _item(block: str) -> str:
     """Return a paragraph's main sentences, an equation, a table, or a list, as HTML."""
+    if not block.strip() or block.startswith("**Exercise"):  # it has a slide of its own
+        return ""
     if block.startswith("$$"):
         return f"<p class=math>{equation(' '.join(block.strip('$ ').split()))}</p>"
     if block.startswith("|"):
         return _table(block)
-    if re.match(r"[*-] ", block):
-        points = re.split(r"^[*-] ", block, flags=re.MULTILINE)[1:]
+    if re.match(POINT, block):
+        points = re.split(POINT, block, flags=re.MULTILINE)[1:]
         return "<ul>" + "".join(f"<li>{inline(sentence(p))}</li>" for p in points) + "</ul>"
     return f"<p>{inline(sentence(block))}</p>"
 

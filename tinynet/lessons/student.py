@@ -42,7 +42,7 @@ def judge(number: str, path: Path) -> Report:
         for known, expression in wanted.items():
             if known not in notes and expression in names:
                 with limited():
-                    notes[known] = asked[known].try_out(names[expression])
+                    notes[known] = asked[known].judge(names[expression])
     outcomes = [notes.get(n) or Outcome(n, "not yet", _missing(n, wanted)) for n in asked]
     return Report(outcomes, broken)
 

@@ -126,3 +126,18 @@ def test_a_second_run_in_one_folder_is_refused_while_the_first_one_lives(tmp_pat
         second.__enter__()
     with run_dir.lock(tmp_path):
         pass
+
+
+def test_settings_that_were_changed_before_the_first_checkpoint_are_refused(tmp_path):
+    run_dir.write_config(tmp_path, RECIPE, device="cpu")
+    path = tmp_path / run_dir.CONFIG
+    written = path.read_text()
+    path.write_text(written.replace(f'"seed": {RECIPE.seed}', '"seed": 77'))
+    with pytest.raises(DataError, match="not those that were written"):
+        run_dir.read_config(tmp_path)
+    path.write_text(written)
+    recipe, facts = run_dir.read_config(tmp_path)
+    assert (recipe, facts) == (RECIPE, {"device": "cpu"})
+    changed = dataclasses.replace(RECIPE, epochs=9)
+    run_dir.change_recipe(tmp_path, changed)
+    assert run_dir.read_config(tmp_path) == (changed, {"device": "cpu"})

@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,13 +155,15 @@ def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
         Where the folder already holds a run.
     """
     refuse_used(folder)
-    write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
+    settings = dataclasses.asdict(recipe)
+    write_json(folder / CONFIG, {"recipe": settings, **facts, "checksum": _checksum(settings)})
 
 
 def change_recipe(folder: Path, recipe: Recipe) -> None:
     """Replace the recipe in config.json; the other facts stay."""
     _, facts = read_config(folder)
-    write_json(folder / CONFIG, {"recipe": dataclasses.asdict(recipe), **facts})
+    settings = dataclasses.asdict(recipe)
+    write_json(folder / CONFIG, {"recipe": settings, **facts, "checksum": _checksum(settings)})
 
 
 def holds_run(folder: Path) -> bool:
@@ -180,20 +183,29 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     Raises
     ------
     DataError
-        Where the folder holds no run, or its config.json is damaged.
+        Where the folder holds no run, or its config.json is damaged. After the first checkpoint,
+        which holds the recipe too, changed settings are found by `recipe_json.refuse_changes`.
     """
     path = folder / CONFIG
     if not path.is_file():
         raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
     try:
         config = json.loads(path.read_bytes())
-        recipe = recipe_json.from_json(config.pop("recipe"))
+        settings = config.pop("recipe")
+        recipe = recipe_json.from_json(settings)
         for name in ("device", "data_dir"):
             if not isinstance(config.get(name), str | None):
                 raise TypeError(f"{name} cannot be {config[name]!r}")
+        if config.pop("checksum", _checksum(settings)) != _checksum(settings) and not begun(folder):
+            raise ValueError("its settings are not those that were written; begin another run")
         return recipe, config
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the config.json of a run ({error}).") from error
+
+
+def _checksum(settings: dict[str, Any]) -> int:
+    """Return a checksum of a recipe's settings: the same before and after JSON."""
+    return zlib.crc32(json.dumps(settings, sort_keys=True).encode())
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

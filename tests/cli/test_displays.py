@@ -98,7 +98,7 @@ def test_the_environment_turns_the_colors_off(monkeypatch):
 
 
 def test_the_curve_has_the_loss_of_each_batch():
-    history = LossHistory(size=4)
+    history = LossHistory(size=6)
     means = [8.0, 6.0, 4.0]  # of losses 8, 4, 0
     for number, mean in enumerate(means, start=1):
         history.add(step(number, loss=mean))
@@ -106,10 +106,18 @@ def test_the_curve_has_the_loss_of_each_batch():
     history.add(step(1, loss=3.0, epoch=2))
     assert history.means[-1] == 3.0, "an epoch begins anew"
     history.add(step(2, loss=float("inf"), epoch=2))
-    assert len(history.means) == 4
-    history.add(step(5, loss=1.0, epoch=2))
-    assert history.means == [6.0, 1.5]
-    assert history.each == 2
+    assert len(history.means) == 4, "a loss that is not finite has no place"
+
+
+def test_a_long_curve_is_made_of_means():
+    history = LossHistory(size=40)
+    for number in range(1, 1001):
+        history.add(step(number, loss=(number + 1) / 2))  # of losses 1, 2, 3, ...
+    assert 20 <= len(history.means) < 40
+    first = sum(range(1, history.each + 1)) / history.each
+    assert history.means[0] == pytest.approx(first)
+    assert history.means == sorted(history.means)
+    assert sparkline(history.means, 20)[-1] == bar.BLOCKS[-1]
 
 
 @given(st.lists(st.floats(0, 1e30), max_size=50), st.integers(1, 30))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tinynet import plot
 from tinynet.plot import style
-from tinynet.plot.curves import LABEL_GAP, mark_drops, spread
+from tinynet.plot.curves import LABEL_GAP, curves_in_words, mark_drops, spread
 from tinynet.training.loop import Epoch, Step
 
 
@@ -160,6 +160,17 @@ def test_labels_are_spread_in_their_order_within_the_axes(places):
     order = sorted(range(len(places)), key=places.__getitem__)
     assert all(found[b] - found[a] > 0.1 - 1e-9 for a, b in itertools.pairwise(order))
     assert max(found, default=0) <= 1
+
+
+def test_the_words_of_one_epoch_and_of_few_measurements():
+    words = curves_in_words([record(1)])
+    assert words.startswith("After 1 epoch the training loss is 2.000, the test loss 2.100 and ")
+    assert words.endswith("the test accuracy 25.0 %.")
+    trained = record(2, test_loss=None, test_accuracy=None)
+    words = curves_in_words([record(1), trained])
+    assert words.startswith(
+        "Over 2 epochs the training loss goes from 2.000 to 1.000, the test loss"
+    )
 
 
 def test_a_title_is_no_formula(tmp_path):

@@ -32,11 +32,12 @@ def can_move() -> bool:
 
 
 class LossHistory:
-    """Losses of the batches so far, in at most `size` means of equally many batches.
+    """Losses of the batches so far, in fewer than `size` means of equally many batches.
 
     Parameters
     ----------
     size : int
+        An even number.
     """
 
     def __init__(self, size: int = 2 * CURVE) -> None:
@@ -60,7 +61,7 @@ class LossHistory:
         if len(self.pending) >= self.each:
             self.means.append(sum(self.pending) / len(self.pending))
             self.pending = []
-        if len(self.means) > self.size:
+        if len(self.means) == self.size:
             pairs = zip(self.means[::2], self.means[1::2], strict=False)
             self.means = [(a + b) / 2 for a, b in pairs]
             self.each *= 2

@@ -203,17 +203,22 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
     """Return what the curves show, as a text alternative; it is stored in the file."""
     if not epochs:
         return "No epoch has finished."
-    parts = []
+    parts: list[str] = []
     for key, name, factor, form in (
-        ("train_loss", "the training loss goes", 1, "{:.3f}"),
+        ("train_loss", "the training loss", 1, "{:.3f}"),
         ("test_loss", "the test loss", 1, "{:.3f}"),
         ("test_accuracy", "the test accuracy", 100, "{:.1f} %"),
     ):
         values = [factor * r[key] for r in epochs if r.get(key) is not None]
-        if values:
-            parts.append(f"{name} from {form.format(values[0])} to {form.format(values[-1])}")
+        if len(values) > 1:
+            goes = "" if parts else " goes"
+            parts.append(f"{name}{goes} from {form.format(values[0])} to {form.format(values[-1])}")
+        elif values:
+            parts.append(f"{name}{'' if parts else ' is'} {form.format(values[0])}")
     *first, last = parts or ["nothing was measured"]
     listed = f"{', '.join(first)} and {last}" if first else last
+    if len(epochs) == 1:
+        return f"After 1 epoch {listed}."
     best, kind = best_epoch(epochs)
     peak = ""
     if best is not None:
@@ -221,8 +226,7 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
             f" The best {kind} accuracy, {100 * best[f'{kind}_accuracy']:.1f} %, is that of epoch "
             f"{best['epoch']}."
         )
-    length = "1 epoch" if len(epochs) == 1 else f"{len(epochs)} epochs"
-    return f"Over {length} {listed}.{peak}"
+    return f"Over {len(epochs)} epochs {listed}.{peak}"
 
 
 def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:

@@ -5,10 +5,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: train lessons test slow lint bench matrix coverage clean
+.PHONY: train gallery lessons test slow lint bench matrix coverage clean
 
 train: .venv/installed                ## train the demo on synthetic images; needs no download
 	$(BIN)/tinynet train
+
+gallery: .venv/installed              ## a page of every kind of figure, of a run of the demo
+	test -e runs/demo-0/result.json || $(BIN)/tinynet train --out runs/demo-0
+	$(BIN)/tinynet look runs/demo-0 --gallery --out gallery
 
 lessons: .venv/installed              ## the course, in JupyterLab
 	@echo "Installing JupyterLab into .venv: minutes the first time."

@@ -81,6 +81,21 @@ def test_every_figure_can_be_drawn_of_the_demo(tinynet_says, tmp_path):
     assert done.err == ""
 
 
+@pytest.mark.slow
+def test_the_gallery_adds_the_figures_of_other_commands(run, tinynet_says, tmp_path):
+    done = tinynet_says("look", run, "--gallery", "--out", tmp_path / "gallery", "--format", "svg")
+    assert done.code == 0
+    names = {path.stem for path in (tmp_path / "gallery").glob("*.svg")}
+    absent = {"lrn_before_after", "pool_winners"}  # the small network has no such layers
+    others = {"curves", "confusion", "predictions", "one_prediction", "learning_rates"}
+    others |= {"roofline", "graph", "towers", "architecture_of_alexnet"}
+    assert names == (set(look.NAMES) - absent) | others
+    page = (tmp_path / "gallery" / "index.html").read_text()
+    assert page.count("<img ") == len(names)
+    refused = tinynet_says("look", run / "last.safetensors", "--gallery")
+    assert "--gallery is for a run folder" in refused.err
+
+
 def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(
     run, pictures, tinynet_says
 ):

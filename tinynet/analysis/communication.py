@@ -58,7 +58,7 @@ def page(
             f"{name}: bytes between the devices for one image, float32; gradients return likewise"
         )
         there = {way: n for way, n in sums(crossed, backward=False).items() if way[0] != HOST}
-        towers.towers(maps(model), there, figure, title=title)
+        towers.towers(maps(model), there, figure, kernels=windows(model), title=title)
     return f"{by_layer(name, model, crossed)}\n\n{schemes(model, crossed, batch)}"
 
 
@@ -150,6 +150,27 @@ def maps(model: TwoTowers) -> dict[str, tuple[int, ...]]:
     with no_grad(), use("reference"), nn.observe(note):
         y = model(zeros(0, 3, side, side, device=model.devices[0]))
     return {"picture": (3, side, side), **found, "fc8": y.shape[1:]}
+
+
+def windows(model: TwoTowers) -> dict[str, str]:
+    """Return the window of each convolution, and the pooling before a layer, as short text.
+
+    The pooling after a layer is written at the arrow into the next one.
+    """
+    found: dict[str, str] = {}
+    pool = ""
+    for layer in LAYERS:
+        parts = [pool] if pool else []
+        pool = ""
+        for module in getattr(model.towers[0], layer):
+            if isinstance(module, nn.Conv2d):
+                KH, KW = module.kernel_size
+                stride = module.stride[0]
+                parts.append(f"conv {KH}x{KW}" + (f"\nstride {stride}" if stride > 1 else ""))
+            elif isinstance(module, nn.MaxPool2d):
+                pool = "max pool"
+        found[layer] = "\n".join(parts)
+    return found
 
 
 def megabytes(amount: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from tinynet.analysis import look as looking
+from tinynet.analysis.gallery import extras
 from tinynet.analysis.trace import trace
 from tinynet.cli.options import FOLDER
 from tinynet.cli.trained import of_a_network, open_network
@@ -24,6 +26,7 @@ KINDS = click.Choice([suffix[1:] for suffix in FORMATS])
 @of_a_network
 @click.argument("images", nargs=-1, type=FOLDER)
 @click.option("--figure", "figures", multiple=True, type=FIGURES, help="Draw only this one.")
+@click.option("--gallery", is_flag=True, help="Draw those of other commands too, of a run folder.")
 @click.option("--out", type=FOLDER, help="Folder to write to; default: RUN/look.")
 @click.option("--format", "kind", type=KINDS, default="png", help="Format of the figures.")
 @click.option("--data", "numbers", is_flag=True, help="Write the numbers beside each, as JSON.")
@@ -31,6 +34,7 @@ def look(
     run: Path,
     images: tuple[Path, ...],
     figures: tuple[str, ...],
+    gallery: bool,
     out: Path | None,
     kind: str,
     numbers: bool,
@@ -42,21 +46,25 @@ def look(
     file. Without IMAGES, a test image is looked at. Writes figures,
     index.html, a page of all of them, and trace.html, every op of a step one by one.
     """
+    if gallery and (figures or not run.is_dir()):
+        raise click.UsageError("look: --gallery is for a run folder, without --figure.")
     trained = open_network(run, **network)
     folder = out or ((run if run.is_dir() else run.parent) / "look")
     subject = looking.subject(trained, images)
     folder.mkdir(parents=True, exist_ok=True)
-    panels = []
     chosen = figures or (*looking.NAMES, TRACE)
     if TRACE in chosen:
         page = folder / "trace.html"
         trace(trained.model, subject.images[0], prepare=trained.normalize).save(page)
         click.echo(f"{printable(str(page))}: every op of a step, forward and backward, one by one.")
-    for drawn in looking.draw(subject, [name for name in chosen if name != TRACE]):
-        if drawn.figure is None:
-            click.echo(f"{drawn.name}: not drawn. {drawn.why}", err=True)
+    panels = []
+    drawn = looking.draw(subject, [name for name in chosen if name != TRACE])
+    others = extras(subject, run) if gallery else ()
+    for each in itertools.chain(drawn, others):
+        if each.figure is None:
+            click.echo(f"{each.name}: not drawn. {each.why}", err=True)
             continue
-        path, panel = looking.write(drawn, folder, f".{kind}", numbers=numbers)
+        path, panel = looking.write(each, folder, f".{kind}", numbers=numbers)
         panels.append(panel)
         click.echo(f"{printable(str(path))}: {printable(panel.description)}")
     if not panels and TRACE not in chosen:

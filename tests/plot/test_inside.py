@@ -143,7 +143,7 @@ def test_areas_of_the_architecture_are_the_costs():
     areas = np.square(sides)
     np.testing.assert_allclose(areas[0] / areas[1], (8 * 27 + 8) / 2890, rtol=1e-6)
     np.testing.assert_allclose(areas[2] / areas[3], 8 * 27 * 36 / 2880, rtol=1e-6)
-    assert figure.get_suptitle().startswith("small: 3 holds 93 % of the parameters")
+    assert figure.get_suptitle().startswith("small: layer 3 holds 93 % of the parameters")
     with pytest.raises(ShapeError, match="architecture: no layer of the model has parameters"):
         plot.architecture(nn.ReLU(), (3,))
 

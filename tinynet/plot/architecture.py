@@ -58,7 +58,7 @@ def architecture(
     >>> from tinynet import nn
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
     >>> tn.plot.architecture(model, (3, 8, 8)).get_suptitle()
-    '3 holds 93 % of the parameters, 0 does 73 % of the multiply-adds'
+    'layer 3 holds 93 % of the parameters, layer 0 does 73 % of the multiply-adds'
     """
     return costs(model.summary(input_shape).layers, path, title=title)
 
@@ -105,9 +105,14 @@ def _in_words(names: list[str], shares: Array) -> str:
     """Return the layers with the largest shares."""
     first, second = (int(column.argmax()) for column in shares.T)
     return (
-        f"{names[first]} holds {100 * shares[first, 0]:.0f} % of the parameters, "
-        f"{names[second]} does {100 * shares[second, 1]:.0f} % of the multiply-adds"
+        f"{_called(names[first])} holds {100 * shares[first, 0]:.0f} % of the parameters, "
+        f"{_called(names[second])} does {100 * shares[second, 1]:.0f} % of the multiply-adds"
     )
+
+
+def _called(name: str) -> str:
+    """Return the name of a layer for a sentence: "layer 8" where it is a number."""
+    return f"layer {name}" if name[:1].isdigit() else name
 
 
 def _square(axes: Axes, x: float, y: float, side: float, color: str, hatch: str) -> None:

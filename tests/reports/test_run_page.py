@@ -1,6 +1,7 @@
 """report.html of a run: its parts, its numbers, its words for a screen reader, what it survives."""
 
 import base64
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ from tinynet.core.errors import DataError
 from tinynet.reports import inside, measure, mistakes, run_page
 from tinynet.training import recipe_data, run_dir, runs
 from tinynet.training.predict import open_run
+from tinynet.weights import checkpoint
 
 OF_THE_CURVES = ["curves", "findings"]
 OF_THE_ANSWERS = ["confusion", "classes", "mistakes"]
@@ -203,6 +205,18 @@ def test_damaged_weights_are_said(folder):
     page = written(folder)
     assert "The weights could not be read" in page.words
     assert "filters" not in page.parts
+
+
+@pytest.mark.parametrize("classes", [None, "3", "[", '{"a": 1}', "[1]"])
+def test_a_checkpoint_of_another_making_is_said(folder, classes):
+    found = checkpoint.load(folder / run_dir.LAST)
+    metadata = {k: v for k, v in found.metadata.items() if k != "classes"}
+    if classes is not None:
+        metadata["classes"] = classes
+    checkpoint.save(folder / run_dir.LAST, dataclasses.replace(found, metadata=metadata))
+    page = written(folder)
+    assert "curves" in page.parts
+    assert "Note:" in page.words
 
 
 def test_a_part_that_fails_is_left_out_with_its_reason(folder, monkeypatch):

@@ -129,7 +129,7 @@ def _open(source: Source, data_dir: Path | None) -> None:
     else:
         try:
             source.trained = prediction.open_run(run.folder)
-        except (DataError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             source.notes.append(f"The weights could not be read: {error}")
     named = run.facts.get("data_dir")
     place = data_dir or (None if named is None else Path(named))

@@ -322,4 +322,4 @@ def test_a_folder_goes_on_to_the_same_weights_or_says_why_not():
 
 @pytest.mark.slow
 def test_longer_lives_of_a_folder():
-    run_programs(RandomRuns, settings=settings(HOW, max_examples=100, stateful_step_count=20))
+    run_programs(RandomRuns, settings=settings(HOW, max_examples=40, stateful_step_count=20))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from support import containers
+from tinynet.core import mat_file
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, catalog, cifar10_versions, mat_file, mnist
+from tinynet.data import CIFAR10, MNIST, catalog, cifar10_versions, mnist
 from tinynet.data.cifar10_versions import BINARY, MATLAB, PYTHON
 from tinynet.data.download import Source
 from tinynet.training.input_pipeline import fingerprint

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from support import containers
+from tinynet.core import mat_file
 from tinynet.core.errors import DataError
-from tinynet.data import CIFAR10, MNIST, cifar10_versions, label_tables, mat_file, mnist
+from tinynet.data import CIFAR10, MNIST, cifar10_versions, label_tables, mnist
 
 RECORDS = 4
 DATA = np.random.default_rng(0).integers(0, 256, (RECORDS, 3072), dtype=np.uint8)

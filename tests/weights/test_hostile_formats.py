@@ -12,7 +12,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tinynet.core import mat_file
+from tinynet.core import archives, mat_file
 from tinynet.core.errors import DataError
 from tinynet.weights import keras_file, protobuf, read
 from weights import crafted
@@ -205,9 +205,9 @@ def test_a_long_header_is_refused(tmp_path):
 
 
 def test_a_mat_that_swells_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat_file, "LARGE", 1 << 20)
+    monkeypatch.setattr(archives, "LARGE", 1 << 20)
     bomb = made.mat(True, a=np.zeros((1, 1 << 20)))
-    assert "made to fill the memory" in refusal(tmp_path, bomb)
+    assert "too many for this file" in refusal(tmp_path, bomb)
 
 
 def test_cells_that_lie_deep_in_each_other_are_refused(tmp_path):
@@ -227,10 +227,11 @@ def test_a_variable_of_another_size_is_refused(tmp_path, shape):
 
 
 def test_very_many_elements_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat_file, "MOST", 2_000)
-    empty = struct.pack("<II", 14, 0)
-    data = made.mat(False)[:128] + empty * (mat_file.MOST + 1)
-    assert "more than 2,000 elements" in refusal(tmp_path, data)
+    monkeypatch.setattr(mat_file, "NESTED", 500)
+    one = np.ones((1, 1))
+    assert "more than 500 matrices" in refusal(tmp_path, made.mat(a=[one] * 501))
+    many = {f"a{i}": one for i in range(mat_file.ELEMENTS + 1)}
+    assert "more than 1000 matrices" in refusal(tmp_path, made.mat(False, **many))
 
 
 # HDF5

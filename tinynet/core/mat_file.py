@@ -1,189 +1,231 @@
-"""MATLAB's .mat files of version 5 to 7 (the default of `save`), read without SciPy.
+"""MATLAB files of version 5 (.mat): matrices of numbers by name, and what cells and structs hold.
 
-    header      124 bytes of text, 0x0100, "IM" (little-endian)
-    element     type and size (uint32 each), data, padded to 8 bytes; up to 4 bytes of data stand in
-                the tag itself, whose upper half is then the size
-    matrix 14   elements: flags with the class, dims, name, then numbers, cells or fields
-    zlib 15     a compressed element
+A file is a header of 128 bytes and a row of elements: a type and a length of 32 bits each, then the
+contents, padded to 8 bytes. An element of up to 4 bytes has its length in the upper half of its
+type.
+The element `MATRIX` holds others: class and flags, dimensions, name, then numbers in columns, the
+matrices of a cell array, or those of the fields of a struct. An element `COMPRESSED` holds another
+one, packed by zlib.
 
-Numbers become arrays in MATLAB's order of axes, a cell array a list, a struct a dict (an array of
-structs a list of them), text a str. Files of version 7.3 are HDF5, which is another format.
+Sparse and complex arrays and objects are passed over. Files of version 7.3 are HDF5, which is not
+read.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 import zlib
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tinynet.core import shapes
+from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.core.pickles import short
+from tinynet.core.pickles import printable, short
 
-START = b"MATLAB 5.0 MAT-file"
+START = b"MATLAB"
 HEADER = 128
-NUMBERS = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8"}
-NUMBERS |= {12: "<i8", 13: "<u8", 16: "u1", 17: "<u2"}  # the last two are text
+HDF5 = b"MATLAB 7.3"
 MATRIX = 14
 COMPRESSED = 15
-CELL = 1
+DTYPES = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
+"""Types of elements whose contents are numbers."""
+ELEMENTS = 1_000  # of a file, at most
+NESTED = 100_000  # matrices in cells and structs
+DEPTH = 12  # of cells and structs in each other
+CELL = 1  # classes of matrices
 STRUCT = 2
 TEXT = 4
-CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4"}
-CLASSES |= {14: "i8", 15: "u8"}
+NUMBERS = range(6, 16)  # double, single and the integers
 COMPLEX = 0x800
-DEPTH = 12  # of cells and structs in each other
-MOST = 200_000  # elements of a file
-RATIO = 20  # times its own size that a file may hold when it is unpacked
-LARGE = 1 << 28
-LARGEST = 1 << 30  # bytes of a file
-LONGEST_NAME = 64
+UTF16 = 17
 
 
-def read(path: Path, file: BinaryIO) -> dict[str, Any]:
-    """Return the variables of a file by name.
+def read(content: bytes, most: int) -> dict[str, Array]:
+    """Return the matrices of numbers in a file, by name.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    most : int
+        The bytes that all matrices have at most; what would be more is not unpacked.
 
     Raises
     ------
     DataError
-        The file is damaged, of another version, or claims more than it can hold.
+        If the file is damaged, or none of MATLAB's version 5.
     """
-    size = file.seek(0, 2)
-    file.seek(0)
-    header = file.read(HEADER)
-    if size > LARGEST:
-        raise DataError(f"{path}: a .mat file of {size:,} bytes; {LARGEST:,} are the limit.")
-    if not header.startswith(START) or header[124:128] != b"\x00\x01IM":
-        raise DataError(
-            f"{path}: no .mat file of version 5 to 7 in little-endian order. In MATLAB: "
-            "save(NEW, '-struct', 'net', '-v7')."
-        )
+    found = _variables(content, most, nested=False)
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+
+
+def read_nested(content: bytes, most: int) -> dict[str, Any]:
+    """Return the variables of a file: arrays, text as str, cells as lists, structs as dicts.
+
+    An array of several structs is a list of dicts. Parameters and errors are those of `read`.
+    """
+    return _variables(content, most, nested=True)
+
+
+def _variables(content: bytes, most: int, nested: bool) -> dict[str, Any]:
+    if content[: len(HDF5)] == HDF5:
+        raise DataError("it is a MATLAB file of version 7.3; save it with '-v7' in MATLAB.")
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:HEADER])
+    if order is None:
+        raise DataError("it is no MATLAB file: the mark of the byte order is missing.")
+    reader = _Reader(order, nested)
+    found = {}
+    for count, (kind, element) in enumerate(_elements(memoryview(content)[HEADER:], order)):
+        if count == ELEMENTS:
+            raise DataError(f"it has more than {ELEMENTS} matrices.")
+        if kind == COMPRESSED:
+            unpacked = _unpacked(element, most)
+            most -= len(unpacked)
+            kind, element = next(_elements(unpacked, order))
+        if kind == MATRIX:
+            name, value = reader.matrix(element, DEPTH)
+            if value is not None:
+                found[name] = value
+    return found
+
+
+def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Yield the type and the contents of each element."""
+    at = 0
+    while at < len(content):
+        head = content[at : at + 8]
+        if len(head) < 8:
+            raise DataError("it ends in the middle of an element.")
+        kind, length = struct.unpack(f"{order}II", head)
+        begin = at + 8
+        if small := kind >> 16:
+            kind &= 0xFFFF
+            length = small
+            begin = at + 4
+        if length > len(content) - begin or (small and length > 4):
+            raise DataError(
+                f"an element claims {length:,} bytes, and {max(len(content) - begin, 0):,} follow."
+            )
+        yield kind, content[begin : begin + length]
+        at = at + 8 if small else begin + length + (-length % 8 if kind != COMPRESSED else 0)
+
+
+def _unpacked(packed: memoryview, most: int) -> memoryview:
+    """Return an element without its compression; one that grows too large is not unpacked."""
+    unpacker = zlib.decompressobj()
     try:
-        return _Reader(max(LARGE, RATIO * size)).variables(memoryview(file.read()))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (struct.error, zlib.error, ValueError, LookupError, OverflowError) as error:
-        raise DataError(f"{path}: a damaged .mat file ({short(str(error))}).") from error
+        content = unpacker.decompress(packed, most + 1)
+    except zlib.error as error:
+        raise DataError(f"a matrix cannot be unpacked ({error}).") from None
+    if len(content) > most:
+        raise DataError(f"a matrix has more than {most:,} bytes, too many for this file.")
+    if not unpacker.eof or not content:
+        raise DataError("a compressed matrix is incomplete.")
+    return memoryview(content)
 
 
 class _Reader:
-    def __init__(self, left: int) -> None:
-        self.left = left  # bytes that may still be unpacked
+    """Reads matrices, and those in cells and structs if it is asked to."""
+
+    def __init__(self, order: str, nested: bool) -> None:
+        self.order = order
+        self.nested = nested
         self.count = 0
 
-    def variables(self, data: memoryview) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        at = 0
-        while at < len(data):
-            kind, part, at = self.element(data, at)
-            if kind == COMPRESSED:
-                kind, part, _ = self.element(memoryview(self._unpacked(part)), 0)
-            if kind == MATRIX:
-                name, value = self.matrix(part, DEPTH)
-                found[name] = value
-        return found
+    def matrix(self, content: memoryview, depth: int) -> tuple[str, Any]:
+        """Return the name and the value of a matrix; None for one of a class that is not read."""
+        elements = _elements(content, self.order)
+        parts = list(itertools.islice(elements, 3))
+        if len(parts) < 3 or len(parts[0][1]) < 4:
+            raise DataError("a matrix has no class, no dimensions or no name.")
+        (_, flags), (_, dimensions), (_, name) = parts
+        title = printable(bytes(name).decode("latin-1"))
+        (word,) = struct.unpack(f"{self.order}I", flags[:4])
+        kind = word & 0xFF
+        if len(dimensions) % 4:
+            raise DataError(f"its matrix {title} is damaged.")
+        shape = struct.unpack(f"{self.order}{len(dimensions) // 4}i", dimensions)
+        if kind in NUMBERS:
+            return title, None if word & COMPLEX else self._numbers(title, shape, elements)
+        return title, self._nested(kind, title, shape, elements, depth) if self.nested else None
 
-    def element(self, data: memoryview, at: int) -> tuple[int, memoryview, int]:
-        """Return type and data of an element, and the position after it."""
-        self.count += 1
-        if self.count > MOST:
-            raise DataError(f"it has more than {MOST:,} elements.")
-        kind, size = struct.unpack_from("<II", data, at)
-        if kind >> 16:  # size and data are in the tag
-            size = kind >> 16
-            if size > 4:
-                raise DataError("damaged: a small element of more than 4 bytes.")
-            return kind & 0xFFFF, data[at + 4 : at + 4 + size], at + 8
-        at += 8
-        if size > len(data) - at:
+    def _numbers(
+        self, title: str, shape: tuple[int, ...], elements: Iterator[tuple[int, memoryview]]
+    ) -> Array:
+        kind, numbers = next(elements, (0, memoryview(b"")))
+        if kind not in DTYPES:
+            raise DataError(f"its matrix {title} is damaged.")
+        dtype = np.dtype(DTYPES[kind]).newbyteorder("<" if self.order == "<" else ">")
+        size = math.prod(shape) * dtype.itemsize if shapes.credible(shape) else -1
+        if size != len(numbers):
             raise DataError(
-                f"damaged or incomplete: an element of {size:,} bytes where {len(data) - at:,} "
-                "follow."
+                f"its matrix {title} should hold {short(shape)} of {dtype}, and there are "
+                f"{len(numbers):,} bytes."
             )
-        padded = size if kind == COMPRESSED else -(-size // 8) * 8
-        return kind, data[at : at + size], at + padded
+        return np.frombuffer(numbers, dtype).reshape(shape, order="F")
 
-    def _unpacked(self, part: memoryview) -> bytes:
-        machine = zlib.decompressobj()
-        data = machine.decompress(part, self.left + 1)
-        self.left -= len(data)
-        if self.left < 0:
-            raise DataError(
-                "its variables claim far more bytes than the file can hold. Such files are made to "
-                "fill the memory; it was not read."
-            )
-        if not machine.eof:
-            raise DataError("damaged or incomplete: a compressed variable has no end.")
-        return data
-
-    def matrix(self, data: memoryview, depth: int) -> tuple[str, Any]:
-        """Return name and value of a matrix."""
-        if not len(data):
-            return "", np.zeros((0, 0))
+    def _nested(
+        self,
+        kind: int,
+        title: str,
+        shape: tuple[int, ...],
+        elements: Iterator[tuple[int, memoryview]],
+        depth: int,
+    ) -> Any:
         if depth == 0:
             raise DataError(f"its cells and structs lie more than {DEPTH} deep in each other.")
-        _, flags, at = self.element(data, 0)
-        (word,) = struct.unpack_from("<I", flags, 0)
-        _, dims, at = self.element(data, at)
-        shape = tuple(int(n) for n in np.frombuffer(dims, "<i4"))
         if not shapes.credible(shape):
-            raise DataError(f"a variable claims the shape {short(shape)}, which no array has.")
-        _, name, at = self.element(data, at)
-        kind = word & 0xFF
-        rest = data[at:]
-        return bytes(name).decode("latin-1"), self._value(kind, word, shape, rest, depth - 1)
-
-    def _value(
-        self, kind: int, word: int, shape: tuple[int, ...], data: memoryview, depth: int
-    ) -> Any:
-        if kind == CELL:
-            return self._matrices(data, math.prod(shape), depth)
-        if kind == STRUCT:
-            return self._structs(data, math.prod(shape), depth)
+            raise DataError(f"its matrix {title} claims the shape {short(shape)}.")
         if kind == TEXT:
-            stored, raw, _ = self.element(data, 0)
-            return self._text(stored, raw)
-        if kind not in CLASSES or word & COMPLEX:
-            return None  # sparse and complex arrays, function handles, objects
-        stored, raw, _ = self.element(data, 0)
-        if stored not in NUMBERS:
-            raise DataError(f"damaged: numbers of the type {stored}.")
-        numbers = np.frombuffer(raw, NUMBERS[stored])
-        if numbers.size != math.prod(shape):
-            raise DataError(f"a variable {short(shape)} has {numbers.size:,} numbers.")
-        return numbers.astype(CLASSES[kind], copy=False).reshape(shape, order="F")
+            stored, raw = next(elements, (0, memoryview(b"")))
+            wide = stored in (4, UTF16)
+            return bytes(raw).decode("utf-16-le" if wide else "utf-8", errors="replace")
+        if kind == CELL:
+            return self._matrices(elements, math.prod(shape), depth)
+        return self._structs(elements, math.prod(shape), depth) if kind == STRUCT else None
 
-    def _text(self, stored: int, raw: memoryview) -> str:
-        wide = np.dtype(NUMBERS.get(stored, "u1")).itemsize == 2
-        return bytes(raw).decode("utf-16-le" if wide else "utf-8", errors="replace")
-
-    def _matrices(self, data: memoryview, count: int, depth: int) -> list[Any]:
+    def _matrices(
+        self, elements: Iterator[tuple[int, memoryview]], count: int, depth: int
+    ) -> list[Any]:
         found = []
-        at = 0
         for _ in range(count):
-            _, part, at = self.element(data, at)
-            found.append(self.matrix(part, depth)[1])
+            self.count += 1
+            if self.count > NESTED:
+                raise DataError(f"it has more than {NESTED:,} matrices in cells and structs.")
+            kind, content = next(elements, (0, memoryview(b"")))
+            if kind != MATRIX:
+                raise DataError("a cell or a struct holds fewer matrices than it should.")
+            found.append(self.matrix(content, depth - 1)[1] if len(content) else None)
         return found
 
-    def _structs(self, data: memoryview, count: int, depth: int) -> Any:
-        _, length, at = self.element(data, 0)
-        (size,) = struct.unpack_from("<i", length, 0)
-        _, words, at = self.element(data, at)
-        if not 0 < size <= LONGEST_NAME or len(words) % size:
-            raise DataError("damaged: the fields of a struct have no names.")
+    def _structs(self, elements: Iterator[tuple[int, memoryview]], count: int, depth: int) -> Any:
+        _, length = next(elements, (0, memoryview(b"")))
+        _, words = next(elements, (0, memoryview(b"")))
+        size = int.from_bytes(length, "little" if self.order == "<" else "big")
+        if not 0 < size <= len(words) or len(words) % size:
+            raise DataError("the fields of a struct have no names.")
         names = [
             bytes(words[i : i + size]).split(b"\0")[0].decode("latin-1")
             for i in range(0, len(words), size)
         ]
-        if not names:
-            return {}
-        values = self._matrices(data[at:], count * len(names), depth)
         rows = [
-            dict(zip(names, values[i : i + len(names)], strict=True))
-            for i in range(0, len(values), len(names))
+            dict(zip(names, self._matrices(elements, len(names), depth), strict=True))
+            for _ in range(min(count, NESTED + 1))
         ]
         return rows[0] if count == 1 else rows

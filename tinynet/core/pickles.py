@@ -103,8 +103,8 @@ def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
     return execute(Machine(storage, tensor), program)
 
 
-def execute(machine: Machine, program: bytes | BinaryIO) -> tuple[Any, int]:
-    """Return what a machine makes of a pickle, bytes or a file, and its length or its end."""
+def execute(machine: Machine, program: Any) -> tuple[Any, int]:
+    """Return what a machine makes of a pickle, bytes or an open file, and where it ends."""
     try:
         for count, (instruction, argument, at) in enumerate(pickletools.genops(program)):
             if instruction.name == "STOP":

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import mat_file
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickled_arrays import PickledArray, read_arrays
-from tinynet.data import mat_file
 from tinynet.data.download import Source
 from tinynet.data.files import DamagedError
 

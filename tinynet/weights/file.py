@@ -198,6 +198,6 @@ FORMATS: list[tuple[Callable[[bytes], bool], Callable[[Path, BinaryIO], Weights]
         lambda path, file: _pth(tar_file.read(path, file), "pth: a tar archive of 2016"),
     ),
     (lambda start: start.startswith(b"\x93NUMPY"), npy_file.read),
-    (lambda start: start.startswith(mat_file.START[:10]), matconvnet_file.read),
+    (lambda start: start.startswith(mat_file.START), matconvnet_file.read),
 ]
 """How a format is recognized by its first bytes, and its reader; protocol buffers have no mark."""

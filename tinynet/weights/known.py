@@ -14,6 +14,7 @@ from tinynet.weights.contents import Weights
 from tinynet.weights.conventions import Conventions
 
 SHOWN = 3  # networks in a sentence
+MOST = 5_000  # arrays; densenet-121 has 606
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -68,6 +69,8 @@ def fits(weights: Weights) -> list[Fit]:
     networks that agree with them are preferred. Else those of Caffe come first for a file of a kind
     that was converted from Caffe.
     """
+    if len(weights.arrays) > MOST:
+        return []
     found: list[tuple[int, Fit]] = []
     by_order: list[tuple[int, Fit]] = []
     for network in _networks():

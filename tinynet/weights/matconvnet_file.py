@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tinynet.core import mat_file
+from tinynet.core import archives, mat_file
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
@@ -23,12 +23,13 @@ from tinynet.weights import conventions
 from tinynet.weights.contents import Weights
 
 ROLES = ("weight", "bias")
+LARGEST = 1 << 30  # bytes of a file
 NORMALIZATIONS = ("normalize", "lrn")
 
 
 def read(path: Path, file: BinaryIO) -> Weights:
     """Return the weights of a network of MatConvNet, or the arrays of another .mat by name."""
-    found = mat_file.read(path, file)
+    found = _variables(path, file)
     net = found.get("net")
     top = net if isinstance(net, dict) else found
     layers = top.get("layers")
@@ -56,6 +57,15 @@ def read(path: Path, file: BinaryIO) -> Weights:
         if (mean := _mean(top)) is not None:
             metadata["mean"] = ", ".join(f"{value:.2f}" for value in mean) + " (RGB)"
     return Weights(arrays, metadata, kind)
+
+
+def _variables(path: Path, file: BinaryIO) -> dict[str, Any]:
+    size = file.seek(0, 2)
+    file.seek(0)
+    if size > LARGEST:
+        raise DataError(f"{path}: a .mat file of {size:,} bytes; {LARGEST:,} are the limit.")
+    most = max(archives.LARGE, archives.LARGEST_RATIO * size)
+    return mat_file.read_nested(file.read(), most)
 
 
 def _metadata(norms: list[dict[str, float]]) -> dict[str, str]:
@@ -97,8 +107,10 @@ def _of_params(params: list[Any]) -> Iterator[tuple[str, Array]]:
 
 def _lrn(layer: Any) -> dict[str, float] | None:
     param = layer.get("param") if isinstance(layer, dict) else None
-    known = isinstance(layer, dict) and layer.get("type") in NORMALIZATIONS
-    if not known or not isinstance(param, np.ndarray) or param.size != 4:
+    kind = layer.get("type") if isinstance(layer, dict) else None
+    if not isinstance(kind, str) or kind not in NORMALIZATIONS:
+        return None
+    if not isinstance(param, np.ndarray) or param.size != 4:
         return None
     n, k, alpha, beta = (float(f"{float(value):.7g}") for value in param.reshape(-1))
     return {"n": n, "k": k, "alpha": alpha, "beta": beta, "groups": 1.0}

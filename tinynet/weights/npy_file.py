@@ -37,7 +37,8 @@ WORDS = {"weights": "weight", "biases": "bias"}
 
 def read(path: Path, file: BinaryIO) -> Weights:
     """Return the arrays of an .npy by layer and role."""
-    if file.seek(0, 2) > LARGEST:
+    size = file.seek(0, 2)
+    if size > LARGEST:
         raise DataError(f"{path}: an .npy of more than {LARGEST:,} bytes is not read.")
     file.seek(0)
     shape, _, dtype = read_header(path, "the file", file)
@@ -49,7 +50,7 @@ def read(path: Path, file: BinaryIO) -> Weights:
     if math.prod(shape) != 1:
         raise DataError(f"{path}: {math.prod(shape):,} objects; one dict of layers was expected.")
     try:
-        found = pickles.execute(_ObjectMachine(_no_tensors, _no_tensors), file)[0]
+        found = pickles.execute(_ObjectMachine(_no_tensors, _no_tensors), _Bounded(file, size))[0]
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return of_pickle(path, found, "npy: a dict of layers")
@@ -71,6 +72,22 @@ def of_pickle(path: Path, found: Any, kind: str) -> Weights:
             f"{path}: it holds a {type(top).__name__}, not a dict of layers and arrays."
         )
     return Weights(arrays, {}, kind, (), dict(ASKS))
+
+
+class _Bounded:
+    """A file that gives no more than it has, so that a length in it claims no memory."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file = file
+        self.size = size
+        self.readline = file.readline
+        self.tell = file.tell
+
+    def read(self, count: int) -> bytes:
+        """Return so many bytes, or raise ValueError if the file is shorter."""
+        if count > self.size - self.tell():
+            raise ValueError(f"{count:,} bytes are claimed, and the file has {self.size:,}")
+        return self.file.read(count)
 
 
 class _ObjectMachine(ArrayMachine):

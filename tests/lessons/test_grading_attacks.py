@@ -115,12 +115,14 @@ def my_output_size(*_):
     for pid in PIDS:
         tried(os.kill, pid, signal.SIGKILL)
     return 0
+my_sizes = {"a": open(FILE).read()}
 """
 
 
-def test_files_network_and_processes_are_out_of_reach(tmp_path):
+def test_files_network_and_processes_are_out_of_reach(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
-    victim.write_text("mine")
+    victim.write_text("secret")
+    monkeypatch.chdir(tmp_path)  # the current folder is on Python's path
     reached = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
@@ -139,8 +141,9 @@ def test_files_network_and_processes_are_out_of_reach(tmp_path):
         if not (graded.layers["sealed"] and graded.layers["isolated"]):
             pytest.skip(batch.protection(graded))
         assert states(graded, "ann") == ["ok", "ok", "ok"]
-        assert states(graded, "eve")[0] == "wrong"
-    assert victim.read_text() == "mine"
+        assert states(graded, "eve") == ["wrong", "not yet", "not yet"]
+    assert not any("secret" in row.message for row in graded.rows)
+    assert victim.read_text() == "secret"
     assert not victim.with_name("victim.touched").exists()
     assert reached == []
 

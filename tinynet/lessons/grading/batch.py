@@ -77,6 +77,8 @@ def grade(
     seconds : float
         That the cells, or one call of an answer, may take.
     """
+    if os.name != "posix":
+        raise DataError("lessons grade: it needs Linux or macOS. On Windows use it inside WSL.")
     lesson = pages.find(number).number
     known = files(folder)
     if not known:

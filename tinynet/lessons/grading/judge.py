@@ -197,9 +197,8 @@ def _readable() -> list[str]:
     """Return what a pupil may read: Python, its packages, and the package tinynet."""
     package = Path(tinynet.__file__).resolve().parent
     found = {sys.prefix, sys.base_prefix, "/usr/lib", "/lib", "/lib64", "/usr/share", "/etc/fonts"}
-    for place in filter(None, sys.path):
-        clone = package.parent == Path(place).resolve() and (Path(place) / "setup.cfg").exists()
-        found.add(str(package) if clone else place)
+    # other folders of the search path, such as the current one, may hold anything
+    found |= {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages")}
     return sorted({str(package), *found})
 
 

@@ -139,6 +139,7 @@ def test_rows_without_a_file_are_counted_and_named(tmp_path):
         (("a,b,c", "1,cat,2"), "a column of names .* Found a, b, c"),
         (("id,label,split", "1,cat,train", "2,dog,other"), "parts are train, val and test. 2 is"),
         (("",), "it is empty"),
+        ((",,", '""'), "it is empty"),
         (("id,label", "1,\0"), "a table is a text file"),
         (("id,label", f"1,{'x' * 70_000}"), "a line of a table is short"),
     ],

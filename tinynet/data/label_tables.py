@@ -10,8 +10,9 @@ NAME<tab>n03444034    val_annotations.txt of Tiny ImageNet
 from __future__ import annotations
 
 import csv
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,8 @@ LABELS = {
 }
 BOXED = "predictionstring"  # of ImageNet: the class, then the boxes of objects
 SPLITS = {"split", "part", "set", "subset", "fold", "dataset"}
-LARGEST = 1 << 28  # bytes of a table; that of ImageNet's 1.3 million images has 60 million
+LARGEST = 1 << 27  # bytes of a table; that of ImageNet's 1.3 million images has half as many
+MOST = 2_000_000  # lines of a table
 LONGEST = 1 << 16  # characters of a line
 
 
@@ -48,34 +50,36 @@ def read(path: Path) -> list[Row]:
     DataError : if it is no table of images and labels
     """
     lines = lines_of(path)
-    if not lines:
-        raise DataError(f"{path}: a table of images and labels is expected; it is empty.")
-    separator = _separator(lines[0])
+    separator = _separator(lines[0] if lines else "")
     try:
-        cells = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+        cells = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        return list(_rows(path, cells, separator))
     except csv.Error as error:
         raise DataError(f"{path}: not a table that can be read ({error}).") from error
-    cells = [[cell.strip() for cell in row] for row in cells if any(row)]
-    titles = [cell.lower() for cell in cells[0]]
+
+
+def _rows(path: Path, cells: Iterable[list[str]], separator: str) -> Iterator[Row]:
+    """Yield the rows of a table, without the one of the titles."""
+    rows = ([cell.strip() for cell in row] for row in cells if any(row))
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{path}: a table of images and labels is expected; it is empty.")
+    titles = [cell.lower() for cell in first]
     name, label, part = _columns(path, titles, separator)
-    if {titles[name], titles[label]} & (NAMES | LABELS):
-        cells = cells[1:]
+    titled = {titles[name], titles[label]} & (NAMES | LABELS)
+    boxed = titles[label] == BOXED
     width = max(name, label, part) + 1
-    for number, row in enumerate(cells, 1):
+    for number, row in enumerate(rows if titled else itertools.chain([first], rows), 1):
         if len(row) < width or not row[label]:
             raise DataError(
                 f"{path}: every row names an image and its class. Row {number:,} does not: "
                 f"{', '.join(row[:6])}."
             )
-    boxed = titles[label] == BOXED
-    return [
-        Row(
+        yield Row(
             row[name],
             row[label].split()[0] if boxed else row[label],
             row[part].lower() if part >= 0 else "",
         )
-        for row in cells
-    ]
 
 
 class Index:
@@ -129,7 +133,11 @@ def lines_of(path: Path) -> list[str]:
             raise unreadable(path, error) from None
     if len(content) > LARGEST or b"\0" in content[:LONGEST]:
         raise DataError(f"{path}: a table is a text file of at most {LARGEST:,} bytes.")
-    lines = [line for line in content.decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if content.count(b"\n") > MOST:
+        raise DataError(f"{path}: a table of images has at most {MOST:,} lines.")
+    text = content.decode("utf-8-sig", "replace")
+    lines = [line for line in text.split("\n") if line.strip()]
     longest = max(map(len, lines), default=0)
     if longest > LONGEST:
         raise DataError(f"{path}: a line of a table is short; this one has {longest:,} characters.")

@@ -44,7 +44,10 @@ FOLDERS = ("", "mnist", "MNIST", "raw", "MNIST/raw")
 NPZ = "mnist.npz"  # of Keras
 TABLES = {"train": "mnist_train.csv", "test": "mnist_test.csv"}  # of Kaggle
 SIDE = 28
-CELL = 5  # characters of a value in a table, at most: three digits, a comma, a space
+COLUMNS = 1 + SIDE * SIDE  # of a table
+LONGEST_ROW = 8 * COLUMNS  # characters; three digits and a comma are enough
+LONGEST_TITLES = 1 << 16
+AT_A_TIME = 500  # rows of a table
 
 
 def locate_idx(root: Path, name: str) -> Path | None:
@@ -110,36 +113,39 @@ def read_npz(path: Path, part: str, count: int) -> tuple[Array, Array]:
 
 def read_table(path: Path, count: int) -> tuple[Array, Array]:
     """Return images (count, 28, 28) uint8 and labels of a CSV: the label, then 784 pixels a row."""
-    columns = 1 + SIDE * SIDE
-    most = (count + 4) * columns * CELL
+    rows = np.empty((count, COLUMNS), np.uint8)
     with open_regular(path) as file:
         try:
-            text = file.read(most + 1)
+            begin = file.read(1)
+            file.seek(0)
+            if not begin.isdigit():
+                file.readline(LONGEST_TITLES)
+            for first in range(0, count, AT_A_TIME):
+                block = rows[first : first + AT_A_TIME]
+                lines = [file.readline(LONGEST_ROW) for _ in range(len(block))]
+                block[:] = _numbers(path, lines, first)
+            rest = file.read(1)
         except OSError as error:
             raise unreadable(path, error) from None
-    head, _, rest = text.partition(b"\n")
-    if not head[:1].isdigit():
-        text = rest
-    values = _numbers(text) if len(text) <= most else None
-    if values is None or values.size != count * columns:
-        raise DamagedError(
-            f"{path}: {count:,} rows of a label and {SIDE * SIDE} pixels are expected. Found "
-            f"{'something else' if values is None else f'{values.size:,} numbers'}."
-        )
-    rows = values.reshape(count, columns)
-    if rows.min() < 0 or rows.max() > 255:
-        raise DamagedError(f"{path}: its values must be 0..255. Found {rows.min()}..{rows.max()}.")
-    return rows[:, 1:].astype(np.uint8).reshape(count, SIDE, SIDE), rows[:, 0]
+    if rest:
+        raise DamagedError(f"{path}: {count:,} rows are expected. This file has more.")
+    return rows[:, 1:].reshape(count, SIDE, SIDE), rows[:, 0]
 
 
-def _numbers(text: bytes) -> Array | None:
-    """Return the integers between commas and line ends; None if there is anything else."""
-    joined = text.translate(None, b" \r").strip().replace(b"\n", b",")
-    if joined.translate(None, b"0123456789,") or not joined[:1].isdigit():
-        return None
-    if b",," in joined or not joined[-1:].isdigit():
-        return None
-    return np.fromstring(joined, np.int32, sep=",")
+def _numbers(path: Path, lines: list[bytes], first: int) -> Array:
+    """Return the numbers of some rows of a table, (rows, 785); `first` counts the rows before."""
+    cleaned = [line.translate(None, b" \r\n") for line in lines]
+    for number, line in enumerate(cleaned, first):
+        whole = line.count(b",") == COLUMNS - 1 and b",," not in line and line[:1].isdigit()
+        if not whole or not line[-1:].isdigit() or line.translate(None, b"0123456789,"):
+            raise DamagedError(
+                f"{path}: a row is a label and {SIDE * SIDE} pixels. Row {number:,} (the first is "
+                "0) is something else."
+            )
+    values = np.fromstring(b",".join(cleaned), np.int64, sep=",")
+    if values.max() > 255:
+        raise DamagedError(f"{path}: its values must be 0..255. Found {values.max()}.")
+    return values.reshape(len(lines), COLUMNS)
 
 
 def _length(size: int, begin: int, shape: tuple[int, ...]) -> str:

@@ -89,13 +89,17 @@ def test_hugging_face(home, monkeypatch, variable):
     }[variable]
     if variable:
         monkeypatch.setenv(variable, str(home / "x"))
-    for name in ("uoft-cs--cifar10", "ylecun--mnist", "zalando-datasets--fashion_mnist"):
-        folder = hub / f"datasets--{name}" / "snapshots" / "0b27" / "plain_text"
+    for name, below in (
+        ("uoft-cs--cifar10", "plain_text"),
+        ("ylecun--mnist", "mnist"),
+        ("zalando-datasets--fashion_mnist", "fashion_mnist"),
+    ):
+        folder = hub / f"datasets--{name}" / "snapshots" / "0b27" / below
         touch(*(folder / f"{part}-00000-of-00001.parquet" for part in ("train", "test")))
-    found = {(e.name, e.library, e.path.name) for e in data.elsewhere()}
-    assert ("cifar10", "Hugging Face", "datasets--uoft-cs--cifar10") in found
-    assert ("mnist", "Hugging Face", "datasets--ylecun--mnist") in found
-    assert not any("fashion" in path for _, _, path in found)
+    assert data.elsewhere() == (
+        Elsewhere("cifar10", "Hugging Face", hub / "datasets--uoft-cs--cifar10"),
+        Elsewhere("mnist", "Hugging Face", hub / "datasets--ylecun--mnist"),
+    )
 
 
 def test_the_command_that_is_shown_works(home, tinynet_says, monkeypatch):

@@ -37,6 +37,7 @@ from tinynet.data.known_files import title_of
 
 CALL = "tn.data.CIFAR10({}download=True)"
 COLUMNS = ("img", "image")  # of parquet files
+FOLDERS = ("", "plain_text", "data", "cifar10")  # of parquet files
 
 
 class Place(NamedTuple):
@@ -120,7 +121,7 @@ def _unpacked(root: Path, enough: Callable[[Iterable[object]], bool]) -> Place |
 
 
 def _in_parquet(root: Path) -> Place | None:
-    found = any(parquet.files(root, part) for part in ("train", "test"))
+    found = any(parquet.files(root, part, FOLDERS) for part in ("train", "test"))
     return Place(root, None) if found else None
 
 
@@ -142,7 +143,10 @@ def _read(place: Place, train: bool) -> tuple[Array, Array]:
     if place.version is None:
         count = (5 if train else 1) * official.RECORDS
         part = "train" if train else "test"
-        return parquet.read(place.path, part, COLUMNS, (3, 32, 32), count)
+        files = parquet.files(place.path, part, FOLDERS)
+        if not files:
+            raise DamagedError(f"{place.path}: there is no {part}-00000-of-00001.parquet.")
+        return parquet.read(files, part, COLUMNS, (3, 32, 32), count)
     read = _read_folder if place.path.is_dir() else _read_archive
     return read(place.path, place.version, train)
 

@@ -36,6 +36,7 @@ from tinynet.data.mnist_files import (
 CALL = "tn.data.MNIST({}download=True)"
 COUNTS = {"train": 60_000, "test": 10_000}
 COLUMNS = ("image", "img")  # of parquet files
+FOLDERS = ("", "mnist", "data")  # of parquet files
 
 
 class MNIST(Dataset):
@@ -111,7 +112,7 @@ def find(root: Path, part: str) -> tuple[Path, ...]:
         found = locate_beside(root, name)
         if found is not None:
             return (found,)
-    return tuple(parquet.files(root, part))
+    return tuple(parquet.files(root, part, FOLDERS))
 
 
 def _idx(part: str) -> tuple[Source, ...]:
@@ -131,7 +132,7 @@ def _read(paths: tuple[Path, ...], part: str) -> tuple[Array, Array]:
     if first.suffix == ".csv":
         return read_table(first, count)
     if first.suffix == ".parquet":
-        images, labels = parquet.read(first.parent, part, COLUMNS, (1, SIDE, SIDE), count)
+        images, labels = parquet.read(list(paths), part, COLUMNS, (1, SIDE, SIDE), count)
         return images[:, 0], labels
     images = read_idx(first, (count, SIDE, SIDE))
     labels = read_idx(paths[1], (count,))

@@ -20,8 +20,6 @@ from tinynet.core.extras import install_command
 from tinynet.data.files import DamagedError, open_regular
 from tinynet.data.image_files import decode
 
-FOLDERS = ("", "plain_text", "data", "mnist", "cifar10")
-"""Below the folder of a data set, or of a snapshot of it in the cache of huggingface_hub."""
 LABEL = "label"
 ROOM = 4096  # bytes of an image beside its pixels, and of its row
 AT_A_TIME = 500  # rows
@@ -29,13 +27,20 @@ CODECS = {"SNAPPY", "UNCOMPRESSED"}
 LISTED = 1_000  # strings and lists in the description of a file, at most
 
 
-def files(root: Path, part: str) -> list[Path]:
-    """Return the parquet files of a part ("train" or "test") of a data set at `root`, in order."""
+def files(root: Path, part: str, folders: tuple[str, ...]) -> list[Path]:
+    """Return the parquet files of a part of a data set, in order.
+
+    Parameters
+    ----------
+    root : the folder of the data set, or its folder in the cache of huggingface_hub
+    part : "train" or "test"
+    folders : below `root`, or below a snapshot, in which the files may be
+    """
     if not root.is_dir():
         return []
     snapshots = [path for path in sorted(root.glob("snapshots/*")) if path.is_dir()]
     for place in (root, *reversed(snapshots)):
-        for name in FOLDERS:
+        for name in folders:
             found = sorted((place / name).glob(f"{part}-*.parquet"))
             if found:
                 return found
@@ -43,14 +48,14 @@ def files(root: Path, part: str) -> list[Path]:
 
 
 def read(
-    root: Path, part: str, columns: tuple[str, ...], shape: tuple[int, int, int], count: int
+    found: list[Path], part: str, columns: tuple[str, ...], shape: tuple[int, int, int], count: int
 ) -> tuple[Array, Array]:
     """Return the images and labels of a part.
 
     Parameters
     ----------
-    root : see `files`
-    part : "train" or "test"
+    found : the files, see `files`
+    part : for messages
     columns : names that the column of the images may have
     shape : (C, H, W) of each image
     count : the images that the part must have
@@ -63,9 +68,6 @@ def read(
     ------
     DataError : if a file is missing, damaged or of another data set, or if pyarrow is not installed
     """
-    found = files(root, part)
-    if not found:
-        raise DamagedError(f"{root}: there is no {part}-00000-of-00001.parquet.")
     images = np.empty((count, *shape), np.uint8)
     labels = np.empty(count, np.int64)
     at = 0

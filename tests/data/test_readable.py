@@ -7,7 +7,7 @@ import pytest
 
 from support.image_files import fill, names, picture
 from tinynet.core.errors import DataError
-from tinynet.data import ImageFolder, readable
+from tinynet.data import ImageFolder, catalog, readable
 from tinynet.data.image_files import MOST_PIXELS, why_unreadable
 from tinynet.training.input_pipeline import fingerprint
 
@@ -47,12 +47,12 @@ def test_every_file_is_decoded_once_and_again_when_it_changes(root, decoded):
     assert sorted(decoded[20:]) == ["11.png", "20.png"]
 
 
-def test_verification_trusts_nothing_that_was_kept(root, decoded, monkeypatch):
+def test_verification_trusts_nothing_that_was_kept(root, decoded):
     ImageFolder(root)
-    monkeypatch.setattr(readable, "_trusted", True)
-    readable.forget()
+    catalog.verify(f"folder:{root}")
+    assert len(decoded) == 40
+    as_another_process()
     ImageFolder(root)
-    ImageFolder(root, "test")
     assert len(decoded) == 40
 
 

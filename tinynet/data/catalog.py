@@ -188,11 +188,11 @@ def open_dataset(
 
 def _verify_folder(name: str, root: str | Path | None, strict: bool) -> tuple[str, ...]:
     """Decode every image anew, and return what was found in sentences."""
-    readable.forget()
     sentences = []
     left_out = dict[Path, str]()
-    for part in ("train", "test"):
-        found = open_dataset(name, root, train=part == "train", strict=strict)
+    with readable.anew():
+        parts = [(p, open_dataset(name, root, part=p, strict=strict)) for p in ("train", "test")]
+    for part, found in parts:
         left_out |= getattr(found, "unreadable", {})
         classes = len(found.classes)
         sentences.append(f"{part}: {len(found):,} images of {classes} classes, all readable")

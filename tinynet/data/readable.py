@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tinynet.core import processors
@@ -44,11 +44,17 @@ def unreadable(root: Path, paths: Iterable[Path]) -> dict[Path, str]:
     return {path: why for path, why in reasons.items() if why}
 
 
-def forget() -> None:
-    """Have all files decoded anew by this process, once each."""
+@contextlib.contextmanager
+def anew() -> Iterator[None]:
+    """Inside the block, trust nothing that was kept: files are decoded anew, once each."""
     global _trusted
+    before = _trusted
     _trusted = False
     _decoded.clear()
+    try:
+        yield
+    finally:
+        _trusted = before
 
 
 def _decode(paths: list[Path]) -> list[str]:

@@ -218,31 +218,66 @@ extern "C" __global__ void add_bias(real* y,           // (N, OC, pixels)
   y[at] = relu ? rectified(sum) : sum;
 }
 
-// ---- gradient of the bias: one block per channel
+// ---- gradient of the bias, in two stages: blocks that sum a channel of some images, then all parts
 
-extern "C" __global__ void conv2d_backward_bias(const real* gy,  // (N, OC, pixels)
+// Calls visit(at) for each element of channel blockIdx.x in the images of part blockIdx.y, where at is
+// its index in (N, OC, pixels). A thread divides only once, at its beginning.
+template <class Visit>
+__device__ void visit_channel(int N, int OC, Index pixels, int images, const Visit& visit) {
+  const Index me = threadIdx.x, threads = blockDim.x;
+  const int rows = threads / pixels, first = blockIdx.y * images, last = min(first + images, N);
+  const Index step = threads - rows * pixels;
+  int n = me / pixels;
+  Index pixel = me - n * pixels;
+  for (n += first; n < last;) {
+    visit((Index(n) * OC + blockIdx.x) * pixels + pixel);
+    n += rows;
+    pixel += step;
+    if (pixel >= pixels) {
+      pixel -= pixels;
+      ++n;
+    }
+  }
+}
+
+// One block per channel and part.
+extern "C" __global__ void conv2d_backward_bias(const real* __restrict__ gy,  // (N, OC, pixels)
                                                 int N, int OC, Index pixels,
-                                                real* gbias)  // (OC,)
+                                                int images,   // of one part
+                                                wide* sums)   // (parts, OC)
 {
   wide sum = 0;
-  for (Index at = threadIdx.x; at < N * pixels; at += blockDim.x)
-    sum += gy[(at / pixels * OC + blockIdx.x) * pixels + at % pixels];
+  visit_channel(N, OC, pixels, images, [&](Index at) { sum += gy[at]; });
   sum = block_reduce(sum, Add());
-  if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
+  if (threadIdx.x == 0) sums[blockIdx.y * OC + blockIdx.x] = sum;
 }
 
 // The same for a fused ReLU: also writes the gradient masked by y > 0.
-extern "C" __global__ void relu_backward(const real* gy, const real* y,  // (N, OC, pixels)
+extern "C" __global__ void relu_backward(const real* __restrict__ gy, const real* __restrict__ y,
                                          int N, int OC, Index pixels,
-                                         real* masked,  // (N, OC, pixels)
-                                         real* gbias)   // (OC,)
+                                         int images,                // of one part
+                                         real* __restrict__ masked,  // (N, OC, pixels), as gy and y
+                                         wide* sums)                // (parts, OC)
 {
   wide sum = 0;
-  for (Index i = threadIdx.x; i < N * pixels; i += blockDim.x) {
-    const Index at = (i / pixels * OC + blockIdx.x) * pixels + i % pixels;
-    masked[at] = y[at] > 0 ? gy[at] : real(0);
-    sum += masked[at];
-  }
+  visit_channel(N, OC, pixels, images, [&](Index at) {
+    const real gradient = gy[at], value = y[at];  // two loads at once, not one behind the other
+    const real passed = value > 0 ? gradient : real(0);
+    masked[at] = passed;
+    sum += passed;
+  });
   sum = block_reduce(sum, Add());
-  if (threadIdx.x == 0) gbias[blockIdx.x] = sum;
+  if (threadIdx.x == 0) sums[blockIdx.y * OC + blockIdx.x] = sum;
+}
+
+// One thread per channel.
+extern "C" __global__ void add_sums(real* gbias,       // (OC,)
+                                    const wide* sums,  // (parts, OC)
+                                    int parts, int OC)
+{
+  const Index c = thread_in_grid();
+  if (c >= OC) return;
+  wide sum = 0;
+  for (int part = 0; part < parts; ++part) sum += sums[part * OC + c];
+  gbias[c] = sum;
 }

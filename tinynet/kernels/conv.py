@@ -240,7 +240,7 @@ def conv2d_backward_weight_cuda(gy: Array, x: Array, geometry: Geometry) -> Arra
 
 @conv2d_backward_bias.cuda
 def conv2d_backward_bias_cuda(gy: Array) -> Array:
-    """One block per channel, in double precision."""
+    """One block per channel and part of the images, in double precision."""
     return cuda.backward_bias(gy)
 
 

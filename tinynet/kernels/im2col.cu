@@ -1,21 +1,53 @@
 // im2col and its adjoint. The equations are in im2col.py.
 #include "tinynet.cuh"
 
-// One thread per element of the columns, (plane, p, q, i, j), which reads its pixel.
+// One thread per window (plane, i, j), which copies its pixels: for each (p, q) the threads of a warp
+// write neighbors. A thread divides only to find its window.
 extern "C" __global__ void im2col(
-    const real* x,  // (planes, H, W)
+    const real* __restrict__ x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
     int DH, int DW,
-    real* columns)  // (planes, KH, KW, OH, OW)
+    real* __restrict__ columns)  // (planes, KH, KW, OH, OW)
 {
-  const Index at = thread_in_grid();
-  if (at >= planes * KH * KW * OH * OW) return;
-  const int j = at % OW, i = at / OW % OH, q = at / OW / OH % KW, p = at / OW / OH / KW % KH;
-  const Index plane = at / OW / OH / KW / KH;
-  const int h = SH * i + DH * p - PH, w = SW * j + DW * q - PW;
-  const bool inside = 0 <= h && h < H && 0 <= w && w < W;
-  columns[at] = inside ? x[(plane * H + h) * W + w] : real(0);
+  const Index at = thread_in_grid(), windows = Index(OH) * OW;
+  if (at >= planes * windows) return;
+  const int j = at % OW;
+  const Index row = at / OW, plane = row / OH;
+  const int h0 = SH * int(row - plane * OH) - PH, w0 = SW * j - PW;
+  const real* image = x + plane * H * W;
+  real* column = columns + plane * KH * KW * windows + (at - plane * windows);
+
+  for (int p = 0; p < KH; ++p) {
+    const int h = h0 + DH * p;
+#pragma unroll 4
+    for (int q = 0; q < KW; ++q) {
+      const int w = w0 + DW * q;
+      const bool inside = 0 <= h && h < H && 0 <= w && w < W;
+      const real value = image[inside ? h * W + w : 0];  // no branch, so that loads overlap
+      *column = inside ? value : real(0);
+      column += windows;
+    }
+  }
 }
+
+// Which window sees a pixel through tap 0, 1, ... of one axis: `index`, if `rest` is 0. The next tap
+// lies one dilation behind, so two subtractions take the place of a division for each tap.
+struct WindowOverPixel {
+  int index, rest;
+  const int stride, jump, step;
+  __device__ WindowOverPixel(int at, int stride, int dilation)
+      : index(at / stride), rest(at % stride), stride(stride), jump(dilation / stride),
+        step(dilation % stride) {}
+  __device__ bool among(int windows) const { return rest == 0 && 0 <= index && index < windows; }
+  __device__ void next() {
+    index -= jump;
+    rest -= step;
+    if (rest < 0) {
+      rest += stride;
+      --index;
+    }
+  }
+};
 
 // One thread per pixel (plane, h, w), which sums its elements of the columns without atomics.
 extern "C" __global__ void col2im(
@@ -26,18 +58,16 @@ extern "C" __global__ void col2im(
 {
   const Index at = thread_in_grid();
   if (at >= planes * H * W) return;
-  const int w = at % W, h = at / W % H;
-  const Index plane = at / W / H;
+  const Index row = at / W, plane = row / H;
+  WindowOverPixel i(int(row - plane * H) + PH, SH, DH);
+  const WindowOverPixel first(int(at - row * W) + PW, SW, DW);
 
   real sum = 0;
-  for (int p = 0; p < KH; ++p) {
-    const int below = h + PH - DH * p, i = below / SH;
-    if (below < 0 || below % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      const int beside = w + PW - DW * q, j = beside / SW;
-      if (beside < 0 || beside % SW || j >= OW) continue;
-      sum += columns[(((plane * KH + p) * KW + q) * OH + i) * OW + j];
-    }
+  for (int p = 0; p < KH; ++p, i.next()) {
+    if (!i.among(OH)) continue;
+    WindowOverPixel j = first;
+    for (int q = 0; q < KW; ++q, j.next())
+      if (j.among(OW)) sum += columns[(((plane * KH + p) * KW + q) * OH + i.index) * OW + j.index];
   }
   gx[at] = sum;
 }

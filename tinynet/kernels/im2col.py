@@ -121,24 +121,29 @@ def _col2im_loops(  # noqa: C901  one loop per axis
 
 @im2col.cuda
 def im2col_cuda(x: Array, geometry: Geometry) -> Array:
-    """One thread per element of the columns."""
+    """One thread per window."""
     N, C, H, W = x.shape
     KH, KW = geometry.kernel
     OH, OW = geometry.output_shape("im2col", x.shape)
     columns = array_module(x).empty((N, C * KH * KW, OH * OW), x.dtype)
     sizes = (N * C, H, W, OH, OW, KH, KW)
     steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
-    launch("im2col", "im2col", cover(columns.size), in_rows(x), *sizes, *steps, columns)
+    launch("im2col", "im2col", cover(N * C * OH * OW), in_rows(x), *sizes, *steps, columns)
     return columns
 
 
 @col2im.cuda
 def col2im_cuda(columns: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
     """One thread per pixel."""
-    N, C, H, W = shape
-    outputs = geometry.output_shape("col2im", shape)
     gx = array_module(columns).empty(shape, columns.dtype)
+    col2im_into(gx, columns, geometry)
+    return gx
+
+
+def col2im_into(gx: Array, columns: Array, geometry: Geometry) -> None:
+    """Write the columns, added back in place, to gx (N, C, H, W), which is row-major."""
+    N, C, H, W = gx.shape
+    outputs = geometry.output_shape("col2im", gx.shape)
     sizes = (N * C, H, W, *outputs, *geometry.kernel)
     steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
     launch("im2col", "col2im", cover(gx.size), in_rows(columns), *sizes, *steps, gx)
-    return gx

@@ -39,19 +39,16 @@ extern "C" __global__ void max_pool2d_backward(
 {
   const Index at = thread_in_grid();
   if (at >= planes * H * W) return;
-  const int w = at % W, h = at / W % H;
-  const Index plane = at / W / H * OH * OW;
+  const Index row = at / W, plane = row / H;
+  const int h = int(row - plane * H) + PH, w = int(at - row * W) + PW;  // in the padded image
+  const int last_i = min(h / SH, OH - 1), last_j = min(w / SW, OW - 1);
+  const int first_i = h < KH ? 0 : (h - KH) / SH + 1, first_j = w < KW ? 0 : (w - KW) / SW + 1;
 
   real sum = 0;
-  for (int p = (h + PH) % SH; p < KH; p += SH) {
-    const int i = (h + PH - p) / SH;
-    if (h + PH < p || i >= OH) continue;
-    for (int q = (w + PW) % SW; q < KW; q += SW) {
-      const int j = (w + PW - q) / SW;
-      if (w + PW < q || j >= OW) continue;
-      const Index window = plane + Index(i) * OW + j;
-      if (argmax[window] == p * KW + q) sum += gy[window];
+  for (int i = last_i; i >= first_i; --i)
+    for (int j = last_j; j >= first_j; --j) {
+      const Index window = (plane * OH + i) * OW + j;
+      if (argmax[window] == (h - SH * i) * KW + (w - SW * j)) sum += gy[window];
     }
-  }
   gx[at] = sum;
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
-from tinynet.kernels.im2col import col2im_cuda, im2col_cuda
+from tinynet.kernels.im2col import col2im_into, im2col_cuda
 from tinynet.kernels.matmul import gemm
 
 COLUMNS = 2**23  # numbers that fit into the cache of a GPU
@@ -54,9 +54,7 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
     gy = in_rows(gy).reshape(N, G, OC // G, OH * OW)
     gx = array_module(gy).empty(shape, gy.dtype)
     for part in _slices(N, G * filters.shape[1] * OH * OW):
-        images = part.stop - part.start
-        columns = gemm(filters, gy[part]).reshape(images, -1, OH * OW)
-        gx[part] = col2im_cuda(columns, (images, *shape[1:]), geometry)
+        col2im_into(gx[part], gemm(filters, gy[part]), geometry)
     return gx
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.convolution import columns
-from tinynet.kernels.cuda.launch import Grid, in_rows, launch, launches_as_on_a_gpu
+from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch, launches_as_on_a_gpu
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import THREADS, tiles
 
 PART = 4096  # terms of a weight's gradient that one block sums
 PARTS = 64  # at most: longer sums get longer parts
+BLOCKS = 1024  # among which a sum over images is divided: enough to fill a large GPU
 
 
 def _sizes(
@@ -75,19 +76,32 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
 
 
 def backward_bias(gy: Array) -> Array:
-    """Return gbias; one block per channel."""
+    """Return gbias, summed in double precision."""
     N, OC, OH, OW = gy.shape
     gbias = array_module(gy).empty(OC, gy.dtype)
-    launch("conv", "conv2d_backward_bias", Grid((OC,)), in_rows(gy), N, OC, OH * OW, gbias)
+    images, sums = _parts(gy)
+    grid = Grid((OC, len(sums)))
+    launch("conv", "conv2d_backward_bias", grid, in_rows(gy), N, OC, OH * OW, images, sums)
+    launch("conv", "add_sums", cover(OC), gbias, sums, len(sums), OC)
     return gbias
 
 
 def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
-    """Return gy where y > 0 and 0 elsewhere, and its gbias; one block per channel, one pass."""
+    """Return gy where y > 0 and 0 elsewhere, and its gbias, in one pass over both."""
     N, OC, OH, OW = gy.shape
     xp = array_module(gy)
     masked = xp.empty(gy.shape, gy.dtype)
     gbias = xp.empty(OC, gy.dtype)
-    sizes = N, OC, OH * OW
-    launch("conv", "relu_backward", Grid((OC,)), in_rows(gy), in_rows(y), *sizes, masked, gbias)
+    images, sums = _parts(gy)
+    grid = Grid((OC, len(sums)))
+    sizes = N, OC, OH * OW, images
+    launch("conv", "relu_backward", grid, in_rows(gy), in_rows(y), *sizes, masked, sums)
+    launch("conv", "add_sums", cover(OC), gbias, sums, len(sums), OC)
     return masked, gbias
+
+
+def _parts(gy: Array) -> tuple[int, Array]:
+    """Return the images of one part of the sums over gy, and memory for the sums, (parts, OC)."""
+    N, OC = gy.shape[:2]
+    images = max(1, N * OC // BLOCKS)
+    return images, array_module(gy).empty((-(-N // images), OC), "float64")

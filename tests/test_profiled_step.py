@@ -25,7 +25,6 @@ SCATTERED = {
 }
 """Kernels whose coalescing is under 0.9, and why."""
 FEW_BLOCKS = {
-    "relu_backward": "a block for each channel",
     "add_parts": "a thread for each weight of the first convolution",
 }
 """Kernels that move over a megabyte with fewer blocks than an H200 has multiprocessors, and why."""

@@ -7,7 +7,10 @@ extern "C" __global__ void im2col(
     const real* __restrict__ x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH, int PW,
     int DH, int DW,
-    real* __restrict__ columns)  // (planes, KH, KW, OH, OW)
+    int C,                       // planes of an image
+    Index image_step,            // numbers from the columns of an image to those of the next
+    Index tap_step,              // numbers from one row (c, p, q) of columns to the next
+    real* __restrict__ columns)  // (N, C, KH, KW, OH, OW) or (C, KH, KW, N, OH, OW)
 {
   const Index at = thread_in_grid(), windows = Index(OH) * OW;
   if (at >= planes * windows) return;
@@ -15,7 +18,8 @@ extern "C" __global__ void im2col(
   const Index row = at / OW, plane = row / OH;
   const int h0 = SH * int(row - plane * OH) - PH, w0 = SW * j - PW;
   const real* image = x + plane * H * W;
-  real* column = columns + plane * KH * KW * windows + (at - plane * windows);
+  const Index n = plane / C, c = plane - n * C;
+  real* column = columns + n * image_step + c * KH * KW * tap_step + (at - plane * windows);
 
   for (int p = 0; p < KH; ++p) {
     const int h = h0 + DH * p;
@@ -25,7 +29,7 @@ extern "C" __global__ void im2col(
       const bool inside = 0 <= h && h < H && 0 <= w && w < W;
       const real value = image[inside ? h * W + w : 0];  // no branch, so that loads overlap
       *column = inside ? value : real(0);
-      column += windows;
+      column += tap_step;
     }
   }
 }

@@ -122,14 +122,34 @@ def _col2im_loops(  # noqa: C901  one loop per axis
 @im2col.cuda
 def im2col_cuda(x: Array, geometry: Geometry) -> Array:
     """One thread per window."""
-    N, C, H, W = x.shape
+    N, C = x.shape[:2]
     KH, KW = geometry.kernel
     OH, OW = geometry.output_shape("im2col", x.shape)
     columns = array_module(x).empty((N, C * KH * KW, OH * OW), x.dtype)
-    sizes = (N * C, H, W, OH, OW, KH, KW)
-    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
-    launch("im2col", "im2col", cover(N * C * OH * OW), in_rows(x), *sizes, *steps, columns)
+    _launch_im2col(x, geometry, columns, C * KH * KW * OH * OW, OH * OW)
     return columns
+
+
+def im2col_of_batch(x: Array, geometry: Geometry) -> Array:
+    """Return the columns of all images side by side, (C*KH*KW, N*OH*OW): CUDA only."""
+    N, C = x.shape[:2]
+    KH, KW = geometry.kernel
+    OH, OW = geometry.output_shape("im2col", x.shape)
+    columns = array_module(x).empty((C * KH * KW, N * OH * OW), x.dtype)
+    _launch_im2col(x, geometry, columns, OH * OW, N * OH * OW)
+    return columns
+
+
+def _launch_im2col(
+    x: Array, geometry: Geometry, columns: Array, image_step: int, tap_step: int
+) -> None:
+    N, C, H, W = x.shape
+    OH, OW = geometry.output_shape("im2col", x.shape)
+    sizes = (N * C, H, W, OH, OW, *geometry.kernel)
+    steps = (*geometry.stride, *geometry.corner, *geometry.dilation)
+    order = (C, image_step, tap_step)
+    grid = cover(N * C * OH * OW)
+    launch("im2col", "im2col", grid, in_rows(x), *sizes, *steps, *order, columns)
 
 
 @col2im.cuda

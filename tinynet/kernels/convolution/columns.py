@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
-from tinynet.kernels.im2col import col2im_into, im2col_cuda
+from tinynet.kernels.im2col import col2im_into, im2col_cuda, im2col_of_batch
 from tinynet.kernels.matmul import gemm
 
 COLUMNS = 2**23  # numbers that fit into the cache of a GPU
@@ -59,22 +59,22 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
 
 
 def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
-    """Return gweight: gy (N, G, OC // G, OH*OW) @ transposed columns (N, G, OH*OW, K), over N."""
+    """Return gweight: gy (G, OC // G, N*OH*OW) @ transposed columns (G, N*OH*OW, K)."""
     N, OC, OH, OW = gy.shape
     G = geometry.groups
     KH, KW = geometry.kernel
     xp = array_module(x)
     K = x.shape[1] // G * KH * KW
-    gy = in_rows(gy).reshape(N, G, OC // G, OH * OW)
+    gy = in_rows(gy).reshape(N, OC, OH * OW)
     shape = OC, x.shape[1] // G, KH, KW
     slices = list(_slices(N, G * K * OH * OW))
     if not slices:
         return xp.zeros(shape, x.dtype)
     sums = xp.empty((len(slices), G, OC // G, K), x.dtype)
     for part, total in zip(slices, sums, strict=True):
-        columns = im2col_cuda(x[part], geometry)
-        each = gemm(gy[part], columns.reshape(-1, G, K, OH * OW).swapaxes(2, 3))
-        _add(each, total)
+        columns = im2col_of_batch(x[part], geometry).reshape(G, K, -1)
+        images = in_rows(gy[part].swapaxes(0, 1)).reshape(G, OC // G, -1)  # side by side
+        gemm(images, columns.swapaxes(1, 2), out=total)
     gweight = sums[0] if len(slices) == 1 else added(sums)
     return gweight.reshape(shape)
 
@@ -82,10 +82,6 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
 def added(parts: Array) -> Array:
     """Return the sum over the first axis, in double precision and always in the same order."""
     total = array_module(parts).empty(parts.shape[1:], parts.dtype)
-    _add(parts, total)
+    grid = cover(total.size)
+    launch("conv", "add_parts", grid, in_rows(parts), len(parts), total.size, total)
     return total
-
-
-def _add(parts: Array, total: Array) -> None:
-    """Write the sum of `parts` over the first axis to `total`, which is row-major."""
-    launch("conv", "add_parts", cover(total.size), in_rows(parts), len(parts), total.size, total)

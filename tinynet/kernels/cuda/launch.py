@@ -64,6 +64,9 @@ class Observer(Protocol):
     def on_product(self, a: Array, b: Array, shape: tuple[int, ...]) -> bool:
         """See a matrix product a @ b of this shape, for which a GPU calls cuBLAS."""
 
+    def on_copy(self, x: Array) -> None:
+        """See an array that is copied into row-major order."""
+
 
 observer: contextvars.ContextVar[Observer | None] = contextvars.ContextVar(
     "tinynet.launches", default=None
@@ -237,4 +240,9 @@ def take(parameters: tuple[Parameter, ...], arguments: Any, where: str) -> tuple
 
 def in_rows(x: Array) -> Array:
     """Return x itself if it is row-major and contiguous, else such a copy."""
-    return x if x.flags.c_contiguous else x.copy(order="C")
+    if x.flags.c_contiguous:
+        return x
+    watching = observer.get()
+    if watching:
+        watching.on_copy(x)
+    return x.copy(order="C")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinynet.core import random
 from tinynet.core.backend import Array
 from tinynet.core.recorder import unrecorded
@@ -45,7 +47,7 @@ class Follower:
         self.record.carried_out = False
         try:
             with use("cuda_on_cpu"):
-                implementation(*args, **kwargs)
+                implementation(*map(_as_on_a_gpu, args), **kwargs)
         finally:
             self.record.carried_out = True
             observer.reset(token)
@@ -81,3 +83,9 @@ class Follower:
 
     def on_step(self, optimizer: Any) -> None:
         """See an optimizer before its step."""
+
+
+def _as_on_a_gpu(argument: Any) -> Any:
+    """Return maps (N, C, H, W) row-major: the CPU's kernels may lay them out otherwise."""
+    is_maps = isinstance(argument, np.ndarray) and argument.ndim == 4
+    return np.ascontiguousarray(argument) if is_maps else argument

@@ -105,6 +105,10 @@ class Record:
         self.events.append(Product(math.prod(batch), calls, M, a.shape[-1], N, nbytes))
         return self.carried_out
 
+    def on_copy(self, x: Array) -> None:
+        """Note a copy: each byte is read and written."""
+        self.events.append(Pass("copy into row-major order", 2 * x.nbytes))
+
 
 def _executed(
     build: Compiled,

@@ -27,7 +27,7 @@ extern "C" __global__ void im2col(
     for (int q = 0; q < KW; ++q) {
       const int w = w0 + DW * q;
       const bool inside = 0 <= h && h < H && 0 <= w && w < W;
-      const real value = image[inside ? h * W + w : 0];  // no branch, so that loads overlap
+      const real value = image[inside ? Index(h) * W + w : 0];  // no branch, so that loads overlap
       *column = inside ? value : real(0);
       column += tap_step;
     }

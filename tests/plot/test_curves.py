@@ -86,9 +86,10 @@ def test_each_drop_of_the_learning_rate_is_marked():
     assert [text.get_text() for text in axes.texts] == ["lr 0.01", "lr 0.001"]
 
 
-def test_a_smooth_decay_is_not_marked():
+@pytest.mark.parametrize("rates", [(0.09, 0.08, 0.07, 0.06), (0.1, 0.08, 0.03, 0.001, 1e-5)])
+def test_a_smooth_decay_is_not_marked(rates):
     axes = style.new_figure(3, 3).subplots()
-    mark_drops(axes, [record(i, 0.1 - 0.01 * i) for i in range(1, 5)])
+    mark_drops(axes, [record(i + 1, rate) for i, rate in enumerate(rates)])
     assert not axes.lines
 
 

@@ -230,10 +230,15 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
 
 
 def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
-    """Draw a dotted line where the learning rate fell to half or less within one epoch."""
+    """Draw a dotted line where the learning rate fell to half or less within one epoch.
+
+    Not where it falls in every epoch, as a cosine does, whose last steps are below half.
+    """
     rates = [(record["epoch"], record["lr"]) for record in epochs if record.get("lr") is not None]
-    for (epoch, before), (_, after) in itertools.pairwise(rates):
-        if after <= before / 2:  # a smooth decay would fill the figure with lines
+    pairs = list(itertools.pairwise(rates))
+    stays = any(before == after for (_, before), (_, after) in pairs)
+    for (epoch, before), (_, after) in pairs:
+        if stays and after <= before / 2:
             axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1, label="_lr")
             axes.text(
                 epoch + 0.5,

@@ -11,7 +11,7 @@ from tinynet.training.recipes import Recipe
 TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
 
-def _small(model: str, about: str, *, lr: float, epochs: int = 6) -> Recipe:
+def _small(model: str, about: str, *, lr: float, epochs: int = 6, batch_size: int = 50) -> Recipe:
     """Return a recipe for the data set `shapes` that takes less than a minute."""
     return Recipe(
         name=model,
@@ -19,7 +19,7 @@ def _small(model: str, about: str, *, lr: float, epochs: int = 6) -> Recipe:
         model=model,
         data="shapes",
         epochs=epochs,
-        batch_size=50,
+        batch_size=batch_size,
         lr=lr,
         schedule="cosine",
     )
@@ -146,13 +146,24 @@ RECIPES = {
             batch_size=64,
             optimizer="nesterov",
         ),
-        _small("small-zfnet", "ZFNet's plan: 7x7 and 5x5 filters", lr=0.02, epochs=8),
+        _small(
+            "small-zfnet",
+            "ZFNet's plan: 7x7 and 5x5 filters",
+            lr=0.01,
+            epochs=8,
+            batch_size=25,
+        ),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
         _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
-        _small("small-googlenet", "three inception modules", lr=0.05),
-        _small("small-googlenet-head", "the same with an auxiliary head in training", lr=0.05),
+        _small("small-googlenet", "three inception modules", lr=0.05, batch_size=25),
+        _small(
+            "small-googlenet-head",
+            "the same with an auxiliary head in training",
+            lr=0.05,
+            batch_size=25,
+        ),
         _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
-        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4),
+        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4, batch_size=25),
         _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
         _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
         Recipe(

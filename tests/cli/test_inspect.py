@@ -104,3 +104,9 @@ def test_without_numba_info_and_warm_say_so(tinynet_says, monkeypatch):
     said = tinynet_says("warm")
     assert said.code == 1
     assert "Numba is not installed" in said.err
+
+
+def test_the_summary_of_a_run_names_its_network(finished, tinynet_says):
+    said = tinynet_says("summary", finished.folder)
+    assert said.code == 1
+    assert f"{finished.folder} is a run of demo. Type: tinynet summary demo" in said.err

@@ -15,6 +15,7 @@ from tinynet.core.table import table
 from tinynet.kernels.codegen import native
 from tinynet.kernels.dispatch import has_numba
 from tinynet.models.cross_layers import CROSS_LAYERS
+from tinynet.training import run_dir
 from tinynet.training.presets import RECIPES
 
 
@@ -56,10 +57,7 @@ def summary(
         if diff is not None:
             click.echo(compare.contrast(*diff))
         elif model is not None:
-            if model not in models.names():
-                raise ValueError(
-                    f"summary: there is no model {model!r}. Known: {', '.join(models.names())}."
-                )
+            _refuse_unknown(model)
             pages = [summary_module.page(model, classes, variant, cross_at)]
             if memory:
                 pages.append(memory_report.page(model, batch, classes, variant, cross_at))
@@ -68,6 +66,18 @@ def summary(
             click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _refuse_unknown(model: str) -> None:
+    """Raise ValueError unless there is such a network; a run folder names its own."""
+    if model in models.names():
+        return
+    if run_dir.holds_run(Path(model)):
+        recipe, _ = run_dir.read_config(Path(model))
+        raise ValueError(
+            f"summary: {model} is a run of {recipe.model}. Type: tinynet summary {recipe.model}"
+        )
+    raise ValueError(f"summary: there is no model {model!r}. Known: {', '.join(models.names())}.")
 
 
 def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:

@@ -105,12 +105,21 @@ def exported(
     facts = facts or Facts()
     writer, scores = _written(model, image, facts, images=1)
     _check_any_number(writer, _written(model, image, facts, images=2)[0])
+    own = set(writer.names.values())  # parameters and buffers are initializers, the rest is fixed
+    arrays = {
+        name: numpy_helper.from_array(_plain(a), name) for name, a in writer.constants.items()
+    }
+    fixed = [
+        helper.make_node("Constant", [], [name], name, value=a)
+        for name, a in arrays.items()
+        if name not in own
+    ]
     graph = helper.make_graph(
-        writer.nodes,
+        fixed + writer.nodes,
         type(model).__name__,
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", *image])],
         [helper.make_tensor_value_info(facts.output, TensorProto.FLOAT, ["batch", *scores])],
-        [numpy_helper.from_array(_plain(a), name) for name, a in writer.constants.items()],
+        [a for name, a in arrays.items() if name in own],
     )
     found = helper.make_model(
         graph,

@@ -128,6 +128,9 @@ def _limits(part: slice) -> tuple[int, int]:
 
 def _pad(w: Writer, node: shape.Pad, inputs: list[str]) -> str:
     before, after = zip(*node.widths, strict=True)
+    if len(before) == 4 and not any(before[i] + after[i] for i in (0, *PIXELS)):
+        channels = node.inputs[0].data.shape[1]
+        return onnx_windows.more_channels(w, inputs[0], before[1], channels, after[1])
     return w.add("Pad", *inputs, w.integers([*before, *after]))
 
 
@@ -142,6 +145,16 @@ def _reduced(op: str) -> Write:
         return w.add(op, *inputs, w.integers(axes), keepdims=int(node.keepdims))
 
     return write
+
+
+def _sum(w: Writer, node: reduce.Sum, inputs: list[str]) -> str:
+    """Write a sum; that of channels as one filter of ones, since some runtimes drop the other."""
+    x = node.inputs[0].data
+    axes = reduce._axes(node.axis, x.ndim)
+    if x.ndim == 4 and axes == (1,) and node.keepdims:
+        ones = w.constant(np.ones((1, x.shape[1], 1, 1), np.float32))
+        return w.add("Conv", *inputs, ones, kernel_shape=(1, 1))
+    return w.add("ReduceSum", *inputs, w.integers(axes), keepdims=int(node.keepdims))
 
 
 def _along_axis(op: str) -> Write:
@@ -161,7 +174,7 @@ WRITERS: dict[type[Function], Write] = {
     shape.Concatenate: lambda w, node, inputs: w.add("Concat", *inputs, axis=node.axis),
     shape.Getitem: _getitem,
     shape.Pad: _pad,
-    reduce.Sum: _reduced("ReduceSum"),
+    reduce.Sum: _sum,
     reduce.Max: _reduced("ReduceMax"),
     reduce.Min: _reduced("ReduceMin"),
     transfer.Transfer: lambda w, node, inputs: inputs[0],

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinynet.core.autograd import Function
 from tinynet.functions import conv, norm, pool
 from tinynet.kernels.geometry import Padding, Pair
@@ -37,6 +39,8 @@ def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
     (x,) = inputs
     padding = node.geometry.padding
     covered = _covered(node)
+    if covered != padding and not any(map(sum, padding)) and _is_plain_ceil(node):
+        return w.add("AveragePool", x, **_windows(node), ceil_mode=1)  # which all runtimes agree on
     counts = node.count_include_pad and any(map(sum, padding))
     if counts and covered != padding:  # both kinds of pixels: the first become zeros of the image
         (top, bottom), (left, right) = padding
@@ -67,6 +71,17 @@ def _covered(node: Any) -> Padding:
         for covered, size, (before, _) in zip(extent, shape[2:], g.padding, strict=True)
     )
     return vertical, horizontal
+
+
+def _is_plain_ceil(node: Any) -> bool:
+    """Return whether no window had to be left out because it would begin beyond the image."""
+    g = node.geometry
+    shape = node.inputs[0].data.shape
+    outputs = g.output_shape("pool", shape, ceil_mode=True)
+    return all(
+        n == -(-(size - k) // s) + 1
+        for n, size, k, s in zip(outputs, shape[2:], g.kernel, g.stride, strict=True)
+    )
 
 
 def _pads(padding: Padding) -> tuple[int, ...]:
@@ -116,6 +131,16 @@ def _batch_norm(w: Writer, node: norm.BatchNorm, inputs: list[str]) -> str:
     running = w.constant(node.mean), w.constant(node.var)
     y = w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
     return w.add("Relu", y) if node.relu else y
+
+
+def more_channels(w: Writer, x: str, before: int, channels: int, after: int) -> str:
+    """Add channels of zeros around those of x: filters of one pixel, which keep a channel each.
+
+    ONNX's Pad computes the same, but not every runtime has it for channels.
+    """
+    filters = np.zeros((before + channels + after, channels, 1, 1), np.float32)
+    filters[before : before + channels, :, 0, 0] = np.eye(channels)
+    return w.add("Conv", x, w.constant(filters), kernel_shape=(1, 1))
 
 
 def strided(w: Writer, x: str, steps: Pair) -> str:

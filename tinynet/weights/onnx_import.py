@@ -20,8 +20,8 @@ from tinynet.core.pickles import printable, short
 from tinynet.tensors import Tensor
 from tinynet.weights import onnx_reader
 from tinynet.weights.onnx_arithmetic import FOLDED, HOST, OPERATIONS
-from tinynet.weights.onnx_reader import Graph, Node
 from tinynet.weights.onnx_layers import LAYERS
+from tinynet.weights.onnx_reader import Graph, Node
 from tinynet.weights.onnx_values import MANY, Built, Value, whole_numbers
 
 IMAGES = 2  # with which a network is built whose file leaves the number open

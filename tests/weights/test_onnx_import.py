@@ -105,7 +105,7 @@ def test_it_trains_like_the_network_that_was_written(tmp_path):
     normalize = data.Normalize.fit("standardize", train)
     model = stirred(
         nn.Sequential(
-            nn.Conv2d(3, 4, 5, stride=4), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+            nn.Conv2d(3, 4, 5, stride=4, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
             nn.Linear(4 * 7 * 7, 10),
         )
     )  # fmt: skip

@@ -185,11 +185,13 @@ def slice_(b: Built) -> tuple[nn.Module, Shape]:
 def _slices(b: Built, ndim: int) -> list[tuple[int, slice]]:
     """Return axis and slice of a node; the limits became inputs in opset 10."""
     if b.has(1):
-        starts, ends = b.numbers(1), b.numbers(2)
+        starts = b.numbers(1)
+        ends = b.numbers(2)
         axes = b.numbers(3) if b.has(3) else list(range(len(starts)))
         steps = b.numbers(4) if b.has(4) else [1] * len(starts)
     else:
-        starts, ends = b.ints("starts"), b.ints("ends")
+        starts = b.ints("starts")
+        ends = b.ints("ends")
         axes = b.ints("axes", list(range(len(starts))))
         steps = [1] * len(starts)
     found = []

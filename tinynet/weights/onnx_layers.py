@@ -83,7 +83,8 @@ def _padding(
     sides = []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
         total = max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
-        less, more = total // 2, total - total // 2
+        less = total // 2
+        more = total - less
         sides.append((less, more) if auto == "SAME_UPPER" else (more, less))
     return sides[0], sides[1]
 
@@ -99,7 +100,8 @@ def gemm(b: Built) -> tuple[nn.Module, Shape]:
 
 def matmul(b: Built) -> tuple[nn.Module, Shape]:
     """MatMul: a fully connected layer if a matrix in the file is on the right."""
-    first, second = b.input(0), b.input(1)
+    first = b.input(0)
+    second = b.input(1)
     if second.fixed and second.trained and len(second.shape) == len(first.shape) == 2:
         return _linear(b, b.array(1).T, None)
     if min(len(first.shape), len(second.shape)) < 2 or first.shape[-1] != second.shape[-2]:

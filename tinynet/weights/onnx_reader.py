@@ -28,7 +28,8 @@ BYTES = 1 << 30  # of a file, and of one with external data
 OTHERS = 1 << 24  # bytes of all fields but the arrays
 FIELDS = 200_000  # in a file
 NODES = 20_000
-MODEL_GRAPH, GRAPH_ARRAY = 7, 5  # numbers of fields: ModelProto.graph, GraphProto.initializer
+MODEL_GRAPH = 7  # number of the field ModelProto.graph
+GRAPH_ARRAY = 5  # of GraphProto.initializer
 TYPES = {1: "f4", 2: "u1", 3: "i1", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8"}
 """NumPy's names of TensorProto.DataType, as far as they are read."""
 LISTS = {1: "float_data", 11: "double_data", 7: "int64_data"}  # the other types: int32_data

@@ -123,3 +123,15 @@ def test_what_cannot_be_is_refused(settings, error, message):
 def test_several_images_are_refused():
     with pytest.raises(ShapeError, match=r"saliency: one image is \(C, H, W\), got \(2, 1, 4, 4\)"):
         inspection.saliency(corner_detector(), np.ones((2, 1, 4, 4)))
+
+
+def test_rows_and_columns_are_not_exchanged():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 5, 2))
+    weight = np.zeros((2, 1, 3, 5), np.float32)
+    weight[1, 0, 0, 4] = 3.0  # the pixel in row 0, column 4
+    model[1].weight.data[...] = weight.reshape(2, 15)
+    image = np.ones((1, 3, 5), np.float32)
+    drops = inspection.occlusion_map(model, image, 1, window=1, stride=1)
+    assert drops.shape == (3, 5)
+    assert np.argwhere(np.abs(drops) > 1e-6).tolist() == [[0, 4]]
+    assert np.argwhere(inspection.saliency(model, image, 1)).tolist() == [[0, 4]]

@@ -76,7 +76,7 @@ def test_show_says_whether_a_model_fits(weights_says, demo):
     assert "It fits demo." in weights_says("show", demo.path, "--model", "demo").out
     said = weights_says("show", demo.path, "--model", "cifar-quick")
     assert said.code == 1
-    assert "not the weights of this model" in said.err
+    assert f"{demo.path}: these are not the weights of this model" in said.err
     assert (
         "there is no model 'nothing'" in weights_says("show", demo.path, "--model", "nothing").err
     )

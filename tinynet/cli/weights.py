@@ -67,9 +67,17 @@ def show(file: Path, model: str | None, variant: str | None, **said: Any) -> Non
         click.echo("\n".join(_advice(file, found)))
         return
     net = _model_for(model, variant, found, said["by_order"])
-    for note in weight_files.load(net, found, **said):
+    for note in _load(file, net, found, said):
         click.echo(note)
     click.echo(f"It fits {model}.")
+
+
+def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> list[str]:
+    """Load what was read from a file, and return the conversions; errors name the file."""
+    try:
+        return [str(change) for change in weight_files.load(net, found, **said)]
+    except DataError as error:
+        raise DataError(f"{file}: {str(error).removeprefix('weights: ')}") from error
 
 
 def _advice(file: Path, found: Weights) -> list[str]:
@@ -123,7 +131,7 @@ def convert(
         model, variant = export.model_of(found.metadata)
     if model is not None:
         net = _model_for(model, variant, found, said["by_order"])
-        notes = [str(change) for change in weight_files.load(net, found, **said)]
+        notes = _load(file, net, found, said)
         metadata = {"model": variant or model, conventions.KEY: conventions.of_model(net).json()}
         result = Weights(net.state_dict(), metadata)
         if out.suffix == ".onnx":

@@ -74,12 +74,12 @@ def _covered(node: Any) -> Padding:
 
 
 def _is_plain_ceil(node: Any) -> bool:
-    """Return whether no window had to be left out because it would begin beyond the image."""
+    """Return whether each axis has room for a window, and none was left out beyond the image."""
     g = node.geometry
     shape = node.inputs[0].data.shape
     outputs = g.output_shape("pool", shape, ceil_mode=True)
     return all(
-        n == -(-(size - k) // s) + 1
+        size >= k and n == -(-(size - k) // s) + 1
         for n, size, k, s in zip(outputs, shape[2:], g.kernel, g.stride, strict=True)
     )
 

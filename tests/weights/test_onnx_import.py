@@ -270,7 +270,7 @@ def test_a_network_exported_in_training_mode_keeps_its_names(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["AlexNet", "ResNet", "GoogLeNet", "DenseNet", "VGG"])
+@pytest.mark.parametrize("name", ["AlexNet", "ResNet", "GoogLeNet", "DenseNet"])
 def test_networks_of_torchvision(tmp_path, name):
     torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
     from weights import torchvision_twins

@@ -16,7 +16,7 @@ from tinynet.plot import towers
 from tinynet.tensors import zeros
 
 FLOAT = 4  # bytes
-HOST = "picture"  # the name of the input; in 2012 each GPU got it from the host
+HOST = "image"  # the name of the input; in 2012 each GPU got it from the host
 
 
 def page(
@@ -149,7 +149,7 @@ def maps(model: TwoTowers) -> dict[str, tuple[int, ...]]:
     side = model.sizes.image
     with no_grad(), use("reference"), nn.observe(note):
         y = model(zeros(0, 3, side, side, device=model.devices[0]))
-    return {"picture": (3, side, side), **found, "fc8": y.shape[1:]}
+    return {HOST: (3, side, side), **found, "fc8": y.shape[1:]}
 
 
 def windows(model: TwoTowers) -> dict[str, str]:

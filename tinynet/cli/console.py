@@ -222,7 +222,7 @@ def announce_compilation(shown: Display) -> Iterator[None]:
     try:
         yield
     finally:
-        native.on_compile = before
+        native.on_compile = None if said else before  # what runs later need not say it again
 
 
 def downloading() -> Callable[[str, int, int], None]:

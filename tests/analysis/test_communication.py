@@ -27,7 +27,7 @@ def test_bytes_by_layer_and_direction(papers):
     for layer, n in {"conv3": 21_632, "fc6": 4_608, "fc7": 2_048}.items():
         assert numbers(page, layer) == [4 * n] * 4
     assert numbers(page, "fc8") == [0, 8_192, 8_192, 0]
-    assert numbers(page, "image") == [602_112, 0, 0, 0]
+    assert numbers(page, "image ") == [602_112, 0, 0, 0]
     assert numbers(page, "all") == [715_264, 121_344, 121_344, 113_152]
 
 

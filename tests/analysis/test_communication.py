@@ -27,7 +27,7 @@ def test_bytes_by_layer_and_direction(papers):
     for layer, n in {"conv3": 21_632, "fc6": 4_608, "fc7": 2_048}.items():
         assert numbers(page, layer) == [4 * n] * 4
     assert numbers(page, "fc8") == [0, 8_192, 8_192, 0]
-    assert numbers(page, "image ") == [602_112, 0, 0, 0]
+    assert numbers(page, "picture") == [602_112, 0, 0, 0]
     assert numbers(page, "all") == [715_264, 121_344, 121_344, 113_152]
 
 
@@ -51,14 +51,14 @@ def test_the_figure_says_in_words_what_it_shows(papers):
         words = picture.text["Description"]
     assert "86,528 bytes to the first into conv3, 86,528 bytes to the second into conv3" in words
     assert words.endswith("8,192 bytes to the first into fc8.")
-    assert "image" not in words
+    assert "picture" not in words
 
 
 def test_maps_are_those_of_one_tower():
     with nn.init.skip_init():
         model = models.build("small-alexnet-two-towers")
     found = communication.maps(model)
-    assert list(found) == ["image", *two_towers.LAYERS, "fc8"]
+    assert list(found) == ["picture", *two_towers.LAYERS, "fc8"]
     assert [found[layer] for layer in ("conv1", "conv3", "fc6", "fc8")] == [
         (32, 32, 32),
         (96, 8, 8),

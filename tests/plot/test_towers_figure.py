@@ -4,7 +4,7 @@ import numpy as np
 
 from tinynet.plot import towers as figure
 
-MAPS = {"image": (3, 224, 224), "conv1": (48, 56, 56), "fc6": (10,)}
+MAPS = {"picture": (3, 224, 224), "conv1": (48, 56, 56), "fc6": (10,)}
 CROSSED = {("conv1", True): 400, ("conv1", False): 400, ("fc6", False): 100}
 
 

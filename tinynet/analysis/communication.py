@@ -16,7 +16,7 @@ from tinynet.plot import towers
 from tinynet.tensors import zeros
 
 FLOAT = 4  # bytes
-HOST = "image"  # the name of the input; in 2012 each GPU got it from the host
+HOST = "picture"  # the name of the input; in 2012 each GPU got it from the host
 
 
 def page(

@@ -35,7 +35,7 @@ OPTIONS = (
     click.option("--figure", type=FOLDER, help="Draw to this file."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
 )
-UNUSED = ("epochs", "lr", "schedule", "validation")  # options of train alone
+UNUSED = ("epochs", "lr", "precision", "schedule", "validation")  # options of train alone
 
 
 def of_a_recipe(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,6 +19,14 @@ from tinynet.weights import checkpoint
 TRAIN = ("-m", "tinynet", "train", "--batch-size", "10")
 
 
+@pytest.fixture(autouse=True)
+def _hangups_are_not_ignored():
+    """Also under nohup, whose child processes would ignore SIGHUP, as they should."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def started(*arguments, **settings):
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],

@@ -100,6 +100,18 @@ def test_arguments_keep_their_values():
         ("__shfl_down_sync(~0u, i, 4)", lambda i: np.append(i[4:], i[28:])),
         ("__shfl_up_sync(~0u, i, 4)", lambda i: np.append(i[:4], i[:28])),
         ("__shfl_sync(~0u, i, 9)", lambda i: np.full(32, i[9])),
+        ("__shfl_down_sync(~0u, i, 1, 8)", lambda i: i[np.arange(32) + (np.arange(32) % 8 < 7)]),
+        ("__shfl_up_sync(~0u, i, 1, 8)", lambda i: i[np.arange(32) - (np.arange(32) % 8 > 0)]),
+        ("__shfl_sync(~0u, i, 3, 8)", lambda i: i[np.arange(32) // 8 * 8 + 3]),
+        ("(int)((long long)i * 1000003 % 7)", lambda i: np.fmod(i.astype("i8") * 1000003, 7)),
+        (
+            "__mul64hi(i * 5000000000LL, 1LL << 60) + i",
+            lambda i: (i.astype("i8") * 5 * 10**9 >> 4) + i,
+        ),
+        ("__float2ll_rz(i * 1e30f) > 0", lambda i: i > 0),
+        ("(int)(100 * __saturatef(i * 0.25f))", lambda i: np.clip(25 * i, 0, 100)),
+        ("(int)__saturatef(i + __int_as_float(0x7fc00000))", lambda i: 0 * i),
+        ("(int)fmaxf(i, __int_as_float(0x7fc00000))", lambda i: i),
     ],
 )
 def test_an_expression_has_the_value_of_c(expression, expected):
@@ -108,6 +120,19 @@ def test_an_expression_has_the_value_of_c(expression, expected):
     body = f"{{ int i = (int)threadIdx.x - 11; y[threadIdx.x] = {expression}; }}"
     memory, _ = run(f"(int* y) {body}", y)
     assert memory.result(0).tolist() == expected(i).astype(np.int32).tolist()
+
+
+def test_columns_of_an_image_without_pixels_read_none():
+    geometry = kernels.Geometry((2, 2), padding=((2, 2), (2, 2)))
+    token = observer.set(Both())
+    try:
+        columns = kernels.im2col.implementations["cuda_on_cpu"](
+            np.zeros((1, 1, 0, 5), np.float32), geometry
+        )
+    finally:
+        observer.reset(token)
+    assert columns.shape == (1, 4, 24)
+    assert not columns.any()
 
 
 def test_loops_barriers_shared_memory_and_atomics():
@@ -141,6 +166,26 @@ def test_an_endless_loop_is_given_up(monkeypatch):
     monkeypatch.setattr("tinynet.kernels.profiler.lanes.STEPS", 1000)
     with pytest.raises(UnsupportedError, match="more than 1,000 basic blocks"):
         run("(volatile int* y) { while (y[0] == 0); }", np.zeros(1, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("atomicCAS(y, 1, 2);", 'the instruction "atom.global.cas.b32"'),
+        ("y[0] = (int)clock64();", 'the register "%clock'),
+        ("y[0] = __syncthreads_or(y[1]);", 'the instruction "bar.red"'),
+        ("int a[32] = {}; a[y[0]] = 1; y[0] = a[y[1]];", "local memory"),
+    ],
+)
+def test_what_cannot_be_executed_is_named(statement, what):
+    with pytest.raises(UnsupportedError, match=what):
+        run(f"(int* y) {{ {statement} }}", np.zeros(2, np.int32))
+
+
+def test_a_float_keeps_its_bits_in_a_register_of_integers():
+    lanes = Lanes.__new__(Lanes)
+    assert lanes.read(1.0, np.arange(2), np.uint32).tolist() == [0x3F800000] * 2
+    assert lanes.read(-1, np.arange(2), np.uint16).tolist() == [0xFFFF] * 2
 
 
 def test_operands_are_read():

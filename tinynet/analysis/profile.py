@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynet import kernels
+from tinynet.analysis.recorded_ops import recorded_ops
 from tinynet.core import random
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array
@@ -227,7 +228,7 @@ def profile(
     names = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
     with preserved(model, training=True):
         loss = forward_with_loss(model, to_model(model, x), labels).objective
-        outputs = _outputs(loss)
+        outputs = recorded_ops(loss)
         for y in outputs.values():
             y.retain_grad()
         loss.backward(keep_graph=True)
@@ -254,18 +255,6 @@ def _fastest(function: Callable[[], Any], repeats: int) -> float:
         function()
         found = min(found, time.perf_counter() - started)
     return max(found, 1e-9)
-
-
-def _outputs(loss: Tensor) -> dict[Function, Tensor]:
-    """Return the ops behind a value with their outputs, the oldest first."""
-    found: dict[Function, Any] = {}
-    waiting: list[Any] = [loss]
-    while waiting:
-        y = waiting.pop()
-        if y.creator is not None and y.creator not in found:
-            found[y.creator] = y
-            waiting += y.creator.inputs
-    return {node: found[node] for node in sorted(found, key=lambda node: node.serial)}
 
 
 def _profiled(node: Function, y: Tensor, names: dict[int, str], repeats: int) -> ProfiledOp:

@@ -6,7 +6,6 @@ address that a browser has open cannot use it: requests with another Host or Ori
 
 from __future__ import annotations
 
-import base64
 import http.server
 import json
 import tempfile
@@ -90,7 +89,7 @@ class PredictionServer(http.server.ThreadingHTTPServer):
         pixels = np.rint(255 * tiles.viewable(seen)).astype(np.uint8)
         return {
             "classes": [{"name": name, "probability": p} for name, p in best],
-            "seen": _source(pixels),
+            "seen": style.png_address(pixels),
             "layers": [_drawn(layer) for layer in _with_maps(layers)],
         }
 
@@ -122,11 +121,7 @@ def _drawn(layer: Activation) -> dict[str, Any]:
     grid = tiles.grid(maps[order][:, ::step, ::step].astype(np.float64), MAPS, seam=np.nan)
     size = "x".join(map(str, maps.shape))
     caption = f"{layer.label}: the {len(order)} strongest of {size}"
-    return {"name": caption, "image": _source(shades(grid))}
-
-
-def _source(pixels: Array) -> str:
-    return f"data:image/png;base64,{base64.b64encode(style.png(pixels)).decode()}"
+    return {"name": caption, "image": style.png_address(shades(grid))}
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

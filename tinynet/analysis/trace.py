@@ -12,6 +12,7 @@ from typing import Any, overload
 import numpy as np
 
 from tinynet import functions as F
+from tinynet.analysis.recorded_ops import recorded_ops
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, to_numpy
@@ -239,7 +240,7 @@ def trace(
         if isinstance(scores, tuple | list):
             scores = scores[0]
         objective = _objective(scores, labels)
-        outputs = _outputs(objective)
+        outputs = recorded_ops(objective)
         if not outputs:
             raise GraphError(
                 f"trace: the output of {type(model).__name__} does not depend on its input by any "
@@ -258,18 +259,6 @@ def _objective(scores: Tensor, labels: Any) -> Tensor:
     flat = scores.reshape(scores.shape[0], -1)
     rows = np.arange(scores.shape[0])
     return flat[rows, flat.numpy().argmax(axis=1)].sum()
-
-
-def _outputs(objective: Tensor) -> dict[Function, Tensor]:
-    """Return the ops behind a value with their outputs, the oldest first."""
-    found: dict[Function, Any] = {}
-    waiting: list[Any] = [objective]
-    while waiting:
-        y = waiting.pop()
-        if y.creator is not None and y.creator not in found:
-            found[y.creator] = y
-            waiting += y.creator.inputs
-    return {node: found[node] for node in sorted(found, key=lambda node: node.serial)}
 
 
 def _layers(outputs: dict[Function, Tensor], calls: Sequence[Any]) -> dict[Function, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -168,9 +167,8 @@ def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
 
 def _figure(caption: str, values: Array, alt: str) -> str:
     zoom = max(1, min(8, 560 // values.shape[1]))
-    coded = base64.b64encode(style.png(shades(values))).decode()
     return (
-        f'<figure><img src="data:image/png;base64,{coded}" alt="{html.escape(alt)}" '
+        f'<figure><img src="{style.png_address(shades(values))}" alt="{html.escape(alt)}" '
         f'width="{zoom * values.shape[1]}"><figcaption>{html.escape(caption)}</figcaption></figure>'
     )
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from tinynet.cli.options import FOLDER
+from tinynet.cli.options import FOLDER, RenamedOptions
+from tinynet.core.errors import printable
+from tinynet.kernels.matmul import PRECISIONS
 
 
 @click.group()
@@ -15,12 +17,11 @@ def kernels() -> None:
     """Look at the CUDA kernels, without a GPU."""
 
 
-@kernels.command()
+@kernels.command(cls=RenamedOptions)
 @click.argument("model", default="small-alexnet")
 @click.option("--gpu", default="h200", show_default=True, help="h200, a100, rtx4090 or t4.")
 @click.option(
     "--batch-size",
-    "--batch",
     "batch",
     type=click.IntRange(1),
     default=128,
@@ -28,7 +29,11 @@ def kernels() -> None:
     help="Images of the step.",
 )
 @click.option(
-    "--precision", default="float32", show_default=True, help="float32, tf32 or bfloat16."
+    "--precision",
+    type=click.Choice([*PRECISIONS, "bf16"]),
+    default="float32",
+    show_default=True,
+    help="Of matrix products.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every row as JSON.")
 @click.option("--figure", type=FOLDER, help="Draw the estimated times to this file.")
@@ -44,7 +49,8 @@ def profile(
             f"kernels profile: there is no model {model!r}. Known: {', '.join(models.names())}."
         )
     try:
-        found = gpu_step.profile_model(model, batch, gpu=gpu, precision=precision)
+        products = "bfloat16" if precision == "bf16" else precision
+        found = gpu_step.profile_model(model, batch, gpu=gpu, precision=products)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     what = f"a training step of {model}, batch {batch},"
@@ -52,4 +58,5 @@ def profile(
         from tinynet.plot.kernel_times import kernel_times
 
         kernel_times(found, figure, title=f"{model}, batch {batch}")
+        click.echo(f"Drawn: {printable(str(figure))}", err=True)
     click.echo(json.dumps(found.as_dict(), indent=1) if as_json else gpu_step.page(found, what))

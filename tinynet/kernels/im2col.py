@@ -144,6 +144,9 @@ def _launch_im2col(
     x: Array, geometry: Geometry, columns: Array, image_step: int, tap_step: int
 ) -> None:
     N, C, H, W = x.shape
+    if x.size == 0:  # the kernel reads a pixel for each tap, of padding too
+        columns.fill(0)
+        return
     OH, OW = geometry.output_shape("im2col", x.shape)
     sizes = (N * C, H, W, OH, OW, *geometry.kernel)
     steps = (*geometry.stride, *geometry.corner, *geometry.dilation)

@@ -1,4 +1,4 @@
-"""First-layer filters as small pictures."""
+"""First-layer filters as small images."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def filters(
     before: Array | Tensor | Module | None = None,
     groups: int = 1,
 ) -> Figure:
-    """Draw each filter of a convolution as a small picture.
+    """Draw each filter of a convolution as a small image.
 
     Three input channels are shown in color, other numbers in gray, channel by channel. All filters
-    share one scale, and gray is zero: a pale picture is a weak filter.
+    share one scale, and gray is zero: a pale image is a weak filter.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ that is no longer used is freed. A notebook shows a figure that is the last valu
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import io
@@ -132,6 +133,11 @@ def png(pixels: Any) -> bytes:
     data = io.BytesIO()
     imsave(data, pixels, format="png")
     return data.getvalue()
+
+
+def png_address(pixels: Any) -> str:
+    """Return colors (H, W, 3) uint8 as a data address, for the source of an image."""
+    return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
 def plain(text: str) -> str:

@@ -122,6 +122,12 @@ def _cells(row: Sequence[Any], numbers: int) -> list[Html]:
     return cells
 
 
+def bar(share: float) -> Html:
+    """Return a cell of a table with a bar, as long as a share in 0..1."""
+    inner = tag("span", style=f"width: {100 * share:.1f}%")
+    return tag("td", inner, class_="bar", aria_hidden="true")
+
+
 def image(source: str, alternative: str, *, class_: str | None = None, width: int = 0) -> Html:
     """Return an image; its alternative text says what it shows."""
     return tag("img", src=source, alt=alternative, class_=class_, width=width or None)

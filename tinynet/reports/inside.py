@@ -11,7 +11,7 @@ from tinynet import nn
 from tinynet.core.backend import Array, to_numpy
 from tinynet.data import Dataset
 from tinynet.inspection import Activation, activations
-from tinynet.reports.html import Html, figure, image, join, table, tag
+from tinynet.reports.html import Html, bar, figure, image, join, table, tag
 from tinynet.reports.images import filter_tiles, map_tiles, photograph, sheet
 from tinynet.reports.measure import LayerCost
 from tinynet.training.predict import TrainedModel
@@ -155,11 +155,7 @@ def _map_sheet(each: Activation) -> Html:
 
 def _answer(shares: Array, classes: Sequence[str]) -> Html:
     order = np.argsort(-shares, kind="stable")[:CLASSES]
-    rows = []
-    for i in order.tolist():
-        inner = tag("span", style=f"width: {100 * shares[i]:.2f}%")
-        bar = tag("td", inner, class_="bar", aria_hidden="true")
-        rows.append([classes[i], f"{100 * shares[i]:.2f} %", bar])
+    rows = [[classes[i], f"{100 * shares[i]:.2f} %", bar(float(shares[i]))] for i in order.tolist()]
     return table(["class", "probability", ""], rows, "The answer of the network to this image.")
 
 
@@ -198,7 +194,6 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
 
 def _cost_row(cost: LayerCost, whole: float, train_batch: int) -> list[str | Html]:
     share = cost.seconds / whole
-    inner = tag("span", style=f"width: {100 * share:.1f}%")
     return [
         cost.name,
         cost.kind,
@@ -208,5 +203,5 @@ def _cost_row(cost: LayerCost, whole: float, train_batch: int) -> list[str | Htm
         f"{cost.output_bytes * train_batch / 2**20:,.2f}",
         f"{1e3 * cost.seconds:,.3f}",
         f"{100 * share:.0f} %",
-        tag("td", inner, class_="bar", aria_hidden="true"),
+        bar(share),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.data import Dataset
 from tinynet.plot.confusion import confusion_in_words
-from tinynet.reports.html import Html, figure, image, join, table, tag
+from tinynet.reports.html import Html, bar, figure, image, join, table, tag
 from tinynet.reports.images import photograph
 from tinynet.reports.measure import Answers
 from tinynet.training.metrics import wilson_interval
@@ -81,7 +81,7 @@ def class_table(found: Answers, classes: Sequence[str]) -> Html:
                 classes[i],
                 f"{n:,}",
                 f"{100 * shares[i]:.1f} %",
-                _bar(float(shares[i])),
+                bar(float(shares[i])),
                 f"{100 * low:.1f} to {100 * high:.1f} %",
                 tag("td", _confused_with(found.counts[i], i, classes)),
             ]
@@ -90,11 +90,6 @@ def class_table(found: Answers, classes: Sequence[str]) -> Html:
     header = ["class", "images", "accuracy", "", "95 % interval", taken]
     caption = "Accuracy on the test images of each class, the lowest first."
     return table(header, rows, caption)
-
-
-def _bar(share: float) -> Html:
-    inner = tag("span", style=f"width: {100 * share:.1f}%")
-    return tag("td", inner, class_="bar", aria_hidden="true")
 
 
 def _confused_with(row: Array, i: int, classes: Sequence[str]) -> str:

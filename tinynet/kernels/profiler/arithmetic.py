@@ -1,8 +1,8 @@
 """PTX arithmetic: what each instruction without memory or control computes, for many lanes at once.
 
 A rule takes the instruction and its source operands as arrays of its type, and returns the result.
-Denormal numbers are kept where a GPU may flush them, and a fused multiply-add of float32 is
-computed in float64 and rounded once.
+Denormal numbers are kept where a GPU may flush them. A fused multiply-add of float32 is computed in
+float64 and then rounded; one of float64 rounds its product too.
 """
 
 from __future__ import annotations
@@ -56,10 +56,25 @@ def _multiply(one: Instruction, a: Array, b: Array) -> Array:
         wider = WIDER[one.kind]
         return a.astype(wider) * b.astype(wider)
     if "hi" in one.modifiers:
-        bits = 8 * a.itemsize
-        wider = WIDER[one.kind]
-        return ((a.astype(wider) * b.astype(wider)) >> wider(bits)).astype(a.dtype)
+        return _high_half(one, a, b)
     return a * b
+
+
+def _high_half(one: Instruction, a: Array, b: Array) -> Array:
+    """Return the upper half of the bits of a product."""
+    if a.itemsize < 8:
+        wider = WIDER[one.kind]
+        return ((a.astype(wider) * b.astype(wider)) >> wider(8 * a.itemsize)).astype(a.dtype)
+    half = np.uint64(32)
+    low = np.uint64(0xFFFFFFFF)
+    x = a.view(np.uint64)
+    y = b.view(np.uint64)
+    middle = (x >> half) * (y & low) + ((x & low) * (y & low) >> half)
+    other = (x & low) * (y >> half) + (middle & low)
+    high = (x >> half) * (y >> half) + (middle >> half) + (other >> half)
+    if a.dtype.kind == "i":  # a negative factor stands for itself plus 2**64
+        high -= np.where(a < 0, y, 0) + np.where(b < 0, x, 0)
+    return high.view(a.dtype)
 
 
 def _multiply_add(one: Instruction, a: Array, b: Array, c: Array) -> Array:
@@ -89,9 +104,11 @@ def _insert_bits(_: Instruction, a: Array, b: Array, start: Array, length: Array
 
 def _extract_bits(_: Instruction, a: Array, start: Array, length: Array) -> Array:
     bits = 8 * a.itemsize
-    left = np.maximum(bits - start.astype(np.int64) - length.astype(np.int64), 0).astype(a.dtype)
-    right = np.minimum(bits - length.astype(np.int64), bits - 1).astype(a.dtype)
-    return (a << left) >> right
+    begin = np.minimum(start.astype(np.int64), bits - 1)
+    count = np.minimum(length.astype(np.int64), bits - begin)
+    left = (bits - begin - count).astype(a.dtype)
+    right = np.minimum(bits - count, bits - 1).astype(a.dtype)
+    return np.where(count > 0, (a << left) >> right, a.dtype.type(0))
 
 
 def _compare(one: Instruction, a: Array, b: Array, *also: Array) -> Array:
@@ -108,12 +125,36 @@ def converted(one: Instruction, x: Array) -> Array:
     rounding = next((ROUNDINGS[m] for m in one.modifiers if m in ROUNDINGS), None)
     if rounding is not None:
         x = rounding(x)
+    if np.dtype(to).kind == "f":
+        if "sat" in one.modifiers:
+            x = np.fmin(np.fmax(x, 0), 1)  # NaN becomes 0
+        return x.astype(to)
+    if x.dtype.kind == "f":
+        return _nearest_integer(x, to)
     if "sat" in one.modifiers:
-        x = np.clip(x, 0, 1)
-    if x.dtype.kind == "f" and np.dtype(to).kind in "iu":  # a GPU takes the nearest whole number
         limits = np.iinfo(to)
-        x = np.nan_to_num(np.clip(x.astype(np.float64), limits.min, limits.max))
+        kept = np.iinfo(x.dtype)
+        x = np.clip(x, max(limits.min, kept.min), min(limits.max, kept.max))
     return x.astype(to)
+
+
+def _nearest_integer(x: Array, to: Any) -> Array:
+    """Return whole numbers in floating point as integers: the nearest that there is; NaN is 0."""
+    limits = np.iinfo(to)
+    wide = x.astype(np.float64)
+    inside = (wide > float(limits.min)) & (wide < float(limits.max))  # float(2**63 - 1) is 2**63
+    beyond = np.where(wide > 0, limits.max, np.where(wide < 0, limits.min, 0))
+    return np.where(inside, np.where(inside, wide, 0).astype(to), beyond.astype(to))
+
+
+def _extreme(ignoring_nan: Rule, with_nan: Rule) -> Rule:
+    """Return the rule of min or max: of a number and NaN it takes the number, unless told so."""
+
+    def rule(one: Instruction, a: Array, b: Array) -> Array:
+        floating = a.dtype.kind == "f" and "NaN" not in one.modifiers
+        return (ignoring_nan if floating else with_nan)(a, b)
+
+    return rule
 
 
 RULES: dict[str, Rule] = {
@@ -124,8 +165,8 @@ RULES: dict[str, Rule] = {
     "fma": _multiply_add,
     "div": _divide,
     "rem": _remainder,
-    "min": lambda _, a, b: np.fmin(a, b) if a.dtype.kind == "f" else np.minimum(a, b),
-    "max": lambda _, a, b: np.fmax(a, b) if a.dtype.kind == "f" else np.maximum(a, b),
+    "min": _extreme(np.fmin, np.minimum),
+    "max": _extreme(np.fmax, np.maximum),
     "abs": lambda _, a: np.abs(a),
     "neg": lambda _, a: -a,
     "not": lambda _, a: ~a,

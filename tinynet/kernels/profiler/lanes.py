@@ -30,6 +30,8 @@ CLASSES = (  # registers by the beginning of their name; the longer one first
     ("%p", np.bool_),
     ("%r", np.uint32),
     ("%f", np.float32),
+    ("%SP", np.uint64),
+    ("%temp", np.uint32),  # half of a 64-bit number
 )
 
 
@@ -97,6 +99,8 @@ class Lanes:
         queue = [0]
         waiting: dict[int, list[Array]] = {}
         steps = 0
+        if any(one.op in ("bar", "barrier") and "red" in one.modifiers for one in self.entry.code):
+            raise UnsupportedError('it contains the instruction "bar.red"')
         with np.errstate(all="ignore"):
             while queue or waiting:
                 if not queue:  # all others have ended, or wait at a barrier too
@@ -161,12 +165,7 @@ class Lanes:
     def read(self, operand: Any, lanes: Array, kind: Any) -> Array:
         """Return an operand as an array of `kind`, one element a lane."""
         if isinstance(operand, (int, float)):
-            value = operand
-            if isinstance(value, int) and np.dtype(kind).kind in "iu":
-                value &= (1 << 8 * np.dtype(kind).itemsize) - 1
-                unsigned = np.array(value, f"u{np.dtype(kind).itemsize}")
-                return np.full(len(lanes), unsigned.view(kind))
-            return np.full(len(lanes), value, kind)
+            return np.full(len(lanes), _immediate(operand, np.dtype(kind)))
         if operand.startswith("!"):
             return ~self.read(operand[1:], lanes, kind)
         if operand in self.special:
@@ -183,7 +182,9 @@ class Lanes:
     def _register(self, name: str) -> Array:
         """Return a register of all lanes; 0 where nothing was written."""
         if name not in self.registers:
-            kind = next((kind for start, kind in CLASSES if name.startswith(start)), np.uint64)
+            kind = next((kind for start, kind in CLASSES if name.startswith(start)), None)
+            if kind is None or "|" in name:
+                raise UnsupportedError(f'it uses the register "{name}"')
             self.registers[name] = np.zeros(len(self.block_of), kind)
         return self.registers[name]
 
@@ -219,26 +220,32 @@ class Lanes:
         self.write(target, lanes, converted(one, self.read(source, lanes, TYPES[one.kind])))
 
     def _shfl(self, at: int, one: Instruction, lanes: Array) -> None:
-        target, source, by = one.operands[:3]
-        name = target.partition("|")[0]
+        target, source, by, clamp = one.operands[:4]
+        name, _, within = target.partition("|")
         value = self.read(source, lanes, np.uint32)
-        offset = self.read(by, lanes, np.uint32).astype(np.int64)
+        offset = self.read(by, lanes, np.uint32).astype(np.int64) % WARP
+        bounds = self.read(clamp, lanes, np.uint32).astype(np.int64)
+        segment = bounds >> 8 & (WARP - 1)  # the bits of a lane that name its part of the warp
         lane = self.lane_of[lanes]
+        first = lane & segment
+        last = first | (bounds & (WARP - 1) & ~segment)
         way = one.modifiers[1]
         from_lane = {
             "bfly": lane ^ offset,
             "down": lane + offset,
             "up": lane - offset,
-            "idx": offset % WARP,
+            "idx": first | (offset & ~segment),
         }[way]
+        inside = from_lane >= last if way == "up" else from_lane <= last
         whole = np.zeros(len(self.block_of) + WARP, np.uint32)
         present = np.zeros(len(whole), bool)
         whole[lanes] = value
         present[lanes] = True
         origin = self.first_of_warp[lanes] + np.clip(from_lane, 0, WARP - 1)
         warp = np.append(self.warp_of, np.full(WARP, -1))
-        valid = (from_lane >= 0) & (from_lane < WARP) & present[origin]
-        valid &= warp[origin] == self.warp_of[lanes]
+        valid = inside & present[origin] & (warp[origin] == self.warp_of[lanes])
+        if within:
+            self.write(within, lanes, inside)
         self.write(name, lanes, np.where(valid, whole[origin], value))
 
     # ---- memory
@@ -272,6 +279,8 @@ class Lanes:
         places = base.astype(np.int64) + address.offset
         if space == "generic":
             space = "global"
+        if space in ("local", "const"):
+            raise UnsupportedError(f"it uses {space} memory")
         if space == "shared":  # its addresses have 32 bits
             places &= 0xFFFFFFFF
         self.counters.access(
@@ -280,7 +289,7 @@ class Lanes:
         return space, places
 
     def _atom(self, at: int, one: Instruction, lanes: Array) -> None:
-        target, address, source = one.operands[-3:]
+        target, address, source = one.operands[:3]
         self._change(at, one, lanes, target, address, source)
 
     def _red(self, at: int, one: Instruction, lanes: Array) -> None:
@@ -292,13 +301,13 @@ class Lanes:
     ) -> None:
         """Add, or take the maximum or minimum, at an address; lanes one after the other."""
         kind = np.dtype(TYPES[one.kind])
-        space, places = self._places(at, one, address, lanes, kind.itemsize)
         change = {"add": np.add, "max": np.maximum, "min": np.minimum}
         named = next((m for m in one.modifiers if m in change), None)
         if named is None:
             raise UnsupportedError(
                 f'it contains the instruction "{one.op}.{".".join(one.modifiers)}"'
             )
+        space, places = self._places(at, one, address, lanes, kind.itemsize)
         values = self.read(source, lanes, kind.type)
         blocks = self.block_of[lanes]
         for i in range(len(lanes)):
@@ -312,3 +321,13 @@ class Lanes:
         """Memory is written at once, so a fence has nothing to wait for."""
 
     _fence = _membar
+
+
+def _immediate(value: Any, kind: np.dtype[Any]) -> Any:
+    """Return a number of the text as one of a type: integers wrap, floats keep their bits."""
+    if kind.kind not in "iu":
+        return kind.type(value)
+    size = kind.itemsize
+    if isinstance(value, float):
+        return np.array(value, f"f{size}").view(kind)
+    return np.array(value & (1 << 8 * size) - 1, f"u{size}").view(kind)

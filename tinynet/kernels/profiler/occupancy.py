@@ -1,8 +1,9 @@
 """Occupancy: how many blocks of a kernel are resident on a multiprocessor, and what limits it.
 
 The rules are those of NVIDIA's occupancy calculator: registers are given to a warp in units of 256,
-shared memory to a block in units of 128 bytes (256 before compute capability 8.0), and from 8.0 on
-the system keeps 1 KB of shared memory for each block.
+of which each of the four parts of a multiprocessor has a quarter; shared memory is given to a block
+in units of 128 bytes (256 before compute capability 8.0), and from 8.0 on the system keeps 1 KB for
+each block.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tinynet.kernels.profiler.gpus import KB, Gpu
 
 WARP = 32
 REGISTER_UNIT = 256
+PARTS = 4  # of a multiprocessor, each with its own registers
 
 
 class Occupancy(NamedTuple):
@@ -40,7 +42,7 @@ def occupancy(gpu: Gpu, threads: int, registers: int, shared: int) -> Occupancy:
     limits = {
         "warps": gpu.warps // warps,
         "blocks": gpu.blocks,
-        "registers": gpu.registers // of_warp // warps,
+        "registers": gpu.registers // PARTS // of_warp * PARTS // warps,
         "shared memory": gpu.shared // used if used else gpu.blocks,
     }
     limit = min(limits, key=lambda name: limits[name])

@@ -131,6 +131,10 @@ def profile(
         The compiler library or a C++ compiler is not installed.
     ValueError
         The GPU or the precision is unknown.
+    UnsupportedError
+        A kernel uses an instruction, a register or a memory that cannot be executed here.
+    OutOfBoundsError
+        A kernel reads or writes outside of its arguments.
 
     Examples
     --------

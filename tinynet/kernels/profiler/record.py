@@ -11,7 +11,7 @@ from tinynet.core.backend import Array
 from tinynet.kernels.cuda.launch import Grid
 from tinynet.kernels.profiler.counters import Counters
 from tinynet.kernels.profiler.gpus import Gpu
-from tinynet.kernels.profiler.lanes import Lanes
+from tinynet.kernels.profiler.lanes import Lanes, UnsupportedError
 from tinynet.kernels.profiler.memory import Memory
 from tinynet.kernels.profiler.nvrtc import Compiled, compiled
 
@@ -122,7 +122,10 @@ def _executed(
     chosen = np.unique(np.linspace(0, number - 1, min(number, SAMPLE)).astype(np.int64))
     memory = Memory(build.entry, packed(build, arguments), arrays, len(chosen), grid.shared)
     lanes = Lanes(build.entry, three(grid.blocks), three(grid.threads), chosen, memory)
-    counters = lanes.run()
+    try:
+        counters = lanes.run()
+    except UnsupportedError as error:
+        raise UnsupportedError(f"profile: {kernel} cannot be executed: {error}.") from None
     sizes = {i: a.nbytes for i, a in enumerate(memory.arrays)}
     return Launch(kernel, grid, build, counters, len(chosen), sizes)
 

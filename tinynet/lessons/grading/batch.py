@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tinynet.core import processors
 from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages
 from tinynet.lessons.grading.judge import SECONDS
@@ -90,7 +91,7 @@ def grade(
         | {"seconds": seconds}
         for name, text in texts.items()
     ]
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as several:
+    with ThreadPoolExecutor(jobs or processors.available()) as several:
         results = list(several.map(_judge, tasks))
     rows = [row for name, result in zip(texts, results, strict=True) for row in _rows(name, result)]
     layers = [result["layers"] for result in results if result["layers"]]

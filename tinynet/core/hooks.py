@@ -8,8 +8,9 @@ objects that it is given, so that none of them knows what a recorder is.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from tinynet.core.backend import Array
@@ -48,6 +49,16 @@ class Hooks(Protocol):
 
 active: contextvars.ContextVar[Hooks | None] = contextvars.ContextVar("tinynet.hooks", default=None)
 """The installed hooks of this thread or task; None: nothing is recorded."""
+
+
+@contextlib.contextmanager
+def suspended() -> Iterator[None]:
+    """Install no hooks inside the block: a kernel that calls others is seen as a whole."""
+    token = active.set(None)
+    try:
+        yield
+    finally:
+        active.reset(token)
 
 
 def array_of(x: Any) -> Array:

@@ -21,16 +21,6 @@ from tinynet.core.backend import Array, Device, array_module, current
 from tinynet.core.errors import CaptureError
 
 
-@contextlib.contextmanager
-def unrecorded() -> Iterator[None]:
-    """Record nothing inside the block: a kernel that calls others is recorded as a whole."""
-    token = hooks.active.set(None)
-    try:
-        yield
-    finally:
-        hooks.active.reset(token)
-
-
 class Recorder:
     """The record of one graph; its ``on_...`` methods are the `hooks.Hooks` of a recording.
 
@@ -196,7 +186,7 @@ class Recorder:
         seen = plain(args)
         named = plain(kwargs)
         noting = hooks.active.get() is self
-        with unrecorded():
+        with hooks.suspended():
             function(*seen, **named)
         if noting:
             self.tape.append(lambda: function(*seen, **named))
@@ -206,7 +196,7 @@ class Recorder:
         seen = plain(args)
         named = plain(kwargs)
         noting = hooks.active.get() is self
-        with unrecorded():
+        with hooks.suspended():
             result = function(*seen, **named)
         if not noting:  # the recording is over; the caller has kept an array of it
             return result

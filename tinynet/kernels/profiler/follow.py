@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core import random
+from tinynet.core import hooks, random
 from tinynet.core.backend import Array
-from tinynet.core.recorder import unrecorded
 from tinynet.kernels.cuda.launch import observer
 from tinynet.kernels.dispatch import use
 from tinynet.kernels.profiler.record import Record
@@ -34,7 +33,7 @@ class Follower:
     def on_kernel(self, kernel: Any, args: Any, kwargs: Any) -> Any:
         """Write the launches of a kernel down, then run it."""
         self.calls += 1
-        with unrecorded():
+        with hooks.suspended():
             with use("cuda_on_cpu"):
                 kind = kernel.kind_for(*args)
             if kind == "cuda_on_cpu":

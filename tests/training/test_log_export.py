@@ -84,6 +84,14 @@ def test_the_event_file_holds_every_measured_value(run, tmp_path):
     assert values[1]["images per second"] == 150
 
 
+def test_a_loss_of_more_than_32_bits_is_left_out(tmp_path):
+    large = [Epoch(1, 1e300, 0.25, float("inf"), 0.5, 0.1, 3.0, 100.0)]
+    run = SavedRun(tmp_path, find("demo"), {}, large, None, "stopped", 1000.0)
+    content = log_export.write_events(run, tmp_path / "board").read_bytes()
+    assert b"loss/" not in content
+    assert b"accuracy/test" in content
+
+
 def test_writing_again_replaces_the_file(run, tmp_path):
     log_export.write_events(run, tmp_path / "board")
     log_export.write_events(run, tmp_path / "board")

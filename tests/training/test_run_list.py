@@ -81,6 +81,8 @@ def test_a_run_before_its_first_epoch_has_no_records(folder):
         ({**LINE, "train_loss": 10**400}, "line 2 is no record"),
         ({**LINE, "test_accuracy": 25}, "test_accuracy is a fraction, not 25"),
         ({**LINE, "test_accuracy": float("nan")}, "test_accuracy is a fraction"),
+        ({**LINE, "seconds": float("nan")}, "seconds is a finite number, not nan"),
+        ({**LINE, "lr": float("inf")}, "lr is a finite number, not inf"),
         ({**LINE, "train_accuracy": None}, "train_accuracy is a number"),
     ],
 )
@@ -107,7 +109,7 @@ def test_a_damaged_result_is_refused(folder, content):
 def test_a_huge_log_is_refused_before_it_is_read(folder):
     with open(folder / run_dir.LOG, "wb") as file:
         file.truncate(2**33)
-    with pytest.raises(DataError, match="larger than 16 MiB"):
+    with pytest.raises(DataError, match="regular file of up to 16 MiB"):
         run_list.read(folder)
 
 

@@ -8,7 +8,7 @@ import pytest
 import tinynet as tn
 from tinynet import models, nn, weights
 from tinynet.core.errors import DataError
-from tinynet.weights import caffe_text
+from tinynet.weights import caffe_text, conventions
 from weights import crafted_formats as made
 
 
@@ -178,6 +178,18 @@ def test_a_prototxt_is_the_judge_of_the_shapes(tmp_path, theirs):
         text.write_text(PROTOTXT.replace(right, wrong))
         with pytest.raises(DataError, match=r"conv1 should have outputs and kernel \["):
             loaded(tmp_path / "a.caffemodel", data, **how)
+
+
+def test_a_number_that_is_none_and_an_lrn_within_channels(tmp_path, theirs):
+    text = tmp_path / "deploy.prototxt"
+    found = weights.Weights({"conv1.weight": np.zeros((8, 3, 3, 3))})
+    for number in ("inf", "nan"):
+        text.write_text(PROTOTXT.replace("num_output: 8", f"num_output: {number}"))
+        with pytest.raises(DataError, match=rf"conv1 should have .* \[{number}, 3, 3\]"):
+            caffe_text.judged(found, text)
+    within = "lrn_param { norm_region: WITHIN_CHANNEL "
+    text.write_text(PROTOTXT.replace("lrn_param {", within))
+    assert conventions.stated(caffe_text.judged(found, text).metadata).lrn == ()
 
 
 def test_the_description_of_2014_is_understood(tmp_path, theirs):

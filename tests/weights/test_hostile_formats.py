@@ -14,7 +14,7 @@ import pytest
 
 from tinynet.core import archives, mat_file
 from tinynet.core.errors import DataError
-from tinynet.weights import keras_file, protobuf, read
+from tinynet.weights import keras_file, protobuf, read, tar_file
 from weights import crafted
 from weights import crafted_formats as made
 
@@ -204,6 +204,21 @@ def test_a_long_header_is_refused(tmp_path):
 # .mat
 
 
+def mat_of_class(kind, dims, *elements):
+    parts = [(6, struct.pack("<II", kind, 0)), (5, dims), (1, b"x"), *elements]
+    body = b"".join(made.mat_element(*part) for part in parts)
+    return made.mat() + made.mat_element(14, body)
+
+
+def test_a_mat_with_very_many_axes_fields_or_letters_is_not_unpacked(tmp_path):
+    one = struct.pack("<II", 1, 1)
+    assert "is damaged" in refusal(tmp_path, mat_of_class(6, one * (1 << 20), (9, bytes(8))))
+    names = (5, struct.pack("<I", 1)), (1, b"a" * (1 << 22))
+    assert "more than 1,000 fields" in refusal(tmp_path, mat_of_class(2, one, *names))
+    letters = (16, b"a" * (mat_file.LONGEST_TEXT + 1))
+    assert mat_file.read_nested(mat_of_class(4, one, letters), 1 << 30) == {}
+
+
 def test_a_mat_that_swells_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "LARGE", 1 << 20)
     bomb = made.mat(True, a=np.zeros((1, 1 << 20)))
@@ -281,6 +296,12 @@ def test_an_h5_that_swells_or_claims_much_is_refused(tmp_path, h5py):
         assert "made to fill the memory" in refusal(tmp_path, data)
 
 
+def test_a_chunk_that_is_larger_than_its_array_counts_as_a_whole(tmp_path, h5py):
+    how = {"maxshape": (None,), "chunks": (1 << 27,), "compression": "gzip"}
+    data = an_h5(h5py, lambda group, _: group.create_dataset("0", (1,), "f4", **how))
+    assert "made to fill the memory" in refusal(tmp_path, data)
+
+
 def test_groups_that_hold_each_other_are_refused(tmp_path, h5py):
     def loop(_, file):
         for key in "abcdefgh":
@@ -313,9 +334,28 @@ def test_a_tar_of_other_things_and_with_odd_members_is_refused(tmp_path):
     members = {"storages": b"", "tensors": b"", "pickle": b""}
     refusal(tmp_path, made.tar(members))
     refusal(tmp_path, made.tar({**members, "storages": pickle.dumps(10**9, 2)}))
+    refusal(tmp_path, made.tar({**members, "storages": pickle.dumps(tar_file.MOST + 1, 2)}))
     refusal(tmp_path, made.tar({**members, "storages": pickle.dumps(-1, 2)}))
     assert "without the member" in refusal(tmp_path, made.tar({"../../evil": b"x"}))
     assert "system" in refusal(tmp_path, made.tar_of({}, pickle.dumps(Evil(), 2)))
+
+
+def test_a_pickle_in_a_tar_is_read_to_its_end_and_no_further(tmp_path):
+    """Else many small storages would be read very many times."""
+
+    class Counted(io.BytesIO):
+        bytes = 0
+
+        def read(self, size=-1):
+            found = super().read(size)
+            self.bytes += len(found)
+            return found
+
+    first = pickle.dumps({"a": 1}, 2)
+    file = Counted(first + bytes(1 << 20))
+    assert tar_file._next(file)["a"] == 1
+    assert file.tell() == len(first)
+    assert file.bytes <= len(first)
 
 
 # mutations

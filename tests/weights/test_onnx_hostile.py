@@ -36,8 +36,8 @@ def claimed(shape, raw=b"\0" * 8, **fields):
     return TensorProto(name="w", data_type=1, dims=shape, raw_data=raw, **fields)
 
 
-def elsewhere(location, **facts):
-    tensor = TensorProto(name="w", data_type=1, dims=(2, 3, 1, 1), data_location=1)
+def elsewhere(location, dims=(2, 3, 1, 1), **facts):
+    tensor = TensorProto(name="w", data_type=1, dims=dims, data_location=1)
     for key, value in {"location": location, **facts}.items():
         entry = tensor.external_data.add()
         entry.key, entry.value = key, value
@@ -110,6 +110,10 @@ FILES = {
     "a missing file": (model([CONV], [elsewhere("gone.bin")]), "no file of this name"),
     "beyond the end": (model([CONV], [elsewhere("w.bin", offset="1000000")]), "claims the bytes"),
     "no offset": (model([CONV], [elsewhere("w.bin", offset="many")]), "are no numbers"),
+    "the same part many times": (
+        model([CONV], [elsewhere("w.bin", dims=(1 << 16, 1 << 8))] * 17),
+        "bytes; 1,073,741,824 are the limit",
+    ),
     "a link": (model([CONV], [elsewhere("link.bin")]), "is a link"),
 }
 

@@ -54,6 +54,8 @@ TEXT = 4
 NUMBERS = range(6, 16)  # double, single and the integers
 COMPLEX = 0x800
 UTF16 = 17
+FIELDS = 1_000  # of a struct, at most
+LONGEST_TEXT = 1 << 24  # bytes; longer texts are passed over
 
 
 def read(content: bytes, most: int) -> dict[str, Array]:
@@ -158,7 +160,7 @@ class _Reader:
         title = printable(bytes(name).decode("latin-1"))
         (word,) = struct.unpack(f"{self.order}I", flags[:4])
         kind = word & 0xFF
-        if len(dimensions) % 4:
+        if len(dimensions) % 4 or len(dimensions) > 4 * shapes.AXES:
             raise DataError(f"its matrix {title} is damaged.")
         shape = struct.unpack(f"{self.order}{len(dimensions) // 4}i", dimensions)
         if kind in NUMBERS:
@@ -194,6 +196,8 @@ class _Reader:
             raise DataError(f"its matrix {title} claims the shape {short(shape)}.")
         if kind == TEXT:
             stored, raw = next(elements, (0, memoryview(b"")))
+            if len(raw) > LONGEST_TEXT:
+                return None
             wide = stored in (4, UTF16)
             return bytes(raw).decode("utf-16-le" if wide else "utf-8", errors="replace")
         if kind == CELL:
@@ -220,6 +224,8 @@ class _Reader:
         size = int.from_bytes(length, "little" if self.order == "<" else "big")
         if not 0 < size <= len(words) or len(words) % size:
             raise DataError("the fields of a struct have no names.")
+        if len(words) > FIELDS * size:
+            raise DataError(f"a struct has more than {FIELDS:,} fields.")
         names = [
             bytes(words[i : i + size]).split(b"\0")[0].decode("latin-1")
             for i in range(0, len(words), size)

@@ -59,7 +59,7 @@ def read_arrays(program: bytes, largest: int) -> Any:
     """
     if len(program) > largest:
         raise DataError(f"its pickle has {len(program):,} bytes; {largest:,} are the limit.")
-    return pickles.execute(ArrayMachine(_nothing, _nothing), program)[0]
+    return pickles.execute(ArrayMachine(pickles.no_tensors, pickles.no_tensors), program)[0]
 
 
 class ArrayMachine(Machine):
@@ -135,7 +135,3 @@ def _array(state: Any) -> Array:
         )
     array = np.frombuffer(content, dtype.dtype)
     return array.reshape(shape, order="F" if column_major is True else "C")
-
-
-def _nothing(*_: Any) -> Any:
-    raise DataError("its pickle refers to a tensor of PyTorch; a NumPy array was expected.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pickletools
 import reprlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -72,6 +72,11 @@ DAMAGE = (
 )
 
 Make = Callable[..., Any]
+
+
+def no_tensors(*_: Any) -> NoReturn:
+    """Refuse a storage or a tensor, in a pickle that should have none."""
+    raise DataError("its pickle has a tensor in a place where there are none.")
 
 
 def read(program: bytes, storage: Make, tensor: Make) -> Any:

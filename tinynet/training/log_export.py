@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from tinynet.core.atomic_file import write_atomically
 from tinynet.training.event_file import event_file
@@ -25,6 +26,7 @@ TAGS = {  # of TensorBoard, where a slash makes a group
     "lr": "learning rate",
     "images_per_second": "images per second",
 }
+LARGEST = float(np.finfo(np.float32).max)  # an event has 32 bits
 NAME = "events.out.tfevents.{}.tinynet"
 
 
@@ -62,5 +64,5 @@ def _scalars(run: SavedRun, begin: float) -> Iterator[tuple[float, int, Mapping[
         yield (
             when,
             record.epoch,
-            {tag: v for tag, v in measured.items() if v is not None and not math.isinf(v)},
+            {tag: v for tag, v in measured.items() if v is not None and not abs(v) > LARGEST},
         )

@@ -31,7 +31,7 @@ def open_weights(
     Parameters
     ----------
     path : str or Path
-        A .pth, .safetensors or .npz file.
+        A weight file of a format that `weights.read` knows.
     model, variant : str
         Of `tn.models`.
     device : str, optional

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,7 @@ def _record(values: Any) -> Epoch:
 
 
 def _number(name: str, values: dict[str, Any]) -> Any:
-    """Return a field of a record; a loss may be infinite or NaN, an accuracy lies in 0..1."""
+    """Return a field of a record; only a loss may be infinite or NaN, an accuracy lies in 0..1."""
     value = values.get(name)
     if value is None and name in OPTIONAL:
         return None
@@ -120,6 +121,8 @@ def _number(name: str, values: dict[str, Any]) -> Any:
         raise TypeError(f"{name} is a number, not {value!r:.40}")
     if name.endswith("accuracy") and not 0 <= value <= 1:
         raise ValueError(f"{name} is a fraction, not {value!r:.40}")
+    if not name.endswith("loss") and not math.isfinite(value):
+        raise ValueError(f"{name} is a finite number, not {value}")
     return float(value)
 
 
@@ -141,7 +144,9 @@ def _read_text(path: Path) -> str:
     if not path.exists():
         return ""
     if path.stat().st_size > LARGEST or not path.is_file():
-        raise DataError(f"{path}: not a file of a run: it is larger than {LARGEST >> 20} MiB.")
+        raise DataError(
+            f"{path}: not a file of a run, which is a regular file of up to {LARGEST >> 20} MiB."
+        )
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -43,6 +43,7 @@ V1_TYPES = {
     21: "SoftmaxWithLoss",
     39: "Deconvolution",
 }
+CHANNELS = 4  # of images, at most
 LISTED = ("LRN", "Pooling")  # layers without weights whose order tells networks apart
 ASKS = {
     "channels": "A .caffemodel does not state the order of the color channels: networks trained on "
@@ -136,7 +137,7 @@ def _layer(message: Message, fields: Numbers) -> Layer:
         parameters = message.messages(fields.lrn)
         lrn = _lrn(parameters[-1] if parameters else Message(b"", message.count))
     transform = message.messages(fields.transform)
-    mean = transform[-1].array(5, "<f4").tolist() if transform else []
+    mean = transform[-1].array(5, "<f4")[:CHANNELS].tolist() if transform else []
     blobs = [blob(m) for m in message.messages(fields.blobs)]
     if kind == "InnerProduct":
         blobs = [b.reshape(b.shape[-2:]) if _is_row_of_axes(b) else b for b in blobs]

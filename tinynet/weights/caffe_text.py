@@ -68,7 +68,7 @@ def judged(weights: Weights, path: Path) -> Weights:
     for name, layer in described.items():
         _compare(path, name, layer, weights.arrays)
     kinds = [_kind(layer) for layer in layers]
-    norms = [_lrn(layer) for layer, kind in zip(layers, kinds, strict=True) if kind == "lrn"]
+    norms = [lrn for layer in layers if (lrn := _lrn(layer)) is not None]
     stated = json.loads(weights.metadata.get(conventions.KEY, "{}"))
     stated |= {"lrn_alpha": "mean", "lrn": norms}
     words = {"lrn": "LRN", "pooling": "Pooling"}
@@ -166,10 +166,11 @@ def _number(message: Text, field: str, default: float) -> float:
         raise DataError(f"its {field} is {printable(word)}, no number.") from None
 
 
-def _lrn(layer: Text) -> dict[str, float]:
+def _lrn(layer: Text) -> dict[str, float] | None:
+    """Return the constants of an LRN across channels, None for other layers."""
     found = _parameters(layer, "lrn_param")
-    if _one(found, "norm_region") == "WITHIN_CHANNEL":
-        return {}  # another operation
+    if _kind(layer) != "lrn" or _one(found, "norm_region") == "WITHIN_CHANNEL":
+        return None
     defaults = {"n": ("local_size", 5.0), "k": ("k", 1.0), "alpha": ("alpha", 1.0)}
     defaults["beta"] = ("beta", 0.75)
     return {key: _number(found, *how) for key, how in defaults.items()} | {"groups": 1.0}
@@ -190,5 +191,5 @@ def _compare(path: Path, name: str, layer: Text, arrays: dict[str, Array]) -> No
     if sizes != actual:
         raise DataError(
             f"{path}: {printable(name)} should have outputs and kernel "
-            f"{[int(n) for n in sizes]}, and its weight is {weight.shape}."
+            f"[{', '.join(f'{n:g}' for n in sizes)}], and its weight is {weight.shape}."
         )

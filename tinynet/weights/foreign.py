@@ -120,7 +120,7 @@ def run_next(machine: Machine, file: BinaryIO) -> Any:
     return found
 
 
-def run(machine: Machine, program: bytes) -> tuple[Any, int]:
+def run(machine: Machine, program: bytes | BinaryIO) -> tuple[Any, int]:
     """Return what a machine makes of a pickle; a Foreign as a whole is a DataError."""
     found, length = pickles.execute(machine, program)
     if isinstance(found, Foreign):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -199,7 +200,8 @@ class _Reader:
             raise DataError(f"its {shown} lies in another file, or is compressed oddly.")
         if dataset.shape is None or not shapes.credible(dataset.shape):
             raise DataError(f"its {shown} claims the shape {short(dataset.shape)}.")
-        self.left -= dataset.size * dataset.dtype.itemsize
+        chunk = math.prod(dataset.chunks or ())  # is unpacked as a whole, also for one number
+        self.left -= max(dataset.size, chunk) * dataset.dtype.itemsize
         if self.left < 0:
             raise DataError(
                 f"its arrays claim far more bytes than the file can hold, {shown} among them. Such "

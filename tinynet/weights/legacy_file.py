@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def read(path: Path, file: BinaryIO) -> Named:
     with explained(path):
         declared = DeclaredStorages()
         named_tensors(foreign.read_next(file, declared.storage, lambda *_: NOTHING))
-        keys = pickles.read_next(file, _no_tensors, _no_tensors)
+        keys = pickles.read_next(file, pickles.no_tensors, pickles.no_tensors)
         storages = Storages(_contents(path, file, keys, declared.storages).__getitem__)
         file.seek(start)
         return named_tensors(foreign.read_next(file, storages.storage, storages.tensor))
@@ -77,7 +77,7 @@ def _check_header(path: Path, file: BinaryIO) -> None:
     magic = None
     why = "its magic number is missing."
     try:
-        magic = pickles.read_next(file, _no_tensors, _no_tensors)
+        magic = pickles.read_next(file, pickles.no_tensors, pickles.no_tensors)
     except DataError as error:
         why = str(error)
     if magic != MAGIC:
@@ -87,8 +87,8 @@ def _check_header(path: Path, file: BinaryIO) -> None:
             "arrays with numpy.savez."
         )
     with explained(path):
-        number = pickles.read_next(file, _no_tensors, _no_tensors)
-        machine = pickles.read_next(file, _no_tensors, _no_tensors)
+        number = pickles.read_next(file, pickles.no_tensors, pickles.no_tensors)
+        machine = pickles.read_next(file, pickles.no_tensors, pickles.no_tensors)
     if number != FORMAT or not isinstance(machine, dict):
         raise DataError(f"{path}: a file of PyTorch in format {short(number)}; {FORMAT} is known.")
     if machine.get("little_endian") is not True:
@@ -124,7 +124,3 @@ def _contents(
     if left:
         raise DataError(f"{path}: {left:,} bytes at its end belong to no tensor. It was not read.")
     return found
-
-
-def _no_tensors(*_: Any) -> NoReturn:
-    raise DataError("its pickle has a tensor in a place where there are none.")

@@ -50,7 +50,9 @@ def read(path: Path, file: BinaryIO) -> Weights:
     if math.prod(shape) != 1:
         raise DataError(f"{path}: {math.prod(shape):,} objects; one dict of layers was expected.")
     try:
-        found = pickles.execute(_ObjectMachine(_no_tensors, _no_tensors), _Bounded(file, size))[0]
+        found = pickles.execute(
+            _ObjectMachine(pickles.no_tensors, pickles.no_tensors), _Bounded(file, size)
+        )[0]
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     return of_pickle(path, found, "npy: a dict of layers")
@@ -144,7 +146,3 @@ def _plain(thing: Any) -> Any:
         if isinstance(thing, list) and len(thing) == 1:
             thing = thing[0]
     return thing
-
-
-def _no_tensors(*_: Any) -> Any:
-    raise DataError("its pickle refers to a tensor of PyTorch, which does not belong there.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +19,13 @@ from tinynet.core.errors import DataError
 from tinynet.core.extras import install_command
 from tinynet.core.pickles import printable, short
 from tinynet.data.files import open_regular
+from tinynet.weights.protobuf import Count, Value, fields_of
 
 if TYPE_CHECKING:
     import onnx
 
 BYTES = 1 << 30  # of a file, and of one with external data
 OTHERS = 1 << 24  # bytes of all fields but the arrays
-FIELDS = 200_000  # in a file
 NODES = 20_000
 MODEL_GRAPH = 7  # number of the field ModelProto.graph
 GRAPH_ARRAY = 5  # of GraphProto.initializer
@@ -99,8 +98,8 @@ def read(path: Path) -> Graph:
     try:
         _count(data)
         model = onnx.load_model_from_string(data)
-    except (DecodeError, ValueError, IndexError) as error:
-        why = printable(str(error))
+    except (DecodeError, ValueError) as error:
+        why = printable(str(error)).rstrip(".")
         raise DataError(f"{path}: not an ONNX file, or a damaged one ({why}).") from None
     try:
         return _checked(model, path)
@@ -109,53 +108,39 @@ def read(path: Path) -> Graph:
 
 
 def _count(data: bytes) -> None:
-    """Raise ValueError at a file whose messages would take much more memory than itself."""
-    view = memoryview(data)
-    fields = 0
+    """Raise DataError at a file whose messages would take much more memory than itself."""
+    count = Count()
     others = 0
-    inside: list[tuple[int, int, int]] = [(0, len(data), 0)]
-    while inside:
-        start, end, depth = inside.pop()
-        for number, begin, stop in _fields(view, start, end):
-            fields += 1
-            if fields > FIELDS:
-                raise ValueError(f"it has more than {FIELDS:,} fields")
-            if (depth, number) in ((0, MODEL_GRAPH), (1, GRAPH_ARRAY)):
-                inside.append((begin, stop, depth + 1))
-            elif depth < 2:
-                others += stop - begin
+    for number, _, value in fields_of(memoryview(data), count):
+        if number != MODEL_GRAPH or isinstance(value, int):
+            others += _size(value)
+            continue
+        for inner, _, part in fields_of(value, count):
+            if inner != GRAPH_ARRAY or isinstance(part, int):
+                others += _size(part)
+                continue
+            for _field in fields_of(part, count):
+                pass
     if others > OTHERS:
-        raise ValueError(f"its nodes and names take {others:,} bytes; {OTHERS:,} are the limit")
+        raise DataError(f"its nodes and names take {others:,} bytes; {OTHERS:,} are the limit")
 
 
-def _fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the number and the place of each field of a protobuf message."""
-    while start < end:
-        tag, start = _varint(data, start)
-        kind = tag & 7
-        if kind == 0:
-            _, stop = _varint(data, start)
-        elif kind == 2:
-            length, start = _varint(data, start)
-            stop = start + length
-        elif kind in (1, 5):
-            stop = start + (8 if kind == 1 else 4)
-        else:
-            raise ValueError("a field of no known kind")
-        if stop > end:
-            raise ValueError("it ends in the middle of a field")
-        yield tag >> 3, start, stop
-        start = stop
+def _size(value: Value) -> int:
+    return 1 if isinstance(value, int) else len(value)
 
 
-def _varint(data: memoryview, start: int) -> tuple[int, int]:
-    value = 0
-    for i in range(10):
-        byte = data[start + i]
-        value |= (byte & 127) << (7 * i)
-        if byte < 128:
-            return value, start + i + 1
-    raise ValueError("a number of more than 10 bytes")
+def _check_external(model: onnx.ModelProto) -> None:
+    """Raise DataError at external arrays of too many bytes, which may all be the same ones."""
+    tensors = [a.t for node in model.graph.node for a in node.attribute if a.type == a.TENSOR]
+    claimed = sum(
+        math.prod(tensor.dims) * np.dtype(TYPES.get(tensor.data_type, "f8")).itemsize
+        for tensor in (*model.graph.initializer, *tensors)
+        if tensor.data_location == EXTERNAL and shapes.credible(tuple(tensor.dims))
+    )
+    if claimed > BYTES:
+        raise DataError(
+            f"its arrays in other files have {claimed:,} bytes; {BYTES:,} are the limit."
+        )
 
 
 def _checked(model: onnx.ModelProto, path: Path) -> Graph:
@@ -166,6 +151,7 @@ def _checked(model: onnx.ModelProto, path: Path) -> Graph:
         raise DataError(f"it has {len(graph.node):,} nodes; {NODES:,} are the limit.")
     if graph.sparse_initializer:
         raise DataError("its arrays are sparse, which is not read.")
+    _check_external(model)
     arrays = {text(a.name): array_of(a, path) for a in graph.initializer}
     inputs = [v for v in graph.input if text(v.name) not in arrays]
     if len(inputs) != 1 or not graph.output:

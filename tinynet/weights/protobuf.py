@@ -68,7 +68,7 @@ class Message:
     def __init__(self, data: bytes | memoryview, count: Count | None = None) -> None:
         self.count = Count() if count is None else count
         self.fields: dict[int, list[tuple[int, Value]]] = {}
-        for number, wire, value in _fields(memoryview(data), self.count):
+        for number, wire, value in fields_of(memoryview(data), self.count):
             self.fields.setdefault(number, []).append((wire, value))
 
     def number(self, field: int, default: int = 0) -> int:
@@ -119,10 +119,11 @@ class Message:
 
 def numbers_of_fields(data: memoryview) -> set[int]:
     """Return the numbers of the fields of a message; raise DataError if the bytes are none."""
-    return {number for number, _, _ in _fields(data, Count())}
+    return {number for number, _, _ in fields_of(data, Count())}
 
 
-def _fields(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
+def fields_of(data: memoryview, count: Count) -> Iterator[tuple[int, int, Value]]:
+    """Yield number, wire type and value of each field; a run of numbers is one value."""
     at = 0
     while at < len(data):
         start = at

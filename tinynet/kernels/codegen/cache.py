@@ -62,8 +62,6 @@ def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
 
 def _is_private(path: Path) -> bool:
     """Return whether only this user can write there."""
-    if not hasattr(os, "getuid"):
-        return True
     status = path.stat()
     if not hasattr(os, "getuid"):  # Windows, where a user's own folder is closed to others
         return True

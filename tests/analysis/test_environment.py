@@ -57,7 +57,8 @@ def test_each_missing_part_has_the_line_that_installs_it(monkeypatch):
     monkeypatch.setattr(environment.on_cpu, "has_compiler", lambda: False)
     clone = Path(tinynet.__file__).parents[1]
     found = environment.missing()
-    assert f'onnx, for the export to ONNX: pip install -e ".[onnx]", in {clone}' in found
+    assert all(", for " in each or ", to " in each for each in found)
+    assert f'onnx, for networks as ONNX files: pip install -e ".[onnx]", in {clone}' in found
     assert any(line.startswith("Numba") for line in found)
     assert any("C++ compiler" in line for line in found)
     assert not any("CuPy" in line for line in found), "there is no driver"

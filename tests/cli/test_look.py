@@ -58,6 +58,16 @@ def test_each_image_has_its_own_figures(run, pictures, tinynet_says):
     }
 
 
+def test_images_of_one_name_keep_their_figures_apart(run, pictures, tinynet_says, tmp_path):
+    other = tmp_path / "other" / "0.png"
+    other.parent.mkdir()
+    other.write_bytes((pictures / "1.png").read_bytes())
+    done = tinynet_says("look", run, pictures / "0.png", other, "--figure", "saliency")
+    assert done.code == 0
+    names = {path.name for path in (run / "look").iterdir()}
+    assert names == {"saliency-1-0.png", "saliency-2-0.png", "index.html"}
+
+
 def test_the_trace_of_the_first_image_is_a_page(run, tinynet_says):
     done = tinynet_says("look", run, "--figure", "trace")
     assert done.code == 0

@@ -24,7 +24,10 @@ PURPOSES = {  # of the extras of setup.cfg
     "gpu13": "CuPy, for the NVIDIA GPU",
     "lessons": "JupyterLab, for the lessons as notebooks",
     "mpi": "MPI, for training in several processes",
-    "onnx": "onnx, for the export to ONNX",
+    "onnx": "onnx, for networks as ONNX files",
+    "parquet": "pyarrow, for data sets of Hugging Face",
+    "profile": "NVIDIA's compiler, for the profiler of CUDA kernels",
+    "hdf5": "h5py, for weights of Keras",
 }
 DRIVER = Path("/proc/driver/nvidia/version")
 DRIVER_OF_CUDA_13 = 580  # its first driver
@@ -61,7 +64,7 @@ def missing() -> list[str]:
         else:
             wanted = any(_version(name) == MISSING for name in packages)
         if wanted:
-            found.append(f"{PURPOSES.get(extra, extra)}: {_install(extra)}")
+            found.append(f"{PURPOSES[extra]}: {_install(extra)}")
     if not has_numba():
         found.append("Numba, for the fast kernels on the CPU: pip install numba")
     if not on_cpu.has_compiler():

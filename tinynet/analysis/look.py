@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ def subject(trained: TrainedModel, paths: Sequence[Path] = ()) -> Subject:
     """
     if paths:
         images = [trained.seen(read_image(trained.recipe, path)[None])[0] for path in paths]
-        return Subject(trained, np.stack(images), tuple(path.stem for path in paths))
+        return Subject(trained, np.stack(images), _names(paths))
     try:
         images, labels = part_of(trained, 100, train=False)
     except DataError as error:
@@ -106,6 +107,14 @@ def subject(trained: TrainedModel, paths: Sequence[Path] = ()) -> Subject:
     right = np.where(shares.argmax(axis=1) == labels, shares.max(axis=1), 0)
     right[right > CERTAIN] -= 1  # of a certain class, hiding a part changes little
     return Subject(trained, images[right.argmax()][None], ("test image",))
+
+
+def _names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return the names of files without their folders; all with a number if two are equal."""
+    stems = [path.stem.replace(" ", "-") for path in paths]
+    if len(set(stems)) == len(stems):
+        return tuple(stems)
+    return tuple(f"{i}-{stem}" for i, stem in enumerate(stems, start=1))
 
 
 Drawing = Callable[[Subject], "Figure"]
@@ -260,7 +269,8 @@ def _plain(value: Any) -> Any:
         known = value.astype(object)
         known[~np.isfinite(value)] = None
         return known.tolist()
-    return value.item() if isinstance(value, np.generic) else value
+    known = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(known, float) and not math.isfinite(known) else known
 
 
 def write_page(folder: Path, title: str, panels: Sequence[Panel]) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinynet import plot
 from tinynet.cli.errors import sentence
+from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.backend import Array
@@ -68,7 +69,8 @@ def predict(
     if as_csv:
         click.echo(_table(trained, answers), nl=False)
     if as_json:
-        click.echo(json.dumps([_object(trained, answer) for answer in answers], indent=2))
+        listed = finite([_object(trained, answer) for answer in answers])
+        click.echo(json.dumps(listed, indent=2))
     if show is not None:
         _draw(trained, answers, show)
     if any(answer.error for answer in answers):

@@ -37,7 +37,7 @@ def top_images(
     ----------
     model, images, layer, units, k, prepare
         As in `inspection.top_images`, which finds them. Without `units`, the eight are drawn whose
-        largest activations differ most from image to image.
+        k largest activations have the largest mean.
     path : Path or str, optional
         A .png, .svg or .pdf file to write.
 
@@ -65,8 +65,8 @@ def top_images(
     pixels = batch_of("top_images", images)
     if units is None:
         everything = inspection.top_images(model, pixels, layer, k=k, boxes=False, prepare=prepare)
-        spread = everything.values.mean(axis=1)
-        units = np.sort(everything.units[np.argsort(-spread, kind="stable")[:ROWS]]).tolist()
+        means = everything.values.mean(axis=1)
+        units = np.sort(everything.units[np.argsort(-means, kind="stable")[:ROWS]]).tolist()
     found = inspection.top_images(model, pixels, layer, units=units, k=k, prepare=prepare)
     columns = found.indices.shape[1]
     figure = style.new_figure(0.6 + 0.95 * columns, 0.7 + 0.98 * len(found.units))

@@ -330,6 +330,13 @@ def test_an_array_of_too_few_axes_or_numbers_is_not_turned_but_named(name, array
         load(net(), Weights(state), **said)
 
 
+def test_filters_of_gray_images_are_not_groups_of_colors():
+    gray, colored = (nn.Sequential(nn.Conv2d(channels, 6, 3)) for channels in (1, 3))
+    with pytest.raises(DataError, match=r"0\.weight \(6, 1, 3, 3\) instead") as error:
+        load(colored, Weights(gray.state_dict()))
+    assert "In their order" not in str(error.value)
+
+
 def test_groups_are_filled_with_zeros_and_taken_out_again():
     grouped = randomized(net(groups=2))
     whole = net()

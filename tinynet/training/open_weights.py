@@ -56,7 +56,10 @@ def open_weights(
             net = models.build(model, count, variant=variant)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
-    weights.load(net, found)
+    try:
+        weights.load(net, found)
+    except DataError as error:
+        raise DataError(f"{path}: {str(error).removeprefix('weights: ')}") from None
     crop = None if side == PLAIN_SIDE else side
     recipe = Recipe(
         name=path.stem,

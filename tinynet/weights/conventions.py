@@ -149,7 +149,8 @@ def converted(arrays: Arrays, source: Conventions, model: nn.Module) -> tuple[Ar
         arrays[first] = arrays[first][:, ::-1]
         message = f"The input channels of {first} were reordered from BGR to RGB."
         changes.append(Change("channels", first, message))
-    changes += _regroup(arrays, wanted)
+    inner = {name: shape for name, shape in wanted.items() if name != first}
+    changes += _regroup(arrays, inner)  # gray filters are not three groups of colors
     return arrays, changes + _normalize(arrays, source, model)
 
 

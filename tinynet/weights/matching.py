@@ -61,7 +61,11 @@ def best(
 def fitting(arrays: Mapping[str, Array], wanted: Shapes, layout: str) -> int:
     """Return how many arrays of a model have the shapes of those in a file, in some layout."""
     turned = shapes_in(arrays, wanted, layout)
-    return sum(name in turned and alike(turned[name], shape) for name, shape in wanted.items())
+    first = next((name for name, shape in wanted.items() if len(shape) == 4), "")
+    return sum(
+        name in turned and (turned[name] == shape if name == first else alike(turned[name], shape))
+        for name, shape in wanted.items()
+    )
 
 
 def shapes_in(arrays: Mapping[str, Array], wanted: Shapes, layout: str) -> dict[str, Shape]:
@@ -77,7 +81,7 @@ def alike(shape: Shape, wanted: Shape) -> bool:
         return shape == wanted
     narrow, wide = sorted((shape[1], wanted[1]))
     rest = shape[0] == wanted[0] and shape[2:] == wanted[2:]
-    return rest and narrow > 0 and wide % narrow == 0
+    return rest and narrow > 0 and wide % narrow == 0 and shape[0] % (wide // narrow) == 0
 
 
 def pairs(match: Match, arrays: Mapping[str, Array], wanted: Iterable[str]) -> list[str]:

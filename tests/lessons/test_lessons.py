@@ -80,9 +80,9 @@ def missing_parts(cells):
 def missing_code(code):
     if not re.search(r"\b(figure|move)\(", code):
         yield "there is no figure"
-    helpers = re.search(r"^from tinynet.lessons import (.*)$", code, flags=re.MULTILINE)
-    if not helpers or not {"check", "hint", "solution"} <= set(helpers[1].split(", ")):
-        yield "check, hint and solution are not imported in one line, for the learner to type"
+    helpers = re.search(r"^from tinynet.lessons import (\([^)]*|.*)", code, flags=re.MULTILINE)
+    if not helpers or not {"check", "hint", "solution"} <= set(re.findall(r"\w+", helpers[1])):
+        yield "check, hint and solution are not imported in one statement"
 
 
 GOOD = """# %% [markdown] lang="en"

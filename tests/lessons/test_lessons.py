@@ -126,7 +126,7 @@ figure(fig, "what it shows")
         ("# | here | c |\n", "", "in the paper"),
         ("# **2.** Why?\n", "", "quiz"),
         ("figure(fig", "draw(fig", "figure"),
-        ("hint, ", "", "to type"),
+        ("hint, ", "", "in one statement"),
     ],
 )
 def test_a_missing_part_is_found(part, other, complaint):

@@ -129,6 +129,9 @@ def test_answers_in_csv_and_json_name_the_bad_file_and_the_exit_code_says_so(
     assert list(listed[3]) == ["file", "error"]
     assert tinynet_says("predict", run, pictures / "0.png", "--json").code == 0
     assert tinynet_says("predict", run, pictures, "--json", "--csv").code == 2
+    named = tinynet_says("predict", run, pictures, "--csv", pictures / "answers.csv")
+    assert (named.code, named.out) == (2, "")
+    assert f"to write a file: > {pictures / 'answers.csv'}" in named.err
 
 
 def test_what_the_network_saw_is_drawn(run, pictures, tinynet_says, tmp_path):

@@ -140,3 +140,9 @@ def test_there_is_something_to_try_about_every_finding(tmp_path, kind):
 
     saved = read(make(tmp_path / "r", [1.0]))
     assert "tinynet train" in attempt(Diagnosis(kind, "x"), saved)
+
+
+def test_weights_of_a_run_folder_are_shown(finished, tinynet_says):
+    shown = tinynet_says("weights", "show", finished.folder)
+    assert shown.code == 0
+    assert shown.out == tinynet_says("weights", "show", finished.folder / "last.safetensors").out

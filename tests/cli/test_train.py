@@ -4,6 +4,8 @@ import dataclasses
 import json
 import re
 
+import pytest
+
 from support.small_demo import small_net, use_sets
 from tinynet import data, models
 from tinynet.training import presets
@@ -132,3 +134,16 @@ def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monke
     monkeypatch.setitem(presets.RECIPES, "still", still)
     said = tinynet_says("train", "still", "--epochs", 2, "--batch", 30, "--out", tmp_path / "r")
     assert said.out.count("stays at ln(10) = 2.3026") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [("gone/cats", "is not there"), ("gone.csv", "is not there"), ("a.zip", "of another kind")],
+)
+def test_a_path_that_is_no_data_is_no_unknown_recipe(tinynet_says, tmp_path, name, fact):
+    (tmp_path / "a.zip").write_bytes(b"")
+    said = tinynet_says("train", tmp_path / name)
+    assert said.code == 2
+    assert f"train: {tmp_path / name} " in said.err
+    assert fact in said.err
+    assert "there is no" not in said.err

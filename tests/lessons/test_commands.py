@@ -76,6 +76,13 @@ def test_progress_counts_what_the_saved_outputs_say(tmp_path):
     assert "there is no folder" in run("progress", tmp_path / "none").output
 
 
+def test_progress_of_scripts_is_refused_with_the_command_for_them(tmp_path):
+    (tmp_path / "00_hello_net.py").write_text("")
+    refused = run("progress", tmp_path).exception
+    assert isinstance(refused, DataError)
+    assert "tinynet lessons check NUMBER FILE" in str(refused)
+
+
 def test_check_prints_every_exercise_and_fails_where_one_is_open(learner):
     done = run("check", "7", learner)
     assert done.exit_code == 1

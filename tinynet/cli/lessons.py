@@ -123,7 +123,8 @@ def show_progress(folder: Path) -> None:
 
     if not folder.is_dir():
         raise click.ClickException(
-            f"lessons progress: there is no folder {folder}. tinynet lessons open makes it."
+            f"lessons progress: there is no folder {folder}. tinynet lessons open makes one; for "
+            "the notebooks of tinynet lessons new DIR: tinynet lessons progress DIR."
         )
     click.echo(progress.table(folder))
 

@@ -60,6 +60,7 @@ def predict(
     """
     if as_csv and as_json:
         raise click.UsageError("predict: --csv and --json are two formats. Choose one.")
+    _refuse_output(images)
     trained = open_network(run, **network)
     answers: list[Answer] = []
     for answer in _answers(trained, images):
@@ -75,6 +76,15 @@ def predict(
         _draw(trained, answers, show)
     if any(answer.error for answer in answers):
         sys.exit(1)
+
+
+def _refuse_output(images: tuple[Path, ...]) -> None:
+    """Refuse the name of a table that is to be written: --csv and --json print."""
+    for path in images:
+        if path.suffix.lower() in (".csv", ".json") and not path.exists():
+            raise click.UsageError(
+                f"predict: {path} is not there. --csv and --json print; to write a file: > {path}"
+            )
 
 
 def _report(trained: TrainedModel, answer: Answer, *, quiet: bool) -> None:

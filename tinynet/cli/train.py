@@ -121,11 +121,23 @@ def recipe_of(options: dict[str, Any]) -> Recipe:
         raise click.ClickException(str(error)) from None
 
 
+def _refuse_path(given: str, folder: Path) -> None:
+    """Refuse a path in the place of the recipe that is neither a folder nor a table."""
+    if given in presets.RECIPES or not (folder.suffix or len(folder.parts) > 1):
+        return
+    fact = "is a file of another kind" if folder.exists() else "is not there"
+    raise click.UsageError(
+        f"train: {folder} {fact}. Name a folder of images, a table (.csv, .tsv) or a recipe; "
+        "tinynet recipes lists them."
+    )
+
+
 def _take_folder(options: dict[str, Any]) -> None:
     """Make a folder in the place of the recipe the data set of the demo."""
     folder = Path(options["recipe"]).expanduser()
     table = folder.is_file() and folder.suffix.lower() in (".csv", ".tsv")
     if options["recipe"] in presets.RECIPES or not (folder.is_dir() or table):
+        _refuse_path(options["recipe"], folder)
         return
     if run_dir.holds_run(folder):
         raise click.UsageError(

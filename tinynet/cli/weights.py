@@ -60,7 +60,11 @@ def _conventions(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--variant", help="Of alexnet.")
 @_conventions
 def show(file: Path, model: str | None, variant: str | None, **said: Any) -> None:
-    """List the arrays and the metadata of FILE, the networks that it fits, and how to load it."""
+    """List the arrays and the metadata of FILE, the networks that it fits, and how to load it.
+
+    FILE may be a run folder: its last checkpoint is shown.
+    """
+    file = export.last_of(file)
     found = weight_files.read(file)
     click.echo(listing(file, found))
     if model is None:

@@ -34,7 +34,18 @@ def _text(output: dict[str, object]) -> str:
 
 
 def table(folder: Path) -> str:
-    """Return a line for each lesson of a folder, the total, and the lesson to go on with."""
+    """Return a line for each lesson of a folder, the total, and the lesson to go on with.
+
+    Raises
+    ------
+    DataError : if the folder holds none of the notebooks, or a file that is none
+    """
+    stems = [lesson.path.stem for lesson in pages.lessons()]
+    if not any((folder / f"{stem}.ipynb").exists() for stem in stems):
+        raise DataError(
+            f"{folder}: it holds no notebook of the course, and progress is read from notebooks. "
+            "A script is checked by tinynet lessons check NUMBER FILE."
+        )
     rows = []
     right = 0
     asked = 0

@@ -40,7 +40,9 @@ def test_python_and_numpy_are_bounded():
 
 def test_every_extra_is_there():
     extras = set(importlib.metadata.metadata("tinynet-alexnet").get_all("Provides-Extra"))
-    assert extras == {"gpu12", "gpu13", "lessons", "mpi", "dev", "onnx", "oracle"}
+    files = {"hdf5", "onnx", "parquet"}
+    people = {"dev", "lessons", "oracle", "teach"}
+    assert extras == {"gpu12", "gpu13", "mpi", "profile"} | files | people
 
 
 def test_the_command_tinynet_can_be_loaded():

@@ -99,11 +99,20 @@ def _filters_in_words(now: Array, before: Array | None, groups: int) -> str:
     lengths = np.sqrt((before.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     moved = np.sqrt(((now - before).astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     change = moved / np.maximum(lengths, 1e-12)
-    learned = (
-        f" Training moved a filter by {100 * np.median(change):.0f} % of its length in the middle "
-        f"({100 * change.min():.0f} to {100 * change.max():.0f} %)."
-    )
+    learned = f" Training moved a filter by {_lengths(change)}."
     return size + learned + gray + apart
+
+
+def _lengths(change: Array) -> str:
+    """Return in words how far filters moved, as parts of their initial lengths."""
+    low = change.min()
+    middle = np.median(change)
+    high = change.max()
+    if middle < 10:
+        of_length = f"{100 * middle:.0f} % of its initial length"
+        return f"{of_length} in the middle ({100 * low:.0f} to {100 * high:.0f} %)"
+    times = f"{middle:,.0f} times its initial length"
+    return f"{times} in the middle ({low:,.0f} to {high:,.0f} times)"
 
 
 def feature_maps(trained: TrainedModel, test: Dataset, index: int) -> Html:

@@ -60,7 +60,7 @@ def test_a_kernel_gives_the_same_numbers_as_ptx_and_as_cpp(kernel):
     both = Both()
     token = observer.set(both)
     try:
-        for case in list(cases_for(kernel.__name__).values())[:2]:
+        for case in list(cases_for(kernel.__name__).values())[:1]:
             kernel.implementations["cuda_on_cpu"](*narrowed(case))
     finally:
         observer.reset(token)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tinynet import models, nn, weights
 from tinynet.analysis import look
+from tinynet.kernels.codegen import native
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_every_figure_can_be_drawn_of_the_demo(tinynet_says, tmp_path):
     done = tinynet_says("look", tmp_path / "demo", "--best")
     assert done.code == 0
     assert {p.stem for p in (tmp_path / "demo" / "look").glob("*.png")} == set(look.NAMES)
-    assert done.err == ""
+    assert [line for line in done.err.splitlines() if native.COMPILING not in line] == []
 
 
 @pytest.mark.slow

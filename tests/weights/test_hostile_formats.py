@@ -403,7 +403,7 @@ def test_mutated_files_are_refused_or_read(tmp_path, suffix):
     assert fuzz(tmp_path, suffix, 0.1, seed=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", OWN_READERS)
 def test_many_mutated_files_are_refused_or_read(tmp_path, suffix):
     """Other mutations in every run; within a gibibyte."""

@@ -38,6 +38,9 @@ def read(path: Path, file: BinaryIO) -> Named:
         return named_tensors(foreign.run(machine, parts["pickle"][: pickles.LARGEST])[0])
 
 
+LARGEST = 1 << 40  # bytes of a storage
+
+
 class _TarMachine(foreign.CheckpointMachine):
     """A machine whose tensors are referred to by a key."""
 
@@ -66,8 +69,8 @@ class _Contents:
             key, dtype = _entry(_next(file), 2, STORAGES)
             (elements,) = _integers(file, 1)
             size = elements * stored(STORAGES[dtype]).itemsize
-            data = file.read(max(size, 0))
-            if size < 0 or len(data) != size or key in found:
+            data = file.read(size) if 0 <= size < LARGEST else b""
+            if len(data) != size or key in found:
                 raise DataError(f"damaged or incomplete: storage {key} has {len(data):,} bytes.")
             found[key] = data
             self.declared[key] = STORAGES[dtype], elements

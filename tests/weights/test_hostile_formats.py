@@ -340,6 +340,15 @@ def test_a_tar_of_other_things_and_with_odd_members_is_refused(tmp_path):
     assert "system" in refusal(tmp_path, made.tar_of({}, pickle.dumps(Evil(), 2)))
 
 
+@pytest.mark.parametrize("elements", [-1, 1 << 20, 1 << 50, (1 << 63) - 1])
+def test_a_storage_in_a_tar_that_claims_other_bytes_is_refused(tmp_path, elements):
+    good = made.tar_of({"w": WEIGHT})
+    claimed = struct.pack("<q", WEIGHT.size) + WEIGHT.tobytes()
+    assert good.count(claimed) == 1
+    bad = good.replace(claimed, struct.pack("<q", elements) + WEIGHT.tobytes())
+    assert "damaged or incomplete: storage 0" in refusal(tmp_path, bad)
+
+
 def test_a_pickle_in_a_tar_is_read_to_its_end_and_no_further(tmp_path):
     """Else many small storages would be read very many times."""
 
@@ -394,18 +403,18 @@ def fuzz(folder, suffix, seconds, seed):
     return count
 
 
-OWN_READERS = [suffix for suffix in GOOD if suffix not in ("h5", "weights.h5", "keras")]
-"""Formats of which no byte goes to a library: HDF5's can take long over a damaged file."""
-
-
-@pytest.mark.parametrize("suffix", OWN_READERS)
+@pytest.mark.parametrize("suffix", GOOD)
 def test_mutated_files_are_refused_or_read(tmp_path, suffix):
     assert fuzz(tmp_path, suffix, 0.1, seed=0)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("suffix", OWN_READERS)
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", GOOD)
 def test_many_mutated_files_are_refused_or_read(tmp_path, suffix):
-    """Other mutations in every run; within a gibibyte."""
-    seed = int(time.time())
+    """The same files in every run, and others with HYPOTHESIS_PROFILE=explore.
+
+    Among these one finds .h5 files over which the HDF5 library takes too much time and memory
+    (docs/weights.md); it does so before this project sees anything of the file.
+    """
+    seed = int(time.time()) if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 0
     assert fuzz(tmp_path, suffix, 2, seed) > 10, seed

@@ -35,7 +35,6 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 INSIDE = "model.weights.h5"  # of a .keras
 DEPTH = 8  # groups in groups
 MOST = 20_000  # groups and arrays of a file
-MOST_WORDS = 100_000  # names in one attribute
 FILTERS = {1, 2, 3, 32000}  # gzip, shuffle, fletcher32, lzf: those that h5py itself brings
 ROLES = {
     "kernel": "weight",
@@ -221,8 +220,6 @@ def _words(attributes: Any, name: str) -> list[str]:
         pieces.append(piece)
     words: list[str] = []
     for piece in pieces:
-        if math.prod(attributes.get_id(piece).shape or ()) > MOST_WORDS:
-            raise DataError(f"{piece} lists more than {MOST_WORDS:,} names. The file is damaged.")
         values = np.asarray(attributes[piece]).reshape(-1)
         words += [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
     return words

@@ -320,9 +320,10 @@ predict("13.a", ..., times_as_long)
 print(communication.schemes(model, crossed, 128))
 
 # %% [markdown] lang="en"
-# Two numbers decide: a tower sends activations, which grow with the batch; data parallelism sends
-# weights, which do not. AlexNet has 61 million weights, most of them in fc6, so the towers were the
-# better choice in 2012. The mixture sends the smaller of the two in each part of the net.
+# Two numbers decide: a tower sends activations, which grow with the batch; data parallelism sends a
+# gradient for each weight, which does not. AlexNet has 61 million weights, most of them in fc6, so
+# the towers were the better choice in 2012. The mixture sends the smaller of the two in each part
+# of the net.
 #
 # ## Break
 #

@@ -32,10 +32,13 @@ def noise_of(arrays, dtypes):
 
 
 def disturbed(x, noise, rng):
-    """Return x with an error of the size `noise` in every element that is not 0."""
+    """Return x with an error of one to two times `noise` in every element that is not 0.
+
+    Of errors that are all equally large, some would cancel each other exactly.
+    """
     relative, absolute = noise
-    signs = rng.choice([-1.0, 1.0], x.shape)
-    return x + signs * (relative * np.abs(x) + absolute * (x != 0))
+    errors = rng.choice([-1.0, 1.0], x.shape) * rng.uniform(1, 2, x.shape)
+    return x + errors * (relative * np.abs(x) + absolute * (x != 0))
 
 
 def allowed(runs):

@@ -87,6 +87,8 @@ class Variable:
     def mark_changed(self) -> None:
         """Note that `data` was written to: graphs that saved its old values are refused."""
         global _last_change
+        if isinstance(self.data, np.generic):  # x.data = 2 * x.data, of an array without axes
+            self.data = np.asarray(self.data)
         key = id(self.data)
         if _written.get(key) is not self.data:
             _written[key] = self.data
@@ -316,6 +318,8 @@ class Function:
                 f"backward: it already went through this graph (at {self.op()}) and what was "
                 "saved is gone. Pass keep_graph=True the first time."
             )
+        if _last_change > self.serial:
+            self._refuse_changed()
         if self.output is not None:
             self._retain(gy)
         if self.inputs[0].device.kind == "cpu":
@@ -323,8 +327,6 @@ class Function:
         else:
             with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
-        if _last_change > self.serial:
-            self._refuse_changed()
         pairs = []
         for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
             if gx is not None and x.requires_grad:

@@ -121,6 +121,8 @@ class Optimizer:
         for p in parameters:
             if p.grad is None:
                 continue
+            if isinstance(p.grad, np.generic):  # p.grad = p.grad / 2, of an array without axes
+                p.grad = np.asarray(p.grad)
             if not is_array(p.grad):
                 raise TypeError(
                     f"{type(self).__name__}: a gradient is an array, got "

@@ -65,7 +65,7 @@ def test_no_sentence_installs_the_package_of_another_project():
     """The name tinynet on the package index is not ours; nor is a forced reinstall safe."""
     folders = ("tinynet", "benchmarks", "tests", "docs", "lessons")
     paths = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".md")]
-    paths += [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile"]
+    paths += [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md", "Makefile")]
     advice = re.compile(r"install [^\n]*['\"]?tinynet(\[|['\"\s]|$)|--force-reinstall")
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
@@ -131,7 +131,7 @@ def test_a_script_beside_the_clone_finds_the_package(tmp_path):
     assert (ran.stdout.strip(), ran.stderr) == (tn.__version__, "")
 
 
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+DOCUMENTS = ["README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 
 
 @needs_checkout

@@ -88,6 +88,14 @@ def test_a_number_to_the_power_zero_is_constant_also_at_zero():
     assert x.grad.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_sigmoid_keeps_its_digits(dtype):
+    x = np.linspace(-80, 80, 999).astype(dtype)
+    exact = 1 / (1 + np.exp(-x.astype(np.longdouble)))
+    error = np.abs(F.sigmoid(tn.Tensor(x)).data - exact) / exact
+    assert error.max() < 4 * np.finfo(dtype).eps
+
+
 @pytest.mark.parametrize("x", [-1000.0, 0.0, 1000.0])
 def test_sigmoid_and_tanh_do_not_overflow(x):
     assert F.sigmoid(tn.tensor([x])).item() == (1 + np.sign(x)) / 2

@@ -141,13 +141,14 @@ def _binary(tiny, value, slopes, twin, domain=_everywhere, **more):
 def _powers(arrays, s):
     """A base of exactly 0 is allowed where the power and its derivative are finite."""
     a, b = np.broadcast_arrays(*arrays)
-    zero = (a == 0) & ((b == 0) | (b >= 1))
+    zero = (a == 0) & ((b == 0) | (b == 1) | (b >= 1.5))
     return bool(np.all(zero | (a > POSITIVE)) and np.all(np.abs(b) <= 4))
 
 
 def _power_slopes(a, b, y):
-    one = np.where(b == 0, 1, b - 1)
-    return b * a**one, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))
+    one = np.where((b == 0) | ((a == 0) & (b < 1.5)), 1, b - 1)
+    slope = np.where((a == 0) & (b > 0.5) & (b < 1.5), 1, b * a**one)  # of 0**1, disturbed or not
+    return slope, np.where(a == 0, 0, y * np.log(np.where(a == 0, 1, a)))
 
 
 def _ones(a, b, y):

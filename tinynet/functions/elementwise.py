@@ -199,10 +199,12 @@ class Tanh(Function):
 
 
 class Sigmoid(Function):
-    """y = 1 / (1 + e ** -x), written with tanh, which cannot overflow."""
+    """y = 1 / (1 + e ** -x), written with e ** -|x|: it cannot overflow, and a small y is exact."""
 
     def forward(self, x: Array) -> Array:
-        self.saved = 0.5 * array_module(x).tanh(0.5 * x) + 0.5
+        xp = array_module(x)
+        e = xp.exp(-xp.absolute(x))
+        self.saved = xp.where(x < 0, e, xp.ones_like(e)) / (1 + e)
         return self.saved
 
     def backward(self, gy: Array) -> Any:

@@ -329,7 +329,8 @@ print(f"neurons with the 253,440 of Figure 2: {all_neurons - 55 * 55 * 96 + 253_
 # - **2048.** The text describes 224 x 224 windows of a 256 x 256 picture (section 4.1). Those have
 #   33 positions on each axis, both ends included, and the code draws from 33: 2178.
 #   $32 \cdot 32 \cdot 2$ is 2048, an off-by-one error.
-# - **5e-5.** `SGD(decay=5e-5)` of Keras is not weight decay. The next cell shows what it is.
+# - **5e-5.** `SGD(decay=5e-5)` of Keras is not weight decay. The cell below the figure shows what it
+#   is.
 #
 # The main figure: claimed over computed, for all claims. The distance from the line is the size of
 # the error.

@@ -14,9 +14,6 @@ pytestmark = needs_lessons
 TEXT = """# %% [markdown] lang="en"
 # # 42 Answers
 
-# %% [markdown] lang="ko"
-# another edition
-
 # %% tags=["exercise"]
 x = 1
 
@@ -60,7 +57,7 @@ def test_a_script_has_the_answers_of_its_quiz_far_from_the_questions():
 
 def test_a_notebook_is_valid_and_tells_prose_from_code():
     nbformat = pytest.importorskip("nbformat")
-    text = editions.notebook(pages.edition(pages.cells(TEXT)), "lesson-42")
+    text = editions.notebook(pages.cells(TEXT), "lesson-42")
     nbformat.validate(nbformat.reads(text, as_version=4))
     cells = json.loads(text)["cells"]
     assert [c["cell_type"] for c in cells] == ["markdown", "code", "code"]

@@ -67,7 +67,7 @@ def states(graded, student):
 
 def test_five_files_of_which_one_attacks(tmp_path):
     folder = handed_in(tmp_path / "handin", ann=RIGHT, bob=WRONG, eve=ATTACK + TAMPER, dan="")
-    solved = pages.edition(pages.cells(pages.find("05").path.read_text(encoding="utf-8")))
+    solved = pages.content(pages.find("05"))
     (folder / "cas.ipynb").write_text(editions.notebook(solved, "lesson-05"))
     graded = batch.grade("05", folder, jobs=2, seed=3)
     assert states(graded, "ann") == states(graded, "cas") == ["ok", "ok", "ok"]

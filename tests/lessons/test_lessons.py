@@ -380,7 +380,7 @@ def test_the_notebook_is_the_script(path):
 @every_lesson
 def test_the_percent_format_is_that_of_jupytext(path):
     jupytext = pytest.importorskip("jupytext")
-    parts = pages.edition(cells_of(path))
+    parts = cells_of(path)
     for mine, theirs in zip(parts, jupytext.read(path).cells, strict=True):
         source = pages.plain(mine.text) if mine.prose else mine.text
         assert (mine.prose, source) == (theirs.cell_type == "markdown", theirs.source)
@@ -481,7 +481,7 @@ def test_a_notebook_runs_in_a_real_kernel(tmp_path):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     number = "07"
-    solved = pages.edition(cells_of(LESSONS[int(number)]))
+    solved = cells_of(LESSONS[int(number)])
     notebook = nbformat.reads(editions.notebook(solved, f"lesson-{number}"), as_version=4)
     nbclient.NotebookClient(
         notebook, timeout=BUDGET, resources={"metadata": {"path": tmp_path}}

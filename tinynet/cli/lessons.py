@@ -11,30 +11,49 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from tinynet.cli.language import Group, lang_option
 from tinynet.core.extras import install_command
+from tinynet.words import language, phrase
+
+if TYPE_CHECKING:
+    from tinynet.lessons.pages import Lesson
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 BUDGET = 60  # seconds of processor time, so that other programs do not matter
 
 
-@click.group()
+@click.group(cls=Group)
+@lang_option
 def lessons() -> None:
     """Show, open and check the twenty lessons."""
 
 
 @lessons.command(name="list")
+@lang_option
 def list_lessons() -> None:
     """List the lessons: number, title, time, goal."""
     from tinynet.lessons import pages
 
-    for lesson in pages.lessons():
+    known = pages.lessons(lang=language())
+    for lesson in known:
         facts = lesson.facts
         click.echo(f"{lesson.number}  {lesson.title}  ({facts.get('time', '?')})")
         click.echo(f"    {facts.get('goal', '')}")
+    _say_what_stays_english(known)
+
+
+def _say_what_stays_english(known: list[Lesson]) -> None:
+    """Say which lessons are not translated yet, if one is asked for in another language."""
+    numbers = ", ".join(lesson.number for lesson in known if lesson.lang != language())
+    if numbers:
+        click.echo(
+            phrase("Not translated yet, and therefore in English: {numbers}.", numbers=numbers)
+        )
 
 
 @lessons.command(name="new")
@@ -43,28 +62,31 @@ def list_lessons() -> None:
 @click.option(
     "--no-solutions", is_flag=True, help="Leave out all answers: for a course with marks."
 )
+@lang_option
 def new_copies(folder: Path, scripts: bool, no_solutions: bool) -> None:
     """Write your copies of all lessons, without solutions, into FOLDER; nothing is overwritten."""
     from tinynet.lessons import editions, pages
 
-    known = pages.lessons()
+    known = pages.lessons(lang=language())
     written = [
         editions.copy(lesson, known, folder, scripts=scripts, offered=not no_solutions)
         for lesson in known
     ]
     count = sum(path is not None for path in written)
-    kind = "script" if scripts else "notebook"
-    click.echo(f"{count} {kind}s written to {folder}; existing files are unchanged.")
+    done = "{count} scripts written to {folder}; existing files are unchanged."
+    if not scripts:
+        done = "{count} notebooks written to {folder}; existing files are unchanged."
+    click.echo(phrase(done, count=count, folder=folder))
+    _say_what_stays_english(known)
     if scripts:
-        click.echo(
-            "Run a script again after each answer; to keep its figures:"
-            f"\n  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}"
-        )
+        click.echo(phrase("Run a script again after each answer; to keep its figures:"))
+        click.echo(f"  TINYNET_FIGURES=figures python {folder / '00_hello_net.py'}")
 
 
 @lessons.command(name="open")
 @click.argument("number", default="00")
 @click.option("--dir", "folder", type=FOLDER, default=Path("tinynet-lessons"), show_default=True)
+@lang_option
 def open_lesson(number: str, folder: Path) -> None:
     """Open your own copy of lesson NUMBER, without solutions, in JupyterLab."""
     from tinynet.lessons import editions, pages
@@ -72,20 +94,26 @@ def open_lesson(number: str, folder: Path) -> None:
     chosen = pages.find(number)
     if importlib.util.find_spec("jupyterlab") is None:
         raise click.ClickException(
-            f"lessons open: JupyterLab is not installed. {install_command('lessons')} brings it; "
-            f"or write plain scripts with: tinynet lessons new {folder} --scripts"
+            phrase(
+                "lessons open: JupyterLab is not installed. {command} brings it; "
+                "or write plain scripts with: tinynet lessons new {folder} --scripts",
+                command=install_command("lessons"),
+                folder=folder,
+            )
         )
-    known = pages.lessons()
+    known = pages.lessons(lang=language())
     for lesson in known:
         editions.copy(lesson, known, folder)
     _unpair(folder)
     notebook = folder / f"{chosen.path.stem}.ipynb"
     port = free_port()
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
-    click.echo(
-        f"Your copies are in {folder}. Ctrl-C ends JupyterLab. If no browser opens, use this link:"
-        f"\n  http://localhost:{port}/lab/tree/{notebook.name}?token={token}"
+    _say_what_stays_english(known)
+    said = (
+        "Your copies are in {folder}. Ctrl-C ends JupyterLab. If no browser opens, use this link:"
     )
+    click.echo(phrase(said, folder=folder))
+    click.echo(f"  http://localhost:{port}/lab/tree/{notebook.name}?token={token}")
     root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []  # in containers
     options = [f"--port={port}", "--log-level=WARN", *root, str(notebook)]
     command = [sys.executable, "-m", "jupyterlab", *options]
@@ -97,7 +125,8 @@ def _unpair(folder: Path) -> None:
     pairing = folder / "jupytext.toml"
     if pairing.exists() and pairing.read_text(encoding="utf-8").startswith(PAIRED):
         pairing.unlink()
-        click.echo(f"{pairing} is removed: notebooks are no longer paired with scripts.")
+        said = "{pairing} is removed: notebooks are no longer paired with scripts."
+        click.echo(phrase(said, pairing=pairing))
 
 
 PAIRED = "# Jupyter keeps script and notebook of a lesson in step"  # how that file begins
@@ -112,19 +141,23 @@ def free_port(first: int = 8888) -> int:
             except OSError:
                 continue
             return int(tried.getsockname()[1])
-    raise click.ClickException("lessons open: there is no free port.")
+    raise click.ClickException(phrase("lessons open: there is no free port."))
 
 
 @lessons.command(name="progress")
 @click.argument("folder", type=FOLDER, default=Path("tinynet-lessons"))
+@lang_option
 def show_progress(folder: Path) -> None:
     """Count the exercises that are solved in the saved notebooks of FOLDER."""
     from tinynet.lessons import progress
 
     if not folder.is_dir():
         raise click.ClickException(
-            f"lessons progress: there is no folder {folder}. tinynet lessons open makes one; for "
-            "the notebooks of tinynet lessons new DIR: tinynet lessons progress DIR."
+            phrase(
+                "lessons progress: there is no folder {folder}. tinynet lessons open makes one; "
+                "for the notebooks of tinynet lessons new DIR: tinynet lessons progress DIR.",
+                folder=folder,
+            )
         )
     click.echo(progress.table(folder))
 
@@ -132,6 +165,7 @@ def show_progress(folder: Path) -> None:
 @lessons.command(name="check")
 @click.argument("number")
 @click.argument("file", type=FILE)
+@lang_option
 def check_file(number: str, file: Path) -> None:
     """Check the answers in FILE, a script or a notebook, to the exercises of lesson NUMBER."""
     from tinynet.lessons import pages, student
@@ -149,6 +183,7 @@ def check_file(number: str, file: Path) -> None:
 )
 @click.option("--jobs", type=click.IntRange(1), help="Files at a time. Default: one a processor.")
 @click.option("--seed", type=int, help="Of the random cases. Default: other ones each time.")
+@lang_option
 def grade_folder(
     number: str, folder: Path, table: Path | None, jobs: int | None, seed: int | None
 ) -> None:
@@ -164,7 +199,7 @@ def grade_folder(
     click.echo(batch.protection(graded))
     if table is not None:
         table.write_text(batch.as_csv(graded), encoding="utf-8")
-        click.echo(f"{table}: {len(graded.rows)} rows.")
+        click.echo(phrase("{table}: {count} rows.", table=table, count=len(graded.rows)))
 
 
 @lessons.command(name="slides")
@@ -173,14 +208,17 @@ def grade_folder(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: NN-slides.html"
 )
 @click.option("--no-figures", is_flag=True, help="Do not run the lesson.")
+@lang_option
 def write_slides(number: str, out: Path | None, no_figures: bool) -> None:
     """Write slides of lesson NUMBER: one HTML file that needs no network."""
     from tinynet.lessons import pages, slides
 
-    lesson = pages.find(number)
+    lesson = pages.find(number, lang=language())
+    _say_what_stays_english([lesson])
     path = out or Path(f"{lesson.number}-slides.html")
     path.write_text(slides.deck(lesson, figures=not no_figures), encoding="utf-8")
-    click.echo(f"{path}: open it in a browser; arrow keys turn the slides, a opens an answer.")
+    said = "{path}: open it in a browser; arrow keys turn the slides, a opens an answer."
+    click.echo(phrase(said, path=path))
 
 
 @lessons.command(name="test")

@@ -15,6 +15,8 @@ import warnings
 import click
 
 import tinynet
+from tinynet.cli.language import lang_option, translated
+from tinynet.words import phrase
 
 COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its help)
     "baseline": ("evaluate", "baseline", "Recognize images as before 2012, with a linear SVM."),
@@ -66,16 +68,27 @@ class LazyGroup(click.Group):
             return None
         module, function, _ = COMMANDS[cmd_name]
         found: click.Command = getattr(importlib.import_module(f"tinynet.cli.{module}"), function)
-        return found
+        return translated(found)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what this command line is for."""
+        click.Group.format_help_text(translated(self), ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        click.Command.format_options(translated(self), ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+            listed = self.list_commands(ctx)
+            formatter.write_dl([(name, phrase(COMMANDS[name][2])) for name in listed])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(tinynet.__version__)
+@lang_option
 def cli() -> None:
     """AlexNet from scratch: train it, look inside, read every line."""
 

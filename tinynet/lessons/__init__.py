@@ -1,6 +1,6 @@
-"""Tools of the lessons: ten names, and the exercises.
+"""Tools of the lessons: eleven names, and the exercises.
 
-    from tinynet.lessons import check, device, figure, hint, kernel_name, move, pictures
+    from tinynet.lessons import check, device, figure, hint, kernel_name, language, move, pictures
     from tinynet.lessons import predict, show, solution
 
     check("07.2", my_function)     ok, or the first case that fails, in small numbers
@@ -13,9 +13,10 @@
     learn, test = pictures()       drawn images, or photographs if CIFAR-10 is in the data folder
     kernel_name("numba")           "numba", or "no Numba" where it is not installed
     model.to(device())             the GPU if CuPy finds one, else "cpu"
+    language("ko")                 messages and figures in Korean, from here on
 
-The last two print a line that says what they found; no lesson needs more than drawn images and a
-CPU. ``TINYNET_LESSON_DATA=shapes`` or ``=cifar10`` overrides the choice of images.
+`pictures` and `device` print a line that says what they found; no lesson needs more than drawn
+images and a CPU. ``TINYNET_LESSON_DATA=shapes`` or ``=cifar10`` overrides the choice of images.
 
 The lessons themselves are scripts in ``lessons/``; ``tinynet lessons list`` names them.
 """
@@ -29,6 +30,7 @@ from tinynet.lessons.picture import figure, move
 from tinynet.lessons.prediction import predict
 from tinynet.lessons.source import show
 from tinynet.lessons.supply import device, kernel_name, pictures
+from tinynet.words import use as language
 
 __all__ = [
     "check",
@@ -36,6 +38,7 @@ __all__ = [
     "figure",
     "hint",
     "kernel_name",
+    "language",
     "move",
     "pictures",
     "predict",

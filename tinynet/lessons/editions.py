@@ -13,10 +13,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tinynet.lessons.pages import Cell, Lesson, cells, edition, lessons, plain, script
+from tinynet.lessons.pages import Cell, Lesson, commented, content, lessons, plain, script
+from tinynet.words import into
 
 
-def unsolved(parts: list[Cell], *, offered: bool = True) -> list[Cell]:
+def unsolved(parts: list[Cell], *, offered: bool = True, lang: str = "en") -> list[Cell]:
     """Return the cells without the code of the solutions.
 
     Parameters
@@ -26,14 +27,15 @@ def unsolved(parts: list[Cell], *, offered: bool = True) -> list[Cell]:
         it, the answers of the quiz are removed too.
     """
     if offered:
-        return [c._replace(text=_emptied(c.text)) if "solution" in c.tags else c for c in parts]
+        return [c._replace(text=_emptied(c, lang)) if "solution" in c.tags else c for c in parts]
     kept = [c for c in parts if "solution" not in c.tags]
     return [c._replace(text=_unanswered(c)) if c.prose else c for c in kept]
 
 
-def _emptied(text: str) -> str:
-    numbers = dict.fromkeys(re.findall(r'check\("(\d\d\.\d+)"', text))
-    return "\n".join(f'# solution("{number}") shows ours' for number in numbers)
+def _emptied(cell: Cell, lang: str) -> str:
+    numbers = dict.fromkeys(re.findall(r'check\("(\d\d\.\d+)"', cell.text))
+    said = '# solution("{number}") shows ours'
+    return "\n".join(into(lang, said, number=number) for number in numbers)
 
 
 FOLDED = re.compile(r"\n*<details>\s*<summary>.*?</summary>\s*(.*?)\s*</details>\n*", re.DOTALL)
@@ -42,10 +44,10 @@ APART = 40  # lines between the questions and their answers: more than a screen 
 
 def _unanswered(cell: Cell) -> str:
     text = plain(cell.text)
-    return _commented(FOLDED.sub("\n\n", text).rstrip()) if FOLDED.search(text) else cell.text
+    return commented(FOLDED.sub("\n\n", text).rstrip()) if FOLDED.search(text) else cell.text
 
 
-def answers_last(parts: list[Cell]) -> list[Cell]:
+def answers_last(parts: list[Cell], lang: str = "en") -> list[Cell]:
     """Return the cells, with the quiz answers moved to the end: a script cannot fold them."""
     kept = []
     answers = []
@@ -59,37 +61,68 @@ def answers_last(parts: list[Cell]) -> list[Cell]:
         kept.append(cell._replace(text=_unanswered(cell)))
     if not answers:
         return kept
-    lines = ["## Answers", "", "They are further down: answer first.", *[""] * APART]
+    lines = [into(lang, "## Answers"), "", into(lang, FURTHER), *[""] * APART]
     text = "\n".join(lines) + "\n\n".join(answers)
-    return [*kept, kept[0]._replace(text=_commented(text))]
+    return [*kept, kept[0]._replace(text=commented(text))]
 
 
-HINT = re.compile(r'^# hint\("(\d\d\.\d+)"\)  # .*$', re.MULTILINE)
+FURTHER = "They are further down: answer first."
+HINT = re.compile(r'^# hint\("(\d\d\.\d+)"\)  # (.*)$', re.MULTILINE)
+BY_NUMBER = 'without the first "#": the first hint; hint("{number}", 2) is the second'
 
 
-def hints_by_number(parts: list[Cell]) -> list[Cell]:
-    """Return the cells, with each hint called by its number: a script cannot count hints."""
-    said = r'# hint("\1")  # without the first "#": the first hint; hint("\1", 2) is the second'
+def hints_explained(parts: list[Cell], *, by_number: bool, lang: str = "en") -> list[Cell]:
+    """Return the cells, with the comment on each hint in a language.
+
+    Parameters
+    ----------
+    by_number : bool
+        Whether hints are called by their number: a script cannot count them.
+    """
+
+    def said(found: re.Match[str]) -> str:
+        number, text = found.groups()
+        told = into(lang, BY_NUMBER, number=number) if by_number else into(lang, text)
+        return f'# hint("{number}")  # {told}'
+
     return [c if c.prose else c._replace(text=HINT.sub(said, c.text)) for c in parts]
 
 
-def _commented(text: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+def tasks_in_place(parts: list[Cell], lang: str) -> list[Cell]:
+    """Return the cells, with the tasks that stand in the cells of exercises in a language."""
+
+    def said(found: re.Match[str]) -> str:
+        return into(lang, found[0])
+
+    task = re.compile(r'(?<=")Your code: [^"\n]*(?=")')
+    mine = "exercise"
+    return [c._replace(text=task.sub(said, c.text)) if mine in c.tags else c for c in parts]
 
 
-NEXT = '# %% [markdown] lang="en"'
+SPEAKS = """from tinynet.lessons import language
+
+language("{lang}")"""
+
+
+def with_language(parts: list[Cell], lang: str) -> list[Cell]:
+    """Return the cells, the second of which sets the language of messages: English needs none."""
+    if lang == "en":
+        return parts
+    return [parts[0], Cell("# %%", False, "", (), SPEAKS.format(lang=lang)), *parts[1:]]
 
 
 def with_next(parts: list[Cell], lesson: Lesson, known: list[Lesson], suffix: str) -> list[Cell]:
     """Return the cells and one more, which names the next lesson and links to its file."""
+    lang = lesson.lang
     place = [one.number for one in known].index(lesson.number) + 1
     if place < len(known):
         after = known[place]
-        words = f"Next: [{after.number} {after.title}]({after.path.stem}{suffix})."
+        link = f"[{after.number} {after.title}]({after.path.stem}{suffix})"
+        words = into(lang, "Next: {link}.", link=link)
     else:
-        words = "This was the last lesson."
-    text = f"# {words} `tinynet lessons progress` counts what you have solved."
-    return [*parts, Cell(NEXT, True, "en", (), text)]
+        words = into(lang, "This was the last lesson.")
+    counts = into(lang, "`tinynet lessons progress` counts what you have solved.")
+    return [*parts, parts[0]._replace(text=commented(f"{words} {counts}"))]
 
 
 def notebook(parts: list[Cell], name: str, *, version: str | None = None) -> str:
@@ -134,8 +167,9 @@ def _as_json(cell: Cell, name: str) -> dict[str, Any]:
 
 def front(lesson: Lesson, known: list[Lesson]) -> str:
     """Return the notebook of a lesson as the repository shows it: the learner's edition."""
-    parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))))
-    return notebook(with_next(parts, lesson, known, ".ipynb"), f"lesson-{lesson.number}")
+    return notebook(
+        with_next(unsolved(content(lesson)), lesson, known, ".ipynb"), f"lesson-{lesson.number}"
+    )
 
 
 def pair(where: Path) -> list[Path]:
@@ -176,11 +210,23 @@ def copy(
     where.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return None
-    parts = unsolved(edition(cells(lesson.path.read_text(encoding="utf-8"))), offered=offered)
-    parts = with_next(parts, lesson, known, suffix)
+    parts = learners(lesson, known, scripts=scripts, offered=offered)
     if scripts:
-        text = script(hints_by_number(answers_last(parts)))
+        text = script(parts)
     else:
         text = notebook(parts, f"lesson-{lesson.number}", version=platform.python_version())
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def learners(
+    lesson: Lesson, known: list[Lesson], *, scripts: bool = False, offered: bool = True
+) -> list[Cell]:
+    """Return the cells of a learner's edition: see :func:`copy`."""
+    lang = lesson.lang
+    parts = unsolved(content(lesson), offered=offered, lang=lang)
+    parts = with_next(parts, lesson, known, ".py" if scripts else ".ipynb")
+    parts = hints_explained(tasks_in_place(parts, lang), by_number=scripts, lang=lang)
+    if scripts:
+        parts = answers_last(parts, lang)
+    return with_language(parts, lang)

@@ -2,7 +2,7 @@
 
 A line ``# %%`` begins a cell, ``# %% [markdown] lang="en"`` one of prose, and
 ``# %% tags=["exercise"]`` one that the learner fills. Code cells have no language: every edition
-shares them.
+shares them. The prose of other languages is in catalogues: :mod:`tinynet.lessons.translation`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import tinynet
 from tinynet.core.errors import DataError
 from tinynet.core.extras import DISTRIBUTION
+from tinynet.lessons.translation import catalogue
 
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")
 
@@ -31,12 +32,13 @@ class Cell(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """A lesson: its file and the facts of its header table."""
+    """A lesson: its script, and the language, title and facts of its header table."""
 
     number: str
     path: Path
     title: str
     facts: dict[str, str]  # goal, time, needs, before, runs
+    lang: str = "en"
 
 
 def folder() -> Path:
@@ -57,15 +59,15 @@ def folder() -> Path:
     )
 
 
-def lessons(where: Path | None = None) -> list[Lesson]:
-    """Return all lessons in their order."""
+def lessons(where: Path | None = None, lang: str = "en") -> list[Lesson]:
+    """Return all lessons in their order; one that has no catalogue in `lang` is English."""
     found = sorted((where or folder()).glob("[0-9][0-9]_*.py"))
-    return [read(path) for path in found]
+    return [read(path, lang) for path in found]
 
 
-def find(number: str) -> Lesson:
+def find(number: str, lang: str = "en") -> Lesson:
     """Return the lesson of a number such as "07" or "7"."""
-    known = lessons()
+    known = lessons(lang=lang)
     for lesson in known:
         if lesson.number == number.zfill(2):
             return lesson
@@ -73,13 +75,48 @@ def find(number: str) -> Lesson:
     raise DataError(f"lessons: there is no lesson {number}. There are {numbers}.")
 
 
-def read(path: Path) -> Lesson:
+def read(path: Path, lang: str = "en") -> Lesson:
     """Return a lesson by its header: `# # 07 Title`, and a table of goal, time, needs, before."""
-    text = path.read_text(encoding="utf-8")
-    header = next((plain(cell.text) for cell in cells(text) if cell.prose), "")
-    title = re.search(r"^# \d\d\.? (.*)$", header, flags=re.MULTILINE)
-    rows = re.findall(r"^\| (\w+) \| (.*) \|$", header, flags=re.MULTILINE)
-    return Lesson(path.name[:2], path, title[1] if title else path.stem, dict(rows))
+    parts = cells(path.read_text(encoding="utf-8"))
+    title, facts = _header(next((plain(cell.text) for cell in parts if cell.prose), ""))
+    told = None if lang == "en" else catalogue(path, lang)
+    if told is None:
+        return Lesson(path.name[:2], path, title or path.stem, facts)
+    title, words = _header(told.prose[0])  # its rows have other names, in the same order
+    known = dict(zip(facts, words.values(), strict=False))
+    return Lesson(path.name[:2], path, title or path.stem, known, lang)
+
+
+def _header(text: str) -> tuple[str, dict[str, str]]:
+    """Return the title and the facts of a lesson's first cell."""
+    title = re.search(r"^# \d\d\.? (.*)$", text, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (\w+) \| (.*) \|$", text, flags=re.MULTILINE)
+    return title[1] if title else "", dict(rows)
+
+
+def content(lesson: Lesson) -> list[Cell]:
+    """Return the cells of a lesson in its language.
+
+    Raises
+    ------
+    DataError : if its catalogue has more or fewer cells of prose than the lesson
+    """
+    parts = cells(lesson.path.read_text(encoding="utf-8"))
+    told = None if lesson.lang == "en" else catalogue(lesson.path, lesson.lang)
+    return parts if told is None else translated(parts, told.prose, lesson.lang)
+
+
+def translated(parts: list[Cell], prose: list[str], lang: str) -> list[Cell]:
+    """Return the cells with this prose in place of theirs, the n-th for the n-th."""
+    count = sum(cell.prose for cell in parts)
+    if count != len(prose):
+        raise DataError(f"lessons: {lang} has {len(prose)} cells of prose, English has {count}.")
+    texts = iter(prose)
+    mark = f'# %% [markdown] lang="{lang}"'
+    return [
+        Cell(mark, True, lang, cell.tags, commented(next(texts))) if cell.prose else cell
+        for cell in parts
+    ]
 
 
 def cells(text: str) -> list[Cell]:
@@ -107,14 +144,14 @@ def plain(text: str) -> str:
     return "\n".join(re.sub(r"^# ?", "", line) for line in text.splitlines())
 
 
+def commented(text: str) -> str:
+    """Return prose with comment signs, as a script holds it."""
+    return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+
+
 def script(parts: list[Cell]) -> str:
     """Return the percent script of some cells."""
     return "\n\n".join(f"{cell.mark}\n{cell.text}".rstrip() for cell in parts) + "\n"
-
-
-def edition(parts: list[Cell], lang: str = "en") -> list[Cell]:
-    """Return the prose cells of one language and all code cells."""
-    return [cell for cell in parts if not cell.prose or cell.lang in ("", lang)]
 
 
 def row(lesson: Lesson) -> str:

@@ -23,6 +23,7 @@ from tinynet.lessons import exercise, pages
 from tinynet.lessons.editions import FOLDED
 from tinynet.lessons.pages import Cell, Lesson
 from tinynet.plot import style
+from tinynet.words import into
 
 MOST = 6  # items on a slide
 MARK = "@@ cell "  # printed before each cell, so that figures are found again
@@ -40,12 +41,13 @@ class Figure(NamedTuple):
 
 def deck(lesson: Lesson, *, figures: bool = True) -> str:
     """Return the slides of a lesson as HTML; its figures take one run of the lesson."""
-    parts = pages.edition(pages.cells(lesson.path.read_text(encoding="utf-8")))
+    parts = pages.content(lesson)
     drawn = run(lesson, parts) if figures else []
     slides = [_title(lesson), *_slides(lesson, parts, drawn)]
     sections = "\n".join(f"<section>{slide}</section>" for slide in slides)
     name = html.escape(f"{lesson.number} {lesson.title}")
-    return PAGE.replace("TITLE", name).replace("SLIDES", sections)
+    page = PAGE.replace("LANG", lesson.lang, 1).replace("TITLE", name)
+    return page.replace("SLIDES", sections)
 
 
 def run(lesson: Lesson, parts: list[Cell]) -> list[Figure]:
@@ -80,9 +82,10 @@ def run(lesson: Lesson, parts: list[Cell]) -> list[Figure]:
 
 def _title(lesson: Lesson) -> str:
     goal = lesson.facts.get("goal", "")
+    which = into(lesson.lang, "lesson {number}", number=lesson.number)
     return (
         f"<h1>{html.escape(lesson.title)}</h1><p>{inline(goal)}</p>"
-        f"<p class=small>tinynet, lesson {lesson.number}, {lesson.facts.get('time', '')}</p>"
+        f"<p class=small>tinynet, {which}, {lesson.facts.get('time', '')}</p>"
     )
 
 
@@ -99,15 +102,15 @@ def _slides(lesson: Lesson, parts: list[Cell], figures: list[Figure]) -> Iterato
                     yield from _texts(heading, items)
                     items = []
                 heading = title
-                if title == "Quiz":
-                    yield from _quiz(body)
+                if FOLDED.search(body):
+                    yield from _quiz(title, body, into(lesson.lang, "Answer"))
                 else:
                     items += filter(None, map(_item, re.split(r"\n\s*\n", body)))
             continue
         number = re.search(r'check\("(\d\d\.\d+)"', cell.text)
         made = [_figure(heading, figure) for figure in figures if figure.cell == i]
         if number and "exercise" in cell.tags:
-            made.append(_exercise(known[number[1]], cell.text))
+            made.append(_exercise(known[number[1]], cell.text, lesson.lang))
         if made:
             yield from _texts(heading, items)
             yield from made
@@ -129,7 +132,7 @@ def _texts(heading: str, items: list[str]) -> Iterator[str]:
 
 def _item(block: str) -> str:
     """Return a paragraph's main sentences, an equation, a table, or a list, as HTML."""
-    if not block.strip() or block.startswith("**Exercise"):  # it has a slide of its own
+    if not block.strip() or re.match(r"\*\*\w+ \d\d\.\d", block):  # it has a slide of its own
         return ""
     if block.startswith("$$"):
         return f"<p class=math>{equation(' '.join(block.strip('$ ').split()))}</p>"
@@ -148,7 +151,7 @@ def sentence(text: str) -> str:
     'It slides. Predict: how often?'
     """
     flat = " ".join(text.split())
-    found = re.split(r"(?<=[.?!]) (?=[A-Z$*`(])", flat)
+    found = re.split(r"(?<=[.?!]) (?=[A-Z가-힣$*`(])", flat)
     return " ".join(part for i, part in enumerate(found) if i == 0 or part.endswith("?"))
 
 
@@ -159,10 +162,11 @@ def _table(block: str) -> str:
     return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
 
 
-def _exercise(known: exercise.Exercise, code: str) -> str:
+def _exercise(known: exercise.Exercise, code: str, lang: str) -> str:
     stub = html.escape(code.strip())
-    task = inline(" ".join(known.task.split()))
-    return f"<h2>{known.number} {inline(known.title)}</h2><p>{task}</p><pre>{stub}</pre>"
+    title = inline(into(lang, known.title))
+    task = inline(" ".join(into(lang, known.task).split()))
+    return f"<h2>{known.number} {title}</h2><p>{task}</p><pre>{stub}</pre>"
 
 
 def _figure(heading: str, figure: Figure) -> str:
@@ -172,11 +176,12 @@ def _figure(heading: str, figure: Figure) -> str:
     return f"<h2>{inline(heading)}</h2>{image}"
 
 
-def _quiz(body: str) -> Iterator[str]:
+def _quiz(title: str, body: str, answers: str) -> Iterator[str]:
     for question, answer in re.findall(rf"\*\*\d\.\*\*(.*?){FOLDED.pattern}", body, re.DOTALL):
         asked = inline(" ".join(question.split()))
         told = inline(" ".join(answer.split()))
-        yield f"<h2>Quiz</h2><p>{asked}</p><details><summary>Answer</summary>{told}</details>"
+        folded = f"<details><summary>{answers}</summary>{told}</details>"
+        yield f"<h2>{inline(title)}</h2><p>{asked}</p>{folded}"
 
 
 def inline(text: str) -> str:
@@ -216,7 +221,7 @@ def equation(source: str) -> str:
 
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>TITLE</title>
+<html lang="LANG"><head><meta charset="utf-8"><title>TITLE</title>
 <meta name="viewport" content="width=device-width">
 <style>
 body { margin: 0; font: 28px/1.4 system-ui, sans-serif; color: #1a1a1a; background: #fff; }

@@ -1,0 +1,117 @@
+"""Messages in other languages: the table, and that it agrees with the code."""
+
+import ast
+import inspect
+import re
+import string
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import tinynet
+from tinynet import words
+
+ROOT = Path(tinynet.__file__).parent
+KOREAN = words.table("ko")
+
+
+@pytest.fixture
+def korean(monkeypatch):
+    monkeypatch.setenv(words.VARIABLE, "ko")
+
+
+def test_english_is_the_default_and_the_fallback(monkeypatch):
+    monkeypatch.delenv(words.VARIABLE, raising=False)
+    assert words.phrase("Next: {link}.", link=1) == "Next: 1."
+    monkeypatch.setenv(words.VARIABLE, "ko")
+    assert words.phrase("Next: {link}.", link=1) == "다음 단원: 1."
+    assert words.phrase("a text without a {translation}") == "a text without a {translation}"
+    assert words.every("Answer") == ["Answer", "답"]
+
+
+def test_another_language_is_refused(monkeypatch):
+    monkeypatch.setenv(words.VARIABLE, "fr")
+    with pytest.raises(ValueError, match=r"TINYNET_LANG: must be en or ko\. It is 'fr'"):
+        words.phrase("Answer")
+    with pytest.raises(ValueError, match="must be en or ko"):
+        words.use("fr")
+
+
+def test_a_text_over_several_lines_is_read():
+    text = 'msgid ""\nmsgstr "Language: ko"\n\nmsgid "a"\n"b\\n"\nmsgstr ""\n"c \\"d\\""\n'
+    assert words.read(text) == {"ab\n": 'c "d"'}
+
+
+# the table agrees with the code
+
+
+def texts_of(tree):
+    """Return all strings of a module; docstrings as they are shown."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+            yield inspect.cleandoc(node.value)
+
+
+@pytest.fixture(scope="module")
+def in_the_code():
+    files = [*ROOT.rglob("*.py"), *ROOT.parent.glob("lessons/*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    hints = re.findall(r"^# hint\(.*\)  # (.*)$", "".join(map(_text, files)), re.MULTILINE)
+    return {*hints}.union(*map(texts_of, trees))
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8")
+
+
+def fields(text):
+    """Return the {fields} of a text; none if it is shown as it stands."""
+    try:
+        return Counter(name for _, name, _, _ in string.Formatter().parse(text) if name)
+    except ValueError:
+        return Counter()
+
+
+CODE = re.compile(r"[A-Za-z_][\w.]*\(|\w+_\w+|--\w[\w-]*|\b\w+\.\w+\b|[A-Z]{2,}[A-Z0-9]*")
+
+
+def apart(english, other):
+    """Find what a text and its translation do not share: fields, numbers, names of code."""
+    if fields(english) != fields(other):
+        yield f"the fields {sorted(fields(other))}, not {sorted(fields(english))}"
+    if names := [name for name in CODE.findall(english) if name not in other]:
+        yield f"it lacks {names}"
+    numbers = [Counter(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in (english, other)]
+    if lost := numbers[0] - numbers[1]:
+        yield f"it lacks the numbers {sorted(lost)}"
+    if not re.search("[가-힣]", other):
+        yield "it has no Hangul"
+    if unicodedata.normalize("NFC", other) != other:
+        yield "it is not in normal form C"
+
+
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        ("{b}: im2col(x)는 3입니다", "fields"),
+        ("{a}: im2row(x)는 3입니다", "im2col"),
+        ("{a}: im2col(x)는 4입니다", "numbers"),
+        ("{a}: im2col(x) is 3", "Hangul"),
+        ("{a}: im2col(x) 3\u1100\u1161가", "normal form"),
+    ],
+)
+def test_a_difference_is_found(other, complaint):
+    assert list(apart("{a}: im2col(x) is 3", "{a}: im2col(x)는 3입니다")) == []
+    assert any(complaint in found for found in apart("{a}: im2col(x) is 3", other))
+
+
+def test_every_text_of_the_table_is_in_the_code(in_the_code):
+    assert [text for text in KOREAN if text not in in_the_code] == []
+
+
+def test_translations_agree_with_their_texts():
+    found = {text: list(apart(text, other)) for text, other in KOREAN.items()}
+    assert {text: what for text, what in found.items() if what} == {}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tinynet.lessons import pages
+
 ROOT = Path(__file__).parent.parent
 ENGLISH = ROOT / "README.md"
 KOREAN = ROOT / "README.ko.md"
@@ -81,3 +83,14 @@ def test_every_anchor_of_the_korean_readme_is_a_heading():
     headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text), flags=re.MULTILINE)
     anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
     assert {link[1:] for link in LINK.findall(text) if link[0] == "#"} - anchors == set()
+
+
+def test_the_korean_readme_has_the_titles_and_goals_of_the_korean_lessons():
+    rows = re.findall(
+        r"^\| (\d\d) \| \[(.*?)\]\(.*\| (.*) \|$", KOREAN.read_text("utf-8"), re.MULTILINE
+    )
+    listed = {number: (title, goal) for number, title, goal in rows}
+    lessons = [lesson for lesson in pages.lessons(lang="ko") if lesson.lang == "ko"]
+    assert lessons
+    for lesson in lessons:
+        assert listed[lesson.number] == (lesson.title, lesson.facts["goal"])

@@ -16,7 +16,8 @@ pytestmark = needs_lessons
 
 ENGLISH = """## Count
 
-Two loops. `conv1` has 227 x 227 pixels, 60 million of $w_1$ and a tenth of `fc6`.
+Two loops. `conv1` has 227 x 227 pixels, 60
+  million of $w_1$ and a tenth of `fc6`.
 
 $$y = \\max(x,
   0)$$

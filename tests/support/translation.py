@@ -96,7 +96,7 @@ def words(text):
 
 def numbers(text):
     """Return the numbers that a text says in digits: 60 million is 6,000만."""
-    text = re.sub(r"(\d)억 (?=\d)", r"\1억+", words(text))
+    text = re.sub(r"(\d)억 (?=\d)", r"\1억+", " ".join(words(text).split()))
     found = Counter()
     for part in re.finditer(rf"{NUMBER.pattern}(?:\+{NUMBER.pattern})?", text):
         digits, scale, more, smaller = part.groups()

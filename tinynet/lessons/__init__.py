@@ -30,6 +30,7 @@ from tinynet.lessons.picture import figure, move
 from tinynet.lessons.prediction import predict
 from tinynet.lessons.source import show
 from tinynet.lessons.supply import device, kernel_name, pictures
+from tinynet.words import phrase
 from tinynet.words import use as language
 
 __all__ = [
@@ -60,16 +61,19 @@ def hint(number: str, step: int | None = None) -> None:
     """Print the next hint to an exercise, or that of a step; after the last one, begin again."""
     hints = exercise.find(number).hints
     if not hints:
-        speak.say("hint", f"{number} has no hints.")
+        speak.say("hint", phrase("{number} has no hints.", number=number))
         return
     if step is not None and not 1 <= step <= len(hints):
-        raise ValueError(f"hint: {number} has the hints 1 to {len(hints)}, not {step}.")
+        said = "hint: {number} has the hints 1 to {count}, not {step}."
+        raise ValueError(phrase(said, number=number, count=len(hints), step=step))
     i = _hints_given.get(number, 0) % len(hints) if step is None else step - 1
     _hints_given[number] = i + 1
-    speak.say("hint", f"{number} hint {i + 1} of {len(hints)}: {hints[i]}")
+    said = "{number} hint {step} of {count}: {text}"
+    told = phrase(said, number=number, step=i + 1, count=len(hints), text=phrase(hints[i]))
+    speak.say("hint", told)
 
 
 def solution(number: str) -> None:
     """Print the solution of an exercise."""
     found = exercise.find(number)
-    speak.code(f"{number} {found.title}", found.solution_source())
+    speak.code(f"{number} {phrase(found.title)}", found.solution_source())

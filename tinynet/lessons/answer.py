@@ -17,6 +17,7 @@ import numpy as np
 
 from tinynet.core.autograd import Variable
 from tinynet.core.backend import to_numpy
+from tinynet.words import phrase
 
 SMALL = 16  # an array up to this size is printed in full
 
@@ -98,15 +99,14 @@ def _change(function: Callable[..., Any], given: Any, lent: Any) -> str:
     takes = inspect.signature(function)
     before, after = (takes.bind(*args, **kwargs).arguments for args, kwargs in (given, lent))
     name = next(name for name in before if not _unchanged(before[name], after[name]))
-    text = f"your answer changed its argument {name}, which its caller may still need unchanged."
+    text = "your answer changed its argument {name}, which its caller may still need unchanged."
+    other = "Work on a copy of {name}, or make a new one."
     if isinstance(before[name], np.ndarray):
         other = (
-            f"Work on a copy: write {name} = {name} / 2, not {name} /= 2, or begin with "
-            f"{name} = {name}.copy()."
+            "Work on a copy: write {name} = {name} / 2, not {name} /= 2, or begin with "
+            "{name} = {name}.copy()."
         )
-    else:
-        other = f"Work on a copy of {name}, or make a new one."
-    return f"{text}\n  {other}"
+    return f"{phrase(text, name=name)}\n  {phrase(other, name=name)}"
 
 
 def _empty(result: Any) -> bool:
@@ -146,9 +146,11 @@ def blame(error: BaseException, answer: Any, check: Callable[..., Any]) -> str |
             call = called(known["function"], known["args"], known["kwargs"])
         elif frame.f_code.co_filename in files and (call or frame.f_code.co_filename != judges):
             text = linecache.getline(frame.f_code.co_filename, number).strip()
-            line = f"\n  in its line {number}: {text}" if text else ""
+            said = phrase("in its line {number}: {text}", number=number, text=text)
+            line = f"\n  {said}" if text else ""
             call = call or f"{frame.f_code.co_name}(...)"
-    return f"{type(error).__name__}: {error}\n  in {call}{line}" if call else None
+    where = phrase("in {call}", call=call)
+    return f"{type(error).__name__}: {error}\n  {where}{line}" if call else None
 
 
 def _files(answer: Any) -> set[str]:
@@ -176,7 +178,9 @@ def small(x: Any, digits: int = 6) -> str:
     if isinstance(x, Variable):
         x = to_numpy(x.data)
     if isinstance(x, np.ndarray):
-        return _nested(x, digits) if 0 < x.size <= SMALL else f"an array of shape {x.shape}"
+        if 0 < x.size <= SMALL:
+            return _nested(x, digits)
+        return phrase("an array of shape {shape}", shape=x.shape)
     if isinstance(x, tuple | list) and len(x) <= SMALL:
         inner = ", ".join(small(part, digits) for part in x)
         return f"({inner}{',' * (len(x) == 1)})" if isinstance(x, tuple) else f"[{inner}]"
@@ -185,7 +189,7 @@ def small(x: Any, digits: int = 6) -> str:
     if inspect.isroutine(x) or inspect.isclass(x):
         return x.__name__
     text = str(x) if isinstance(x, np.generic) else repr(x)
-    return text if len(text) <= 80 else f"a {type(x).__name__}"
+    return text if len(text) <= 80 else phrase("a {kind}", kind=type(x).__name__)
 
 
 def _nested(x: Any, digits: int) -> str:

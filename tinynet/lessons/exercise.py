@@ -34,6 +34,7 @@ from tinynet.core.backend import to_numpy
 from tinynet.core.errors import DeviceError
 from tinynet.lessons.answer import SMALL, Caught, GoneError, NotYetError, blame, small, watched
 from tinynet.testing.compare import both, place
+from tinynet.words import phrase
 
 __all__ = ["Exercise", "Outcome", "Wrong", "cases", "exercise", "expect", "find", "small"]
 
@@ -54,7 +55,7 @@ class Outcome:
 
     def __str__(self) -> str:
         joint = " " if self.state == "raised" else ": "
-        return f"{self.number} {self.state}{joint}{self.text}"
+        return f"{self.number} {phrase(self.state)}{joint}{self.text}"
 
 
 class Exercise:
@@ -103,14 +104,15 @@ class Exercise:
     def judge(self, answer: Any) -> Outcome:
         """Check a learner's answer: the course's own solution, imported, is none."""
         if str(getattr(answer, "__module__", "")).startswith("tinynet.lessons.lesson_"):
-            text = "this is the course's own solution. Write yours."
+            text = phrase("this is the course's own solution. Write yours.")
             return Outcome(self.number, "wrong", text)
         return self.try_out(answer)
 
     def try_out(self, answer: Any) -> Outcome:
         """Check an answer; return an Outcome, whatever the answer raises."""
         if not (self.value or answer is None or answer is ... or callable(answer)):
-            return Outcome(self.number, "wrong", f"it is {small(answer)}, not a function.")
+            text = phrase("it is {answer}, not a function.", answer=small(answer))
+            return Outcome(self.number, "wrong", text)
         changes: list[str] = []
         told = None
         with Caught() as caught, np.errstate(all="ignore"):
@@ -119,29 +121,33 @@ class Exercise:
         if error is None:
             return self._passed(changes, told or [])
         if isinstance(error, NotYetError | NotImplementedError) and not changes:
-            return Outcome(self.number, "not yet", " ".join(self.task.split()))
+            return Outcome(self.number, "not yet", " ".join(phrase(self.task).split()))
         failed = self._failed(error, answer)
-        text = "\n  And ".join([failed.text, *changes[:1]])
+        text = "\n  ".join([failed.text, *(phrase("And {it}", it=it) for it in changes[:1])])
         return Outcome(self.number, failed.state, text)
 
     def _passed(self, changes: list[str], told: list[str]) -> Outcome:
         if not changes:
-            return Outcome(self.number, "ok", "\n  ".join([self.title, *told]))
-        return Outcome(self.number, "wrong", f"the numbers are right, but {changes[0]}")
+            return Outcome(self.number, "ok", "\n  ".join([phrase(self.title), *told]))
+        text = phrase("the numbers are right, but {change}", change=changes[0])
+        return Outcome(self.number, "wrong", text)
 
     def _failed(self, error: BaseException, answer: Any) -> Outcome:
         if isinstance(error, GoneError | NotYetError):
-            text = f"it returns nothing for {error}.\n  Does every branch end with return?"
+            said = "it returns nothing for {call}.\n  Does every branch end with return?"
+            text = phrase(said, call=error)
             return Outcome(self.number, "wrong", text)
         if isinstance(error, Wrong):
-            return Outcome(self.number, "wrong", str(error))
+            return Outcome(self.number, "wrong", phrase(str(error)))
         if (inside := blame(error, answer, self.check)) is not None:
             return Outcome(self.number, "raised", inside)
         if isinstance(error, DeviceError):
-            return Outcome(self.number, "not here", f"it cannot be judged on this machine. {error}")
+            text = phrase("it cannot be judged on this machine. {error}", error=error)
+            return Outcome(self.number, "not here", text)
         if isinstance(error, AssertionError):  # raised by a judge of tinynet.testing
             return Outcome(self.number, "wrong", str(error))
-        text = f"what it returns cannot be judged ({type(error).__name__}: {error})."
+        said = "what it returns cannot be judged ({kind}: {error})."
+        text = phrase(said, kind=type(error).__name__, error=error)
         return Outcome(self.number, "wrong", text)
 
 
@@ -189,13 +195,15 @@ def expect(
     except ValueError:  # rows of different lengths
         found = np.asarray(None)
     why = next((told for result, told in slips if _same(found, np.asarray(result))), why)
-    why = f"\n  {why}" if why else ""
+    case = phrase(case)
+    why = f"\n  {phrase(why)}" if why else ""
     if found.dtype.kind not in "fiub" or found.shape != wanted.shape:
         told = small(plain)
         shape = ""
         if found.dtype.kind in "fiub" and max(found.size, wanted.size) > 1:
-            shape = f" Yours has the shape {found.shape}; the expected shape is {wanted.shape}."
-        raise Wrong(f"for {case}: expected {small(wanted)}, got {told}.{shape}{why}")
+            said = " Yours has the shape {found}; the expected shape is {wanted}."
+            shape = phrase(said, found=found.shape, wanted=wanted.shape)
+        raise Wrong(phrase(GOT, case=case, wanted=small(wanted), got=told) + shape + why)
     error = np.abs(found.astype(float) - wanted)
     scale = max(1.0, float(np.abs(wanted).max(initial=0)))
     if (error <= tolerance * scale).all():
@@ -205,11 +213,15 @@ def expect(
             texts = small(wanted, digits), small(found, digits)
             if texts[0] != texts[1]:
                 break
-        raise Wrong(f"for {case}: expected {texts[0]}, got {texts[1]}.{why}")
+        raise Wrong(phrase(GOT, case=case, wanted=texts[0], got=texts[1]) + why)
     worst = np.unravel_index(np.where(np.isnan(error), np.inf, error).argmax(), error.shape)
     at = tuple(int(i) for i in worst)
     numbers = both(float(found[at]), float(wanted[at]))
-    raise Wrong(f"for {case}: at {place(at)} it is wrong: {numbers}.{why}")
+    said = "for {case}: at {place} it is wrong: {numbers}."
+    raise Wrong(phrase(said, case=case, place=place(at), numbers=numbers) + why)
+
+
+GOT = "for {case}: expected {wanted}, got {got}."
 
 
 def _same(found: Any, result: Any) -> bool:

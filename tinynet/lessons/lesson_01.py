@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.words import phrase
 
 
 def _number(data):
@@ -31,7 +32,9 @@ def mul_backward(answer):
     case = "a = 3, b = 5, gy = 1"
     why = "Each factor's slope is the other factor: raise a by h, and a * b rises by 5 * h."
     idle = "Both are 0 still: add to them (a.grad += ...). The return value is not used."
-    expect([a.grad, b.grad], [5, 3], f"{case}, (a.grad, b.grad)", why, slips=[([0, 0], idle)])
+    expect(
+        [a.grad, b.grad], [5, 3], f"{phrase(case)}, (a.grad, b.grad)", why, slips=[([0, 0], idle)]
+    )
     a = _number(3.0)
     b = _number(5.0)
     answer(a, b, 10.0)
@@ -124,21 +127,43 @@ def in_order(answer):
         nodes = _listed(answer, y, formula)
         got = [getattr(n, "name", n) for n in nodes]
         if y not in nodes:
-            raise Wrong(f"for {formula}: you return {got}. {y.name} itself is missing.")
+            raise Wrong(
+                phrase(
+                    "for {formula}: you return {got}. {last} itself is missing.",
+                    formula=formula,
+                    got=got,
+                    last=y.name,
+                )
+            )
         if len(set(got)) < len(got):
             twice = next(n for n in got if got.count(n) > 1)
             raise Wrong(
-                f"for {formula}: you return {got}: {twice} is listed twice and would pass on "
-                "its gradient twice. Keep a set of visited nodes."
+                phrase(
+                    "for {formula}: you return {got}: {twice} is listed twice and would pass on "
+                    "its gradient twice. Keep a set of visited nodes.",
+                    formula=formula,
+                    got=got,
+                    twice=twice,
+                )
             )
         if nodes[-1] is y and len(nodes) > 1:
             raise Wrong(
-                f"for {formula}: you return {got}. The backward pass begins at {y.name}, so it "
-                "comes first. Here every node comes after its inputs: reverse the list."
+                phrase(
+                    "for {formula}: you return {got}. The backward pass begins at {last}, so it "
+                    "comes first. Here every node comes after its inputs: reverse the list.",
+                    formula=formula,
+                    got=got,
+                    last=y.name,
+                )
             )
         if nodes[0] is not y:
             raise Wrong(
-                f"for {formula}: you return {got}. {y.name} must be first: backward begins there."
+                phrase(
+                    "for {formula}: you return {got}. {last} must be first: backward begins there.",
+                    formula=formula,
+                    got=got,
+                    last=y.name,
+                )
             )
         place = {name: i for i, name in enumerate(got)}
         for node in nodes:
@@ -154,23 +179,45 @@ def _listed(answer, y, formula):
             return list(found)
     except _EndlessError:
         raise Wrong(
-            f"for {formula}: your code has read node.inputs {ENOUGH:,} times and is not done.\n"
-            "  It walks every path from the last node, and each square doubles their number: 30 "
-            "squares have 2 ** 30. Read the inputs of each node once: keep a set of visited nodes."
+            phrase(
+                "for {formula}: your code has read node.inputs {enough:,} times and is not done.\n"
+                "  It walks every path from the last node, and each square doubles their number: "
+                "30 squares have 2 ** 30. Read the inputs of each node once: keep a set of visited "
+                "nodes.",
+                formula=formula,
+                enough=ENOUGH,
+            )
         ) from None
     raise Wrong(
-        f"for {formula}: you return a {type(found).__name__.strip('_')}. Return a list: "
-        "the order of the nodes matters."
+        phrase(
+            "for {formula}: you return a {kind}. Return a list: the order of the nodes matters.",
+            formula=formula,
+            kind=type(found).__name__.strip("_"),
+        )
     )
 
 
 def _in_place(formula, got, place, user, behind):
     if behind not in place:
-        raise Wrong(f"for {formula}: you return {got}: {behind} is missing, and {user} uses it.")
+        raise Wrong(
+            phrase(
+                "for {formula}: you return {got}: {behind} is missing, and {user} uses it.",
+                formula=formula,
+                got=got,
+                behind=behind,
+                user=user,
+            )
+        )
     if place[behind] < place[user]:
         raise Wrong(
-            f"for {formula}: you return {got}. {behind} comes before {user}, which uses it. "
-            f"So {behind} would pass on its gradient before all of it has arrived."
+            phrase(
+                "for {formula}: you return {got}. {behind} comes before {user}, which uses it. "
+                "So {behind} would pass on its gradient before all of it has arrived.",
+                formula=formula,
+                got=got,
+                behind=behind,
+                user=user,
+            )
         )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tinynet.functions.elementwise import unbroadcast
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 
 @exercise(
@@ -128,16 +129,32 @@ def guilty(answer):
     """Name the ops among the six whose backward is wrong: a set such as {"Plus", "Cube"}."""
     named = {answer} if isinstance(answer, str) else set(answer)
     if strangers := named - set(SUSPECTS):
-        raise Wrong(f"{min(strangers)} is not one of the six: {', '.join(SUSPECTS)}.")
+        raise Wrong(
+            phrase(
+                "{stranger} is not one of the six: {suspects}.",
+                stranger=min(strangers),
+                suspects=", ".join(SUSPECTS),
+            )
+        )
     if innocent := len(named - GUILTY):
         raise Wrong(
-            f"{innocent} of the {len(named)} ops that you name {'is' if innocent == 1 else 'are'} "
-            "correct: the backward is the derivative of the forward. What did the judge say?"
+            phrase(
+                "{innocent} of the {count} ops that you name {be} correct: "
+                "the backward is the derivative of the forward. What did the judge say?",
+                innocent=innocent,
+                count=len(named),
+                be="is" if innocent == 1 else "are",
+            )
         )
     if missed := len(GUILTY - named):
         raise Wrong(
-            f"expected three names, got {len(named)}: {missed} {'is' if missed == 1 else 'are'} "
-            "missing.\n  Did you test every op at values below 0, between 0 and 1, and above 1?"
+            phrase(
+                "expected three names, got {count}: {missed} {be} missing.\n"
+                "  Did you test every op at values below 0, between 0 and 1, and above 1?",
+                count=len(named),
+                missed=missed,
+                be="is" if missed == 1 else "are",
+            )
         )
 
 

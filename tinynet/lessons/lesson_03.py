@@ -6,6 +6,7 @@ from tinynet.functions import softmax
 from tinynet.kernels import cross_entropy
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 from tinynet.tensors import tensor
+from tinynet.words import phrase
 
 
 @exercise(
@@ -177,17 +178,19 @@ def linear_backward(answer):
         [11],
         "gy = [[1], [10]], x = [[1, 2], [3, 4]]",
         why.format("weights"),
-        f"{bias} {why.format('bias')}",
+        f"{phrase(bias)} {phrase(why).format('bias')}",
     )
 
 
 def _pair(got, gweight, gbias, case, why, why_bias):
     """Compare both gradients with the expected ones."""
     if not isinstance(got, tuple | list) or len(got) != 2:
-        raise Wrong(f"for {case}: expected two arrays, gweight and gbias.")
+        raise Wrong(
+            phrase("for {case}: expected two arrays, gweight and gbias.", case=phrase(case))
+        )
     swapped = [(gbias, "That is gbias: gweight comes first.")]
-    expect(got[0], gweight, f"gweight of {case}", why, slips=swapped)
-    expect(got[1], gbias, f"gbias of {case}", why_bias)
+    expect(got[0], gweight, phrase("gweight of {case}", case=phrase(case)), why, slips=swapped)
+    expect(got[1], gbias, phrase("gbias of {case}", case=phrase(case)), why_bias)
 
 
 @linear_backward.solution

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.words import phrase
 
 SLOPE_ALONE = "That is only the slope. Backward returns gy times the slope."
 
@@ -165,8 +166,11 @@ def reached(answer):
     never = answer([0, 1, 2], [0.9, 0.8, 0.7], 0.2)
     if never != math.inf:
         raise Wrong(
-            f"for errors = [0.9, 0.8, 0.7], level = 0.2: expected inf, got {never}.\n  "
-            "The level was never reached: return math.inf, larger than any number of epochs."
+            phrase(
+                "for errors = [0.9, 0.8, 0.7], level = 0.2: expected inf, got {never}.\n  "
+                "The level was never reached: return math.inf, larger than any number of epochs.",
+                never=never,
+            )
         )
 
 

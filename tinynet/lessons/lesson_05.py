@@ -4,6 +4,7 @@ import numpy as np
 
 from tinynet.kernels import Geometry, conv2d_forward
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 SIZES = {  # (size, kernel, stride, padding): what it teaches
     (7, 3, 1, 0): "The window starts at 0, 1, 2, 3 and 4: five starts, four steps.",
@@ -36,8 +37,13 @@ def output_size(answer):
         expect(got := answer(size, kernel, stride, padding), right, case, why)
     if not isinstance(got, int | np.integer):
         raise Wrong(
-            f"for {case}: expected {right}, got {got!r}.\n  A number of windows is a whole "
-            "number: range(5.0) is an error. // of two whole numbers is whole, / is not."
+            phrase(
+                "for {case}: expected {right}, got {got!r}.\n  A number of windows is a whole "
+                "number: range(5.0) is an error. // of two whole numbers is whole, / is not.",
+                case=case,
+                right=right,
+                got=got,
+            )
         )
 
 
@@ -222,11 +228,18 @@ def sizes(answer):
     for letter, (right, nudge, _) in QUIZ.items():
         got = answer.get(letter)
         if got is not None and got != right:
-            raise Wrong(f"for question {letter}: {got!r} is not right.\n  {nudge}")
+            raise Wrong(
+                phrase(
+                    "for question {letter}: {got!r} is not right.\n  {nudge}",
+                    letter=letter,
+                    got=got,
+                    nudge=phrase(nudge),
+                )
+            )
     missing = [letter for letter in QUIZ if answer.get(letter) is None]
     if missing:
-        raise Wrong(f"right so far; no answer yet to {', '.join(missing)}.")
-    return [f"{letter}: {why}" for letter, (_, _, why) in QUIZ.items()]
+        raise Wrong(phrase("right so far; no answer yet to {missing}.", missing=", ".join(missing)))
+    return [f"{letter}: {phrase(why)}" for letter, (_, _, why) in QUIZ.items()]
 
 
 @sizes.solution

@@ -5,6 +5,7 @@ import numpy as np
 import tinynet as tn
 from tinynet.kernels import Geometry, col2im, conv2d_forward
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 AXES = {
     "N": "The distance to the next picture is unchanged.",
@@ -32,11 +33,17 @@ def strides(answer):
         got = answer(given, stride)
         case = f"strides = {given}, stride = {stride}"
         if not isinstance(got, tuple | list) or len(got) != 6:
-            raise Wrong(f"for {case}: expected six numbers, got {got}.")
+            raise Wrong(phrase("for {case}: expected six numbers, got {got}.", case=case, got=got))
         for (axis, why), a, b in zip(AXES.items(), got, right, strict=True):
             if a != b:
-                text = f"for {case}: the stride of axis {axis} is {b}, got {a}."
-                raise Wrong(f"{text}\n  {why}")
+                text = phrase(
+                    "for {case}: the stride of axis {axis} is {b}, got {a}.",
+                    case=case,
+                    axis=axis,
+                    b=b,
+                    a=a,
+                )
+                raise Wrong(f"{text}\n  {phrase(why)}")
 
 
 @strides.solution
@@ -203,8 +210,17 @@ def way_back(answer):
         expect(
             answer(columns, shape, K, stride),
             right,
-            f"random columns, shape {shape}, K = {K}, stride = {stride}",
-            f"There are {OH} rows of {OW} windows, in each picture and each channel.",
+            phrase(
+                "random columns, shape {shape}, K = {K}, stride = {stride}",
+                shape=shape,
+                K=K,
+                stride=stride,
+            ),
+            phrase(
+                "There are {OH} rows of {OW} windows, in each picture and each channel.",
+                OH=OH,
+                OW=OW,
+            ),
         )
 
 

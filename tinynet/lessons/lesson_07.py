@@ -4,6 +4,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 
 def _truth(x, k, s):
@@ -73,8 +74,11 @@ def _same_type(got):
     """Raise Wrong unless a float32 input gave a float32 output."""
     if (found := np.asarray(got).dtype) != np.float32:
         raise Wrong(
-            f"for x of float32: expected float32, got {found}.\n  np.zeros without a dtype makes "
-            "float64: np.zeros(shape, x.dtype)."
+            phrase(
+                "for x of float32: expected float32, got {found}.\n  np.zeros without a dtype "
+                "makes float64: np.zeros(shape, x.dtype).",
+                found=found,
+            )
         )
 
 

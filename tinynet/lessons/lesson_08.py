@@ -11,6 +11,7 @@ import tinynet as tn
 from tinynet import kernels, nn
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 from tinynet.nn.mistakes import KerasPostLRN
+from tinynet.words import phrase
 
 Array = Any
 SIX = np.array([1.0, -2, 3, -4, 5, -6]).reshape(1, 6, 1, 1)  # six channels at one pixel
@@ -54,9 +55,12 @@ def lrn(answer: Any) -> None:
     expect(
         got,
         SIX.ravel() * (2 + 0.1 * sums) ** -0.75,
-        f"{IN_WORDS}, alpha = 0.1",
-        "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sums channels 0 to 2, "
-        f"channel 2 sums 0 to 4. Yours are {small(found, 4)[1:-1]}.",
+        f"{phrase(IN_WORDS)}, alpha = 0.1",
+        phrase(
+            "The sums of squares are 14, 30, 55, 90, 86, 77: channel 0 sums channels 0 to 2, "
+            "channel 2 sums 0 to 4. Yours are {found}.",
+            found=small(found, 4)[1:-1],
+        ),
     )
     rng = cases(0)
     x = rng.standard_normal((2, 7, 3, 4))
@@ -71,9 +75,15 @@ def lrn(answer: Any) -> None:
 
 def _alone(got: Any, x: Array) -> Array:
     """Return y as a row, if it is one array of the shape of x."""
-    told = f"a tuple of {len(got)}" if isinstance(got, tuple) else small(got)
+    told = phrase("a tuple of {count}", count=len(got)) if isinstance(got, tuple) else small(got)
     if isinstance(got, tuple) or np.shape(got) != x.shape:
-        raise Wrong(f"for x of shape {x.shape}: expected one array of that shape, y, got {told}.")
+        raise Wrong(
+            phrase(
+                "for x of shape {shape}: expected one array of that shape, y, got {told}.",
+                shape=x.shape,
+                told=told,
+            )
+        )
     return np.asarray(got).ravel()
 
 
@@ -137,14 +147,20 @@ def running_sum(answer: Any) -> None:
     n = 9
     v = cases(0).integers(0, 10, C).astype(float)
     truth = [v[max(0, c - n // 2) : c + n // 2 + 1].sum() for c in range(C)]
-    expect(answer(list(v), n), truth, f"{C} random digits, n = {n}")
+    expect(answer(list(v), n), truth, phrase("{C} random digits, n = {n}", C=C, n=n))
     Counted.steps = 0
     answer([Counted(float(value)) for value in v], n)
     if Counted.steps > 2 * C + n:
         raise Wrong(
-            f"the sums are right, but for {C} channels and n = {n} it took {Counted.steps} "
-            f"additions and subtractions.\n  A running sum needs at most 2 a channel: {2 * C}. "
-            "Keep the previous window's sum, add what enters, subtract what leaves."
+            phrase(
+                "the sums are right, but for {C} channels and n = {n} it took {steps} "
+                "additions and subtractions.\n  A running sum needs at most 2 a channel: {least}. "
+                "Keep the previous window's sum, add what enters, subtract what leaves.",
+                C=C,
+                n=n,
+                steps=Counted.steps,
+                least=2 * C,
+            )
         )
 
 
@@ -185,7 +201,7 @@ def lrn_backward(answer: Any) -> None:
     expect(
         _alone(answer(gy, SIX, y, scale, 5, 0.0, 0.75), SIX),
         (gy * 2**-0.75).ravel(),
-        f"{IN_WORDS}, alpha = 0, gy = 1, 2, 3, 4, 5, 6",
+        f"{phrase(IN_WORDS)}, alpha = 0, gy = 1, 2, 3, 4, 5, 6",
         "With alpha = 0 the channels do not interact and only the first term is left: "
         "gy * scale**-beta. Note the minus sign of beta.",
     )
@@ -218,7 +234,7 @@ def _neighbours(answer: Any) -> None:
     expect(
         answer(gy, SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3817642494, 0.0352397769, -0.0528596653, 0, 0, 0],
-        f"{IN_WORDS}, alpha = 0.1, gy = 1 for channel 0 alone",
+        f"{phrase(IN_WORDS)}, {phrase('alpha = 0.1, gy = 1 for channel 0 alone')}",
         "Channels 1 and 2 are in the window of channel 0, so they affect y[0] although their own "
         "gy is 0. In the sum, gy, y and scale are those of channel 0; the factor x in front of "
         "the sum is their own.",
@@ -227,7 +243,7 @@ def _neighbours(answer: Any) -> None:
     expect(
         answer(np.ones_like(SIX), SIX, y, scale, 5, 0.1, 0.75).ravel(),
         [0.3864694311, 0.3068380760, 0.1728651447, 0.0912706577, 0.1733647090, 0.0987341088],
-        f"{IN_WORDS}, alpha = 0.1, gy = 1 everywhere",
+        f"{phrase(IN_WORDS)}, {phrase('alpha = 0.1, gy = 1 everywhere')}",
         "Each channel is in several windows, and each of them contributes.",
         tolerance=1e-8,
     )
@@ -284,24 +300,32 @@ def sees(answer: Any) -> None:
             elif got.shape == wanted.shape and not (got.astype(bool) & ~wanted).any():
                 why = "A gradient may be negative: test != 0, not > 0."
             raise Wrong(
-                f"for {name}, an input of 6 channels of 5x4 pixels, and the output at c = 3, "
-                f"h = 1, w = 2: expected {_seen(wanted)}, got {_seen(got)}."
-                f"\n  {why}"
+                phrase(
+                    "for {name}, an input of 6 channels of 5x4 pixels, and the output at c = 3, "
+                    "h = 1, w = 2: expected {wanted}, got {got}.\n  {why}",
+                    name=phrase(name),
+                    wanted=_seen(wanted),
+                    got=_seen(got),
+                    why=phrase(why),
+                )
             )
 
 
 def _seen(mask: Array) -> str:
     """Describe in words where a mask is true."""
     if mask.shape != (6, 5, 4):
-        return f"an array of shape {mask.shape}"
+        return phrase("an array of shape {shape}", shape=mask.shape)
     places = np.argwhere(mask)
     if not len(places):
-        return "no input"
+        return phrase("no input")
     low = places.min(axis=0)
     high = places.max(axis=0)
-    ranges = [f"{a} to {b}" if a < b else f"{a}" for a, b in zip(low, high, strict=True)]
-    count = f"{len(places)} number{'s' * (len(places) > 1)}"
-    return f"{count} (channels {ranges[0]}, rows {ranges[1]}, columns {ranges[2]})"
+    ranges = [
+        phrase("{a} to {b}", a=a, b=b) if a < b else f"{a}" for a, b in zip(low, high, strict=True)
+    ]
+    count = phrase("1 number") if len(places) == 1 else phrase("{n} numbers", n=len(places))
+    said = "{count} (channels {channels}, rows {rows}, columns {columns})"
+    return phrase(said, count=count, channels=ranges[0], rows=ranges[1], columns=ranges[2])
 
 
 @sees.solution

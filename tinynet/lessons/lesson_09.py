@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.lessons.exercise import cases, exercise, expect
+from tinynet.words import phrase
 
 X = np.array([1.0, 2.0, 3.0, 4.0])
 U = np.array([0.1, 0.9, 0.2, 0.5])  # one uniform number for each unit
@@ -38,22 +39,27 @@ def paper_dropout(answer: Any) -> None:
     expect(
         answer(X, 0.5, U, True),
         [0, 2, 0, 4],
-        f"{DRAWN}, p = 0.5, training",
+        f"{phrase(DRAWN)}, p = 0.5, {phrase('training')}",
         "A unit is zeroed where u < p. The others are unchanged.",
     )
     expect(
         answer(X, 0.2, U, True),
         [0, 2, 3, 4],
-        f"{DRAWN}, p = 0.2, training",
+        f"{phrase(DRAWN)}, p = 0.2, {phrase('training')}",
         "p is the probability of zeroing a unit: only the first unit has u < 0.2.",
     )
     expect(
         answer(X, 0.2, U, False),
         [0.8, 1.6, 2.4, 3.2],
-        f"{DRAWN}, p = 0.2, not training",
+        f"{phrase(DRAWN)}, p = 0.2, {phrase('not training')}",
         "In training a fraction of 0.8 was kept on average; p and 1 - p are the same only at 0.5.",
     )
-    expect(answer(X, 0.0, U, True), X, f"{DRAWN}, p = 0, training", "No unit is zeroed.")
+    expect(
+        answer(X, 0.0, U, True),
+        X,
+        f"{phrase(DRAWN)}, p = 0, {phrase('training')}",
+        "No unit is zeroed.",
+    )
     expect(
         _mean(answer, 0.3),
         0.7,
@@ -81,18 +87,21 @@ def inverted_dropout(answer: Any) -> None:
     In training a unit is zeroed where u < p, as before; the kept units are scaled to compensate.
     """
     expect(
-        answer(X, 0.2, U, False), X, f"{DRAWN}, p = 0.2, not training", "Testing changes nothing."
+        answer(X, 0.2, U, False),
+        X,
+        f"{phrase(DRAWN)}, p = 0.2, {phrase('not training')}",
+        "Testing changes nothing.",
     )
     expect(
         answer(X, 0.5, U, True),
         [0, 4, 0, 8],
-        f"{DRAWN}, p = 0.5, training",
+        f"{phrase(DRAWN)}, p = 0.5, {phrase('training')}",
         "Half of the units are zeroed, so the others are doubled.",
     )
     expect(
         answer(X, 0.2, U, True),
         [0, 2.5, 3.75, 5],
-        f"{DRAWN}, p = 0.2, training",
+        f"{phrase(DRAWN)}, p = 0.2, {phrase('training')}",
         "A fraction of 0.8 is kept, so the kept units are divided by 0.8.",
     )
     expect(
@@ -168,7 +177,7 @@ def _same_course(answer: Any, p: float) -> None:
         expect(
             mine / (1 - p),
             theirs,
-            f"p = {p}, after step {step + 1}, the new weight / (1 - p)",
+            phrase("p = {p}, after step {step}, the new weight / (1 - p)", p=p, step=step + 1),
             "The step of a weight is lr * (g + decay * weight): the whole step must be 1 - p times "
             "the old one, and g is 1 / (1 - p) times the old one.",
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet import data
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 
 @exercise(
@@ -64,14 +65,14 @@ def colour_basis(answer: Any) -> None:
     expect(
         got[0],
         [3, 1],
-        f"{case}: deviations",
+        phrase("{case}: deviations", case=phrase(case)),
         "The covariance is [[5, 4], [4, 5]], with the eigenvalues 9 and 1. A deviation is the "
         "square root of one; the largest comes first. Did you subtract the mean?",
     )
     expect(
         np.abs(got[1]),
         np.full((2, 2), np.sqrt(0.5)),
-        f"{case}: vectors, up to sign",
+        phrase("{case}: vectors, up to sign", case=phrase(case)),
         "The two channels mostly vary together: the first direction is (1, 1) / sqrt(2).",
     )
     images = cases(0).integers(0, 256, (5, 3, 4, 6)).astype(float)
@@ -127,7 +128,12 @@ def ten_views(answer: Any) -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     got = np.asarray(answer(x, 2))
     if got.shape != (10, 1, 1, 2, 2):
-        raise Wrong(f"for one 4x4 picture, size 2: the shape is {got.shape}, not (10, 1, 1, 2, 2).")
+        raise Wrong(
+            phrase(
+                "for one 4x4 picture, size 2: the shape is {shape}, not (10, 1, 1, 2, 2).",
+                shape=got.shape,
+            )
+        )
     names = ("top left", "top right", "bottom left", "bottom right", "centre")
     wanted = data.ten_crop(x, 2)
     for view in range(10):
@@ -135,7 +141,12 @@ def ten_views(answer: Any) -> None:
         expect(
             got[view, 0, 0],
             wanted[view, 0, 0],
-            f"a 4x4 picture of 0 to 15 in rows, size 2, view {view} ({names[view % 5]}{mirrored})",
+            phrase(
+                "a 4x4 picture of 0 to 15 in rows, size 2, view {view} ({name}{mirrored})",
+                view=view,
+                name=phrase(names[view % 5]),
+                mirrored=phrase(mirrored),
+            ),
             "Mirroring reverses the columns, never the rows."
             if view >= 5
             else "The five unmirrored views come first, in this order, then the five mirrored.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.words import phrase
 
 RATES = (0.01, 0.01, 0.01, 0.001, 0.001)  # of five steps by hand; the gradient is 0.5 throughout
 AT = "w = 1, v = 0, g = 0.5, momentum 0.9, weight decay 0.0005"
@@ -56,7 +57,7 @@ def momentum_step(answer: Any) -> None:
     expect(
         _walk(answer),
         [0.994995, 0.985485525, 0.9719220701, 0.9592144747, 0.9472771593],
-        f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
+        phrase("five steps from {at}, lr = {rates}", at=AT, rates=", ".join(map(str, RATES))),
         "After the third step lr falls to a tenth, but the velocity keeps its old size.",
         tolerance=1e-9,
     )
@@ -102,7 +103,7 @@ def torch_step(answer: Any) -> None:
     expect(
         _walk(answer),
         [0.994995, 0.985485525, 0.9719220701, 0.9702008732, 0.9681513109],
-        f"five steps from {AT}, lr = {', '.join(map(str, RATES))}",
+        phrase("five steps from {at}, lr = {rates}", at=AT, rates=", ".join(map(str, RATES))),
         "With a constant lr the path equals the paper's. When lr falls, the whole step falls.",
         tolerance=1e-9,
     )
@@ -177,14 +178,24 @@ def range_test(answer: Any) -> None:
             called.append(rate)
             return losses[rates.index(rate)]
 
-        case = f"losses {losses} at rates {[f'{rate:g}' for rate in rates]}".replace("'", "")
+        case = phrase(
+            "losses {losses} at rates {rates}",
+            losses=losses,
+            rates=[f"{rate:g}" for rate in rates],
+        ).replace("'", "")
         wanted = losses[: calls if calls == len(losses) else calls - 1]
         expect(answer(step, rates), wanted, case, why)
         if called != rates[:calls]:
             told = ", ".join(f"{rate:g}" for rate in called)
             raise Wrong(
-                f"for {case}: step was called with the rates {told}; expected one call for each of "
-                f"the first {calls}, in their order.\n  Every call of step moves the weights."
+                phrase(
+                    "for {case}: step was called with the rates {told}; expected one call for each "
+                    "of the first {calls}, in their order.\n"
+                    "  Every call of step moves the weights.",
+                    case=case,
+                    told=told,
+                    calls=calls,
+                )
             )
 
     asked([3.0, 2.0, 1.0], 3, "No divergence: all losses are returned.")

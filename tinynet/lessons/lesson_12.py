@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.words import phrase
 
 PAPER = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
     ("conv", 96, 11, 4, 0, 1),
@@ -54,7 +55,12 @@ def neurons_of(answer: Any) -> None:
         ([("pool", 3, 2), ("conv", 1, 1, 1, 0, 1)], 8, [16], "Pools round up too: 4 windows."),
     )
     for plan, side, wanted, why in cases:
-        expect(answer(plan, side), wanted, f"plan = {plan}, side {side}", why)
+        expect(
+            answer(plan, side),
+            wanted,
+            phrase("plan = {plan}, side {side}", plan=plan, side=side),
+            why,
+        )
     wanted = [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
     expect(
         answer(PAPER, 224),
@@ -157,28 +163,28 @@ def count(answer: Any) -> None:
     expect(
         answer(small, 1, 4),
         (20 + 15, 72 + 10),
-        f"plan = {small}, 1 channel, side 4",
+        phrase("plan = {plan}, 1 channel, side 4", plan=small),
         "The convolution makes 2x2 maps, the pool 1x1: the fc layer has 2 inputs.",
     )
     odd = [("pool", 2, 2), ("fc", 1)]
     expect(
         answer(odd, 1, 5),
         (10, 9),
-        f"plan = {odd}, 1 channel, side 5",
+        phrase("plan = {plan}, 1 channel, side 5", plan=odd),
         "With rounding up, a 2x2 pool with stride 2 turns 5 into 3; the fc layer has 3 * 3 inputs.",
     )
     over = [("conv", 1, 2, 2, 0, 1)]
     expect(
         answer(over, 1, 5),
         (5, 36),
-        f"plan = {over}, 1 channel, side 5",
+        phrase("plan = {plan}, 1 channel, side 5", plan=over),
         "Convolutions round up too: windows of 2 begin at 0, 2 and 4, so 3 * 3 positions.",
     )
     padded = [("conv", 2, 3, 1, 1, 2), ("fc", 1)]
     expect(
         answer(padded, 2, 2),
         (20 + 9, 72 + 8),
-        f"plan = {padded}, 2 channels, side 2",
+        phrase("plan = {plan}, 2 channels, side 2", plan=padded),
         "With padding 1 on both sides the maps stay 2x2. Two groups: a filter sees one channel.",
     )
     expect(
@@ -246,19 +252,33 @@ def wrong_lines(answer: Any) -> list[str]:
     found = {str(letter).upper() for letter in answer}
     strangers = sorted(found - LINES.keys())
     if strangers:
-        raise Wrong(f"the lines are {', '.join(LINES)}; there is no {strangers[0]!r}.")
+        raise Wrong(
+            phrase(
+                "the lines are {lines}; there is no {stranger!r}.",
+                lines=", ".join(LINES),
+                stranger=strangers[0],
+            )
+        )
     right = sum(not LINES[letter][0] for letter in found)
     if right:
         raise Wrong(
-            f"{right} of the {len(found)} lines that you name {'is' if right == 1 else 'are'} "
-            "right as printed. Compute each line before you name it."
+            phrase(
+                "{right} of the {count} lines that you name {be} right as printed. "
+                "Compute each line before you name it.",
+                right=right,
+                count=len(found),
+                be="is" if right == 1 else "are",
+            )
         )
     if len(found) < sum(wrong for wrong, _ in LINES.values()):
         raise Wrong(
-            f"all {len(found)} lines that you name are wrong, and there are more. Which lines have "
-            "you not computed? For a percentage: on which pictures was it measured?"
+            phrase(
+                "all {count} lines that you name are wrong, and there are more. Which lines have "
+                "you not computed? For a percentage: on which pictures was it measured?",
+                count=len(found),
+            )
         )
-    return [f"{letter}: {why}" for letter, (_, why) in LINES.items()]
+    return [f"{letter}: {phrase(why)}" for letter, (_, why) in LINES.items()]
 
 
 @wrong_lines.solution

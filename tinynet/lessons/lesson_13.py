@@ -7,6 +7,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
+from tinynet.words import phrase
 
 
 @exercise(
@@ -46,7 +47,12 @@ def ungrouped(answer):
     right = F.conv2d(x, tn.tensor(weight), groups=3).numpy()
     dense = answer(weight, 3)
     if np.shape(dense) != (3, 6, 3, 2):
-        raise Wrong(f"for weight (3, 2, 3, 2), groups=3: expected (3, 6, 3, 2), got {small(dense)}")
+        raise Wrong(
+            phrase(
+                "for weight (3, 2, 3, 2), groups=3: expected (3, 6, 3, 2), got {dense}",
+                dense=small(dense),
+            )
+        )
     expect(
         F.conv2d(x, tn.tensor(dense)).numpy(),
         right,
@@ -83,13 +89,15 @@ def exchange_backward(answer):
     gys = [np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]
     got = answer(gys)
     if not isinstance(got, list | tuple) or len(got) != 2:
-        raise Wrong(f"for two gradients: expected a list of two arrays, got {small(got)}.")
+        raise Wrong(
+            phrase("for two gradients: expected a list of two arrays, got {got}.", got=small(got))
+        )
     for i, expected in enumerate(([[11]], [[22]])):
         expect(
             got[i],
             expected,
-            f"gys = [[1, 2]] and [[10, 20]], tower {i}",
-            f"Map {i} was used in both towers: add its two gradients.",
+            phrase("gys = [[1, 2]] and [[10, 20]], tower {i}", i=i),
+            phrase("Map {i} was used in both towers: add its two gradients.", i=i),
         )
     rng = cases(0)
     gys = [rng.standard_normal((2, 6, 3, 3)) for _ in range(2)]
@@ -97,7 +105,10 @@ def exchange_backward(answer):
     for i in (0, 1):
         truth = (gys[0] + gys[1])[:, 3 * i : 3 * i + 3]
         expect(
-            got[i], truth, f"random gradients (2, 6, 3, 3), tower {i}", "Split along the channels."
+            got[i],
+            truth,
+            phrase("random gradients (2, 6, 3, 3), tower {i}", i=i),
+            "Split along the channels.",
         )
 
 
@@ -128,8 +139,15 @@ def bytes_forward(answer):
         got = answer(dict(maps), sees, batch)
         if not isinstance(got, dict) or {k: int(v) for k, v in got.items()} != expected:
             raise Wrong(
-                f"for maps = {maps}, sees = {sees}, batch = {batch}: expected {expected}, got "
-                f"{small(got)}.\n  Both towers send their own maps to the other, 4 bytes a number."
+                phrase(
+                    "for maps = {maps}, sees = {sees}, batch = {batch}: expected {expected}, got "
+                    "{got}.\n  Both towers send their own maps to the other, 4 bytes a number.",
+                    maps=maps,
+                    sees=sees,
+                    batch=batch,
+                    expected=expected,
+                    got=small(got),
+                )
             )
 
 

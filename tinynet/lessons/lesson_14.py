@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinynet.lessons.exercise import Wrong, exercise, expect
+from tinynet.words import phrase
 
 
 @exercise(
@@ -25,8 +26,11 @@ def split(answer):
     if all(_regular(answer(50, 0.2, seed)[1], 50) for seed in range(5)):
         told = sorted(np.asarray(answer(50, 0.2, 0)[1]).tolist())
         raise Wrong(
-            f"for n = 50, share = 0.2: the validation pictures {told} are evenly spaced for every "
-            "seed.\n  A file may be sorted in any way: shuffle all numbers."
+            phrase(
+                "for n = 50, share = 0.2: the validation pictures {told} are evenly spaced for "
+                "every seed.\n  A file may be sorted in any way: shuffle all numbers.",
+                told=told,
+            )
         )
     validation = answer(10, 0.3, 0)[1]
     expect(
@@ -46,17 +50,40 @@ def _one_split(answer, n, share, seed):
     training, validation = (np.asarray(part) for part in answer(n, share, seed))
     if (len(training), len(validation)) != (n - held, held):
         raise Wrong(
-            f"for {case}: expected {n - held} and {held} numbers, got {len(training)} and "
-            f"{len(validation)}. Return training first, then round(share * n) for validation."
+            phrase(
+                "for {case}: expected {rest} and {held} numbers, got {training} and {validation}. "
+                "Return training first, then round(share * n) for validation.",
+                case=case,
+                rest=n - held,
+                held=held,
+                training=len(training),
+                validation=len(validation),
+            )
         )
     if both := sorted(set(training.tolist()) & set(validation.tolist())):
-        raise Wrong(f"for {case}: {both} are in both parts. A picture belongs in only one.")
+        raise Wrong(
+            phrase(
+                "for {case}: {both} are in both parts. A picture belongs in only one.",
+                case=case,
+                both=both,
+            )
+        )
     if sorted([*training.tolist(), *validation.tolist()]) != list(range(n)):
-        raise Wrong(f"for {case}: each picture 0 .. {n - 1} must be in one of the parts, once.")
+        raise Wrong(
+            phrase(
+                "for {case}: each picture 0 .. {last} must be in one of the parts, once.",
+                case=case,
+                last=n - 1,
+            )
+        )
     if n >= 10 and sorted(validation.tolist()) in (list(range(held)), list(range(n - held, n))):
         raise Wrong(
-            f"for {case}: the validation pictures are {sorted(validation.tolist())}, a block. "
-            "A file may be sorted by class: shuffle first."
+            phrase(
+                "for {case}: the validation pictures are {validation}, a block. "
+                "A file may be sorted by class: shuffle first.",
+                case=case,
+                validation=sorted(validation.tolist()),
+            )
         )
 
 
@@ -121,7 +148,13 @@ def choose(answer):
         if got != runs[expected]:
             lines = "\n".join(f"    {r}" for r in runs)
             raise Wrong(
-                f"for the runs\n{lines}\n  expected the run {expected}, got {got}.\n  {why}"
+                phrase(
+                    "for the runs\n{lines}\n  expected the run {expected}, got {got}.\n  {why}",
+                    lines=lines,
+                    expected=expected,
+                    got=got,
+                    why=phrase(why),
+                )
             )
         if answer([dict(r) for r in runs[::-1]]) != runs[expected]:
             raise Wrong("the order of the runs must not matter; reversed, your answer differs.")

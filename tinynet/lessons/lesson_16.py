@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 
 @exercise(
@@ -38,8 +39,11 @@ def pool_loop(answer: Any) -> None:
     )
     if got.dtype != np.float32:
         raise Wrong(
-            f"for x of float32: expected float32, got {got.dtype}.\n  np.empty without a dtype is "
-            "float64: twice the bytes, and half as many numbers in a register."
+            phrase(
+                "for x of float32: expected float32, got {dtype}.\n  np.empty without a dtype is "
+                "float64: twice the bytes, and half as many numbers in a register.",
+                dtype=got.dtype,
+            )
         )
     if not hasattr(answer, "py_func"):
         raise Wrong(
@@ -160,8 +164,11 @@ def four_multiplications(answer: Any) -> None:
         )
     if tally[0] > 4:
         raise Wrong(
-            f"the numbers are right, with {tally[0]} multiplications: expected 4.\n  "
-            "Operations on g alone are free (done once per filter); so is a factor 1 or -1."
+            phrase(
+                "the numbers are right, with {count} multiplications: expected 4.\n  "
+                "Operations on g alone are free (done once per filter); so is a factor 1 or -1.",
+                count=tally[0],
+            )
         )
 
 
@@ -198,8 +205,13 @@ class Step:
         """Advance the clock and return x + 1."""
         if x != self.place:
             raise Wrong(
-                f"layer {self.place} was given the output {x:g} of layer {x - 1:g}: expected "
-                "x = layer(x), each layer applied to the previous layer's output."
+                phrase(
+                    "layer {place} was given the output {x:g} of layer {before:g}: expected "
+                    "x = layer(x), each layer applied to the previous layer's output.",
+                    place=self.place,
+                    x=x,
+                    before=x - 1,
+                )
             )
         self.clock.now += self.seconds + 10 * self.first
         self.first = False
@@ -221,7 +233,7 @@ def where_time_goes(answer: Any) -> None:
         clock = Stopwatch()
         layers = [Step(clock, place, s) for place, s in enumerate(seconds)]
         got = answer(layers, 0, clock)
-        case = f"layers of {seconds} seconds, and 10 more at the first call"
+        case = phrase("layers of {seconds} seconds, and 10 more at the first call", seconds=seconds)
         if np.shape(got) == (len(seconds),) and got[0] >= 10:
             why = "The first call compiles. Run all layers once before you read the clock."
         else:

@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.core.errors import DeviceError
 from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
+from tinynet.words import phrase
 
 ORDERS = ("forward", "backward", "mixed")
 SLACK = 4096  # guard numbers around an array: writes beyond its ends stay inside them
@@ -21,7 +22,9 @@ class Bench:
 
     def __init__(self, text: Any) -> None:
         if not isinstance(text, str):
-            raise Wrong(f'expected CUDA C in quotes, r"""...""", got {small(text)}.')
+            raise Wrong(
+                phrase('expected CUDA C in quotes, r"""...""", got {text}.', text=small(text))
+            )
         bare = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
         if re.search(r"\)\s*\{\s*\}\s*$", bare):
             raise NotImplementedError
@@ -53,9 +56,16 @@ class Bench:
         if len(beyond):
             place = int(beyond[0]) - SLACK + (size if beyond[0] >= SLACK else 0)
             raise Wrong(
-                f"for an output of {size} numbers and {small(blocks)} blocks of {small(threads)} "
-                f"threads: expected nothing beyond the end, got a number written to y[{place}].\n"
-                "  A grid has whole blocks, so it may have extra threads: they must do nothing."
+                phrase(
+                    "for an output of {size} numbers and {blocks} blocks of {threads} threads: "
+                    "expected nothing beyond the end, got a number written to y[{place}].\n"
+                    "  A grid has whole blocks, so it may have extra threads: "
+                    "they must do nothing.",
+                    size=size,
+                    blocks=small(blocks),
+                    threads=small(threads),
+                    place=place,
+                )
             )
         return y.copy()
 
@@ -175,7 +185,9 @@ def tiled(answer: Any) -> None:
         for order in ORDERS:
             with execution_order(order):
                 y = bench.fill(M * N, blocks, (TILE, TILE), a, b, None, M, K, N)
-            _same(y.reshape(M, N), a @ b, f"a ({M}, {K}) and b ({K}, {N})", why)
+            _same(
+                y.reshape(M, N), a @ b, phrase("a ({M}, {K}) and b ({K}, {N})", M=M, K=K, N=N), why
+            )
     _uses_tiles(bench, rng)
 
 
@@ -183,7 +195,15 @@ def _same(y: Any, truth: Any, case: str, why: str) -> None:
     """Raise Wrong at the first element that differs: small integers are added without rounding."""
     for m, n in np.argwhere(y != truth)[:1]:
         raise Wrong(
-            f"for {case}: expected y[{m}, {n}] = {truth[m, n]:g}, got {y[m, n]:g}.\n  {why}"
+            phrase(
+                "for {case}: expected y[{m}, {n}] = {truth:g}, got {got:g}.\n  {why}",
+                case=case,
+                m=m,
+                n=n,
+                truth=truth[m, n],
+                got=y[m, n],
+                why=phrase(why),
+            )
         )
 
 
@@ -197,9 +217,15 @@ def _uses_tiles(bench: Bench, rng: Any) -> None:
     wanted = 2 * a.nbytes
     if used > wanted:
         raise Wrong(
-            f"the numbers are right, but for matrices of {side} x {side} the threads read {used:,} "
-            f"bytes of a: expected {wanted:,}, got {used / wanted:.0f} times as much.\n  Each "
-            "block loads a number into __shared__ memory once; 16 threads read it there."
+            phrase(
+                "the numbers are right, but for matrices of {side} x {side} the threads read "
+                "{used:,} bytes of a: expected {wanted:,}, got {ratio:.0f} times as much.\n  Each "
+                "block loads a number into __shared__ memory once; 16 threads read it there.",
+                side=side,
+                used=used,
+                wanted=wanted,
+                ratio=used / wanted,
+            )
         )
 
 
@@ -247,7 +273,7 @@ def race(answer: Any) -> None:
         expect(
             y,
             truth,
-            f"x = 1, 2, ..., 128, thread order {order}",
+            phrase("x = 1, 2, ..., 128, thread order {order}", order=order),
             "Some threads read part[0] before the last addition. Where must they wait?",
         )
 

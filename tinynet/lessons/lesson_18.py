@@ -6,6 +6,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect
+from tinynet.words import phrase
 
 
 @exercise(
@@ -108,13 +109,24 @@ def gradient_norms(answer):
         parameters = [p for p in model.parameters() if len(p.shape) == 4]
         truth = [float(np.linalg.norm(p.grad)) for p in parameters]
         model.zero_grad()
-        case = f"three convolutions (weights times {scale}) and a linear layer"
+        case = phrase("three convolutions (weights times {scale}) and a linear layer", scale=scale)
         got = answer(model, x, labels)
         if np.shape(got) == (4,) or np.shape(got) == (5,):
-            raise Wrong(f"for {case}: expected 3 norms, got {len(got)}. Count convolutions only.")
+            raise Wrong(
+                phrase(
+                    "for {case}: expected 3 norms, got {count}. Count convolutions only.",
+                    case=case,
+                    count=len(got),
+                )
+            )
         expect(got, truth, case, WHAT)
         again = answer(model, x, labels)
-        expect(again, truth, f"{case}, called a second time", "Gradients add up until zero_grad().")
+        expect(
+            again,
+            truth,
+            phrase("{case}, called a second time", case=case),
+            "Gradients add up until zero_grad().",
+        )
 
 
 @gradient_norms.solution

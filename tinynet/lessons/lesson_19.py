@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinynet.lessons.exercise import Wrong, exercise, expect, small
+from tinynet.words import phrase
 
 
 @exercise(
@@ -27,9 +28,15 @@ def where(answer):
         got = answer(number, table)
         if not isinstance(got, list | tuple) or [tuple(cell) for cell in got] != expected:
             raise Wrong(
-                f"for my_where({number}, {table}): expected {expected}, got {small(got)}.\n"
-                "  A number may be in no cell, or in several: return a list. "
-                "16.42 is not 16.4."
+                phrase(
+                    "for my_where({number}, {table}): expected {expected}, got {got}.\n"
+                    "  A number may be in no cell, or in several: return a list. "
+                    "16.42 is not 16.4.",
+                    number=number,
+                    table=table,
+                    expected=expected,
+                    got=small(got),
+                )
             )
 
 
@@ -73,7 +80,7 @@ def apart(answer):
         (15.4, 50_000, 15.3, 150_000, 0.001 / 3.46999e-6**0.5, "Shares, variances, sum, root."),
     ]
     for a, n, b, m, expected, why in cases:
-        case = f"{a} % of {n:,} and {b} % of {m:,}"
+        case = phrase("{a} % of {n:,} and {b} % of {m:,}", a=a, n=n, b=b, m=m)
         expect(answer(a, n, b, m), expected, case, why, tolerance=1e-4)
 
 
@@ -109,10 +116,17 @@ def explain(answer):
         got = answer(published, area, dict(settings), changes)
         if not isinstance(got, list | tuple) or list(got) != expected:
             raise Wrong(
-                f"for my_explain({published}, area, {settings}, {changes}):\n"
-                f"  expected {expected}, got {small(got)}.\n"
-                "  Apply one change at a time, with all its settings, to the same right settings. "
-                "Several may match; the match must be exact."
+                phrase(
+                    "for my_explain({published}, area, {settings}, {changes}):\n"
+                    "  expected {expected}, got {got}.\n"
+                    "  Apply one change at a time, with all its settings, to the same right "
+                    "settings. Several may match; the match must be exact.",
+                    published=published,
+                    settings=settings,
+                    changes=changes,
+                    expected=expected,
+                    got=small(got),
+                )
             )
 
 
@@ -153,7 +167,15 @@ def agrees(answer):
         got = answer(claimed, computed, digits)
         if bool(np.all(got)) != expected:
             case = f"my_agrees({claimed:,}, {computed:,}, {digits})"
-            raise Wrong(f"for {case}: expected {expected}, got {small(got)}.\n  {why}")
+            raise Wrong(
+                phrase(
+                    "for {case}: expected {expected}, got {got}.\n  {why}",
+                    case=case,
+                    expected=expected,
+                    got=small(got),
+                    why=phrase(why),
+                )
+            )
 
 
 @agrees.solution

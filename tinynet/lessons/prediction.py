@@ -17,6 +17,7 @@ from typing import Any
 
 from tinynet.lessons import speak
 from tinynet.lessons.answer import small
+from tinynet.words import phrase
 
 SHOW = "TINYNET_PREDICT"
 CLOSE = 0.1  # a guess within a tenth of the truth is close
@@ -49,16 +50,24 @@ def predict(number: str, guess: Any, truth: Callable[[], Any], unit: str = "") -
     if guess is ... and os.environ.get(SHOW) == "show":
         guess = None
     if guess is ...:
-        how = "write your guess in place of ... and run the cell again (None: no guess)."
-        speak.say("not yet", f"{number} predict first: {how}")
+        how = (
+            "predict first: write your guess in place of ... and run the cell again "
+            "(None: no guess)."
+        )
+        speak.say("not yet", f"{number} {phrase(how)}")
         return
     found = truth()
-    told = f"it is {_shown(found)}{_unit(unit)}"
+    is_ = f"{_shown(found)}{_unit(unit)}"
     if guess is None:
-        speak.say("hint", f"{number} {told}.")
+        told = phrase("it is {truth}.", truth=is_)
     else:
-        said = f"you said {_shown(guess)}{_unit(unit)}"
-        speak.say("hint", f"{number} {said}, {told}: {verdict(guess, found)}.")
+        told = phrase(
+            "you said {guess}, it is {truth}: {verdict}.",
+            guess=f"{_shown(guess)}{_unit(unit)}",
+            truth=is_,
+            verdict=verdict(guess, found),
+        )
+    speak.say("hint", f"{number} {told}")
 
 
 def verdict(guess: Any, truth: Any) -> str:
@@ -69,25 +78,29 @@ def verdict(guess: Any, truth: Any) -> str:
     """
     if isinstance(truth, tuple):
         if not isinstance(guess, tuple) or len(guess) != len(truth):
-            return f"{len(truth)} values were asked for"
-        right = sum(verdict(g, t) == "right" for g, t in zip(guess, truth, strict=True))
-        return "right" if right == len(truth) else f"{right} of {len(truth)} right"
+            return phrase("{count} values were asked for", count=len(truth))
+        good = phrase("right")
+        right = sum(verdict(g, t) == good for g, t in zip(guess, truth, strict=True))
+        if right == len(truth):
+            return good
+        return phrase("{right} of {count} right", right=right, count=len(truth))
     if not (isinstance(guess, Real) and isinstance(truth, Real)):
-        return "right" if str(guess).strip().lower() == str(truth).strip().lower() else "not right"
+        same = str(guess).strip().lower() == str(truth).strip().lower()
+        return phrase("right" if same else "not right")
     return _apart(float(guess), float(truth))
 
 
 def _apart(g: float, t: float) -> str:
     """Return how far one number is from another, in words."""
     if abs(g - t) <= RIGHT * abs(t) or _shown(g) == _shown(t):
-        return "right"
+        return phrase("right")
     if abs(g - t) <= CLOSE * abs(t):
-        return "close"
-    side = "large" if g > t else "small"
+        return phrase("close")
     ratio = max(g / t, t / g) if g * t > 0 else 1.0
     if ratio < 1.5:
-        return f"too {side}"
-    return f"{ratio:.2g} times too {side}" if ratio < 10 else f"{ratio:,.0f} times too {side}"
+        return phrase("too large" if g > t else "too small")
+    times = f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"
+    return phrase("{times} times too large" if g > t else "{times} times too small", times=times)
 
 
 def _shown(value: Any) -> str:

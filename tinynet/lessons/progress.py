@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages
+from tinynet.words import every, language, phrase
 
 BAR = 20  # characters
 
@@ -19,9 +20,13 @@ def solved(path: Path) -> set[str]:
         outputs = [output for cell in listed for output in cell.get("outputs", [])]
         said = "\n".join(_text(output) for output in outputs)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"{path}: it is not a notebook.") from None
-    states = re.findall(r"^(\d\d\.\d+) (ok|wrong|raised|not yet|not here)\b", said, re.MULTILINE)
-    return {number for number, state in dict(states).items() if state == "ok"}
+        raise DataError(phrase("{path}: it is not a notebook.", path=path)) from None
+    known = "|".join(text for state in STATES for text in every(state))
+    states = re.findall(rf"^(\d\d\.\d+) ({known})\b", said, re.MULTILINE)
+    return {number for number, state in dict(states).items() if state in every("ok")}
+
+
+STATES = ("ok", "wrong", "raised", "not yet", "not here")
 
 
 def _text(output: dict[str, object]) -> str:
@@ -43,25 +48,30 @@ def table(folder: Path) -> str:
     stems = [lesson.path.stem for lesson in pages.lessons()]
     if not any((folder / f"{stem}.ipynb").exists() for stem in stems):
         raise DataError(
-            f"{folder}: it holds no notebook of the course, and progress is read from notebooks. "
-            "A script is checked by tinynet lessons check NUMBER FILE."
+            phrase(
+                "{folder}: it holds no notebook of the course, and progress is read from "
+                "notebooks. A script is checked by tinynet lessons check NUMBER FILE.",
+                folder=folder,
+            )
         )
     rows = []
     right = 0
     asked = 0
     onward = ""
-    for lesson in pages.lessons():
+    for lesson in pages.lessons(lang=language()):
         numbers = set(exercise.exercises(lesson.number))
         path = folder / f"{lesson.path.stem}.ipynb"
         done = len(solved(path) & numbers) if path.exists() else 0
         right += done
         asked += len(numbers)
         if done < len(numbers) and not onward:
-            onward = f"; next is lesson {lesson.number}: tinynet lessons open {lesson.number}"
+            said = "; next is lesson {number}: tinynet lessons open {number}"
+            onward = phrase(said, number=lesson.number)
         rows.append(f"{lesson.number}  {squares(done, len(numbers)):5}  {lesson.title}")
     full = round(BAR * right / asked)
-    rows.append(f"{squares(full, BAR)}  {right} of {asked} exercises{onward}")
-    return "\n".join([*rows, "Counted from saved notebooks: save yours first."])
+    counted = phrase("{right} of {asked} exercises", right=right, asked=asked)
+    rows.append(f"{squares(full, BAR)}  {counted}{onward}")
+    return "\n".join([*rows, phrase("Counted from saved notebooks: save yours first.")])
 
 
 def squares(full: int, count: int) -> str:

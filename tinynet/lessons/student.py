@@ -20,6 +20,7 @@ from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, magics, pages
 from tinynet.lessons.answer import Caught
 from tinynet.lessons.exercise import Outcome
+from tinynet.words import phrase
 
 LIMIT = 60.0  # seconds that a cell or an answer may take
 
@@ -35,7 +36,8 @@ def judge(number: str, path: Path) -> Report:
     """Run a learner's .py or .ipynb and return the outcomes of a lesson's exercises."""
     asked = exercise.exercises(number)
     if not asked:
-        raise DataError(f"lessons: lesson {number} has no exercises to check.")
+        said = "lessons: lesson {number} has no exercises to check."
+        raise DataError(phrase(said, number=number))
     with exercise.listening() as notes:
         names, broken = _run(path)
         wanted = answer_names(number)
@@ -48,8 +50,10 @@ def judge(number: str, path: Path) -> Report:
 
 
 def _missing(number: str, wanted: dict[str, str]) -> str:
-    return (
-        f'no answer was found. Define {wanted.get(number, "it")}, or call check("{number}", ...).'
+    return phrase(
+        'no answer was found. Define {name}, or call check("{number}", ...).',
+        name=wanted.get(number, "it"),
+        number=number,
     )
 
 
@@ -66,7 +70,8 @@ def _run(path: Path) -> tuple[dict[str, Any], list[str]]:
             _execute(source, lines_before, str(path), names)
         if caught.error is not None:
             kind = type(caught.error).__name__
-            broken.append(f"cell {i + 1} raised {kind}: {caught.error}")
+            said = "cell {number} raised {kind}: {error}"
+            broken.append(phrase(said, number=i + 1, kind=kind, error=caught.error))
     return names, broken
 
 
@@ -89,7 +94,8 @@ def limited() -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"it had not ended after {LIMIT:g} s. Is there an endless loop?")
+        said = "it had not ended after {seconds:g} s. Is there an endless loop?"
+        raise TimeoutError(phrase(said, seconds=LIMIT))
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, LIMIT)
@@ -105,12 +111,14 @@ def sources(path: Path) -> list[tuple[str, int]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: it cannot be read as text ({error}).") from None
+        said = "{path}: it cannot be read as text ({error})."
+        raise DataError(phrase(said, path=path, error=error)) from None
     if path.suffix == ".ipynb":
         try:
             listed = json.loads(text)["cells"]
         except (ValueError, KeyError, TypeError):
-            raise DataError(f"{path}: it ends in .ipynb, but it is not a notebook.") from None
+            said = "{path}: it ends in .ipynb, but it is not a notebook."
+            raise DataError(phrase(said, path=path)) from None
         return [("".join(c["source"]), 0) for c in listed if c["cell_type"] == "code"]
     lines = text.splitlines()
     starts = [0] + [i for i, line in enumerate(lines) if pages.MARK.match(line)]
@@ -133,5 +141,6 @@ def table(report: Report) -> str:
     """Return a report as lines of text."""
     lines = [str(outcome) for outcome in report.outcomes]
     done = sum(outcome.state == "ok" for outcome in report.outcomes)
-    lines += [*report.broken, f"{done} of {len(report.outcomes)} exercises are right."]
+    said = "{right} of {count} exercises are right."
+    lines += [*report.broken, phrase(said, right=done, count=len(report.outcomes))]
     return "\n".join(lines)

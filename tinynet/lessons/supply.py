@@ -15,6 +15,7 @@ from tinynet.core import backend
 from tinynet.core.backend import Array, Device
 from tinynet.core.errors import DataError, DeviceError
 from tinynet.kernels.dispatch import has_numba
+from tinynet.words import phrase
 
 WISH = "TINYNET_LESSON_DATA"
 
@@ -39,7 +40,7 @@ class Pictures(data.ArrayDataset):
     @property
     def kind(self) -> str:
         """The kind of images, for prose and captions."""
-        return "drawn pictures" if self.drawn else "photographs"
+        return phrase("drawn pictures" if self.drawn else "photographs")
 
 
 def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
@@ -49,21 +50,22 @@ def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
     """
     wish = os.environ.get(WISH, "")
     if wish not in ("", "shapes", "cifar10"):
-        raise DataError(f"{WISH}: must be shapes or cifar10, or not set. It is {wish!r}.")
-    why = "CIFAR-10 would be used if it were here: tinynet data get cifar10"
+        said = "{variable}: must be shapes or cifar10, or not set. It is {wish!r}."
+        raise DataError(phrase(said, variable=WISH, wish=wish))
+    why = phrase("CIFAR-10 would be used if it were here: tinynet data get cifar10")
     if wish:
         found = _open(wish, train, test)
-        why = f"{WISH}={wish} asks for them"
+        why = phrase("{variable}={wish} asks for them", variable=WISH, wish=wish)
     else:
         try:
             found = _open("cifar10" if data.find("cifar10") else "shapes", train, test)
         except DataError as error:
             found = _open("shapes", train, test)
-            why = f"CIFAR-10 cannot be used. {error}"
+            why = phrase("CIFAR-10 cannot be used. {error}", error=error)
     learn, unseen = found
     if not (learn.drawn or wish):
-        why = f"with {WISH}=shapes they would be drawn ones"
-    which = learn.kind if learn.drawn else "photographs of CIFAR-10"
+        why = phrase("with {variable}=shapes they would be drawn ones", variable=WISH)
+    which = learn.kind if learn.drawn else phrase("photographs of CIFAR-10")
     counts = " + ".join(f"{len(part):,}" for part in found if len(part))
     sys.stdout.write(f"{counts} {which}; {why}\n")
     return learn, unseen
@@ -81,15 +83,16 @@ def _open(name: str, train: int, test: int) -> tuple[Pictures, Pictures]:
 
 def kernel_name(kind: str) -> str:
     """Return the name of a kind of kernel, to print; without Numba, NumPy takes its place."""
-    return "no Numba" if kind == "numba" and not has_numba() else kind
+    return phrase("no Numba") if kind == "numba" and not has_numba() else kind
 
 
 def device() -> Device:
     """Return the GPU if CuPy can use one, else "cpu"; print which."""
     try:
         found = backend.device("cuda")
-        sys.stdout.write("training runs on the GPU\n")
+        told = "training runs on the GPU"
     except DeviceError:
         found = backend.CPU
-        sys.stdout.write("training runs on the CPU; a GPU would be used if CuPy found one\n")
+        told = "training runs on the CPU; a GPU would be used if CuPy found one"
+    sys.stdout.write(phrase(told) + "\n")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.words import phrase
 
 # the letters of an index, by number of axes
 AXES = {1: "i", 2: "n, c", 3: "n, k, p", 4: "n, c, h, w"}
@@ -60,7 +61,8 @@ def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str
     True
     """
     if got.shape != expected.shape:
-        return f"the shape is {got.shape}, expected {expected.shape}"
+        said = "the shape is {got}, expected {expected}"
+        return phrase(said, got=got.shape, expected=expected.shape)
     wide_got = got.astype(np.float64)
     wide = expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -71,10 +73,14 @@ def difference(got: Array, expected: Array, allowed: float | Array = 0.0) -> str
     wrong = np.argwhere(~same)  # (count, axes)
     order = np.where(np.isnan(error[~same]), np.inf, error[~same])
     worst = tuple(int(i) for i in wrong[int(order.argmax())])
-    return (
-        f"{len(wrong)} of {got.size} elements are wrong{_pattern(wrong, got.shape)}.\n"
-        f"  Worst at {place(worst)}: {both(wide_got[worst], wide[worst])}.\n"
-        f"  {_way(wide_got[~same], wide[~same], got.size)}"
+    return phrase(
+        "{count} of {size} elements are wrong{pattern}.\n  Worst at {place}: {both}.\n  {way}",
+        count=len(wrong),
+        size=got.size,
+        pattern=_pattern(wrong, got.shape),
+        place=place(worst),
+        both=both(wide_got[worst], wide[worst]),
+        way=_way(wide_got[~same], wide[~same], got.size),
     )
 
 
@@ -82,7 +88,7 @@ def place(at: tuple[int, ...]) -> str:
     """Return an index with the letters of its axes, e.g. [n=0, c=3, h=2, w=1]."""
     letters = AXES.get(len(at), "").split(", ")
     if not at:
-        return "[its only number]"
+        return phrase("[its only number]")
     if len(letters) != len(at):
         return str(list(at))
     return "[" + ", ".join(f"{a}={i}" for a, i in zip(letters, at, strict=True)) + "]"
@@ -94,7 +100,7 @@ def both(got: float, expected: float) -> str:
         texts = f"{got:.{digits}g}", f"{expected:.{digits}g}"
         if texts[0] != texts[1]:
             break
-    return f"got {texts[0]}, expected {texts[1]}"
+    return phrase("got {got}, expected {expected}", got=texts[0], expected=texts[1])
 
 
 def _pattern(wrong: Array, shape: tuple[int, ...]) -> str:
@@ -104,42 +110,50 @@ def _pattern(wrong: Array, shape: tuple[int, ...]) -> str:
     for axis, size in enumerate(shape):
         places = np.unique(wrong[:, axis])
         if len(places) < size and len(places) <= 4:
-            name = letters[axis] if len(letters) == len(shape) else f"axis {axis}"
-            found.append(f"{name} = {' or '.join(str(p) for p in places)}")
-    return f", all at {', '.join(found)}" if found else ""
+            named = len(letters) == len(shape)
+            name = letters[axis] if named else phrase("axis {axis}", axis=axis)
+            found.append(f"{name} = {phrase(' or ').join(str(p) for p in places)}")
+    return phrase(", all at {places}", places=", ".join(found)) if found else ""
 
 
 def _way(got: Array, expected: Array, size: int) -> str:
     """Return a description of how the numbers are wrong, in an array of this size."""
     if not np.isfinite(got).all():
-        return "Some are NaN or infinite: never written, divided by 0, or overflowed."
+        return phrase("Some are NaN or infinite: never written, divided by 0, or overflowed.")
     if not got.any():
-        return "They are 0: they were never written, or a whole term is missing."
+        return phrase("They are 0: they were never written, or a whole term is missing.")
     if got.size == 1 < size or not expected.any():  # one number, or a 0, shows no pattern
         only = "It is the only one that is wrong: what is special about its place, or its input?"
-        return only if expected.any() else "0 is expected there: a condition is missing."
+        zero = "0 is expected there: a condition is missing."
+        return phrase(only if expected.any() else zero)
     if expected.all() and np.isfinite(expected).all():
         ratio = got / expected
         if np.ptp(ratio) <= 1e-3 * np.abs(ratio).min():
             return _factor(float(np.median(ratio)))
     if np.ptp(got - expected) <= 1e-6 * np.abs(got - expected).min():
-        return f"Each is off by {float((got - expected).flat[0]):+.4g}: a constant too much."
+        said = "Each is off by {by:+.4g}: a constant too much."
+        return phrase(said, by=float((got - expected).flat[0]))
     return _size(got, expected)
 
 
 def _size(got: Array, expected: Array) -> str:
     """Return whether the wrong numbers are too small, too large, or both."""
     if (np.abs(got) < np.abs(expected)).all():
-        return "All are too small: a term is missing."
+        return phrase("All are too small: a term is missing.")
     if (np.abs(got) > np.abs(expected)).all():
-        return "All are too large: a term is too much, or a divisor is missing."
-    return "They differ by different amounts: a term is missing, too much, or in the wrong place."
+        return phrase("All are too large: a term is too much, or a divisor is missing.")
+    return phrase(
+        "They differ by different amounts: a term is missing, too much, or in the wrong place."
+    )
 
 
 def _factor(ratio: float) -> str:
     """Return the meaning of wrong numbers that are all about `ratio` times the right ones."""
     if abs(ratio - 1) < 1e-3:
-        return "All are nearly right: a small term is missing, or digits were lost on the way."
+        return phrase(
+            "All are nearly right: a small term is missing, or digits were lost on the way."
+        )
     if abs(ratio + 1) < 1e-3:
-        return "Each is -1 times what it should be: the sign is flipped."
-    return f"Each is {ratio:.4g} times what it should be: a factor of {1 / ratio:.4g} is missing."
+        return phrase("Each is -1 times what it should be: the sign is flipped.")
+    said = "Each is {ratio:.4g} times what it should be: a factor of {missing:.4g} is missing."
+    return phrase(said, ratio=ratio, missing=1 / ratio)

@@ -42,7 +42,7 @@ def use(lang: str) -> None:
     os.environ[VARIABLE] = lang
 
 
-def phrase(text: str, **fields: Any) -> str:
+def phrase(text: str, /, **fields: Any) -> str:
     """Return a text in the reader's language, its {fields} filled in.
 
     >>> phrase("{right} of {count} exercises are right.", right=3, count=5)
@@ -51,7 +51,7 @@ def phrase(text: str, **fields: Any) -> str:
     return into(language(), text, **fields)
 
 
-def into(lang: str, text: str, **fields: Any) -> str:
+def into(lang: str, text: str, /, **fields: Any) -> str:
     """Return a text in a language, its {fields} filled in."""
     found = table(lang).get(text, text)
     return found.format(**fields) if fields else found

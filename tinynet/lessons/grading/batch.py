@@ -19,6 +19,7 @@ from tinynet.core import processors
 from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages
 from tinynet.lessons.grading.judge import SECONDS
+from tinynet.words import phrase
 
 LARGEST = 10 * 2**20  # bytes of a handed-in file
 HEADER = ("student", "exercise", "ok", "state", "first wrong thing")
@@ -83,7 +84,8 @@ def grade(
     lesson = pages.find(number).number
     known = files(folder)
     if not known:
-        raise DataError(f"{folder}: there is no .py or .ipynb file to grade.")
+        said = "{folder}: there is no .py or .ipynb file to grade."
+        raise DataError(phrase(said, folder=folder))
     texts = {name: _read(path) for name, path in known.items()}  # before any of them runs
     chosen = secrets.randbelow(2**31) if seed is None else seed
     tasks = [
@@ -128,7 +130,8 @@ def _judge(task: dict[str, Any]) -> dict[str, Any]:
     except (subprocess.TimeoutExpired, ValueError):
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        told = [[number, "raised", "the grading of this file did not end."] for number in numbers]
+        why = phrase("the grading of this file did not end.")
+        told = [[number, "raised", why] for number in numbers]
         return {"outcomes": told, "broken": [], "layers": {}}
     return result
 
@@ -161,7 +164,7 @@ def table(graded: Graded) -> str:
 def protection(graded: Graded) -> str:
     """Return a sentence about what this machine guarantees."""
     if all(graded.layers.values()):
-        return (
+        return phrase(
             "Each file ran in processes of its own, without network, solutions and other files, "
             "with limits on time and memory."
         )
@@ -170,8 +173,11 @@ def protection(graded: Graded) -> str:
         "sealed": "the files of this account can be read and written",
         "limited": "memory has no limit",
     }
-    told = "; ".join(text for kind, text in missing.items() if not graded.layers[kind])
-    return f"Warning: this machine does not offer every protection: {told}. Grade in a container."
+    told = "; ".join(phrase(text) for kind, text in missing.items() if not graded.layers[kind])
+    return phrase(
+        "Warning: this machine does not offer every protection: {missing}. Grade in a container.",
+        missing=told,
+    )
 
 
 def as_csv(graded: Graded) -> str:

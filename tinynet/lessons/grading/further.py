@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.lessons.answer import small
 from tinynet.lessons.exercise import Exercise, Wrong, cases, expect
+from tinynet.words import phrase
 
 Generator = np.random.Generator
 Arguments = Iterator[tuple[Any, ...]]
@@ -39,7 +40,9 @@ def exercise_of(known: Exercise) -> Exercise | None:
         for seed in range(ROUNDS):
             for arguments in make(cases(seed)):
                 case = ", ".join(small(value) for value in arguments)
-                _same(answer(*arguments), right(*arguments), f"the arguments {case}")
+                _same(
+                    answer(*arguments), right(*arguments), phrase("the arguments {case}", case=case)
+                )
 
     return Exercise(known.number, known.title, check, (), returns=known.returns, value=known.value)
 
@@ -48,13 +51,27 @@ def _same(got: Any, wanted: Any, case: str) -> None:
     """Raise Wrong unless a result is the wanted one: numbers, or a structure of them."""
     if isinstance(wanted, tuple) and any(np.ndim(part) for part in wanted):
         if not isinstance(got, tuple | list) or len(got) != len(wanted):
-            raise Wrong(f"for {case}: expected {len(wanted)} arrays, got {small(got)}.")
+            raise Wrong(
+                phrase(
+                    "for {case}: expected {count} arrays, got {got}.",
+                    case=case,
+                    count=len(wanted),
+                    got=small(got),
+                )
+            )
         for i, part in enumerate(wanted):
-            expect(got[i], part, f"{case}, result {i + 1}")
+            expect(got[i], part, phrase("{case}, result {i}", case=case, i=i + 1))
     elif isinstance(wanted, dict | list) or wanted is math.inf:
         plain = got.tolist() if isinstance(got, np.ndarray) else got
         if plain != wanted and not (isinstance(plain, tuple) and list(plain) == wanted):
-            raise Wrong(f"for {case}: expected {small(wanted)}, got {small(got)}.")
+            raise Wrong(
+                phrase(
+                    "for {case}: expected {wanted}, got {got}.",
+                    case=case,
+                    wanted=small(wanted),
+                    got=small(got),
+                )
+            )
     else:
         expect(got, wanted, case)
 

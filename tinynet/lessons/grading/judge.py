@@ -26,6 +26,7 @@ from tinynet.lessons import exercise, pages, student
 from tinynet.lessons.exercise import Exercise, Outcome
 from tinynet.lessons.grading import further, slices, wire
 from tinynet.nn.module import Module
+from tinynet.words import phrase
 
 SECONDS = 20.0  # that the cells, or one call of an answer, may take; a job may say otherwise
 MEMORY = 2 * 2**30  # bytes of address space
@@ -262,16 +263,18 @@ def judged(known: Exercise, expression: str, session: Session) -> Outcome:
         with session.running(expression) as pupil:
             found = pupil.ask("describe", expression)
             if found["kind"] == "missing":
-                return Outcome(known.number, "not yet", f"no answer was found: {expression}.")
+                text = phrase("no answer was found: {name}.", name=expression)
+                return Outcome(known.number, "not yet", text)
             if found["kind"] == "value":
                 return known.try_out(Objects().unpack(found["value"]))
             return _twice(known, remote(pupil, expression, found))
     except TimeoutError:
-        return Outcome(known.number, "raised", f"TimeoutError: no end after {session.seconds:g} s.")
+        text = phrase("TimeoutError: no end after {seconds:g} s.", seconds=session.seconds)
     except (EOFError, OSError):
-        return Outcome(known.number, "raised", "the program ended before it answered.")
+        text = phrase("the program ended before it answered.")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        return Outcome(known.number, "raised", f"it did not answer as expected ({error}).")
+        text = phrase("it did not answer as expected ({error}).", error=error)
+    return Outcome(known.number, "raised", text)
 
 
 def _twice(known: Exercise, answer: Callable[..., Any]) -> Outcome:
@@ -289,12 +292,11 @@ def remote(pupil: Pupil, expression: str, found: dict[str, Any]) -> Callable[...
             return pupil.call(expression, args, kwargs)
         except TimeoutError:
             pupil.failed = True
-            raise TimeoutError(
-                f"it had not ended after {pupil.seconds:g} s. Is there an endless loop?"
-            ) from None
+            said = "it had not ended after {seconds:g} s. Is there an endless loop?"
+            raise TimeoutError(phrase(said, seconds=pupil.seconds)) from None
         except (EOFError, OSError):
             pupil.failed = True
-            raise PupilError("the program ended in this call.") from None
+            raise PupilError(phrase("the program ended in this call.")) from None
 
     made: dict[str, Any] = {"ask": ask}
     exec(compile(ANSWER, "<handed in>", "exec"), made)  # messages show no line of this file

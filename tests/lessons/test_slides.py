@@ -46,12 +46,36 @@ def test_nothing_is_loaded_from_elsewhere(text):
     [
         ("**bold** and *thin* `a * b`", "<b>bold</b> and <em>thin</em> <code>a * b</code>"),
         ("a < b & [a link](page.md)", "a &lt; b &amp; a link"),
+        (
+            "**all `c` of it** and *`d`*",
+            "<b>all <code>c</code> of it</b> and <em><code>d</code></em>",
+        ),
+        ("**창**(window)은 *기울기*도 봅니다.", "<b>창</b>(window)은 <em>기울기</em>도 봅니다."),
         ("2 * 3 * 4", "2 * 3 * 4"),
         ("<script>", "&lt;script&gt;"),
     ],
 )
 def test_markdown_becomes_html(text, shown):
     assert slides.inline(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It slides. It adds. How often?", "It slides. How often?"),
+        ("It has 5. 3 of them are 0.", "It has 5. 3 of them are 0."),
+        ("창을 옮깁니다. 곱하고 더합니다. 몇 번일까요?", "창을 옮깁니다. 몇 번일까요?"),
+        ("코드는 올림을 합니다. 2012년의 일입니다.", "코드는 올림을 합니다."),
+    ],
+)
+def test_the_first_sentence_and_the_questions_are_kept(text, shown):
+    assert slides.sentence(text) == shown
+
+
+def test_a_task_in_the_text_is_left_to_its_own_slide():
+    made = sections(slides.deck(pages.find("08", "ko"), figures=False))
+    assert not [s for s in made if "연습 문제 08.1" in s]
+    assert [s for s in made if s.startswith("<h2>08.1 ")]
 
 
 def test_a_formula_is_an_image_and_one_that_cannot_be_set_is_code():

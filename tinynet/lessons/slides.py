@@ -132,7 +132,7 @@ def _texts(heading: str, items: list[str]) -> Iterator[str]:
 
 def _item(block: str) -> str:
     """Return a paragraph's main sentences, an equation, a table, or a list, as HTML."""
-    if not block.strip() or re.match(r"\*\*\w+ \d\d\.\d", block):  # it has a slide of its own
+    if not block.strip() or re.match(r"\*\*[\w ]+ \d\d\.\d", block):  # it has a slide of its own
         return ""
     if block.startswith("$$"):
         return f"<p class=math>{equation(' '.join(block.strip('$ ').split()))}</p>"
@@ -151,7 +151,7 @@ def sentence(text: str) -> str:
     'It slides. Predict: how often?'
     """
     flat = " ".join(text.split())
-    found = re.split(r"(?<=[.?!]) (?=[A-Z가-힣$*`(])", flat)
+    found = re.split(r"(?<=[.?!]) (?=[A-Z가-힣$*`(])|(?<=[가-힣][.?!]) (?=\d)", flat)
     return " ".join(part for i, part in enumerate(found) if i == 0 or part.endswith("?"))
 
 
@@ -186,19 +186,24 @@ def _quiz(title: str, body: str, answers: str) -> Iterator[str]:
 
 def inline(text: str) -> str:
     """Return a line of Markdown as HTML: code, bold, emphasis, links and formulas."""
-    pieces = re.split(r"(`[^`]+`|\$[^$]+\$)", text)
-    return "".join(_piece(piece) for piece in pieces)
+    held: list[str] = []
+
+    def hold(found: re.Match[str]) -> str:
+        held.append(_verbatim(found[0]))
+        return f"\0{len(held) - 1}\0"
+
+    line = html.escape(re.sub(r"`[^`]+`|\$[^$]+\$", hold, text), quote=False)
+    line = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", line)
+    line = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", line)
+    line = re.sub(r"(?<!\w)\*([^\s*](?:[^*]*[^\s*])?)\*", r"<em>\1</em>", line)
+    return re.sub(r"\0(\d+)\0", lambda found: held[int(found[1])], line)
 
 
-def _piece(piece: str) -> str:
-    if piece.startswith("`") and len(piece) > 1:
+def _verbatim(piece: str) -> str:
+    """Return a code span or a formula as HTML: what is in it is no Markdown."""
+    if piece.startswith("`"):
         return f"<code>{html.escape(piece[1:-1])}</code>"
-    if piece.startswith("$") and len(piece) > 1:
-        return equation(piece[1:-1])
-    plain = html.escape(piece, quote=False)
-    plain = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", plain)
-    plain = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", plain)
-    return re.sub(r"(?<!\w)[*_](\S[^*_]*?)[*_](?!\w)", r"<em>\1</em>", plain)
+    return equation(piece[1:-1])
 
 
 def equation(source: str) -> str:

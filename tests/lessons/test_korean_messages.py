@@ -69,9 +69,9 @@ def test_a_prediction_is_compared(capsys):
     predict("05.a", 14, lambda: 7)
     predict("05.a", (1, 2), lambda: (1, 3))
     asked, far, pair = capsys.readouterr().out.splitlines()
-    assert asked.startswith("05.a 먼저 예측해 보세요.")
-    assert far == "05.a 예측은 14, 답은 7: 2배 너무 큽니다."
-    assert pair == "05.a 예측은 1, 2, 답은 1, 3: 2개 가운데 1개를 맞혔습니다."
+    assert asked.startswith("05.a 먼저 예상해 보세요.")
+    assert far == "05.a 예상은 14, 답은 7: 2배 너무 큽니다."
+    assert pair == "05.a 예상은 1, 2, 답은 1, 3: 2개 가운데 1개를 맞혔습니다."
 
 
 @pytest.mark.parametrize("lang", words.LANGUAGES)

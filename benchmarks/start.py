@@ -70,10 +70,10 @@ def compilations() -> list[tuple[str, float, float, float]]:
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TINYNET_CACHE"] = empty  # read at the first kernel
         first_step("tinynet")
-        from tinynet.kernels.codegen.native import KERNELS
+        from tinynet.kernels.codegen.native import COMPILED
 
         rows = []
-        for kernel in KERNELS:
+        for kernel in COMPILED:
             if not (compiled := cast("Any", kernel.compiled)):
                 continue
             facts = compiled.get_metadata(compiled.signatures[0])

@@ -103,11 +103,12 @@ class Cache:
     def load_overload(self, _signature: Any, target: Any) -> Any:
         """Return the compiled kernel, or None if it must be compiled."""
         from numba.core.compiler import CompileResult
+        from numba.core.runtime import rtsys
 
-        target.refresh()
         content = self._read()
         if content is None:
             return None
+        rtsys.initialize(target)  # all that loading needs of target.refresh(), which takes longer
         try:
             result = CompileResult._rebuild(target, *pickle.loads(content))
         except LOADING_TROUBLE as error:  # intact, but not written by this Numba

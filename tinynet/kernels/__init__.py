@@ -34,6 +34,9 @@ time, without one. ``cuda_kernel(text)`` compiles CUDA C of your own; ``executio
 ``memory_traffic`` help to test it on a CPU.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from tinynet.kernels.augment import augment
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
@@ -71,10 +74,20 @@ from tinynet.kernels.max_pool import (
     max_pool2d_relu_forward,
 )
 from tinynet.kernels.momentum import momentum_update
-from tinynet.kernels.profiler import profile
 from tinynet.kernels.relu import relu_backward, relu_forward
 from tinynet.kernels.softmax import cross_entropy
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
+
+if TYPE_CHECKING:
+    from tinynet.kernels.profiler import profile
+else:  # at run time
+
+    def __getattr__(name: str) -> Any:
+        """Import the profiler when it is first used: training does not need it."""
+        if name != "profile":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return importlib.import_module("tinynet.kernels.profiler").profile
+
 
 KERNELS = ALL_KERNELS
 """Every kernel of the project."""

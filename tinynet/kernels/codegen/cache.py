@@ -103,7 +103,7 @@ class Cache:
     def load_overload(self, _signature: Any, target: Any) -> Any:
         """Return the compiled kernel, or None if it must be compiled."""
         from numba.core.compiler import CompileResult
-        from numba.core.runtime import rtsys
+        from numba.core.runtime.nrt import rtsys
 
         content = self._read()
         if content is None:

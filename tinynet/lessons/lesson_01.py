@@ -123,7 +123,8 @@ def in_order(answer):
     Each node comes once, after all nodes that use it. node.inputs is a tuple of nodes, empty for a
     leaf.
     """
-    for formula, y in _graphs():
+    for name, y in _graphs():
+        formula = phrase(name)
         nodes = _listed(answer, y, formula)
         got = [getattr(n, "name", n) for n in nodes]
         if y not in nodes:

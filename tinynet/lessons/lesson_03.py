@@ -177,8 +177,8 @@ def linear_backward(answer):
         [[31, 42]],
         [11],
         "gy = [[1], [10]], x = [[1, 2], [3, 4]]",
-        why.format("weights"),
-        f"{phrase(bias)} {phrase(why).format('bias')}",
+        phrase(why).format(phrase("weights")),
+        f"{phrase(bias)} {phrase(why).format(phrase('bias'))}",
     )
 
 

@@ -76,16 +76,10 @@ def read(text: str) -> dict[str, str]:
     >>> read('# a comment\nmsgid "one "\n"two"\nmsgstr "하나 둘"\n')
     {'one two': '하나 둘'}
     """
-    found = {}
-    for block in re.split(r"\n\s*\n", text):
-        parts = {"msgid": "", "msgstr": ""}
-        name = ""
-        for line in block.splitlines():
-            if line.startswith("#"):
-                continue
-            if not line.startswith('"'):
-                name, _, line = line.partition(" ")
-            parts[name] += json.loads(line)
-        if parts["msgid"]:  # an empty one begins the header
-            found[parts["msgid"]] = parts["msgstr"]
-    return found
+    pairs = re.findall(rf"^msgid {STRINGS}msgstr {STRINGS}", f"{text}\n", re.MULTILINE)
+    strings = [part.rstrip().replace('"\n"', "") for pair in pairs for part in pair]
+    flat = json.loads(f"[{','.join(strings)}]")
+    return {ours: theirs for ours, theirs in zip(flat[::2], flat[1::2], strict=True) if ours}
+
+
+STRINGS = r'((?:".*"\n)+)'  # one or more lines, each a string

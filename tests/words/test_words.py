@@ -78,6 +78,9 @@ def fields(text):
 CODE = re.compile(r"[A-Za-z_][\w.]*\(|\w+_\w+|--\w[\w-]*|\b\w+\.\w+\b|[A-Z]{2,}[A-Z0-9]*")
 
 
+PARTICLE = re.compile(r"(\{\w+[^}]*\}[`'\"]?(?:을|를|이|가|은|는|과|와|으로|로))(?![가-힣])")
+
+
 def apart(english, other):
     """Find what a text and its translation do not share: fields, numbers, names of code."""
     if fields(english) != fields(other):  # but is or are: Korean says neither
@@ -87,6 +90,8 @@ def apart(english, other):
     numbers = [Counter(re.findall(r"\d+(?:[.,]\d+)*", text)) for text in (english, other)]
     if lost := numbers[0] - numbers[1]:
         yield f"it lacks the numbers {sorted(lost)}"
+    if unsure := PARTICLE.findall(other):
+        yield f"the sound before a particle is not known: {unsure}"
     if not re.search("[가-힣]", other):
         yield "it has no Hangul"
     if unicodedata.normalize("NFC", other) != other:
@@ -99,6 +104,7 @@ def apart(english, other):
         ("{b}: im2col(x)는 3입니다", "fields"),
         ("{a}: im2row(x)는 3입니다", "im2col"),
         ("{a}: im2col(x)는 4입니다", "numbers"),
+        ("{a}는 im2col(x) 3입니다", "particle"),
         ("{a}: im2col(x) is 3", "Hangul"),
         ("{a}: im2col(x) 3\u1100\u1161가", "normal form"),
     ],

@@ -75,7 +75,9 @@ def test_the_first_sentence_and_the_questions_are_kept(text, shown):
 def test_a_task_in_the_text_is_left_to_its_own_slide():
     made = sections(slides.deck(pages.find("08", "ko"), figures=False))
     assert not [s for s in made if "연습 문제 08.1" in s]
-    assert [s for s in made if s.startswith("<h2>08.1 ")]
+    (own,) = [s for s in made if s.startswith("<h2>08.1 ")]
+    assert "여기에 쓰세요:" in own
+    assert "Your code" not in own
 
 
 def test_a_formula_is_an_image_and_one_that_cannot_be_set_is_code():

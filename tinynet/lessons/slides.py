@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tinynet.core.errors import DataError
 from tinynet.lessons import exercise, pages
-from tinynet.lessons.editions import FOLDED
+from tinynet.lessons.editions import FOLDED, tasks_in_place
 from tinynet.lessons.pages import Cell, Lesson
 from tinynet.plot import style
 from tinynet.words import into
@@ -41,7 +41,7 @@ class Figure(NamedTuple):
 
 def deck(lesson: Lesson, *, figures: bool = True) -> str:
     """Return the slides of a lesson as HTML; its figures take one run of the lesson."""
-    parts = pages.content(lesson)
+    parts = tasks_in_place(pages.content(lesson), lesson.lang)
     drawn = run(lesson, parts) if figures else []
     slides = [_title(lesson), *_slides(lesson, parts, drawn)]
     sections = "\n".join(f"<section>{slide}</section>" for slide in slides)
@@ -233,6 +233,7 @@ body { margin: 0; font: 28px/1.4 system-ui, sans-serif; color: #1a1a1a; backgrou
 section { display: none; box-sizing: border-box; min-height: 100vh; padding: 6vh 8vw;
   flex-direction: column; justify-content: center; }
 section.now { display: flex; }
+html:lang(ko) { word-break: keep-all; }
 h1 { font-size: 2em; margin: 0; } h2 { font-size: 1.3em; margin: 0 0 .5em; color: #0072B2; }
 p, ul { margin: .3em 0; } .small { font-size: .7em; color: #595959; } .math { text-align: center; }
 code, pre { font: .8em/1.4 ui-monospace, monospace; background: #f4f4f4; }

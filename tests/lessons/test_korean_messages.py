@@ -40,6 +40,7 @@ def test_exercises_are_in_korean(number):
     for known in exercise.exercises(number).values():
         for text in (known.title, known.task, *known.hints):
             assert in_english(words.phrase(text)) == [], known.number
+        assert re.search("[가-힣]", words.phrase(known.title)), known.number
 
 
 @pytest.mark.parametrize("number", ANSWERED)

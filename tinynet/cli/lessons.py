@@ -267,14 +267,15 @@ def cpu_seconds() -> float:
 
 @lessons.command(name="pair")
 def write_notebooks() -> None:
-    """Generate the notebooks of this clone from its scripts, and the list in its README."""
+    """Generate the notebooks of this clone from its scripts, and the lists in its READMEs."""
     from tinynet.lessons import editions, pages
 
     folder = pages.folder()
     changed = editions.pair(folder)
-    readme = folder.parent / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        readme.write_text(pages.listed(text, pages.lessons()), encoding="utf-8")
+    for lang, name in (("en", "README.md"), ("ko", "README.ko.md")):
+        readme = folder.parent / name
+        if readme.exists():
+            text = readme.read_text(encoding="utf-8")
+            readme.write_text(pages.listed(text, pages.lessons(lang=lang)), encoding="utf-8")
     count = f"{len(changed)} notebook{'s' * (len(changed) != 1)}"
     click.echo(f"{count} changed: {', '.join(p.name for p in changed) or '-'}")

@@ -157,8 +157,9 @@ def script(parts: list[Cell]) -> str:
 def row(lesson: Lesson) -> str:
     """Return the row of a lesson in the README."""
     link = f"[{lesson.title}](lessons/{lesson.path.stem}.ipynb)"
-    minutes = lesson.facts.get("time", "?").split()[0]
-    return f"| {lesson.number} | {link} | {minutes} | {lesson.facts.get('goal', '')} |"
+    minutes = re.search(r"\d+", lesson.facts.get("time", ""))
+    time = minutes[0] if minutes else "?"
+    return f"| {lesson.number} | {link} | {time} | {lesson.facts.get('goal', '')} |"
 
 
 def listed(readme: str, found: list[Lesson]) -> str:

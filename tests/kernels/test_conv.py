@@ -122,6 +122,7 @@ def test_filters_are_not_flipped():
 
 SAME = Geometry((3, 3), padding=((1, 1), (1, 1)))
 CONV1 = Geometry((11, 11), (4, 4), ((0, 3), (0, 3)))
+BORDERS = Geometry((3, 3), padding=((2, 0), (0, 1)))
 ODD = Geometry((3, 2), (2, 1), ((1, 0), (0, 1)), (1, 2))
 LAYERS = {  # x, weight, windows: of small-alexnet, AlexNet's first, and one with odd sizes
     "conv1": ((2, 3, 32, 32), (64, 3, 5, 5), Geometry.of(5, padding=2)),
@@ -129,6 +130,7 @@ LAYERS = {  # x, weight, windows: of small-alexnet, AlexNet's first, and one wit
     "conv3": ((2, 128, 8, 8), (192, 128, 3, 3), SAME),
     "conv5": ((3, 192, 8, 7), (128, 96, 3, 3), replace(SAME, groups=2)),
     "a residual net's": ((11, 16, 32, 32), (16, 16, 3, 3), SAME),
+    "a border on two sides": ((3, 48, 9, 14), (32, 48, 3, 3), BORDERS),
     "many to few": ((1, 512, 8, 8), (16, 512, 3, 3), SAME),
     "AlexNet conv1": ((1, 3, 67, 59), (96, 3, 11, 11), CONV1),
     "odd": ((2, 33, 13, 11), (37, 33, 3, 2), ODD),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size, line_aligned
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
     Float64Out2,
@@ -112,7 +112,8 @@ STRIPS = 64
 def _strip_sums(pixels: int, C: int) -> tuple[Array, Array, int]:
     """Return zeros for two sums per strip, each (strips, C), and the strips worth a thread."""
     strips = min(STRIPS, pixels)
-    sums = np.zeros((2, strips, C))
+    sums = line_aligned((2, strips, C))
+    sums[...] = 0
     return sums[0], sums[1], grain_size(C * -(-pixels // max(1, strips)))
 
 

@@ -21,6 +21,7 @@ from tinynet.kernels.geometry import Padding
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LINE = 64  # bytes of a cache line
 GRAIN = 1 << 15  # elements worth waking a thread for, in loops that are bound by memory
 
 
@@ -50,6 +51,18 @@ def exceeds_int32(
 def grain_size(per_unit: int) -> int:
     """Return how many units of `per_unit` elements are worth waking a thread for."""
     return -(-GRAIN // max(per_unit, 1))
+
+
+def line_aligned(shape: tuple[int, ...]) -> Array:
+    """Return an uninitialized float64 array that begins at a cache line, for sums in memory.
+
+    A vector that crosses a line is stored and loaded again far more slowly: sums of 16 channels
+    over the pixels of a batch took twice as long where they began 16 bytes behind a line.
+    """
+    size = math.prod(shape)
+    room = np.empty(size + LINE // 8)
+    begin = -room.ctypes.data % LINE // 8
+    return room[begin : begin + size].reshape(shape)
 
 
 def channels_last(x: Array) -> Array:

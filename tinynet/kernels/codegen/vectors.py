@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LINE = 16  # floats in a cache line of 64 bytes
+
+
 class _Window:
     """Types and helpers of the emitters below, for vectors of `lanes` channels."""
 
@@ -182,6 +185,34 @@ def _build_move() -> Callable[..., None]:
     return intrinsic(move)
 
 
+def _build_prefetch() -> Callable[..., None]:
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    i8 = types.int64
+
+    def prefetch(_: Any, x: Any, x0: Any, n: Any) -> Any:
+        return types.void(x, i8, i8), code
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = Emitter(context, builder, 1)
+        byte = e.ir.IntType(8).as_pointer()
+        int32 = e.ir.IntType(32)
+        kind = e.ir.FunctionType(e.ir.VoidType(), [byte, int32, int32, int32])
+        request = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        writes = int(signature.args[0].mutable)
+        hints = [e.ir.Constant(int32, hint) for hint in (writes, 2, 1)]  # 2: L2 cache; 1: data
+        begin = e.pointer(signature.args[0], args[0], args[1])
+        steps = e.number(0), args[2], e.number(LINE)
+        with cgutils.for_range_slice(builder, *steps, inc=True) as (i, _):
+            place = builder.bitcast(builder.gep(begin, [i]), byte)
+            builder.call(request, [place, *hints])
+        return context.get_dummy_value()
+
+    return intrinsic(prefetch)
+
+
 def _build_window_sums() -> Callable[..., None]:
     from numba import types
     from numba.core import cgutils
@@ -211,6 +242,9 @@ def _build_window_sums() -> Callable[..., None]:
 max_pool_forward = _pooling(_emit_max_pool_forward)
 max_pool_backward = _pooling(_emit_max_pool_backward)
 move = Intrinsic(_build_move)  # y[y0 + c] = x[x0 + c] for c < n, without a call of memcpy
+# prefetch(x, x0, n) begins to load x[x0] ... x[x0 + n - 1] into the L2 cache: a hint, which has no
+# effect on results and does not fail outside the array
+prefetch = Intrinsic(_build_prefetch)
 window_sums = Intrinsic(_build_window_sums)  # total[c] = a + b * (term[c] + ... + term[c + n - 1])
 
 

@@ -15,7 +15,13 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.kernels.codegen.layout import bordered, channels_first, channels_last, grain_size
+from tinynet.kernels.codegen.layout import (
+    bordered,
+    channels_first,
+    channels_last,
+    grain_size,
+    line_aligned,
+)
 from tinynet.kernels.codegen.microkernel import shape_for
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
@@ -180,7 +186,7 @@ def _column_sums(lo: int, hi: int, gy: In2, sums: Float64Out2) -> None:
 def backward_bias(gy: Array) -> Array:
     """conv2d_backward_bias, in a number of parts that does not depend on the number of threads."""
     OC = gy.shape[1]
-    sums = np.empty((PARTS, OC), np.float64)
+    sums = line_aligned((PARTS, OC))
     _column_sums(PARTS, channels_last(gy).reshape(-1, OC), sums, grain=grain_size(gy.size // PARTS))
     return sums.sum(axis=0).astype(np.float32)
 
@@ -203,7 +209,7 @@ def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
     """conv2d_relu_backward, in the same parts."""
     OC = gy.shape[1]
     inner = channels_last(gy)
-    sums = np.empty((PARTS, OC), np.float64)
+    sums = line_aligned((PARTS, OC))
     masked = np.empty_like(inner)
     flat = [a.reshape(-1, OC) for a in (inner, channels_last(y), masked)]
     _masked_sums(PARTS, *flat, sums, grain=grain_size(gy.size // PARTS))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.kernels.codegen.layout import bordered, channels_first
+from tinynet.kernels.codegen.layout import channels_first, channels_last
 from tinynet.kernels.codegen.microkernel import host_shape, shape_for
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
@@ -43,9 +43,9 @@ from tinynet.kernels.codegen.native import (
 )
 from tinynet.kernels.codegen.tables import offsets, tiles
 from tinynet.kernels.codegen.transform import TILE, Transform, matrices
-from tinynet.kernels.codegen.vectors import move
+from tinynet.kernels.codegen.vectors import move, prefetch
 from tinynet.kernels.convolution.loops import pack
-from tinynet.kernels.geometry import Geometry, Padding, Pair
+from tinynet.kernels.geometry import Geometry, Pair
 
 MINIMUM_CHANNELS = 16  # of a group, in and out, from which it is faster
 CONDITIONS = (  # of `supported`
@@ -107,8 +107,51 @@ def corner(t: int, down: int, along: int) -> tuple[int, int, int]:
 
 
 @helper
+def tile_at(
+    x: Array,
+    shape: tuple[int, int, int],
+    image: int,
+    i: int,
+    j: int,
+    c: int,
+    width: int,
+    a: int,
+    spare: Array,
+) -> tuple[Array, int, int, int]:
+    """Return the a*a pixels from (i, j) on, `width` channels from c on: array, offset, two steps.
+
+    A tile that reaches over the border of its image (H, W, C) is copied to `spare`, with zeros
+    outside the image, so that x itself needs no border.
+    """
+    H, W, C = shape
+    at = ((image * H + i) * W + j) * C + c
+    if min(i, j) >= 0 and i + a <= H and j + a <= W:
+        return x, at, W * C, C
+    spare[:] = 0
+    for p in range(max(0, -i), min(a, H - i)):
+        for q in range(max(0, -j), min(a, W - j)):
+            move(x, at + (p * W + q) * C, spare, (p * a + q) * width, width)
+    return spare, 0, a * width, width
+
+
+@helper
+def prefetch_tiles(x: Array, count: int, first: int, few: int, part: int, parts: int) -> None:
+    """Begin to load one of `parts` equal parts of `few` tiles, of the `count` tiles of all images.
+
+    The products call it for the tiles that are transformed next: the processor then loads them
+    while it multiplies, where a transform would have to wait.
+    """
+    share = x.size // count
+    size = few * share // parts + 1
+    prefetch(x, first * share + part * size, size)
+
+
+@helper
 def _load_tiles(
     x: Array,
+    shape: tuple[int, int, int],
+    top: int,
+    left: int,
     c: int,
     few: int,
     first: int,
@@ -118,15 +161,13 @@ def _load_tiles(
     a: int,
     width: int,
     n: int,
+    spare: Array,
 ) -> None:
     """Write v[k, t, :] = BT x B of tiles first, first + 1, ...: n vectors of channels from c on."""
-    Hp = x.shape[1]
-    Wp = x.shape[2]
-    C = x.shape[3]
     for t in range(few):
         image, i, j = corner(first + t, grid[0], grid[1])
-        at = ((image * Hp + i) * Wp + j) * C + c
-        input_transform(x, at, Wp * C, C, v, t * width, a * step, step, n, x, 0, NO_FLOOR)
+        src, at, down, along = tile_at(x, shape, image, i - top, j - left, c, width, a, spare)
+        input_transform(src, at, down, along, v, t * width, a * step, step, n, v, 0, NO_FLOOR)
 
 
 @helper
@@ -177,6 +218,8 @@ def _forward_loops(
     H: int,
     W: int,
     C: int,
+    top: int,
+    left: int,
     rows: Int32In2,
     cols: Int32In1,
     places: Int32In2,
@@ -184,7 +227,10 @@ def _forward_loops(
     vectors: int,
     floor: Real,
 ) -> None:
-    """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, Hp, Wp, G * IN)."""
+    """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, ., ., G * IN).
+
+    The windows of an image begin `top` rows above it and `left` pixels beside it.
+    """
     G, blocks, points, u_step = u.shape
     T, P = rows.shape
     IN = x.shape[3] // G
@@ -195,18 +241,38 @@ def _forward_loops(
     m_step = T * P * B + 16
     v = np.empty(points * v_step, np.float32)
     m = np.empty(points * m_step, np.float32)
-    spare = np.empty(16 * B, np.float32)
+    inputs = np.empty(a * a * IN, np.float32)
+    outputs = np.empty(16 * B, np.float32)
+    count = len(x) * grid[0] * grid[1]
     for first in range(lo * T * P, hi * T * P, T * P):
-        few = min(T * P, len(x) * grid[0] * grid[1] - first)
+        few = min(T * P, count - first)
         for q in range(G * blocks):
             g = q // blocks
             c = q % blocks * B
             if c == 0:
-                _load_tiles(x, g * IN, few, first, grid, v, v_step, a, IN, IN * vectors // B)
+                _load_tiles(
+                    x.reshape(-1),
+                    x.shape[1:],
+                    top,
+                    left,
+                    g * IN,
+                    few,
+                    first,
+                    grid,
+                    v,
+                    v_step,
+                    a,
+                    IN,
+                    IN * vectors // B,
+                    inputs,
+                )
             for k in range(points):
                 v0 = k * v_step
                 u0 = (q * points + k) * u_step
                 m0 = k * m_step
+                part = q * points + k
+                prefetch_tiles(x, count, first + T * P, T * P, part, G * blocks * points)
+                prefetch_tiles(y, count, first + T * P, T * P, part, G * blocks * points)
                 for t in range((few + P - 1) // P):
                     r0 = t * P
                     tile(
@@ -226,7 +292,7 @@ def _forward_loops(
                 (H, W, C),
                 g * OUT + c,
                 wide,
-                spare,
+                outputs,
                 vectors,
                 floor,
             )
@@ -252,18 +318,9 @@ BY_FILTER_SIZE = {K: CompiledLoops(K) for K in (3, 5)}
 # ---- launches
 
 
-def whole_tiles(x: Array, padding: Padding, outputs: Pair, K: int) -> Array:
-    """Return x (N, C, H, W) with a border that completes the input tiles of these outputs."""
-    around = []
-    for size, (before, _), out in zip(x.shape[2:], padding, outputs, strict=True):
-        reach = -(-out // TILE) * TILE + K - 1
-        around.append((before, max(0, reach - before - size)))
-    return bordered(x, (around[0], around[1]))
-
-
 def _correlate(
     x: Array,
-    padding: Padding,
+    before: Pair,
     w: Array,
     bias: Array | None,
     outputs: Pair,
@@ -272,12 +329,14 @@ def _correlate(
     *,
     relu: bool = False,
 ) -> Array:
-    """Return y (N, G * OUT, H, W) of x (N, C, H, W) and packed filters (see `pack`)."""
+    """Return y (N, G * OUT, H, W) of x (N, C, ., .) and packed filters (see `pack`).
+
+    `before`: zeros above each image and on its left.
+    """
     G, blocks, depth, B = w.shape
     kernels = BY_FILTER_SIZE[K]
     shape = shape_for(OUT)
     IN = depth // K**2
-    images = whole_tiles(x, padding, outputs, K)
     u = np.empty((G, blocks, kernels.a**2, pad_to_odd_lines(IN * B)), np.float32)
     kernels.weights(G * blocks, w, u, K, shape.vectors)
     start = np.zeros((G, blocks * B), np.float32)
@@ -289,12 +348,13 @@ def _correlate(
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
     kernels.forward(
         strips,
-        images,
+        channels_last(x),
         u,
         np.zeros(B, np.float32),
         start.reshape(-1),
         y.reshape(-1),
         *y.shape[1:],
+        *before,
         *tables,
         kernels.a,
         shape.vectors,
@@ -312,7 +372,7 @@ def forward(
     K = geometry.kernel[0]
     G = geometry.groups
     w = pack(weight.reshape(G, OC // G, IN, K * K), np.arange(K * K))
-    return _correlate(x, geometry.padding, w, bias, outputs, OC // G, K, relu=relu)
+    return _correlate(x, geometry.corner, w, bias, outputs, OC // G, K, relu=relu)
 
 
 def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
@@ -322,5 +382,5 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
     G = geometry.groups
     rotated = weight.reshape(G, OC // G, IN, K * K).transpose(0, 2, 1, 3)
     w = pack(rotated, np.arange(K * K)[::-1].copy())
-    top, left = ((K - 1 - before, K - 1 - after) for before, after in geometry.padding)
-    return _correlate(gy, (top, left), w, None, (shape[2], shape[3]), IN, K)
+    top, left = geometry.corner
+    return _correlate(gy, (K - 1 - top, K - 1 - left), w, None, (shape[2], shape[3]), IN, K)

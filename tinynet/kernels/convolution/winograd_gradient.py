@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.kernels.codegen.layout import bordered, grain_size
+from tinynet.kernels.codegen.layout import channels_last, grain_size
 from tinynet.kernels.codegen.microkernel import shape_for
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
     In2,
-    In3,
     In4,
     Int32In1,
     Int32In2,
@@ -34,6 +33,7 @@ from tinynet.kernels.codegen.native import (
     Out2,
     Out3,
     Out4,
+    Out5,
     TiledKernel,
     helper,
     tile,
@@ -41,13 +41,19 @@ from tinynet.kernels.codegen.native import (
 from tinynet.kernels.codegen.tables import offsets, tiles
 from tinynet.kernels.codegen.transform import TILE, Transform, matrices
 from tinynet.kernels.convolution.gradient_loops import collect
-from tinynet.kernels.convolution.winograd import corner, pad_to_odd_lines, whole_tiles
-from tinynet.kernels.geometry import Geometry
+from tinynet.kernels.convolution.winograd import (
+    corner,
+    pad_to_odd_lines,
+    prefetch_tiles,
+    tile_at,
+)
+from tinynet.kernels.geometry import Geometry, Pair
 
-L2_FLOATS = 1 << 18  # floats of V and Z in the L2 cache between transform and product
+L2_FLOATS = 1 << 16  # floats of V and Z between transform and product: half of an L2 cache, or less
 L3_FLOATS = 3 << 19  # the same in the L3 cache
 SMALL_SUMS = 1 << 18  # numbers in D up to which each part of the tiles has an accumulator
 PARTS = 16  # parts of the tiles, at most
+MINIMUM_PART = 64  # tiles that are worth an accumulator, which is cleared and summed
 MAXIMUM_DEPTH = 256  # tiles of a chunk
 MINIMUM_DEPTH = 32
 
@@ -63,6 +69,8 @@ def _transform_loops(
     hi: int,
     x: In4,
     gy: In4,
+    top: int,
+    left: int,
     first: int,
     v: Out2,
     z: Out2,
@@ -72,25 +80,47 @@ def _transform_loops(
     B: int,
     vectors: int,
 ) -> None:
-    """Write V (a*a, depth, C) and Z (a*a, G, blocks, depth, B) of the tiles first + lo..hi."""
-    Hp, Wp, C = x.shape[1:]
+    """Write V (a*a, depth, C) and Z (a*a, G, blocks, depth, B) of the tiles first + lo..hi.
+
+    The windows of an image begin `top` rows above it and `left` pixels beside it.
+    """
+    C = x.shape[3]
     H, W, OC = gy.shape[1:]
     OUT = OC // G
     lanes = B // vectors
     v_step = v.shape[1]
     z_step = z.shape[1]
     blocks = (OUT + B - 1) // B
+    images = x.reshape(-1)
+    gradients = gy.reshape(-1)
+    inputs = np.empty(a * a * C, np.float32)
+    outputs = np.empty(16 * OC, np.float32)
     for t in range(lo, hi):
-        image, i, j = corner(first + t, H // 4, W // 4)
-        at = ((image * Hp + i) * Wp + j) * C
-        input_transform(x, at, Wp * C, C, v, t * C, a * v_step, v_step, C // lanes, x, 0, NO_FLOOR)
+        image, i, j = corner(first + t, (H + 3) // 4, (W + 3) // 4)
+        src, at, down, along = tile_at(
+            images, x.shape[1:], image, i - top, j - left, 0, C, a, inputs
+        )
+        input_transform(
+            src, at, down, along, v, t * C, a * v_step, v_step, C // lanes, v, 0, NO_FLOOR
+        )
+        src, at, down, along = tile_at(gradients, gy.shape[1:], image, i, j, 0, OC, 4, outputs)
         for q in range(G * blocks):
             c = q % blocks * B
-            at = ((image * H + i) * W + j) * OC + q // blocks * OUT + c
             z0 = (q * depth + t) * B
             n = min(B, OUT - c) // lanes
             output_gradient_transform(
-                gy, at, W * OC, OC, z, z0, a * z_step, z_step, n, gy, 0, NO_FLOOR
+                src,
+                at + q // blocks * OUT + c,
+                down,
+                along,
+                z,
+                z0,
+                a * z_step,
+                z_step,
+                n,
+                z,
+                0,
+                NO_FLOOR,
             )
 
 
@@ -133,6 +163,8 @@ def _per_thread_loops(
     hi: int,
     x: In4,
     gy: In4,
+    top: int,
+    left: int,
     count: int,
     rows: Int32In2,
     cols: Int32In1,
@@ -155,16 +187,19 @@ def _per_thread_loops(
         last = (part + 1) * count // parts
         for first in range(part * count // parts, last, depth):
             few = min(depth, last - first)
-            transform_tiles(0, few, x, gy, first, v, z, G, depth, a, B, vectors)
-            multiply_tiles(0, G * points, v, z, rows, cols, places, few, d[part], IN, blocks, B)
+            transform_tiles(0, few, x, gy, top, left, first, v, z, G, depth, a, B, vectors)
+            for k in range(G * points):
+                prefetch_tiles(x, count, first + depth, depth, k, G * points)
+                prefetch_tiles(gy, count, first + depth, depth, k, G * points)
+                multiply_tiles(k, k + 1, v, z, rows, cols, places, few, d[part], IN, blocks, B)
 
 
 def _filter_gradient_loops(
-    lo: int, hi: int, d: In3, gw: Out4, a: int, IN: int, vectors: int
+    lo: int, hi: int, d: In4, gw: Out5, a: int, IN: int, vectors: int
 ) -> None:
-    """Write gw (G, blocks, K*K*IN, B) = GT D G: rows lo..hi of G * blocks * IN."""
-    points, step = d.shape[1:]
-    blocks, depth, B = gw.shape[1:]
+    """Write gw (parts, G, blocks, K*K*IN, B) = GT D G: rows lo..hi of parts * G * blocks * IN."""
+    points, step = d.shape[2:]
+    blocks, depth, B = gw.shape[2:]
     for r in range(lo, hi):
         q = r // IN
         c = r % IN
@@ -236,19 +271,17 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     IN = x.shape[1] // groups
     shape = shape_for(OC // groups)
     kernels = BY_FILTER_SIZE[K]
-    images = whole_tiles(x, geometry.padding, (H, W), K)
-    gradient = bordered(gy, ((0, -H % TILE), (0, -W % TILE)))
-    count = len(x) * (gradient.shape[1] // TILE) * (gradient.shape[2] // TILE)
+    count = len(x) * -(-H // TILE) * -(-W // TILE)
     blocks = -(-OC // groups // shape.channels)
     sizes = Sizes(groups, IN, blocks, shape.channels, shape.vectors, kernels.a**2, count)
     small = sizes.of_one_group().sums() <= SMALL_SUMS
     accumulate = _accumulate_per_thread if small else _accumulate_shared
-    d = accumulate(images, gradient, kernels, sizes)
-    gw = np.empty((1, groups, blocks, K * K * IN, sizes.B), np.float32)
+    d = accumulate(channels_last(x), channels_last(gy), geometry.corner, kernels, sizes)
+    gw = np.empty((len(d), groups, blocks, K * K * IN, sizes.B), np.float32)
     kernels.filter_gradient(
-        groups * blocks * IN,
+        len(d) * groups * blocks * IN,
         d,
-        gw[0],
+        gw,
         kernels.a,
         IN,
         sizes.vectors,
@@ -258,16 +291,17 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
 
 
 def _accumulate_per_thread(
-    images: Array, gradient: Array, kernels: CompiledLoops, s: Sizes
+    x: Array, gy: Array, before: Pair, kernels: CompiledLoops, s: Sizes
 ) -> Array:
-    """Return D, the sum over parts of the tiles, each with an accumulator of its own."""
+    """Return D of each part of the tiles, (parts, G, a*a, blocks * IN * B or a little more)."""
     depth = s.depth(L2_FLOATS)
-    parts = max(1, min(PARTS, s.tiles // s.of_one_group().depth(L2_FLOATS)))
+    parts = max(1, min(PARTS, s.tiles // MINIMUM_PART))
     d = np.zeros((parts, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
     kernels.per_thread(
         parts,
-        images,
-        gradient,
+        x,
+        gy,
+        *before,
         s.tiles,
         *s.tables(depth),
         d,
@@ -279,21 +313,24 @@ def _accumulate_per_thread(
         s.vectors,
         columns=s.B,
     )
-    return d.sum(axis=0)
+    return d
 
 
-def _accumulate_shared(images: Array, gradient: Array, kernels: CompiledLoops, s: Sizes) -> Array:
+def _accumulate_shared(
+    x: Array, gy: Array, before: Pair, kernels: CompiledLoops, s: Sizes
+) -> Array:
     """Return D in one accumulator: threads share the tiles to transform, then the points of D."""
     depth = s.depth(L3_FLOATS)
     v = np.empty((s.points, pad_to_odd_lines(depth * s.G * s.IN)), np.float32)
     z = np.zeros((s.points, pad_to_odd_lines(s.G * s.blocks * depth * s.B)), np.float32)
-    d = np.zeros((s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
+    d = np.zeros((1, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
     for first in range(0, s.tiles, depth):
         few = min(depth, s.tiles - first)
         kernels.transform(
             few,
-            images,
-            gradient,
+            x,
+            gy,
+            *before,
             first,
             v,
             z,
@@ -310,7 +347,7 @@ def _accumulate_shared(images: Array, gradient: Array, kernels: CompiledLoops, s
             z,
             *s.tables(depth),
             few,
-            d,
+            d[0],
             s.IN,
             s.blocks,
             s.B,

@@ -27,7 +27,7 @@ if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 built = [loops._pack, momentum._update_loop]
 if sys.argv[2] == "tile":
-    built.append(loops._convolve.wide)
+    built.append(loops.convolve_loops.wide)
 for kernel in built:
     kernel.build()
 w, g, v = np.ones(3, "f"), np.ones(3, "f"), np.zeros(3, "f")

@@ -186,3 +186,6 @@ def avg_pool2d_backward_cuda(
     grid = cover(gx.size)
     launch("avg_pool", "avg_pool2d_backward", grid, in_rows(gy), *sizes, count_include_pad, gx)
     return gx
+
+
+_forward_loops.followed_by(_backward_loops)

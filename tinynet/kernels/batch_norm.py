@@ -392,3 +392,6 @@ def _launch_backward(
     sizes = eps, count, x.size, C, H * W
     launch(file, "batch_norm_backward", cover(x.size), *arrays, *vectors, *sums, *sizes, gx)
     return gx, gweight, gbias
+
+
+_sum_loops.followed_by(_gradient_sum_loops, _backward_loops)

@@ -191,3 +191,6 @@ def lrn_backward_cuda(
     grid, sizes = _threads(x, groups)
     launch("lrn", "lrn_backward", grid, *inputs, *sizes, n, 2 * alpha * beta, beta, gx)
     return gx
+
+
+_forward_loops.followed_by(_backward_loops)

@@ -269,3 +269,6 @@ def max_pool2d_backward_cuda(
     grid = cover(gx.size)
     launch("max_pool", "max_pool2d_backward", grid, in_rows(gy), in_rows(argmax), *sizes, gx)
     return gx
+
+
+_forward_loops.followed_by(_backward_loops)

@@ -110,3 +110,6 @@ def relu_backward_cuda(gy: Array, y: Array) -> Array:
     gx = array_module(gy).empty(gy.shape, gy.dtype)
     launch("relu", "relu_backward", cover(gy.size), in_rows(gy), in_rows(y), gy.size, gx)
     return gx
+
+
+_forward_loop.followed_by(_backward_loop)

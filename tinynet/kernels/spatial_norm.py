@@ -190,3 +190,6 @@ def spatial_norm_backward_cuda(
     settings = N * C, H, W, n // 2, 2 * alpha * beta, beta
     launch("spatial_norm", "spatial_norm_backward", cover(x.size), *inputs, *settings, gx)
     return gx
+
+
+_forward_loops.followed_by(_backward_loops)

@@ -17,6 +17,9 @@ Four rules:
    looked up by name in its globals. (A closure has a new identity in every process, so that the
    compiled kernel could not be found again, see `cache`.)
 4. It checks no bounds. The caller checks the shapes before the launch.
+
+A kernel of a forward pass says which kernels of the backward pass follow (`followed_by`), so that
+they are compiled meanwhile (see `ahead`).
 """
 
 from __future__ import annotations
@@ -26,11 +29,11 @@ import sys
 import threading
 import typing
 from types import FunctionType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 from tinynet.core.backend import Array
+from tinynet.kernels.codegen import ahead, microkernel
 from tinynet.kernels.codegen import cache as cache_module
-from tinynet.kernels.codegen import microkernel
 from tinynet.kernels.codegen.team import team
 
 if TYPE_CHECKING:
@@ -114,9 +117,19 @@ class Native:
         self.function = function
         self.intrinsics = intrinsics or {}
         self.variant = variant
+        self.followers: list[Native] = []
         self.compiled: Callable[..., None] | None = None
         self.from_cache = False
         COMPILED.append(self)
+
+    @property
+    def name(self) -> str:
+        """The name of the file in the cache."""
+        return f"{self.function.__module__}.{self.function.__qualname__}{self.variant}"
+
+    def followed_by(self, *kernels: Native) -> None:
+        """Say which kernels a training step needs after this one: they are compiled ahead."""
+        self.followers += kernels
 
     def __call__(self, n: int, *args: Any, grain: int = 1) -> None:
         """Run the loop over range(n), in chunks of at least `grain`, on the team."""
@@ -145,22 +158,39 @@ class Native:
                 dispatcher = numba.njit(**OPTIONS)(
                     _with_built_globals(self.function, self.intrinsics)
                 )
-                name = f"{self.function.__module__}.{self.function.__qualname__}{self.variant}"
-                dispatcher._cache = cache = _ReportingCache(name, OPTIONS)
-                dispatcher.compile(self.signature())
+                dispatcher._cache = cache = _SharedCache(self)
+                with cache:
+                    dispatcher.compile(self.signature())
                 dispatcher.disable_compile()
                 self.from_cache = cache.hit
                 self.compiled = dispatcher
         return self.compiled
 
 
-class _ReportingCache(cache_module.Cache):
-    """A cache that reports a miss, after which a compilation begins."""
+class _SharedCache(cache_module.Cache):
+    """A cache that reports a miss, after which a compilation begins, here or in another process."""
+
+    def __init__(self, kernel: Native) -> None:
+        super().__init__(kernel.name, OPTIONS)
+        self.followers = [follower.name for follower in kernel.followers]
+        self.lock: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        """Begin to load or to compile."""
+
+    def __exit__(self, *error: object) -> None:
+        """Release the lock: the file is there, or the compilation has failed."""
+        if self.lock is not None:
+            self.lock.close()
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         result = super().load_overload(signature, target)
-        if result is None and on_compile is not None:
-            on_compile(self.name)
+        if result is None:
+            if on_compile is not None:
+                on_compile(self.name)
+            ahead.request(self.folder, self.followers)
+            self.lock = ahead.claim(self.folder, self.name)
+            result = super().load_overload(signature, target)  # it may have come while we waited
         return result
 
 
@@ -234,6 +264,16 @@ class TiledKernel:
         self.wide = Native(function, intrinsics, variant)
         narrow = {**(intrinsics or {}), "tile": narrow_tile}
         self.narrow = Native(function, narrow, f"{variant}_narrow")
+
+    def followed_by(self, *kernels: TiledKernel | Native) -> None:
+        """Say which kernels a training step needs after this one: see `Native.followed_by`."""
+        for kernel in kernels:
+            if isinstance(kernel, TiledKernel):
+                self.wide.followed_by(kernel.wide)
+                self.narrow.followed_by(kernel.narrow)
+            else:
+                self.wide.followed_by(kernel)
+                self.narrow.followed_by(kernel)
 
     def __call__(self, n: int, *args: Any, columns: int, grain: int = 1) -> None:
         """Run the loop (see `Native`) for blocks of `columns` columns, see `shape_for`."""

@@ -40,6 +40,7 @@ from tinynet.kernels.codegen.native import (
 )
 from tinynet.kernels.codegen.tables import Images, guard, offsets, tiles
 from tinynet.kernels.codegen.vectors import move
+from tinynet.kernels.convolution.loops import convolve_loops
 from tinynet.kernels.geometry import Geometry
 
 CHUNK = 64  # pixels of gy that stay in the L1 cache for all rows of gweight
@@ -214,3 +215,6 @@ def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
     flat = [a.reshape(-1, OC) for a in (inner, channels_last(y), masked)]
     _masked_sums(PARTS, *flat, sums, grain=grain_size(gy.size // PARTS))
     return channels_first(masked), sums.sum(axis=0).astype(np.float32)
+
+
+convolve_loops.followed_by(_masked_sums, _correlate, _collect, _column_sums)

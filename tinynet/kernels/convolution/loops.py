@@ -85,7 +85,7 @@ def _pack(lo: int, hi: int, w: Strided4, taps: Int64In1, packed: Out4) -> None:
 
 
 @tiled
-def _convolve(
+def convolve_loops(
     lo: int,
     hi: int,
     x: In1,
@@ -150,7 +150,7 @@ def convolve(
     start = np.zeros((G, blocks * B), np.float32)
     if bias is not None:
         start[:, :y_group] = bias.reshape(G, -1)
-    _convolve(
+    convolve_loops(
         T,
         x.reshape(-1),
         rows.places,

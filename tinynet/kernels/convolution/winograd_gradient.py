@@ -40,6 +40,7 @@ from tinynet.kernels.codegen.native import (
 )
 from tinynet.kernels.codegen.tables import offsets, tiles
 from tinynet.kernels.codegen.transform import TILE, Transform, matrices
+from tinynet.kernels.convolution import winograd
 from tinynet.kernels.convolution.gradient_loops import collect
 from tinynet.kernels.convolution.winograd import (
     corner,
@@ -226,6 +227,8 @@ class CompiledLoops:
         self.filter_gradient = Native(
             _filter_gradient_loops, {"filter_gradient_transform": Transform(weights.T)}, str(K)
         )
+        forward = winograd.BY_FILTER_SIZE[K].forward
+        forward.followed_by(self.per_thread, self.filter_gradient)
 
 
 BY_FILTER_SIZE = {K: CompiledLoops(K) for K in (3, 5)}

@@ -125,7 +125,7 @@ def _stop() -> None:
     """End the second process with this one. If this one is killed, the input of the other ends."""
     if _second is not None:
         _second.kill()
-        _second.wait()
+        _second.communicate()  # closes its input, and waits
 
 
 def _forget() -> None:

@@ -127,7 +127,7 @@ def test_no_kernel_is_waited_for_forever(kernel, monkeypatch):
 
 
 def test_a_second_process_leaves_a_kernel_in_work_to_others(kernel, monkeypatch):
-    monkeypatch.setattr(ahead, "_is_second", True)
+    monkeypatch.setattr(ahead, "is_second", True)
     with ahead.claim(folder(), kernel.name), pytest.raises(ahead.Busy):
         kernel.build()
     assert kernel.compiled is None

@@ -24,8 +24,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from tinynet.core import file_lock
 from tinynet.core.grad_mode import no_grad_depth
@@ -37,14 +36,14 @@ if TYPE_CHECKING:
 
 IDLE = 5.0  # seconds without work, after which the second process ends
 PATIENCE = 60.0  # seconds to wait for a kernel that another process compiles
-PROGRAM = "from tinynet.kernels.codegen import ahead; ahead.serve()"
+PROGRAM = "from tinynet.kernels.codegen import ahead_worker; ahead_worker.serve()"
 
 
 class Busy(Exception):  # noqa: N818  not an error: there is other work
     """Another process compiles this kernel."""
 
 
-_is_second = False  # whether this is a second process
+is_second = False  # whether this is a second process: see `ahead_worker`
 _second: subprocess.Popen[bytes] | None = None
 _tried = False  # to start one
 
@@ -71,7 +70,7 @@ def claim(folder: Path | None, name: str) -> IO[bytes] | None:
     with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
         file = opened.enter_context((locks / name).open("ab"))
         while not file_lock.acquire(file):
-            if _is_second:
+            if is_second:
                 raise Busy(name)
             if time.monotonic() > end:
                 return None
@@ -88,7 +87,7 @@ def request(folder: Path | None, names: Iterable[str]) -> None:
     and without a cache to share.
     """
     global _second, _tried
-    if _is_second or folder is None or no_grad_depth.get() or get_num_threads() < 2:
+    if is_second or folder is None or no_grad_depth.get() or get_num_threads() < 2:
         return
     if not _tried:
         _tried = True
@@ -139,31 +138,3 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-
-
-def serve() -> None:
-    """Compile the kernels whose names arrive on standard input: the second process."""
-    global _is_second
-    import tinynet.kernels  # noqa: F401  every page defines its kernels
-    from tinynet.kernels.codegen import native
-
-    _is_second = True
-    native.on_compile = None
-    names: SimpleQueue[str] = SimpleQueue()
-    threading.Thread(target=_receive, args=(names,), daemon=True).start()
-    if str(cache.folder(tuple(sorted(native.OPTIONS.items())))) != sys.argv[1]:
-        return  # other settings of Numba, made while the first process ran
-    known = {kernel.name: kernel for kernel in native.COMPILED}
-    with contextlib.suppress(Empty):
-        while True:
-            kernel: Any = known.get(names.get(timeout=float(sys.argv[2])))
-            if kernel is not None:
-                with contextlib.suppress(Busy):
-                    kernel.build()
-
-
-def _receive(names: SimpleQueue[str]) -> None:
-    """Pass names on; end this process at once when the first one has ended."""
-    for line in sys.stdin:
-        names.put(line.strip())
-    os._exit(0)

@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: train gallery lessons test slow lint bench matrix coverage clean
+.PHONY: train gallery lessons site test slow lint bench matrix coverage clean
 
 train: .venv/installed                ## train the demo on synthetic images; needs no download
 	$(BIN)/tinynet train
@@ -18,6 +18,12 @@ lessons: .venv/installed              ## the course, in JupyterLab
 	@echo "Installing JupyterLab into .venv: minutes the first time."
 	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
 	$(BIN)/tinynet lessons open
+
+site: .venv/site-tools                ## the site, in site/; REPOSITORY=owner/name adds badges
+	rm -rf site build/site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site -d build/site \
+		$(if $(REPOSITORY),-D repository=$(REPOSITORY)) $(if $(BRANCH),-D branch=$(BRANCH)) . site
+	$(BIN)/python docs/site/check_site.py site
 
 test: .venv/test-tools                ## the fast test suite, same command as in README and .ci/run
 	$(BIN)/pytest
@@ -44,7 +50,7 @@ coverage: .venv/test-tools            ## test coverage
 	$(BIN)/coverage report
 
 clean:                                ## remove the environment, the caches and the built files
-	rm -rf .venv build dist *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist site *.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "tinynet needs Python 3.11 or later with its venv module, and none was found (Debian, Ubuntu: apt install python3-venv; or name one: make PYTHON=/path/to/python3)."; exit 1; }
@@ -53,6 +59,10 @@ clean:                                ## remove the environment, the caches and 
 .venv/installed: .venv/bin/python setup.cfg pyproject.toml
 	@echo "Installing tinynet into .venv; in a terminal of your own: . .venv/bin/activate"
 	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/site-tools: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[site]"
 	@touch $@
 
 .venv/test-tools: .venv/installed

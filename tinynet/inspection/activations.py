@@ -35,7 +35,7 @@ class Activation:
 
     @property
     def label(self) -> str:
-        """Name and class, for a title: "features.0 Conv2d"."""
+        """Name and class, such as "features.0 Conv2d", for a title."""
         return f"{self.name} {self.kind}"
 
 

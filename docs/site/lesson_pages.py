@@ -1,0 +1,159 @@
+"""Pages of the lessons: a notebook, with the outputs that it was saved with, as Markdown.
+
+A catalogue of `lessons/ko` becomes the same page with its prose, and with the outputs of the
+English notebook. Nothing is run. What is only of use in a notebook is left out: the cells that ask
+for hints and solutions, sliders, and the answer of a check that has nothing to judge yet.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import notebooks
+from sphinx.application import Sphinx
+
+from tinynet.lessons import editions, pages
+
+Cell = dict[str, Any]
+NOT_FOR_READERS = re.compile(r'(# (hint|solution)\("\d\d\.\d+"\).*\s*)+')
+FOLDED = re.compile(r"(<details>\s*<summary>.*?</summary>)(.*?)(</details>)", re.DOTALL)
+UNFILLED = {"exercise", "predict"}  # tags of cells whose output is about an answer that is missing
+
+
+def markdown(notebook: Cell, row: str = "") -> str:
+    """Return a notebook as Markdown, with a row of links below its first cell."""
+    cells = [list(_cell(cell)) for cell in notebook["cells"]]
+    cells.insert(1, [row])
+    return "\n\n".join(part for cell in cells for part in cell if part) + "\n"
+
+
+def _cell(cell: Cell) -> Iterator[str]:
+    text = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        yield FOLDED.sub(r"\1\n\n\2\n\n\3", text)
+        return
+    if NOT_FOR_READERS.fullmatch(text):
+        return
+    yield fenced(text, "{code-block} python")
+    if not UNFILLED & set(cell["metadata"].get("tags", ())):
+        yield from outputs(cell["outputs"])
+
+
+def outputs(saved: list[Cell]) -> Iterator[str]:
+    r"""Yield the outputs of a cell; what was printed in pieces is one output.
+
+    >>> list(outputs([{"output_type": "stream", "text": ["a\n"]}]))
+    ['```{code-block} text\n:class: output\n\na\n```']
+    """
+    printed = ""
+    for one in saved:
+        if one["output_type"] == "stream":
+            printed += "".join(one["text"])
+            continue
+        yield from _text(printed)
+        printed = ""
+        if one["output_type"] == "error":
+            yield from _text("\n".join(one["traceback"]))
+        else:
+            yield from _shown(one["data"])
+    yield from _text(printed)
+
+
+def _text(text: str) -> Iterator[str]:
+    plain = re.sub(r"\x1b\[[\d;]*m", "", text).strip("\n")
+    if plain:
+        yield fenced(plain, "{code-block} text", ":class: output\n\n")
+
+
+def _shown(data: dict[str, Any]) -> Iterator[str]:
+    """Yield an output in its best form."""
+    if "application/vnd.jupyter.widget-view+json" in data:  # a slider moves nothing here
+        return
+    plain = "".join(data.get("text/plain", ""))
+    if "text/markdown" in data:
+        yield "".join(data["text/markdown"])
+    elif "text/html" in data:
+        yield _raw("".join(data["text/html"]))
+    elif "image/svg+xml" in data:
+        yield _raw("".join(data["image/svg+xml"]))
+    elif "image/png" in data:
+        coded = "".join(data["image/png"]).strip()
+        alt = html.escape(plain, quote=True)
+        yield _raw(f'<img src="data:image/png;base64,{coded}" alt="{alt}">')
+    else:
+        yield from _text(plain)
+
+
+def _raw(text: str) -> str:
+    return fenced(f'<div class="shown">{text}</div>', "{raw} html")
+
+
+def fenced(text: str, info: str, options: str = "") -> str:
+    r"""Return a fenced block whose fence is longer than every fence inside.
+
+    >>> fenced("```", "text")
+    '````text\n```\n````'
+    """
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{info}\n{options}{text}\n{fence}"
+
+
+def translated(path: Path) -> Cell:
+    """Return the notebook of a catalogue, with the outputs of the English one.
+
+    Parameters
+    ----------
+    path : lessons/LANG/NN_name.md
+    """
+    lang = path.parent.name
+    known = pages.lessons(path.parent.parent, lang)
+    [lesson] = [one for one in known if one.path.stem == path.stem]
+    notebook: Cell = json.loads(editions.front(lesson, known))
+    english = json.loads(lesson.path.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    for mine, theirs in zip(_code(notebook), _code(english), strict=True):
+        mine["outputs"] = theirs["outputs"]
+    here = {one.path.stem for one in known if one.lang == lang}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = [_linked("".join(cell["source"]), here)]
+    return notebook
+
+
+def _code(notebook: Cell) -> list[Cell]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def _linked(text: str, here: set[str]) -> str:
+    """Return a text whose links to lessons go to the catalogues that there are."""
+    return re.sub(
+        r"\]\((\d\d_\w+)\.ipynb\)",
+        lambda m: f"]({m[1]}.md)" if m[1] in here else f"](../{m[1]}.ipynb)",
+        text,
+    )
+
+
+def _on_read(app: Sphinx, docname: str, source: list[str]) -> None:
+    path = Path(app.env.doc2path(docname))
+    if path.suffix == ".ipynb":
+        notebook = json.loads(source[0])
+        korean = path.parent / "ko" / f"{path.stem}.md"
+        other = f'<a href="ko/{path.stem}.html" lang="ko">한국어</a>' if korean.exists() else ""
+    elif re.fullmatch(r"lessons/ko/\d\d_\w+", docname):
+        notebook = translated(path)
+        other = f'<a href="../{path.stem}.html" lang="en">English</a>'
+    else:
+        return
+    row = notebooks.links(docname, other, app.config.repository, app.config.branch)
+    source[0] = markdown(notebook, row)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the reader of notebooks and catalogues."""
+    app.connect("source-read", _on_read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ from support import translation
 from support.checkout import needs_lessons
 from tinynet.lessons import editions, pages
 from tinynet.lessons.pages import folder
+from tinynet.lessons.translation import read
 
 pytestmark = needs_lessons
 
@@ -143,6 +144,29 @@ def test_a_korean_notebook_says_so_in_its_cells(copied, tmp_path):
     assert made["cells"][1]["source"][-1] == 'language("ko")'
     english = pages.lessons(copied.parent.parent)
     assert 'language("' not in editions.copy(english[0], english, tmp_path / "en").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("the loss = 손실", "does not say ['loss']"),
+        ("mean {} = 평균", "have not the same fields"),
+        ("mean {} = mean {}", "has no Hangul"),
+        ("mean = 평균\nmean = 산술 평균", "translated twice"),
+    ],
+)
+def test_odd_words_of_figures_are_found(line, complaint):
+    code = 'plt.title(f"the mean {x}")'
+    assert list(translation.odd_words("# 답\n%% words\nmean {} = 평균 {}\n", code)) == []
+    (found,) = translation.odd_words(f"# 답\n%% words\n{line}\n", code)
+    assert complaint in found
+
+
+def test_a_word_means_the_same_in_the_figures_of_all_lessons():
+    known = {}
+    for path in catalogues():
+        for ours, theirs in read(path.read_text(encoding="utf-8")).words.items():
+            assert known.setdefault(ours, theirs) == theirs, path.stem
 
 
 def catalogues():

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 
 from tinynet.lessons import pages
-from tinynet.lessons.translation import BETWEEN, WORDS
+from tinynet.lessons.translation import WORDS, read
 
 CODE = re.compile(r"```.*?```|`[^`]+`", re.DOTALL)
 EQUATION = re.compile(r"\$\$.+?\$\$|\$[^$]+?\$", re.DOTALL)
@@ -157,13 +157,31 @@ def badly_written(data):
         yield "a line ends with a space, or the file without a line end"
 
 
+def odd_words(text, code):
+    """Find words of figures whose English is not in the lesson's code, or that lose a field."""
+    told = read(text)
+    lines = WORDS.split(text)[1:]
+    if len("".join(lines).split("\n")) - 1 != len(told.words):
+        yield "a word of the figures is translated twice"
+    for ours, theirs in told.words.items():
+        gone = [word for word in re.findall(r"[a-z]{3,}", ours) if word not in code]
+        if gone:
+            yield f"the code of the lesson does not say {gone}"
+        if ours.count("{}") != len(re.findall(r"\{\d*\}", theirs)):
+            yield f"{ours!r} and {theirs!r} have not the same fields"
+        if not re.search("[가-힣]", theirs):
+            yield f"{theirs!r} has no Hangul"
+
+
 def offences(lesson, path):
     """Find what is wrong with the catalogue of a lesson."""
     data = path.read_bytes()
     yield from badly_written(data)
     text = data.decode("utf-8", "replace")
-    theirs = [cell.strip("\n") for cell in BETWEEN.split(WORDS.split(text)[0])]
-    ours = [pages.plain(cell.text) for cell in pages.content(lesson) if cell.prose]
+    theirs = read(text).prose
+    cells = pages.content(lesson)
+    ours = [pages.plain(cell.text) for cell in cells if cell.prose]
+    yield from odd_words(text, "\n".join(cell.text for cell in cells if not cell.prose))
     if len(ours) != len(theirs):
         yield f"{len(theirs)} cells, English has {len(ours)}"
     for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynet.lessons import speak
+from tinynet.lessons import captions, speak
 
 FOLDER = "TINYNET_FIGURES"
 """Environment variable: a folder in which every figure is also saved."""
@@ -100,6 +100,7 @@ def _still(fig: Any, alt: str) -> dict[str, str]:
 
 def _png(fig: Any, alt: str) -> bytes:
     """Render a figure to PNG and close it."""
+    captions.translate(fig)
     layout = fig.get_layout_engine()
     drawn = io.BytesIO()
     if layout is not None:

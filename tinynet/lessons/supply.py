@@ -40,7 +40,7 @@ class Pictures(data.ArrayDataset):
     @property
     def kind(self) -> str:
         """The kind of images, for prose and captions."""
-        return phrase("drawn pictures" if self.drawn else "photographs")
+        return "drawn pictures" if self.drawn else "photographs"
 
 
 def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
@@ -65,7 +65,7 @@ def pictures(train: int = 3000, test: int = 1000) -> tuple[Pictures, Pictures]:
     learn, unseen = found
     if not (learn.drawn or wish):
         why = phrase("with {variable}=shapes they would be drawn ones", variable=WISH)
-    which = learn.kind if learn.drawn else phrase("photographs of CIFAR-10")
+    which = phrase(learn.kind if learn.drawn else "photographs of CIFAR-10")
     counts = " + ".join(f"{len(part):,}" for part in found if len(part))
     sys.stdout.write(f"{counts} {which}; {why}\n")
     return learn, unseen

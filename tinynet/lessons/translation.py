@@ -3,7 +3,8 @@
 ``lessons/ko/05_convolution.md`` holds the prose cells of ``lessons/05_convolution.py`` in their
 order, as Markdown, with a line ``%%`` between two of them. A line ``%% words`` may follow the last
 one, and then what stands in the figures of the lesson: ``English words = Korean words``, a line
-each. ``{}`` stands for what differs each time, often a number.
+each. ``{}`` stands for what differs each time, often a number; ``{1} {0}`` is another order. In a
+line with several `` = `` the middle one separates the languages.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ def read(text: str, name: str = "a catalogue") -> Catalogue:
     told, *rest = WORDS.split(text)
     words = {}
     for line in "".join(rest).splitlines():
-        ours, sign, theirs = line.partition(" = ")
-        if line.strip() and not sign:
+        parts = line.split(" = ")
+        half = len(parts) // 2
+        if line.strip() and len(parts) % 2:
             raise DataError(f"{name}: a line of words is English = translation. It is {line!r}.")
-        if sign:
-            words[ours.strip()] = theirs.strip()
+        if line.strip():
+            words[" = ".join(parts[:half]).strip()] = " = ".join(parts[half:]).strip()
     return Catalogue([cell.strip("\n") for cell in BETWEEN.split(told)], words)

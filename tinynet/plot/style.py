@@ -66,6 +66,7 @@ OTHER_SCRIPTS = (  # fonts for characters that DejaVu Sans lacks, where they are
     "Noto Sans Devanagari",
     "Noto Sans Thai",
 )
+WITH_HANGUL = frozenset(OTHER_SCRIPTS[:6])
 FILES = tuple(name.replace(" ", "").removesuffix("KR").removesuffix("JP") for name in OTHER_SCRIPTS)
 
 
@@ -178,6 +179,11 @@ def _fonts() -> list[str]:
                 fontManager.addfont(file)
     installed = set(fontManager.get_font_names())
     return ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in installed)]
+
+
+def hangul_fonts() -> list[str]:
+    """Return the fonts of a text with Hangul; none if no font that holds it is installed."""
+    return _fonts() if WITH_HANGUL & set(_fonts()) else []
 
 
 @functools.cache

@@ -270,14 +270,15 @@ def test_a_network_exported_in_training_mode_keeps_its_names(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["AlexNet", "ResNet", "GoogLeNet", "DenseNet"])
+@pytest.mark.parametrize("name", ["AlexNet", "VGG", "ResNet", "GoogLeNet", "DenseNet"])
 def test_networks_of_torchvision(tmp_path, name):
     torch = pytest.importorskip("torch", reason="PyTorch, the oracle, is not installed")
     from weights import torchvision_twins
 
-    side = 224 if name == "AlexNet" else 64
+    chain = name in ("AlexNet", "VGG")
+    side = 224 if chain else 64
     with torch.no_grad():
-        model = getattr(torchvision_twins, name)(5).eval()
+        model = getattr(torchvision_twins, name)(5, **({"hidden": 64} if chain else {})).eval()
     x = images((3, side, side), 1)
     wanted = exported_by_torch(model, x, tmp_path / "a.onnx", dynamo=False)
     found = scores(weights.from_onnx(tmp_path / "a.onnx"), x)

@@ -40,7 +40,7 @@ class AlexNet(nn.Module):
 
 
 class VGG(nn.Module):
-    def __init__(self, classes, counts=(1, 1, 2, 2, 2)):
+    def __init__(self, classes, counts=(1, 1, 2, 2, 2), hidden=4096):
         super().__init__()
         layers = []
         inputs = 3
@@ -51,13 +51,13 @@ class VGG(nn.Module):
             layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
-            nn.Linear(512 * 7 * 7, 4096),
+            nn.Linear(512 * 7 * 7, hidden),
             nn.ReLU(),
             nn.Dropout(),
-            nn.Linear(4096, 4096),
+            nn.Linear(hidden, hidden),
             nn.ReLU(),
             nn.Dropout(),
-            nn.Linear(4096, classes),
+            nn.Linear(hidden, classes),
         )
 
     def forward(self, x):

@@ -1,4 +1,4 @@
-"""Benchmarks against PyTorch: ``python -m benchmarks`` prints the tables of the README.
+"""Benchmarks against other frameworks: ``python -m benchmarks`` prints the tables of the README.
 
 ===========================  ===================================================================
 ``benchmarks.step``          one network: a training step, inference, or its convolutions alone
@@ -17,6 +17,8 @@
 
 Every implementation runs in a process of its own, samples are interleaved (A B A B), and the
 result is the median. A ratio holds on a noisy machine; a time does not. Helper modules:
-``workloads`` (the networks), ``interleaved`` and ``worker`` (processes and sampling),
-``torch_models`` and ``with_jax`` (the other frameworks).
+``parts`` and ``report`` (rows and tables), ``workloads`` and ``epoch`` (what is computed),
+``interleaved`` and ``worker`` (processes and sampling), ``our_cases``, ``torch_cases`` and
+``inference_cases`` (one file for each kind of worker), ``torch_models`` and ``with_jax`` (the
+networks in other frameworks).
 """

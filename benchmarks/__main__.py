@@ -1,64 +1,45 @@
-"""Tables of the README, training steps and convolution ladder: ``python -m benchmarks``."""
+"""Tables of the README: ``python -m benchmarks``.
+
+It compares tinynet with PyTorch (eager and compiled, each in two memory layouts), JAX and, in
+inference, ONNX Runtime and OpenVINO: `pip install -e ".[oracle,rivals]"`, and a C++ compiler for
+torch.compile. A rival that is not installed, or fails, is named below the tables with its reason.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import os
 import sys
+import time
 
-from benchmarks import conv_ladder
-from benchmarks.interleaved import OURS, run_interleaved
-from benchmarks.step import compare
-
-ROWS = [
-    ("S", "step"),
-    ("A", "step"),
-    ("L", "step"),
-    ("S", "conv"),
-    ("A", "conv"),
-    ("S", "forward"),
-    ("A", "forward"),
-]
-WHAT = {"step": "training step", "conv": "convolutions alone", "forward": "inference"}
+from benchmarks import epoch, parts
+from benchmarks.report import Report
 
 
 def main() -> None:
-    """Measure the rows one after the other and print each as soon as it is complete."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    out = sys.stdout
-    out.write("| net | what | tinynet | PyTorch | channels_last | ratio to the better |\n")
-    out.write("|---|---|---|---|---|---|\n")
-    for net, case in ROWS:
-        found = compare(net, case, options.threads, options.rounds)
-        out.write(
-            "| {net} | {what} | {ours_ms:.0f} ms | {torch_ms:.0f} ms | "
-            "{torch_channels_last_ms:.0f} ms | **{ratio:.2f}** |\n".format(what=WHAT[case], **found)
-        )
-        out.flush()
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    out.write(f"\n{options.threads} threads, float32, medians of {options.rounds}; {versions}\n\n")
-    out.write(
-        conv_ladder.table(conv_ladder.measure(options.threads, 2 * options.rounds), options.threads)
+    """Measure one part after the other and print each row as soon as it is complete."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    if importlib.util.find_spec("jax"):
-        _rows_of_jax(options.threads, options.rounds)
-
-
-def _rows_of_jax(threads: int, rounds: int) -> None:
-    """Print a separate table: JAX compiles the whole step, PyTorch above is eager."""
-    sys.stdout.write("\n| net | what | tinynet | JAX | ratio |\n|---|---|---|---|---|\n")
-    for net in "SA":
-        found = run_interleaved(net, (OURS, "jax"), ("step",), threads, rounds)
-        ours, theirs = (found["ms"]["step", name] for name in (OURS, "jax"))
-        sys.stdout.write(
-            f"| {net} | {WHAT['step']} | {ours:.0f} ms | {theirs:.0f} ms "
-            f"| **{ours / theirs:.2f}** |\n"
-        )
-        sys.stdout.flush()
-    sys.stdout.write(f"\njax {found['versions']['jax']}, jitted, on {threads} CPUs\n")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=list(parts.PARTS), help="default: all parts")
+    parser.add_argument("--nets", nargs="+", help="of step, conv and forward; default: all")
+    parser.add_argument("--epoch-images", type=int, help="default: 6400; CIFAR-10 has 50000")
+    parser.add_argument("--quick", action="store_true", help="one round, eager PyTorch only")
+    options = parser.parse_args()
+    if options.epoch_images:
+        os.environ[epoch.VARIABLE] = str(options.epoch_images)
+    report = Report(sys.stdout, options.threads, 1 if options.quick else options.rounds)
+    report.nets, report.quick = options.nets, options.quick
+    parts.warm()
+    for name, measure in parts.PARTS.items():
+        if options.only and name not in options.only:
+            continue
+        begun = time.perf_counter()
+        measure(report)
+        sys.stderr.write(f"{name}: {time.perf_counter() - begun:.0f} s\n")
+    report.close()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from tinynet import models
 def compare(net: str, case: str, threads: int, rounds: int, kind: str = OURS) -> dict[str, Any]:
     """Return the times of one case and the ratio to the faster of PyTorch's two layouts."""
     found = run_interleaved(net, (kind, *TORCH), (case,), threads, rounds)
+    for name, reason in found["failed"].items():
+        raise SystemExit(f"{name} failed: {reason}")
     mine, default, channels_last = (found["ms"][case, name] for name in (kind, *TORCH))
     return {
         "net": net,
@@ -35,7 +37,9 @@ def compare(net: str, case: str, threads: int, rounds: int, kind: str = OURS) ->
 def main() -> None:
     """Print one comparison, as JSON or as a line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", default="A", help="S, A, L or a network of tinynet.models")
+    parser.add_argument(
+        "--net", default="A", help="a letter of workloads, or a network of tinynet.models"
+    )
     parser.add_argument("--case", choices=["step", "forward", "conv"], default="step")
     parser.add_argument("--against", choices=["torch"], default="torch")
     parser.add_argument("--threads", type=int, default=2)
@@ -45,10 +49,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.net not in {**workloads.MODELS, **models.MODELS}:
         parser.error(
-            f"--net: there is no {options.net!r}. Known: S, A, L, {', '.join(models.MODELS)}."
+            f"--net: there is no {options.net!r}. "
+            f"Known: {', '.join([*workloads.MODELS, *models.MODELS])}."
         )
-    if options.case == "conv" and options.net not in workloads.MODELS:
-        parser.error("--case conv: the convolutions alone are timed only for S, A and L.")
+    if options.case == "conv" and not workloads.is_chain(options.net):
+        parser.error(f"--case conv: only for {', '.join(workloads.CHAINS)}.")
     kind = f"tinynet:{options.kernels}"
     result = compare(options.net, options.case, options.threads, options.rounds, kind)
     if options.json:

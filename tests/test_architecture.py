@@ -5,6 +5,7 @@ offence that it must find and the test that applies it to the whole of tinynet.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -20,12 +21,17 @@ FILES = sorted(ROOT.rglob("*.py"))
 REFERENCE_LINES = 15
 
 
+@functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def offences(judge):
     """Apply a judge to every file; return `file: offence` lines."""
     return [
         f"{path.relative_to(ROOT.parent)}: {offence}"
         for path in FILES
-        for offence in judge(ast.parse(path.read_text(encoding="utf-8")))
+        for offence in judge(tree_of(path))
     ]
 
 

@@ -199,12 +199,14 @@ class Tanh(Function):
 
 
 class Sigmoid(Function):
-    """y = 1 / (1 + e ** -x), written with e ** -|x|: it cannot overflow, and a small y is exact."""
+    """y = 1 / (1 + e ** -x).
+
+    Where x < 0 it is e ** x / (1 + e ** x): no power overflows, and a small y keeps its digits.
+    """
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
-        e = xp.exp(-xp.absolute(x))
-        self.saved = xp.where(x < 0, e, xp.ones_like(e)) / (1 + e)
+        self.saved = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.absolute(x)))
         return self.saved
 
     def backward(self, gy: Array) -> Any:

@@ -68,6 +68,7 @@ def test_a_closed_terminal_loses_nothing(tmp_path):
     assert position(tmp_path / "r") > (0, 0)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_take_two_folders(tmp_path):
     two = [started(*TRAIN, "--max-minutes", "0", cwd=tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=60)[0] for process in two]
@@ -76,6 +77,7 @@ def test_two_runs_at_once_take_two_folders(tmp_path):
     assert folders == {"runs/demo-0", "runs/demo-0-2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "code", "words"),
     [

@@ -392,7 +392,7 @@ def test_teams_that_are_changed_while_others_work_leave_no_thread_behind(threads
     workers = [threading.Thread(target=work) for _ in range(3)]
     for worker in workers:
         worker.start()
-    for i in range(200):
+    for i in range(60):
         threads(1 + i % 3)
         time.sleep(0.001)
     threads(2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def fits(weights: Weights) -> list[Fit]:
         return []
     found: list[tuple[int, Fit]] = []
     by_order: list[tuple[int, Fit]] = []
-    for network in _networks():
+    for network in _networks(tuple(models.entry(name) for name in models.names())):
         classes = _classes(names.fitted(weights.arrays, network.shapes), network.shapes)
         if classes is not None:
             found.append((_differences(weights, network), Fit(network.typed, classes, False)))
@@ -104,18 +105,22 @@ def commands(path: Path, weights: Weights, fit: Fit) -> list[str]:
     return [f"tinynet weights convert {typed}", f"tn.weights.load({call})"]
 
 
-def _networks() -> Iterator[Network]:
-    """Yield each network with its shapes for a single class.
+@lru_cache(maxsize=1)
+def _networks(registered: tuple[models.Entry, ...]) -> list[Network]:
+    """Return each of the networks that are registered, with its shapes for a single class.
 
     Weights are not initialized, so all of the networks together take less than a second.
     """
+    found = []
     for name in models.names():
         for variant in models.entry(name).variants or [None]:
             with nn.init.skip_init(), default_device("cpu"):
                 model = models.build(name, 1, variant=variant)
             shapes = {key: tuple(value.shape) for key, value in model._named_tensors()}
             typed = f"{name} --variant {variant}" if variant else name
-            yield Network(typed, shapes, conventions.of_model(model), conventions.order_of(model))
+            known = Network(typed, shapes, conventions.of_model(model), conventions.order_of(model))
+            found.append(known)
+    return found
 
 
 def _differences(weights: Weights, network: Network) -> int:

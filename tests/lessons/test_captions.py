@@ -74,6 +74,6 @@ def test_in_english_nothing_changes(figure, monkeypatch):
 
 
 def test_the_middle_sign_of_a_line_of_words_separates_it():
-    assert read("# 1\n%% words\ny = {} = y = {}\n").words == {"y = {}": "y = {}"}
+    assert read("# 1\n%% words\ny = {} = y\\n = {}\n").words == {"y = {}": "y\n = {}"}
     with pytest.raises(DataError, match="is English = translation"):
         read("# 1\n%% words\ny = 1 = 2\n")

@@ -4,14 +4,16 @@ Each rule of `support.translation` has a planted offence that it must find.
 """
 
 import json
+import re
 
 import pytest
 
 from support import translation
-from support.checkout import needs_lessons
-from tinynet.lessons import editions, pages
+from support.checkout import ROOT, needs_lessons
+from tinynet.lessons import editions, exercise, pages, progress
 from tinynet.lessons.pages import folder
 from tinynet.lessons.translation import read
+from tinynet.words import VARIABLE
 
 pytestmark = needs_lessons
 
@@ -167,6 +169,35 @@ def test_a_word_means_the_same_in_the_figures_of_all_lessons():
     for path in catalogues():
         for ours, theirs in read(path.read_text(encoding="utf-8")).words.items():
             assert known.setdefault(ours, theirs) == theirs, path.stem
+
+
+@pytest.mark.slow
+def test_a_korean_notebook_is_answered_from_its_first_cell_to_its_last(tmp_path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.delenv(VARIABLE, raising=False)  # the notebook itself sets the language
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    known = pages.lessons(lang="ko")
+    lesson = pages.find("05", "ko")
+    path = editions.copy(lesson, known, tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    solved = {n: one.solution_source() for n, one in exercise.exercises("05").items()}
+    for cell in notebook.cells:
+        number = re.search(r'^check\("(05\.[12])"', cell.source, re.MULTILINE)
+        if cell.cell_type == "code" and number and number[1] in solved:  # 05.3 stays open
+            cell.source = f"{solved[number[1]]}\n\n\n{cell.source[number.start() :]}"
+    nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    nbformat.write(notebook, path)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    said = "\n".join(o["data"]["text/plain"] for o in outputs if o.output_type == "display_data")
+    assert "05.1 맞음: 창은 몇 개 들어갈까" in said
+    assert "05.2 맞음" in said
+    assert "05.3 아직: 질문 a부터 h까지" in said
+    assert "05.a 먼저 예상해 보세요" in said
+    assert progress.solved(path) == {"05.1", "05.2"}
+    assert sum("<img" in o["data"].get("text/html", "") for o in outputs if "data" in o) >= 2
 
 
 def catalogues():

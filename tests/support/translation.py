@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections import Counter
 
+from support.checkout import ROOT
 from tinynet.lessons import pages
 from tinynet.lessons.translation import WORDS, read
 
@@ -181,7 +182,9 @@ def offences(lesson, path):
     theirs = read(text).prose
     cells = pages.content(lesson)
     ours = [pages.plain(cell.text) for cell in cells if cell.prose]
-    yield from odd_words(text, "\n".join(cell.text for cell in cells if not cell.prose))
+    code = [cell.text for cell in cells if not cell.prose]
+    drawing = [file.read_text(encoding="utf-8") for file in (ROOT / "tinynet/plot").glob("*.py")]
+    yield from odd_words(text, "\n".join([*code, *drawing]))
     if len(ours) != len(theirs):
         yield f"{len(theirs)} cells, English has {len(ours)}"
     for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):

@@ -76,6 +76,6 @@ def patterns(lang: str) -> list[tuple[re.Pattern[str], str]]:
     """Return the texts that hold {}, as regular expressions, the longest first."""
     texts = sorted((text for text in words(lang) if "{}" in text), key=len, reverse=True)
     return [
-        (re.compile("(.+?)".join(map(re.escape, text.split("{}")))), words(lang)[text])
+        (re.compile("(.+?)".join(map(re.escape, text.split("{}"))), re.DOTALL), words(lang)[text])
         for text in texts
     ]

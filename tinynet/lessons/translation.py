@@ -1,10 +1,10 @@
-"""Lessons in other languages: one code, the prose of each language in a catalogue.
+r"""Lessons in other languages: one code, the prose of each language in a catalogue.
 
 ``lessons/ko/05_convolution.md`` holds the prose cells of ``lessons/05_convolution.py`` in their
 order, as Markdown, with a line ``%%`` between two of them. A line ``%% words`` may follow the last
 one, and then what stands in the figures of the lesson: ``English words = Korean words``, a line
 each. ``{}`` stands for what differs each time, often a number; ``{1} {0}`` is another order. In a
-line with several `` = `` the middle one separates the languages.
+line with several `` = `` the middle one separates the languages; ``\n`` is a line break.
 """
 
 from __future__ import annotations
@@ -48,5 +48,10 @@ def read(text: str, name: str = "a catalogue") -> Catalogue:
         if line.strip() and len(parts) % 2:
             raise DataError(f"{name}: a line of words is English = translation. It is {line!r}.")
         if line.strip():
-            words[" = ".join(parts[:half]).strip()] = " = ".join(parts[half:]).strip()
+            ours, theirs = parts[:half], parts[half:]
+            words[_lines(ours)] = _lines(theirs)
     return Catalogue([cell.strip("\n") for cell in BETWEEN.split(told)], words)
+
+
+def _lines(parts: list[str]) -> str:
+    return " = ".join(parts).strip().replace("\\n", "\n")

@@ -290,7 +290,7 @@ for name in VERSIONS if can_run else ():
 # %% [markdown] lang="en"
 # ## Meet
 #
-# This is the matrix product of the library's convolutions on a GPU.
+# This is the matrix product of the library's linear layers in CUDA C.
 
 # %%
 show("tile_product.cuh")
@@ -518,7 +518,7 @@ if can_run:
 # |---|---|
 # | in the paper | two GTX 580 with 3 GB each; the size of the net is limited by their memory and by the training time (section 1); half of the kernels on each (section 3.2) |
 # | in the code of 2012 | cuda-convnet: hand-written kernels, images last in memory (channels, height, width, images) so that the threads of a warp read neighbouring images |
-# | here | images first; one tiled matrix product, `tile_product.cuh`, for all convolutions; the same files run on a GPU and, under tests and sanitizers, on the CPU |
+# | here | images first; a convolution keeps an image's patch in shared memory and multiplies it on the tensor cores, `conv_tile.cu`; the same files run on a GPU and, under tests and sanitizers, on the CPU |
 
 # %% [markdown] lang="en"
 # ## Quiz

@@ -14,7 +14,7 @@ from support import captured_steps
 from support.required import run_with_cupy
 from tinynet import models
 from tinynet.core.errors import CaptureError
-from tinynet.kernels.convolution import columns
+from tinynet.kernels.convolution import columns, tile
 
 LEDGER = Path(__file__).with_name("captured_nodes.json")
 
@@ -64,7 +64,7 @@ def test_a_host_copy_is_found(on_paper, in_parts, monkeypatch):
     def added(parts):
         return on_paper.stack(list(parts)).sum(axis=0)
 
-    monkeypatch.setattr(columns, "added", added)
+    monkeypatch.setattr(tile, "added", added)
     with pytest.raises(CaptureError, match="nothing may be read from the GPU or sent to it"):
         captured_steps.capture("cifar-quick")
 

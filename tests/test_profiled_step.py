@@ -19,12 +19,16 @@ LEDGER = Path(__file__).with_name("profiled_step.json")
 NAME = "small-alexnet"
 MEGABYTE = 1e6
 SCATTERED = {
+    "conv2d_tile": "a lane writes every other pixel; rows of a patch begin between sectors",
+    "conv2d_weight_tile": "rows of a patch begin between sectors; lanes write to several channels",
+    "pack_filters": "lanes read the order in which the tensor cores want them; the L2 cache serves",
     "dropout": "a lane writes the four numbers that Philox draws, one after the other",
     "max_pool2d_forward": "windows overlap, and lanes step by the stride; the L1 cache serves them",
     "max_pool2d_backward": "a lane reads the windows over its pixel; the L1 cache serves them",
 }
 """Kernels whose coalescing is under 0.9, and why."""
 FEW_BLOCKS = {
+    "conv2d_tile": "images of 8x8 pixels: 128 tiles of 128 pixels and 64 or 96 filters",
     "add_parts": "a thread for each weight of the first convolution",
 }
 """Kernels that move over a megabyte with fewer blocks than an H200 has multiprocessors, and why."""
@@ -77,7 +81,7 @@ def test_the_command_prints_a_table_json_and_a_figure(tmp_path):
     done = CliRunner().invoke(cli, [*command, "--figure", str(figure)])
     assert done.exit_code == 0, done.output
     assert "estimated, not measured" in done.output
-    assert "im2col" in done.output
+    assert "conv2d_tile" in done.output
     assert figure.stat().st_size > 5000
     read = json.loads(CliRunner().invoke(cli, [*command, "--json"]).stdout)
     assert {"nodes", "estimate_ms", "kernels"} <= read.keys()

@@ -3,7 +3,7 @@
 import pytest
 
 from tinynet.kernels.cuda.launch import SOURCES, Build
-from tinynet.kernels.profiler.nvrtc import build
+from tinynet.kernels.profiler.nvrtc import build, compiled
 
 pytestmark = pytest.mark.usefixtures("nvrtc_library")
 FILES = sorted(path.stem for path in SOURCES.glob("*.cu"))
@@ -23,6 +23,23 @@ def test_so_do_the_other_types(file):
     made = build(Build(file, "float64", is_wide=True).source(), "sm_90")
     assert made.log == ""
     assert len(made.cubin) > 1000
+
+
+PRECISE = [("PRECISION", p) for p in range(3)]
+TILED = [
+    *(("conv_tile", (p, ("FILTERS", n), ("PLACES", 3))) for p in PRECISE for n in (32, 64, 96)),
+    *(("conv_weight_tile", (p, ("OCTETS", n))) for p in PRECISE for n in (1, 3)),
+]
+
+
+@pytest.mark.parametrize(("file", "constants"), TILED)
+@pytest.mark.parametrize(
+    "architecture", [pytest.param(name, marks=pytest.mark.slow) for name in ("sm_75", "sm_90")]
+)
+def test_tiles_of_every_size_compile_without_a_spill(file, constants, architecture):
+    text = Build(file, "float32", constants=constants).source()
+    assert build(text, architecture).log == ""
+    assert not sum(kernel.spills for kernel in compiled(text, architecture).values())
 
 
 @pytest.mark.parametrize(

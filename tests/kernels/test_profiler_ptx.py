@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tinynet as tn
 from support.ptx_run import run
 from tinynet import kernels
 from tinynet.kernels.cuda.launch import observer
@@ -65,6 +66,23 @@ def test_a_kernel_gives_the_same_numbers_as_ptx_and_as_cpp(kernel):
     finally:
         observer.reset(token)
     assert both.launches or kernel.__name__ in ("gemm", "matmul")
+
+
+CONVOLUTION = [k for k in WITH_CUDA if k.__name__ in ("conv2d_forward", "conv2d_backward_weight")]
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("kernel", CONVOLUTION, ids=lambda k: k.__name__)
+def test_the_tensor_cores_give_the_same_numbers_as_ptx_and_as_cpp(kernel, precision):
+    both = Both()
+    token = observer.set(both)
+    try:
+        case = next(iter(cases_for(kernel.__name__).values()))
+        with tn.precision(precision):
+            kernel.implementations["cuda_on_cpu"](*narrowed(case))
+    finally:
+        observer.reset(token)
+    assert both.launches
 
 
 def narrowed(case):

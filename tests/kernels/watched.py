@@ -14,6 +14,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.cuda import on_cpu
+from tinynet.kernels.matmul import precision
 from tinynet.testing.cases import cases_for
 
 
@@ -27,6 +28,10 @@ def run_all():
                 sys.stdout.write(f"{kernel.__name__}: {name}\n")
                 sys.stdout.flush()
                 kernel(*case)
+                if kernel.__name__.startswith("conv2d"):
+                    for kind in ("tf32", "bfloat16"):
+                        with precision(kind):
+                            kernel(*case)
 
 
 def run_one(file, name):

@@ -10,6 +10,7 @@ import numpy as np
 from tinynet import models, nn
 from tinynet.core.table import table
 from tinynet.graph_capture import graph
+from tinynet.kernels.matmul import precision as multiplied_in
 from tinynet.kernels.profiler.gpus import find
 from tinynet.kernels.profiler.profiles import Profile, check_precision, following, summarized
 from tinynet.kernels.profiler.record import Pass, Record
@@ -68,7 +69,7 @@ def profile_step(step: Callable[[], Any], record: Record, precision: str) -> Pro
     What the array library does between the kernels is counted from the record of the step: each
     such operation is a node. Its bytes are not counted.
     """
-    with following(record) as follower:
+    with following(record) as follower, multiplied_in(precision):
         step()
     recorded = graph(step)
     for _ in range(2):  # the second call is recorded

@@ -43,8 +43,9 @@ def precision(kind: str) -> Iterator[None]:
     kind : "float32", "tf32" or "bfloat16"
         "float32", the default, keeps the 24-bit significand of each factor. "tf32" rounds it to 11
         bits for the tensor cores (compute capability 8.0 on). "bfloat16" rounds it to 8 bits and
-        stores the factors so, which also halves the memory that is read. CPUs and float64 ignore
-        the setting.
+        stores the factors so, which also halves the memory that is read; a convolution rounds them
+        on their way to the tensor cores. CPUs and float64 ignore the setting, the CUDA kernels that
+        run on a CPU for tests do not.
 
     Raises
     ------
@@ -66,6 +67,16 @@ def precision(kind: str) -> Iterator[None]:
         yield
     finally:
         _precision.reset(token)
+
+
+def precision_of(x: Array) -> str:
+    """Return the precision in which a kernel of ours multiplies x on its device.
+
+    Tensor cores have tf32 and bfloat16 from compute capability 8.0 on; older GPUs use float32.
+    """
+    kind = _precision.get()
+    has_both = isinstance(x, np.ndarray) or int(x.device.compute_capability) >= 80
+    return kind if has_both else "float32"
 
 
 def gemm(a: Array, b: Array, out: Array | None = None) -> Array:

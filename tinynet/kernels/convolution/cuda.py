@@ -1,78 +1,41 @@
-"""CUDA convolution: launches of the kernels in conv.cu, matrix products without im2col.
+"""CUDA convolution: which kernels compute it, and the sums of gradients in conv.cu.
 
-Arrays on a GPU use `columns` instead, which builds the matrices for cuBLAS.
+`tile` computes it without im2col. Where it does not apply (float64; windows that do not fit into
+shared memory; the gradient of an input under windows with a stride), `columns` builds the matrices
+for cuBLAS.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.convolution import columns
-from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch, launches_as_on_a_gpu
+from tinynet.kernels.convolution import columns, tile
+from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
-from tinynet.kernels.matmul import THREADS, tiles
 
-PART = 4096  # terms of a weight's gradient that one block sums
-PARTS = 64  # at most: longer sums get longer parts
 BLOCKS = 1024  # among which a sum over images is divided: enough to fill a large GPU
-
-
-def _sizes(
-    x_shape: tuple[int, ...], y_shape: tuple[int, ...], geometry: Geometry
-) -> tuple[int, ...]:
-    """Return the integers that every kernel of conv.cu takes."""
-    g = geometry
-    return (*x_shape, *y_shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups)
 
 
 def forward(
     x: Array, weight: Array, bias: Array | None, outputs: Pair, geometry: Geometry, *, relu: bool
 ) -> Array:
-    """Return y, or max(y, 0); the columns of the product are windows."""
-    if launches_as_on_a_gpu(x):
+    """Return y, or max(y, 0)."""
+    y = tile.forward(x, weight, bias, outputs, geometry, relu=relu)
+    if y is None:
         y = columns.forward(x, weight, outputs, geometry)
         columns.finish(y, bias, relu)
-        return y
-    N = len(x)
-    OC = len(weight)
-    y = np.empty((N, OC, *outputs), x.dtype)
-    sizes = _sizes(x.shape, y.shape, geometry)
-    blocks = tiles(OC // geometry.groups, N * outputs[0] * outputs[1])
-    grid = Grid((blocks, geometry.groups), (THREADS,))
-    bias = None if bias is None else in_rows(bias)
-    launch("conv", "conv2d_forward", grid, in_rows(x), in_rows(weight), bias, *sizes, relu, y)
     return y
 
 
 def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
-    """Return gx; the columns of the product are pixels, with the windows that contain them."""
-    if launches_as_on_a_gpu(gy):
-        return columns.backward_input(gy, weight, shape, geometry)
-    N, C, H, W = shape
-    gx = np.empty(shape, gy.dtype)
-    sizes = _sizes(shape, gy.shape, geometry)
-    grid = Grid((tiles(C // geometry.groups, N * H * W), geometry.groups), (THREADS,))
-    launch("conv", "conv2d_backward_input", grid, in_rows(gy), in_rows(weight), *sizes, gx)
-    return gx
+    """Return gx."""
+    gx = tile.backward_input(gy, weight, shape, geometry)
+    return columns.backward_input(gy, weight, shape, geometry) if gx is None else gx
 
 
 def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
-    """Return gweight; the sums run over all output pixels, in parts that are added in order."""
-    if launches_as_on_a_gpu(gy):
-        return columns.backward_weight(gy, x, geometry)
-    N, OC, OH, OW = gy.shape
-    KH, KW = geometry.kernel
-    members = x.shape[1] // geometry.groups
-    terms = N * OH * OW
-    part = max(PART, -(-terms // PARTS))
-    count = max(1, -(-terms // part))
-    parts = np.empty((count, OC, members, KH, KW), x.dtype)
-    sizes = _sizes(x.shape, gy.shape, geometry)
-    blocks = tiles(OC // geometry.groups, members * KH * KW)
-    grid = Grid((blocks, geometry.groups, count), (THREADS,))
-    launch("conv", "conv2d_backward_weight", grid, in_rows(gy), in_rows(x), *sizes, part, parts)
-    return parts[0] if count == 1 else columns.added(parts)
+    """Return gweight."""
+    gweight = tile.backward_weight(gy, x, geometry)
+    return columns.backward_weight(gy, x, geometry) if gweight is None else gweight
 
 
 def backward_bias(gy: Array) -> Array:

@@ -136,16 +136,18 @@ def _address(x: Array) -> int:
 
 
 class Build(NamedTuple):
-    """A unit of compilation: a file, the type of `real`, and 32- or 64-bit indices."""
+    """A unit of compilation: a file, the type of `real`, 32- or 64-bit indices, and constants."""
 
     file: str
     real: str
     is_wide: bool = False
+    constants: tuple[tuple[str, int], ...] = ()
 
     def source(self) -> str:
         """Return the source of the file, preceded by its types, with its headers included."""
         index = "long long" if self.is_wide else "int"
         types = f"typedef {C_NAMES[self.real]} real;\ntypedef {index} Index;\n"
+        types += "".join(f"#define {name} {value}\n" for name, value in self.constants)
         return types + _with_headers(f"{self.file}.cu", set())
 
     def signatures(self) -> dict[str, tuple[Parameter, ...]]:
@@ -210,8 +212,12 @@ def _kernels(build: Build, xp: Any) -> dict[str, Any]:
     return {name: module.get_function(name) for name in _signatures(build)}
 
 
-def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
-    """Run a kernel of FILE.cu. `real` is the dtype of the first array; None is a null pointer."""
+def launch(file: str, kernel: str, grid: Grid, *arguments: Any, **constants: int) -> None:
+    """Run a kernel of FILE.cu. `real` is the dtype of the first array; None is a null pointer.
+
+    Constants, such as FILTERS=64, are macros of the build: the file is compiled for each of their
+    values.
+    """
     lists = [a for a in arguments if isinstance(a, list)]
     arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
     if 0 in grid.blocks:
@@ -222,7 +228,8 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any) -> None:
             f"{file}.{kernel}: CUDA kernels are compiled for {' and '.join(C_NAMES)}; the first "
             f"array is of {real}. Convert it with astype."
         )
-    build = Build(file, real, any(a.size > NARROW for a in arrays))
+    is_wide = any(a.size > NARROW for a in arrays)
+    build = Build(file, real, is_wide, tuple(constants.items()))
     taken = take(_signatures(build)[kernel], arguments, f"{file}.{kernel}")
     watching = observer.get()
     if watching and not watching.on_launch(build.source(), kernel, grid, taken, arrays):

@@ -1,4 +1,4 @@
-// Tiled matrix product of convolutions and linear layers: result = left @ right.
+// Tiled matrix product: result = left @ right.
 //
 // If each thread read a whole row and a whole column, every number would be read from global memory
 // as often as the other matrix is wide. So a block computes a tile of 64 x 64 results. In each step
@@ -13,8 +13,8 @@
 //                         └┘   └────┘
 //                         32     64
 //
-// The matrices need not exist: `left.row(m)[k]` and `right.column(n)[k]` can compute their address.
-// That is how a convolution becomes a product without im2col (implicit GEMM).
+// The matrices need not be stored like this: `left.row(m)[k]` and `right.column(n)[k]` can compute
+// their addresses.
 #pragma once
 
 constexpr int TILE = 64, DEPTH = 32, SQUARE = 4;

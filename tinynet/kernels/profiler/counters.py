@@ -84,7 +84,7 @@ class Counters:
             if i not in self.touched:
                 self.touched[i] = np.zeros(memory.arrays[i].nbytes // SECTOR + 10, np.bool_)
             self.touched[i][sectors] = True
-            if self.entry.code[at].op != "ld":
+            if self.entry.code[at].op not in ("ld", "cp"):
                 self.written.add(i)
 
     def _shared(self, places: Array, size: int, warps: Array, lanes: Array) -> None:
@@ -121,7 +121,10 @@ class Counters:
         return sum(n * size[place] for place, n in self.lanes.items()) / max(1, possible)
 
     def load_rounds(self) -> float:
-        """Return how often a warp waits for global memory: executed blocks that load from it."""
+        """Return how often a warp waits for global memory.
+
+        It waits in executed blocks that load from it, or that end an asynchronous copy.
+        """
         loading = {
             place
             for place, end in self.blocks.items()
@@ -131,6 +134,9 @@ class Counters:
 
 
 def _loads(one: Instruction) -> bool:
+    """Return whether a warp waits for memory: at a load, or where asynchronous copies must end."""
+    if one.op == "cp":
+        return "wait_all" in one.modifiers or "wait_group" in one.modifiers
     return one.op == "ld" and "global" in one.modifiers
 
 

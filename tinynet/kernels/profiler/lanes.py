@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.kernels.profiler import tensor_cores
 from tinynet.kernels.profiler.arithmetic import RULES, converted, source_types
 from tinynet.kernels.profiler.counters import Counters
 from tinynet.kernels.profiler.memory import Memory
@@ -216,8 +217,32 @@ class Lanes:
             self.write(target, lanes, self.read(source, lanes, kind))
 
     def _cvt(self, at: int, one: Instruction, lanes: Array) -> None:
-        target, source = one.operands
-        self.write(target, lanes, converted(one, self.read(source, lanes, TYPES[one.kind])))
+        target, *sources = one.operands
+        values = [self.read(source, lanes, TYPES[one.kind]) for source in sources]
+        if "tf32" in one.modifiers:
+            self.write(target, lanes, tensor_cores.tf32(values[0]))
+        elif "bf16x2" in one.modifiers:
+            self.write(target, lanes, tensor_cores.bfloat16_pair(*values))
+        else:
+            self.write(target, lanes, converted(one, values[0]))
+
+    def _mma(self, at: int, one: Instruction, lanes: Array) -> None:
+        """Multiply the fragments of whole warps."""
+        if len(lanes) % WARP or not np.array_equal(
+            self.lane_of[lanes], np.arange(len(lanes)) % WARP
+        ):
+            raise UnsupportedError("a part of a warp executes mma")
+        targets, *sources = one.operands
+        a, b, c = (
+            np.stack([self.read(name, lanes, kind) for name in names], axis=1)
+            for names, kind in zip(sources, (np.uint32, np.uint32, np.float32), strict=True)
+        )
+        try:
+            sums = tensor_cores.multiply_add(one, a, b, c)
+        except ValueError as error:
+            raise UnsupportedError(str(error)) from None
+        for i, name in enumerate(targets):
+            self.write(name, lanes, np.ascontiguousarray(sums[:, i]))
 
     def _shfl(self, at: int, one: Instruction, lanes: Array) -> None:
         target, source, by, clamp = one.operands[:4]
@@ -270,11 +295,30 @@ class Lanes:
             value = self.read(name, lanes, kind.type)
             self.memory.store(space, places + i * kind.itemsize, value, self.block_of[lanes])
 
+    def _cp(self, at: int, one: Instruction, lanes: Array) -> None:
+        """Copy from global to shared memory at once; so what waits for a copy has nothing to do."""
+        if len(one.operands) < 2:
+            return
+        to, source, size = one.operands
+        word = np.dtype(np.uint32)
+        _, places = self._places(at, one, source, lanes, size, "global")
+        _, goals = self._places(at, one, to, lanes, size, "shared")
+        blocks = self.block_of[lanes]
+        for offset in range(0, size, word.itemsize):
+            value = self.memory.load("global", places + offset, word, blocks)
+            self.memory.store("shared", goals + offset, value, blocks)
+
     def _places(
-        self, at: int, one: Instruction, address: Address, lanes: Array, size: int
+        self,
+        at: int,
+        one: Instruction,
+        address: Address,
+        lanes: Array,
+        size: int,
+        space: str = "",
     ) -> tuple[str, Array]:
-        """Return the space of an access and its addresses; count it."""
-        space = next((m for m in one.modifiers if m in self.memory.SPACES), "generic")
+        """Return the space of an access, which a modifier names, and its addresses; count it."""
+        space = space or next((m for m in one.modifiers if m in self.memory.SPACES), "generic")
         base = self.read(address.base, lanes, np.uint64)
         places = base.astype(np.int64) + address.offset
         if space == "generic":

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from tinynet.core import hooks
 from tinynet.kernels.cuda.launch import observer
 from tinynet.kernels.matmul import PRECISIONS
-from tinynet.kernels.profiler import estimate
+from tinynet.kernels.matmul import precision as multiplied_in
+from tinynet.kernels.profiler import estimate, tensor_cores
 from tinynet.kernels.profiler.follow import Follower
 from tinynet.kernels.profiler.gpus import Gpu, find
 from tinynet.kernels.profiler.ptx import Instruction
@@ -27,6 +28,7 @@ CLASSES = {
     **dict.fromkeys(("bra", "ret", "exit", "bar", "barrier"), "control"),
     **dict.fromkeys(("setp", "selp"), "comparison"),
     **dict.fromkeys(("mov", "cvt", "cvta"), "move, conversion"),
+    "cp": "asynchronous copy",
 }
 """Kinds of instructions by op."""
 
@@ -147,7 +149,7 @@ def profile(
     """
     check_precision(precision)
     record = Record(find(gpu))
-    with following(record):
+    with following(record), multiplied_in(precision):
         function()
     return summarized(record, precision)
 
@@ -278,7 +280,9 @@ def _of_kernel(launch: Launch, times: int, gpu: Gpu) -> KernelProfile:
 
 
 def _operations(one: Instruction) -> int:
-    """Return the floating-point operations of an instruction."""
+    """Return the floating-point operations of an instruction, of one lane."""
+    if one.op == "mma":
+        return tensor_cores.operations(one) // 32
     if not one.kind.startswith("f"):
         return 0
     return {"fma": 2, "add": 1, "sub": 1, "mul": 1, "div": 1}.get(one.op, 0)

@@ -217,16 +217,16 @@ static void run_block() {
   spent.clear();
 }
 
-// ---- shared memory of a block: one word per thread, then dynamic shared memory
+// ---- shared memory of a block: the words that threads publish, then dynamic shared memory
 
 unsigned thread_number() { return now->number; }
 unsigned warp_lanes() { return barriers[1 + now->number / warpSize].members; }
 static size_t registers() {
-  return (threads + warpSize - 1) / warpSize * warpSize * sizeof(uint64_t);
+  return (threads + warpSize - 1) / warpSize * warpSize * WORDS * sizeof(uint64_t);
 }
 void* dynamic_shared() { return memory + registers(); }
 uint64_t* warp_registers() {
-  return reinterpret_cast<uint64_t*>(memory) + now->number / warpSize * warpSize;
+  return reinterpret_cast<uint64_t*>(memory) + now->number / warpSize * warpSize * WORDS;
 }
 
 // ---- the grid

@@ -45,7 +45,8 @@ void* dynamic_shared();
 void block_barrier(Place);
 void warp_barrier(Place);
 unsigned thread_number();    // 0 .. the threads of a block - 1; x runs fastest
-uint64_t* warp_registers();  // one word per lane of the calling warp, shared by its lanes
+constexpr unsigned WORDS = 4;  // that a lane can publish
+uint64_t* warp_registers();  // WORDS for each lane of the calling warp, which all its lanes can read
 unsigned warp_lanes();       // 32, or fewer in the last warp of a block
 
 template <class... A, size_t... i>
@@ -110,6 +111,59 @@ template <class T>
 T __shfl_down_sync(unsigned, T value, unsigned lanes, HERE) {
   return on_cpu::shuffle(value, on_cpu::thread_number() % warpSize + lanes, {file, line});
 }
+
+// ---- the tensor cores: sum (16, 8) += a (16, 8 words) @ b (8 words, 8), as in precision.cuh
+
+struct uint4 {
+  unsigned x, y, z, w;
+} __align__(16);
+
+inline unsigned bits_of(float x) {
+  unsigned bits;
+  memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+inline float float_of(unsigned bits) {
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+namespace on_cpu {
+
+struct Fragments {
+  unsigned a[4], b[2];
+};
+
+// The product of two words: of one tf32, or of two bfloat16 each. It is exact.
+inline double product(unsigned a, unsigned b, int pair) {
+  const double high = double(float_of(a & 0xffff0000)) * float_of(b & 0xffff0000);
+  if (pair == 2) return double(float_of(a << 16)) * float_of(b << 16) + high;
+  return double(float_of(a & ~0x1fffu)) * float_of(b & ~0x1fffu);
+}
+
+// Each lane publishes its fragments and computes its four sums. They are rounded once, at the end; a
+// GPU adds in an order, and with a rounding, that NVIDIA does not document.
+inline void multiply_add(float (&sum)[4], const uint4& a, const unsigned (&b)[2], int pair, HERE) {
+  static_assert(sizeof(Fragments) <= WORDS * sizeof(uint64_t), "the registers of a lane");
+  Fragments* published = reinterpret_cast<Fragments*>(warp_registers());
+  const unsigned lane = thread_number() % warpSize;
+  published[lane] = {{a.x, a.y, a.z, a.w}, {b[0], b[1]}};
+  warp_barrier({file, line});
+  for (int i = 0; i < 4; ++i) {
+    const unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
+    double exact = sum[i];
+    for (unsigned k = 0; k < 8; ++k) {
+      const unsigned left = published[row * 4 + k % 4].a[i / 2 + k / 4 * 2];
+      exact += product(left, published[column * 4 + k % 4].b[k / 4], pair);
+    }
+    sum[i] = float(exact);
+  }
+  warp_barrier({file, line});
+}
+
+}  // namespace on_cpu
 
 // ---- atomic operations
 

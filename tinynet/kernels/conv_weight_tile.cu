@@ -1,0 +1,225 @@
+// Gradient of a convolution's weights as a matrix product whose matrices are never built (implicit
+// GEMM): gy (o, n i j) @ pixels under the tap (n i j, c p q). The equation is in conv.py.
+//
+// A block computes 64 filters of 8 or 24 input channels and all taps, 64 x 28 x 8 sums. It walks over
+// tiles of up to 64 output pixels, keeps their gradients in shared memory, and the pixels under all of
+// their windows, the patch. For tap (p, q) the pixel of window (i, j) lies p rows and q columns
+// further: so a pixel is loaded once, not once for each tap.
+//
+//                                        taps of 8 channels
+//                                       ┌──┬──┬──┬── ─┬──┐
+//                        64 pixels      │  │  │  │    │  │ 64 pixels: the patch, shifted by the tap
+//                       ┌────────┐      └──┴──┴──┴── ─┴──┘
+//            64 filters │   gy   │      ┌──┬──┬──┬── ─┬──┐
+//                       │        │      │  │  │  │    │  │ a warp: 32 filters x 7 taps
+//                       └────────┘      └──┴──┴──┴── ─┴──┘
+//
+// The sums are long and the results are few (split-K): each blockIdx.z computes one part of every sum,
+// and `add_parts` of conv.cu adds the parts in a fixed order. A word of bfloat16 holds the numbers of
+// two images. While a block multiplies, the numbers of its next tile are on their way into registers.
+#include "tinynet.cuh"
+#include "precision.cuh"
+
+#ifndef OCTETS
+#define OCTETS 3  // of channels: 1 for up to 28 taps, 3 for up to 9
+#endif
+constexpr int FILTERS = 64, PIXELS = 64, THREADS = 256, WARPS = 4;  // warps side by side
+constexpr int COLUMNS = 7;                     // taps of 8 channels, for each warp
+constexpr int SPAN = OCTETS == 1 ? 256 : 128;  // pixels of a patch at most
+constexpr int PLANE = SPAN + 4;  // words; + 4: what a warp reads at once lies in different banks
+constexpr int ROW = PIXELS + 4;
+
+// ---- the product of a warp: 32 filters x COLUMNS x 8 channels
+
+// On the tensor cores.
+struct TensorProduct {
+  float sum[2][COLUMNS][4] = {};
+  int column[COLUMNS];  // where the tap of 8 channels begins in the patch
+  const int lane = threadIdx.x % 32, row = lane / 4, step = lane % 4;
+
+  __device__ static int channel_read() { return threadIdx.x % 32 / 4; }
+
+  __device__ void add(const unsigned* gradients, const unsigned* patch, const int* place, int pixels) {
+#pragma unroll 2
+    for (int k0 = 0; k0 < pixels; k0 += 8) {
+      const int k = k0 + step;
+      const int first = place[k], second = place[k + 4];
+      uint4 a[2];
+#pragma unroll
+      for (int m = 0; m < 2; ++m) {
+        const unsigned* upper = gradients + (m * 16 + row) * ROW + k;
+        const unsigned* lower = upper + 8 * ROW;
+        a[m] = {upper[0], lower[0], upper[4], lower[4]};
+      }
+#pragma unroll
+      for (int u = 0; u < COLUMNS; ++u) {
+        const unsigned b[2] = {patch[column[u] + first], patch[column[u] + second]};
+#pragma unroll
+        for (int m = 0; m < 2; ++m) multiply_add(sum[m][u], a[m], b);
+      }
+    }
+  }
+
+  // Calls write(filter, channel, value) for all sums of a column.
+  template <class Write>
+  __device__ void each(int u, const Write& write) const {
+#pragma unroll
+    for (int m = 0; m < 2; ++m)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        write(m * 16 + row + i / 2 * 8, step * 2 + i % 2, sum[m][u][i]);
+  }
+};
+
+// In float32: a lane computes 8 filters of one channel of each column.
+struct ScalarProduct {
+  static constexpr int ROWS = 8;
+  float sum[ROWS][COLUMNS] = {};
+  int column[COLUMNS];
+  const int first = threadIdx.x % 32 / 8;  // filter; the others follow in steps of 4
+
+  __device__ static int channel_read() { return threadIdx.x % 8; }
+
+  __device__ void add(const unsigned* gradients, const unsigned* patch, const int* place, int pixels) {
+#pragma unroll 4
+    for (int k = 0; k < pixels; ++k) {
+      float a[ROWS], b[COLUMNS];
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i) a[i] = float_of(gradients[(first + i * 4) * ROW + k]);
+#pragma unroll
+      for (int u = 0; u < COLUMNS; ++u) b[u] = float_of(patch[column[u] + place[k]]);
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+        for (int u = 0; u < COLUMNS; ++u) sum[i][u] += a[i] * b[u];
+    }
+  }
+
+  template <class Write>
+  __device__ void each(int u, const Write& write) const {
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i) write(first + i * 4, threadIdx.x % 8, sum[i][u]);
+  }
+};
+
+template <bool TENSOR>
+struct Choice {
+  typedef TensorProduct Product;
+};
+template <>
+struct Choice<false> {
+  typedef ScalarProduct Product;
+};
+typedef Choice<PRECISION != FLOAT32>::Product Product;
+
+// ---- the numbers of a tile
+
+// One place in the tiles of all images: a thread carries it in every `step`-th of `count` channels.
+template <int COUNT>
+struct Carrier {
+  float held[COUNT][PAIR];
+
+  // `first` is the place in the first of `channels` channels of image n, `inside` whether it exists.
+  __device__ void load(const real* __restrict__ x, Index first, Index image, Index channel, int n,
+                       int N, bool inside, int channels, int step) {
+#pragma unroll
+    for (int e = 0; e < PAIR; ++e)
+#pragma unroll
+      for (int i = 0; i < COUNT; ++i) {
+        const bool exists = inside && n + e < N && i * step < channels;
+        const real value = x[exists ? first + e * image + i * step * channel : 0];
+        held[i][e] = exists ? float(value) : 0.0f;
+      }
+  }
+
+  __device__ void store(unsigned* words, int step) const {
+#pragma unroll
+    for (int i = 0; i < COUNT; ++i) words[i * step] = word_of(held[i][0], held[i][PAIR - 1]);
+  }
+};
+
+// ---- the kernel
+
+extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
+    const real* __restrict__ gy,  // (N, OC, OH, OW)
+    const real* __restrict__ x,   // (N, C, H, W)
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
+    int PW, int DH, int DW, int groups,
+    int images, int rows, int columns,  // of a tile; images in words
+    int tiles,                          // of the batch
+    int share,                          // of a block
+    real* __restrict__ parts)  // (gridDim.z, OC, C / groups, KH, KW)
+{
+  __shared__ unsigned gradients[FILTERS * ROW], patch[8 * OCTETS * PLANE];
+  __shared__ int place[PIXELS];
+  const int me = threadIdx.x, members = C / groups, filters = OC / groups, taps = KH * KW;
+  const int filter_tiles = (filters + FILTERS - 1) / FILTERS, group = blockIdx.y / filter_tiles;
+  const int o0 = blockIdx.y % filter_tiles * FILTERS, c0 = blockIdx.x * 8 * OCTETS;
+  const int across = (OW + columns - 1) / columns, down = (OH + rows - 1) / rows;
+  const int patch_rows = SH * (rows - 1) + DH * (KH - 1) + 1;
+  const int patch_columns = SW * (columns - 1) + DW * (KW - 1) + 1;
+  const int pixels = images * rows * columns;
+
+  // the output pixel, and the place in the patch, that this thread carries
+  const int out = me % PIXELS, out_row = out / columns, out_image = out_row / rows;
+  const int out_i = out_row % rows, out_j = out % columns, o = me / PIXELS;
+  const int in = me % SPAN, in_row = in / patch_columns, in_image = in_row / patch_rows;
+  const int in_h = in_row % patch_rows - PH, in_w = in % patch_columns - PW, c = me / SPAN;
+  constexpr int O_STEP = THREADS / PIXELS, C_STEP = THREADS / SPAN;
+  Carrier<FILTERS / O_STEP> gradient;
+  Carrier<8 * OCTETS / C_STEP> pixel;
+  int spot;
+
+  const auto load = [&](int tile) {
+    const int j = tile % across * columns, i = tile / across % down * rows;
+    const int word = tile / across / down * images;
+    int n = (word + out_image) * PAIR;
+    const int oh = i + out_i, ow = j + out_j;
+    bool inside = out < pixels && n < N && oh < OH && ow < OW;
+    // where no pixel is, 0 times the first pixel's window is added
+    spot = inside ? (out_image * patch_rows + SH * out_i) * patch_columns + SW * out_j : 0;
+    Index first = ((Index(n) * OC + group * filters + o0 + o) * OH + oh) * OW + ow;
+    gradient.load(gy, first, Index(OC) * OH * OW, Index(OH) * OW, n, N, inside, filters - o0 - o,
+                  O_STEP);
+    n = (word + in_image) * PAIR;
+    const int h = SH * i + in_h, w = SW * j + in_w;
+    inside = in_image < images && n < N && 0 <= h && h < H && 0 <= w && w < W;
+    first = ((Index(n) * C + group * members + c0 + c) * H + h) * W + w;
+    pixel.load(x, first, Index(C) * H * W, Index(H) * W, n, N, inside, members - c0 - c, C_STEP);
+  };
+  const auto store = [&]() {
+    gradient.store(gradients + o * ROW + out, O_STEP * ROW);
+    pixel.store(patch + c * PLANE + in, C_STEP * PLANE);
+    if (me < PIXELS) place[me] = spot;
+  };
+
+  const int warp = me / 32, half = warp / WARPS * 32;
+  Product product;
+#pragma unroll
+  for (int u = 0; u < COLUMNS; ++u) {
+    const int at = min(warp % WARPS * COLUMNS + u, OCTETS * taps - 1), tap = at % taps;
+    product.column[u] = (at / taps * 8 + Product::channel_read()) * PLANE +
+                        tap / KW * DH * patch_columns + tap % KW * DW;
+  }
+
+  const int first = blockIdx.z * share, last = min(first + share, tiles);
+  if (first < last) load(first);
+  for (int tile = first; tile < last; ++tile) {
+    store();
+    __syncthreads();
+    if (tile + 1 < last) load(tile + 1);
+    product.add(gradients + half * ROW, patch, place, pixels);
+    __syncthreads();
+  }
+
+  real* result = parts + (Index(blockIdx.z) * OC + group * filters + o0 + half) * members * taps;
+#pragma unroll
+  for (int u = 0; u < COLUMNS; ++u) {
+    const int at = warp % WARPS * COLUMNS + u, octet = c0 + at / taps * 8;
+    product.each(u, [&](int filter, int channel, float sum) {
+      const bool exists = at < OCTETS * taps && o0 + half + filter < filters;
+      if (exists && octet + channel < members)
+        result[(Index(filter) * members + octet + channel) * taps + at % taps] = sum;
+    });
+  }
+}

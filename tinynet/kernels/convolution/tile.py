@@ -1,0 +1,217 @@
+"""GPU convolution without im2col: launches of conv_tile.cu, implicit matrix products.
+
+A block computes a rectangle of output pixels of one image, or small images side by side, for 32, 64
+or 96 filters. All pixels under its windows must fit into its shared memory; where they do not, as
+under windows of 11x11 pixels with a stride of 4, `columns` takes over.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from tinynet.core.backend import Array, array_module
+from tinynet.kernels.convolution.columns import added
+from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
+from tinynet.kernels.geometry import Geometry, Pair
+from tinynet.kernels.matmul import PRECISIONS, precision_of
+
+THREADS = 128
+DEPTH = 8  # constants as in conv_tile.cu
+TAPS = {96: 3, 64: 5, 32: 5}  # whose filters are in shared memory at once, by filters of a block
+ROOM = {96: 3 * THREADS, 64: 3 * THREADS, 32: 4 * THREADS}  # pixels under its windows
+PIXELS = {96: 128, 64: 128, 32: 256}  # of a block, by its filters
+
+
+class Tile(NamedTuple):
+    """The output pixels of a block: images, rows, columns; and the pixels under their windows."""
+
+    images: int
+    rows: int
+    columns: int
+    pixels: int
+
+    def blocks(self, N: int, outputs: Pair) -> int:
+        """Return how many tiles cover N images of outputs."""
+        return -(-N // self.images) * -(-outputs[0] // self.rows) * -(-outputs[1] // self.columns)
+
+
+def _tiles(outputs: Pair, geometry: Geometry, pixels: int, room: int) -> Iterator[Tile]:
+    """Yield the tiles that divide rows and columns evenly, with as many images as fit."""
+    OH, OW = outputs
+    for columns in {-(-OW // n) for n in range(1, OW + 1)}:
+        for rows in {-(-OH // n) for n in range(1, OH + 1)}:
+            under = _under((rows, columns), geometry)
+            images = min(pixels // (rows * columns), room // under)
+            if images:
+                images = images if (rows, columns) == outputs else 1
+                yield Tile(images, rows, columns, images * under)
+
+
+def _under(windows: Pair, geometry: Geometry) -> int:
+    """Return how many pixels lie under a rectangle of windows."""
+    g = geometry
+    return math.prod(
+        s * (n - 1) + d * (k - 1) + 1
+        for n, k, s, d in zip(windows, g.kernel, g.stride, g.dilation, strict=True)
+    )
+
+
+@functools.cache
+def tile_of(N: int, outputs: Pair, geometry: Geometry, pixels: int, room: int) -> Tile | None:
+    """Return the tile that needs the fewest blocks, then the fewest pixels, then the longest rows.
+
+    None if none fits, or if more than half of the lanes would be idle in full blocks.
+
+    Parameters
+    ----------
+    N : images
+    pixels : that a block computes at most
+    room : pixels under windows that fit into shared memory
+    """
+    most = 2 * -(-N * math.prod(outputs) // pixels)
+    tiles = _tiles(outputs, geometry, pixels, room)
+    fitting = [tile for tile in tiles if tile.blocks(N, outputs) <= most]
+    order = [(tile.blocks(N, outputs), tile.pixels, -tile.columns) for tile in fitting]
+    return fitting[order.index(min(order))] if fitting else None
+
+
+def _filters(outputs: int) -> int:
+    """Return the filters of a block: the largest number that leaves the fewest lanes idle."""
+    return min(TAPS, key=lambda size: -(-outputs // size) * size)
+
+
+def forward(
+    x: Array, weight: Array, bias: Array | None, outputs: Pair, geometry: Geometry, *, relu: bool
+) -> Array | None:
+    """Return y, or max(y, 0); None where this kernel does not apply."""
+    shape = len(x), len(weight), *outputs
+    return _convolved(x, weight, bias, shape, geometry, relu=relu, rotated=False)
+
+
+def backward_input(
+    gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry
+) -> Array | None:
+    """Return gx, the convolution of gy with rotated filters; None where there is a stride."""
+    if geometry.stride != (1, 1):
+        return None
+    reach = [d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
+    top, left = (r - p for r, p in zip(reach, geometry.corner, strict=True))
+    mirrored = replace(geometry, padding=((top, top), (left, left)))
+    return _convolved(gy, weight, None, shape, mirrored, relu=False, rotated=True)
+
+
+def _convolved(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    shape: tuple[int, ...],
+    geometry: Geometry,
+    *,
+    relu: bool,
+    rotated: bool,
+) -> Array | None:
+    """Return the convolution of x of this shape; rotated filters have their channels exchanged."""
+    if x.dtype != np.float32:
+        return None
+    N, OC, *outputs = shape
+    g = geometry
+    filters = _filters(OC // g.groups)
+    tile = tile_of(N, (outputs[0], outputs[1]), g, PIXELS[filters], ROOM[filters])
+    if tile is None:
+        return None
+    xp = array_module(x)
+    constants = {
+        "PRECISION": PRECISIONS.index(precision_of(x)),
+        "FILTERS": filters,
+        "PLACES": -(-tile.pixels // THREADS),
+    }
+    y = xp.empty(shape, x.dtype)
+    packed, tiles = _packed(weight, g, rotated, constants)
+    sizes = *x.shape, *shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups
+    grid = Grid((tile.blocks(N, (outputs[0], outputs[1])), g.groups * tiles), (THREADS,))
+    bias = None if bias is None else in_rows(bias)
+    arrays = in_rows(x), packed, bias
+    launch("conv_tile", "conv2d_tile", grid, *arrays, *sizes, *tile[:3], relu, y, **constants)
+    return y
+
+
+def _packed(
+    weight: Array, geometry: Geometry, rotated: bool, constants: dict[str, int]
+) -> tuple[Array, int]:
+    """Return the filters in the order of conv_tile.cu, and how many tiles hold those of a group."""
+    OC, members, KH, KW = weight.shape
+    G = geometry.groups
+    taps = KH * KW
+    filters = OC // G
+    steps = members * taps, taps
+    group_step = filters * members * taps
+    if rotated:
+        filters, members = members, filters
+        steps = steps[::-1]
+    size = constants["FILTERS"]
+    tiles = -(-filters // size)
+    held = TAPS[size]
+    chunks = -(-members // (DEPTH * (2 if constants["PRECISION"] == 2 else 1)))
+    words = G * tiles * chunks * -(-taps // held) * held * DEPTH * size
+    packed = array_module(weight).empty(words, "uint32")
+    numbers = G, filters, members, taps, *steps, group_step, rotated, words
+    launch(
+        "conv_tile", "pack_filters", cover(words), in_rows(weight), *numbers, packed, **constants
+    )
+    return packed, tiles
+
+
+# ---- the gradient of the weights: conv_weight_tile.cu
+
+WEIGHT_THREADS = 256
+WEIGHT_FILTERS = 64  # of a block
+WEIGHT_PIXELS = 64
+OCTETS = {1: (28, 256), 3: (9, 128)}
+"""Octets of channels of a block, to the taps and the pixels under windows that fit."""
+FEWEST_TAPS = 5  # for fewer, most columns of a block would be idle
+BLOCKS = 264  # into which the sums are divided, if they are long enough: two for each SM of an H200
+TILES = 4  # of one block at least
+
+
+def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array | None:
+    """Return gweight; None where this kernel does not apply."""
+    taps = math.prod(geometry.kernel)
+    octets = next((n for n in (3, 1) if taps <= OCTETS[n][0]), 0)
+    if x.dtype != np.float32 or taps < FEWEST_TAPS or not octets:
+        return None
+    N, OC, *outputs = gy.shape
+    precision = PRECISIONS.index(precision_of(x))
+    words = -(-N // 2) if precision == 2 else N  # of bfloat16, two images in a word
+    sides = outputs[0], outputs[1]
+    tile = tile_of(words, sides, geometry, WEIGHT_PIXELS, OCTETS[octets][1])
+    if tile is None:
+        return None
+    g = geometry
+    xp = array_module(x)
+    members = x.shape[1] // g.groups
+    tiles = tile.blocks(words, sides)
+    blocks = -(-members // (8 * octets)), g.groups * -(-OC // g.groups // WEIGHT_FILTERS)
+    share = max(TILES, -(-tiles // max(1, BLOCKS // math.prod(blocks))))
+    count = max(1, -(-tiles // share))
+    parts = xp.empty((count, OC, members, *g.kernel), x.dtype)
+    sizes = *x.shape, *gy.shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups
+    numbers = *sizes, *tile[:3], tiles, share
+    grid = Grid((*blocks, count), (WEIGHT_THREADS,))
+    launch(
+        "conv_weight_tile",
+        "conv2d_weight_tile",
+        grid,
+        in_rows(gy),
+        in_rows(x),
+        *numbers,
+        parts,
+        PRECISION=precision,
+        OCTETS=octets,
+    )
+    return parts[0] if count == 1 else added(parts)

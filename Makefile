@@ -25,6 +25,17 @@ site: .venv/site-tools                ## the site, in site/; REPOSITORY=owner/na
 		$(if $(REPOSITORY),-D repository=$(REPOSITORY)) $(if $(BRANCH),-D branch=$(BRANCH)) . site
 	$(BIN)/python docs/site/check_site.py site
 
+EXTRAS ?= [lessons,teach]
+DATA ?=
+offline-kit: $(BIN)/python            ## what a room without a network needs; with data: make offline-kit DATA="cifar10 mnist"
+	@echo "Collecting wheels in offline-kit/wheels, for this version of Python and this kind of processor."
+	$(BIN)/python -m pip wheel --quiet --wheel-dir offline-kit/wheels ".$(EXTRAS)"
+	cp docs/offline-kit.txt offline-kit/README.txt
+	$(BIN)/python -c 'import platform as p; print("\nMade for Python %s on %s, %s." % (p.python_version(), p.system(), p.machine()))' \
+		>> offline-kit/README.txt
+	@test -z "$(DATA)" || $(MAKE) .venv/installed
+	for name in $(DATA); do .venv/bin/tinynet data get $$name --data-dir offline-kit/data || exit 1; done
+
 test: .venv/test-tools                ## the fast test suite, same command as in README and .ci/run
 	$(BIN)/pytest
 

@@ -77,3 +77,7 @@ def test_the_middle_sign_of_a_line_of_words_separates_it():
     assert read("# 1\n%% words\ny = {} = y\\n = {}\n").words == {"y = {}": "y\n = {}"}
     with pytest.raises(DataError, match="is English = translation"):
         read("# 1\n%% words\ny = 1 = 2\n")
+
+
+def test_a_line_of_words_can_hold_a_line_end():
+    assert read("# 1\n%% words\ntwo\\nlines = 두\\n줄\n").words == {"two\nlines": "두\n줄"}

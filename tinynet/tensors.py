@@ -295,47 +295,30 @@ class Tensor(Variable):
 
     # ---- operators
 
-    def __add__(self, other: Tensor | float) -> Tensor:
-        return F.add(self, other)
+    __add__ = F.add
+    __sub__ = F.sub
+    __mul__ = F.mul
+    __truediv__ = F.div
+    __pow__ = F.pow
+    __matmul__ = F.matmul
+    __neg__ = F.neg
+    __abs__ = F.abs
+    __getitem__ = F.getitem
 
     def __radd__(self, other: float) -> Tensor:
         return F.add(other, self)
 
-    def __sub__(self, other: Tensor | float) -> Tensor:
-        return F.sub(self, other)
-
     def __rsub__(self, other: float) -> Tensor:
         return F.sub(other, self)
-
-    def __mul__(self, other: Tensor | float) -> Tensor:
-        return F.mul(self, other)
 
     def __rmul__(self, other: float) -> Tensor:
         return F.mul(other, self)
 
-    def __truediv__(self, other: Tensor | float) -> Tensor:
-        return F.div(self, other)
-
     def __rtruediv__(self, other: float) -> Tensor:
         return F.div(other, self)
 
-    def __pow__(self, other: Tensor | float) -> Tensor:
-        return F.pow(self, other)
-
     def __rpow__(self, other: float) -> Tensor:
         return F.pow(other, self)
-
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return F.matmul(self, other)
-
-    def __neg__(self) -> Tensor:
-        return F.neg(self)
-
-    def __abs__(self) -> Tensor:
-        return F.abs(self)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return F.getitem(self, index)
 
     def __floordiv__(self, other: Tensor | float) -> Tensor:
         """Return floor(self / other), a constant: its derivative is 0 wherever it has one."""

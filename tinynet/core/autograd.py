@@ -193,8 +193,11 @@ Variable.output_type = Variable
 
 def _sum(a: Array, b: Array, where: Device) -> Array:
     """Return a + b as a new array: a and b may be used elsewhere."""
-    with current(where):
+    if where.kind == "cpu":
         total = a + b
+    else:
+        with current(where):
+            total = a + b
     return total if type(total) is np.ndarray else _array(total)
 
 
@@ -253,29 +256,30 @@ class Function:
         if self.serial:  # an op object that is used again makes a node of its own
             return self._fresh()(*inputs)
         first = inputs[0]
+        device: Any = getattr(first, "device", None)  # a number has none, and is checked below
         wanted = False
+        arrays = []
         for x in inputs:
-            if not isinstance(x, Variable) or (
-                x.device is not first.device and x.device != first.device
-            ):
+            if not isinstance(x, Variable) or (x.device is not device and x.device != device):
                 return self(*self._checked(inputs))
+            arrays.append(x.data)
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
         watching = hooks.active.get()
-        arrays = [x.data for x in inputs] if watching is None else watching.on_apply(inputs)
-        if first.device.kind == "cpu":
+        arrays = arrays if watching is None else watching.on_apply(inputs)
+        if device.kind == "cpu":
             data = self.forward(*arrays)
         else:
-            with current(first.device, self.described):
+            with current(device, self.described):
                 data = self.forward(*arrays)
         if type(data) is not np.ndarray:
             data = _array(data)
         if wanted and not no_grad_depth.get():
             self.serial = next(_serials)
-            return first.output_type(data, first.device, self, True)
+            return first.output_type(data, device, self, True)
         self.saved = None
         self.inputs = ()
-        return first.output_type(data, first.device)
+        return first.output_type(data, device)
 
     def _fresh(self) -> Function:
         """Return a copy of this op that is no node yet."""

@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: train gallery lessons site test slow lint bench matrix coverage clean
+.PHONY: train gallery lessons site offline-kit test slow lint bench matrix coverage clean
 
 train: .venv/installed                ## train the demo on synthetic images; needs no download
 	$(BIN)/tinynet train

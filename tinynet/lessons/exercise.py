@@ -255,11 +255,13 @@ def other_cases(seed: int) -> Iterator[None]:
 def find(number: str) -> Exercise:
     """Return the exercise of this number; the error lists the existing ones."""
     if not isinstance(number, str) or not re.fullmatch(r"\d\d\.\d+", number):
-        raise ValueError(f'an exercise has a number like "07.2", not {number!r}.')
+        said = 'an exercise has a number like "07.2", not {number!r}.'
+        raise ValueError(phrase(said, number=number))
     known = exercises(number[:2])
     if number not in known:
         numbers = ", ".join(known) or "none"
-        raise ValueError(f"there is no exercise {number}. Those of lesson {number[:2]}: {numbers}.")
+        said = "there is no exercise {number}. Those of lesson {lesson}: {numbers}."
+        raise ValueError(phrase(said, number=number, lesson=number[:2], numbers=numbers))
     return known[number]
 
 

@@ -17,6 +17,7 @@ import tinynet
 from tinynet.core.errors import DataError
 from tinynet.core.extras import DISTRIBUTION
 from tinynet.lessons.translation import catalogue
+from tinynet.words import phrase
 
 MARK = re.compile(r"^# %%(?: (\[markdown\]))?(?: (.*))?$")
 
@@ -54,8 +55,11 @@ def folder() -> Path:
         if re.search(r"share/tinynet/lessons/\d\d_\w+\.py$", str(file)):
             return Path(str(file.locate())).resolve().parent
     raise DataError(
-        f"lessons: not found beside {Path(tinynet.__file__).parent}, nor installed with it. "
-        "Install from a clone with: pip install . (or work in the clone)."
+        phrase(
+            "lessons: not found beside {place}, nor installed with it. "
+            "Install from a clone with: pip install . (or work in the clone).",
+            place=Path(tinynet.__file__).parent,
+        )
     )
 
 
@@ -72,7 +76,8 @@ def find(number: str, lang: str = "en") -> Lesson:
         if lesson.number == number.zfill(2):
             return lesson
     numbers = ", ".join(lesson.number for lesson in known)
-    raise DataError(f"lessons: there is no lesson {number}. There are {numbers}.")
+    said = "lessons: there is no lesson {number}. There are {numbers}."
+    raise DataError(phrase(said, number=number, numbers=numbers))
 
 
 def read(path: Path, lang: str = "en") -> Lesson:

@@ -46,7 +46,8 @@ def predict(number: str, guess: Any, truth: Callable[[], Any], unit: str = "") -
     05.a you said 14, it is 7: 2 times too large.
     """
     if not re.fullmatch(r"\d\d\.[a-z]", number):
-        raise ValueError(f'predict: a prediction has a number like "05.a". Got {number!r}.')
+        said = 'predict: a prediction has a number like "05.a". Got {number!r}.'
+        raise ValueError(phrase(said, number=number))
     if guess is ... and os.environ.get(SHOW) == "show":
         guess = None
     if guess is ...:

@@ -23,7 +23,7 @@ from tinynet.lessons import exercise, pages
 from tinynet.lessons.editions import FOLDED, tasks_in_place
 from tinynet.lessons.pages import Cell, Lesson
 from tinynet.plot import style
-from tinynet.words import into
+from tinynet.words import into, phrase
 
 MOST = 6  # items on a slide
 MARK = "@@ cell "  # printed before each cell, so that figures are found again
@@ -68,7 +68,8 @@ def run(lesson: Lesson, parts: list[Cell]) -> list[Figure]:
             env={**os.environ, **extra},
         )
         if done.returncode:
-            raise DataError(f"lessons slides: the lesson failed: {done.stderr.strip()[-300:]}")
+            said = "lessons slides: the lesson failed: {error}"
+            raise DataError(phrase(said, error=done.stderr.strip()[-300:]))
         found: list[Figure] = []
         cell = 0
         for line in done.stdout.splitlines():

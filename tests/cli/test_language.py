@@ -1,5 +1,7 @@
 """The option --lang and the variable TINYNET_LANG."""
 
+import inspect
+
 import pytest
 from click.testing import CliRunner
 
@@ -37,6 +39,21 @@ def test_help_is_in_the_language_that_is_asked_for(arguments):
 def test_the_list_of_commands_is_translated():
     assert "가중치 파일을 보여 주고 변환합니다." in run("--lang", "ko", "--help")
     assert "스무 단원을 보여 주고" in run("lessons", "--help")  # the process stays Korean
+
+
+def helps(command):
+    """Return the help texts of a command, of its options and of its commands."""
+    found = [inspect.cleandoc(command.help or "")]
+    found += [getattr(param, "help", None) or "" for param in command.params]
+    return found + [
+        text for each in getattr(command, "commands", {}).values() for text in helps(each)
+    ]
+
+
+def test_all_help_of_the_lessons_has_a_translation():
+    known = words.table("ko")
+    assert [text for text in helps(lessons) if text and text not in known] == []
+    assert len(helps(lessons)) > 30
 
 
 def test_an_unknown_language_is_refused():

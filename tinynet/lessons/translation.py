@@ -48,8 +48,7 @@ def read(text: str, name: str = "a catalogue") -> Catalogue:
         if line.strip() and len(parts) % 2:
             raise DataError(f"{name}: a line of words is English = translation. It is {line!r}.")
         if line.strip():
-            ours, theirs = parts[:half], parts[half:]
-            words[_lines(ours)] = _lines(theirs)
+            words[_lines(parts[:half])] = _lines(parts[half:])
     return Catalogue([cell.strip("\n") for cell in BETWEEN.split(told)], words)
 
 

@@ -22,7 +22,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=list(parts.PARTS), help="default: all parts")
     parser.add_argument("--nets", nargs="+", help="of step, conv and forward; default: all")
     parser.add_argument("--epoch-images", type=int, help="default: 6400; CIFAR-10 has 50000")

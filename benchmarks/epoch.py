@@ -48,7 +48,7 @@ def tinynet_epoch() -> Run:
         built = presets.find(RECIPE).build(sets=(found, found))
         return lambda: list(tn.fit(built.model, built.optimizer, built.train, epochs=1))
 
-    training(WARM_UP + images() % 128)()  # its last batch has the size of the epoch's last one
+    training(WARM_UP)()
     return training(images())
 
 
@@ -57,7 +57,8 @@ def torch_epoch(memory: Any, compile_: Any, fused: bool) -> Run:
     import torch
     from torch.nn import functional as F
 
-    pixels, labels = (torch.from_numpy(a) for a in drawn(images()))
+    first = WARM_UP + images() % 128  # its last batch has the size of the epoch's last one
+    pixels, labels = (torch.from_numpy(a) for a in drawn(max(first, images())))
     sample = pixels.float() / 255
     mean, std = (f((0, 2, 3)).reshape(3, 1, 1) for f in (sample.mean, sample.std))
 
@@ -99,5 +100,5 @@ def torch_epoch(memory: Any, compile_: Any, fused: bool) -> Run:
 
         return epoch
 
-    training(WARM_UP + images() % 128)()  # its last batch has the size of the epoch's last one
+    training(first)()
     return training(images())

@@ -17,7 +17,7 @@ ROWS = {  # case: what it is called, its networks and its rivals
     "forward": ("inference", ("S", "A", "R", "A@1"), INFERENCE_RIVALS),
 }
 MIB_NETS = ("S", "A", "L")
-FEW = 3  # rounds of the long measurements, at most
+FEW = 3  # rounds of the first step, at most
 
 
 def warm() -> None:
@@ -108,12 +108,11 @@ def tiny(report: Report) -> None:
 
 
 def whole_epoch(report: Report) -> None:
-    """Print the time of an epoch with its loader, as images a second."""
+    """Print the images a second of an epoch with its loader; one run, since it is long."""
     others(report)
     rivals = TORCH if report.quick else CONV_RIVALS
-    rounds = min(FEW, report.rounds)
-    found = run_interleaved("A", (OURS, *rivals), ("epoch",), report.threads, rounds, repeat=False)
-    what = f"epoch of small-alexnet, {epoch.images():,} images, crops and flips"
+    found = run_interleaved("A", (OURS, *rivals), ("epoch",), report.threads, 1, repeat=False)
+    what = f"epoch of small-alexnet, {epoch.images():,} images with crops and flips, one run"
     second_row(report, what, "epoch", found, images=epoch.images())
 
 

@@ -1,5 +1,6 @@
 """The table of `python -m benchmarks`, with workers that compute nothing."""
 
+import importlib.util
 import io
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from benchmarks.report import Report
 
 
 @pytest.fixture(autouse=True)
-def stubs(monkeypatch):
+def stubs(request, monkeypatch):
+    if "real" in request.node.name:
+        return
     stub = Path(__file__).with_name("stub_worker.py")
     monkeypatch.setattr(interleaved, "WORKER", [sys.executable, str(stub)])
     monkeypatch.setattr(interleaved, "LIMIT", 5.0)
@@ -89,3 +92,17 @@ def test_the_networks_of_the_letters():
              for net in ("A", "A-no-lrn")}  # fmt: skip
     assert [k for k in kinds["A"] if k != "LocalResponseNorm"] == kinds["A-no-lrn"]
     assert kinds["A"].count("LocalResponseNorm") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["step", "forward", "conv", "tiny", "epoch"])
+def test_real_workers_answer(case, monkeypatch):
+    monkeypatch.setenv("BENCHMARK_EPOCH_IMAGES", "4")
+    monkeypatch.setattr(interleaved, "SAMPLE", 0.0)
+    net = "A@2" if case == "epoch" else "S@2"
+    installed = importlib.util.find_spec("torch") is not None
+    rivals = (OURS, "torch:channels_last") if installed else (OURS,)
+    found = run_interleaved(net, rivals, (case,), 1, 1, repeat=False)
+    assert found["failed"] == {}
+    assert {name for _, name in found["ms"]} == set(rivals)
+    assert min(found["ms"].values()) > 0

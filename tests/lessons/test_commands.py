@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from support.checkout import needs_lessons
+from tinynet import words
 from tinynet.cli import lessons as lessons_module
 from tinynet.core.errors import DataError
 from tinynet.lessons import pages
@@ -132,6 +133,14 @@ def test_open_starts_jupyter_on_a_copy(user, options, monkeypatch, tmp_path):
     assert command[3:] == [f"--port={port[1]}", "--log-level=WARN", *options, str(copy)]
     assert (port[2], port[3]) == (copy.name, environment["JUPYTER_TOKEN"])
     assert copy.exists()
+
+
+def test_open_says_that_a_notebook_is_in_another_language(monkeypatch, tmp_path):
+    monkeypatch.setenv(words.VARIABLE, "en")  # what --lang sets ends with the test
+    monkeypatch.setattr(lessons_module.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(lessons_module.subprocess, "call", lambda c, env: 0)
+    assert "another language" not in run("open", "7", "--dir", tmp_path).output
+    assert "전에 다른 언어로 만든" in run("open", "7", "--dir", tmp_path, "--lang", "ko").output
 
 
 def test_a_busy_port_is_stepped_over():

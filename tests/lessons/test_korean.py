@@ -11,11 +11,11 @@ import pytest
 from support import translation
 from support.checkout import ROOT, needs_lessons
 from tinynet.lessons import editions, exercise, pages, progress
-from tinynet.lessons.pages import folder
 from tinynet.lessons.translation import read
 from tinynet.words import VARIABLE
 
 pytestmark = needs_lessons
+LESSONS = ROOT / "lessons"
 
 ENGLISH = """## Count
 
@@ -200,8 +200,20 @@ def test_a_korean_notebook_is_answered_from_its_first_cell_to_its_last(tmp_path,
     assert sum("<img" in o["data"].get("text/html", "") for o in outputs if "data" in o) >= 2
 
 
+@pytest.mark.parametrize("lesson", pages.lessons(LESSONS, "ko"), ids=lambda lesson: lesson.number)
+def test_the_cells_of_exercises_and_hints_speak_korean(lesson):
+    parts = editions.learners(lesson, [lesson])
+    asked = [cell.text for cell in parts if "exercise" in cell.tags]
+    hints = [cell.text for cell in parts if cell.text.startswith("# hint(")]
+    assert lesson.lang == "ko"
+    assert [text for text in asked if "Your code" in text] == []
+    assert [text for text in hints if "실행할 때마다" not in text] == []
+    assert len(asked) >= 2
+    assert hints
+
+
 def catalogues():
-    return sorted((folder() / "ko").glob("*.md"))
+    return sorted((LESSONS / "ko").glob("*.md"))
 
 
 @pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.stem)

@@ -109,6 +109,9 @@ def open_lesson(number: str, folder: Path) -> None:
     port = free_port()
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     _say_what_stays_english(known)
+    if editions.language_of(notebook) != pages.find(number, lang=language()).lang:
+        said = "{notebook} was written in another language before; --dir NAME makes new copies."
+        click.echo(phrase(said, notebook=notebook))
     said = (
         "Your copies are in {folder}. Ctrl-C ends JupyterLab. If no browser opens, use this link:"
     )

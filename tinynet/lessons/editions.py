@@ -94,7 +94,7 @@ def tasks_in_place(parts: list[Cell], lang: str) -> list[Cell]:
     def said(found: re.Match[str]) -> str:
         return into(lang, found[0])
 
-    task = re.compile(r'(?<=")Your code: [^"\n]*(?=")')
+    task = re.compile(r'(?<=")Your code[^"]*(?=")')
     mine = "exercise"
     return [c._replace(text=task.sub(said, c.text)) if mine in c.tags else c for c in parts]
 
@@ -217,6 +217,15 @@ def copy(
         text = notebook(parts, f"lesson-{lesson.number}", version=platform.python_version())
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def language_of(path: Path) -> str:
+    """Return the language of a notebook: that of its first cell of prose; "en" if it says none."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return next((str(c["metadata"]["lang"]) for c in listed if "lang" in c["metadata"]), "en")
+    except (OSError, ValueError, KeyError, TypeError):
+        return "en"
 
 
 def learners(

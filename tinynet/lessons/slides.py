@@ -60,6 +60,7 @@ def run(lesson: Lesson, parts: list[Cell]) -> list[Figure]:
         script = Path(folder) / lesson.path.name
         script.write_text(pages.script(marked), encoding="utf-8")
         extra = {"MPLBACKEND": "Agg", "TINYNET_FIGURES": folder, "TINYNET_PREDICT": "show"}
+        extra["TINYNET_LANG"] = lesson.lang
         done = subprocess.run(
             [sys.executable, str(script)],
             cwd=folder,

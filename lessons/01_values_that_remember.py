@@ -18,7 +18,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet.functions.elementwise import Mul
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -29,7 +29,8 @@ from tinynet.lessons import check, figure, hint, show, solution
 # $$y = (a\,b + c)\,a$$
 #
 # The simplest way to find a slope is to try: increase $a$ a little and compare. Predict the sign of
-# each slope at $a = 2$, $b = -3$, $c = 10$.
+# each slope at $a = 2$, $b = -3$, $c = 10$. Write three signs in place of the dots, such as
+# `("+", "+", "+")`, then run the cell: it shows the truth only after a guess.
 
 
 # %%
@@ -38,14 +39,26 @@ def formula(a, b, c):
 
 
 point = {"a": 2.0, "b": -3.0, "c": 10.0}
-h = 1e-6
-print("y =", formula(**point))
-for name in point:
-    moved = {**point, name: point[name] + h}
-    print(f"slope along {name}: {(formula(**moved) - formula(**point)) / h:.4f}")
+
+
+# %% tags=["predict"]
+def signs(h=1e-6):
+    found = []
+    for name in point:
+        moved = {**point, name: point[name] + h}
+        slope = (formula(**moved) - formula(**point)) / h
+        print(f"slope along {name}: {slope:.4f}")
+        found.append("+" if slope > 0 else "-")
+    return tuple(found)
+
+
+predict("01.a", ..., signs)
 
 # %% [markdown] lang="en"
-# That costs one evaluation per number. A net has millions of numbers, so this is too expensive. But
+# The formula uses $a$ twice. A larger $a$ raises $y$ as the last factor, and lowers it inside the
+# bracket, because $b$ is negative; here the second effect is larger.
+#
+# Trying costs one evaluation per number. A net has millions of numbers, so this is too expensive. But
 # the formula consists of small steps, and the slope of a small step is easy:
 #
 # $$p = a\,b, \qquad q = p + c, \qquad y = q\,a$$
@@ -305,8 +318,8 @@ show(tn.Tensor.backward)
 #
 # ## Faster
 #
-# A graph of single numbers is slow: each number is a Python object. Predict the factor for a sum of
-# 2000 products, forward and backward.
+# A graph of single numbers is slow: each number is a Python object. By which factor, for a sum of
+# 2000 products, forward and backward?
 
 
 # %%
@@ -351,30 +364,40 @@ print(f"{n} Values {slow:.2f} ms, one tensor {fast:.2f} ms: {slow / fast:.0f} ti
 # ## Break
 #
 # The gradient that arrives at the first input is a *product*: every step multiplies it by its
-# slope. The sigmoid's slope is $y(1 - y)$, which is at most $1/4$. Predict what is left of the
-# gradient after 5, 10 and 20 sigmoids in a row, and after as many ReLUs.
+# slope. The sigmoid's slope is $y(1 - y)$, which is at most $1/4$. Predict what is left of a gradient
+# of 1 after 20 sigmoids in a row. A power of ten will do, such as `1e-2`. The cell shows as many
+# ReLUs beside them.
+
 
 # %%
-print("steps   sigmoid      relu")
-for steps in (1, 5, 10, 20):
-    left = []
-    for kind in (Value.sigmoid, Value.relu):
-        x = y = Value(0.5)
-        for _ in range(steps):
-            y = kind(y)
-        y.backward()
-        left.append(x.grad)
-    print(f"{steps:5}   {left[0]:.2e}   {left[1]:.2e}")
+def left(kind, steps):
+    """Return the gradient at the first input of a chain of equal steps."""
+    x = y = Value(0.5)
+    for _ in range(steps):
+        y = kind(y)
+    y.backward()
+    return x.grad
+
+
+# %% tags=["predict"]
+def after_20_sigmoids():
+    print("steps   sigmoid      relu")
+    for steps in (1, 5, 10, 20):
+        print(f"{steps:5}   {left(Value.sigmoid, steps):.2e}   {left(Value.relu, steps):.2e}")
+    return left(Value.sigmoid, 20)
+
+
+predict("01.b", ..., after_20_sigmoids)
 
 # %% [markdown] lang="en"
-# These are *vanishing gradients*. No step is wrong; the product is small. It is one reason why nets
+# These are *vanishing gradients*. No step is wrong; the product of 20 small factors is tiny. It is one reason why nets
 # with many layers trained so slowly before ReLU (lesson 04), and why later nets have skip
 # connections (lesson 18). Real layers multiply by weights as well, which may be above one, so in a
 # real net the gradient vanishes more slowly than in this chain, or explodes.
 #
 # Now break the code: overwrite instead of adding. Only the last line of the class differs from
-# `Value`; `+` and `*` are repeated because their results must be of the broken class too. Predict
-# for which of the three numbers the slope will be wrong.
+# `Value`; `+` and `*` are repeated because their results must be of the broken class too. For
+# which of the three numbers will the slope be wrong?
 
 
 # %%

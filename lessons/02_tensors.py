@@ -17,7 +17,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -44,15 +44,23 @@ print("made by", type(y.creator).__name__, "from shapes", [i.shape for i in y.cr
 #    (3,) becomes (1, 3).
 # 2. An axis of length 1 is repeated until it fits: (1, 3) becomes (2, 3).
 #
-# Predict the shapes before you run the cell. One of them is a common mistake; which?
+# The cell adds four pairs of arrays. Predict the shape of the last sum, of (4, 1) and (4,): write it
+# in place of the dots as a tuple, then run the cell. It shows all four only after a guess.
 
-# %%
-for a, c in (((2, 3), (3,)), ((2, 3), (2, 1)), ((5, 1, 3), (4, 1)), ((4, 1), (4,))):
-    print(a, "and", c, "give", (np.zeros(a) + np.zeros(c)).shape)
+
+# %% tags=["predict"]
+def last_shape():
+    for a, c in (((2, 3), (3,)), ((2, 3), (2, 1)), ((5, 1, 3), (4, 1)), ((4, 1), (4,))):
+        shape = (np.zeros(a) + np.zeros(c)).shape
+        print(a, "and", c, "give", shape)
+    return shape
+
+
+predict("02.a", ..., last_shape)
 
 # %% [markdown] lang="en"
-# The last one. If you subtract labels (4,) from predictions (4, 1), you want four differences and
-# get sixteen. No error is raised, the loss is a number, and the network learns the mean.
+# The last one is a common mistake: (4,) becomes (1, 4), and then both arrays are repeated. If you
+# subtract labels (4,) from predictions (4, 1), you want four differences and get sixteen. No error is raised, the loss is a number, and the network learns the mean.
 #
 # Now backward. In $y[n, c] = x[n, c] + b[c]$, the number $b[c]$ is used once for every $n$. If it
 # changes, all of these change, and each contributes to the loss:
@@ -132,8 +140,8 @@ check("02.2", my_gradient)
 #
 # A derivative is the limit for $h$ going to 0. So the smaller the better? No: a float has few
 # digits, about 7 in float32 and about 16 in float64. Here is the error for steps from 1 down to
-# 0.00000000000001, for $f(x) = \sum_i \tanh(x_i)$, whose derivative we know. What will the curve
-# look like at its left end? Draw it on paper before you run the cell.
+# 0.00000000000001, for $f(x) = \sum_i \tanh(x_i)$, whose derivative we know. The slope
+# is measured with one step and with two, in both float types.
 
 # %%
 x = np.random.default_rng(0).normal(size=20)
@@ -158,6 +166,20 @@ curves = {
     "two steps, float64": errors(np.float64, central=True),
     "two steps, float32": errors(np.float32, central=True),
 }
+
+# %% [markdown] lang="en"
+# Draw the curves on paper: what do they look like at the left end? Then predict: which step gives the
+# smallest error with two steps in float64? Write a power of ten, such as `1e-1`.
+
+
+# %% tags=["predict"]
+def best_step():
+    for name, values in curves.items():
+        print(f"{name}: error {values[0]:.0e} at h = {steps[0]:.0e}, {values[-1]:.0e} at h = 1")
+    return steps[curves["two steps, float64"].argmin()]
+
+
+predict("02.b", ..., best_step)
 
 # %%
 fig, axis = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
@@ -347,8 +369,8 @@ show(tn.functions.elementwise.Mul)
 # ## Faster
 #
 # If slopes can be measured, why do we write backward at all? Because of the cost. Central
-# differences evaluate the function twice for every number. Predict the three times for 2000
-# numbers.
+# differences evaluate the function twice for every number. How long do the three take for 2000
+# numbers?
 
 
 # %%

@@ -19,7 +19,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -123,24 +123,45 @@ for activation in (F.sigmoid, F.tanh, F.relu):
 
 # %% [markdown] lang="en"
 # And look at sigmoid near 0: its largest slope is 1/4. Backward multiplies the slopes of all
-# layers. After ten layers, how much is left of a gradient of 1? The weights below are scaled for
-# each activation so that the numbers neither explode nor vanish in forward, as far as possible:
-# their variance is `gain` divided by the number of inputs.
+# layers. The weights below are scaled for each activation so that the numbers neither explode nor
+# vanish in forward, as far as possible: their variance is `gain` divided by the number of inputs.
+#
+# Predict: after ten layers of sigmoid, how much is left of a gradient of 1? A power of ten will do,
+# such as `1e-1`. Write it in place of the dots, then run the cell: it shows the truth, and the
+# numbers of tanh and ReLU, only after a guess.
+
 
 # %%
 rng = np.random.default_rng(0)
 start = rng.normal(size=(64, 100))
-for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
+
+
+def ten_layers(activation, gain):
+    """Return the mean size of the gradient at the input of ten layers."""
     y = x = tn.tensor(start, requires_grad=True)
     for _ in range(10):
         weight = rng.normal(size=(100, 100)) * np.sqrt(gain / 100)
         y = activation(y @ tn.tensor(weight))
     y.backward(rng.normal(size=y.shape))
-    print(
-        f"{activation.__name__:8} ten layers: a gradient of 1 becomes {np.abs(x.grad).mean():.1e}"
-    )
+    return np.abs(x.grad).mean()
+
+
+# %% tags=["predict"]
+def sigmoid_leaves():
+    left = {}
+    for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
+        name = activation.__name__
+        left[name] = ten_layers(activation, gain)
+        print(f"{name:8} ten layers: a gradient of 1 becomes {left[name]:.1e}")
+    return left["sigmoid"]
+
+
+predict("04.a", ..., sigmoid_leaves)
 
 # %% [markdown] lang="en"
+# The weights do not make up for the slopes of sigmoid. A ReLU passes on all of a gradient or
+# nothing; with its larger weights about as much arrives as was sent.
+#
 # ### The race
 #
 # As in the paper: a network of four layers, no regularization (such as weight decay), the same
@@ -154,7 +175,7 @@ for activation, gain in ((F.sigmoid, 1), (F.tanh, 1), (F.relu, 2)):
 # The error is measured on the last 1,000 training pictures, each classified before the update that
 # used it: `tn.fit` counts the right answers of an epoch in its `state`, and with `every_step=True`
 # we can read the count after each batch, and stop in the middle of an epoch. We use 3,000 drawn shapes. Photographs take longer to learn, so we use 1,000 of them for
-# more epochs: then 25 % is reached by memorising them. Guess: how many epochs until 25 %? (The race
+# more epochs: then 25 % is reached by memorising them. How many epochs will it take? (The race
 # takes most of this lesson's time; it prints its progress.)
 
 # %%
@@ -368,7 +389,7 @@ show(Sigmoid)
 # ## Faster
 #
 # ReLU has a second advantage: one comparison for each number, where tanh needs an exponential.
-# Predict the ratio.
+# How large is the ratio?
 
 # %%
 million = tn.tensor(rng.normal(size=1_000_000).astype(np.float32))
@@ -388,21 +409,34 @@ for activation in (F.relu, F.tanh, F.sigmoid):
 # A ReLU that is never above 0 has the slope 0 for every picture. No gradient reaches its weights,
 # so it never changes: it is **dead**. One large step can cause this. We train on 1,500 pictures
 # with a rate of 0.005, and with ten times that rate, and count the filters of the last convolution
-# that are 0 for all of 500 pictures. Guess how many of 32.
+# that are 0 for all of 500 pictures. Predict how many of 32, at the higher rate.
+
 
 # %%
-loader = data.DataLoader((x[:1500], labels[:1500]), batch_size=50)
-for rate in (0.005, 0.05):
+def trained(rate):
+    """Return a net after one epoch at this learning rate."""
     tn.seed(0)
     model = four_layers(nn.ReLU).to(place)
     optimizer = optim.SGD(model.parameters(), rate, momentum=0.9)
+    loader = data.DataLoader((x[:1500], labels[:1500]), batch_size=50)
     for _ in tn.fit(model, optimizer, loader, epochs=1):
         pass
-    with tn.no_grad():
-        y = model[:8](tn.tensor(x[:500]).to(place))  # as far as the third ReLU
-    dead = int((y.numpy().max(axis=(0, 2, 3)) <= 0).sum())
-    after = tn.evaluate(model, (x[:500], labels[:500]))
-    print(f"lr {rate:g}: {dead} of {y.shape[1]} filters are dead, the loss is {after.loss:.2f}")
+    return model
+
+
+# %% tags=["predict"]
+def dead_filters():
+    for rate in (0.005, 0.05):
+        model = trained(rate)
+        with tn.no_grad():
+            y = model[:8](tn.tensor(x[:500]).to(place))  # as far as the third ReLU
+        dead = int((y.numpy().max(axis=(0, 2, 3)) <= 0).sum())
+        loss = tn.evaluate(model, (x[:500], labels[:500])).loss
+        print(f"lr {rate:g}: {dead} of {y.shape[1]} filters are dead, the loss is {loss:.2f}")
+    return dead
+
+
+predict("04.b", ..., dead_filters)
 
 # %% [markdown] lang="en"
 # A loss that stays at log(10) = 2.30 is the symptom: only the biases of the last layer still

@@ -59,6 +59,12 @@ def test_without_a_font_they_stay_english_and_one_sentence_says_why(figure, monk
     assert capsys.readouterr().out.count("NanumGothic") == 1
 
 
+def test_an_alternative_text_is_translated_without_any_font(figure, monkeypatch, capsys):
+    monkeypatch.setattr(style, "hangul_fonts", list)
+    lessons.figure(figure, "mean 0.5")
+    assert "Figure: 평균 0.5\n" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(not style.hangul_fonts(), reason="no font with Hangul is installed")
 def test_hangul_is_drawn_without_a_missing_glyph(figure, tmp_path, monkeypatch):
     monkeypatch.setenv(picture.FOLDER, str(tmp_path))

@@ -41,6 +41,11 @@ NO_FONT = (
 )
 
 
+def spoken(alt: str) -> str:
+    """Return the alternative text of a figure in the reader's language, if a catalogue knows it."""
+    return alt if language() == "en" else translated(alt) or alt
+
+
 def _ticks(axis: Any, fonts: list[str]) -> None:
     """Translate the labels of ticks; only those that were given as words are in a catalogue."""
     given = [label.get_text() for label in axis.get_ticklabels()]

@@ -35,6 +35,7 @@ def figure(fig: Any, alt: str) -> None:
     alt : text
         A description of the figure, built from its own numbers.
     """
+    alt = captions.spoken(alt)
     display = speak.notebook()
     if display is not None or os.environ.get(FOLDER):
         shown = _still(fig, alt)
@@ -75,10 +76,12 @@ def move(draw: Callable[..., tuple[Any, str]], **choices: Sequence[Any]) -> None
         )
         for name, values in choices.items()
     }
-    picture: Any = display(_still(*draw(**first)), raw=True, display_id=True)
+    fig, told = draw(**first)
+    picture: Any = display(_still(fig, captions.spoken(told)), raw=True, display_id=True)
 
     def again(_: Any) -> None:
-        fig, alt = draw(**{name: slider.value for name, slider in sliders.items()})
+        fig, told = draw(**{name: slider.value for name, slider in sliders.items()})
+        alt = captions.spoken(told)
         picture.update(_shown_as(_png(fig, alt), alt), raw=True)
 
     for slider in sliders.values():

@@ -318,6 +318,19 @@ def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
     assert isinstance(kernel.compiled._cache, cache_module.Cache)
 
 
+def test_functions_are_not_optimized_before_linking(make, cache, monkeypatch):
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.registry import cpu_target
+
+    def forbidden(self, module):
+        raise AssertionError("function passes")
+
+    monkeypatch.setattr(JITCodeLibrary, "_optimize_functions", forbidden)
+    twice(kernel := make(scale))
+    assert not kernel.from_cache
+    assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
+
+
 # ---- the team
 
 

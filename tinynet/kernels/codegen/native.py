@@ -24,6 +24,7 @@ they are compiled meanwhile (see `ahead`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -37,7 +38,7 @@ from tinynet.kernels.codegen import cache as cache_module
 from tinynet.kernels.codegen.team import team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class ArrayType(NamedTuple):
@@ -159,12 +160,42 @@ class Native:
                     _with_built_globals(self.function, self.intrinsics)
                 )
                 dispatcher._cache = cache = _SharedCache(self)
-                with cache:
+                with cache, _optimized_once():
                     dispatcher.compile(self.signature())
                 dispatcher.disable_compile()
                 self.from_cache = cache.hit
                 self.compiled = dispatcher
         return self.compiled
+
+
+@contextlib.contextmanager
+def _optimized_once() -> Iterator[None]:
+    """Let LLVM optimize linked modules only, while no other thread compiles.
+
+    Numba has it optimize each function before linking as well, with the same passes. That shortens
+    long linking, which our kernels do not have.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    codegen = cpu_target.target_context.codegen()
+    with global_compiler_lock:
+        codegen._library_class = _library_class()
+        try:
+            yield
+        finally:
+            del codegen._library_class
+
+
+@functools.cache
+def _library_class() -> Any:
+    from numba.core.codegen import JITCodeLibrary
+
+    class Library(JITCodeLibrary):
+        def _optimize_functions(self, module: Any) -> None:
+            module.data_layout = self._codegen._data_layout  # modules must agree to be linked
+
+    return Library
 
 
 class _SharedCache(cache_module.Cache):

@@ -53,6 +53,7 @@ napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_param = False  # what stands for a type here is often a shape
 napoleon_use_rtype = False
 default_role = "code"
+smartquotes = False  # the text as it is written
 
 # HTML
 

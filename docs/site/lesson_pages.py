@@ -1,8 +1,7 @@
 """Pages of the lessons: a notebook, with the outputs that it was saved with, as Markdown.
 
 A catalogue of `lessons/ko` becomes the same page with its prose, and with the outputs of the
-English notebook. Nothing is run. What is only of use in a notebook is left out: the cells that ask
-for hints and solutions, sliders, and the answer of a check that has nothing to judge yet.
+English notebook. Nothing is run, and the cells that ask for hints and solutions are left out.
 """
 
 from __future__ import annotations
@@ -21,27 +20,32 @@ from tinynet.lessons import editions, pages
 
 Cell = dict[str, Any]
 NOT_FOR_READERS = re.compile(r'(# (hint|solution)\("\d\d\.\d+"\).*\s*)+')
+LONG = 16  # lines: code of a figure that is longer is folded
+CODE = {"en": "Code of the figure, {} lines", "ko": "그림을 그리는 코드 {}줄"}
 FOLDED = re.compile(r"(<details>\s*<summary>.*?</summary>)(.*?)(</details>)", re.DOTALL)
-UNFILLED = {"exercise", "predict"}  # tags of cells whose output is about an answer that is missing
 
 
-def markdown(notebook: Cell, row: str = "") -> str:
+def markdown(notebook: Cell, row: str = "", lang: str = "en") -> str:
     """Return a notebook as Markdown, with a row of links below its first cell."""
-    cells = [list(_cell(cell)) for cell in notebook["cells"]]
+    cells = [list(_cell(cell, lang)) for cell in notebook["cells"]]
     cells.insert(1, [row])
     return "\n\n".join(part for cell in cells for part in cell if part) + "\n"
 
 
-def _cell(cell: Cell) -> Iterator[str]:
+def _cell(cell: Cell, lang: str) -> Iterator[str]:
     text = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
         yield FOLDED.sub(r"\1\n\n\2\n\n\3", text)
         return
     if NOT_FOR_READERS.fullmatch(text):
         return
-    yield fenced(text, "{code-block} python")
-    if not UNFILLED & set(cell["metadata"].get("tags", ())):
-        yield from outputs(cell["outputs"])
+    block = fenced(text, "{code-block} python")
+    lines = text.count("\n") + 1
+    if "plt." in text and lines > LONG:
+        yield f"<details><summary>{CODE[lang].format(lines)}</summary>\n\n{block}\n\n</details>"
+    else:
+        yield block
+    yield from outputs(cell["outputs"])
 
 
 def outputs(saved: list[Cell]) -> Iterator[str]:
@@ -57,30 +61,22 @@ def outputs(saved: list[Cell]) -> Iterator[str]:
             continue
         yield from _text(printed)
         printed = ""
-        if one["output_type"] == "error":
-            yield from _text("\n".join(one["traceback"]))
-        else:
-            yield from _shown(one["data"])
+        yield from _shown(one["data"])
     yield from _text(printed)
 
 
 def _text(text: str) -> Iterator[str]:
-    plain = re.sub(r"\x1b\[[\d;]*m", "", text).strip("\n")
-    if plain:
-        yield fenced(plain, "{code-block} text", ":class: output\n\n")
+    if text.strip():
+        yield fenced(text.strip("\n"), "{code-block} text", ":class: output\n\n")
 
 
 def _shown(data: dict[str, Any]) -> Iterator[str]:
     """Yield an output in its best form."""
-    if "application/vnd.jupyter.widget-view+json" in data:  # a slider moves nothing here
-        return
     plain = "".join(data.get("text/plain", ""))
     if "text/markdown" in data:
         yield "".join(data["text/markdown"])
     elif "text/html" in data:
         yield _raw("".join(data["text/html"]))
-    elif "image/svg+xml" in data:
-        yield _raw("".join(data["image/svg+xml"]))
     elif "image/png" in data:
         coded = "".join(data["image/png"]).strip()
         alt = html.escape(plain, quote=True)
@@ -142,15 +138,17 @@ def _on_read(app: Sphinx, docname: str, source: list[str]) -> None:
     path = Path(app.env.doc2path(docname))
     if path.suffix == ".ipynb":
         notebook = json.loads(source[0])
+        lang = "en"
         korean = path.parent / "ko" / f"{path.stem}.md"
         other = f'<a href="ko/{path.stem}.html" lang="ko">한국어</a>' if korean.exists() else ""
     elif re.fullmatch(r"lessons/ko/\d\d_\w+", docname):
         notebook = translated(path)
+        lang = "ko"
         other = f'<a href="../{path.stem}.html" lang="en">English</a>'
     else:
         return
     row = notebooks.links(docname, other, app.config.repository, app.config.branch)
-    source[0] = markdown(notebook, row)
+    source[0] = markdown(notebook, row, lang)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

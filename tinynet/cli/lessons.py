@@ -269,12 +269,15 @@ def cpu_seconds() -> float:
 
 
 @lessons.command(name="pair")
-def write_notebooks() -> None:
+@click.option("--run", "numbers", multiple=True, help="Save the outputs of lesson NUMBER too.")
+def write_notebooks(numbers: tuple[str, ...]) -> None:
     """Generate the notebooks of this clone from its scripts, and the lists in its READMEs."""
-    from tinynet.lessons import editions, pages
+    from tinynet.lessons import editions, outputs, pages
 
     folder = pages.folder()
     changed = editions.pair(folder)
+    for number in numbers:
+        outputs.run(pages.find(number).path.with_suffix(".ipynb"))
     for lang, name in (("en", "README.md"), ("ko", "README.ko.md")):
         readme = folder.parent / name
         if readme.exists():

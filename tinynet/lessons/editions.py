@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tinynet.lessons import outputs
 from tinynet.lessons.pages import Cell, Lesson, commented, content, lessons, plain, script
 from tinynet.words import into
 
@@ -173,13 +174,19 @@ def front(lesson: Lesson, known: list[Lesson]) -> str:
 
 
 def pair(where: Path) -> list[Path]:
-    """Write the notebook beside every script of a folder; return those that changed."""
+    """Write the notebook beside every script of a folder; return those that changed.
+
+    Outputs that a notebook was saved with stay while its code does.
+    """
     changed = []
     known = lessons(where)
     for lesson in known:
         path = lesson.path.with_suffix(".ipynb")
         text = front(lesson, known)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if old:
+            text = outputs.kept(text, old)
+        if old != text:
             path.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed

@@ -69,8 +69,11 @@ def compilations() -> list[tuple[str, float, float, float]]:
     """Return (kernel, seconds, in LLVM, in type inference) for each kernel of one step."""
     with tempfile.TemporaryDirectory() as empty:
         os.environ["TINYNET_CACHE"] = empty  # read at the first kernel
-        first_step("tinynet")
+        from tinynet import kernels
         from tinynet.kernels.codegen.native import COMPILED
+
+        kernels.set_num_threads(1)  # and so in one process: see `tinynet.kernels.codegen.ahead`
+        first_step("tinynet")
 
         rows = []
         for kernel in COMPILED:

@@ -18,7 +18,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -37,23 +37,32 @@ from tinynet.lessons import check, figure, hint, show, solution
 #
 # $$columns[n,\,(c, p, q),\,(i, j)] = x[n,\; c,\; S\,i + p - P,\; S\,j + q - P]$$
 #
-# Here is a small picture: 3 x 4 pixels, a 2 x 2 window. How many columns are there, and how many
-# numbers are in each?
-#
 # The library's function is `im2col(x, geometry)`. A `Geometry` describes the windows: the size of the
 # kernel, the stride and the padding. `Geometry.of(2)` are windows of 2 x 2 at every pixel, and
 # `Geometry.of((3, 2), 2, 1)` windows 3 high and 2 wide, every 2 pixels, with 1 pixel of padding on
 # every side. Dilation would spread the pixels of a window apart; these lessons leave it at 1.
+#
+# Here is a small picture: 3 x 4 pixels, a 2 x 2 window. Predict: how many columns are there, and how
+# many numbers are in each? Write both in place of the dots, such as (1, 2), then run the cell: it
+# shows the truth only after a guess.
 
 # %%
-x = np.arange(12.0).reshape(1, 1, 3, 4)
 Geometry = tn.kernels.Geometry
-print(x[0, 0])
-columns = tn.kernels.im2col(x, Geometry.of(2))
-print(columns[0])
+
+
+# %% tags=["predict"]
+def columns_and_numbers():
+    x = np.arange(12.0).reshape(1, 1, 3, 4)
+    columns = tn.kernels.im2col(x, Geometry.of(2))[0]
+    print(x[0, 0])
+    print(columns)
+    return columns.shape[::-1]
+
+
+predict("06.a", ..., columns_and_numbers)
 
 # %% [markdown] lang="en"
-# Column 0 is the window in the upper left corner: 0, 1, 4, 5. Pixel 5 is in four columns, because
+# The window fits at 2 x 3 places, and holds 2 x 2 numbers. Column 0 is the window in the upper left corner: 0, 1, 4, 5. Pixel 5 is in four columns, because
 # it lies in four windows.
 #
 # ### All windows without a copy
@@ -212,8 +221,8 @@ check("06.3", my_col2im)
 #
 # The gradient also shows what an output depends on. Pass back a gradient of 1 from one single
 # output: it depends on exactly the pixels with a nonzero gradient. Those pixels are its **receptive
-# field**. Stack three 3 x 3 convolutions, here with one channel each, and predict: how wide is it
-# after one, two and three?
+# field**. Stack three 3 x 3 convolutions, here with one channel each. How wide is it after one, two
+# and three?
 
 # %%
 weights = [tn.tensor(np.ones((1, 1, 3, 3))) for _ in range(3)]
@@ -308,7 +317,7 @@ show(tn.kernels.col2im)
 # - im2col and a matrix product: the library's reference;
 # - the library's Numba version, which multiplies small pieces and never builds the columns.
 #
-# Guess first: how much more memory than the pictures themselves does the second need?
+# How much more memory than the pictures themselves will the second need?
 
 # %%
 rng = np.random.default_rng(0)
@@ -411,8 +420,10 @@ for name, (rows, places) in layers.items():
 #
 # The rows of the columns are ordered (c, p, q). We order them (p, q, c) instead, and change nothing
 # else: the weight rows keep their order. The shapes still fit. One judge tests whether backward is
-# the derivative of forward, the other whether this is the library's convolution. Which one finds
-# the mistake?
+# the derivative of forward, the other whether this is the library's convolution.
+#
+# Predict for each judge whether it finds the mistake, such as `(True, True)`: first the judge of the
+# gradient, then the comparison.
 
 
 # %%
@@ -438,14 +449,28 @@ def wrong_order(x, weight):
 
 x = rng.normal(size=(2, 3, 4, 5))
 weight = rng.normal(size=(2, 3, 3, 2))
-for layer in (right_order, wrong_order):
-    tn.testing.check_gradient(layer, x, weight)
-    print(f"{layer.__name__}: the gradient is right")
+
+
+def finds(judge, layer, **how):
+    """Return whether a judge finds a mistake in a layer, and print what it says."""
     try:
-        tn.testing.check_layer(layer, x, weight, against=F.conv2d)
-        print(f"{layer.__name__}: it is F.conv2d")
+        judge(layer, x, weight, **how)
     except AssertionError as error:
         print(error)
+        return True
+    print(f"{judge.__name__}, {layer.__name__}: no error")
+    return False
+
+
+# %% tags=["predict"]
+def found_by_each():
+    for layer in (right_order, wrong_order):
+        gradient = finds(tn.testing.check_gradient, layer)
+        definition = finds(tn.testing.check_layer, layer, against=F.conv2d)
+    return gradient, definition
+
+
+predict("06.b", ..., found_by_each)
 
 # %% [markdown] lang="en"
 # The gradient check passes. It must pass: the wrong order is a valid layer with permuted weights,

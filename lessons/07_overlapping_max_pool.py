@@ -18,7 +18,17 @@ import numpy as np
 import tinynet as tn
 from tinynet import functions as F
 from tinynet import kernels
-from tinynet.lessons import check, figure, hint, kernel_name, move, pictures, show, solution
+from tinynet.lessons import (
+    check,
+    figure,
+    hint,
+    kernel_name,
+    move,
+    pictures,
+    predict,
+    show,
+    solution,
+)
 
 # %% [markdown] lang="en"
 # ## Build
@@ -112,7 +122,24 @@ check("07.1", my_max_pool)
 # equal: we give the gradient to the first in row-major order, as PyTorch and Caffe do.
 #
 # Predict: the image has three rows, 1 0 9 0 1 and two of zeros. $k = 3$, $s = 2$ give two windows.
-# If $gy = (2, 5)$, what is the first row of $gx$?
+# If $gy = (2, 5)$, what is the first row of $gx$? Write five numbers in place of the dots, such as
+# (1, 2, 3, 4, 5), then run the cell: it shows the truth only after a guess.
+
+
+# %% tags=["predict"]
+def first_row():
+    image = np.zeros((1, 1, 3, 5))
+    image[0, 0, 0] = 1, 0, 9, 0, 1
+    leaf = tn.tensor(image, requires_grad=True)
+    F.max_pool2d(leaf, 3, 2).backward(np.array([[[[2.0, 5.0]]]]))
+    print(leaf.grad[0, 0])
+    return tuple(leaf.grad[0, 0, 0])
+
+
+predict("07.a", ..., first_row)
+
+# %% [markdown] lang="en"
+# The 9 lies in both windows and wins both, so it gets the sum. Now write it for any image.
 
 
 # %% tags=["exercise"]
@@ -201,7 +228,7 @@ show(kernels.max_pool2d_backward)
 # features change. The object is the same, so good features should hardly change.
 #
 # We compute edges (two Sobel filters and their negatives, then a ReLU), pool them in three ways
-# that all halve the size, and shift the image. Predict the order of the three.
+# that all halve the size, and shift the image. Which of the three will change least, and which most?
 
 # %%
 edge = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 24
@@ -284,7 +311,7 @@ figure(
 # ## Faster
 #
 # The same kernel has other implementations. The reference is the definition; the others must agree
-# with it. Predict before you run the cell: how many times faster is a compiled loop than NumPy?
+# with it. How many times faster is a compiled loop than NumPy?
 
 
 # %%
@@ -312,7 +339,8 @@ print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} tim
 # ## Break
 #
 # The most common bug of an overlapping pool is one character: `=` instead of `+=`. Here it is.
-# Predict: with which windows will a test find it?
+# Predict with which windows a test will find it: 2 x 2 every 2, 3 x 3 every 3, 3 x 3 every 2. Write three
+# answers, such as `(True, True, True)`.
 
 
 # %%
@@ -325,13 +353,21 @@ def overwriting(gy, x, k, s):
     return gx
 
 
-for k, s in ((2, 2), (3, 3), (3, 2)):
-    windows = kernels.Geometry.of(k, s)
-    y, argmax = kernels.max_pool2d_forward(x, windows, False)
-    gy = np.ones_like(y)
-    right = kernels.max_pool2d_backward(gy, argmax, x.shape, windows)
-    wrong = int((overwriting(gy, x, k, s) != right).sum())
-    print(f"windows {k} x {k} every {s}: {wrong} of {x.size} gradients are wrong")
+# %% tags=["predict"]
+def found_with():
+    found = []
+    for k, s in ((2, 2), (3, 3), (3, 2)):
+        windows = kernels.Geometry.of(k, s)
+        y, argmax = kernels.max_pool2d_forward(x, windows, False)
+        gy = np.ones_like(y)
+        right = kernels.max_pool2d_backward(gy, argmax, x.shape, windows)
+        wrong = int((overwriting(gy, x, k, s) != right).sum())
+        print(f"windows {k} x {k} every {s}: {wrong} of {x.size} gradients are wrong")
+        found.append(wrong > 0)
+    return tuple(found)
+
+
+predict("07.b", ..., found_with)
 
 # %% [markdown] lang="en"
 # Windows side by side never share a pixel, so there the bug has no effect. A test that tries only

@@ -18,7 +18,17 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, kernel_name, pictures, show, solution
+from tinynet.lessons import (
+    check,
+    device,
+    figure,
+    hint,
+    kernel_name,
+    pictures,
+    predict,
+    show,
+    solution,
+)
 
 # %% [markdown] lang="en"
 # ## Build
@@ -170,8 +180,8 @@ show(nn.Dropout.forward)
 # converted to one for the comparison, so every backend makes the same decisions.
 #
 # Does it help? We take only 500 pictures, so that overfitting is easy, and train a small net with
-# 256 hidden units, once without and once with dropout. Predict four curves: the loss on the 500
-# training pictures and on 1000 test pictures, without and with dropout.
+# 256 hidden units, once without and once with dropout. What will the four curves look like: the loss
+# on the 500 training pictures and on 1000 test pictures, without and with dropout?
 
 # %%
 learn, test = pictures(train=500, test=1000)
@@ -247,25 +257,38 @@ figure(
 #
 # Storing a mask costs memory; drawing bits again costs time. How much? The NumPy version draws all
 # bits, then compares, then multiplies: several passes over memory. The compiled one draws four
-# words and uses them at once. Guess the ratio.
+# words and uses them at once. Predict: how many times as fast is it, for fc6's outputs of 128
+# pictures? Write your guess in place of the dots, then run the cell: it shows the truth only after a
+# guess.
 
-# %%
-x = np.random.default_rng(0).standard_normal((128, 4096)).astype(np.float32)
-for kind in ("reference", "numba"):
-    with kernels.use(kind):
-        kernels.dropout(x, 0.5, (0, 0, 0))
-        started = time.perf_counter()
-        kernels.dropout(x, 0.5, (0, 0, 0))
-        seconds = time.perf_counter() - started
-    print(f"{kernel_name(kind):10} {1000 * seconds:7.2f} ms for fc6's outputs of 128 pictures")
+
+# %% tags=["predict"]
+def times_as_fast():
+    x = np.random.default_rng(0).standard_normal((128, 4096)).astype(np.float32)
+    taken = {}
+    for kind in ("reference", "numba"):
+        with kernels.use(kind):
+            kernels.dropout(x, 0.5, (0, 0, 0))
+            started = time.perf_counter()
+            kernels.dropout(x, 0.5, (0, 0, 0))
+            taken[kind] = time.perf_counter() - started
+        print(f"{kernel_name(kind):10} {1000 * taken[kind]:7.2f} ms")
+    return taken["reference"] / taken["numba"]
+
+
+predict("09.a", ..., times_as_fast)
 
 # %% [markdown] lang="en"
+# The compiled version reads each input once and writes each output once. Its random words stay in
+# registers; those of NumPy are arrays of half a million numbers, written and read for each step.
+#
 # ## Break
 #
 # **The wrong factor.** "At test time multiply by the dropout rate." Take the paper's form with
-# $p = 0.2$: the right factor is 0.8, the rate is 0.2. First think: dropout comes before the last
-# layer. If all its inputs become a quarter, what happens to the scores, and to their softmax? Will
-# the answers change, or only the confidence?
+# $p = 0.2$: the right factor is 0.8, the rate is 0.2. Dropout comes before the last layer. If all its
+# inputs become a quarter, what happens to the scores, and to their softmax?
+#
+# Predict: with the wrong factor, how many of the 1000 answers on the test pictures become different?
 
 # %%
 dropout = nn.Dropout(0.2, inverted=False)  # at test time it multiplies by 1 - dropout.p
@@ -273,12 +296,23 @@ model = small_net(dropout)
 optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 for _ in tn.fit(model, optimizer, loader, epochs=10):
     pass
-for name, factor in (("1 - p, kept fraction", 0.8), ("p, the rate", 0.2), ("1, no scaling", 1.0)):
-    dropout.p = 1 - factor
-    print(f"times {factor:.1f} ({name:19}): {tn.evaluate(model, test)}")
+
+
+# %% tags=["predict"]
+def different_answers():
+    names = {0.8: "1 - p, kept fraction", 0.2: "p, the rate", 1.0: "1, no scaling"}
+    answers = {}
+    for factor, name in names.items():
+        dropout.p = 1 - factor
+        answers[factor] = tn.predict(model, test.images).argmax(axis=1)
+        print(f"times {factor:.1f} ({name:20}): {tn.evaluate(model, test)}")
+    return int((answers[0.8] != answers[0.2]).sum())
+
+
+predict("09.b", ..., different_answers)
 
 # %% [markdown] lang="en"
-# The loss changes, the answers hardly do: a factor scales all scores together, and the largest
+# The loss changes much, the answers little: a factor scales all scores together, and the largest
 # stays the largest, except for the effect of the bias. So the mistake remains unnoticed. (With
 # photographs the wrong factor can even have the lower loss: after training on 500 of them the net
 # is confident of wrong answers, and smaller scores reduce its confidence.)

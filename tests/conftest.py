@@ -32,6 +32,8 @@ hypothesis.settings.register_profile("repeat", deadline=None, max_examples=25, d
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
+os.environ.pop("TINYNET_LANG", None)  # tests read messages in English, unless they say otherwise
+
 
 @pytest.fixture(autouse=True)
 def _the_same_start():

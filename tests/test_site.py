@@ -228,7 +228,7 @@ def test_the_site_of_a_repository_has_badges(tmp_path, part):
 def test_a_browser_searches_it_from_the_disk(site):
     need_browser()
     with browser() as page:
-        for words, expected in (("dropout", "09 Dropout"), ("필터", "05 손으로 하는 합성곱")):
+        for words, expected in (("dropout", "09 Dropout"), ("도형", "05 손으로 하는 합성곱")):
             page.get(f"{site.as_uri()}/search.html?q={words}")
             found = wait(lambda title=expected: page.find_element("link text", title), words)
         found.click()

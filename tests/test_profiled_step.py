@@ -24,7 +24,7 @@ SCATTERED = {
     "pack_filters": "lanes read the order in which the tensor cores want them; the L2 cache serves",
     "dropout": "a lane writes the four numbers that Philox draws, one after the other",
     "max_pool2d_forward": "windows overlap, and lanes step by the stride; the L1 cache serves them",
-    "max_pool2d_backward": "a lane reads the windows over its pixel; the L1 cache serves them",
+    "max_pool2d_backward": "a lane writes a cell of 2x2 pixels, so lanes step by two",
 }
 """Kernels whose coalescing is under 0.9, and why."""
 FEW_BLOCKS = {

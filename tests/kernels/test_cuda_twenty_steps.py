@@ -13,15 +13,15 @@ STEPS = 20
 BATCH = 2
 
 
-def losses(kind):
-    """Train small-alexnet in float64 from seed 0; return the losses and the last weights."""
+def losses(kind, name="small-alexnet", dtype=np.float64, shape=(3, 32, 32)):
+    """Train a network from seed 0; return the losses and the last weights."""
     rng = np.random.default_rng(0)
-    images = rng.standard_normal((STEPS, BATCH, 3, 32, 32))
+    images = rng.standard_normal((STEPS, BATCH, *shape)).astype(dtype)
     labels = rng.integers(0, 10, (STEPS, BATCH))
     tn.seed(0)
-    model = models.build("small-alexnet", classes=10)
+    model = models.build(name, classes=10)
     for p in model.parameters():
-        p.data = p.data.astype(np.float64)
+        p.data = p.data.astype(dtype)
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     seen = []
     with kernels.use(kind):
@@ -43,3 +43,16 @@ def test_twenty_steps_of_small_alexnet_give_the_losses_of_the_reference():
     np.testing.assert_allclose(got, expected, rtol=1e-9)
     for a, b in zip(mine, weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * np.abs(b).max())
+
+
+@pytest.mark.parametrize(
+    ("precision", "rtol"),
+    # factors are off by 2**-24, 2**-11, 2**-8 at most; 20 steps amplify that about tenfold
+    [("float32", 1e-4), ("tf32", 0.01), ("bfloat16", 0.08)],
+)
+def test_twenty_steps_in_each_precision_follow_the_reference(precision, rtol):
+    expected, _ = losses("reference", "cifar-quick")
+    with tn.precision(precision):
+        got, _ = losses("cuda_on_cpu", "cifar-quick", np.float32)
+    np.testing.assert_allclose(got, expected, rtol=rtol)
+    assert precision == "float32" or not np.allclose(got, expected, rtol=1e-6)

@@ -30,9 +30,11 @@
 #ifndef PLACES
 #define PLACES 2  // of the patch, for each thread: 1 to 4
 #endif
+#ifndef TAPS
+#define TAPS 5  // whose filters are in shared memory at once
+#endif
 constexpr int THREADS = 128, DEPTH = 8;
-constexpr int WIDTH = FILTERS == 32 ? 64 : 32;           // pixels of a warp
-constexpr int TAPS = FILTERS == 32 ? 5 : 320 / FILTERS;  // whose filters are in shared memory at once
+constexpr int WIDTH = FILTERS == 32 ? 64 : 32;  // pixels of a warp
 constexpr int TAP = DEPTH * FILTERS, STAGE = TAPS * TAP;  // words
 constexpr int PLANE = THREADS * PLACES + 8;   // + 8: the planes that a warp reads lie in other banks
 

@@ -75,12 +75,12 @@ extern "C" __global__ void lrn_forward(
 }
 
 template <int N>
-__device__ void backward(const real* gy, const real* x, const real* y, const real* scale, Run run,
-                         int HW, real factor, real beta, real* gx) {
-  auto term = [&](int c) {
+__device__ void backward(const real* gy, const real* x, const real* scale, Run run, int HW,
+                         real factor, real beta, real* gx) {
+  auto term = [&](int c) {  // gy y / scale; y is computed again, which is faster than reading it
     const Index at = run.pixel + Index(c) * HW;
     const bool inside = run.lowest <= c && c < run.highest;
-    return inside ? gy[at] * y[at] / scale[at] : real(0);
+    return inside ? gy[at] * (x[at] * inverse_power(scale[at], beta)) / scale[at] : real(0);
   };
   Window<N> window;
   for (int c = run.first - N / 2; c < run.first + N / 2; ++c) window.push(term(c));
@@ -92,7 +92,7 @@ __device__ void backward(const real* gy, const real* x, const real* y, const rea
 }
 
 extern "C" __global__ void lrn_backward(
-    const real* gy, const real* x, const real* y, const real* scale,  // (images, C, HW)
+    const real* gy, const real* x, const real* scale,  // (images, C, HW)
     Index threads, int C, int HW, int groups, int runs, int length, int n,
     real factor,  // 2 * alpha * beta
     real beta,
@@ -102,10 +102,10 @@ extern "C" __global__ void lrn_backward(
   if (at >= threads) return;
   const Run run(at, C, HW, groups, runs, length);
   switch (n) {
-    case 1: return backward<1>(gy, x, y, scale, run, HW, factor, beta, gx);
-    case 3: return backward<3>(gy, x, y, scale, run, HW, factor, beta, gx);
-    case 5: return backward<5>(gy, x, y, scale, run, HW, factor, beta, gx);
-    case 7: return backward<7>(gy, x, y, scale, run, HW, factor, beta, gx);
-    case 9: return backward<9>(gy, x, y, scale, run, HW, factor, beta, gx);
+    case 1: return backward<1>(gy, x, scale, run, HW, factor, beta, gx);
+    case 3: return backward<3>(gy, x, scale, run, HW, factor, beta, gx);
+    case 5: return backward<5>(gy, x, scale, run, HW, factor, beta, gx);
+    case 7: return backward<7>(gy, x, scale, run, HW, factor, beta, gx);
+    case 9: return backward<9>(gy, x, scale, run, HW, factor, beta, gx);
   }
 }

@@ -185,8 +185,8 @@ def lrn_forward_cuda(
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
-    """One pass over the four arrays; one thread per pixel and run of channels."""
-    inputs = [in_rows(a) for a in (gy, x, y, scale)]
+    """One pass over three arrays; one thread per pixel and run of channels."""
+    inputs = [in_rows(a) for a in (gy, x, scale)]
     gx = array_module(x).empty(x.shape, x.dtype)
     grid, sizes = _threads(x, groups)
     launch("lrn", "lrn_backward", grid, *inputs, *sizes, n, 2 * alpha * beta, beta, gx)

@@ -251,10 +251,15 @@ def _launch_forward(
     xp = array_module(x)
     y = xp.empty((N, C, *outputs), x.dtype)
     argmax = xp.empty(y.shape, xp.uint8)
-    sizes = (N * C, H, W, *outputs, *geometry.kernel, *geometry.stride, *geometry.corner)
-    grid = cover(y.size)
-    launch("max_pool", "max_pool2d_forward", grid, in_rows(x), *sizes, floor, none, y, argmax)
+    numbers = N * C, H, W, *outputs, *geometry.corner, floor, none
+    arrays = in_rows(x), *numbers, y, argmax
+    launch("max_pool", "max_pool2d_forward", cover(y.size), *arrays, **_constants(geometry))
     return y, argmax
+
+
+def _constants(geometry: Geometry) -> dict[str, int]:
+    """Return the constants of a build of max_pool.cu."""
+    return dict(zip(("KH", "KW", "SH", "SW"), (*geometry.kernel, *geometry.stride), strict=True))
 
 
 @max_pool2d_backward.cuda
@@ -262,12 +267,17 @@ def _launch_forward(
 def max_pool2d_backward_cuda(
     gy: Array, argmax: Array, shape: tuple[int, ...], geometry: Geometry
 ) -> Array:
-    """One thread per pixel."""
+    """One thread per cell of pixels that have the same windows."""
     N, C, H, W = shape
+    down, across = (
+        -(-(size + before) // (stride if stride <= 4 else 1))
+        for size, before, stride in zip((H, W), geometry.corner, geometry.stride, strict=True)
+    )
     gx = array_module(gy).empty(shape, gy.dtype)
-    sizes = (N * C, H, W, *gy.shape[2:], *geometry.kernel, *geometry.stride, *geometry.corner)
-    grid = cover(gx.size)
-    launch("max_pool", "max_pool2d_backward", grid, in_rows(gy), in_rows(argmax), *sizes, gx)
+    sizes = N * C, H, W, *gy.shape[2:], *geometry.corner, down, across
+    arrays = in_rows(gy), in_rows(argmax), *sizes, gx
+    grid = cover(N * C * down * across)
+    launch("max_pool", "max_pool2d_backward", grid, *arrays, **_constants(geometry))
     return gx
 
 

@@ -22,9 +22,10 @@ from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import PRECISIONS, precision_of
 
 THREADS = 128
+SHARED = 48 * 1024  # bytes that a block has on every GPU
+WORD = 4
 DEPTH = 8  # constants as in conv_tile.cu
-TAPS = {96: 3, 64: 5, 32: 5}  # whose filters are in shared memory at once, by filters of a block
-ROOM = {96: 3 * THREADS, 64: 3 * THREADS, 32: 4 * THREADS}  # pixels under its windows
+ROOM = {96: 3 * THREADS, 64: 3 * THREADS, 32: 4 * THREADS}  # pixels under the windows of a block
 PIXELS = {96: 128, 64: 128, 32: 256}  # of a block, by its filters
 
 
@@ -83,7 +84,17 @@ def tile_of(N: int, outputs: Pair, geometry: Geometry, pixels: int, room: int) -
 
 def _filters(outputs: int) -> int:
     """Return the filters of a block: the largest number that leaves the fewest lanes idle."""
-    return min(TAPS, key=lambda size: -(-outputs // size) * size)
+    return min(PIXELS, key=lambda size: -(-outputs // size) * size)
+
+
+def _taps(taps: int, filters: int, places: int) -> int:
+    """Return for how many taps the filters are in shared memory at once, beside two patches.
+
+    There is room for two sets: one is read while the other arrives.
+    """
+    patches = 2 * DEPTH * (THREADS * places + 8)
+    room = (SHARED // WORD - patches - filters) // (2 * DEPTH * filters)
+    return -(-taps // -(-taps // min(taps, room)))
 
 
 def forward(
@@ -126,10 +137,12 @@ def _convolved(
     if tile is None:
         return None
     xp = array_module(x)
+    places = -(-tile.pixels // THREADS)
     constants = {
         "PRECISION": PRECISIONS.index(precision_of(x)),
         "FILTERS": filters,
-        "PLACES": -(-tile.pixels // THREADS),
+        "PLACES": places,
+        "TAPS": _taps(math.prod(g.kernel), filters, places),
     }
     y = xp.empty(shape, x.dtype)
     packed, tiles = _packed(weight, g, rotated, constants)
@@ -156,7 +169,7 @@ def _packed(
         steps = steps[::-1]
     size = constants["FILTERS"]
     tiles = -(-filters // size)
-    held = TAPS[size]
+    held = constants["TAPS"]
     chunks = -(-members // (DEPTH * (2 if constants["PRECISION"] == 2 else 1)))
     words = G * tiles * chunks * -(-taps // held) * held * DEPTH * size
     packed = array_module(weight).empty(words, "uint32")

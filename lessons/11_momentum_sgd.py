@@ -19,7 +19,17 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, kernels, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, kernel_name, pictures, show, solution
+from tinynet.lessons import (
+    check,
+    device,
+    figure,
+    hint,
+    kernel_name,
+    pictures,
+    predict,
+    show,
+    solution,
+)
 
 # %% [markdown] lang="en"
 # ## Build
@@ -40,7 +50,23 @@ from tinynet.lessons import check, device, figure, hint, kernel_name, pictures, 
 #
 # $$v \leftarrow \text{momentum} \cdot v - lr\, (g + \text{weight\_decay} \cdot w)$$
 #
-# Predict: $w = 1$, $v = 0.2$, $g = 0.5$, $lr = 0.1$, momentum 0.9, no decay. Does $w$ grow or shrink?
+# Predict: $w = 1$, $v = 0.2$, $g = 0.5$, $lr = 0.1$, momentum 0.9, no decay. What is the new $w$?
+# Estimate it, write it in place of the dots, then run the cell: it shows the truth only after a guess.
+
+
+# %% tags=["predict"]
+def new_w():
+    w, v, g = (np.array([number]) for number in (1.0, 0.2, 0.5))
+    kernels.momentum_update([w], [g], [v], 0.1, 0.9, 0.0, False, "paper")
+    print(f"the new v is {v.item():.2f}")
+    return w.item()
+
+
+predict("11.a", ..., new_w)
+
+# %% [markdown] lang="en"
+# It grows, although the gradient is positive: the old velocity is stronger. That is the purpose of
+# momentum, and also its danger.
 #
 # **Exercise 11.1.** Write the step. The check compares five steps that were computed by hand.
 
@@ -66,9 +92,6 @@ def my_momentum_step(w, v, g, lr, momentum, weight_decay):
 check("11.1", my_momentum_step)
 
 # %% [markdown] lang="en"
-# It grew, although the gradient is positive: the old velocity was stronger. That is the purpose of
-# momentum, and also its danger.
-#
 # PyTorch uses another order. The velocity is a sum of gradients, and `lr` is applied when the
 # weight is updated:
 #
@@ -228,7 +251,7 @@ figure(
 #
 # An update reads three numbers for each weight and writes two, and does five or six operations with
 # them. The arithmetic is negligible; the time is memory access. NumPy passes over the arrays once
-# for each operation, a compiled loop once in all. Guess the ratio for eight million weights.
+# for each operation, a compiled loop once in all. How large is the ratio for eight million weights?
 
 # %%
 rng = np.random.default_rng(0)
@@ -249,13 +272,22 @@ for kind in ("reference", "numba"):
 # ## Break
 #
 # **How large may the rate be?** Across the ravine the curvature is 100. Plain descent multiplies
-# $w_1$ by $1 - 100\, lr$ in each step, so it explodes above $2 / 100 = 0.02$. Does momentum, which
-# makes larger steps, explode at a lower or a higher rate? Decide, then run the cell.
+# $w_1$ by $1 - 100\, lr$ in each step, so it explodes above $2 / 100 = 0.02$. Momentum makes larger
+# steps. Predict: does it explode at a `"lower"` or at a `"higher"` rate?
 
-# %%
-for lr in (0.018, 0.025, 0.035, 0.04):
-    last = [height(walk(lr, momentum, 300))[-1] for momentum in (0.0, 0.9)]
-    print(f"lr {lr:.3f}: loss after 300 steps {last[0]:10.2g} plain, {last[1]:10.2g} with momentum")
+
+# %% tags=["predict"]
+def explodes_at():
+    lowest = {}  # the lowest rate that explodes, plain and with momentum
+    for lr in (0.005, 0.018, 0.025, 0.035, 0.04):
+        last = {m: height(walk(lr, m, 300))[-1] for m in (0.0, 0.9)}
+        told = f"loss after 300 steps {last[0.0]:10.2g} plain, {last[0.9]:10.2g} with momentum"
+        print(f"lr {lr:.3f}: {told}")
+        lowest = {m: lr for m in last if last[m] > 1e6} | lowest
+    return "lower" if lowest[0.9] < lowest[0.0] else "higher"
+
+
+predict("11.b", ..., explodes_at)
 
 # %% [markdown] lang="en"
 # At a higher rate (numbers like 1e+107 are explosions). The limit with momentum is

@@ -22,7 +22,7 @@ from tinynet import functions as F
 from tinynet import kernels, nn
 from tinynet.kernels import conv
 from tinynet.kernels.convolution import winograd
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -83,8 +83,9 @@ print(f"all {N} images would take {operations(np.empty((N, O, S, S))) / in_pytho
 # `*` for these two objects, creates a new object for the result, and discards it.
 #
 # **Numba** removes this overhead. When the function is first called, it compiles machine code for
-# the types of the arguments. The loops stay as they are. Predict: how many times faster is the same
-# code?
+# the types of the arguments. The loops stay as they are. Predict: how many times as fast is the
+# same code? Write your guess in place of the dots, then run the cell: it shows the truth only after a
+# guess.
 
 # %%
 compiled = njit(loops)
@@ -104,9 +105,19 @@ def best(run, rounds=5):
 
 
 in_numba = operations(some) / best(lambda: compiled(framed, weight, some), 3) / 1e9
-print(f"the same loops in Numba: {in_numba:.2f} GFLOP/s, {in_numba / in_python:.0f} times as fast")
+
+
+# %% tags=["predict"]
+def times_as_fast():
+    print(f"loops in Python {in_python:.4f} GFLOP/s, the same in Numba {in_numba:.2f} GFLOP/s")
+    return in_numba / in_python
+
+
+predict("16.a", ..., times_as_fast)
 
 # %% [markdown] lang="en"
+# Nothing of the arithmetic has changed: what is gone is the overhead of each operation.
+#
 # Now write one. The rules: only loops and numbers, no NumPy calls inside the loops (each would
 # create an array), and the result has the dtype of the input.
 
@@ -309,8 +320,7 @@ check("16.3", my_profile)
 
 # %% [markdown] lang="en"
 # Here is the profile of a training step, forward and backward, of a small AlexNet-like net: once
-# with the NumPy references, once with the compiled kernels. Predict: which layer takes most of the
-# time in each column?
+# with the NumPy references, once with the compiled kernels.
 
 # %%
 layers = {
@@ -346,16 +356,28 @@ profiles = {}
 for kind in ("reference", "numba"):
     with kernels.use(kind):
         profiles[kind] = step_times()
-print(f"{'':10}" + "".join(f"{kind:>16}" for kind in profiles))
-for name in layers:
-    cells = [f"{p[name]:7.2f} ms {p[name] / sum(p.values()):4.0%}" for p in profiles.values()]
-    print(f"{name:10}" + "".join(f"{cell:>16}" for cell in cells))
-print(f"{'all':10}" + "".join(f"{sum(p.values()):13.2f} ms" for p in profiles.values()))
+
+# %% [markdown] lang="en"
+# Predict: which of these layers takes most of the time with the references, and which with the compiled
+# kernels? Write two names, such as `("linear", "linear")`.
+
+
+# %% tags=["predict"]
+def slowest_layers():
+    print(f"{'':10}" + "".join(f"{kind:>16}" for kind in profiles))
+    for name in layers:
+        cells = [f"{p[name]:7.2f} ms {p[name] / sum(p.values()):4.0%}" for p in profiles.values()]
+        print(f"{name:10}" + "".join(f"{cell:>16}" for cell in cells))
+    print(f"{'all':10}" + "".join(f"{sum(p.values()):13.2f} ms" for p in profiles.values()))
+    return tuple(max(p, key=p.get) for p in profiles.values())
+
+
+predict("16.b", ..., slowest_layers)
 
 # %% [markdown] lang="en"
 # If a part that takes a fraction $s$ of the time becomes $f$ times faster, the new time is
 # $1 - s + s / f$ of the old one. However fast the convolutions become, the rest remains (Amdahl's
-# law). So speed up the largest part, then profile again: another layer is now the largest.
+# law). So speed up the largest part, then profile again: another layer may now be the largest.
 
 # %%
 for kind, found in profiles.items():
@@ -493,8 +515,8 @@ figure(
 # ## Break
 #
 # Fewer multiplications cost accuracy. The transforms add and subtract numbers of different sizes,
-# which increases the rounding error. In float32 it is small enough for training. Predict: what
-# happens in float16, which has only 11 bits?
+# which increases the rounding error. In float32 it is small enough for training. What happens in
+# float16, which has only 11 bits?
 
 # %%
 tiles = rng.standard_normal((400, len(BT)))
@@ -522,7 +544,7 @@ for kind in (np.float32, np.float16):
 # type, and Winograd's kernel states its own.
 #
 # One more mistake is common and expensive: an array of float64, for example from `np.empty(shape)`.
-# The results are right, and there is no warning. Predict the cost.
+# The results are right, and there is no warning. What does it cost?
 
 # %%
 double = best(lambda: with_numba(x.astype(np.float64), weight.astype(np.float64)), 1)

@@ -17,7 +17,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import kernels
-from tinynet.lessons import check, figure, hint, show, solution
+from tinynet.lessons import check, figure, hint, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -84,7 +84,36 @@ check("17.1", MY_RELU)
 # **sectors** of 32 bytes: eight floats, whether you need one of them or all. So the speed of most
 # kernels depends on one question: how many sectors do 32 threads touch?
 #
-# Predict it for 32 adjacent floats, for the same float 32 times, and for a column of a matrix.
+# Predict it for 32 adjacent floats, for the same float 32 times, and for a column of a matrix of 128
+# columns. Write three numbers in place of the dots, such as (1, 2, 3), then run the cell: it counts
+# them in a kernel that runs, and shows them only after a guess.
+
+# %%
+READ = r"""
+extern "C" __global__ void read(const float* x, float* y, int step) {
+  y[threadIdx.x] = x[step * threadIdx.x];
+}
+"""
+
+
+# %% tags=["predict"]
+def sectors():
+    kernel = kernels.cuda_kernel(READ)
+    x, y = np.ones(128 * 32, np.float32), np.zeros(32, np.float32)
+    steps = {"adjacent": 1, "the same": 0, "a column": 128}  # floats from thread to thread
+    counted = []
+    for name, step in steps.items():
+        counted.append(kernels.memory_traffic(kernel, 1, 32, x, y, step)["x"].sectors)
+        print(f"{name:10} {counted[-1]:3} sectors, {32 * counted[-1]:5} bytes")
+    return tuple(counted)
+
+
+if can_run:
+    predict("17.a", ..., sectors)
+
+# %% [markdown] lang="en"
+# In all three cases each thread uses four bytes. Write a function that counts the sectors of any
+# addresses.
 
 
 # %% tags=["exercise"]
@@ -113,8 +142,7 @@ check("17.2", my_sectors)
 #
 # One thread computes one number of $y$. Below are two kernels that differ in one line: in the
 # first, the 32 threads of a warp (neighbours in x) go down the rows of $y$, in the second along a
-# row. The sums and the number of multiplications are the same. Predict: how many sectors does a
-# warp need to read $a$ and $b$ in each?
+# row. The sums and the number of multiplications are the same.
 
 # %%
 PLAIN = r"""
@@ -134,13 +162,27 @@ extern "C" __global__ void coalesced(const float* a, const float* b, float* y, i
   y[m * N + n] = sum;
 }
 """
-if can_run:
+
+# %% [markdown] lang="en"
+# Predict: how many sectors does a warp need to read $a$, and $b$, once? Write four numbers: for $a$ and
+# $b$ in the first kernel, then for $a$ and $b$ in the second.
+
+
+# %% tags=["predict"]
+def sectors_of_both():
     a, b, y = (np.ones((32, 32), np.float32) for _ in range(3))
+    needed = []
     for name in ("naive", "coalesced"):
         kernel = kernels.cuda_kernel(PLAIN, name)
         found = kernels.memory_traffic(kernel, (1, 4), (32, 8), a, b, y, 32, 32, 32)
         each = {array: traffic.sectors / traffic.requests for array, traffic in found.items()}
         print(f"{name:10} sectors for each request of a warp: {each}")
+        needed += each["a"], each["b"]
+    return tuple(needed)
+
+
+if can_run:
+    predict("17.b", ..., sectors_of_both)
 
 # %% [markdown] lang="en"
 # `memory_traffic` runs a kernel with pointers that record every access. The naive kernel transfers
@@ -489,8 +531,8 @@ check("17.4", MY_SHARE)
 #
 # `tn.testing.check_races` finds such a race even if the result is right. It runs the kernel under
 # ThreadSanitizer, which tracks the order that barriers define, and reports two accesses without a
-# defined order. On a GPU NVIDIA's `compute-sanitizer --tool racecheck` does this. Predict: which
-# line?
+# defined order. On a GPU NVIDIA's `compute-sanitizer --tool racecheck` does this. Which line
+# will it name?
 
 # %%
 COUNT = r"""

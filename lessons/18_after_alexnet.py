@@ -20,7 +20,7 @@ import tinynet as tn
 from tinynet import functions as F
 from tinynet import nn
 from tinynet.analysis import summary
-from tinynet.lessons import check, figure, hint, pictures, show, solution
+from tinynet.lessons import check, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # Five years lie between AlexNet and DenseNet. The figure shows accuracy on ImageNet (top-1, one
@@ -130,8 +130,8 @@ def my_receptive_field(layers):
 check("18.1", my_receptive_field)
 
 # %% [markdown] lang="en"
-# Predict: three layers of 3 x 3 see 7 x 7 pixels, as one layer of 7 x 7 does. How many weights does
-# each have, for one pair of channels? We need no formula: the gradient shows which pixels matter.
+# Three layers of 3 x 3 see 7 x 7 pixels, as one layer of 7 x 7 does. How many weights does each
+# have, for one pair of channels? We need no formula: the gradient shows which pixels matter.
 
 # %%
 for kernel, depth in ((7, 1), (3, 3)):
@@ -274,17 +274,28 @@ x = prepare(learn.images[:10]).astype(np.float64)
 labels = learn.labels[:10]
 
 # %% [markdown] lang="en"
-# Predict, before you run the cell: which of the eight lines will be flat?
+# Four of the eight nets have skips. Predict: in how many of the eight does the gradient vanish, to
+# less than a billionth in every layer? Write your guess in place of the dots, then run the cell: it
+# shows the truth only after a guess.
 
 # %%
 found = {}
-print("skips norm  He      loss     layer 1    layer 20    layer 40")
+losses = {}
 for cures in itertools.product((False, True), repeat=3):
     tn.seed(0)
-    found[cures], loss = norms(deep_net(*cures), x, labels)
-    marks = "  ".join(f"{'yes' if cure else '-':4}" for cure in cures)
-    picked = (found[cures][i] for i in (0, 19, 39))
-    print(f"{marks}{loss:8.3g}", *(f"{norm:11.1e}" for norm in picked))
+    found[cures], losses[cures] = norms(deep_net(*cures), x, labels)
+
+
+# %% tags=["predict"]
+def how_many_vanish():
+    print("skips norm  He      loss     layer 1    layer 20    layer 40")
+    for cures, line in found.items():
+        marks = "  ".join(f"{'yes' if cure else '-':4}" for cure in cures)
+        print(f"{marks}{losses[cures]:8.3g}", *(f"{line[i]:11.1e}" for i in (0, 19, 39)))
+    return sum(max(line) < 1e-9 for line in found.values())
+
+
+predict("18.a", ..., how_many_vanish)
 
 # %%
 COLOURS = {(False, False): "#767676", (False, True): "#0072B2", (True, False): "#D55E00"}
@@ -404,7 +415,7 @@ show(nn.Subsample)
 # %% [markdown] lang="en"
 # ## Faster
 #
-# GoogLeNet's 1 x 1 saved a factor in multiply-adds. Does it save the same factor in time? Predict.
+# GoogLeNet's 1 x 1 saved a factor in multiply-adds. Does it save the same factor in time?
 
 
 # %%
@@ -435,7 +446,8 @@ print(f"{taken['5x5'] / taken['1x1, 5x5']:.1f} times as fast")
 #
 # Look at the right panel again: one line lies far above the others. It is the net with skips and
 # He's weights but *without* batch normalization. What goes wrong? Each block adds numbers as large
-# as its input, so the values grow from block to block. Predict by how much over 20 blocks.
+# as its input, so the values grow from block to block. Predict: how many times as large is the standard
+# deviation after block 20 as after block 1?
 
 
 # %%
@@ -452,23 +464,36 @@ def sizes(model):
     return seen
 
 
-tn.seed(0)
-grown = sizes(deep_net(True, False, True))
+# %% tags=["predict"]
+def grows_by():
+    tn.seed(0)
+    grown = sizes(deep_net(True, False, True))
+    for i in (0, 9, 19):
+        print(f"block {i + 1:2}: deviation {grown[i]:9.2f}")
+    return grown[19] / grown[0]
+
+
+predict("18.b", ..., grows_by)
+
+# %% [markdown] lang="en"
+# Neither the skip nor He's rule is the mistake: each is right for a net without the other. Together
+# they more than double the variance in every block. One remedy costs nothing: initialise the last convolution
+# of every block with zeros.
+
+# %%
 tn.seed(0)
 quiet = deep_net(True, False, True)
 for block in (layer for layer in quiet if isinstance(layer, nn.Residual)):
     nn.init.set_constant(block.body[2].weight, 0.0)  # the last convolution of the block
 still = sizes(quiet)
 for i in (0, 9, 19):
-    print(f"block {i + 1:2}: deviation {grown[i]:9.2f}; last weights 0: {still[i]:5.2f}")
+    print(f"last weights 0: block {i + 1:2}, deviation {still[i]:5.2f}")
 first, last = norms(quiet, x, labels)[0][1::38]
 print(f"last weights 0: gradient {first:.1f} in the first block, {last:.1f} in the last")
 
 # %% [markdown] lang="en"
-# Neither the skip nor He's rule is the mistake: each is right for a net without the other. Together
-# they double the variance in every block. One remedy costs nothing: initialise the last convolution
-# of every block with zeros. Then the net begins as the identity, whatever its depth, and the last
-# convolution of every block has a nonzero gradient from the first step.
+# The net begins as the identity, whatever its depth, and the last convolution of every block has a
+# nonzero gradient from the first step.
 #
 # | | |
 # |---|---|

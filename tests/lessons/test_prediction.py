@@ -9,7 +9,8 @@ from tinynet.lessons import editions, pages, prediction
 
 pytestmark = needs_lessons
 
-FIRST = ("00", "01", "02", "04", "05", "06", "07", "08", "09", "12", "13", "19")  # have predictions
+WITHOUT = {"03", "10", "14", "15"}  # lessons that have no predictions
+ASKING = [n for n in (f"{i:02d}" for i in range(20)) if n not in WITHOUT]
 CALL = re.compile(r'predict\("(\d\d\.[a-z])", (.*?), \w+')
 
 
@@ -63,7 +64,7 @@ def test_a_wrong_number_is_refused():
         prediction.predict("5a", 1, refused)
 
 
-@pytest.mark.parametrize("number", FIRST)
+@pytest.mark.parametrize("number", ASKING)
 def test_a_lesson_asks_before_it_shows(number):
     lesson = pages.find(number)
     parts = pages.cells(lesson.path.read_text(encoding="utf-8"))

@@ -206,7 +206,7 @@ def test_a_profile_changes_nothing():
     found = kernels.profile(step)
     for plain, profiled in zip(*values, strict=True):
         assert np.array_equal(plain, profiled)
-    assert {"im2col", "dropout"} <= {row.name for row in found.kernels}
+    assert {"conv2d_weight_tile", "dropout"} <= {row.name for row in found.kernels}
 
 
 def test_a_profile_can_be_written_as_json():

@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -292,7 +292,7 @@ show(Linear)
 # ## Faster
 #
 # Multiply one picture at a time, or a hundred in one matrix product: the number of multiplications
-# is the same. Predict: is there a difference in time?
+# is the same. Is there a difference in time?
 
 # %%
 weight = model.weight.numpy()
@@ -326,10 +326,11 @@ for way in (one_by_one, together):
 # %% [markdown] lang="en"
 # ## Break
 #
-# Which features does the model use? Three experiments show it. Predict each number before you run
-# the cell.
+# Which features does the model use? Three experiments show it.
 #
-# **Remove the colours.** The shapes are all still visible.
+# **Remove the colours.** The shapes are all still visible. Predict: what percentage of the test pictures
+# does a model get right that is trained and tested in grey? Write your guess in place of the dots, then
+# run the cells: the truth is computed only after a guess.
 
 # %%
 grey_learn, grey_test = (
@@ -337,9 +338,17 @@ grey_learn, grey_test = (
     for images in (learn.images, test.images)
 )
 grey_middle = grey_learn.mean(axis=0)
-grey_model, _ = trained(grey_learn - grey_middle, learn.labels)
-in_grey = tn.evaluate(grey_model, (grey_test - grey_middle, test.labels)).accuracy
-print(f"in grey {in_grey:.1%} of the test pictures, in colour {in_color:.1%}")
+
+
+# %% tags=["predict"]
+def right_in_grey():
+    grey_model, _ = trained(grey_learn - grey_middle, learn.labels)
+    in_grey = tn.evaluate(grey_model, (grey_test - grey_middle, test.labels)).accuracy
+    print(f"in grey {in_grey:.1%} of the test pictures, in colour {in_color:.1%}")
+    return 100 * in_grey
+
+
+predict("03.a", ..., right_in_grey, "%")
 
 # %% [markdown] lang="en"
 # With drawn shapes it is hardly better than guessing. A shape is lighter than its background as
@@ -362,16 +371,19 @@ for pixels in (0, 2, 4, 6):
 # photographs the object fills the picture, so they lose less than shapes.)
 #
 # **Shuffle the training labels.** Now there is nothing to learn. Without weight decay and with
-# twice as many epochs, what fraction of the *training* pictures will get their wrong labels?
+# twice as many epochs, what percentage of the *training* pictures will get their wrong labels? Predict.
 
-# %%
-shuffled = np.random.default_rng(0).permutation(learn.labels)
-deceived, _ = trained(x_learn, shuffled, epochs=20, weight_decay=0.0)
-for title, pair in (
-    ("training pictures with shuffled labels:", (x_learn, shuffled)),
-    ("test pictures with their true labels:  ", (x_test, test.labels)),
-):
-    print(title, f"{tn.evaluate(deceived, pair).accuracy:.1%}")
+
+# %% tags=["predict"]
+def memorised():
+    shuffled = np.random.default_rng(0).permutation(learn.labels)
+    deceived, _ = trained(x_learn, shuffled, epochs=20, weight_decay=0.0)
+    true = tn.evaluate(deceived, (x_test, test.labels)).accuracy
+    print(f"test pictures with their true labels: {true:.1%}")
+    return 100 * tn.evaluate(deceived, (x_learn, shuffled)).accuracy
+
+
+predict("03.b", ..., memorised, "%")
 
 # %% [markdown] lang="en"
 # 30,730 parameters can memorise much of a random list. The accuracy on training pictures says

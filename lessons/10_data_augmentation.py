@@ -18,7 +18,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -321,13 +321,16 @@ figure(
 
 # %% [markdown] lang="en"
 # The mirror image of a 6 is not a 9; it is not a digit at all. Half a turn makes it a 9. But look
-# at the 2 and the 5: mirrored, or upside down, one looks like the other. Now predict for each flip:
-# which digits will be confused?
+# at the 2 and the 5: mirrored, or upside down, one looks like the other. Which digits will be
+# confused after each flip?
 #
 # We train on augmented pictures, each flip with probability one half, and test on the original
 # pictures. The library has `RandomHorizontalFlip`; for the other flips we write a transform of our
 # own. `sample` draws what is random for a batch, and `apply` uses it. Test pictures are prepared
 # without the random transforms.
+#
+# Predict: of 100 original 5s, how many does a net call 2 that was trained with mirrors? Write your guess
+# in place of the dots, then run the cells: the truth is computed only after a guess.
 
 
 # %%
@@ -366,13 +369,23 @@ def answers_after(flips):
 
 
 PAIRS = ((6, 9), (9, 6), (2, 5), (5, 2))
-print(f"{'':12} all   " + "".join(f"a {a} called {b}   " for a, b in PAIRS))
-for name, flips in WAYS.items():
-    probabilities = answers_after(flips)
-    table = F.confusion_matrix(probabilities, test.labels)
-    mixed = [100 * table[a, b] / table[a].sum() for a, b in PAIRS]
-    right = 100 * F.accuracy(probabilities, test.labels)
-    print(f"{name:12} {right:5.1f} %" + "".join(f"{share:10.1f} %  " for share in mixed))
+
+
+# %% tags=["predict"]
+def mirrored_fives():
+    print(f"{'':12} all   " + "".join(f"a {a} called {b}   " for a, b in PAIRS))
+    fives = {}
+    for name, flips in WAYS.items():
+        probabilities = answers_after(flips)
+        table = F.confusion_matrix(probabilities, test.labels)
+        mixed = [100 * table[a, b] / table[a].sum() for a, b in PAIRS]
+        right = 100 * F.accuracy(probabilities, test.labels)
+        print(f"{name:12} {right:5.1f} %" + "".join(f"{share:10.1f} %  " for share in mixed))
+        fives[name] = mixed[-1]
+    return fives["mirrors"]
+
+
+predict("10.a", ..., mirrored_fives)
 
 # %% [markdown] lang="en"
 # A drawn 2, mirrored, *is* a drawn 5: there the net can only guess; the same holds for 6 and 9

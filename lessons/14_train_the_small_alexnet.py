@@ -15,7 +15,7 @@ import numpy as np
 import tinynet as tn
 from tinynet import data, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 from tinynet.training import presets
 
 # %% [markdown] lang="en"
@@ -173,7 +173,7 @@ def my_choose(runs):
 check("14.2", my_choose)
 
 # %% [markdown] lang="en"
-# Now use the test set, once. Predict: will the number be higher or lower than the best validation
+# Now use the test set, once. Will the number be higher or lower than the best validation
 # accuracy?
 
 # %%
@@ -254,16 +254,23 @@ figure(
 # How much luck is in a choice? Simulate the choice without any training: eight settings that are
 # all equally good, 70 % each, measured on 500 pictures. A measured accuracy then has a binomial
 # distribution. Report the best of the eight, and repeat this 10,000 times. Predict: what is
-# reported on average?
+# reported on average, in percent? Write your guess in place of the dots, then run the cell: it shows the
+# truth only after a guess.
 
-# %%
-rng = np.random.default_rng(0)
-first = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # the set on which we choose
-second = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # a fresh set
-best = first.argmax(axis=1)
-print(f"best of eight, on the set that chose it: {first.max(axis=1).mean():.2f} %")
-print(f"the same net, on a fresh set:            {second[range(10_000), best].mean():.2f} %")
-print(f"spread of a single number:               {first.std():.2f} points")
+
+# %% tags=["predict"]
+def reported_on_average():
+    rng = np.random.default_rng(0)
+    first = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # the set on which we choose
+    second = 100 * rng.binomial(500, 0.7, (10_000, 8)) / 500  # a fresh set
+    best = first.argmax(axis=1)
+    print(f"best of eight, on the set that chose it: {first.max(axis=1).mean():.2f} %")
+    print(f"the same net, on a fresh set:            {second[range(10_000), best].mean():.2f} %")
+    print(f"spread of a single number:               {first.std():.2f} points")
+    return first.max(axis=1).mean()
+
+
+predict("14.a", ..., reported_on_average, "%")
 
 # %% [markdown] lang="en"
 # Choosing and reporting on the same pictures gives an accuracy that is too high. The fresh set does
@@ -313,7 +320,7 @@ show(optim.ReduceOnPlateau)
 # %% [markdown] lang="en"
 # ## Faster
 #
-# A net processes pictures in batches. Predict: how many pictures a second does a training step
+# A net processes pictures in batches. How many pictures a second does a training step
 # process with batches of 5, 25 and 125?
 
 # %%
@@ -332,8 +339,8 @@ for batch in (5, 25, 125):
 # ## Break
 #
 # The most common error in such an experiment is a leak: validation pictures that are also in the
-# training set. Nothing crashes, and the numbers get better. Predict how much each of the two
-# accuracies changes.
+# training set. Nothing crashes, and the numbers get better. Predict: by how many points does
+# the validation accuracy rise?
 
 # %%
 leaky = whole[order[: len(learn)]]  # as many pictures, among them those for validation
@@ -345,10 +352,19 @@ for _ in tn.fit(spoilt, optimizer, loader, epochs=max(EPOCHS)):
     pass
 clean = build(hidden=1)
 clean.load_state_dict(runs[1]["weights"])  # the same settings, trained on `learn`
-for title, net in (("clean", clean), ("leaky", spoilt)):
-    on_hold = tn.evaluate(net, hold, transform=prepare).accuracy
-    on_test = tn.evaluate(net, test, transform=prepare).accuracy
-    print(f"{title}: validation {on_hold:.1%}, test {on_test:.1%}")
+
+
+# %% tags=["predict"]
+def points_more():
+    on_hold = {}
+    for title, net in (("clean", clean), ("leaky", spoilt)):
+        on_hold[title] = tn.evaluate(net, hold, transform=prepare).accuracy
+        on_test = tn.evaluate(net, test, transform=prepare).accuracy
+        print(f"{title}: validation {on_hold[title]:.1%}, test {on_test:.1%}")
+    return 100 * (on_hold["leaky"] - on_hold["clean"])
+
+
+predict("14.b", ..., points_more, "points")
 
 # %% [markdown] lang="en"
 # The validation accuracy of a leaky run is a training accuracy. Only the gap to the test set

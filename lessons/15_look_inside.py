@@ -17,7 +17,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import data, nn, optim
-from tinynet.lessons import check, device, figure, hint, pictures, show, solution
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 from tinynet.plot.filters import mosaic
 
 # %% [markdown] lang="en"
@@ -332,7 +332,11 @@ print("the same labels:", bool((same == test.labels).all()))
 # Then the claim can be measured: how far from the shape's true centre does the map point? One
 # number alone proves nothing. We compare it with two baselines that do not use the picture: "always
 # the middle of the picture", and "the map of *another* picture". If the maps found nothing, the
-# last would do as well. Predict the order of the three.
+# last would do as well.
+#
+# The centre of a shape is anywhere between pixel 12 and 20 in both directions. Predict: how many pixels
+# off is "always the middle", on average? Write your guess in place of the dots, then run the cell: it
+# shows the truth, and the two others, only after a guess.
 
 # %%
 some = np.arange(60)
@@ -342,10 +346,20 @@ rivals = {
     "always the middle": np.full_like(places, 15.5),
     "another picture's map": np.roll(places, 1, axis=0),
 }
-for name, points in rivals.items():
-    apart = np.linalg.norm(points - true[some], axis=1)
-    inside = 100 * (apart < radius[some]).mean()
-    print(f"{name:22} {apart.mean():.2f} pixels off; inside the shape: {inside:.0f} %")
+
+
+# %% tags=["predict"]
+def middle_is_off():
+    off = {}
+    for name, points in rivals.items():
+        apart = np.linalg.norm(points - true[some], axis=1)
+        inside = 100 * (apart < radius[some]).mean()
+        off[name] = apart.mean()
+        print(f"{name:22} {off[name]:.2f} pixels off; inside the shape: {inside:.0f} %")
+    return off["always the middle"]
+
+
+predict("15.a", ..., middle_is_off, "pixels")
 
 # %% [markdown] lang="en"
 # The map does find the shape: it beats the map of another picture clearly. It beats "always the
@@ -420,25 +434,32 @@ print("same nearest neighbour:", f"{100 * (first.argmin(1) == second.argmin(1)).
 #
 # Does the map show what the *net* has learnt, or only where the *picture* has an object? Test it
 # without training: give the net its initial weights, and compute the maps again. And fill the
-# window with white instead of the mean. Predict what each does to the distance.
+# window with white instead of the mean. Predict: how many pixels off are the maps of the untrained net?
 
 
 # %%
 def report(name, **how):
-    """Print how far from the truth the maps point, and how large their drops are."""
+    """Print and return how far from the truth the maps point; print how large their drops are."""
     found = [drops_of(i, **how) for i in some[:30]]
     points = np.array([middle(drops) for drops in found])
     apart = np.linalg.norm(points - true[:30], axis=1).mean()
     deepest = np.mean([drops.max() for drops in found])
     print(f"{name:18} {apart:.2f} pixels off, largest drop {deepest:.3f} on average")
+    return apart
 
 
-trained = model.state_dict()
-report("as before")
-report("filled with white", fill=2.0)
-model.load_state_dict(untrained)
-report("untrained")
-model.load_state_dict(trained)
+# %% tags=["predict"]
+def untrained_is_off():
+    report("as before")
+    report("filled with white", fill=2.0)
+    trained = model.state_dict()
+    model.load_state_dict(untrained)
+    off = report("untrained")
+    model.load_state_dict(trained)
+    return off
+
+
+predict("15.b", ..., untrained_is_off, "pixels")
 
 # %% [markdown] lang="en"
 # The drops in the untrained net's maps are almost 0, but `middle` divides by their sum, and such a

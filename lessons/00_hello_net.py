@@ -263,8 +263,8 @@ check("00.2", my_top_error)
 #
 # Also compute the number in a second way that shares no code with the first. Here nothing is
 # sorted: a picture is wrong if k classes or more have a better score than its true class. (This way
-# resolves ties in favour of the true class; here there are no ties.) Predict the numbers before you
-# run the cell.
+# resolves ties in favour of the true class; here there are no ties.) Which numbers do you
+# expect?
 
 
 # %%
@@ -345,7 +345,7 @@ predict("00.b", ..., times_as_many)
 #
 # The learning rate sets the size of a step. Above it was 0.02. We start again, take twenty steps
 # and compare the loss on the same 200 test pictures before and after. Random guessing gives 2.30.
-# Predict what happens with a thousandth of the rate, and with a thousand times the rate.
+# What happens with a thousandth of the rate, and with a thousand times the rate?
 
 # %%
 loader = data.DataLoader(train[:1000], batch_size=50, transform=prepared)

@@ -33,7 +33,7 @@ from tinynet.lessons import check, figure, hint, predict, show, solution
 #
 # $$OH = \left\lfloor \frac{H + 2P - K}{S} \right\rfloor + 1$$
 #
-# if a window must fit. AlexNet's first layer has $H = 224$, $K = 11$, $S = 4$. Predict: is
+# if a window must fit. AlexNet's first layer has $H = 224$, $K = 11$, $S = 4$. Is
 # $(224 - 11) / 4$ a whole number? There are three ways to treat a remainder: windows must fit; the
 # last one may extend past the edge; or, as in TensorFlow's "same", one output for every stride-th
 # pixel, with as much padding as needed.

@@ -89,7 +89,7 @@ print([f"{c.source} to {c.target}: {c.nbytes} bytes" for c in crossed])
 
 # %% [markdown] lang="en"
 # And backward? Each tower returns a gradient for all the maps it saw, its own and the other's.
-# Predict the gradient of $x_a$.
+# What is the gradient of $x_a$?
 
 
 # %% tags=["exercise"]

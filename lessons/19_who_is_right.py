@@ -103,7 +103,7 @@ predict("19.a", ..., how_many_cells)
 # $$apart = \frac{|p - q|}{\sqrt{p (1 - p) / n + q (1 - q) / m}}$$
 #
 # Below about 2, chance alone explains a difference. There were 50,000 pictures for validation and
-# 150,000 for the test (section 2). Predict both: 15.4 against 15.3, and 16.4 against 15.3.
+# 150,000 for the test (section 2). How far apart are 15.4 and 15.3, and 16.4 and 15.3?
 
 
 # %% tags=["exercise"]
@@ -205,7 +205,7 @@ check("19.3", my_explain)
 
 # %% [markdown] lang="en"
 # Here are four published products and their explanations. The first is in the paper itself: Figure
-# 2 says that the first layer has 253,440 neurons. Predict which assumption explains each number.
+# 2 says that the first layer has 253,440 neurons. Which assumption explains each number?
 
 
 # %%
@@ -474,7 +474,7 @@ predict("19.c", ..., times_as_long)
 #
 # We have three ways to detect a mistake in a network: count its parameters, count its
 # multiply-adds, and compare its outputs with the right network's. Here are five mistakes, all of
-# them published. Predict which test detects which mistake.
+# them published. Which test detects which mistake?
 
 
 # %%

@@ -74,6 +74,31 @@ def test_a_lesson_asks_before_it_shows(number):
     assert "predict(" in editions.front(lesson, pages.lessons())
 
 
+def not_asked(parts):
+    """Find prose that says "Predict" without a cell below it that asks for the guess."""
+    asks = False  # whether a cell below, and above the next prose, asks
+    for cell in reversed(parts):
+        if cell.prose:
+            if not asks and re.search(r"\b(Predict|Guess)\b", cell.text):
+                yield cell.text
+            asks = False
+        asks = asks or "predict" in cell.tags
+
+
+def test_prose_that_says_predict_without_asking_is_found():
+    prose = '# %% [markdown] lang="en"\n# Predict the size.\n\n'
+    code = '# %%\nx = 1\n\n# %% tags=["predict"]\npredict("42.a", ..., f)\n'
+    assert list(not_asked(pages.cells(prose + code))) == []
+    assert len(list(not_asked(pages.cells(prose + code.replace('tags=["predict"]', ""))))) == 1
+    assert len(list(not_asked(pages.cells(prose + prose + code)))) == 1
+
+
+@pytest.mark.parametrize("number", EVERY)
+def test_where_a_lesson_says_predict_a_cell_asks(number):
+    parts = pages.cells(pages.find(number).path.read_text(encoding="utf-8"))
+    assert list(not_asked(parts)) == []
+
+
 def test_a_new_folder_has_open_predictions_only(tmp_path):
     known = pages.lessons(ROOT / "lessons")
     for lesson in known:

@@ -312,7 +312,7 @@ def different_answers():
 predict("09.b", ..., different_answers)
 
 # %% [markdown] lang="en"
-# The loss changes much, the answers little: a factor scales all scores together, and the largest
+# The loss changes, but few answers do: a factor scales all scores together, and the largest
 # stays the largest, except for the effect of the bias. So the mistake remains unnoticed. (With
 # photographs the wrong factor can even have the lower loss: after training on 500 of them the net
 # is confident of wrong answers, and smaller scores reduce its confidence.)

@@ -181,7 +181,8 @@ def tiled(answer: Any) -> None:
     }
     for (M, K, N), why in sizes.items():
         blocks = (-(-N // TILE), -(-M // TILE))
-        for order in ORDERS:  # with other numbers each time: shared memory still holds the last ones
+        for order in ORDERS:
+            # Other numbers each time: shared memory still holds the last ones.
             a, b = (guarded(rng.integers(-4, 5, s).astype(np.float32)) for s in ((M, K), (K, N)))
             with execution_order(order):
                 y = bench.fill(M * N, blocks, (TILE, TILE), a, b, None, M, K, N)

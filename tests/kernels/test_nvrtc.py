@@ -2,6 +2,7 @@
 
 import pytest
 
+from tinynet.kernels.convolution.tile import taps_at_once
 from tinynet.kernels.cuda.launch import SOURCES, Build
 from tinynet.kernels.profiler.nvrtc import build, compiled
 
@@ -27,7 +28,11 @@ def test_so_do_the_other_types(file):
 
 PRECISE = [("PRECISION", p) for p in range(3)]
 TILED = [
-    *(("conv_tile", (p, ("FILTERS", n), ("PLACES", 3))) for p in PRECISE for n in (32, 64, 96)),
+    *(
+        ("conv_tile", (p, ("FILTERS", n), ("PLACES", 3), ("TAPS", taps_at_once(25, n, 3))))
+        for p in PRECISE
+        for n in (32, 64, 96)
+    ),
     *(("conv_weight_tile", (p, ("OCTETS", n))) for p in PRECISE for n in (1, 3)),
 ]
 

@@ -11,6 +11,7 @@ import pytest
 import tinynet
 from support.required import lacking
 from tinynet.kernels.cuda import on_cpu
+from tinynet.kernels.matmul import PRECISIONS
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]
 JUDGE, PLANTED, BETWEEN = (
@@ -48,13 +49,17 @@ def line_of(file, kernel):
     return number
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("sanitizer", LIBRARIES)
-def test_nothing_is_found_in_any_kernel(sanitizer):
-    done = watch(sanitizer, "all")
+def test_nothing_is_found_in_any_kernel(sanitizer, precision):
+    done = watch(sanitizer, "all", precision)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.endswith("survived\n")
     visited = {line.split(":")[0] for line in done.stdout.splitlines()[:-1]}
-    assert visited >= {k.__name__ for k in tinynet.kernels.KERNELS if "cuda" in k.implementations}
+    known = {k.__name__ for k in tinynet.kernels.KERNELS if "cuda" in k.implementations}
+    if precision != "float32":
+        known = {name for name in known if name.startswith("conv2d")}
+    assert visited >= known
 
 
 @pytest.mark.parametrize("file", [PLANTED, BETWEEN], ids=["blocks share", "blocks share nothing"])

@@ -1,7 +1,10 @@
 """CUDA kernels run on the CPU under a sanitizer, which ends the process at an error.
 
-python watched.py address|thread all              every kernel of tinynet, on its chosen cases
+python watched.py address|thread all PRECISION    every kernel that has it, on its chosen cases
 python watched.py address|thread FILE.cu KERNEL   one kernel, with an input and an output of 256
+
+Each precision takes a process of its own: ThreadSanitizer maps memory for every thread of a block
+of every compiled kernel, and a process may have 65,530 maps.
 
 The sanitizer's library must be loaded before Python starts (LD_PRELOAD).
 """
@@ -18,20 +21,19 @@ from tinynet.kernels.matmul import precision
 from tinynet.testing.cases import cases_for
 
 
-def run_all():
-    """Run every kernel on float32: few images, but full blocks of threads."""
+def run_all(kind):
+    """Run kernels on float32 in a precision: few images, but full blocks of threads."""
     for kernel in kernels.KERNELS:
+        if kind != "float32" and not kernel.__name__.startswith("conv2d"):
+            continue
         for name, case in cases_for(kernel.__name__).items():
             floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in case]
             case = [a.astype(np.float32) if f else a for a, f in zip(case, floats, strict=True)]
             if kernel.kind_for(*case) == "cuda_on_cpu":
                 sys.stdout.write(f"{kernel.__name__}: {name}\n")
                 sys.stdout.flush()
-                kernel(*case)
-                if kernel.__name__.startswith("conv2d"):
-                    for kind in ("tf32", "bfloat16"):
-                        with precision(kind):
-                            kernel(*case)
+                with precision(kind):
+                    kernel(*case)
 
 
 def run_one(file, name):
@@ -41,10 +43,10 @@ def run_one(file, name):
     on_cpu.Module(text).get_function(name)((2,), (128,), (x, y), shared_mem=512)
 
 
-def main(sanitizer, what, *kernel):
+def main(sanitizer, what, *more):
     on_cpu.Module = functools.partial(on_cpu.Module, sanitizer=sanitizer)
     with kernels.use("cuda_on_cpu"):
-        run_all() if what == "all" else run_one(what, *kernel)
+        run_all(*more) if what == "all" else run_one(what, *more)
     sys.stdout.write("survived\n")
 
 

@@ -87,7 +87,7 @@ def _filters(outputs: int) -> int:
     return min(PIXELS, key=lambda size: -(-outputs // size) * size)
 
 
-def _taps(taps: int, filters: int, places: int) -> int:
+def taps_at_once(taps: int, filters: int, places: int) -> int:
     """Return for how many taps the filters are in shared memory at once, beside two patches.
 
     There is room for two sets: one is read while the other arrives.
@@ -142,7 +142,7 @@ def _convolved(
         "PRECISION": PRECISIONS.index(precision_of(x)),
         "FILTERS": filters,
         "PLACES": places,
-        "TAPS": _taps(math.prod(g.kernel), filters, places),
+        "TAPS": taps_at_once(math.prod(g.kernel), filters, places),
     }
     y = xp.empty(shape, x.dtype)
     packed, tiles = _packed(weight, g, rotated, constants)

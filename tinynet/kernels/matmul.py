@@ -103,7 +103,8 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
         watching = observer.get()
         if watching and not watching.on_product(a, b, (*batch, M, N)):
             return np.empty((*batch, M, N), np.result_type(a, b)) if out is None else out
-        return np.matmul(a, b, out=out)
+        with np.errstate(invalid="ignore"):  # BLAS has warned of finite numbers, on AVX-512
+            return np.matmul(a, b, out=out)
     if b.shape[-2] != K:
         raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
     dtype = np.result_type(a.dtype, b.dtype)

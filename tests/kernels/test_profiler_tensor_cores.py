@@ -44,7 +44,7 @@ BFLOAT16 = """(const float* a, const float* b, const float* c, float* y) {
       : "r"(u[0]), "r"(u[1]), "r"(u[2]), "r"(u[3]), "r"(v[0]), "r"(v[1]));
   for (int i = 0; i < 4; ++i) y[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = s[i];
 }"""
-"""Fragments as in the PTX ISA, section 9.7.14.5: m16n8k8 for .tf32 and m16n8k16 for .bf16."""
+"""Fragments as in the PTX ISA, mma: m16n8k8 for .tf32 and m16n8k16 for .bf16."""
 
 
 def rounded(x, bits):

@@ -102,15 +102,7 @@ struct ScalarProduct {
   }
 };
 
-template <bool TENSOR>
-struct Choice {
-  typedef TensorProduct Product;
-};
-template <>
-struct Choice<false> {
-  typedef ScalarProduct Product;
-};
-typedef Choice<PRECISION != FLOAT32>::Product Product;
+typedef Choice<TensorProduct, ScalarProduct>::Product Product;
 
 // ---- the numbers of a tile
 

@@ -79,6 +79,19 @@ def precision_of(x: Array) -> str:
     return kind if has_both else "float32"
 
 
+def on_host(a: Array, b: Array, out: Array | None = None) -> Array:
+    """Return np.matmul(a, b), in `out` if it is given; report an invalid value if there is one.
+
+    With AVX-512, OpenBLAS may report "invalid value" of finite numbers: it also computes with
+    numbers beside its own (findings/numpy-matmul-warns-of-finite-numbers.sh). So a product is
+    computed again if the flag is set and it holds a NaN, to warn or raise as the caller chose.
+    """
+    flags: list[str] = []
+    with np.errstate(invalid="call", call=lambda kind, _: flags.append(kind)):
+        y = np.matmul(a, b, out=out)
+    return np.matmul(a, b, out=y) if flags and np.isnan(y).any() else y
+
+
 def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b for stacks of matrices (..., M, K) and (..., K, N), in `out` if it is given.
 
@@ -103,8 +116,7 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
         watching = observer.get()
         if watching and not watching.on_product(a, b, (*batch, M, N)):
             return np.empty((*batch, M, N), np.result_type(a, b)) if out is None else out
-        with np.errstate(invalid="ignore"):  # BLAS has warned of finite numbers, on AVX-512
-            return np.matmul(a, b, out=out)
+        return on_host(a, b, out)
     if b.shape[-2] != K:
         raise ValueError(f"gemm: a {a.shape} and b {b.shape} do not fit, {K} is not {b.shape[-2]}.")
     dtype = np.result_type(a.dtype, b.dtype)
@@ -203,16 +215,16 @@ def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
     settings = np.geterr()
     if M * N * b.shape[0] < MINIMUM_WORK:
         with single_thread():
-            return np.matmul(a, b, out=y)
+            return on_host(a, b, y)
 
     def blocks(lo: int, hi: int) -> None:
         with np.errstate(**settings):  # threads do not inherit the settings
             for i in range(lo, hi):
                 part = slice(i * side // BLOCKS, (i + 1) * side // BLOCKS)
                 if M > N:
-                    np.matmul(a[part], b, out=y[part])
+                    on_host(a[part], b, y[part])
                 else:
-                    np.matmul(a, b[:, part], out=y[:, part])
+                    on_host(a, b[:, part], y[:, part])
 
     with single_thread():
         team().run(blocks, BLOCKS, 1, ())

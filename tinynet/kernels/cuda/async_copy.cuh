@@ -1,5 +1,5 @@
 // Asynchronous copies into shared memory: the thread goes on, and waits later (compute capability
-// 8.0 on; PTX ISA, 9.7.9.25). Older GPUs and cuda_on_cpu copy at once.
+// 8.0 on; PTX ISA, cp.async). Older GPUs and cuda_on_cpu copy at once.
 #pragma once
 
 // Begins to copy 16 bytes; both addresses are multiples of 16.

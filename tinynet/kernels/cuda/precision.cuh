@@ -11,6 +11,16 @@
 constexpr int FLOAT32 = 0, TF32 = 1, BFLOAT16 = 2;
 constexpr int PAIR = PRECISION == BFLOAT16 ? 2 : 1;  // numbers in a word
 
+// What multiplies: Product is Tensor on the tensor cores, else Scalar.
+template <class Tensor, class Scalar, bool TENSOR = PRECISION != FLOAT32>
+struct Choice {
+  typedef Tensor Product;
+};
+template <class Tensor, class Scalar>
+struct Choice<Tensor, Scalar, false> {
+  typedef Scalar Product;
+};
+
 #ifdef __CUDACC__
 __device__ inline unsigned bits_of(float x) { return __float_as_uint(x); }
 __device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }

@@ -1,6 +1,6 @@
 """Tensor-core instructions of PTX: `mma` on the fragments of warps, and the rounding before it.
 
-A lane holds some elements of each matrix (NVIDIA, "Parallel Thread Execution ISA", 9.7.14.5,
+A lane holds some elements of each matrix (NVIDIA, "Parallel Thread Execution ISA", mma:
 fragments of m16n8k8 for .tf32 and of m16n8k16 for .bf16). With g = lane // 4 and t = lane % 4, a
 word of a lies in row g or g + 8 and column t or t + 4, a word of b in row t or t + 4 and column g,
 and a sum in row g or g + 8 and column 2 t or 2 t + 1. A word holds one tf32 or two bfloat16.

@@ -128,12 +128,21 @@ def _judge(task: dict[str, Any]) -> dict[str, Any]:
         )
         result: dict[str, Any] = json.loads(said)
     except (subprocess.TimeoutExpired, ValueError):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        _end(process)
         why = phrase("the grading of this file did not end.")
         told = [[number, "raised", why] for number in numbers]
         return {"outcomes": told, "broken": [], "layers": {}}
     return result
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a judge: it is asked first, because its pupil is not in its group of processes."""
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def _rows(student: str, result: dict[str, Any]) -> Iterator[Row]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from tinynet.nn.module import Module
 from tinynet.words import phrase
 
 SECONDS = 20.0  # that the cells, or one call of an answer, may take; a job may say otherwise
+START = 60.0  # that a pupil may take to import NumPy and confine itself, before it runs anything
 MEMORY = 2 * 2**30  # bytes of address space
 OPERATORS = ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "neg")
 OPEN = {"inputs", "name", "data", "grad", "now"}  # attributes of a check's objects
@@ -94,6 +95,8 @@ class Objects:
 class Pupil:
     """A running pupil: a process with the learner's definitions."""
 
+    running: ClassVar[set[Pupil]] = set()
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.failed = False
@@ -112,12 +115,23 @@ class Pupil:
             env=_environment(folder),
             start_new_session=True,
         )
+        self.running.add(self)
         os.close(theirs)
         os.close(theirs_out)
         limits = {"seconds": int(5 * self.seconds) + 1, "memory": MEMORY}
         places = {"folder": folder, "readable": _readable(), "hidden": _hidden()}
-        self.channel.send(limits | places)
-        self.layers = self.channel.receive(60)  # it imports NumPy first
+        try:
+            self.channel.send(limits | places)
+            self.layers = self.channel.receive(START)
+        except TimeoutError:
+            self.end()
+            said = (
+                "its process did not start in {seconds:g} s: this machine is busy. Grade it again."
+            )
+            raise TimeoutError(phrase(said, seconds=START)) from None
+        except BaseException:
+            self.end()
+            raise
 
     def ask(self, do: str, *values: Any) -> Any:
         """Return the reply to a request, in time."""
@@ -146,6 +160,7 @@ class Pupil:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.running.discard(self)
         self.channel.close()
         self.folder.cleanup()
 
@@ -268,8 +283,9 @@ def judged(known: Exercise, expression: str, session: Session) -> Outcome:
             if found["kind"] == "value":
                 return known.try_out(Objects().unpack(found["value"]))
             return _twice(known, remote(pupil, expression, found))
-    except TimeoutError:
-        text = phrase("TimeoutError: no end after {seconds:g} s.", seconds=session.seconds)
+    except TimeoutError as error:
+        said = "TimeoutError: no end after {seconds:g} s."
+        text = str(error) or phrase(said, seconds=session.seconds)
     except (EOFError, OSError):
         text = phrase("the program ended before it answered.")
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
@@ -330,10 +346,18 @@ def grade(number: str, path: Path, seed: int, seconds: float = SECONDS) -> dict[
     return {"outcomes": told, "broken": session.broken, "layers": session.layers}
 
 
+def _break_off(*_: object) -> None:
+    """End the pupils and this process; an exception could be taken for one of an answer."""
+    for pupil in list(Pupil.running):
+        pupil.end()
+    os._exit(1)
+
+
 def main() -> None:
     """Grade a file; the job comes on the standard input, the result goes to the standard output."""
     job = json.load(sys.stdin)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    signal.signal(signal.SIGTERM, _break_off)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a kernel in CUDA C may print
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"student{job['suffix']}"

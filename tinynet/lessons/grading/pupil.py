@@ -20,7 +20,7 @@ from typing import Any
 from tinynet.lessons.answer import small
 from tinynet.lessons.grading import sandbox, slices, wire
 
-FILE = "handed in"
+FILE = "handed in"  # and the number of the cell: each cell of a notebook begins with line 1
 
 
 class Blocked(importlib.abc.MetaPathFinder):
@@ -122,12 +122,15 @@ class Pupil:
         names = vars(self.module)
         names["__file__"] = FILE
         sys.modules["__main__"] = self.module
-        linecache.cache[FILE] = (0, None, _lines(cells), FILE)
+        for i, (text, before) in enumerate(cells):
+            lines = ["\n"] * before + [f"{line}\n" for line in str(text).splitlines()]
+            linecache.cache[f"{FILE} {i}"] = (0, None, lines, f"{FILE} {i}")
         broken = list(file.broken)
         for index in slices.needed(file, expressions):
             one = file.statements[index]
             try:
-                exec(compile(ast.Module([one.source], []), FILE, "exec"), names)
+                code = compile(ast.Module([one.source], []), f"{FILE} {one.cell}", "exec")
+                exec(code, names)
             except BaseException as error:  # noqa: BLE001 -- a learner's cell may raise anything
                 broken.append(f"cell {one.cell + 1} raised {type(error).__name__}: {error}"[:500])
         return broken
@@ -164,9 +167,12 @@ class Pupil:
             return {"result": self.pack(result), "after": self.pack([given, named])}
         except BaseException as error:  # noqa: BLE001 -- and an answer
             line = 0
+            text = ""
             for frame, number in traceback.walk_tb(error.__traceback__):
-                line = number if frame.f_code.co_filename == FILE else line
-            text = linecache.getline(FILE, line).strip() if line else ""
+                file = frame.f_code.co_filename
+                if file.startswith(FILE):
+                    line = number
+                    text = linecache.getline(file, number).strip()
             return {"error": [type(error).__name__, str(error)[:2000], line, text]}
 
     def serve(self) -> None:
@@ -178,15 +184,6 @@ class Pupil:
                 return
             do, *values = message["do"]
             self.channel.send(getattr(self, do)(*values))
-
-
-def _lines(cells: list[list[Any]]) -> list[str]:
-    """Return the lines of all cells, each at its number in the file."""
-    lines: list[str] = []
-    for text, before in cells:
-        lines += ["\n"] * (before - len(lines))
-        lines += [line + "\n" for line in str(text).splitlines()]
-    return lines
 
 
 def main() -> None:

@@ -1,0 +1,71 @@
+"""Networks with published errors on CIFAR-10, trained with their own settings to the end."""
+
+import dataclasses
+
+from tinynet.claims.claim import Arm, Claim
+from tinynet.claims.trial import Trial
+from tinynet.training import presets
+
+TOP = ("name", "about", "model", "data", "epochs", "seed")  # fields that a trial has elsewhere
+
+
+def _network(
+    recipe: str, title: str, error: float | None, published: str, *, extra: tuple[str, ...] = ()
+) -> Claim:
+    """Return the claim that a recipe reaches its published test error, in per cent."""
+    preset = presets.find(recipe)
+    settings = {k: v for k, v in dataclasses.asdict(preset).items() if k not in TOP}
+    measure = "ten_view_error" if "ten-views" in extra else "test_error"
+    return Claim(
+        name=recipe,
+        title=title,
+        statement=f"The network reaches {published}."
+        if error is not None
+        else "The recipe's accuracy with its whole schedule.",
+        source="cuda-convnet's project page and layer files"
+        if recipe.startswith("cifar")
+        else "He et al. 2016, Table 6"
+        if recipe.startswith("resnet")
+        else "this project",
+        published=published,
+        about=f"The recipe `{recipe}` as it is: all 50,000 images, {preset.epochs} epochs.",
+        base=Trial(network=preset.model, settings=settings, extra=extra),
+        arms={preset.model: Arm()},
+        measures=(measure, *({"test_error", "train_error"} - {measure})),
+        target=error,
+        schedule=preset.epochs,
+        data=("cifar10",),
+        budgets=("full",),
+    )
+
+
+CLAIMS = (
+    _network(
+        "cifar-quick",
+        "The 80-second network",
+        26.0,
+        "26 % test error after 80 seconds on a GPU of 2011, without augmentation",
+    ),
+    _network(
+        "cifar-18pct",
+        "The 18 % network",
+        18.0,
+        "18 % test error after 20 minutes, without augmentation",
+    ),
+    _network(
+        "cifar-13pct",
+        "The 13 % network",
+        13.0,
+        "13 % test error after 25 minutes, with crops, mirrors and ten views",
+        extra=("ten-views",),
+    ),
+    _network(
+        "cifar-11pct",
+        "The 11 % network",
+        11.0,
+        "11 % test error after 75 minutes, with crops, mirrors and ten views",
+        extra=("ten-views",),
+    ),
+    _network("small-alexnet", "The small AlexNet", None, "no published number: this project's"),
+    _network("resnet-20", "ResNet-20", 8.75, "8.75 % test error with crops and mirrors"),
+)

@@ -1,0 +1,214 @@
+"""Runner: the runs of a claim, several at a time, each in a process with its share of the threads.
+
+A result does not depend on the number of threads, so several runs with one thread each are the
+better use of a processor. Every run is written as it ends: what is there is not run again.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import tinynet
+from tinynet.claims import measure, results
+from tinynet.claims.claim import Budget, Claim
+from tinynet.claims.measure import Measures
+from tinynet.claims.results import Results
+from tinynet.claims.trial import Trial
+from tinynet.core import processors
+from tinynet.training import input_pipeline
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+FEW = 1_000  # images of the runs by which the time is estimated
+
+
+class Job(NamedTuple):
+    """One run: a trial, its seed, and the arm that it belongs to."""
+
+    arm: str
+    trial: Trial
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A run has ended, as number `count` of `total`."""
+
+    job: Job
+    measures: Measures
+    count: int
+    total: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the runs of a claim are made.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the results, and of the checkpoints of long runs.
+    data_dir : Path or None
+        Of the images; None is the default place.
+    seeds : int
+    jobs : int
+        Runs at the same time.
+    """
+
+    folder: Path = results.OWN
+    data_dir: Path | None = None
+    seeds: int = 5
+    jobs: int = dataclasses.field(default_factory=processors.available)
+
+
+def execute(claim: Claim, budget: Budget, data: str, settings: Settings) -> Iterator[Done]:
+    """Run what is missing of a claim; yield each run that ends.
+
+    Raises
+    ------
+    DataError
+        Where the images are not there.
+    """
+    path = settings.folder / results.new(claim, budget, data).name
+    found = results.read(path) if path.exists() else results.new(claim, budget, data)
+    trials = claim.trials(budget, data)
+    found.where = _where(next(iter(trials.values())), settings.data_dir)
+    with _pool(settings.jobs) as pool:
+        if claim.rates:
+            jobs = _missing(found, _tuning(claim, trials))
+            yield from _run(pool, jobs, found, settings)
+            trials = _tuned(claim, trials, found)
+        jobs = _missing(found, _all_seeds(trials, settings.seeds))
+        yield from _run(pool, jobs, found, settings)
+    _drop_others(found, claim, trials)
+    found.write(settings.folder)
+
+
+def _drop_others(found: Results, claim: Claim, trials: dict[str, Trial]) -> None:
+    """Remove arms that the claim had once, and has no longer."""
+    known = {*trials, *(job.arm for job in _tuning(claim, trials))}
+    for arm in set(found.settings) - known:
+        del found.settings[arm], found.runs[arm]
+
+
+def _all_seeds(trials: dict[str, Trial], seeds: int) -> list[Job]:
+    """Return a job for each seed and arm, all arms of a seed before the next seed."""
+    return [Job(arm, trial, seed) for seed in range(seeds) for arm, trial in trials.items()]
+
+
+def _rate_name(arm: str, rate: float) -> str:
+    return f"{arm} at {rate:g}"
+
+
+def _tuning(claim: Claim, trials: dict[str, Trial]) -> list[Job]:
+    return [
+        Job(_rate_name(arm, rate), trial.change(lr=rate), 0)
+        for rate in claim.rates
+        for arm, trial in trials.items()
+    ]
+
+
+def _tuned(claim: Claim, trials: dict[str, Trial], found: Results) -> dict[str, Trial]:
+    """Return the trials, each with its best rate, and keep how it was chosen."""
+    chosen = {}
+    for arm, trial in trials.items():
+        judged = []
+        for rate in claim.rates:
+            name = _rate_name(arm, rate)
+            run = found.found(name, trial.change(lr=rate), 0)
+            assert run is not None
+            judged.append((run[claim.chosen_by], rate))
+        found.tuning[arm] = [(rate, value) for value, rate in judged]
+        best = min(judged)[1]
+        chosen[arm] = trial.change(lr=best)
+        run = found.found(_rate_name(arm, best), chosen[arm], 0)
+        if run is not None and found.found(arm, chosen[arm], 0) is None:
+            found.add(arm, chosen[arm], 0, {k: v for k, v in run.items() if k != "seed"})
+    return chosen
+
+
+def _missing(found: Results, jobs: list[Job]) -> list[Job]:
+    return [job for job in jobs if found.found(*job) is None]
+
+
+def _run(
+    pool: concurrent.futures.Executor, jobs: list[Job], found: Results, settings: Settings
+) -> Iterator[Done]:
+    futures = {
+        pool.submit(
+            measure.run, job.trial, job.seed, settings.data_dir, _checkpoint(job, settings)
+        ): job
+        for job in jobs
+    }
+    try:
+        for count, future in enumerate(concurrent.futures.as_completed(futures), start=1):
+            job = futures[future]
+            measures = future.result()
+            found.add(*job, measures)
+            found.write(settings.folder)
+            yield Done(job, measures, count, len(jobs))
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _checkpoint(job: Job, settings: Settings) -> Path | None:
+    if job.trial.until_error is not None:  # such runs are short
+        return None
+    return settings.folder / "unfinished" / f"{job.trial.digest()}-{job.seed}.safetensors"
+
+
+@contextlib.contextmanager
+def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
+    """Open processes with their share of the threads: libraries read these variables once."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(max(1, processors.available() // jobs))))
+    pool = concurrent.futures.ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn")
+    )
+    try:
+        with pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _where(trial: Trial, data_dir: Path | None) -> dict[str, str]:
+    return {
+        "device": f"{processors.name()}, {processors.available()} cores",
+        "python": platform.python_version(),
+        "tinynet": tinynet.__version__,
+        "numpy": np.__version__,
+        "commit": results.commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "data": input_pipeline.fingerprint(*measure.sets(trial, data_dir)),
+    }
+
+
+def estimate(claim: Claim, budget: Budget, data: str, settings: Settings) -> float:
+    """Return about how many seconds a claim takes, by a short run of each arm."""
+    total = 0.0
+    for trial in claim.trials(budget, data).values():
+        images = len(measure.sets(trial, settings.data_dir)[0])
+        epochs = trial.settings["epochs"]
+        few = min(FEW, images)
+        short = dataclasses.replace(trial.change(epochs=1), images=few, until_error=None, extra=())
+        measure.time_of_training(dataclasses.replace(short, images=200), settings.data_dir)
+        seconds = measure.time_of_training(short, settings.data_dir)
+        runs = settings.seeds + max(0, len(claim.rates) - 1)
+        total += seconds * images / few * epochs * runs
+    return total / min(settings.jobs, processors.available())

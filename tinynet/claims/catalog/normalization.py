@@ -86,7 +86,7 @@ BATCH_NORM = Claim(
     name="batch-norm",
     title="Batch normalization in place of LRN",
     statement="With batch normalization in the places of LRN the test error is lower.",
-    source="Ioffe and Szegedy 2015 leave LRN out; many later AlexNets put batch normalization there",
+    source="Ioffe and Szegedy 2015 leave LRN out; many later AlexNets have batch normalization",
     published="none for this exchange alone",
     about="Each arm has the best of the same three learning rates, chosen on held-out training "
     "images.",

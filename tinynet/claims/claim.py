@@ -46,7 +46,7 @@ BUDGETS = {
     budget.name: budget
     for budget in (
         Budget("tiny", images=200, epochs=1, seeds=2),  # shows that it runs, nothing else
-        Budget("quick", images=10_000, epochs=8, seeds=5),
+        Budget("quick", images=5_000, epochs=8, seeds=5),
         Budget("full", images=None, epochs=30, seeds=5),
     )
 }
@@ -188,7 +188,7 @@ class Claim:
         >>> from tinynet.claims.claim import BUDGETS
         >>> trials = catalog.find("overlap").trials(BUDGETS["quick"], "cifar10")
         >>> [trial.images for trial in trials.values()]
-        [10000, 10000]
+        [5000, 5000]
         """
         return {name: self._trial(arm, budget, data) for name, arm in self.arms.items()}
 

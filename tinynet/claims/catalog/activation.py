@@ -30,6 +30,5 @@ RELU = Claim(
         Comparison(better="ReLU", worse="tanh", measure="epochs", ratio=True),
         Comparison(better="ReLU", worse="sigmoid", measure="epochs", ratio=True),
     ),
-    times=6,
-    limit={"quick": 5_000},
+    times=5,
 )

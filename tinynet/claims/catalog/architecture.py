@@ -33,8 +33,6 @@ TOWERS = Claim(
         Comparison(better="two towers", worse="two towers, no exchange at conv3"),
         Comparison(better="one tower", worse="two towers"),
     ),
-    times=1.5,
-    limit={"quick": 5_000},
 )
 
 REMOVAL = Claim(
@@ -59,8 +57,6 @@ REMOVAL = Claim(
         Comparison(better="all layers", worse=f"without {layer}")
         for layer in ("conv4", "conv2", "conv5", "conv3 and conv4", "fc7")
     ),
-    times=1.5,
-    limit={"quick": 5_000},
 )
 
 DEPTH = Claim(
@@ -86,7 +82,6 @@ DEPTH = Claim(
         Comparison(better="40 layers, skips", worse="40 layers, plain"),
     ),
     most_seeds=3,
-    limit={"quick": 5_000},
 )
 
 
@@ -121,7 +116,7 @@ SKIPS = Claim(
     ),
     most_seeds=3,
     times=0.5,
-    limit={"quick": 3_000},
+    limit={"quick": 2_500},
 )
 
 CLAIMS = (TOWERS, REMOVAL, DEPTH, SKIPS)

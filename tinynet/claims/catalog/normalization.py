@@ -145,7 +145,6 @@ BATCH_NORM_POST = Claim(
         Comparison(better="1e-3, 10 epochs", worse="1e-4, 10 epochs", measure="validation_error"),
     ),
     most_seeds=3,
-    limit={"quick": 5_000},
 )
 
 CLAIMS = (LRN, POOL_NORM, KERAS_LRN, BATCH_NORM, BATCH_NORM_POST)

@@ -48,7 +48,6 @@ BIASES = Claim(
         for bias in ("1", "0.1")
     ),
     times=2,
-    limit={"quick": 5_000},
 )
 
 CLAIMS = (MOMENTUM, BIASES)

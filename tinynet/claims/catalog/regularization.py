@@ -30,8 +30,6 @@ DROPOUT = Claim(
         Comparison(better="dropout, twice the epochs", worse="dropout"),
         Comparison(better="dropout", worse="no dropout", measure="gap"),
     ),
-    times=1.5,
-    limit={"quick": 5_000},
 )
 
 DROPOUT_FACTOR = Claim(
@@ -59,7 +57,6 @@ DROPOUT_FACTOR = Claim(
             (0.2, "error_times_1"),
         )
     ),
-    limit={"quick": 5_000},
 )
 
 AUGMENTATION = Claim(
@@ -85,8 +82,7 @@ AUGMENTATION = Claim(
         Comparison(better="crops", worse="neither"),
         Comparison(better="crops and mirrors", worse="neither", measure="gap"),
     ),
-    times=2,
-    limit={"quick": 5_000},
+    times=1.5,
 )
 
 COLOR = Claim(
@@ -132,7 +128,7 @@ TEN_VIEWS = Claim(
             worse_measure="test_error",
         ),
     ),
-    times=2,
+    times=1.5,
 )
 
 CLAIMS = (DROPOUT, DROPOUT_FACTOR, AUGMENTATION, COLOR, TEN_VIEWS)

@@ -1,4 +1,4 @@
-"""Runner: the runs of a claim, several at a time, each in a process with its share of the threads.
+"""Runner: the runs of a claim that are missing, several at a time.
 
 A result does not depend on the number of threads, so several runs with one thread each are the
 better use of a processor. Every run is written as it ends: what is there is not run again.
@@ -7,20 +7,17 @@ better use of a processor. Every run is written as it ends: what is there is not
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import dataclasses
-import multiprocessing
-import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 import tinynet
-from tinynet.claims import measure, results
+from tinynet.claims import measure, results, workers
 from tinynet.claims.claim import Budget, Claim
 from tinynet.claims.measure import Measures
 from tinynet.claims.results import Results
@@ -28,7 +25,6 @@ from tinynet.claims.trial import Trial
 from tinynet.core import processors
 from tinynet.training import input_pipeline
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 FEW = 1_000  # images of the runs by which the time is estimated
 
 
@@ -71,7 +67,9 @@ class Settings:
     jobs: int = dataclasses.field(default_factory=processors.available)
 
 
-def execute(claim: Claim, budget: Budget, data: str, settings: Settings) -> Iterator[Done]:
+def execute(
+    claim: Claim, budget: Budget, data: str, settings: Settings
+) -> Generator[Done, None, None]:
     """Run what is missing of a claim; yield each run that ends.
 
     Raises
@@ -79,11 +77,12 @@ def execute(claim: Claim, budget: Budget, data: str, settings: Settings) -> Iter
     DataError
         Where the images are not there.
     """
-    path = settings.folder / results.new(claim, budget, data).name
-    found = results.read(path) if path.exists() else results.new(claim, budget, data)
+    if not count_missing(claim, budget, data, settings):
+        return
+    found = _so_far(claim, budget, data, settings)
     trials = claim.trials(budget, data)
     found.where = _where(next(iter(trials.values())), settings.data_dir)
-    with _pool(settings.jobs) as pool:
+    with workers.pool(settings.jobs) as pool:
         if claim.rates:
             jobs = _missing(found, _tuning(claim, trials))
             yield from _run(pool, jobs, found, settings)
@@ -92,6 +91,24 @@ def execute(claim: Claim, budget: Budget, data: str, settings: Settings) -> Iter
         yield from _run(pool, jobs, found, settings)
     _drop_others(found, claim, trials)
     found.write(settings.folder)
+
+
+def count_missing(claim: Claim, budget: Budget, data: str, settings: Settings) -> int:
+    """Return how many runs of a claim are missing; 0 means that its results are complete."""
+    found = _so_far(claim, budget, data, settings)
+    trials = claim.trials(budget, data)
+    if claim.rates:
+        tuning = _missing(found, _tuning(claim, trials))
+        if tuning:  # one of them is the first seed of its arm
+            return len(tuning) + len(trials) * (settings.seeds - 1)
+        trials = _tuned(claim, trials, found)
+    return len(_missing(found, _all_seeds(trials, settings.seeds)))
+
+
+def _so_far(claim: Claim, budget: Budget, data: str, settings: Settings) -> Results:
+    empty = results.new(claim, budget, data)
+    path = settings.folder / empty.name
+    return results.read(path) if path.exists() else empty
 
 
 def _drop_others(found: Results, claim: Claim, trials: dict[str, Trial]) -> None:
@@ -168,25 +185,6 @@ def _checkpoint(job: Job, settings: Settings) -> Path | None:
     return settings.folder / "unfinished" / f"{job.trial.digest()}-{job.seed}.safetensors"
 
 
-@contextlib.contextmanager
-def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
-    """Open processes with their share of the threads: libraries read these variables once."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(max(1, processors.available() // jobs))))
-    pool = concurrent.futures.ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn")
-    )
-    try:
-        with pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _where(trial: Trial, data_dir: Path | None) -> dict[str, str]:
     return {
         "device": f"{processors.name()}, {processors.available()} cores",
@@ -200,15 +198,17 @@ def _where(trial: Trial, data_dir: Path | None) -> dict[str, str]:
 
 
 def estimate(claim: Claim, budget: Budget, data: str, settings: Settings) -> float:
-    """Return about how many seconds a claim takes, by a short run of each arm."""
+    """Return about how many seconds the missing runs take, by a short run of each arm."""
     total = 0.0
-    for trial in claim.trials(budget, data).values():
+    trials = claim.trials(budget, data)
+    runs = settings.seeds + max(0, len(claim.rates) - 1)
+    for trial in trials.values():
         images = len(measure.sets(trial, settings.data_dir)[0])
         epochs = trial.settings["epochs"]
         few = min(FEW, images)
         short = dataclasses.replace(trial.change(epochs=1), images=few, until_error=None, extra=())
         measure.time_of_training(dataclasses.replace(short, images=200), settings.data_dir)
         seconds = measure.time_of_training(short, settings.data_dir)
-        runs = settings.seeds + max(0, len(claim.rates) - 1)
         total += seconds * images / few * epochs * runs
-    return total / min(settings.jobs, processors.available())
+    missing = count_missing(claim, budget, data, settings) / (runs * len(trials))
+    return missing * total / min(settings.jobs, processors.available())

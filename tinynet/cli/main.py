@@ -20,6 +20,11 @@ from tinynet.words import phrase
 
 COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its help)
     "baseline": ("evaluate", "baseline", "Recognize images as before 2012, with a linear SVM."),
+    "claims": (
+        "claims",
+        "claims",
+        "Run the paper's claims with seeds, and compare with what was published.",
+    ),
     "compare": (
         "runs",
         "compare",

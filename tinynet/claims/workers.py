@@ -1,0 +1,79 @@
+"""Processes for the runs of a claim, each with its share of the threads.
+
+They end with the process that started them, however it ends.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+from tinynet.core import processors
+from tinynet.kernels import set_num_threads
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
+    """Yield an executor with so many processes; an error in the block ends what they run.
+
+    Examples
+    --------
+    >>> from tinynet.claims import workers
+    >>> with workers.pool(1) as pool:           # doctest: +SKIP
+    ...     pool.submit(abs, -3).result()
+    3
+    """
+    threads = max(1, processors.available() // jobs)
+    others = set(multiprocessing.active_children())
+    with _variables(threads):
+        found = concurrent.futures.ProcessPoolExecutor(
+            jobs,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(threads,),
+        )
+        try:
+            yield found
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+        finally:
+            found.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _variables(threads: int) -> Iterator[None]:
+    """Set the number of threads for libraries, which read it once, when a process starts."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _begin(threads: int) -> None:
+    """Prepare a process: Ctrl-C is for the process that started it, and it ends with that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -60,8 +60,8 @@ class Trial:
         defaults = {
             "name": "claim",
             "about": "",
-            "batch_size": 100,
-            "lr": 0.01,
+            "batch_size": 50,
+            "lr": 0.005,
             "schedule": RATE_DROP,
         }
         return Recipe(**{**defaults, "model": self.network, **self.settings, "seed": seed})

@@ -67,7 +67,7 @@ DEPTH = Claim(
     source="He et al. 2016, sections 1 and 4.2",
     published="on CIFAR-10 plain networks get worse with depth, residual networks better",
     about="Batch normalization and He's initial weights in all arms; skips add no parameters.",
-    base=Trial(network="deep", settings={"lr": 0.05}),
+    base=Trial(network="deep", settings={"lr": 0.02}),
     arms={
         "40 layers, skips": Arm(options={"layers": 40}),
         "40 layers, plain": Arm(options={"layers": 40, "skip": False}),
@@ -105,7 +105,7 @@ SKIPS = Claim(
     base=Trial(
         network="deep",
         options={"layers": 40},
-        settings={"validation": 0.1, "batch_size": 50, "weight_decay": 0.0},
+        settings={"validation": 0.1, "weight_decay": 0.0},
     ),
     arms=dict(_parts(*on) for on in itertools.product((False, True), repeat=3)),
     rates=(0.01, 0.1),

@@ -20,7 +20,7 @@ FLIPS = Claim(
     published="none",
     about="MNIST; the test images are not turned. Each flip is applied to each training image with "
     "probability one half.",
-    base=Trial(network="four-layers", settings={"lr": 0.02}, extra=("confusions",)),
+    base=Trial(network="four-layers", extra=("confusions",)),
     arms={name: Arm(other={"flips": axes}) for name, axes in WAYS.items()},
     measures=("test_error", "6_called_9", "9_called_6", "2_called_5", "5_called_2"),
     comparisons=(

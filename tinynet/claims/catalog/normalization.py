@@ -96,7 +96,7 @@ BATCH_NORM = Claim(
         "LRN, alpha 0.1": Arm(options={"norm": "lrn-strong"}),
         "neither": Arm(),
     },
-    rates=(0.01, 0.03, 0.1),
+    rates=(0.005, 0.015, 0.05),
     measures=("test_error", "train_error"),
     comparisons=(
         Comparison(better="batch normalization", worse="LRN, alpha 0.1"),

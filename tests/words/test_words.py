@@ -67,6 +67,58 @@ def _text(path):
     return path.read_text(encoding="utf-8")
 
 
+def said(tree):
+    """Return the texts that the calls of phrase and sentence in a module are given."""
+    texts = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            for name in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                texts.setdefault(ast.unparse(name), []).extend(strings(node.value))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("phrase", "sentence"):
+            given = node.args[0]
+            yield from (
+                texts.get(ast.unparse(given), ()) if isinstance(given, ast.Name) else strings(given)
+            )
+
+
+def strings(node):
+    """Return the strings that an expression may have as its value."""
+    if isinstance(node, ast.IfExp):
+        return [*strings(node.body), *strings(node.orelse)]
+    if isinstance(node, ast.Dict):
+        return [text for value in node.values for text in strings(value)]
+    if isinstance(node, ast.Subscript | ast.Call):
+        inside = (
+            node.value if isinstance(node, ast.Subscript) else node.args[0] if node.args else None
+        )
+        return strings(inside)
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def test_the_texts_of_a_module_are_found():
+    code = """said = "one"
+if more: said = "two" if most else "three"
+phrase(said); sentence("four", x=1); phrase({"a": "five"}[key]); print("six")"""
+    assert sorted(said(ast.parse(code))) == ["five", "four", "one", "three", "two"]
+
+
+def test_every_phrase_has_its_korean():
+    missing = {
+        str(path.relative_to(ROOT)): texts
+        for path in sorted(ROOT.rglob("*.py"))
+        if (texts := [t for t in said(ast.parse(_text(path))) if has_words(t) and t not in KOREAN])
+    }
+    assert missing == {}
+
+
+def has_words(text):
+    """Return whether a text has words of its own: not fields alone, nor a case such as x = 3."""
+    return bool(re.search("[A-Za-z]", re.sub(r"\{.*?\}", "", text))) and not re.match(
+        r"\w+ = ", text
+    )
+
+
 def fields(text):
     """Return the {fields} of a text; none if it is shown as it stands."""
     try:

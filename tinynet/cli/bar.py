@@ -18,8 +18,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tinynet.cli.console import Lines, epoch_line, terminal_may_close
+from tinynet.cli.console import (
+    Lines,
+    epoch_line,
+    left_of,
+    numbers_line,
+    place_line,
+    terminal_may_close,
+)
 from tinynet.training.loop import Epoch, Step
+from tinynet.words import phrase, spoken
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 BAR = 30  # characters
@@ -118,7 +126,7 @@ class Bar(Lines):
 
     def say(self, text: str) -> None:
         """Print a sentence above the bar."""
-        self.console.print(Text(text), soft_wrap=True)
+        self.console.print(Text(spoken(text)), soft_wrap=True)
 
     def live(self) -> AbstractContextManager[Any]:
         """Return a block in which the bar is shown; at its end it is cleared."""
@@ -137,8 +145,10 @@ class Bar(Lines):
         """Print an epoch; where its accuracy is the best so far, that is said and colored."""
         line = Text(epoch_line(record, self.epochs))
         if record.error < self.best:
-            line.append("  best" if self.best <= 1 else "", style="green")
-            line.highlight_regex(r"(test|validation) accuracy [0-9.]+ %", "green")
+            line.append(f"  {phrase('best')}" if self.best <= 1 else "", style="green")
+            measured = ("test accuracy", "validation accuracy")
+            parts = [spoken(part) for part in record.parts() if part.startswith(measured)]
+            line.highlight_words(parts, "green")
         self.best = min(self.best, record.error)
         self.console.print(line, soft_wrap=True)
 
@@ -146,19 +156,15 @@ class Bar(Lines):
         """Return two lines: the bar with the time left; the numbers with the curve."""
         step = self.step
         if step is None:
-            return Text("starting ...")
-        doing = {"train": "step", "test": "testing", "validation": "validating"}[step.phase]
+            return Text(phrase("starting ..."))
         table = Table.grid(padding=(0, 2))
         table.add_row(
-            Text(f"epoch {step.epoch}/{self.epochs}  {doing} {step.step}/{step.steps}"),
+            Text(place_line(step, self.epochs)),
             ProgressBar(total=step.steps, completed=step.step, width=BAR),
-            Text(f"{self.left} left"),
+            Text(left_of(self.left)),
         )
         if step.phase == "train":
-            self.numbers = (
-                f"loss {step.loss:.4f}  accuracy {100 * step.accuracy:.1f} %  "
-                f"{step.images_per_second:,.0f} images/s"
-            )
+            self.numbers = numbers_line(step)
         ascii_only = not self.console.encoding.lower().startswith("utf")
         curve = "" if ascii_only else sparkline(self.history.means, CURVE)
         return Group(table, Text.assemble(self.numbers, "  ", (curve, "cyan")))

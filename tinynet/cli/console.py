@@ -15,6 +15,7 @@ from tinynet.kernels.codegen import native
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.loop import Epoch, Step
 from tinynet.training.metrics import wilson_interval
+from tinynet.words import Sentence, phrase, sentence, spoken
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -62,7 +63,7 @@ class TimeLeft:
         self.done += 1
         if self.done == 0:  # the first step includes compilation
             self.started = time.monotonic()
-            return "some time"
+            return sentence("some time")
         steps = (self.epochs - step.epoch) * step.steps + step.steps - step.step
         return duration(steps * (time.monotonic() - self.started) / self.done)
 
@@ -97,7 +98,7 @@ class Lines:
         self.epochs = epochs
         self.time_left = TimeLeft(epochs)
         self.printed = -SECONDS_BETWEEN_LINES
-        self.left = "some time"  # a resumed run may begin with a test
+        self.left: str = sentence("some time")  # a resumed run may begin with a test
 
     def begin(self, text: str, facts: dict[str, Any]) -> None:
         """Print the line."""
@@ -107,18 +108,18 @@ class Lines:
         """Print the event; a step only if the last line is ten seconds old."""
         if isinstance(event, Epoch):
             done = event.epoch >= self.epochs
-            left = "" if done else f"  {self.left} left"
+            left = "" if done else f"  {left_of(self.left)}"
             self.say(f"{epoch_line(event, self.epochs)}{left}")
             self.printed = time.monotonic()
             return
         self.left = self.time_left.left(event) or self.left
         if time.monotonic() - self.printed >= SECONDS_BETWEEN_LINES:
-            self.say(f"{step_line(event, self.epochs)}  {self.left} left")
+            self.say(f"{step_line(event, self.epochs)}  {left_of(self.left)}")
             self.printed = time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a sentence."""
-        click.echo(text)
+        click.echo(spoken(text))
 
     def find(self, finding: Diagnosis) -> None:
         """Print the finding."""
@@ -146,25 +147,47 @@ def terminal_may_close() -> Iterator[None]:
 def step_line(step: Step, epochs: int) -> str:
     """Return the progress of an epoch in one line."""
     if step.phase != "train":
-        doing = "testing" if step.phase == "test" else "validating"
-        return f"epoch {step.epoch}/{epochs}  {doing} {step.step}/{step.steps}"
-    return (
-        f"epoch {step.epoch}/{epochs}  step {step.step}/{step.steps}  loss {step.loss:.4f}  "
-        f"accuracy {100 * step.accuracy:.1f} %  {step.images_per_second:,.0f} images/s"
+        return place_line(step, epochs)
+    return f"{place_line(step, epochs)}  {numbers_line(step)}"
+
+
+def place_line(step: Step, epochs: int) -> str:
+    """Return the epoch and the step, or the part of a test."""
+    said = {
+        "train": "step {number}",
+        "test": "testing {number}",
+        "validation": "validating {number}",
+    }[step.phase]
+    epoch = phrase("epoch {number}", number=f"{step.epoch}/{epochs}")
+    return f"{epoch}  {phrase(said, number=f'{step.step}/{step.steps}')}"
+
+
+def numbers_line(step: Step) -> str:
+    """Return the loss, the accuracy and the speed of a training step."""
+    parts = (
+        phrase("loss {loss:.4f}", loss=step.loss),
+        phrase("accuracy {percent:.1f} %", percent=100 * step.accuracy),
+        phrase("{count:,.0f} images/s", count=step.images_per_second),
     )
+    return "  ".join(parts)
+
+
+def left_of(time: str) -> str:
+    """Return how long the run still takes."""
+    return phrase("{time} left", time=spoken(time))
 
 
 def epoch_line(record: Epoch, epochs: int) -> str:
     """Return the numbers of an epoch in one line."""
-    return str(record).replace(f"epoch {record.epoch}", f"epoch {record.epoch}/{epochs}", 1)
+    return "  ".join(map(spoken, record.parts(epochs)))
 
 
-def count_epochs(epochs: int) -> str:
+def count_epochs(epochs: int) -> Sentence:
     """Return "1 epoch", "2 epochs", ..."""
-    return "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    return sentence("1 epoch") if epochs == 1 else sentence("{count} epochs", count=epochs)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Sentence:
     """Return a length of time as text.
 
     Examples
@@ -175,13 +198,15 @@ def duration(seconds: float) -> str:
     """
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return sentence("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        said = "{minutes} min {seconds:02d} s"
+        return sentence(said, minutes=whole // 60, seconds=whole % 60)
+    said = "{hours} h {minutes:02d} min"
+    return sentence(said, hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
-def interval(accuracy: float, images: int) -> str:
+def interval(accuracy: float, images: int) -> Sentence:
     """Return the 95 % interval of an accuracy that was measured on so many images.
 
     Examples
@@ -190,10 +215,10 @@ def interval(accuracy: float, images: int) -> str:
     >>> interval(0.6, 10)
     '95 % interval 31.3 to 83.2 %'
     """
-    return f"95 % interval {interval_range(accuracy, images)}"
+    return sentence("95 % interval {ends}", ends=interval_range(accuracy, images))
 
 
-def interval_range(accuracy: float, images: int) -> str:
+def interval_range(accuracy: float, images: int) -> Sentence:
     """Return the ends of that interval alone.
 
     Examples
@@ -203,7 +228,7 @@ def interval_range(accuracy: float, images: int) -> str:
     '31.3 to 83.2 %'
     """
     low, high = wilson_interval(round(accuracy * images), images)
-    return f"{100 * low:.1f} to {100 * high:.1f} %"
+    return sentence("{low:.1f} to {high:.1f} %", low=100 * low, high=100 * high)
 
 
 @contextmanager
@@ -214,7 +239,7 @@ def announce_compilation(shown: Display) -> Iterator[None]:
     def say_once(name: str) -> None:
         nonlocal said
         if not said:
-            shown.say(native.COMPILING)
+            shown.say(sentence(native.COMPILING))
         said = True
 
     before = native.on_compile
@@ -236,7 +261,8 @@ def downloading() -> Callable[[str, int, int], None]:
         if done < size and now - printed < (0.2 if live else SECONDS_BETWEEN_LINES):
             return
         printed = now
-        line = f"{name}  {done / 2**20:.1f} of {size / 2**20:.1f} MiB"
+        said = "{name}  {done:.1f} of {size:.1f} MiB"
+        line = phrase(said, name=name, done=done / 2**20, size=size / 2**20)
         click.echo(f"\r{line}" if live else line, err=True, nl=not live or done == size)
 
     return show

@@ -11,18 +11,21 @@ import click
 from tinynet import data as data_sets
 from tinynet.baselines import visual_words
 from tinynet.cli import console
+from tinynet.cli.language import Command, lang_option
 from tinynet.cli.options import DATA, FOLDER, IN_MEMORY
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.training import evaluation, recipe_data
 from tinynet.training import predict as prediction
+from tinynet.words import phrase, sentence, spoken
 
 
-@click.command(name="eval")
+@click.command(name="eval", cls=Command)
 @of_a_network
 @click.option("--ten-view", is_flag=True, help="Average ten crops and mirrors, as the paper does.")
 @click.option("--data", type=DATA, help="Data set of a weight file, or in place of the run's.")
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
 @click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
+@lang_option
 def evaluate(
     run: Path,
     ten_view: bool,
@@ -41,7 +44,7 @@ def evaluate(
             trained, recipe=dataclasses.replace(trained.recipe, data=data), data_dir=data_dir
         )
     elif network["model"] is not None:
-        raise click.UsageError("eval: with --model, --data names the test images.")
+        raise click.UsageError(sentence("eval: with --model, --data names the test images."))
     place = data_dir or trained.data_dir
     test = recipe_data.open_set(trained.recipe, place, train=False, strict=strict)
     prediction.refuse_other_classes(trained, test)
@@ -49,11 +52,18 @@ def evaluate(
         loss, accuracy = prediction.measure_ten_views(trained, test)
     else:
         loss, accuracy = evaluation.evaluate(trained.model, trained.loader(test))
-    views = "ten crops each" if ten_view else "one crop each"
+    views = phrase("ten crops each") if ten_view else phrase("one crop each")
     click.echo(
-        f"test accuracy {100 * accuracy:.2f} %  test loss {loss:.4f}  "
-        f"({len(test):,} images of {trained.recipe.data}, {views}; "
-        f"{console.interval(accuracy, len(test))})"
+        phrase(
+            "test accuracy {percent:.2f} %  test loss {loss:.4f}  "
+            "({count:,} images of {data}, {views}; {interval})",
+            percent=100 * accuracy,
+            loss=loss,
+            count=len(test),
+            data=trained.recipe.data,
+            views=views,
+            interval=spoken(console.interval(accuracy, len(test))),
+        )
     )
 
 

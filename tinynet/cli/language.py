@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tinynet.words import LANGUAGES, language, phrase, use
+from tinynet.words import LANGUAGES, language, phrase, spoken, use
 
 Any_command = TypeVar("Any_command", bound=click.Command)
 
@@ -48,6 +48,31 @@ def _translated(param: click.Parameter) -> click.Parameter:
     if isinstance(shown, click.Option):
         shown.help = phrase(shown.help or "")
     return shown
+
+
+def show(error: click.ClickException) -> None:
+    """Print an error of the command line in the reader's language."""
+    if language() == "en":
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        said = "Try '{command} --help' for help."
+        click.echo(context.get_usage(), err=True)
+        click.echo(phrase(said, command=context.command_path) + "\n", err=True)
+    click.echo(phrase("Error: {message}", message=_message(error)), err=True)
+
+
+def _message(error: click.ClickException) -> str:
+    """Return the message; that of click itself where it is a frequent one, else as it is."""
+    if isinstance(error, click.NoSuchOption):
+        return phrase("there is no option {name}.", name=error.option_name)
+    if not isinstance(error, click.BadParameter):
+        return spoken(error.message)
+    named = error.param.get_error_hint(error.ctx) if error.param and error.ctx else ""
+    if isinstance(error, click.MissingParameter):
+        return phrase("{name} is missing.", name=named)
+    return phrase("{name}: {message}", name=named, message=spoken(error.message))
 
 
 class Command(click.Command):

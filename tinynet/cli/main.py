@@ -15,8 +15,8 @@ import warnings
 import click
 
 import tinynet
-from tinynet.cli.language import lang_option, translated
-from tinynet.words import phrase
+from tinynet.cli.language import lang_option, show, translated
+from tinynet.words import phrase, spoken
 
 COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its help)
     "baseline": ("evaluate", "baseline", "Recognize images as before 2012, with a linear SVM."),
@@ -98,16 +98,20 @@ def cli() -> None:
     """AlexNet from scratch: train it, look inside, read every line."""
 
 
+def _note(message: Warning | str, *_: object, **__: object) -> str:
+    return phrase("Note: {message}", message=spoken(message)) + "\n"
+
+
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    warnings.formatwarning = lambda message, *_, **__: f"Note: {message}\n"  # no source line
+    warnings.formatwarning = _note  # without a line of source
     try:
         sys.exit(cli.main(prog_name="tinynet", standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
+        click.echo(phrase("Stopped."), err=True)
         sys.exit(130)
     except Exception as error:
         if str(error).startswith("TINYNET_"):  # an environment variable, before anything loads

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tinynet.cli.language import Command
+from tinynet.words import sentence
+
 FOLDER = click.Path(path_type=Path)
 IN_MEMORY = click.Choice(["shapes", "cifar10", "mnist"])
 KNOWN = click.Choice([*IN_MEMORY.choices, "imagenette", "imagenette-160"])
@@ -35,12 +38,14 @@ class DataName(TextType):
         if not value.startswith(OWN):
             if value not in KNOWN.choices:
                 there = Path(value).expanduser().is_dir()
-                hint = f" Did you mean {OWN}{value}?" if there else ""
-                known = ", ".join(KNOWN.choices)
-                self.fail(f"{value!r} is none of {known}, {OWN}PATH.{hint}", param, ctx)
+                hint = sentence(" Did you mean {name}?", name=OWN + value) if there else ""
+                known = ", ".join([*KNOWN.choices, f"{OWN}PATH"])
+                said = "{value!r} is none of {known}.{hint}"
+                self.fail(sentence(said, value=value, known=known, hint=hint), param, ctx)
             return value
         if value == OWN:
-            self.fail(f"{OWN} needs a path, as in {OWN}pictures.", param, ctx)
+            said = "{name} needs a path, as in {name}pictures."
+            self.fail(sentence(said, name=OWN), param, ctx)
         return folder_name(Path(value.removeprefix(OWN)))
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
@@ -58,14 +63,14 @@ class Finite(click.FloatRange):
         """Return the number, or refuse it."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
+            self.fail(sentence("{value} is not a finite number.", value=value), param, ctx)
         return number
 
 
 RENAMED = {"--batch": "--batch-size", "--update": "--optimizer", "--exchange": "--cross-at"}
 
 
-class RenamedOptions(click.Command):
+class RenamedOptions(Command):
     """A command that also accepts the option names of version 0.1, for one release."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
 from tinynet.training import predict as prediction
 from tinynet.training.predict import TrainedModel
+from tinynet.words import phrase, spoken
 
 SHOWN = 5  # classes of an image
 KEPT = 2000  # images in memory for --show, at most
@@ -90,7 +91,7 @@ def _refuse_output(images: tuple[Path, ...]) -> None:
 def _report(trained: TrainedModel, answer: Answer, *, quiet: bool) -> None:
     """Print the error about a file, or its classes unless they are printed in the end."""
     if answer.error:
-        click.echo(f"Error: {answer.error}", err=True)
+        click.echo(phrase("Error: {message}", message=spoken(answer.error)), err=True)
     elif not quiet:
         click.echo(_line(trained, answer))
 

@@ -35,6 +35,7 @@ from tinynet.training.loop import Epoch, Step
 from tinynet.training.recipe_data import Sets, open_sets
 from tinynet.training.recipes import Recipe
 from tinynet.training.runs import Finished, Run, Stopped
+from tinynet.words import Sentence, sentence
 
 
 def start(
@@ -147,8 +148,12 @@ def resume(
     recipe, facts = run_dir.read_config(folder)
     if missing := {"device", "fingerprint"} - facts.keys():
         raise DataError(
-            f"{folder / run_dir.CONFIG}: to resume, it must have {', '.join(sorted(missing))}. "
-            "`tinynet train` writes that; a run of your own resumes with runs.restore."
+            sentence(
+                "{file}: to resume, it must have {missing}. `tinynet train` writes that; a run of "
+                "your own resumes with runs.restore.",
+                file=folder / run_dir.CONFIG,
+                missing=", ".join(sorted(missing)),
+            )
         )
     begun_with = recipe
     if epochs is not None:
@@ -174,7 +179,8 @@ def resume(
         say(shown, runs.restore(run))
         if recipe != begun_with:
             run_dir.change_recipe(folder, recipe)
-        shown.say(f"Resuming after epoch {run.state.epoch}, step {run.state.step}.")
+        said = "Resuming after epoch {epoch}, step {step}."
+        shown.say(sentence(said, epoch=run.state.epoch, step=run.state.step))
         return drive(run, sets, limit, shown, output)
 
 
@@ -191,8 +197,13 @@ def _with_epochs(recipe: Recipe, epochs: int, folder: Path) -> Recipe:
         return recipe_json.with_epochs(recipe, epochs)
     except DataError as error:
         raise DataError(
-            f"{error} Like this: tinynet train {recipe.name} --epochs {epochs} "
-            f"--init-from {shlex.quote(str(folder / run_dir.LAST))}"
+            sentence(
+                "{error} Like this: tinynet train {recipe} --epochs {epochs} --init-from {file}",
+                error=error,
+                recipe=recipe.name,
+                epochs=epochs,
+                file=shlex.quote(str(folder / run_dir.LAST)),
+            )
         ) from None
 
 
@@ -202,14 +213,19 @@ def _compare_images(folder: Path, recipe: Recipe, sets: Sets, facts: dict[str, A
         return ""
     train, _, *validation = sets
     if facts.get("training_fingerprint") == fingerprint(train, *validation):
-        return (
+        return sentence(
             "The test images are not those with which this run began; the training images are, so "
             "its weights do not change. Test numbers before and after this cannot be compared."
         )
     raise DataError(
-        f"{folder}: this run began on other images than the {recipe.data} found now. Put the same "
-        "files back, in place of a damaged one a good copy of the same name; or say where they "
-        f"are with --data-dir. To start a new run from its weights: {new_run(recipe, folder)}"
+        sentence(
+            "{folder}: this run began on other images than the {data} found now. Put the same "
+            "files back, in place of a damaged one a good copy of the same name; or say where they "
+            "are with --data-dir. To start a new run from its weights: {again}",
+            folder=folder,
+            data=recipe.data,
+            again=new_run(recipe, folder),
+        )
     )
 
 
@@ -218,7 +234,8 @@ def _check_batches(run: Run) -> None:
     try:
         refuse_single_values(run.model, run.train)
     except ShapeError as error:
-        raise ShapeError(f"{error} On the command line: --batch-size.") from None
+        said = "{error} On the command line: --batch-size."
+        raise ShapeError(sentence(said, error=error)) from None
 
 
 def run_other_rank(
@@ -279,8 +296,13 @@ def resumable(run: Run) -> Iterator[None]:
         saved = run_dir.begun(run.folder)
         again = new_run(run.recipe, run.folder if saved else None)
         raise DataError(
-            f"{error} Then: {resumption(run.ranks, run.folder)}. If a training image was removed, "
-            f"that is refused, and this starts a new run: {again}"
+            sentence(
+                "{error} Then: {resume}. If a training image was removed, that is refused, and "
+                "this starts a new run: {again}",
+                error=error,
+                resume=resumption(run.ranks, run.folder),
+                again=again,
+            )
         ) from None
 
 
@@ -288,11 +310,16 @@ def refuse_folder(folder: Path) -> None:
     """Raise if a run cannot begin in this folder, with the options that help."""
     if run_dir.holds_run(folder):
         raise DataError(
-            f"{folder}: this folder already holds a run. Resume it with "
-            f"tinynet train --resume {shlex.quote(str(folder))}, or choose another with --out."
+            sentence(
+                "{folder}: this folder already holds a run. Resume it with tinynet train --resume "
+                "{quoted}, or choose another with --out.",
+                folder=folder,
+                quoted=shlex.quote(str(folder)),
+            )
         )
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is not a directory. Choose another with --out.")
+        said = "{folder}: is not a directory. Choose another with --out."
+        raise DataError(sentence(said, folder=folder))
 
 
 def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextManager[None]:
@@ -310,18 +337,36 @@ def new_run(recipe: Recipe, folder: Path | None) -> str:
 
 def first_line(
     recipe: Recipe, sets: Sets, devices: tuple[Device, ...], ranks: ProcessGroup = SINGLE
-) -> str:
+) -> Sentence:
     """Return the devices, the threads, the ranks and the data of a run in one line."""
     train, test, *held_out = sets
-    threads = f" with {get_num_threads()} threads" if devices[0].kind == "cpu" else ""
+    where: str = " + ".join(devices)
+    if len(devices) > 1:
+        where = sentence("{first} and {second}", first=devices[0], second=devices[1])
+    if devices[0].kind == "cpu":
+        where = sentence("{where} with {count} threads", where=where, count=get_num_threads())
     if ranks.size > 1:
-        processes = ", ".join(map(str, ranks.process_ids))
-        threads += f" in each of {ranks.size} ranks (processes {processes})"
-    validation = f", {len(held_out[0]):,} for validation" if held_out else ""
-    return (
-        f"tinynet {tinynet.__version__}: {recipe.name} on {' and '.join(devices)}{threads}; "
-        f"data {recipe.data}, {len(train):,} + {len(test):,} images{validation}, "
-        f"{len(train.classes)} classes; seed {recipe.seed}, {count_epochs(recipe.epochs)}"
+        where = sentence(
+            "{where} in each of {count} ranks (processes {numbers})",
+            where=where,
+            count=ranks.size,
+            numbers=", ".join(map(str, ranks.process_ids)),
+        )
+    images = sentence("{train:,} + {test:,} images", train=len(train), test=len(test))
+    if held_out:
+        said = "{images}, {count:,} for validation"
+        images = sentence(said, images=images, count=len(held_out[0]))
+    return sentence(
+        "tinynet {version}: {recipe} on {where}; data {data}, {images}, {classes} classes; "
+        "seed {seed}, {epochs}",
+        version=tinynet.__version__,
+        recipe=recipe.name,
+        where=where,
+        data=recipe.data,
+        images=images,
+        classes=len(train.classes),
+        seed=recipe.seed,
+        epochs=count_epochs(recipe.epochs),
     )
 
 

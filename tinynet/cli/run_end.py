@@ -15,6 +15,7 @@ from tinynet.distributed.process_group import ProcessGroup
 from tinynet.training import diagnosis, run_dir
 from tinynet.training.recipe_data import Sets
 from tinynet.training.runs import Finished, Run, Stopped
+from tinynet.words import Sentence, sentence
 
 
 def report_end(
@@ -29,8 +30,13 @@ def report_end(
     if isinstance(end, Stopped):
         again = resumption(run.ranks, run.folder)
         shown.end(
-            f"Stopped: {end.why}. Saved after epoch {run.state.epoch}, step {run.state.step}. "
-            f"Resume with:\n  {again}",
+            sentence(
+                "Stopped: {why}. Saved after epoch {epoch}, step {step}. Resume with:\n  {again}",
+                why=sentence(end.why),
+                epoch=run.state.epoch,
+                step=run.state.step,
+                again=again,
+            ),
             {
                 "state": "stopped",
                 "why": end.why,
@@ -54,22 +60,32 @@ def _write_page(run: Run, sets: Sets, shown: Display) -> None:
     try:
         reports.write_for(run, sets)
     except Exception as error:  # noqa: BLE001
-        shown.say(f"{run.folder / run_dir.REPORT} could not be written: {error}")
+        said = "{page} could not be written: {error}"
+        shown.say(sentence(said, page=run.folder / run_dir.REPORT, error=error))
 
 
 def _report_result(run: Run, sets: Sets, result: dict[str, Any], shown: Display) -> None:
     """Show the result of a finished run, its files, and the next commands."""
-    accuracy = result["test_accuracy"]
     files = [str(run.folder / name) for name in run_dir.WRITTEN if (run.folder / name).exists()]
-    folder = shlex.quote(str(run.folder))
-    lines = [
-        f"test accuracy {100 * accuracy:.2f} % after {count_epochs(result['epochs'])}, "
-        f"{duration(result['seconds'])}; {result['parameters']:,} parameters; "
-        f"{interval(accuracy, len(sets[1]))}. Written:",
-        *(f"  {file}" for file in files),
-        f"Next: tinynet predict {folder} IMAGE, or tinynet explain {folder}",
-    ]
-    shown.end("\n".join(lines), {"state": "finished", "result": result, "files": files})
+    text = _result(run, len(sets[1]), result, files)
+    shown.end(text, {"state": "finished", "result": result, "files": files})
+
+
+def _result(run: Run, images: int, result: dict[str, Any], files: list[str]) -> Sentence:
+    """Return the result, the files and the next commands as lines."""
+    accuracy = result["test_accuracy"]
+    return sentence(
+        "test accuracy {percent:.2f} % after {epochs}, {time}; {parameters:,} parameters; "
+        "{interval}. Written:\n{files}\n"
+        "Next: tinynet predict {folder} IMAGE, or tinynet explain {folder}",
+        percent=100 * accuracy,
+        epochs=count_epochs(result["epochs"]),
+        time=duration(result["seconds"]),
+        parameters=result["parameters"],
+        interval=interval(accuracy, images),
+        files="\n".join(f"  {file}" for file in files),
+        folder=shlex.quote(str(run.folder)),
+    )
 
 
 def resumption(ranks: ProcessGroup, folder: Path) -> str:

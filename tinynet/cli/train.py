@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from tinynet.cli import run
+from tinynet.cli.language import lang_option
 from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, folder_name, given
 from tinynet.cli.output import Output
 from tinynet.core import backend
@@ -19,6 +20,7 @@ from tinynet.kernels.matmul import PRECISIONS
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe
+from tinynet.words import sentence, spoken
 
 FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quiet", "as_json"}
 """Options beside --resume; the others would change the run."""
@@ -65,6 +67,7 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quie
 @click.option("--report/--no-report", default=True, help="Write report.html at the end.")
 @click.option("--quiet", is_flag=True, help="Print nothing unless it fails.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@lang_option
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a network; the default, demo, needs no download.
@@ -89,9 +92,11 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
             )
         )
     if options["devices"] is None and options["cross_at"] is not None:
-        raise click.UsageError("train: --cross-at is for two towers, on --devices cpu:0,cpu:1.")
+        said = "train: --cross-at is for two towers, on --devices cpu:0,cpu:1."
+        raise click.UsageError(sentence(said))
     if options["devices"] is not None and options["device"] is not None:
-        raise click.UsageError("train: --device names one device, --devices those of two towers.")
+        said = "train: --device names one device, --devices those of two towers."
+        raise click.UsageError(sentence(said))
     recipe = recipe_of(options)
     named = options["device"] if options["devices"] is None else options["devices"]
     devices = backend.devices("cpu" if named is None else named)
@@ -107,7 +112,7 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
 def _output(options: dict[str, Any]) -> Output:
     """Return the choices of what is printed."""
     if options["quiet"] and options["as_json"]:
-        raise click.UsageError("train: --quiet and --json exclude each other.")
+        raise click.UsageError(sentence("train: --quiet and --json exclude each other."))
     kind = "quiet" if options["quiet"] else "json" if options["as_json"] else "text"
     return Output(kind, options["report"])
 
@@ -118,18 +123,23 @@ def recipe_of(options: dict[str, Any]) -> Recipe:
     try:
         return _recipe(options)
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(spoken(error)) from None
 
 
 def _refuse_path(given: str, folder: Path) -> None:
     """Refuse a path in the place of the recipe that is neither a folder nor a table."""
     if given in presets.RECIPES or not (folder.suffix or len(folder.parts) > 1):
         return
-    fact = "is a file of another kind" if folder.exists() else "is not there"
-    raise click.UsageError(
-        f"train: {folder} {fact}. Name a folder of images, a table (.csv, .tsv) or a recipe; "
+    said = (
+        "train: {folder} is not there. Name a folder of images, a table (.csv, .tsv) or a recipe; "
         "tinynet recipes lists them."
     )
+    if folder.exists():
+        said = (
+            "train: {folder} is a file of another kind. Name a folder of images, a table (.csv, "
+            ".tsv) or a recipe; tinynet recipes lists them."
+        )
+    raise click.UsageError(sentence(said, folder=folder))
 
 
 def _take_folder(options: dict[str, Any]) -> None:
@@ -141,11 +151,19 @@ def _take_folder(options: dict[str, Any]) -> None:
         return
     if run_dir.holds_run(folder):
         raise click.UsageError(
-            f"train: {folder} holds a run. To resume it: --resume {shlex.quote(str(folder))}"
+            sentence(
+                "train: {folder} holds a run. To resume it: --resume {quoted}",
+                folder=folder,
+                quoted=shlex.quote(str(folder)),
+            )
         )
     if options["data"] is not None:
         raise click.UsageError(
-            f"train: {folder} and --data {options['data']} are two data sets. Choose one."
+            sentence(
+                "train: {folder} and --data {data} are two data sets. Choose one.",
+                folder=folder,
+                data=options["data"],
+            )
         )
     options["data"] = folder_name(folder)
     options["recipe"] = "demo"
@@ -170,8 +188,11 @@ def _recipe(options: dict[str, Any]) -> Recipe:
         recipe = dataclasses.replace(recipe, schedule=())
     if recipe.name == presets.TUNING and not recipe.init_from:
         raise click.UsageError(
-            f"{recipe.name} needs pretrained weights: --init-from FILE. "
-            "To start from random weights: tinynet train alexnet --variant torchvision."
+            sentence(
+                "{recipe} needs pretrained weights: --init-from FILE. "
+                "To start from random weights: tinynet train alexnet --variant torchvision.",
+                recipe=recipe.name,
+            )
         )
     return recipes.suited(recipe)
 
@@ -181,8 +202,12 @@ def _refuse_precision(recipe: Recipe, devices: tuple[backend.Device, ...]) -> No
     on_cpu = [device for device in devices if device.kind == "cpu"]
     if recipe.precision != "float32" and on_cpu:
         raise click.UsageError(
-            f"train: --precision {recipe.precision} is for products on a GPU; {on_cpu[0]} computes "
-            "in float32. Add --device cuda, or leave --precision out."
+            sentence(
+                "train: --precision {precision} is for products on a GPU; {device} computes in "
+                "float32. Add --device cuda, or leave --precision out.",
+                precision=recipe.precision,
+                device=on_cpu[0],
+            )
         )
 
 
@@ -191,6 +216,9 @@ def _refuse_changes(context: click.Context) -> None:
     changed = given(context) - FREE
     if changed:
         raise click.ClickException(
-            f"train: --resume continues a run unchanged; {', '.join(sorted(changed))} cannot be "
-            "changed. To start a new run from its weights: --init-from RUN/last.safetensors."
+            sentence(
+                "train: --resume continues a run unchanged; {options} cannot be changed. To start "
+                "a new run from its weights: --init-from RUN/last.safetensors.",
+                options=", ".join(sorted(changed)),
+            )
         )

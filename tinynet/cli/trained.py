@@ -13,6 +13,7 @@ from tinynet.core.errors import DataError
 from tinynet.training import predict as prediction
 from tinynet.training.open_weights import open_weights
 from tinynet.training.predict import TrainedModel
+from tinynet.words import sentence, spoken
 
 OPTIONS = (
     click.argument("run", type=FOLDER),
@@ -35,10 +36,12 @@ def open_network(
 ) -> TrainedModel:
     """Return the network; print a note if an earlier checkpoint had to be used."""
     if best and run.is_file():
-        raise click.UsageError(f"--best is for a run folder; {run} is a file.")
+        said = "--best is for a run folder; {run} is a file."
+        raise click.UsageError(sentence(said, run=run))
     if model is not None:
         if not run.is_file():
-            raise click.UsageError(f"--model is for a weight file; {run} is none.")
+            said = "--model is for a weight file; {run} is none."
+            raise click.UsageError(sentence(said, run=run))
         return open_weights(run, model, variant, device)
     try:
         trained = prediction.open_run(run, device, best=best)
@@ -46,8 +49,12 @@ def open_network(
         if not run.is_file() or "checkpoint" not in str(error):
             raise
         raise DataError(
-            f"{error} The weights of another program need the name of their network: --model NAME."
+            sentence(
+                "{error} The weights of another program need the name of their network: "
+                "--model NAME.",
+                error=error,
+            )
         ) from None
     if trained.damage is not None:
-        click.echo(str(trained.damage), err=True)
+        click.echo(spoken(trained.damage), err=True)
     return trained

@@ -17,12 +17,15 @@ import numpy as np
 
 from tinynet.core.errors import CaptureError, DeviceError
 from tinynet.core.extras import install_command
+from tinynet.words import sentence
 
 Array = Any
 """A numpy.ndarray or a cupy.ndarray."""
 
-GET_CUPY = (
-    f"{install_command('gpu13')} (CUDA 13 driver) or {install_command('gpu12')} (CUDA 12 driver)"
+GET_CUPY = sentence(
+    "{one} (CUDA 13 driver) or {two} (CUDA 12 driver)",
+    one=install_command("gpu13"),
+    two=install_command("gpu12"),
 )
 
 
@@ -134,7 +137,8 @@ def _require_cuda(wanted: Device) -> None:
     except ModuleNotFoundError as error:
         if error.name != "cupy":
             raise
-        raise DeviceError(f'"{wanted}" needs CuPy, which is not installed. {GET_CUPY}.') from None
+        said = '"{wanted}" needs CuPy, which is not installed. {command}.'
+        raise DeviceError(sentence(said, wanted=wanted, command=GET_CUPY)) from None
     except ImportError as error:
         raise DeviceError(
             f'"{wanted}" needs CuPy, which is installed but does not load '

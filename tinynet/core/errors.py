@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
+
+from tinynet.words import Sentence, sentence
 
 
 class ShapeError(ValueError):
@@ -40,7 +43,16 @@ class DataError(ValueError):
 
 def printable(text: str) -> str:
     """Return the text with what a terminal would obey, not show, written out, as `repr` does."""
+    if isinstance(text, Sentence):
+        fields = text.fields.items()
+        return sentence(text.text, **{name: _printable(value) for name, value in fields})
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    return printable(str(value)) if isinstance(value, PurePath | BaseException) else value
 
 
 _NUMPY_NAMES = {

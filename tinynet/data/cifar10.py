@@ -34,6 +34,7 @@ from tinynet.data.files import (
     with_way_out,
 )
 from tinynet.data.known_files import title_of
+from tinynet.words import sentence
 
 CALL = "tn.data.CIFAR10({}download=True)"
 COLUMNS = ("img", "image")  # of parquet files
@@ -240,7 +241,14 @@ def _joined(images: Array, labels: Array) -> tuple[Array, Array]:
 def _missing(folder: Path, root: str | Path | None) -> DataError:
     archive = BINARY.archive
     return DataError(
-        f"CIFAR10: {folder} must hold {archive.name}, its folder {BINARY.folders[0]}, or one of "
-        f"the other versions (Python, MATLAB, parquet). {fetching('cifar10', CALL, root)} fetches "
-        f"it ({archive.size:,} bytes); on a machine without a network, put {archive.name} there."
+        sentence(
+            "CIFAR10: {folder} must hold {archive}, its folder {inside}, or one of the other "
+            "versions (Python, MATLAB, parquet). {fetching} fetches it ({size:,} bytes); on a "
+            "machine without a network, put {archive} there.",
+            folder=folder,
+            archive=archive.name,
+            inside=BINARY.folders[0],
+            fetching=fetching("cifar10", CALL, root),
+            size=archive.size,
+        )
     )

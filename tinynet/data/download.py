@@ -24,6 +24,7 @@ from tinynet.core import file_lock
 from tinynet.core.atomic_file import flush_folder
 from tinynet.core.errors import DataError
 from tinynet.data.files import is_there, md5_of, open_regular
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     import requests
@@ -85,8 +86,14 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
                 _finish(part, path)
     except OSError as error:
         raise DataError(
-            f"{source.name}: could not be written to {folder}. {error.strerror or error}. "
-            f"{source.size:,} bytes are needed; name another folder, or make room."
+            sentence(
+                "{name}: could not be written to {folder}. {reason}. {size:,} bytes are needed; "
+                "name another folder, or make room.",
+                name=source.name,
+                folder=folder,
+                reason=error.strerror or error,
+                size=source.size,
+            )
         ) from None
     return path
 
@@ -154,7 +161,7 @@ def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | Non
                 _append(part, response, source, progress)
             _check(part, source)
         except _MirrorError as failure:
-            failures.append(f"{url} {failure}" if url else str(failure))
+            failures.append(f"{url} {failure}" if url else failure.args[0])
             if not url:
                 break
             mirrors.remove(url)
@@ -164,8 +171,13 @@ def _fill(part: BinaryIO, source: Source, folder: Path, progress: Progress | Non
         else:
             return
     raise DataError(
-        f"{source.name}: no mirror delivered it. {'; '.join(failures)}. "
-        f"What arrived is kept for another try; or put the file into {folder} by other means."
+        sentence(
+            "{name}: no mirror delivered it. {failures}. What arrived is kept for another try; or "
+            "put the file into {folder} by other means.",
+            name=source.name,
+            failures=failures[0] if len(failures) == 1 else "; ".join(failures),
+            folder=folder,
+        )
     )
 
 
@@ -193,7 +205,7 @@ def _first_answer(mirrors: list[str], offset: int) -> "tuple[str, requests.Respo
             return url, answer
         refusals[url] = answer
     if set(refusals.values()) <= {NO_CONNECTION}:
-        raise _MirrorError("No server could be reached: there seems to be no network")
+        raise _MirrorError(sentence("No server could be reached: there seems to be no network"))
     raise _MirrorError("; ".join(f"{url} {what}" for url, what in refusals.items()))
 
 

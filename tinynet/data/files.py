@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tinynet.core.errors import DataError
+from tinynet.words import Sentence, sentence
 
 # Windows has no O_NONBLOCK, and opens files as text without O_BINARY.
 AS_BYTES = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -27,11 +28,15 @@ def with_way_out(fetch: str) -> Iterator[None]:
         yield
     except DamagedError as error:
         raise DataError(
-            f"{error} Move damaged files away, then fetch the originals: {fetch}."
+            sentence(
+                "{error} Move damaged files away, then fetch the originals: {fetch}.",
+                error=error,
+                fetch=fetch,
+            )
         ) from error
 
 
-def fetching(name: str, call: str, root: str | Path | None) -> str:
+def fetching(name: str, call: str, root: str | Path | None) -> Sentence:
     """Return how the original files of a data set are fetched to `root`.
 
     Parameters
@@ -46,11 +51,12 @@ def fetching(name: str, call: str, root: str | Path | None) -> str:
     "`tinynet data get mnist --data-dir files`, in Python tn.data.MNIST('files', download=True)"
     """
     command = f"tinynet data get {name}"
-    if root is None:
-        return f"`{command}`, in Python {call.format('')}"
-    folder = Path(root).parent if Path(root).is_file() else Path(root)
-    there = f"{command} --data-dir {shlex.quote(str(folder))}"
-    return f"`{there}`, in Python {call.format(repr(str(folder)) + ', ')}"
+    place = ""
+    if root is not None:
+        folder = Path(root).parent if Path(root).is_file() else Path(root)
+        command = f"{command} --data-dir {shlex.quote(str(folder))}"
+        place = f"{str(folder)!r}, "
+    return sentence("`{command}`, in Python {call}", command=command, call=call.format(place))
 
 
 def default_root() -> Path:
@@ -102,7 +108,7 @@ def md5_of(file: BinaryIO) -> str:
 def unreadable(path: Path, error: OSError) -> DataError:
     """Return the DataError for a file that the system refuses to open or to read."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return DataError(f"{path}: there is no file of this name.")
+        return DataError(sentence("{path}: there is no file of this name.", path=path))
     if error.errno in (errno.EACCES, errno.EPERM):
         hint = f"Allow it with: chmod u+r {path}"
     else:

@@ -37,6 +37,7 @@ from tinynet.data.layouts import recognize
 from tinynet.data.lazy_images import LazyImages
 from tinynet.data.readable import unreadable
 from tinynet.data.splits import PARTS, hash_fraction
+from tinynet.words import sentence
 
 SUFFIXES = {"stratified": ALL_SUFFIXES, "hashed": (".jpg", ".jpeg", ".png")}
 """The files that count as images, by the rule of the split."""
@@ -172,13 +173,17 @@ def _broken(root: Path, layout: Layout, strict: bool) -> dict[Path, str]:
     if not broken:
         return broken
     listed = [f"{path} ({why})" for path, why in broken.items()]
-    count = f"{len(broken):,} of {len(paths):,} image files cannot be read"
+    said = "{root}: {broken:,} of {count:,} image files cannot be read and are left out: {first}."
     if strict:
-        raise DataError(
-            f"{root}: {count}: {first_names(listed, NAMED)}. Put good copies in their place, or "
-            "take them away."
+        said = (
+            "{root}: {broken:,} of {count:,} image files cannot be read: {first}. Put good copies "
+            "in their place, or take them away."
         )
-    note(f"{root}: {count} and are left out: {first_names(listed, NAMED)}.")
+    first = first_names(listed, NAMED)
+    told = sentence(said, root=root, broken=len(broken), count=len(paths), first=first)
+    if strict:
+        raise DataError(told)
+    note(told)
     return broken
 
 
@@ -224,8 +229,12 @@ def _note_contradictions(found: list[Found], copies: dict[Path, bytes]) -> None:
     contradicting = [str(path) for path, _ in doubled if len(labels[copies[path]]) > 1]
     if contradicting:
         note(
-            f"{len(contradicting):,} images have the same bytes as one of another class, so "
-            f"their classes contradict each other; the first is {contradicting[0]}."
+            sentence(
+                "{count:,} images have the same bytes as one of another class, so their classes "
+                "contradict each other; the first is {first}.",
+                count=len(contradicting),
+                first=contradicting[0],
+            )
         )
 
 
@@ -238,8 +247,12 @@ def _without_copies(
         kept = [f for f in parts[part] if copies.get(f.path) not in later]
         if left := len(parts[part]) - len(kept):
             note(
-                f"{left:,} images for {part} are left out: the same bytes are also in "
-                "another part, which must stay unseen."
+                sentence(
+                    "{count:,} images for {part} are left out: the same bytes are also in another "
+                    "part, which must stay unseen.",
+                    count=left,
+                    part=part,
+                )
             )
         parts[part] = kept
     return parts
@@ -260,8 +273,15 @@ def _check_classes(root: Path, classes: tuple[str, ...], parts: dict[str, list[F
                 "into folders train and test."
             )
         note(
-            f"{root}: no image for {part} is of {some(missing)}, so the accuracy there says "
-            f"nothing about that; of {missing[0]} there are {held:,} in all."
+            sentence(
+                "{root}: no image for {part} is of {classes}, so the accuracy there says nothing "
+                "about that; of {first} there are {count:,} in all.",
+                root=root,
+                part=part,
+                classes=some(missing),
+                first=missing[0],
+                count=held,
+            )
         )
 
 

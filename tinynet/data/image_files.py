@@ -17,6 +17,7 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.data.files import DamagedError
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,8 +66,10 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     from PIL import Image
 
     if not path.is_file():
-        found = "something else" if path.exists() else "no file of this name"
-        raise DataError(f"{path}: expected an image, found {found}.")
+        said = "{path}: expected an image, found no file of this name."
+        if path.exists():
+            said = "{path}: expected an image, found something else."
+        raise DataError(sentence(said, path=path))
     try:
         pixels = np.asarray(_square(path, side, grey))
     except (*BROKEN, Image.DecompressionBombError) as error:

@@ -75,9 +75,9 @@ def folders_of(folder: Path) -> list[Path]:
     return [f for f in entries_of(folder) if f.is_dir() and not f.name.startswith(".")]
 
 
-def note(sentence: str) -> None:
+def note(text: str) -> None:
     """Warn of what is left out or looks wrong."""
-    warnings.warn(printable(sentence), stacklevel=3)
+    warnings.warn(printable(text), stacklevel=3)
 
 
 def some(names: list[str]) -> str:

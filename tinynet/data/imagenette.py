@@ -29,6 +29,7 @@ from tinynet.data.files import (
     with_way_out,
 )
 from tinynet.data.folder import ImageFolder
+from tinynet.words import sentence
 
 CLASSES = {
     "n01440764": "tench",
@@ -161,7 +162,14 @@ def _fetching(name: str, root: str | Path | None) -> str:
 def _missing(folder: Path, name: str, root: str | Path | None) -> DataError:
     source = ARCHIVES[name]
     return DataError(
-        f"{name}: {folder} must hold the folder {_folder(name)}, with train and val inside. "
-        f"{_fetching(name, root)} fetches it (about {source.size:,} bytes); on a machine without "
-        f"a network, put the folder there."
+        sentence(
+            "{name}: {folder} must hold the folder {inside}, with train and val inside. {fetching} "
+            "fetches it (about {size:,} bytes); on a machine without a network, put the folder "
+            "there.",
+            name=name,
+            folder=folder,
+            inside=_folder(name),
+            fetching=_fetching(name, root),
+            size=source.size,
+        )
     )

@@ -37,6 +37,7 @@ from tinynet.data.table_layout import (
     of_tables,
     table_of,
 )
+from tinynet.words import sentence
 
 LISTS = ("LOC_val_solution.csv", "val_annotations.txt", "val.txt", "val_labels.txt", "val.csv")
 """Of the classes of a folder val that is not divided."""
@@ -147,8 +148,12 @@ def _images(folder: Path, classes: tuple[str, ...], suffixes: tuple[str, ...]) -
         images = [Found(p, label) for p in files if p.suffix.lower() in suffixes]
         if not images:
             raise DataError(
-                f"{place}: the folder of a class must hold {some(list(suffixes))} files. There "
-                "are none; fill it, or take it away."
+                sentence(
+                    "{place}: the folder of a class must hold {kinds} files. There are none; fill "
+                    "it, or take it away.",
+                    place=place,
+                    kinds=some(list(suffixes)),
+                )
             )
         found += images
     _note_left_out(folder, others, links, suffixes)
@@ -160,8 +165,14 @@ def _note_left_out(
 ) -> None:
     if others:
         note(
-            f"{folder}: {len(others):,} files are left out, since only {some(list(suffixes))} are "
-            f"read; the first is {others[0]}."
+            sentence(
+                "{folder}: {count:,} files are left out, since only {kinds} are read; the first is "
+                "{first}.",
+                folder=folder,
+                count=len(others),
+                kinds=some(list(suffixes)),
+                first=others[0],
+            )
         )
     if links:
         note(

@@ -31,6 +31,7 @@ from tinynet.models.densenet import DenseNet
 from tinynet.models.googlenet import GoogLeNet
 from tinynet.models.resnet import Bottleneck, ResNet
 from tinynet.models.small import demo
+from tinynet.words import sentence
 
 
 class Entry(NamedTuple):
@@ -205,9 +206,8 @@ def entry(name: str, variant: str | None = None) -> Entry:
     (227, 1000)
     """
     if name not in MODELS:
-        raise ValueError(
-            f"models.build: there is no model {name!r}. Known: {', '.join(MODELS)}.{_hint(name)}"
-        )
+        said = "models.build: there is no model {name!r}. Known: {known}.{hint}"
+        raise ValueError(sentence(said, name=name, known=", ".join(MODELS), hint=_hint(name)))
     found = MODELS[name]
     if variant is None:
         return found
@@ -297,4 +297,4 @@ def _hint(name: str) -> str:
     plain = {known.replace("-", ""): known for known in MODELS}
     wanted = "".join(letter for letter in str(name).lower() if letter.isalnum())
     close = difflib.get_close_matches(wanted, plain, 1)
-    return f" Did you mean {plain[close[0]]!r}?" if close else ""
+    return sentence(" Did you mean {name!r}?", name=plain[close[0]]) if close else ""

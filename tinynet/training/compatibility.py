@@ -11,6 +11,7 @@ from tinynet.tensors import tensor
 from tinynet.training import finetune
 from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.recipes import Recipe
+from tinynet.words import sentence
 
 
 def check(recipe: Recipe, classes: int) -> None:
@@ -39,10 +40,16 @@ def check(recipe: Recipe, classes: int) -> None:
     side = recipe.crop or shown
     if side > shown or (side != made_for and not accepts(model, side)):
         name = f"{recipe.model}, {recipe.variant}," if recipe.variant else recipe.model
-        raise ShapeError(
-            f"train: {name} is made for images of {made_for}x{made_for}; these would be "
-            f"{shown}x{shown}. Give them a size of {made_for}{' or more' if recipe.crop else ''}."
+        said = (
+            "train: {name} is made for images of {side}x{side}; these would be {shown}x{shown}. "
+            "Give them a size of {side}."
         )
+        if recipe.crop:
+            said = (
+                "train: {name} is made for images of {side}x{side}; these would be "
+                "{shown}x{shown}. Give them a size of {side} or more."
+            )
+        raise ShapeError(sentence(said, name=name, side=made_for, shown=shown))
 
 
 def accepts(model: nn.Module, side: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 from tinynet.training.loop import Epoch
 from tinynet.training.metrics import wilson_interval
 from tinynet.training.non_finite import ADVICE
+from tinynet.words import sentence
 
 EXPLODED = 50  # times the loss of equal probabilities
 RISE = 1.2  # of the test loss over its minimum
@@ -79,15 +80,26 @@ are too large. Try a smaller learning rate.
     if abs(loss - equal) <= 0.005 * equal:
         return Diagnosis(
             "plateau",
-            f"The loss stays at ln({classes}) = {equal:.4f}: the net still gives every class the "
-            "same chance. Usually the initial weights are too small for the scale of the inputs, "
-            "the learning rate is far off, or the labels do not belong to the images.",
+            sentence(
+                "The loss stays at ln({classes}) = {equal:.4f}: the net still gives every class "
+                "the same chance. Usually the initial weights are too small for the scale of the "
+                "inputs, the learning rate is far off, or the labels do not belong to the images.",
+                classes=classes,
+                equal=equal,
+            ),
         )
     if loss > EXPLODED * equal > 0:
         return Diagnosis(
             "explosion",
-            f"The mean loss of epoch {record.epoch} is {loss:.4g}, and equal probabilities have "
-            f"ln({classes}) = {equal:.4f}: the updates are too large. {ADVICE}",
+            sentence(
+                "The mean loss of epoch {epoch} is {loss:.4g}, and equal probabilities have "
+                "ln({classes}) = {equal:.4f}: the updates are too large. {advice}",
+                epoch=record.epoch,
+                loss=loss,
+                classes=classes,
+                equal=equal,
+                advice=ADVICE,
+            ),
         )
     return None
 
@@ -131,14 +143,19 @@ def _of_chance(records: Sequence[Epoch], counts: Sequence[int]) -> Diagnosis | N
     low, _ = wilson_interval(round(accuracy * n), n)
     if low > share or share == 1.0:
         return None
-    facts = f"The test accuracy, {100 * accuracy:.1f} % of {n:,} images, is not "
-    guess = f"the {100 * share:.1f} % of always answering the most frequent class."
-    if accuracy > share:
-        return Diagnosis("chance", f"{facts}measurably above {guess} More test images are needed.")
-    return Diagnosis(
-        "chance",
-        f"{facts}above {guess} Try another learning rate or more epochs, and check the labels.",
+    said = (
+        "The test accuracy, {percent:.1f} % of {count:,} images, is not above the {guess:.1f} % of "
+        "always answering the most frequent class. Try another learning rate or more epochs, and "
+        "check the labels."
     )
+    if accuracy > share:
+        said = (
+            "The test accuracy, {percent:.1f} % of {count:,} images, is not measurably above the "
+            "{guess:.1f} % of always answering the most frequent class. More test images are "
+            "needed."
+        )
+    told = sentence(said, percent=100 * accuracy, count=n, guess=100 * share)
+    return Diagnosis("chance", told)
 
 
 def _of_overfitting(records: Sequence[Epoch]) -> Diagnosis | None:
@@ -154,10 +171,15 @@ def _of_overfitting(records: Sequence[Epoch]) -> Diagnosis | None:
         return None
     return Diagnosis(
         "overfitting",
-        f"The test loss rose from {_test_loss(best):.4g} (epoch {best.epoch}) to "
-        f"{_test_loss(last):.4g} while the training loss fell to {last.train_loss:.4g}: "
-        "overfitting. More images, random crops and flips, fewer epochs, or pretrained weights "
-        "with frozen layers help.",
+        sentence(
+            "The test loss rose from {best:.4g} (epoch {epoch}) to {last:.4g} while the training "
+            "loss fell to {training:.4g}: overfitting. More images, random crops and flips, fewer "
+            "epochs, or pretrained weights with frozen layers help.",
+            best=_test_loss(best),
+            epoch=best.epoch,
+            last=_test_loss(last),
+            training=last.train_loss,
+        ),
     )
 
 
@@ -166,12 +188,17 @@ def _of_counts(counts: Sequence[int]) -> Diagnosis | None:
     few = [count for count in counts if count < FEW]
     if not few:
         return None
-    number = f"{len(few):,} of {len(counts):,} classes"
     return Diagnosis(
         "few images",
-        f"{number} have fewer than {FEW} training images (the fewest: {min(few):,}), so the result "
-        "depends on which ones they are. More images, or pretrained weights with frozen layers, "
-        "help.",
+        sentence(
+            "{few:,} of {count:,} classes have fewer than {limit} training images (the fewest: "
+            "{least:,}), so the result depends on which ones they are. More images, or pretrained "
+            "weights with frozen layers, help.",
+            few=len(few),
+            count=len(counts),
+            limit=FEW,
+            least=min(few),
+        ),
     )
 
 

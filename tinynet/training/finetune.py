@@ -9,6 +9,7 @@ from tinynet.core.errors import DataError
 from tinynet.nn import Module
 from tinynet.training.recipes import Recipe
 from tinynet.weights.change import Change
+from tinynet.words import sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Loaded:
     file: str
 
     def __str__(self) -> str:
-        return f"The weights are those of {self.file}."
+        return sentence("The weights are those of {file}.", file=self.file)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Frozen:
     frozen: int
 
     def __str__(self) -> str:
-        return f"Of {self.parameters:,} parameters, {self.frozen:,} are frozen ({self.names})."
+        said = "Of {parameters:,} parameters, {frozen:,} are frozen ({names})."
+        return sentence(said, **dataclasses.asdict(self))
 
 
 def begin(model: Module, recipe: Recipe, *, load: bool = True) -> list[Loaded | Change | Frozen]:
@@ -107,13 +109,18 @@ def freeze(model: Module, names: str) -> Frozen:
             own = {parameter.rpartition(".")[0] for parameter, _ in model.named_parameters()}
             groups = {layer.split(".")[0] for layer in own}
             raise DataError(
-                f"freeze: this model has no {name!r}. Its parts are {', '.join(sorted(groups))}; "
-                "print(model) shows every layer."
+                sentence(
+                    "freeze: this model has no {name!r}. Its parts are {parts}; "
+                    "print(model) shows every layer.",
+                    name=name,
+                    parts=", ".join(sorted(groups)),
+                )
             )
         modules[name].freeze()
     counts = {True: 0, False: 0}
     for parameter in model.parameters():
         counts[parameter.requires_grad] += parameter.data.size
     if not counts[True]:
-        raise DataError(f"freeze: with {names} frozen there is nothing left to train.")
+        said = "freeze: with {names} frozen there is nothing left to train."
+        raise DataError(sentence(said, names=names))
     return Frozen(names, sum(counts.values()), counts[False])

@@ -35,6 +35,7 @@ from tinynet.training.evaluation import (
 )
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import GpuSteps, device_of, train_step
+from tinynet.words import Sentence, sentence
 
 Batch = tuple[Array, Array]
 """Images (N, C, H, W), ready for the model, and labels (N,)."""
@@ -96,19 +97,25 @@ class Epoch:
         return 1.0 - self.train_accuracy
 
     def __str__(self) -> str:
-        parts = [
-            f"epoch {self.epoch}",
-            f"loss {self.train_loss:.4f}",
-            f"accuracy {100 * self.train_accuracy:.1f} %",
+        return "  ".join(self.parts())
+
+    def parts(self, epochs: int | None = None) -> list[Sentence]:
+        """Return the numbers in words, one part each; with `epochs`, how many there will be."""
+        number = self.epoch if epochs is None else f"{self.epoch}/{epochs}"
+        found = [
+            sentence("epoch {number}", number=number),
+            sentence("loss {loss:.4f}", loss=self.train_loss),
+            sentence("accuracy {percent:.1f} %", percent=100 * self.train_accuracy),
         ]
-        for name in ("validation", "test"):
-            loss = getattr(self, f"{name}_loss")
-            if loss is not None:
-                accuracy = getattr(self, f"{name}_accuracy")
-                if name == "test":
-                    parts.append(f"test loss {loss:.4f}")
-                parts.append(f"{name} accuracy {100 * accuracy:.1f} %")
-        return "  ".join([*parts, f"lr {self.lr:.3g}", f"{self.images_per_second:,.0f} images/s"])
+        if self.validation_loss is not None:
+            percent = 100 * (self.validation_accuracy or 0.0)
+            found.append(sentence("validation accuracy {percent:.1f} %", percent=percent))
+        if self.test_loss is not None:
+            percent = 100 * (self.test_accuracy or 0.0)
+            found.append(sentence("test loss {loss:.4f}", loss=self.test_loss))
+            found.append(sentence("test accuracy {percent:.1f} %", percent=percent))
+        speed = sentence("{count:,.0f} images/s", count=self.images_per_second)
+        return [*found, sentence("lr {rate:.3g}", rate=self.lr), speed]
 
 
 @dataclasses.dataclass

@@ -6,11 +6,12 @@ from tinynet.core.backend import Array, array_module, current, home
 from tinynet.core.grad_mode import no_grad
 from tinynet.nn import Module, observe
 from tinynet.tensors import Tensor
+from tinynet.words import Sentence, sentence
 
-ADVICE = "Try a smaller learning rate."
+ADVICE = sentence("Try a smaller learning rate.")
 
 
-def explain_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> str:
+def explain_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) -> Sentence:
     """Return where infinity or NaN came from: the input, a weight, or the first layer that made it.
 
     Parameters
@@ -24,16 +25,25 @@ def explain_loss(loss: float, model: Module, x: Tensor, number: int, lr: float) 
     lr : float
         Learning rate of that step.
     """
-    found = f"train: the loss is {loss} at step {number} (lr {lr:g}). "
+    found = "train: the loss is {loss} at step {number} (lr {rate:g}). {why}"
+    why = _where(model, x)
+    return sentence(found, loss=loss, number=number, rate=lr, why=why)
+
+
+def _where(model: Module, x: Tensor) -> Sentence:
+    """Return in what infinity or NaN began, and what to try."""
     if not _all_finite(x.data):
-        return found + "The images already hold infinite or NaN values."
+        return sentence("The images already hold infinite or NaN values.")
     weight = _first_not_finite(model)
     if weight:
-        return f"{found}The update before it left {weight} not finite. {ADVICE}"
+        said = "The update before it left {weight} not finite. {advice}"
+        return sentence(said, weight=weight, advice=ADVICE)
     layer = _first_to_overflow(model, x)
     if layer:
-        return f"{found}{layer} is the first layer to overflow. {ADVICE}"
-    return f"{found}Weights and activations are finite, the scores are too large. {ADVICE}"
+        said = "{layer} is the first layer to overflow. {advice}"
+        return sentence(said, layer=layer, advice=ADVICE)
+    said = "Weights and activations are finite, the scores are too large. {advice}"
+    return sentence(said, advice=ADVICE)
 
 
 def check_finite(model: Module, number: int, lr: float) -> None:
@@ -41,8 +51,14 @@ def check_finite(model: Module, number: int, lr: float) -> None:
     name = _first_not_finite(model)
     if name:
         raise FloatingPointError(
-            f"train: {name} holds infinite or NaN weights after step {number} (lr {lr:g}). "
-            f"They are not saved. {ADVICE}"
+            sentence(
+                "train: {name} holds infinite or NaN weights after step {number} (lr {rate:g}). "
+                "They are not saved. {advice}",
+                name=name,
+                number=number,
+                rate=lr,
+                advice=ADVICE,
+            )
         )
 
 

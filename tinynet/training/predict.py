@@ -33,6 +33,7 @@ from tinynet.training.recipes import Recipe, place_model
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import Checkpoint, Damage, LatestCheckpoint
+from tinynet.words import sentence
 
 VIEWED = 50  # images at a time; each becomes ten
 
@@ -169,7 +170,8 @@ def _best_of(folder: Path) -> Path:
     run_dir.read_config(folder)
     file = folder / run_dir.BEST
     if not file.exists():
-        raise DataError(f"{folder}: it has no {run_dir.BEST} before the end of its first epoch.")
+        said = "{folder}: it has no {name} before the end of its first epoch."
+        raise DataError(sentence(said, folder=folder, name=run_dir.BEST))
     return file
 
 
@@ -193,9 +195,13 @@ def refuse_other_classes(trained: TrainedModel, dataset: Dataset) -> None:
     }
     changes = [f"{_some(names)} {what}" for what, names in lists.items() if names]
     raise DataError(
-        f"eval: the classes of {trained.recipe.data} must be the {len(then)} that the net was "
-        "trained on, in their order; now they differ: "
-        f"{'; '.join(changes) or 'another order'}. Put the folders back, or train again."
+        sentence(
+            "eval: the classes of {data} must be the {count} that the net was trained on, in their "
+            "order; now they differ: {changes}. Put the folders back, or train again.",
+            data=trained.recipe.data,
+            count=len(then),
+            changes="; ".join(changes) or sentence("another order"),
+        )
     )
 
 
@@ -210,8 +216,11 @@ def measure_ten_views(trained: TrainedModel, dataset: Dataset) -> Evaluation:
     recipe = trained.recipe
     if not (recipe.crop or recipe.pad):
         raise DataError(
-            f"ten views: the recipe {recipe.name} shows whole pictures, so there are no crops "
-            "to average. small-alexnet and alexnet crop."
+            sentence(
+                "ten views: the recipe {recipe} shows whole pictures, so there are no crops to "
+                "average. small-alexnet and alexnet crop.",
+                recipe=recipe.name,
+            )
         )
     metrics = RunningMetrics()
     chunks = list(batch_indices(np.arange(len(dataset.labels)), VIEWED))
@@ -278,7 +287,8 @@ def image_files(path: Path) -> list[Path]:
     ]
     if not found:
         listed = ", ".join(SUFFIXES["stratified"])
-        raise DataError(f"{path}: the folder has no image file ({listed}).")
+        said = "{path}: the folder has no image file ({listed})."
+        raise DataError(sentence(said, path=path, listed=listed))
     return sorted(found)
 
 

@@ -7,6 +7,7 @@ import difflib
 
 from tinynet.models import alexnet_variants, published_training
 from tinynet.training.recipes import Recipe
+from tinynet.words import sentence
 
 TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
@@ -227,8 +228,9 @@ def find(name: str) -> Recipe:
     """
     if name not in RECIPES:
         close = difflib.get_close_matches(name, RECIPES, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise ValueError(f"recipe: there is no {name!r}. Known: {', '.join(RECIPES)}.{hint}")
+        hint = sentence(" Did you mean {name}?", name=close[0]) if close else ""
+        said = "recipe: there is no {name!r}. Known: {known}.{hint}"
+        raise ValueError(sentence(said, name=name, known=", ".join(RECIPES), hint=hint))
     return RECIPES[name]
 
 
@@ -250,9 +252,12 @@ class PublishedDifferences:
 
     def __str__(self) -> str:
         listed = ", ".join(f"{name} ({value})" for name, value in self.settings.items())
-        return (
-            f"As published, {self.variant} has other settings than the recipe {self.recipe}: "
-            f"{listed}. This run uses the recipe's."
+        return sentence(
+            "As published, {variant} has other settings than the recipe {recipe}: "
+            "{listed}. This run uses the recipe's.",
+            variant=self.variant,
+            recipe=self.recipe,
+            listed=listed,
         )
 
 

@@ -28,6 +28,7 @@ from tinynet.training import recipe_json
 from tinynet.training.recipes import Recipe
 from tinynet.weights import checkpoint
 from tinynet.weights.checkpoint import write_atomically
+from tinynet.words import sentence
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
@@ -59,8 +60,12 @@ def lock(folder: Path) -> Iterator[None]:
         if not file_lock.acquire(file):
             file.seek(0)
             raise DataError(
-                f"{folder}: another run (process {file.read().strip()}) is writing to this folder. "
-                "Wait for it, or choose another folder."
+                sentence(
+                    "{folder}: another run (process {number}) is writing to this folder. "
+                    "Wait for it, or choose another folder.",
+                    folder=folder,
+                    number=file.read().strip(),
+                )
             )
         checkpoint.sweep(folder)
         file.truncate(0)
@@ -136,7 +141,8 @@ def _lock_new(folder: Path, stack: contextlib.ExitStack) -> Path:
 def refuse_used(folder: Path) -> None:
     """Raise DataError if a folder already holds a run."""
     if holds_run(folder):
-        raise DataError(f"{folder}: this folder already holds a run. Resume it, or choose another.")
+        said = "{folder}: this folder already holds a run. Resume it, or choose another."
+        raise DataError(sentence(said, folder=folder))
 
 
 def write_config(folder: Path, recipe: Recipe, **facts: Any) -> None:
@@ -188,7 +194,8 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise DataError(f"{folder}: not a run folder: it has no {CONFIG}. tinynet train makes one.")
+        said = "{folder}: not a run folder: it has no {name}. tinynet train makes one."
+        raise DataError(sentence(said, folder=folder, name=CONFIG))
     try:
         config = json.loads(path.read_bytes())
         settings = config.pop("recipe")

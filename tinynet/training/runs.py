@@ -34,6 +34,7 @@ from tinynet.training.signals import stop_requests
 from tinynet.training.steps import device_of
 from tinynet.weights import checkpoint, conventions
 from tinynet.weights.checkpoint import Checkpoint, Damage, write_atomically
+from tinynet.words import sentence
 
 SAVE_EVERY = 300.0  # seconds, in the middle of a long epoch
 
@@ -222,7 +223,8 @@ def _saved_at_bad_data(run: Run, events: Iterator[Step | Epoch]) -> Iterator[Ste
         if run.state.epoch == 0 and run.state.step == 0:
             raise
         save(run)
-        raise DataError(f"{error} What was learned so far is saved in {run.folder}.") from None
+        said = "{error} What was learned so far is saved in {folder}."
+        raise DataError(sentence(said, error=error, folder=run.folder)) from None
 
 
 def save(run: Run) -> None:
@@ -258,7 +260,8 @@ class Restored:
 
     def __str__(self) -> str:
         if not self.found:
-            return f"{self.folder} holds no checkpoint yet: starting from the beginning."
+            said = "{folder} holds no checkpoint yet: starting from the beginning."
+            return sentence(said, folder=self.folder)
         return "" if self.damage is None else str(self.damage)
 
 
@@ -278,8 +281,13 @@ def restore(run: Run) -> Restored:
     state = State.from_json(found.metadata["state"])
     if state.epoch + (state.step > 0) > run.recipe.epochs:
         raise DataError(
-            f"{run.folder}: epoch {state.epoch + (state.step > 0)} of this run has begun, so it "
-            f"cannot end after {run.recipe.epochs}. Choose more epochs."
+            sentence(
+                "{folder}: epoch {begun} of this run has begun, so it cannot end after {epochs}. "
+                "Choose more epochs.",
+                folder=run.folder,
+                begun=state.epoch + (state.step > 0),
+                epochs=run.recipe.epochs,
+            )
         )
     checkpoint.restore(found, run.model, run.optimizer)
     if damage and path.exists() and not run.ranks.rank:

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from tinynet.words import phrase
+
 PATIENCE = 4.0  # seconds; leaves one second for the save
 
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
@@ -57,8 +59,13 @@ class StopRequest:
     def _give_up(self) -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed
             sys.stderr.write(
-                f"The current step did not finish within {PATIENCE:g} s of {self.why}. "
-                "Stopping now; the last checkpoint is whole.\n"
+                phrase(
+                    "The current step did not finish within {seconds:g} s of {why}. Stopping now; "
+                    "the last checkpoint is whole.",
+                    seconds=PATIENCE,
+                    why=self.why,
+                )
+                + "\n"
             )
             sys.stderr.flush()
         os._exit(self.exit_code)

@@ -23,6 +23,7 @@ from tinynet.core.atomic_file import previous, sweep, write_atomically
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import DataError, ShapeError
 from tinynet.core.table import first_names
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.nn import Module
@@ -78,7 +79,8 @@ class Damage:
     used: Path
 
     def __str__(self) -> str:
-        return f"{self.reason} Using the checkpoint before it, {self.used}."
+        said = "{reason} Using the checkpoint before it, {used}."
+        return sentence(said, reason=self.reason, used=self.used)
 
 
 class LatestCheckpoint(NamedTuple):

@@ -6,6 +6,11 @@ The English text is its own key. A text that the table lacks stays English, and 
 when the language is English: then no table is read. ``TINYNET_LANG`` chooses the language, and
 `use` sets it for this process and those that it starts.
 
+    said = sentence("the loss is {loss} at step {step}.", loss=1e9, step=3)
+
+Where a text is made, the reader may be a program or a file, which gets English: a `sentence` is
+English text that keeps its parts, and `spoken` says it in the reader's language.
+
 A table is a PO file, the format of gettext, which every translator's tool opens: ``ko.po``.
 """
 
@@ -55,6 +60,54 @@ def into(lang: str, text: str, /, **fields: Any) -> str:
     """Return a text in a language, its {fields} filled in."""
     found = table(lang).get(text, text)
     return found.format(**fields) if fields else found
+
+
+class Sentence(str):
+    """An English text that keeps what it was made of: `text` with its {fields}, and the fields."""
+
+    __slots__ = ("fields", "text")
+    text: str
+    fields: dict[str, Any]
+
+    def __new__(cls, text: str, /, **fields: Any) -> Sentence:
+        """Return the text, its {fields} filled in."""
+        made = super().__new__(cls, text.format(**fields) if fields else text)
+        made.text = text
+        made.fields = fields
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        """Return the parts, for copies."""
+        return (self.text,), self.fields
+
+
+def sentence(text: str, /, **fields: Any) -> Sentence:
+    """Return a sentence: English text that `spoken` can say in the reader's language.
+
+    A field may be a sentence itself, or an error whose message is one.
+
+    >>> sentence("{count} exercises are right.", count=3)
+    '3 exercises are right.'
+    """
+    return Sentence(text, **{name: message(value) for name, value in fields.items()})
+
+
+def spoken(text: object) -> str:
+    """Return a sentence, or that of an error, in the reader's language; all else as text."""
+    found = message(text)
+    if not isinstance(found, Sentence):
+        return str(found)
+    fields = {
+        name: spoken(value) if isinstance(value, Sentence) else value
+        for name, value in found.fields.items()
+    }
+    return phrase(found.text, **fields)
+
+
+def message(value: Any) -> Any:
+    """Return the sentence of an error that has one, and all else as it is."""
+    told = value.args if isinstance(value, BaseException) else ()
+    return told[0] if len(told) == 1 and isinstance(told[0], Sentence) else value
 
 
 def every(text: str) -> list[str]:

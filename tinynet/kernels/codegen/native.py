@@ -36,6 +36,7 @@ from tinynet.core.backend import Array
 from tinynet.kernels.codegen import ahead, microkernel
 from tinynet.kernels.codegen import cache as cache_module
 from tinynet.kernels.codegen.team import team
+from tinynet.words import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -95,7 +96,7 @@ def say_on_stderr(_name: str) -> None:
     """Write to stderr, once per process, why the first step takes so long."""
     global on_compile
     on_compile = None
-    sys.stderr.write(f"tinynet: {COMPILING}\n")
+    sys.stderr.write(f"tinynet: {phrase(COMPILING)}\n")
 
 
 on_compile: Callable[[str], None] | None = (

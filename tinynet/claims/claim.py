@@ -10,6 +10,7 @@ from tinynet.claims.trial import Trial
 
 LABELS = {  # of the measures, in tables and figures
     "test_error": "test error, %",
+    "test_loss": "test loss",
     "train_error": "error on training images, %",
     "gap": "test minus training error, points",
     "validation_error": "error on held-out images, %",
@@ -17,6 +18,8 @@ LABELS = {  # of the measures, in tables and figures
     "ten_view_error": "test error by ten views, %",
     "error_times_p": "test error, units times p, %",
     "error_times_1": "test error, units times 1, %",
+    "loss_times_p": "test loss, units times p",
+    "loss_times_1": "test loss, units times 1",
     "6_called_9": "6 called 9, %",
     "9_called_6": "9 called 6, %",
     "2_called_5": "2 called 5, %",

@@ -51,9 +51,9 @@ def run(
     -------
     dict
         `test_error`, `train_error` (after training, without augmentation) and `gap`, in per cent;
-        `class_errors`; `epochs`, until the wanted error if the trial has one; `curve`, a pair of
-        training loss and error an epoch; `seconds`. What `Trial.extra` names comes with it. A run
-        whose loss is not finite has `diverged`, and the errors of guessing.
+        `test_loss`; `class_errors`; `epochs`, until the wanted error if the trial has one;
+        `curve`, a pair of training loss and error an epoch; `seconds`. What `Trial.extra` names
+        comes with it. A run whose loss is not finite has `diverged`, and the errors of guessing.
     """
     train, *held_out = sets(trial, data_dir)
     parts = _build(trial, seed, train, *held_out)
@@ -205,9 +205,11 @@ def errors(
     """Return the errors on test, training and validation images, in per cent."""
     test = loaders[1]
     found: Measures = {}
-    answers = predict(model, test).argmax(axis=1)
+    probabilities = predict(model, test)
+    answers = probabilities.argmax(axis=1)
     labels = test.dataset.labels
     found["test_error"] = _percent(answers != labels)
+    found["test_loss"] = _loss(probabilities, labels)
     found["class_errors"] = [_percent(answers[labels == c] != c) for c in range(len(train.classes))]
     known = data.DataLoader(train[:MEASURED], test.batch_size, transform=test.transform)
     found["train_error"] = round(100 * (1 - evaluate(model, known).accuracy), 2)
@@ -223,6 +225,12 @@ def _percent(wrong: Array) -> float:
     return round(100 * float(np.mean(wrong)), 2)
 
 
+def _loss(probabilities: Array, labels: Array) -> float:
+    """Return the mean cross-entropy; a probability of 0 counts as the smallest float32."""
+    right = probabilities[np.arange(len(labels)), labels]
+    return round(-float(np.mean(np.log(np.maximum(right, np.finfo(np.float32).tiny)))), 4)
+
+
 def ten_views(model: nn.Module, test: data.DataLoader) -> Measures:
     """Return the test error by ten views of 24x24, averaged after the softmax (section 4.1)."""
     images = test.dataset.images
@@ -236,14 +244,16 @@ CROP = 24  # pixels, of 32: the crops of cuda-convnet's networks
 
 
 def dropout_factors(model: nn.Module, test: data.DataLoader) -> Measures:
-    """Return the test error with units multiplied by p and by 1, in place of 1 - p."""
+    """Return test error and loss with units multiplied by p and by 1, in place of 1 - p."""
     layers = [m for m in model.modules() if isinstance(m, nn.Dropout)]
     p = layers[0].p
     found = {}
-    for name, factor in (("error_times_p", p), ("error_times_1", 1.0)):
+    for name, factor in (("times_p", p), ("times_1", 1.0)):
         for layer in layers:
             layer.p = 1 - factor
-        found[name] = round(100 * (1 - evaluate(model, test).accuracy), 2)
+        loss, accuracy = evaluate(model, test)
+        found[f"error_{name}"] = round(100 * (1 - accuracy), 2)
+        found[f"loss_{name}"] = round(loss, 4)
     for layer in layers:
         layer.p = p
     return found

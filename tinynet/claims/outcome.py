@@ -14,6 +14,7 @@ NOT_MEASURED = "not measured"
 NO_NUMBER = "no published number"
 WITHIN = "within 1 point"
 NEAR = 1.0  # points
+UNITS = (", %", ", points")  # at the ends of labels
 
 
 class Mean(NamedTuple):
@@ -79,7 +80,7 @@ class Compared(NamedTuple):
         bound = f"{self.bound} " if self.bound else ""
         if self.comparison.ratio:
             return f"{bound}{self.interval.mean:.2f} times"
-        unit = "" if self.comparison.measure == "epochs" else " points"
+        unit = " points" if LABELS[self.comparison.measure].endswith(UNITS) else ""
         return f"{bound}{signed(self.interval.mean)}{unit}"
 
     @property
@@ -109,7 +110,7 @@ def label(measure: str) -> str:
     >>> label("test_error"), label("error_times_p")
     ('test error', 'test error, units times p')
     """
-    return LABELS[measure].removesuffix(", %").removesuffix(", points")
+    return LABELS[measure].removesuffix(UNITS[0]).removesuffix(UNITS[1])
 
 
 def signed(value: float) -> str:

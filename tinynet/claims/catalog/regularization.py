@@ -47,15 +47,19 @@ DROPOUT_FACTOR = Claim(
         extra=("dropout-factors",),
     ),
     arms={f"p = {p}": Arm(options={"dropout": p}) for p in (0.2, 0.5, 0.8)},
-    measures=("test_error", "error_times_p", "error_times_1"),
+    measures=(
+        *("test_error", "error_times_p", "error_times_1"),
+        *("test_loss", "loss_times_p", "loss_times_1"),
+    ),
     comparisons=tuple(
-        Comparison(better=f"p = {p}", worse=f"p = {p}", worse_measure=measure)
-        for p, measure in (
-            (0.8, "error_times_p"),
-            (0.8, "error_times_1"),
-            (0.2, "error_times_p"),
-            (0.2, "error_times_1"),
+        Comparison(
+            better=f"p = {p}",
+            worse=f"p = {p}",
+            measure=f"test_{kind}",
+            worse_measure=f"{kind}_times_{factor}",
         )
+        for kind in ("loss", "error")
+        for p, factor in ((0.2, "p"), (0.2, "1"), (0.5, "1"), (0.8, "p"), (0.8, "1"))
     ),
 )
 

@@ -57,7 +57,11 @@ def test_a_claim_is_run_once(tinynet_says, claim, here):
     said = tinynet_says(*RUN, "linear", "--budget", "tiny")
     assert said.code == 0, said
     assert "linear on shapes, budget tiny: 4 runs." in said.err
-    assert "linear 4/4  two, seed 1: test error" in said.err
+    lines = [line.partition(": test error")[0] for line in said.err.splitlines()[1:]]
+    assert [line[:10] for line in lines] == [f"linear {i}/4" for i in range(1, 5)]
+    assert {line[12:] for line in lines} == {
+        f"{a}, seed {s}" for a in ("one", "two") for s in (0, 1)
+    }
     assert "; done" in said.err
     assert "test error: “two” minus “one”" in said.out
     assert said.out.endswith("Results: runs/claims/linear-shapes-tiny.json\n")

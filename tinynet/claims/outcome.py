@@ -94,14 +94,13 @@ class Compared(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """All of it in one sentence."""
-        begin = f"{self.what[0].upper()}{self.what[1:]}"
+        """The verdict, and the numbers on which it rests."""
+        begin = f"{upper(self.verdict)}. {upper(self.what)}"
         if self.interval is None:
-            return f"{begin}: {self.verdict}."
+            return f"{begin}."
         if self.seeds < 2:
-            return f"{begin}: {self.value} ({self.verdict})."
-        around = f"95 % interval {self.range}, {self.seeds} seeds"
-        return f"{begin}: {self.value} ({around}): {self.verdict}."
+            return f"{begin}: {self.value}."
+        return f"{begin}: {self.value} (95 % interval {self.range}, {self.seeds} seeds)."
 
 
 def label(measure: str) -> str:
@@ -111,6 +110,11 @@ def label(measure: str) -> str:
     ('test error', 'test error, units times p')
     """
     return LABELS[measure].removesuffix(UNITS[0]).removesuffix(UNITS[1])
+
+
+def upper(text: str) -> str:
+    """Return a text with a capital in front."""
+    return text[0].upper() + text[1:]
 
 
 def signed(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Commands ``tinynet claims list | run``: the paper's claims, measured."""
+"""Commands ``tinynet claims list | run | report``: the paper's claims, measured."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import NoReturn
 
 import click
 
-from tinynet.claims import catalog, measure, results, runner
+from tinynet.claims import catalog, markdown, measure, page, results, runner
 from tinynet.claims.claim import BUDGETS, Claim
 from tinynet.claims.runner import Settings
 from tinynet.cli.claims_output import Output, Plan, print_json
 from tinynet.cli.console import duration
 from tinynet.cli.options import FOLDER, IN_MEMORY
 from tinynet.core import processors
+from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import DataError
 from tinynet.core.table import table
 
@@ -236,3 +237,24 @@ def _stoppable(plan: Plan, shown: Output) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@claims.command(name="report")
+@click.option("--results", "folders", multiple=True, type=FOLDER, help="Another folder of results.")
+@click.option("--out", type=FOLDER, default=".", help="Folder of claims.html and claims.md.")
+def report_claims(folders: tuple[Path, ...], out: Path) -> None:
+    """Write claims.html and claims.md: every claim with its figure, its numbers, its verdict.
+
+    Of the results that come with tinynet, and of your own in runs/claims.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: there is no such folder.")
+    found = results.read_all(result_folders(*folders))
+    out.mkdir(parents=True, exist_ok=True)
+    whole = out / "claims.html"
+    write_atomically(whole, page.render(found).encode())
+    click.echo(f"{whole}: one file, without a script.")
+    click.echo(
+        f"{markdown.write(found, out / 'claims.md')}: its figures are in {markdown.FIGURES}/."
+    )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from tinynet.claims import outcome, results, runner
+from tinynet.claims import outcome, results, runner, setting
 from tinynet.claims.claim import LABELS, Budget, Claim
 from tinynet.claims.results import Results
 from tinynet.claims.runner import Done, Settings
@@ -102,11 +102,8 @@ def _arm(claim: Claim, found: Results, arm: str) -> tuple[str, ...]:
     """Return the row of an arm."""
     means = [outcome.mean(found, arm, name) for name in claim.measures]
     cells = ["–" if mean is None else str(mean) for mean in means]
-    count = len(found.runs.get(arm, []))
-    if not claim.rates:
-        return (arm, str(count), *cells)
-    rate = f"{found.settings[arm]['settings']['lr']:g}" if count else "–"
-    return (arm, str(count), rate, *cells)
+    rate = (setting.rate(found, arm),) if claim.rates else ()
+    return (arm, str(len(found.runs.get(arm, []))), *rate, *cells)
 
 
 def _facts(claim: Claim, found: Results) -> dict[str, Any]:

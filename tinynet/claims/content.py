@@ -1,0 +1,179 @@
+"""Content of the page of claims as parts that HTML and Markdown both show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from tinynet.claims import figures, outcome, overview, setting
+from tinynet.claims.claim import LABELS, Claim
+from tinynet.claims.figures import LETTERS, Picture
+from tinynet.claims.outcome import upper
+from tinynet.claims.overview import Entry
+from tinynet.claims.results import Results
+
+TITLE = "The paper's claims, measured"
+LEAD = (
+    "What Krizhevsky, Sutskever and Hinton claimed in 2012, and some of what others built on it, "
+    "each rerun here with several seeds."
+)
+READING = (
+    "A 95 % interval is by Student's t over the seeds, and for differences over the differences of "
+    "paired seeds. “Does not show at this scale” means that the interval includes no difference: "
+    "it is no proof that there is none, least of all on ImageNet. Each comparison is judged by "
+    "itself: of 20 without any true difference, about one would show one by chance."
+)
+
+
+class Text(NamedTuple):
+    """A paragraph."""
+
+    text: str
+
+
+class Named(NamedTuple):
+    """A paragraph with a name in front."""
+
+    name: str
+    text: str
+
+
+class Heading(NamedTuple):
+    """A heading within a section."""
+
+    text: str
+
+
+class Table(NamedTuple):
+    """A table; `keys` says that the first cell of row i has the color of arm i."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: int = 1
+    keys: bool = False
+
+
+class Command(NamedTuple):
+    """A command line."""
+
+    text: str
+
+
+Part = Text | Named | Heading | Table | Picture | Command
+
+
+class Section(NamedTuple):
+    """A section: its name in links, its title, its parts."""
+
+    identity: str
+    title: str
+    parts: Sequence[Part]
+
+
+def sections(found: Iterable[Results]) -> Iterator[Section]:
+    """Yield a section for each claim of the catalog."""
+    for entry in overview.entries(found):
+        yield Section(entry.claim.name, entry.claim.title, list(_claim(entry)))
+
+
+def _claim(entry: Entry) -> Iterator[Part]:
+    claim = entry.claim
+    yield Text(claim.statement)
+    yield Named("Source", f"{claim.source}.")
+    yield Named("Published", f"{claim.published}.")
+    if claim.lab_note:
+        yield Named("Notes of 2012", claim.lab_note)
+    yield Named("Here", claim.about)
+    if not entry.results:
+        yield Text("It has not been run yet:")
+        first = claim.budgets[0]
+        yield Command(setting.command(claim, Results(claim.name, claim.data[0], first)))
+    for results in entry.results:
+        yield from _results(claim, results)
+
+
+def _results(claim: Claim, results: Results) -> Iterator[Part]:
+    yield Heading(
+        f"{upper(setting.NAMES.get(results.data, results.data))}, budget {results.budget}"
+    )
+    yield Named("Verdict", _verdict(claim, results))
+    yield Text(" ".join(setting.in_words(claim, results)))
+    yield _arms(claim, results)
+    yield from figures.pictures(claim, results)
+    if claim.comparisons:
+        yield _comparisons(claim, results)
+    if results.tuning:
+        yield _tuning(claim, results)
+    if claim.classes:
+        yield _classes(claim, results)
+    yield Text(setting.provenance(claim, results))
+    yield Command(setting.command(claim, results))
+
+
+def _verdict(claim: Claim, results: Results) -> str:
+    """Return the verdict with its numbers, in a sentence."""
+    if claim.comparisons:
+        return outcome.compare(claim, results, claim.comparisons[0]).sentence
+    measure = claim.measures[0]
+    mean = outcome.mean(results, next(iter(claim.arms)), measure)
+    if mean is None:
+        return f"{upper(outcome.NOT_MEASURED)}."
+    of = "one seed" if mean.seeds == 1 else f"{mean.seeds} seeds"
+    text = f"{upper(outcome.verdict(claim, results))}. {upper(outcome.label(measure))}: {mean} %"
+    published = "" if claim.target is None else f"; published {claim.target:g} %"
+    return f"{text} ({of}){published}."
+
+
+def _arms(claim: Claim, results: Results) -> Table:
+    rate = ("rate",) if claim.rates else ()
+    header = ("arm", "setting", *rate, "seeds", *(LABELS[name] for name in claim.measures))
+    rows = [_arm(claim, results, i, arm) for i, arm in enumerate(claim.arms)]
+    return Table("Mean over seeds ± half of the 95 % interval.", header, rows, 2, keys=True)
+
+
+def _arm(claim: Claim, results: Results, index: int, arm: str) -> tuple[str, ...]:
+    means = [outcome.mean(results, arm, name) for name in claim.measures]
+    lost = outcome.diverged(results, arm)
+    name = f"{arm} ({lost} diverged)" if lost else arm
+    rate = (setting.rate(results, arm),) if claim.rates else ()
+    return (
+        f"{LETTERS[index]}  {name}",
+        setting.changes(claim, results, arm),
+        *rate,
+        str(len(results.runs.get(arm, []))),
+        *("–" if mean is None else str(mean) for mean in means),
+    )
+
+
+def _comparisons(claim: Claim, results: Results) -> Table:
+    found = [outcome.compare(claim, results, each) for each in claim.comparisons]
+    rows = [(upper(c.what), c.value, c.range, str(c.seeds), c.verdict) for c in found]
+    header = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
+    return Table("Comparisons; the first one decides.", header, rows)
+
+
+def _tuning(claim: Claim, results: Results) -> Table:
+    header = ("arm", *(f"{rate:g}" for rate in claim.rates))
+    rows = []
+    for arm in claim.arms:
+        values = dict(results.tuning.get(arm, []))
+        cells = [f"{values[rate]:.2f}" if rate in values else "–" for rate in claim.rates]
+        rows.append((arm, *cells))
+    return Table(f"Choice of the learning rate: {LABELS[claim.chosen_by]}, seed 0.", header, rows)
+
+
+def _classes(claim: Claim, results: Results) -> Table:
+    columns = {arm: _class_means(results, arm) for arm in claim.arms}
+    count = max(map(len, columns.values()), default=0)
+    header = ("class", *columns)
+    rows = [
+        (str(c), *(f"{means[c]:.2f}" if means else "–" for means in columns.values()))
+        for c in range(count)
+    ]
+    return Table("Test error of each class, %, mean over seeds.", header, rows)
+
+
+def _class_means(results: Results, arm: str) -> list[float]:
+    runs = [run["class_errors"] for run in results.runs.get(arm, []) if "class_errors" in run]
+    return [sum(each) / len(each) for each in zip(*runs, strict=True)]

@@ -1,0 +1,219 @@
+"""Setting of the runs of a claim in words, from the results themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinynet.claims.claim import BUDGETS, Claim
+from tinynet.claims.outcome import label
+from tinynet.claims.results import Results
+from tinynet.claims.trial import Trial
+
+NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST", "shapes": "the drawn data set `shapes`"}
+JPEG_COPY = {  # fingerprints of a copy of CIFAR-10, by number of images and share held out
+    *("d8902164", "393e5f5b"),  # all
+    *("e5e16de3", "13667416"),  # 5,000
+    *("25defe7a", "7064beb2", "94d02642"),  # 2,500 and 200
+}
+LONG = {  # words of the names in a trial
+    "lr": "learning rate",
+    "std": "deviation of the initial weights",
+    "bias": "initial bias",
+    "pad": "crops after a border of zeros, pixels",
+    "crop": "crop, pixels",
+    "horizontal_flip": "mirrors",
+    "weight_decay": "weight decay",
+    "batch_size": "images a step",
+    "batch_norm": "batch normalization",
+    "norm_first": "normalization before pooling",
+    "color_noise": "color noise",
+    "hidden_layers": "hidden layers",
+    "rule": "rule of the momentum",
+    "flips": "axes flipped",
+}
+DEFAULT = Trial(network="", settings={"epochs": 0})
+
+
+def flat(trial: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored trial in one level, without its data set."""
+    others = {k: v for k, v in trial.items() if k not in ("options", "settings")}
+    settings = {k: v for k, v in trial["settings"].items() if k != "data"}
+    return {**others, **settings, **trial["options"]}
+
+
+def rate(results: Results, arm: str) -> str:
+    """Return the learning rate of an arm, or "–"."""
+    if arm not in results.settings:
+        return "–"
+    return f"{results.settings[arm]['settings'].get('lr', DEFAULT.recipe(0).lr):g}"
+
+
+def changes(claim: Claim, results: Results, arm: str) -> str:
+    """Return what an arm has that not all arms have, or "–".
+
+    Examples
+    --------
+    >>> from tinynet.claims import catalog, setting
+    >>> from tinynet.claims.claim import BUDGETS
+    >>> from tinynet.claims.results import Results, as_json
+    >>> claim = catalog.find("overlap")
+    >>> trials = claim.trials(BUDGETS["quick"], "cifar10")
+    >>> found = Results("overlap", "cifar10", "quick",
+    ...                 settings={arm: as_json(trial) for arm, trial in trials.items()})
+    >>> setting.changes(claim, found, "3x3, overlapping"), setting.changes(claim, found, "2x2")
+    ('–', 'window 2')
+    """
+    if arm not in results.settings:
+        return "–"
+    every = [flat(results.settings[each]) for each in claim.arms if each in results.settings]
+    mine = flat(results.settings[arm])
+    skipped = {"lr"} if claim.rates else set()
+    found = [
+        _named(name, value)
+        for name, value in mine.items()
+        if name not in skipped and any(other.get(name, MISSING) != value for other in every)
+    ]
+    return ", ".join(filter(None, found)) or "–"
+
+
+MISSING = object()
+
+
+def _named(name: str, value: Any) -> str:
+    name = LONG.get(name, name.replace("_", " "))
+    if value is None or value == []:
+        return ""
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def in_words(claim: Claim, results: Results) -> list[str]:
+    """Return sentences about the network, the images, the training and the seeds."""
+    trials = [results.settings[arm] for arm in claim.arms if arm in results.settings]
+    if not trials:
+        return []
+    common = _common(trials)
+    options = {k: v for k, v in trials[0]["options"].items() if common.get(k) == v}
+    named = ", ".join(filter(None, (_named(k, v) for k, v in options.items())))
+    network = f"Network `{trials[0]['network']}`{f' ({named})' if named else ''}"
+    return [
+        f"{network}, on {NAMES.get(results.data, results.data)}: {_images(trials[0])}.",
+        _training(common, same_rate=not any("lr" in trial["settings"] for trial in trials)),
+        *_rates(claim, results),
+        _seeds(claim, results),
+    ]
+
+
+def _common(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the fields that all trials have with the same value."""
+    every = [flat(trial) for trial in trials]
+    return {k: v for k, v in every[0].items() if all(e.get(k, MISSING) == v for e in every)}
+
+
+def _images(trial: dict[str, Any]) -> str:
+    count = trial["images"]
+    which = "all training images" if count is None else f"the first {count:,} training images"
+    share = trial["settings"].get("validation", 0.0)
+    if share:
+        which += f" of those that are left when {100 * share:g} % are held out for validation"
+    return f"{which}, and all test images, which are looked at once, after the training"
+
+
+def _training(common: dict[str, Any], *, same_rate: bool) -> str:
+    recipe = DEFAULT.recipe(0)
+
+    def of(name: str) -> Any:
+        return common.get(name, getattr(recipe, name))
+
+    parts = []
+    if "epochs" in common:
+        most = "at most " if common.get("until_error") is not None else ""
+        parts.append(f"{most}{common['epochs']} {'epoch' if common['epochs'] == 1 else 'epochs'}")
+    parts.append(f"batches of {of('batch_size')}")
+    parts.append("Adam" if of("optimizer") == "adam" else f"SGD with momentum {of('momentum'):g}")
+    parts += [f"learning rate {of('lr'):g}"] if "lr" in common or same_rate else []
+    parts.append(_schedule(of("schedule")))
+    parts.append(f"weight decay {of('weight_decay'):g}")
+    parts += [f"random crops of {common['crop']} pixels"] if common.get("crop") else []
+    parts += ["mirror images"] if common.get("horizontal_flip") is True else []
+    until = common.get("until_error")
+    end = f", until at most {100 * until:g} % of the last images are wrong" if until else ""
+    text = f"{', '.join(parts)}{end}."
+    return text[0].upper() + text[1:]
+
+
+def _schedule(schedule: Any) -> str:
+    if isinstance(schedule, str):
+        return f"schedule {schedule}"
+    if not schedule:
+        return "a constant rate"
+    drops = [
+        f"times {factor:g} from {100 * share:.3g} % of the run on" for share, factor in schedule
+    ]
+    return f"the rate {' and '.join(drops)}"
+
+
+def _rates(claim: Claim, results: Results) -> list[str]:
+    if not claim.rates:
+        return []
+    rates = ", ".join(f"{rate:g}" for rate in claim.rates)
+    return [
+        f"Each arm has the best of the same learning rates ({rates}): the one with the smallest "
+        f"{label(claim.chosen_by)} with seed 0."
+    ]
+
+
+def _seeds(claim: Claim, results: Results) -> str:
+    found = sorted({run["seed"] for arm in claim.arms for run in results.runs.get(arm, [])})
+    if len(found) == 1:
+        return f"Seed {found[0]} alone."
+    whole = found == list(range(len(found)))
+    which = f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
+    return (
+        f"Seeds {which}: two arms with one seed start with the same random numbers and see the "
+        "images in the same order."
+    )
+
+
+def copied(results: Results) -> str:
+    """Return a sentence where the images are known to be a copy, else ""."""
+    if results.data == "cifar10" and results.where.get("data") in JPEG_COPY:
+        return "The images are a copy of CIFAR-10 that had been compressed as JPEG."
+    return ""
+
+
+def provenance(claim: Claim, results: Results) -> str:
+    """Return where and when the results were computed, in sentences."""
+    where = results.where
+    found = {str(run): run for runs in results.runs.values() for run in runs}  # each once
+    hours = sum(run.get("seconds", 0.0) for run in found.values()) / 3600
+    date = where.get("date", "at an unknown date")
+    device = where.get("device", "an unknown device")
+    names = ("tinynet", "python", "numpy")
+    versions = ", ".join(f"{name} {where[name]}" for name in names if name in where)
+    parts = [
+        f"Measured {date} with commit {where.get('commit', 'unknown')} on {device}; {versions}.",
+        f"{len(found)} runs, {hours:.1f} hours of computation in all." if hours >= 0.1 else "",
+        f"Fingerprint of the images: {where['data']}." if "data" in where else "",
+        copied(results),
+    ]
+    return " ".join(filter(None, parts))
+
+
+def command(claim: Claim, results: Results) -> str:
+    """Return the command that repeats the runs."""
+    parts = ["tinynet claims run", claim.name]
+    parts += [f"--data {results.data}"] if results.data != claim.data[0] else []
+    parts += [f"--budget {results.budget}"] if results.budget != "quick" else []
+    count = max((len(results.runs.get(arm, [])) for arm in claim.arms), default=0)
+    if count and count != claim.seeds(BUDGETS[results.budget]):
+        parts.append(f"--seeds {count}")
+    return " ".join(parts)

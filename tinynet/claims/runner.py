@@ -144,9 +144,9 @@ def _tuned(claim: Claim, trials: dict[str, Trial], found: Results) -> dict[str, 
             name = _rate_name(arm, rate)
             run = found.found(name, trial.change(lr=rate), 0)
             assert run is not None
-            judged.append((run[claim.chosen_by], rate))
-        found.tuning[arm] = [(rate, value) for value, rate in judged]
-        best = min(judged)[1]
+            judged.append((run[claim.chosen_by], run["train_error"], rate))
+        found.tuning[arm] = [(rate, value) for value, _, rate in judged]
+        best = min(judged)[2]  # the training error decides between equals
         chosen[arm] = trial.change(lr=best)
         run = found.found(_rate_name(arm, best), chosen[arm], 0)
         if run is not None and found.found(arm, chosen[arm], 0) is None:

@@ -81,6 +81,11 @@ def test_a_damaged_array_is_one_sentence(change, words):
     assert words in str(error.value)
 
 
+def test_a_backslash_in_a_name_is_no_warning():
+    with pytest.raises(DataError, match=r"torch.l.*x"):
+        read_arrays(b"\x80\x02ctorch\\l\nx\n.", LARGEST)
+
+
 def test_an_array_without_a_state_has_no_contents():
     """A file that uses such an array must be refused by its reader."""
     program = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\x85R."

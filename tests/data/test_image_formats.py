@@ -1,4 +1,4 @@
-"""WebP, BMP, GIF and TIFF files: the first image is read, as its format means it."""
+"""WebP, BMP, GIF, TIFF, AVIF, JPEG 2000, PPM: the first image is read, as its format means it."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,32 @@ from PIL import Image
 
 from support.image_files import fill, names, picture
 from tinynet.core.errors import DataError
-from tinynet.data import ImageFolder, read_picture
+from tinynet.data import ImageFolder, image_files, read_picture
 
-KINDS = ("webp", "bmp", "gif", "tif", "tiff")
+KINDS = ("webp", "bmp", "gif", "tif", "tiff", "ppm", "jp2", "jfif")
 
 
-@pytest.mark.parametrize("kind", ["BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "JPEG2000"])
 def test_a_format_without_loss_is_read_exactly(tmp_path, kind):
     image = picture(3, (8, 8))
     image.save(tmp_path / "x", kind)
     np.testing.assert_array_equal(
         read_picture(tmp_path / "x", 8), np.asarray(image).transpose(2, 0, 1)
     )
+
+
+def test_avif_is_read_where_pillow_reads_it(tmp_path):
+    if "AVIF" not in image_files.formats():
+        pytest.skip("this Pillow does not read AVIF")
+    Image.new("RGB", (16, 16), (200, 100, 50)).save(tmp_path / "x.avif")
+    found = read_picture(tmp_path / "x.avif", 8).astype(int)
+    assert abs(found - np.array([200, 100, 50])[:, None, None]).max() < 4
+
+
+def test_a_map_of_floating_point_numbers_is_refused(tmp_path):
+    (tmp_path / "x.ppm").write_bytes(b"Pf\n2 2\n-1.0\n" + bytes(16))
+    with pytest.raises(DataError, match="its pixels have 32 bits"):
+        read_picture(tmp_path / "x.ppm", 8)
 
 
 def test_webp_without_loss_is_read_exactly(tmp_path):
@@ -83,7 +97,7 @@ def test_a_folder_counts_all_formats_and_the_rule_of_version_0_1_only_two(tmp_pa
         for i, kind in enumerate(("png", "jpg", *KINDS)):
             fill(tmp_path / "train" / name, [first + i], kind)
             fill(tmp_path / "test" / name, [first + 20 + i], kind)
-    assert len(ImageFolder(tmp_path)) == 14
-    with pytest.warns(UserWarning, match=r"10 files are left out, since only \.jpg, \.jpeg, \.png"):
+    assert len(ImageFolder(tmp_path)) == 20
+    with pytest.warns(UserWarning, match=r"16 files are left out, since only \.jpg, \.jpeg, \.png"):
         hashed = ImageFolder(tmp_path, split="hashed")
     assert names(hashed) == {"0.png", "1.jpg", "50.png", "51.jpg"}

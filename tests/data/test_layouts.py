@@ -240,6 +240,54 @@ def test_a_list_with_an_unknown_class_is_refused(tmp_path):
 # folders
 
 
+@pytest.mark.parametrize(
+    "called",
+    [
+        ("training_set", "test_set"),
+        ("Train", "Test"),
+        ("train_images", "val_images"),
+        ("train", "test1"),
+    ],
+)
+def test_folders_of_parts_by_other_names(tmp_path, called):
+    for seed, part in enumerate(called):
+        fill(tmp_path / part / "cat", range(20 * seed, 20 * seed + 4))
+        fill(tmp_path / part / "dog", range(20 * seed + 4, 20 * seed + 8))
+    train, test = (ImageFolder(tmp_path, part) for part in ("train", "test"))
+    assert train.classes == test.classes == ("cat", "dog")
+    assert {p.parents[1].name for p in train.images.paths} == {called[0]}
+    assert {p.parents[1].name for p in test.images.paths} == {called[1]}
+
+
+def test_parts_are_never_classes(tmp_path):
+    """Dogs vs. Cats, and Intel Image Classification, as Kaggle unpacks them."""
+    fill(tmp_path / "dogs" / "train", range(8))
+    fill(tmp_path / "dogs" / "test1", range(8, 12))
+    with pytest.raises(DataError, match=r"test1 and train hold images directly, so their classes"):
+        ImageFolder(tmp_path / "dogs")
+    for part, first in (("seg_train", 0), ("seg_test", 10), ("seg_pred", 20)):
+        fill(tmp_path / "intel" / part / part / "sea", range(first, first + 4))
+        fill(tmp_path / "intel" / part / part / "street", range(first + 4, first + 8))
+    with pytest.raises(DataError, match=r"seg_test and seg_train are called as parts are, not as"):
+        ImageFolder(tmp_path / "intel")
+    assert len(ImageFolder(tmp_path / "intel" / "seg_train" / "seg_train")) == 6
+
+
+def test_a_train_beside_a_bus_is_a_class(tmp_path):
+    fill(tmp_path / "train", range(4))
+    fill(tmp_path / "bus", range(4, 8))
+    assert ImageFolder(tmp_path).classes == ("bus", "train")
+
+
+def test_a_table_finds_its_images_in_the_folder_of_its_part(tmp_path):
+    for seed, place in enumerate(("train_images", "test_images")):
+        for i in range(8):
+            save(tmp_path / place / f"{i}.png", 100 * seed + i)
+    write(tmp_path / "train.csv", "image_id,label", *(f"{i},{i % 2}" for i in range(8)))
+    train = ImageFolder(tmp_path)
+    assert {p.parent.name for p in train.images.paths} == {"train_images"}
+
+
 def test_a_folder_around_the_folder_is_named(tmp_path):
     fill(tmp_path / "archive" / "cat", range(3))
     fill(tmp_path / "archive" / "dog", range(3, 6))

@@ -88,7 +88,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left_out_in_silence(tmp_path, co
         pictures[:]
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PPM", "DDS", "ICNS"])
+@pytest.mark.parametrize("kind", ["EPS", "TGA", "DDS", "ICNS"])
 def test_other_formats_are_refused_whatever_the_file_is_called(tmp_path, monkeypatch, kind):
     from PIL import EpsImagePlugin
 

@@ -89,6 +89,10 @@ FILES = {
     "three strides": (model([node("Conv", "x w", "y", strides=[1] * 3)], [("w", ONE)]), "unpack"),
     "negative pads": (model([node("Conv", "x w", "y", pads=[-1] * 4)], [("w", ONE)]), "padding"),
     "text for a number": (model([node("Conv", "x w", "y", group="1")], [("w", ONE)]), "group must"),
+    "number that is none": (
+        model([node("Gemm", "x w", "y", alpha=float("nan"))], [("w", ONE)], ("n", 3)),
+        "attribute alpha must be finite; it is nan",
+    ),
     "even window": (model([node("LRN", "x", "y", size=4)]), "n must be odd"),
     "window too large": (model([node("MaxPool", "x", "y", kernel_shape=[9, 9])]), "does not fit"),
     "whole batch": (
@@ -155,6 +159,15 @@ def test_bytes_that_are_no_network(tmp_path, data, words):
     (tmp_path / "a.onnx").write_bytes(data)
     with pytest.raises(DataError, match=words):
         weights.from_onnx(tmp_path / "a.onnx")
+
+
+def test_weights_that_are_not_finite_are_read_without_a_warning(tmp_path):
+    signaling = np.array([[0x7F800000, 0x7F800001, 0x3F800000]], np.uint32)
+    weight = signaling.view(np.float32)  # infinity, a NaN that signals, 1
+    proto = model([node("Gemm", "x w", "y", transB=1, alpha=2.0)], [("w", weight)], ("n", 3))
+    (tmp_path / "a.onnx").write_bytes(proto.SerializeToString())
+    read = weights.from_onnx(tmp_path / "a.onnx").parameters()[0].data
+    assert np.isfinite(read).tolist() == [[False, False, True]]
 
 
 def test_a_file_too_large_to_be_one_is_not_read(tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pickletools
 import reprlib
+import warnings
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn
 
@@ -111,12 +112,14 @@ def _run(program: bytes, storage: Make, tensor: Make) -> tuple[Any, int]:
 def execute(machine: Machine, program: Any) -> tuple[Any, int]:
     """Return what a machine makes of a pickle, bytes or an open file, and where it ends."""
     try:
-        for count, (instruction, argument, at) in enumerate(pickletools.genops(program)):
-            if instruction.name == "STOP":
-                return machine.stack.pop(), (at or 0) + 1
-            if count >= machine.most:
-                raise DataError(f"its pickle has more than {machine.most:,} instructions.")
-            machine.do(instruction.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a backslash in a name
+            for count, (instruction, argument, at) in enumerate(pickletools.genops(program)):
+                if instruction.name == "STOP":
+                    return machine.stack.pop(), (at or 0) + 1
+                if count >= machine.most:
+                    raise DataError(f"its pickle has more than {machine.most:,} instructions.")
+                machine.do(instruction.name, argument)
     except DataError:
         raise
     except DAMAGE as error:

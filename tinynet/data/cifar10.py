@@ -19,7 +19,7 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.data import cifar10_versions as official
-from tinynet.data import parquet
+from tinynet.data import parquet, unread
 from tinynet.data.cifar10_versions import BINARY, CLASSES, VERSIONS, Version
 from tinynet.data.dataset import Dataset, check_train, refuse_transform
 from tinynet.data.download import Progress, fetch
@@ -240,6 +240,10 @@ def _joined(images: Array, labels: Array) -> tuple[Array, Array]:
 
 def _missing(folder: Path, root: str | Path | None) -> DataError:
     archive = BINARY.archive
+    if other := unread.told(folder):
+        return DataError(
+            f"CIFAR10: {other}{fetching('cifar10', CALL, root)} fetches the originals."
+        )
     return DataError(
         sentence(
             "CIFAR10: {folder} must hold {archive}, its folder {inside}, or one of the other "

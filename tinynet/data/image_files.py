@@ -5,6 +5,7 @@ The formats are those of `FORMATS`. Damaged files are one sentence, whatever Pil
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import warnings
@@ -22,10 +23,11 @@ from tinynet.words import sentence
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM")
 """The formats that are read, whatever a file is called: Pillow runs other programs for some others.
 
 Of several images in one file (GIF, TIFF, animated WebP, the MPO of phones) the first one is read.
+Pillow reads AVIF since version 11.3.
 """
 MOST_PIXELS = 1 << 26  # of an image in memory: 256 MiB
 SMALLEST = 8  # pixels: the side at which a file is decoded to see whether it can be
@@ -51,7 +53,7 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
 
     Parameters
     ----------
-    path : a JPEG, PNG, WebP, BMP, GIF or TIFF file; of several images in it, the first is read
+    path : a file of one of FORMATS; of several images in it, the first is read
     side : pixels; the shorter side is resized to this length
     grey : return one channel of grey levels
 
@@ -93,11 +95,20 @@ def why_unreadable(path: Path) -> str:
     return ""
 
 
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """Return those of FORMATS that this Pillow reads."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _square(path: Path, side: int, grey: bool) -> Image:
     """Return the middle square of an image file; an error of BROKEN if that is impossible."""
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=FORMATS) as picture:
+    with Image.open(path, formats=formats()) as picture:
         picture.draft("RGB", (2 * side, 2 * side))  # a JPEG can be read at half its size
         _refuse_measurements(picture)
         _refuse_bombs(picture)
@@ -111,7 +122,7 @@ def _why(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(FORMATS)}"
+        return f"it is none of {', '.join(formats())}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -134,7 +145,7 @@ def decode(content: bytes, shape: tuple[int, int, int], where: str) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a size that is refused below
-            with Image.open(io.BytesIO(content), formats=FORMATS) as found:
+            with Image.open(io.BytesIO(content), formats=formats()) as found:
                 if found.size != (width, height):
                     raise ValueError(f"its size is {found.size}")
                 pixels = np.asarray(found.convert("L" if channels == 1 else "RGB"))
@@ -144,8 +155,8 @@ def decode(content: bytes, shape: tuple[int, int, int], where: str) -> Array:
 
 
 def _refuse_measurements(picture: Image) -> None:
-    """Raise ValueError for a TIFF with pixels of 32 bits, whose black and white are not known."""
-    if picture.format == "TIFF" and picture.mode in ("F", "I"):
+    """Raise ValueError for pixels of 32 bits, whose black and white are not known."""
+    if picture.mode == "F" or (picture.format == "TIFF" and picture.mode == "I"):
         raise ValueError("its pixels have 32 bits; convert it to 8 or 16 bits")
 
 

@@ -6,6 +6,7 @@ Hidden files and folders are never data, nor are links to folders, since they ma
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,10 @@ from tinynet.core.errors import printable
 from tinynet.core.table import first_names
 from tinynet.data.files import unreadable
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".jfif", ".jpe", ".avif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
 """The files that count as images."""
 PART_NAMES = {
     "train": ("train", "training"),
@@ -22,6 +26,8 @@ PART_NAMES = {
     "test": ("test", "testing"),
 }
 """The names of the folders of each part, and of parts in a table."""
+PART_FOLDER = re.compile(r"([a-z]+?)[_ -]?(set|images?|imgs?|img|data)?\d?")
+"""The names of folders of parts: also training_set, test1, train_images."""
 
 
 class Found(NamedTuple):
@@ -73,6 +79,18 @@ def entries_of(folder: Path) -> list[Path]:
 def folders_of(folder: Path) -> list[Path]:
     """Return the visible folders in a folder, by name."""
     return [f for f in entries_of(folder) if f.is_dir() and not f.name.startswith(".")]
+
+
+def part_of(name: str) -> str:
+    """Return the part whose folder has this name, or nothing."""
+    found = PART_FOLDER.fullmatch(name.lower())
+    word = found[1] if found else ""
+    return next((part for part, names in PART_NAMES.items() if word in names), "")
+
+
+def parts_spoken_of(name: str) -> set[str]:
+    """Return the parts of which a name speaks: those of seg_train are {"train"}."""
+    return {part for word in re.split(r"[_ .-]+", name) if (part := part_of(word))}
 
 
 def note(text: str) -> None:

@@ -13,6 +13,14 @@ from tinynet.data import cifar10_versions
 from tinynet.data.files import is_there, md5_of, open_regular
 from tinynet.data.mnist_files import ARCHIVES as MNIST
 
+UNPACKED = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""The files of MNIST without gzip, and their md5."""
+
 
 class Known(NamedTuple):
     """A file that people have: what it is, its md5, and its size where that is sure."""
@@ -41,6 +49,7 @@ def known_files() -> tuple[Known, ...]:
             for name, md5 in cifar10_versions.PYTHON.sums.items()
         ),
         *(Known(f"the original file {a.name} of MNIST", a.md5, a.size) for a in MNIST),
+        *(Known(f"the original file {name} of MNIST", md5) for name, md5 in UNPACKED.items()),
         Known("the original file mnist.npz of Keras", "8a61469f7ea1b51cbae51d4f78837e45"),
         Known("CIFAR-100, Python version", "eb9058c3a382ffc7106e4002c42a8d85", 169_001_437),
         Known("CIFAR-100, binary version", "03b5dce01913d631647c71ecec9e9cb8", 168_513_733),

@@ -26,6 +26,8 @@ from tinynet.data.image_tree import (
     images_below,
     is_hidden,
     note,
+    part_of,
+    parts_spoken_of,
     some,
 )
 from tinynet.data.label_tables import Index
@@ -88,7 +90,9 @@ def _named_parts(root: Path) -> dict[str, Path]:
     A class may be called "train" too: its folder holds images, not folders.
     """
     folders = folders_of(root)
-    parts = {p: f for p, names in PART_NAMES.items() for f in folders if f.name.lower() in names}
+    parts = {part: f for f in folders if (part := part_of(f.name))}
+    parts |= {p: f for p, names in PART_NAMES.items() for f in folders if f.name.lower() in names}
+    parts = {part: parts[part] for part in PART_NAMES if part in parts}
     if "train" not in parts or not _sorted(parts["train"]):
         return {}
     others = [f.name for f in folders if f not in parts.values()]
@@ -182,20 +186,32 @@ def _note_left_out(
 
 
 def _refuse_unsorted(root: Path) -> None:
-    """Raise if all folders are called as parts are, and hold images directly: no class is known."""
-    names = {name for names in PART_NAMES.values() for name in names}
+    """Raise if the folders are called as parts are, not as classes.
+
+    These are folders of which one is for training and another one is not, and all alone `train`
+    or `test`. A class may be called "train" too, beside "bus".
+    """
     folders = folders_of(root)
-    if not folders or any(f.name.lower() not in names for f in folders):
+    spoken = [parts_spoken_of(f.name) for f in folders]
+    several = len(set[str]().union(*spoken)) > 1 and {"train"} in spoken
+    if not folders or not (several or all(part_of(f.name) for f in folders)):
         return
-    files = [file for f in folders for file in images_below(f, SUFFIXES)]
+    called = [f for f, parts in zip(folders, spoken, strict=True) if parts]
+    files = [file for f in called for file in images_below(f, SUFFIXES)]
     if not files:
         return
-    called = " and ".join(sorted(f.name for f in folders))
-    verb = "hold" if len(folders) > 1 else "holds"
+    names = " and ".join(sorted(f.name for f in called))
+    if files[0].parent in called or not folders_of(files[0].parent.parent):
+        verb = "hold" if len(called) > 1 else "holds"
+        raise DataError(
+            f"{root}: {names} {verb} images directly, so their classes are not known. Images are "
+            f"expected as in {files[0].parent.name}/CLASS/{files[0].name}; sort them into folders "
+            f"of classes, or name the class of each in a table {TABLES['train'][0]}."
+        )
     raise DataError(
-        f"{root}: {called} {verb} images directly, so their classes are not known. Images are "
-        f"expected as in {files[0].parent.name}/CLASS/{files[0].name}; sort them into folders of "
-        f"classes, or name the class of each in a table {TABLES['train'][0]}."
+        f"{root}: {names} are called as parts are, not as classes. Parts are read as "
+        f"train/CLASS/{files[0].name} and test/CLASS/{files[0].name}; call the folders so, or name "
+        f"the folder that has the classes, such as {files[0].parent.parent}."
     )
 
 
@@ -206,7 +222,7 @@ def _listed(
     root: Path, place: Path, folder: Path, files: list[Path], classes: tuple[str, ...]
 ) -> list[Found]:
     """Return the images of a folder val or test that a list gives a class; none without one."""
-    validation = folder.name.lower() in PART_NAMES["validation"]
+    validation = part_of(folder.name) == "validation"
     where = (folder, place, root, root.parent) if validation else ()
     candidates = [at / name for at in where for name in LISTS]
     table = next((path for path in candidates if is_there(path) and path.is_file()), None)

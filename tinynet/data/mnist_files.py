@@ -20,6 +20,7 @@ import numpy as np
 from tinynet.core import archives, numpy_file
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.data import unread
 from tinynet.data.download import Source
 from tinynet.data.files import DamagedError, is_there, open_regular, unreadable
 
@@ -184,6 +185,8 @@ def refuse_labels(labels: Array, where: str) -> None:
 
 def missing(root: Path, name: str, way_out: str) -> DataError:
     """Return the error for an idx file that is not there."""
+    if other := unread.told(root):
+        return DataError(f"MNIST: {other}{way_out} fetches the originals.")
     return DataError(
         f"MNIST: {root} must hold {name}, or the same unpacked; {NPZ}, parquet files, and "
         f"{' with '.join(TABLES.values())} are read too. {way_out} fetches the four files "

@@ -8,7 +8,6 @@ FILE.csv                              with a column of parts, or without
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from tinynet.core.errors import DataError
@@ -21,6 +20,7 @@ from tinynet.data.image_tree import (
     folders_of,
     images_below,
     note,
+    part_of,
     some,
 )
 from tinynet.data.label_tables import Index, Row
@@ -32,7 +32,6 @@ TABLES = {
     "test": ("testLabels.csv", "test_labels.csv", "test.csv"),
 }
 PLAIN = ("images", "image", "imgs", "img", "data", "jpg", "png")
-PLAIN_OF_PART = re.compile(r"(train|test|val)(ing|id|idation)?[_-]?(images|imgs|img|data)?")
 """Folders whose names are not those of classes, where a table says the classes."""
 
 
@@ -44,9 +43,7 @@ def table_of(root: Path, part: str) -> Path | None:
 
 def has_no_classes(root: Path) -> bool:
     """Return whether the folders at root are not those of classes."""
-    return all(
-        f.name.lower() in PLAIN or PLAIN_OF_PART.fullmatch(f.name.lower()) for f in folders_of(root)
-    )
+    return all(f.name.lower() in PLAIN or part_of(f.name) for f in folders_of(root))
 
 
 def of_tables(root: Path, train: Path, suffixes: tuple[str, ...]) -> Layout:
@@ -81,9 +78,7 @@ def of_table(
     """Return the images that a table names, divided if it has a column of parts."""
     rows = label_tables.read(table)
     index = Index(root, images_below(root, suffixes))
-    inside = next(
-        (f.name for f in folders_of(root) if f.name.lower() in PART_NAMES.get(part, ())), ""
-    )
+    inside = next((f.name for f in folders_of(root) if part and part_of(f.name) == part), "")
     classes = classes or _labels(rows)
     places = {name: i for i, name in enumerate(classes)}
     parts: dict[str, list[Found]] = {}

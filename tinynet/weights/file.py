@@ -184,6 +184,7 @@ def _pth(found: torch_file.Named, kind: str = "pth") -> Weights:
 
 FORMATS: list[tuple[Callable[[bytes], bool], Callable[[Path, BinaryIO], Weights]]] = [
     (lambda start: start[:2] == b"PK", _read_archive),
+    (lambda start: start.startswith(mat_file.HDF5), matconvnet_file.read),  # says how to save it
     (
         lambda start: keras_file.SIGNATURE in (start[:8], start[512:520]),
         keras_file.read,

@@ -6,8 +6,9 @@
     .keras        a zip: config.json with the layers in order, model.weights.h5
 
 A kernel is (KH, KW, C // groups, OC) or (in, out). It becomes NAME.weight, gamma and beta become
-weight and bias, moving averages running_mean and running_var. HDF5 is read by h5py; links to other
-files, other filters than gzip and sizes that the file cannot hold are refused before.
+weight and bias, moving averages running_mean and running_var. HDF5 is read by h5py, at first by
+another process, see `hdf5_trial`; links to other files, other filters than gzip and sizes that the
+file cannot hold are refused before.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.extras import install_command
 from tinynet.core.pickles import printable, short
-from tinynet.weights import conventions
+from tinynet.weights import conventions, hdf5_trial
 from tinynet.weights.contents import Weights
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -60,35 +61,44 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError
 
 def read(path: Path, file: BinaryIO) -> Weights:
     """Return the weights of an HDF5 file of Keras."""
-    size = file.seek(0, 2)
-    file.seek(0)
-    return _read(path, file, size, [])
+    return _read(path, file, file.seek(0, 2), [])
 
 
 def read_archive(path: Path, archive: zipfile.ZipFile) -> Weights:
     """Return the weights of a .keras file; its config.json names the layers in order."""
     order = _order(path, archives.member(path, archive, "config.json"))
     data = archives.member(path, archive, INSIDE)
-    return _read(path, io.BytesIO(data), len(data), order)
+    return _read(path, data, len(data), order)
 
 
-def _read(path: Path, file: Any, size: int, order: list[str]) -> Weights:
+def _read(path: Path, source: BinaryIO | bytes, size: int, order: list[str]) -> Weights:
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError:
         raise DataError(
             f"{path}: Keras's files are read with the package h5py, which is not installed: "
             f"{install_command('hdf5')}."
         ) from None
-    reader = _Reader(h5py, size)
     try:
-        with h5py.File(file, "r") as found:
-            layers = list(reader.layers(found))
+        hdf5_trial.check(source if isinstance(source, bytes) else path, size)
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        found = list(layers(file, size))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+    return _weights(path, found, order)
+
+
+def layers(file: BinaryIO, size: int) -> Iterator[tuple[str, str, Array]]:
+    """Yield the arrays of a file: layer, role, array; errors do not name the file."""
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as found:
+            yield from _Reader(h5py, size).layers(found)
+    except DataError:
+        raise
     except DAMAGE as error:
-        raise DataError(f"{path}: a damaged HDF5 file ({short(str(error))}).") from error
-    return _weights(path, layers, order)
+        raise DataError(f"a damaged HDF5 file ({short(str(error))}).") from error
 
 
 def _weights(path: Path, layers: list[tuple[str, str, Array]], order: list[str]) -> Weights:

@@ -70,7 +70,7 @@ def from_onnx(path: Path | str) -> OnnxNetwork:
     path = Path(path)
     graph = onnx_reader.read(path)
     try:
-        with nn.init.skip_init():
+        with nn.init.skip_init(), np.errstate(all="ignore"):  # weights may be NaN or infinite
             return OnnxNetwork(graph).eval()
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

@@ -113,6 +113,8 @@ class Built:
         value = self.node.attributes.get(name, default)
         if not isinstance(value, (int, float)):
             raise ValueError(f"attribute {name} must be a number")
+        if not np.isfinite(value):
+            raise ValueError(f"attribute {name} must be finite; it is {value}")
         return float(str(np.float32(value)))  # 0.0001, not 0.00010000000474974513
 
     def text(self, name: str, default: str) -> str:

@@ -74,8 +74,8 @@ def test_the_korean_table_has_the_same_numbers():
     for word in (
         "겹치는 풀링",
         "여기서 성립함",
-        "+3.17 포인트 (+2.45에서 +3.88)",
-        "2.1 포인트 높음",
+        "+3.17%포인트 (+2.45에서 +3.88)",
+        "2.1%p 높음",
     ):
         assert word in korean
 

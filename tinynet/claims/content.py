@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -158,9 +159,22 @@ def _tuning(claim: Claim, results: Results) -> Table:
     rows = []
     for arm in claim.arms:
         values = dict(results.tuning.get(arm, []))
-        cells = [f"{values[rate]:.2f}" if rate in values else "–" for rate in claim.rates]
+        limit = _limit(claim, results, arm)
+        cells = [_judged(values[rate], limit) if rate in values else "–" for rate in claim.rates]
         rows.append((arm, *cells))
     return Table(f"Choice of the learning rate: {LABELS[claim.chosen_by]}, seed 0.", header, rows)
+
+
+def _limit(claim: Claim, results: Results, arm: str) -> float:
+    """Return from which value on a run ended without reaching what was counted."""
+    trial = results.settings.get(arm, {})
+    if claim.chosen_by != "epochs" or trial.get("until_error") is None:
+        return math.inf
+    return float(trial["settings"]["epochs"])
+
+
+def _judged(value: float, limit: float) -> str:
+    return f"{value:.2f}" if value < limit else f"more than {limit:g}"
 
 
 def _classes(claim: Claim, results: Results) -> Table:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from tinynet.claims import statistics
 from tinynet.claims.claim import LABELS, Claim
-from tinynet.claims.outcome import label, upper
+from tinynet.claims.outcome import label, unfinished, upper
 from tinynet.claims.results import Results
+from tinynet.claims.statistics import Interval
 from tinynet.reports.charts import DASHES, WIDTH, Line, line_chart
 from tinynet.reports.html import Html, join, tag
 
@@ -29,6 +30,12 @@ class Row(NamedTuple):
 
     name: str
     values: Mapping[int, float]
+    bound: str = ""  # in front of the mean, where it is one
+
+    @property
+    def mean(self) -> Interval:
+        """The mean and its interval."""
+        return statistics.interval(list(self.values.values()))
 
 
 class Picture(NamedTuple):
@@ -79,15 +86,14 @@ def _rows(claim: Claim, results: Results, group: Sequence[str]) -> list[Row]:
             values = results.values(arm, name)
             more = f": {label(name)}" if len(group) > 1 else ""
             if values:
-                rows.append(Row(f"{letter}  {arm}{more}", values))
+                bound = "at least " if unfinished(results, arm, name) else ""
+                rows.append(Row(f"{letter}  {arm}{more}", values, bound))
     return rows
 
 
 def _dots(claim: Claim, results: Results, group: tuple[str, ...], rows: list[Row]) -> Picture:
     title = min((LABELS[name] for name in group), key=len)
-    means = [
-        f"{row.name} {statistics.interval(list(row.values.values())).mean:.2f}" for row in rows
-    ]
+    means = [f"{row.name} {row.bound}{row.mean.mean:.2f}" for row in rows]
     paired = 1 < len(rows) <= PAIRED and len(group) == 1
     marks = [(claim.target, "published")] if claim.target is not None else []
     words = (
@@ -110,7 +116,7 @@ def _clipped(rows: Sequence[Row]) -> bool:
     return any(
         len(row.values) > 1 and (found.low < low or found.high > high)
         for row in rows
-        for found in [statistics.interval(list(row.values.values()))]
+        for found in [row.mean]
     )
 
 
@@ -120,7 +126,7 @@ def _axis(rows: Sequence[Row], marks: Sequence[tuple[float, str]]) -> tuple[floa
     span = (high - low) or 1.0
     ends = [low, high, *(value for value, _ in marks)]
     for row in rows:
-        found = statistics.interval(list(row.values.values()))
+        found = row.mean
         if len(row.values) > 1:
             ends += [max(found.low, low - span), min(found.high, high + span)]
     rest = 0.04 * (max(ends) - min(ends)) or 0.5
@@ -219,7 +225,7 @@ def _row(index: int, row: Row, x: Any) -> Html:
     y = _middle(index)
     color = kind(index)
     values = list(row.values.values())
-    found = statistics.interval(values)
+    found = row.mean
     parts = [tag("text", row.name, x=EDGE, y=y - 11, class_=color)]
     parts += [tag("circle", cx=x(value), cy=y, r=3.4, class_=color) for value in values]
     if len(values) > 1:

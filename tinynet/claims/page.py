@@ -80,7 +80,8 @@ def _table(part: Table) -> Html:
         + [_cell(cell) for cell in row[part.numbers :]]
         for i, row in enumerate(part.rows)
     ]
-    return table(part.header, rows, part.caption, numbers=part.numbers)
+    header = [tag("th", name, scope="col") if name == "verdict" else name for name in part.header]
+    return table(header, rows, part.caption, numbers=part.numbers)
 
 
 def _name(part: Table, index: int, name: str) -> Html:

@@ -30,8 +30,8 @@ LONG = {  # words of the names in a trial
     "color_noise": "color noise",
     "hidden_layers": "hidden layers",
     "rule": "rule of the momentum",
-    "flips": "axes flipped",
 }
+FLIPS = {(3,): "left and right", (2,): "top and bottom", (2, 3): "both at once"}
 DEFAULT = Trial(network="", settings={"epochs": 0})
 
 
@@ -81,9 +81,11 @@ MISSING = object()
 
 
 def _named(name: str, value: Any) -> str:
-    name = LONG.get(name, name.replace("_", " "))
     if value is None or value == []:
         return ""
+    if name == "flips":
+        return f"exchanged at random: {', '.join(FLIPS[tuple(axes)] for axes in value)}"
+    name = LONG.get(name, name.replace("_", " "))
     if isinstance(value, bool):
         return name if value else f"no {name}"
     return f"{name} {_value(value)}"
@@ -97,16 +99,17 @@ def _value(value: Any) -> str:
 
 def in_words(claim: Claim, results: Results) -> list[str]:
     """Return sentences about the network, the images, the training and the seeds."""
-    trials = [results.settings[arm] for arm in claim.arms if arm in results.settings]
-    if not trials:
+    there = [arm for arm in claim.arms if arm in results.settings]
+    if not there:
         return []
+    trials = [results.settings[arm] for arm in there]
     common = _common(trials)
     options = {k: v for k, v in trials[0]["options"].items() if common.get(k) == v}
     named = ", ".join(filter(None, (_named(k, v) for k, v in options.items())))
     network = f"Network `{trials[0]['network']}`{f' ({named})' if named else ''}"
     return [
         f"{network}, on {NAMES.get(results.data, results.data)}: {_images(trials[0])}.",
-        _training(common, same_rate=not any("lr" in trial["settings"] for trial in trials)),
+        _training(common, one_rate=len({rate(results, arm) for arm in there}) == 1),
         *_rates(claim, results),
         _seeds(claim, results),
     ]
@@ -127,7 +130,7 @@ def _images(trial: dict[str, Any]) -> str:
     return f"{which}, and all test images, which are looked at once, after the training"
 
 
-def _training(common: dict[str, Any], *, same_rate: bool) -> str:
+def _training(common: dict[str, Any], *, one_rate: bool) -> str:
     recipe = DEFAULT.recipe(0)
 
     def of(name: str) -> Any:
@@ -139,7 +142,7 @@ def _training(common: dict[str, Any], *, same_rate: bool) -> str:
         parts.append(f"{most}{common['epochs']} {'epoch' if common['epochs'] == 1 else 'epochs'}")
     parts.append(f"batches of {of('batch_size')}")
     parts.append("Adam" if of("optimizer") == "adam" else f"SGD with momentum {of('momentum'):g}")
-    parts += [f"learning rate {of('lr'):g}"] if "lr" in common or same_rate else []
+    parts += [f"learning rate {of('lr'):g}"] if one_rate else []
     parts.append(_schedule(of("schedule")))
     parts.append(f"weight decay {of('weight_decay'):g}")
     parts += [f"random crops of {common['crop']} pixels"] if common.get("crop") else []
@@ -166,7 +169,7 @@ def _rates(claim: Claim, results: Results) -> list[str]:
         return []
     rates = ", ".join(f"{rate:g}" for rate in claim.rates)
     return [
-        f"Each arm has the best of the same learning rates ({rates}): the one with the smallest "
+        f"Each arm has the best of the same learning rates ({rates}), judged by the "
         f"{label(claim.chosen_by)} with seed 0."
     ]
 

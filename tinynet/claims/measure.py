@@ -69,7 +69,7 @@ def run(
     found["seconds"] = round(state.total_seconds + state.seconds, 1)
     found["curve"] = curve(state.records)
     if found.get("diverged"):
-        found |= _guessing(len(train.classes))
+        found |= _guessing(len(train.classes), parts.loaders)
     else:
         found |= errors(trial, parts.model, train, parts.loaders)
     if checkpoint is not None:
@@ -194,9 +194,11 @@ def _train(parts: Parts, trial: Trial, state: State, checkpoint: Path | None) ->
     return float(epochs)
 
 
-def _guessing(classes: int) -> Measures:
+def _guessing(classes: int, loaders: list[data.DataLoader]) -> Measures:
+    """Return the errors of a network that guesses, in per cent."""
     error = 100 * (1 - 1 / classes)
-    return {"test_error": error, "train_error": error, "gap": 0.0}
+    held_out = {"validation_error": error} if len(loaders) > 2 else {}
+    return {"test_error": error, "train_error": error, "gap": 0.0, **held_out}
 
 
 def errors(

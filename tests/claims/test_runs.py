@@ -111,11 +111,13 @@ def test_a_run_counts_what_is_wrong(few):
     assert len(found["class_errors"]) == 10
 
 
-def test_a_run_that_explodes_is_kept_with_the_error_of_guessing(few):
+def test_a_run_that_explodes_is_kept_with_the_error_of_guessing(few, monkeypatch):
     found = measure.run(TRIAL.change(lr=1e30), seed=0)
     assert found["diverged"]
     assert found["test_error"] == pytest.approx(90.0)
     assert "validation_error" not in found
+    train, test = measure.sets(TRIAL, None)
+    monkeypatch.setattr(measure, "_opened", lambda *_: (train, test, test))
     held_out = measure.run(TRIAL.change(lr=1e30, validation=0.1), seed=0)
     assert held_out["validation_error"] == pytest.approx(90.0)  # a rate may be chosen by it
 

@@ -17,7 +17,7 @@ from tinynet.reports.charts import DASHES, WIDTH, Line, line_chart
 from tinynet.reports.html import Html, join, tag
 
 EDGE = 14  # pixels left and right of the axis
-TOP = 30
+TOP = 48  # below it lie the rows; above it the title and the words of marks
 ROW = 50  # pixels for an arm
 BOTTOM = 36
 COLORS = 6
@@ -31,6 +31,7 @@ class Row(NamedTuple):
     name: str
     values: Mapping[int, float]
     bound: str = ""  # in front of the mean, where it is one
+    arm: int = 0  # which decides the color
 
     @property
     def mean(self) -> Interval:
@@ -81,13 +82,13 @@ def _groups(claim: Claim) -> list[tuple[str, ...]]:
 
 def _rows(claim: Claim, results: Results, group: Sequence[str]) -> list[Row]:
     rows = []
-    for letter, arm in zip(LETTERS, claim.arms, strict=False):
+    for i, arm in enumerate(claim.arms):
         for name in group:
             values = results.values(arm, name)
             more = f": {label(name)}" if len(group) > 1 else ""
             if values:
                 bound = "at least " if unfinished(results, arm, name) else ""
-                rows.append(Row(f"{letter}  {arm}{more}", values, bound))
+                rows.append(Row(f"{LETTERS[i]}  {arm}{more}", values, bound, i))
     return rows
 
 
@@ -101,6 +102,7 @@ def _dots(claim: Claim, results: Results, group: tuple[str, ...], rows: list[Row
         f"{', where it fits' if _clipped(rows) else ''}. "
         f"{'Thin lines join the dots of one seed. ' if paired else ''}"
         f"Means: {'; '.join(means)}."
+        f"{'' if claim.target is None else f' Published: {claim.target:g}.'}"
     )
     svg = dot_chart(upper(title), words, rows, paired=paired, marks=marks)
     return Picture(f"{results.claim}-{results.data}-{results.budget}-{group[0]}", svg, words)
@@ -176,7 +178,7 @@ def dot_chart(
             tag("line", x1=x(value), x2=x(value), y1=TOP, y2=height - BOTTOM, class_="mark")
         )
         end = "end" if x(value) > WIDTH / 2 else "start"
-        parts.append(tag("text", word, x=x(value), y=TOP - 4, text_anchor=end))
+        parts.append(tag("text", word, x=x(value), y=TOP - 5, text_anchor=end))
     if paired:
         parts += _pairs(rows, x)
     parts += [_row(i, row, x) for i, row in enumerate(rows)]
@@ -223,7 +225,7 @@ def _pairs(rows: Sequence[Row], x: Any) -> list[Html]:
 
 def _row(index: int, row: Row, x: Any) -> Html:
     y = _middle(index)
-    color = kind(index)
+    color = kind(row.arm)
     values = list(row.values.values())
     found = row.mean
     parts = [tag("text", row.name, x=EDGE, y=y - 11, class_=color)]

@@ -176,10 +176,12 @@ def _rates(claim: Claim, results: Results) -> list[str]:
 
 def _seeds(claim: Claim, results: Results) -> str:
     found = sorted({run["seed"] for arm in claim.arms for run in results.runs.get(arm, [])})
-    if len(found) == 1:
-        return f"Seed {found[0]} alone."
+    if len(found) < 2:
+        return f"Seed {found[0]} alone." if found else "No run has ended."
     whole = found == list(range(len(found)))
     which = f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
+    if len(claim.arms) == 1:
+        return f"Seeds {which}."
     return (
         f"Seeds {which}: two arms with one seed start with the same random numbers and see the "
         "images in the same order."

@@ -207,8 +207,9 @@ def estimate(claim: Claim, budget: Budget, data: str, settings: Settings) -> flo
         epochs = trial.settings["epochs"]
         few = min(FEW, images)
         short = dataclasses.replace(trial.change(epochs=1), images=few, until_error=None, extra=())
-        measure.time_of_training(dataclasses.replace(short, images=200), settings.data_dir)
-        seconds = measure.time_of_training(short, settings.data_dir)
+        with workers.threads(settings.jobs):
+            measure.time_of_training(dataclasses.replace(short, images=200), settings.data_dir)
+            seconds = measure.time_of_training(short, settings.data_dir)
         total += seconds * images / few * epochs * runs
     missing = count_missing(claim, budget, data, settings) / (runs * len(trials))
     return missing * total / min(settings.jobs, processors.available())

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 
 from tinynet.core import processors
-from tinynet.kernels import set_num_threads
+from tinynet.kernels import get_num_threads, set_num_threads
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -31,14 +31,14 @@ def pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
     ...     pool.submit(abs, -3).result()
     3
     """
-    threads = max(1, processors.available() // jobs)
+    share = max(1, processors.available() // jobs)
     others = set(multiprocessing.active_children())
-    with _variables(threads):
+    with _variables(share):
         found = concurrent.futures.ProcessPoolExecutor(
             jobs,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin,
-            initargs=(threads,),
+            initargs=(share,),
         )
         try:
             yield found
@@ -51,10 +51,21 @@ def pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
 
 
 @contextlib.contextmanager
-def _variables(threads: int) -> Iterator[None]:
+def threads(jobs: int) -> Iterator[None]:
+    """Compute in this process with the threads that one of so many processes has."""
+    before = get_num_threads()
+    set_num_threads(max(1, processors.available() // jobs))
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _variables(count: int) -> Iterator[None]:
     """Set the number of threads for libraries, which read it once, when a process starts."""
     before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    os.environ.update(dict.fromkeys(THREADS, str(count)))
     try:
         yield
     finally:
@@ -65,10 +76,10 @@ def _variables(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin(threads: int) -> None:
+def _begin(count: int) -> None:
     """Prepare a process: Ctrl-C is for the process that started it, and it ends with that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_num_threads(threads)
+    set_num_threads(count)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -103,3 +103,26 @@ def test_results_come_with_an_installation(monkeypatch, tmp_path):
     monkeypatch.setattr(results.importlib.metadata, "files", lambda name: files)
     monkeypatch.setattr(results.tinynet, "__file__", str(tmp_path / "tinynet" / "__init__.py"))
     assert results.published_folder() == folder
+
+
+QUOTED = {  # by lesson: the claim, the measure, its digits
+    "04": (("relu", "epochs", 2),),
+    "07": (("overlap", "train_error", 1), ("overlap", "test_error", 1), ("overlap", "gap", 1)),
+    "08": (("lrn", "test_error", 1), ("keras-lrn", "test_error", 1)),
+    "09": (("dropout-factor", "test_error", 1), ("dropout-factor", "loss_times_1", 2)),
+    "18": (("skips", "test_error", 1),),
+}
+NOT_QUOTED = ("sigmoid", "LRN of the 11 % network")
+
+
+@pytest.mark.parametrize("number", QUOTED)
+def test_a_lesson_quotes_the_results(number):
+    (path,) = (in_docs.ROOT / "lessons").glob(f"{number}_*.py")
+    text = path.read_text(encoding="utf-8")
+    found = {(each.claim, each.data, each.budget): each for each in in_docs.committed()}
+    for name, measure, digits in QUOTED[number]:
+        claim = catalog.find(name)
+        for arm in set(claim.arms) - set(NOT_QUOTED):
+            values = found[name, claim.data[0], "quick"].values(arm, measure).values()
+            mean = f"{sum(values) / len(values):.{digits}f}"
+            assert re.search(rf"\b{re.escape(mean)}\b", text), f"{name}, {arm}: {mean}"

@@ -34,8 +34,7 @@ def _network(
         statement=statement,
         source=source,
         published=published,
-        about=f"The recipe `{recipe}` as it is: all 50,000 images, {preset.epochs} epochs. What a "
-        "copy of the images that had been compressed as JPEG adds to the error is not measured.",
+        about=f"The recipe `{recipe}` as it is: all 50,000 images, {preset.epochs} epochs.",
         base=Trial(network=preset.model, settings=settings, extra=extra),
         arms={preset.model: Arm()},
         measures=measures if "ten-views" in extra else measures[1:],

@@ -57,7 +57,8 @@ def test_the_files_are_good_before_they_are_made_wrong(tmp_path, suffix):
 def test_a_truncated_file_is_refused_or_a_part_of_it_read(tmp_path, suffix):
     path = tmp_path / "net.bin"
     whole = GOOD[suffix]
-    for keep in range(0, len(whole) - 1, max(1, len(whole) // 40)):
+    cuts = 4 if suffix.endswith("h5") else 40  # a process of its own reads each file of HDF5
+    for keep in range(0, len(whole) - 1, max(1, len(whole) // cuts)):
         path.write_bytes(whole[:keep])
         with contextlib.suppress(DataError):
             read(path)

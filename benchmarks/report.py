@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any, TextIO
 
 from benchmarks.interleaved import OURS
+from tinynet.core import processors
 
 NAMES = {
     "torch:default": "PyTorch eager",
@@ -121,13 +121,10 @@ def best_of(ms: dict[tuple[str, str], float], case: str, start: str = "") -> str
 
 def processor() -> str:
     """Return the name of the processor, with its widest vectors."""
+    name = processors.name()
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
-        return platform.processor() or platform.machine()
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
-    facts = {name.strip(): value.strip() for name, value in facts.items()}
-    flags = facts.get("flags", "").split()
-    widest = next((v for f, v in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if f in flags), "")
-    name = facts.get("model name", platform.machine())
+        return name
+    widest = next((v for f, v in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if f in words), "")
     return f"{name} ({widest})" if widest else name

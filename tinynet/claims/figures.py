@@ -13,7 +13,7 @@ from tinynet.claims.claim import LABELS, Claim
 from tinynet.claims.outcome import label, unfinished, upper
 from tinynet.claims.results import Results
 from tinynet.claims.statistics import Interval
-from tinynet.reports.charts import DASHES, WIDTH, Line, line_chart
+from tinynet.reports.charts import WIDTH, Line, line_chart
 from tinynet.reports.html import Html, join, tag
 
 EDGE = 14  # pixels left and right of the axis
@@ -273,20 +273,6 @@ def _curve(runs: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
         (float(epoch), sum(error for _, error in pairs) / len(pairs))
         for epoch, pairs in enumerate(columns, start=1)
     ]
-
-
-def key(index: int) -> Html:
-    """Return a sample of the line of an arm, for tables."""
-    line = tag(
-        "line",
-        x1=0,
-        x2=34,
-        y1=6,
-        y2=6,
-        class_=f"line {kind(index)}",
-        stroke_dasharray=DASHES.get(kind(index)),
-    )
-    return tag("svg", line, viewBox="0 0 34 12", class_="sample", aria_hidden="true")
 
 
 def standalone(svg: Html) -> str:

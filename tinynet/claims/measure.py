@@ -25,6 +25,7 @@ from tinynet.training.recipe_data import open_sets
 from tinynet.training.recipes import Recipe
 from tinynet.training.resumption import load_checkpoint, save_checkpoint
 
+CROP = 24  # pixels, of 32: the crops of cuda-convnet's networks
 LOOK_BACK = 1000  # images: the error while learning is measured on the last ones
 SAVE_EVERY = 120.0  # seconds between two checkpoints of a long run
 MEASURED = 5_000  # training images on which the error after training is measured, at most
@@ -240,9 +241,6 @@ def ten_views(model: nn.Module, test: data.DataLoader) -> Measures:
     views = data.ten_crop(images, CROP)
     mean = sum(predict(model, normalize(view), transform=None) for view in views) / len(views)
     return {"ten_view_error": _percent(mean.argmax(axis=1) != test.dataset.labels)}
-
-
-CROP = 24  # pixels, of 32: the crops of cuda-convnet's networks
 
 
 def dropout_factors(model: nn.Module, test: data.DataLoader) -> Measures:

@@ -10,6 +10,7 @@ from tinynet.claims import content, figures, overview
 from tinynet.claims.content import Command, Heading, Named, Part, Section, Table, Text
 from tinynet.claims.figures import Picture
 from tinynet.claims.results import Results
+from tinynet.reports.charts import sample
 from tinynet.reports.html import Html, figure, join, page, table, tag, text
 
 
@@ -85,7 +86,7 @@ def _table(part: Table) -> Html:
 
 
 def _name(part: Table, index: int, name: str) -> Html:
-    return join([figures.key(index), " ", name]) if part.keys else text(name)
+    return join([sample(figures.kind(index)), " ", name]) if part.keys else text(name)
 
 
 def _cell(cell: str) -> Html | str:

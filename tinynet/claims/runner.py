@@ -38,12 +38,10 @@ class Job(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """A run has ended, as number `count` of `total`."""
+    """A run has ended."""
 
     job: Job
     measures: Measures
-    count: int
-    total: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,12 +166,12 @@ def _run(
         for job in jobs
     }
     try:
-        for count, future in enumerate(concurrent.futures.as_completed(futures), start=1):
+        for future in concurrent.futures.as_completed(futures):
             job = futures[future]
             measures = future.result()
             found.add(*job, measures)
             found.write(settings.folder)
-            yield Done(job, measures, count, len(jobs))
+            yield Done(job, measures)
     finally:
         for future in futures:
             future.cancel()

@@ -135,6 +135,14 @@ def _axes(frame: Frame) -> list[Html]:
     return parts
 
 
+def sample(kind: str) -> Html:
+    """Return a short piece of a line of this kind, for the first cell of a table's row."""
+    line = tag(
+        "line", x1=0, x2=34, y1=6, y2=6, class_=f"line {kind}", stroke_dasharray=DASHES.get(kind)
+    )
+    return tag("svg", line, viewBox="0 0 34 12", class_="sample", aria_hidden="true")
+
+
 def ticks(top: float, count: int) -> list[float]:
     """Return about `count` round numbers from 0 to `top`.
 

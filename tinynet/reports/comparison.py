@@ -10,7 +10,7 @@ from typing import Any
 
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import DataError
-from tinynet.reports.charts import DASHES, Line, line_chart
+from tinynet.reports.charts import Line, line_chart, sample
 from tinynet.reports.html import Html, figure, join, page, table, tag
 from tinynet.training import repeat, run_list
 from tinynet.training.loop import Epoch
@@ -132,28 +132,16 @@ def render(runs: Sequence[SavedRun]) -> str:
 
 
 def _results(runs: Sequence[SavedRun]) -> Html:
-    rows = [[_key(i, row[0]), tag("td", row[1]), *row[2:]] for i, row in enumerate(results(runs))]
+    rows = [
+        [join([row[0], " ", sample(f"s{i}")]), tag("td", row[1]), *row[2:]]
+        for i, row in enumerate(results(runs))
+    ]
     note = (
         "Two accuracies whose intervals overlap may differ by the choice of the test images alone. "
         "Other seeds would move them too: compare several runs of each setting."
     )
     caption = "Each run has a letter, a color and a dash of its own."
     return join([table(HEADER, rows, caption, numbers=3), tag("p", note, class_="soft")])
-
-
-def _key(index: int, letter: str) -> Html:
-    """Return the letter of a run with a sample of its line."""
-    line = tag(
-        "line",
-        x1=0,
-        x2=34,
-        y1=6,
-        y2=6,
-        class_=f"line s{index}",
-        stroke_dasharray=DASHES.get(f"s{index}"),
-    )
-    sample = tag("svg", line, viewBox="0 0 34 12", class_="sample", aria_hidden="true")
-    return join([letter, " ", sample])
 
 
 def _curves(runs: Sequence[SavedRun]) -> Html:

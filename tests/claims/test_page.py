@@ -11,7 +11,7 @@ from tinynet.claims.claim import BUDGETS
 from tinynet.claims.results import Results, as_json
 
 BASE = {"train_error": 20.0, "gap": 1.0, "seconds": 400.0}
-WHERE = {"device": "a <fast> one", "commit": "abc", "date": "2026-01-01", "data": "e5e16de3"}
+WHERE = {"device": "a <fast> one", "commit": "abc", "date": "2026-01-01", "data": "d8902164"}
 
 
 def made(name, values, budget="quick", data="", measure="test_error"):

@@ -116,6 +116,11 @@ def _opened(name: str, data_dir: Path | None, validation: float) -> tuple[data.D
     return open_sets(plain, data_dir)
 
 
+def whole(name: str, data_dir: Path | None) -> tuple[data.Dataset, ...]:
+    """Return the training and test images of a data set, all of them."""
+    return _opened(name, data_dir, 0.0)
+
+
 def sets(trial: Trial, data_dir: Path | None) -> tuple[data.Dataset, ...]:
     """Return the data sets: training, test and, where images are held out, validation."""
     recipe = trial.recipe(seed=0)

@@ -79,7 +79,7 @@ def execute(
         return
     found = _so_far(claim, budget, data, settings)
     trials = claim.trials(budget, data)
-    found.where = _where(next(iter(trials.values())), settings.data_dir)
+    found.where = _where(data, settings.data_dir)
     with workers.pool(settings.jobs) as pool:
         if claim.rates:
             jobs = _missing(found, _tuning(claim, trials))
@@ -183,7 +183,7 @@ def _checkpoint(job: Job, settings: Settings) -> Path | None:
     return settings.folder / "unfinished" / f"{job.trial.digest()}-{job.seed}.safetensors"
 
 
-def _where(trial: Trial, data_dir: Path | None) -> dict[str, str]:
+def _where(data: str, data_dir: Path | None) -> dict[str, str]:
     return {
         "device": f"{processors.name()}, {processors.available()} cores",
         "python": platform.python_version(),
@@ -191,7 +191,7 @@ def _where(trial: Trial, data_dir: Path | None) -> dict[str, str]:
         "numpy": np.__version__,
         "commit": results.commit(),
         "date": time.strftime("%Y-%m-%d"),
-        "data": input_pipeline.fingerprint(*measure.sets(trial, data_dir)),
+        "data": input_pipeline.fingerprint(*measure.whole(data, data_dir)),
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 from tinynet.claims import catalog, in_docs, markdown, results
 from tinynet.claims.claim import BUDGETS
 from tinynet.claims.results import Results
+from tinynet.core import companions
 
 ANEW = "write them anew: python -m tinynet.claims.in_docs"
 pytestmark = pytest.mark.skipif(
@@ -100,8 +101,8 @@ def test_results_come_with_an_installation(monkeypatch, tmp_path):
             return tmp_path / self
 
     files = [File("tinynet/x.py"), File("share/tinynet/claims/results/a.json")]
-    monkeypatch.setattr(results.importlib.metadata, "files", lambda name: files)
-    monkeypatch.setattr(results.tinynet, "__file__", str(tmp_path / "tinynet" / "__init__.py"))
+    monkeypatch.setattr(companions.importlib.metadata, "files", lambda name: files)
+    monkeypatch.setattr(companions, "PACKAGE", tmp_path / "tinynet")
     assert results.published_folder() == folder
 
 

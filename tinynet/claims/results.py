@@ -7,7 +7,6 @@ changed.
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import re
 import subprocess
@@ -19,11 +18,11 @@ import tinynet
 from tinynet.claims.claim import Budget, Claim
 from tinynet.claims.measure import Measures
 from tinynet.claims.trial import Trial
+from tinynet.core import companions
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import DataError
 
 OWN = Path("runs/claims")  # where the command writes, unless it is told otherwise
-DISTRIBUTION = "tinynet-alexnet"
 
 
 @dataclasses.dataclass
@@ -138,17 +137,7 @@ def read_all(folders: Iterable[Path]) -> list[Results]:
 
 def published_folder() -> Path | None:
     """Return the folder of the results that come with tinynet; None where they are not there."""
-    beside = Path(tinynet.__file__).parent.parent / "claims" / "results"
-    if beside.is_dir():
-        return beside
-    try:
-        files = importlib.metadata.files(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    for file in files:
-        if "share/tinynet/claims/results/" in str(file):
-            return Path(str(file.locate())).resolve().parent
-    return None
+    return companions.folder("claims/results")
 
 
 def commit() -> str:

@@ -7,15 +7,14 @@ shares them. The prose of other languages is in catalogues: :mod:`tinynet.lesson
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 import tinynet
+from tinynet.core import companions
 from tinynet.core.errors import DataError
-from tinynet.core.extras import DISTRIBUTION
 from tinynet.lessons.translation import catalogue
 from tinynet.words import phrase
 
@@ -44,16 +43,9 @@ class Lesson(NamedTuple):
 
 def folder() -> Path:
     """Return the folder of the lessons: in the checkout, or where pip installed them."""
-    beside = Path(tinynet.__file__).parent.parent
-    if (beside / "setup.cfg").exists() and (beside / "lessons").is_dir():
-        return beside / "lessons"
-    try:
-        files = importlib.metadata.files(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if re.search(r"share/tinynet/lessons/\d\d_\w+\.py$", str(file)):
-            return Path(str(file.locate())).resolve().parent
+    found = companions.folder("lessons")
+    if found is not None:
+        return found
     raise DataError(
         phrase(
             "lessons: not found beside {place}, nor installed with it. "

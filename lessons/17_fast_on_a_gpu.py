@@ -3,13 +3,14 @@
 #
 # | | |
 # |---|---|
-# | goal | Write CUDA kernels: threads, blocks, warps, barriers; one product in four versions. |
-# | time | 60 minutes |
-# | runs | under 15 seconds on two cores; half a minute the first time, when the kernels are compiled |
-# | needs | numpy, matplotlib, tinynet and a C++ compiler (g++); a GPU is used if present; no network |
+# | goal | Write CUDA kernels: threads, blocks, warps, barriers; one product in four versions; a profiler. |
+# | time | 75 minutes |
+# | runs | under 20 seconds on two cores; half a minute the first time, when the kernels are compiled |
+# | needs | numpy, matplotlib, tinynet, a C++ compiler (g++), and nvidia-cuda-nvrtc for the profiler; a GPU is used if present; no network |
 # | before | 06 im2col: a convolution is a matrix product; 16 Fast in Python: intensity and roofline |
 
 # %%
+import functools
 import time
 
 import matplotlib.pyplot as plt
@@ -415,8 +416,125 @@ figure(
 
 # %% [markdown] lang="en"
 # Bytes are not seconds. A GPU has caches, which help the naive version, and other limits besides
-# memory. Only a measurement shows the time: if this machine has a GPU that the library can use, the
-# next cell times the four versions there, next to a plain copy, which measures the memory
+# memory. A **profiler** names the limit. Usually it watches a kernel on a GPU; `kernels.profile`
+# needs none. NVIDIA's compiler makes the instructions for the GPU that you name. The profiler executes a
+# few blocks of them and counts. Then it divides each count by what the GPU can do in a second:
+#
+# - instructions that its cores begin,
+# - bytes that its memory moves,
+# - sectors that its first cache delivers ("cache"), passes through shared memory,
+# - waits for loads that too few warps can hide ("latency").
+#
+# The largest of these times is the estimate. It is not a measurement.
+
+# %%
+try:
+    run = functools.partial(kernels.cuda_kernel(WHO), 3, 4, np.zeros(12, np.int32))
+    kernels.profile(run, carry_out=False)
+    can_profile = True
+except tn.DeviceError as reason:
+    can_profile = False
+    print("There is no profiler here.", reason)
+
+# %% [markdown] lang="en"
+# The cell estimates the four versions on an RTX A6000, because similar ones were measured on that card.
+# Predict: how many times as fast as the naive version is the one with the register tile? Write a number
+# in place of the dots.
+
+# %%
+MEASURED = {  # GFLOP/s on an RTX A6000, by Simon Boehm
+    "naive": "309",
+    "coalesced": "1,987",
+    "shared tile": "2,980",
+    "register tile": "8,475 to 15,972",
+}
+
+
+# %% tags=["predict"]
+def ranked():
+    a, b, y = (np.ones(s, np.float32) for s in ((2048, 128), (128, 2048), (2048, 2048)))
+    found = {}
+    for name in VERSIONS:
+        run = functools.partial(*launch_of(name, 2048, 2048), a, b, y, 2048, 128, 2048)
+        row = kernels.profile(run, gpu="a6000", carry_out=False).kernels[0]
+        found[name] = 2 * 2048 * 2048 * 128 / row.estimate_us / 1e3
+        print(f"{name:14} limit: {row.bound:14} {found[name]:7,.0f} GFLOP/s estimated,", end=" ")
+        print(MEASURED[name], "measured")
+    return found["register tile"] / found["naive"]
+
+
+if can_profile:
+    predict("17.c", ..., ranked, "times")
+
+# %% [markdown] lang="en"
+# The measured rates are those of Simon Boehm's
+# [worklog](https://siboehm.com/articles/22/CUDA-MMM), from the table in its
+# [repository](https://github.com/siboehm/SGEMM_CUDA), for matrices of $4092 \times 4092$. His kernels
+# have the designs of ours, not the same lines. His register tiles keep 8 or 64 sums a thread, ours 16.
+#
+# The order is the same. The estimated rates are too high: 1.3 and 1.5 times for the second and third
+# version, nearly four times for the first. The profiler's cache never loses a sector that is still
+# needed, and a real one does. So trust the order and the limit, and measure the time. The lines of this
+# lesson have not been measured on a GPU yet.
+#
+# Your turn. A transpose, $y[w, h] = x[h, w]$, reads along rows and writes along columns.
+
+# %%
+TRANSPOSE = r"""
+extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
+  const int w = blockIdx.x * 32 + threadIdx.x, h = blockIdx.y * 32 + threadIdx.y;
+  if (h < H && w < W) y[w * H + h] = x[h * W + w];
+}
+"""
+
+
+def inspect(text):
+    """Print what the profiler says of a transpose of 64 x 96 numbers."""
+    x, y = np.ones((64, 96), np.float32), np.ones((96, 64), np.float32)
+    run = functools.partial(kernels.cuda_kernel(text), (3, 2), (32, 32), x, y, 64, 96)
+    row = kernels.profile(run, carry_out=False).kernels[0]
+    print(
+        f"coalescing {row.coalescing:.2f} (1 is best), bank conflicts {row.bank_conflicts:.1f} (1: none)"
+    )
+
+
+if can_profile:
+    inspect(TRANSPOSE)
+
+# %% [markdown] lang="en"
+# Coalescing is the number of sectors that would do, divided by those that are touched. If you exchange
+# the roles of the axes, the writes are coalesced and the reads are not. Let each block turn a tile of
+# $32 \times 32$ numbers in shared memory, so that both go along rows. Then look at the second number: the
+# 32 numbers of a column of your tile must not lie in one bank. Mend the kernel until `inspect` finds
+# nothing to complain about: coalescing of at least 0.9, and no bank conflicts.
+
+# %% tags=["exercise"]
+MY_TRANSPOSE = r"""
+extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
+  // your code; blocks of (32, 32) threads, blockIdx.x along W and blockIdx.y along H
+}
+"""
+check("17.4", MY_TRANSPOSE)
+
+# %%
+# hint("17.4")  # without the first "#": a hint, and each time you run it the next one
+
+
+# %% tags=["solution"]
+MY_TRANSPOSE = r"""
+extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
+  __shared__ float tile[32][33];  // 33: the numbers of a column lie in 32 banks
+  const int tx = threadIdx.x, ty = threadIdx.y, w0 = blockIdx.x * 32, h0 = blockIdx.y * 32;
+  if (h0 + ty < H && w0 + tx < W) tile[ty][tx] = x[(h0 + ty) * W + w0 + tx];
+  __syncthreads();
+  if (w0 + ty < W && h0 + tx < H) y[(w0 + ty) * H + h0 + tx] = tile[tx][ty];
+}
+"""
+check("17.4", MY_TRANSPOSE)
+
+# %% [markdown] lang="en"
+# Only a measurement shows the time: if this machine has a GPU that the library can use, the next cell
+# times the four versions of the product there, next to a plain copy, which measures the memory
 # bandwidth.
 
 
@@ -509,10 +627,10 @@ if can_run:
 
 # %% tags=["exercise"]
 MY_SHARE = None  # your code: the text of SHARE, fixed
-check("17.4", MY_SHARE)
+check("17.5", MY_SHARE)
 
 # %%
-# hint("17.4")  # without the first "#": a hint, and each time you run it the next one
+# hint("17.5")  # without the first "#": a hint, and each time you run it the next one
 
 
 # %% tags=["solution"]
@@ -522,7 +640,7 @@ if can_run:
             kernels.cuda_kernel(SHARE)(2, 64, x, y)
             print(order, bool((y == 1 / 64).all()))
 MY_SHARE = SHARE.replace("  y[i] =", "  __syncthreads();\n  y[i] =")
-check("17.4", MY_SHARE)
+check("17.5", MY_SHARE)
 
 # %% [markdown] lang="en"
 # Other orders do not find every race. A common one is counting. `count[x[i]] += 1` reads, adds and

@@ -18,12 +18,10 @@ import tinynet as tn
 from support import cupy as stand_in_cupy
 from support.cublas import StandIn
 from support.devices import cuda_devices
-from support.required import lacking, need_compiler
+from support.required import need_compiler, need_nvrtc
 from tinynet.cli import main
-from tinynet.core.errors import DeviceError
 from tinynet.data import readable
 from tinynet.kernels.cuda import cublas, on_cpu
-from tinynet.kernels.profiler import nvrtc
 
 pytest_plugins = ["pytester"]  # one of our plugins is for pytest
 
@@ -59,10 +57,7 @@ def rng():
 @pytest.fixture(scope="session")
 def nvrtc_library():
     """NVIDIA's compiler library, of the wheel nvidia-cuda-nvrtc; without it, skip."""
-    try:
-        return nvrtc.library()
-    except DeviceError as error:
-        return lacking("nvrtc", str(error))
+    return need_nvrtc()
 
 
 @pytest.fixture
@@ -75,11 +70,13 @@ def threads():
 
 @pytest.fixture(autouse=True)
 def _a_compiler(request):
-    """Skip what compiles CUDA kernels for the CPU if there is no C++ compiler."""
+    """Skip what compiles CUDA kernels if the compiler that it needs is not there."""
     case = getattr(request.node, "callspec", None)
     kind = case.params.get("kind") if case else None
     if kind == "cuda_on_cpu" or request.node.get_closest_marker("cxx"):
         need_compiler()
+    if request.node.get_closest_marker("nvrtc"):
+        need_nvrtc()
 
 
 @pytest.fixture(autouse=True)

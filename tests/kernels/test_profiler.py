@@ -209,6 +209,17 @@ def test_a_profile_changes_nothing():
     assert {"conv2d_weight_tile", "dropout"} <= {row.name for row in found.kernels}
 
 
+@pytest.mark.parametrize("carry_out", [True, False])
+def test_a_kernel_is_profiled_with_or_without_being_carried_out(carry_out, monkeypatch):
+    if not carry_out:
+        monkeypatch.setenv("PATH", "")  # no C++ compiler is asked for
+    kernel = kernels.cuda_kernel(f'extern "C" __global__ void f(float* y) {{ {INDEX} y[i] = 1; }}')
+    y = floats(1024)
+    (row,) = kernels.profile(lambda: kernel(4, 256, y), carry_out=carry_out).kernels
+    assert row.coalescing == 1
+    assert (y == carry_out).all()
+
+
 def test_a_profile_can_be_written_as_json():
     x = floats(1000)
     found = kernels.profile(lambda: kernels.relu_forward(x), gpu="a100")
@@ -227,7 +238,7 @@ def test_every_gpu_is_known_to_the_compiler(gpu):
 
 
 def test_what_is_unknown_is_refused():
-    with pytest.raises(ValueError, match="the GPUs are h200, a100, rtx4090, t4, not 'v100'"):
+    with pytest.raises(ValueError, match="the GPUs are h200, a100, a6000, rtx4090, t4, not 'v100'"):
         kernels.profile(lambda: None, gpu="v100")
     with pytest.raises(ValueError, match="float32, tf32, bfloat16, not 'fp8'"):
         kernels.profile(lambda: None, precision="fp8")

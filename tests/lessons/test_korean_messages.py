@@ -13,7 +13,10 @@ from tinynet.lessons.prediction import predict
 pytestmark = needs_lessons
 
 NUMBERS = [f"{number:02d}" for number in range(20)]
-COSTLY = {"16": pytest.mark.slow, "17": pytest.mark.cxx}  # Numba and C++ compile their answers
+COSTLY = {  # compilers make their answers
+    "16": pytest.mark.slow,
+    "17": [pytest.mark.cxx, pytest.mark.nvrtc],
+}
 ANSWERED = [pytest.param(number, marks=COSTLY.get(number, ())) for number in NUMBERS]
 ENGLISH = re.compile(r"[a-z]{2,}(?: [a-z]{2,}){2,}")  # three words in a row
 CODE = re.compile(r"'[^']*'|\"[^\"]*\"|for \w+(?:, \w+)* in \w+")  # names in quotes, and loops

@@ -1,5 +1,6 @@
 """The lesson on CUDA: without a compiler it says so and goes on; with a card it uses the card."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -34,9 +35,28 @@ def test_without_a_compiler_it_says_so_and_runs_to_its_end(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Install one (Debian, Ubuntu: apt install g++)" in done.stdout
     assert "17.2 ok" in done.stdout
-    for number in ("17.1", "17.3", "17.4"):
+    for number in ("17.1", "17.3", "17.4", "17.5"):
         assert f"{number} not here: it cannot be judged on this machine." in done.stdout
     assert "by hand, nothing was run" in done.stdout
+
+
+@pytest.mark.nvrtc
+def test_the_profiler_ranks_the_four_versions_as_a_card_did(tmp_path, monkeypatch, capsys):
+    script = tmp_path / "lesson.py"
+    script.write_text(PATH.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("TINYNET_PREDICT", "show")
+    runpy.run_path(str(script))
+    row = r"^(\w[\w ]*?) +limit: ([\w ]*?) +([\d,]+) GFLOP/s estimated, ([\d,]+)"
+    found = re.findall(row, capsys.readouterr().out, re.MULTILINE)
+    estimates, measured = ([float(line[i].replace(",", "")) for line in found] for i in (2, 3))
+    assert [name for name, *_ in found] == ["naive", "coalesced", "shared tile", "register tile"]
+    assert [limit for _, limit, *_ in found[:3]] == ["cache", "instructions", "shared memory"]
+    assert estimates == sorted(estimates)
+    assert measured == sorted(measured)
+    apart = [guess / true for guess, true in zip(estimates, measured, strict=True)]
+    assert 3 < apart[0] < 4, "nearly four times, as the lesson says"
+    assert all(1 < ratio < 1.6 for ratio in apart[1:]), apart
 
 
 def test_cuda_code_is_shown_by_the_name_of_its_file(capsys):

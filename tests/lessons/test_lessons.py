@@ -18,7 +18,7 @@ import pytest
 
 import tinynet
 from support.mistakes import wrong_answers
-from support.required import need_compiler
+from support.required import need_compiler, need_nvrtc
 from tinynet.lessons import editions, exercise, outputs, pages, student
 
 ROOT = Path(tinynet.__file__).parent.parent
@@ -27,7 +27,9 @@ NUMBERS = [path.name[:2] for path in LESSONS]
 KNOWN = pages.lessons(ROOT / "lessons")
 pytestmark = pytest.mark.skipif(not LESSONS, reason="tinynet is not a checkout here")
 every_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-COMPILES = {"17": pytest.mark.cxx}  # its exercises are CUDA C
+COMPILES = {  # its exercises are CUDA C, and one of them is profiled
+    "17": [pytest.mark.cxx, pytest.mark.nvrtc]
+}
 every_number = pytest.mark.parametrize(
     "number", [pytest.param(n, marks=COMPILES.get(n, ())) for n in NUMBERS]
 )
@@ -288,7 +290,7 @@ def test_each_exercise_has_its_cell_and_then_its_solution(path):
 
 OTHERWISE = {  # whose cell says it differently, and why
     "16.1": "here Numba is imported when it is needed; in the lesson it was, at the top",
-    "17.4": "the cell adds one line to a kernel that the lesson has",
+    "17.5": "the cell adds one line to a kernel that the lesson has",
 }
 
 
@@ -466,6 +468,7 @@ def executed(request, tmp_path_factory):
 def test_a_lesson_runs_anywhere_offline_in_its_time(path, kind, executed):
     if path.name[:2] in COMPILES:
         need_compiler()
+        need_nvrtc()
     done, seconds = executed[path.stem, kind]
     assert (done.returncode, re.sub("^tinynet: Comp.*\n", "", done.stderr)) == (0, ""), done.stderr
     assert seconds < BUDGET

@@ -2,9 +2,15 @@
 
 import numpy as np
 
-from tinynet.lessons.lesson_17 import race_solution, relu_solution, tiled_solution
+from tinynet.lessons.lesson_17 import (
+    race_solution,
+    relu_solution,
+    tiled_solution,
+    transpose_solution,
+)
 
 RELU, TILED, SHARE = relu_solution(), tiled_solution(), race_solution()
+TURNED = transpose_solution()
 BARRIER = "    __syncthreads();\n"
 
 NAIVE = r"""
@@ -16,6 +22,17 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
   y[m * N + n] = sum;
 }
 """
+
+SCATTERED = r"""
+extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
+  const int w = blockIdx.x * 32 + threadIdx.x, h = blockIdx.y * 32 + threadIdx.y;
+  if (h < H && w < W) y[w * H + h] = x[h * W + w];
+}
+"""
+ROLES = "blockIdx.x * 32 + threadIdx.x, h = blockIdx.y * 32 + threadIdx.y"
+EXCHANGED = SCATTERED.replace(
+    ROLES, "blockIdx.x * 32 + threadIdx.y, h = blockIdx.y * 32 + threadIdx.x"
+)
 
 WRONG = {
     "17.1": [
@@ -37,6 +54,14 @@ WRONG = {
         (NAIVE, "the threads read 131,072"),
     ],
     "17.4": [
+        (SCATTERED, "expected a coalescing of at least 0.9, got 0.2"),
+        (EXCHANGED, "expected a coalescing of at least 0.9, got 0.2"),
+        (TURNED.replace("[33]", "[32]"), "which bank holds"),
+        (TURNED.replace("  __syncthreads();\n", ""), "all must have read"),
+        (TURNED.replace("(h0 + ty) * W", "(h0 + ty) * H"), "a row of y has H"),
+        (TURNED.replace("if (w0 + ty < W && h0 + tx < H) ", ""), "written to y["),
+    ],
+    "17.5": [
         (SHARE.replace("  }\n  __syncthreads();\n", "  }\n"), "before the last addition"),
         (
             SHARE.replace("  }\n  __syncthreads();\n", "  }\n  if (t == 0) __syncthreads();\n"),

@@ -12,6 +12,7 @@ import pytest
 
 from tinynet.core.errors import DeviceError
 from tinynet.kernels.cuda import on_cpu
+from tinynet.kernels.profiler import nvrtc
 
 
 def lacking(what, reason):
@@ -26,6 +27,14 @@ def need_compiler():
         on_cpu.compiler()
     except DeviceError as error:
         lacking("cxx", str(error))
+
+
+def need_nvrtc():
+    """Return NVIDIA's compiler library, of the wheel nvidia-cuda-nvrtc; without it, skip."""
+    try:
+        return nvrtc.library()
+    except DeviceError as error:
+        return lacking("nvrtc", str(error))
 
 
 def need_mpi():

@@ -19,7 +19,7 @@ def kernels() -> None:
 
 @kernels.command(cls=RenamedOptions)
 @click.argument("model", default="small-alexnet")
-@click.option("--gpu", default="h200", show_default=True, help="h200, a100, rtx4090 or t4.")
+@click.option("--gpu", default="h200", show_default=True, help="h200, a100, a6000, rtx4090 or t4.")
 @click.option(
     "--batch-size",
     "batch",

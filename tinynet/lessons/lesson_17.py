@@ -1,4 +1,4 @@
-"""Exercises of lesson 17: CUDA kernels, memory traffic and a race condition."""
+"""Exercises of lesson 17: CUDA kernels, memory traffic, the profiler and a race condition."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.errors import DeviceError
-from tinynet.kernels import cuda_kernel, execution_order, memory_traffic
+from tinynet.kernels import cuda_kernel, execution_order, memory_traffic, profile
+from tinynet.kernels.profiler.lanes import UnsupportedError
 from tinynet.lessons.exercise import Wrong, cases, exercise, expect, small
 from tinynet.words import phrase
 
 ORDERS = ("forward", "backward", "mixed")
 SLACK = 4096  # guard numbers around an array: writes beyond its ends stay inside them
 TILE = 16
+SIDE = 32  # of the tile of a transpose
+COALESCED = 0.9  # of the sectors of a transpose: what the profiler is content with
 
 
 class Bench:
@@ -250,11 +253,98 @@ extern "C" __global__ void tiled(const float* a, const float* b, float* y, int M
 """
 
 
-# ---- a race
+# ---- a transpose that the profiler is content with
 
 
 @exercise(
     "17.4",
+    "A transpose without scattered accesses",
+    hints=(
+        "Read a row of x as before, but into __shared__ float tile[32][32], at tile[ty][tx]; then "
+        "__syncthreads().",
+        "Write a row of y: thread tx of a warp writes y[(w0 + ty) * H + h0 + tx], and reads its "
+        "number from tile[tx][ty].",
+        "Rows of 32 numbers put a column of the tile into one bank. With tile[32][33] each row "
+        "begins one bank later.",
+    ),
+    value=True,
+)
+def transpose(answer: Any) -> None:
+    """Mend transpose(x, y, H, W) until the profiler finds coalesced accesses and no conflicts."""
+    bench = Bench(answer)
+    rng = cases(0)
+    sizes = {
+        (SIDE, SIDE): "One block: all must have read before one writes.",
+        (40, 70): "H is not W: a row of x has W numbers, a row of y has H.",
+    }
+    for (H, W), why in sizes.items():
+        for order in ORDERS:
+            # Other numbers each time: shared memory still holds the last ones.
+            x = guarded(rng.integers(-9, 10, (H, W)).astype(np.float32))
+            with execution_order(order):
+                y = bench.fill(H * W, _tiles(H, W), (SIDE, SIDE), x, None, H, W)
+            _same(y.reshape(W, H), x.T, phrase("x ({H}, {W})", H=H, W=W), why)
+    _pleases_the_profiler(bench)
+
+
+def _tiles(H: int, W: int) -> tuple[int, int]:
+    """Return the blocks of a transpose, along W and H."""
+    return -(-W // SIDE), -(-H // SIDE)
+
+
+def _pleases_the_profiler(bench: Bench) -> None:
+    """Raise Wrong where a transpose touches too many sectors, or its lanes wait for a bank."""
+    H = 2 * SIDE
+    W = 3 * SIDE
+    x = np.zeros((H, W), np.float32)
+    y = np.zeros((W, H), np.float32)
+    grid = _tiles(H, W), (SIDE, SIDE)
+    try:
+        row = profile(lambda: bench.run(*grid, x, y, H, W), carry_out=False).kernels[0]
+    except UnsupportedError as error:
+        raise Wrong(str(error)) from None
+    if row.coalescing < COALESCED:
+        raise Wrong(
+            phrase(
+                "the numbers are right, but a warp touches {sectors:.1f} sectors at each access: "
+                "expected a coalescing of at least {least}, got {got:.2f}.\n  The 32 threads of a "
+                "warp must read along a row of x and write along a row of y; the tile in shared "
+                "memory is turned in between.",
+                sectors=row.sectors_per_request,
+                least=COALESCED,
+                got=row.coalescing,
+            )
+        )
+    if row.bank_conflicts > 1:
+        raise Wrong(
+            phrase(
+                "the numbers are right and the accesses coalesced, but the warps pass through "
+                "shared memory {times:.1f} times as often as they must.\n  Shared memory has 32 "
+                "banks, and neighbouring numbers lie in neighbouring banks: which bank holds "
+                "tile[0][0], and which holds tile[1][0]?",
+                times=row.bank_conflicts,
+            )
+        )
+
+
+@transpose.solution
+def transpose_solution() -> str:
+    return r"""
+extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
+  __shared__ float tile[32][33];  // 33: the numbers of a column lie in 32 banks
+  const int tx = threadIdx.x, ty = threadIdx.y, w0 = blockIdx.x * 32, h0 = blockIdx.y * 32;
+  if (h0 + ty < H && w0 + tx < W) tile[ty][tx] = x[(h0 + ty) * W + w0 + tx];
+  __syncthreads();
+  if (w0 + ty < W && h0 + tx < H) y[(w0 + ty) * H + h0 + tx] = tile[tx][ty];
+}
+"""
+
+
+# ---- a race
+
+
+@exercise(
+    "17.5",
     "Find the race",
     hints=(
         "Run the threads in another order: with kernels.execution_order('backward'): ...",

@@ -32,7 +32,7 @@ ASSUMPTIONS = (
     f"an SM issues {ISSUE} warp instructions a clock; a PTX instruction costs as many machine "
     f"instructions as the kernel has on average, an integer division {DIVISION} times as many",
     "loads of one basic block overlap, those of the next wait; all resident warps wait together",
-    "`mma` reaches 63% of the peak of an H200's tensor cores, 95% on A100 and RTX 4090",
+    "`mma` reaches 63% of the peak of an H200's tensor cores, 95% on A100, A6000 and RTX 4090",
     f"{GAP * 1e6:.1f} us between nodes of a captured graph",
     "products, by cuBLAS: the best of tiles of 128x128 (90% of peak) and 64x64 (70%), times how "
     f"far they fill the matrix and the last wave, times K / (K + {PIPELINE}); long sums are split",

@@ -43,12 +43,13 @@ class Follower:
     def _on_paper(self, implementation: Any, args: Any, kwargs: Any) -> None:
         """Run the CUDA version of a kernel; its launches are observed and do not happen."""
         token = observer.set(self.record)
+        carried_out = self.record.carried_out
         self.record.carried_out = False
         try:
             with use("cuda_on_cpu"), np.errstate(all="ignore"):  # results were never written
                 implementation(*map(_as_on_a_gpu, args), **kwargs)
         finally:
-            self.record.carried_out = True
+            self.record.carried_out = carried_out
             observer.reset(token)
 
     # ---- everything else is as without hooks

@@ -2,13 +2,14 @@
 
 Limits of a multiprocessor (SM): CUDA C++ Programming Guide, table "Technical Specifications per
 Compute Capability", and its table of the throughput of arithmetic instructions. Numbers of SMs,
-clocks, peaks and bandwidths: NVIDIA's data sheets of H200 SXM, A100 SXM 80 GB and T4, and the
-architecture papers "NVIDIA H100 Tensor Core GPU", "NVIDIA A100 Tensor Core GPU" and "NVIDIA Ada
-GPU". Peaks are dense (without sparsity). The latency of global memory in clock cycles was measured
-on A100, H100 and RTX 4090 by Luo et al. 2024 (arXiv 2402.13499), on T4 by Jia et al. 2019 (arXiv
-1903.07486); the H200 is taken to have that of the H100. The instruction `mma` reaches 63 to 65 % of
-the peak of the H100's tensor cores (Luo et al. 2025, arXiv 2501.12084); only `wgmma`, which is not
-used here, reaches more. On A100 and RTX 4090, which have no other, 95 % is assumed.
+clocks, peaks and bandwidths: NVIDIA's data sheets of H200 SXM, A100 SXM 80 GB, RTX A6000 and T4,
+and the architecture papers "NVIDIA H100 Tensor Core GPU", "NVIDIA A100 Tensor Core GPU", "NVIDIA
+Ampere GA102 GPU" and "NVIDIA Ada GPU". Peaks are dense (without sparsity). The latency of global
+memory in clock cycles was measured on A100, H100 and RTX 4090 by Luo et al. 2024 (arXiv
+2402.13499), on T4 by Jia et al. 2019 (arXiv 1903.07486); the H200 is taken to have that of the
+H100, the RTX A6000 that of the A100. The instruction `mma` reaches 63 to 65 % of the peak of the
+H100's tensor cores (Luo et al. 2025, arXiv 2501.12084); only `wgmma`, which is not used here,
+reaches more. On A100, RTX A6000 and RTX 4090, which have no other, 95 % is assumed.
 """
 
 from __future__ import annotations
@@ -92,6 +93,23 @@ GPUS = {
         blocks=32,
         registers=65536,
         shared=164 * KB,
+        latency=466.3,
+    ),
+    "a6000": Gpu(
+        name="NVIDIA RTX A6000",
+        architecture="sm_86",
+        sms=84,
+        clock=1.8e9,
+        bandwidth=0.768e12,
+        l2=6 * MB,
+        fp32=128,
+        fp64=2,
+        tensor={"tf32": 77.4e12, "bfloat16": 154.8e12},
+        mma=0.95,
+        warps=48,
+        blocks=16,
+        registers=65536,
+        shared=100 * KB,
         latency=466.3,
     ),
     "rtx4090": Gpu(

@@ -113,19 +113,24 @@ class Profile(NamedTuple):
 
 
 def profile(
-    function: Callable[[], Any], *, gpu: str = "h200", precision: str = "float32"
+    function: Callable[[], Any],
+    *,
+    gpu: str = "h200",
+    precision: str = "float32",
+    carry_out: bool = True,
 ) -> Profile:
     """Return what the CUDA kernels that a function launches do on a GPU; no GPU is needed.
 
     Needs NVIDIA's compiler library: ``pip install nvidia-cuda-nvrtc``. The arrays are NumPy's. A
     sample of the blocks of each launch is executed from PTX. A `cuda_kernel` of your own also runs
-    as a whole, which needs a C++ compiler.
+    as a whole, which needs a C++ compiler, unless `carry_out` is False.
 
     Parameters
     ----------
     function : a function without arguments; it runs once
-    gpu : "h200", "a100", "rtx4090" or "t4"
+    gpu : "h200", "a100", "a6000", "rtx4090" or "t4"
     precision : "float32", "tf32" or "bfloat16", of matrix products
+    carry_out : False: a `cuda_kernel` is only profiled, and its arrays stay as they are
 
     Raises
     ------
@@ -149,6 +154,7 @@ def profile(
     """
     check_precision(precision)
     record = Record(find(gpu))
+    record.carried_out = carry_out
     with following(record), multiplied_in(precision):
         function()
     return summarized(record, precision)

@@ -107,7 +107,11 @@ def test_a_rate_that_is_too_high_gets_a_smaller_one(tmp_path, of_shapes, tinynet
 
 def test_nothing_unusual_is_said_as_well(tmp_path, of_shapes, tinynet_says):
     said = tinynet_says("explain", make(tmp_path / "r", [1.0, 0.1, 0.1, 0.1]))
-    assert said.out.splitlines()[-1] == "The curves show nothing unusual."
+    assert said.out.splitlines()[-1].startswith("Nothing unusual: no plateau, no rise of")
+    one = tinynet_says("explain", make(tmp_path / "one", [1.0]))
+    assert one.out.endswith(
+        "Nothing unusual so far; a trend takes 3 epochs, and 1 epoch is there.\n"
+    )
 
 
 def test_images_that_are_gone_are_no_error(tmp_path, tinynet_says, monkeypatch):

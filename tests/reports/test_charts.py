@@ -1,5 +1,6 @@
 """Line charts as SVG: places, ticks, marks, and numbers that are not finite."""
 
+import itertools
 import math
 import xml.etree.ElementTree as ET
 
@@ -47,6 +48,17 @@ def test_marks_and_the_ring_are_drawn():
     svg = drawn(Line("train", "train", [(1, 2.0), (2, 1.0)]), marks=marks)
     assert {"chance", "lr 0.01", "best: epoch 2"} <= set(words(svg))
     assert sum(circle.get("class") == "ring" for circle in svg.iter("circle")) == 1
+
+
+def test_words_above_a_chart_do_not_overlap():
+    line = Line("train", "train", [(i, 1.0) for i in range(1, 31)])
+    epochs = [(i + 0.5, f"lr {i}e-05") for i in range(1, 30)]
+    svg = drawn(line, marks=Marks(epochs=epochs))
+    shown = [text for text in svg.iter("text") if text.text.startswith("lr ")]
+    ends = [(float(t.get("x")), charts.LETTER * len(t.text) / 2) for t in shown]
+    assert len(shown) > 3
+    assert all(x + half <= y - other for (x, half), (y, other) in itertools.pairwise(ends))
+    assert sum(mark.get("class") == "mark" for mark in svg.iter("line")) == 29, "each has a line"
 
 
 @pytest.mark.parametrize("values", [[], [math.nan], [math.inf, 1.0], [0.0, 0.0], [1e300], [5.0]])

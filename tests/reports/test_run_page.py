@@ -5,6 +5,7 @@ import dataclasses
 import io
 import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from support.reported_run import NAMES, RECORDS
 from tinynet import reports
 from tinynet.core.errors import DataError
 from tinynet.reports import inside, measure, mistakes, run_page
-from tinynet.training import recipe_data, run_dir, runs
+from tinynet.reports.curves import curve_figures
+from tinynet.training import recipe_data, run_dir, run_list, runs
 from tinynet.training.predict import open_run
 from tinynet.weights import checkpoint
 
@@ -262,6 +264,46 @@ def test_a_class_without_test_images_has_no_accuracy():
         "b (1)",
         "0",
     ]
+
+
+def luminance(color):
+    """Return the relative luminance of a color of three bytes, as WCAG defines it."""
+    shares = np.array([*color]) / 255
+    linear = np.where(shares <= 0.03928, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_the_numbers_of_the_matrix_can_be_read_in_every_shade(page):
+    css = resources.files("tinynet.reports").joinpath("page.css").read_text()
+    color = {
+        name: [bytes.fromhex(value) for value in re.findall(rf"--{name}: #(\w{{6}})", css)]
+        for name in ("paper", "ink", "accent")
+    }
+    dark = page == "dark"
+    paper, ink, blue = (np.array([*color[name][dark]], float) for name in color)
+    other = bytes.fromhex("06121a") if dark else [255, 255, 255]
+    for right in range(101):
+        cell = mistakes._cell(np.array([[right, 100 - right], [0, 0]]), 0, 0)
+        changed = "strong" in cell if dark else "full" in cell
+        ground = luminance(paper + right / 100 * (blue - paper))
+        written = luminance(other if changed else ink)
+        low, high = sorted([ground, written])
+        assert (high + 0.05) / (low + 0.05) > 3.8, f"{right} %"
+
+
+def test_a_cosine_has_no_marks_of_its_learning_rate():
+    rates = [0.0197, 0.0148, 0.0068, 0.0033, 0.0009, 2e-7]
+    records = [dataclasses.replace(RECORDS[0], epoch=i + 1, lr=r) for i, r in enumerate(rates)]
+    marks = re.findall("<text[^>]*>(lr [^<]*)</text>", curve_figures(records, 3))
+    assert marks == ["lr 2e-07"], "at the end of the line alone"
+
+
+def test_one_epoch_is_not_called_epochs(folder):
+    run = run_list.read(folder)
+    recipe = dataclasses.replace(run.recipe, epochs=1)
+    one = dataclasses.replace(run, state="finished", recipe=recipe, records=run.records[:1])
+    assert "after 1 epoch, " in run_page.render(run_page.Source(one))
 
 
 def test_no_mistake_is_said(sets):

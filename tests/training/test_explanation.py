@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tinynet.training.explanation import explain
+from tinynet.training.explanation import explain, nothing_found
 from tinynet.training.loop import Epoch
 
 TEN = [100] * 10
@@ -135,3 +135,16 @@ def test_jumps_before_the_last_drop_of_the_rate_are_over():
 def test_a_rate_that_is_too_high_is_not_called_chance_as_well():
     records = run([2.0, 3.0, 4.1], [9.0] * 3, [0.1] * 3)
     assert kinds(records) == ["rate too high"]
+
+
+def test_nothing_unusual_comes_with_its_evidence():
+    assert nothing_found(run(RESTING, [2.1, 1.1, 0.7, 0.62, 0.61, 0.6])) == (
+        "Nothing unusual: no plateau, no rise of the training loss (2 in epoch 1, 0.505 in epoch "
+        "6), no overfitting. The test loss is lowest at the end, 0.6."
+    )
+    ends = "The test loss ends at 0.63; its minimum was 0.62 (epoch 4)."
+    assert nothing_found(run(RESTING, [2.1, 1.1, 0.7, 0.62, 0.64, 0.63])).endswith(ends)
+    assert nothing_found(run(RESTING)).endswith("no overfitting.")
+    assert nothing_found(run([2.0, 1.5])).endswith(
+        "a trend takes 3 epochs, and 2 epochs are there."
+    )

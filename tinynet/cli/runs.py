@@ -118,7 +118,7 @@ def explain(run: Path, data_dir: Path | None, as_json: bool) -> None:
     if note:
         click.echo(note)
     if saved.records and not found:
-        click.echo("The curves show nothing unusual.")
+        click.echo(explanation.nothing_found(saved.records))
     for one in found:
         click.echo(f"\n{one.kind.capitalize()}. {one}\n  To try: {attempt(one, saved)}")
 

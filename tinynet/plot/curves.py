@@ -229,26 +229,35 @@ def curves_in_words(epochs: Sequence[Record]) -> str:
     return f"Over {len(epochs)} epochs {listed}.{peak}"
 
 
-def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
-    """Draw a dotted line where the learning rate fell to half or less within one epoch.
+def rate_drops(epochs: Sequence[Record]) -> list[tuple[float, float]]:
+    """Return where the learning rate fell to half or less within one epoch, and the new rate.
 
-    Not where it falls in every epoch, as a cosine does, whose last steps are below half.
+    Empty where it falls in every epoch, as a cosine does, whose last steps are below half.
+
+    >>> steps = [{"epoch": 1, "lr": 0.1}, {"epoch": 2, "lr": 0.1}, {"epoch": 3, "lr": 0.01}]
+    >>> rate_drops(steps), rate_drops(steps[1:])
+    ([(2.5, 0.01)], [])
     """
     rates = [(record["epoch"], record["lr"]) for record in epochs if record.get("lr") is not None]
     pairs = list(itertools.pairwise(rates))
-    stays = any(before == after for (_, before), (_, after) in pairs)
-    for (epoch, before), (_, after) in pairs:
-        if stays and after <= before / 2:
-            axes.axvline(epoch + 0.5, color=style.GRAY, linestyle=":", linewidth=1, label="_lr")
-            axes.text(
-                epoch + 0.5,
-                1.02,
-                f"lr {after:.2g}",
-                transform=axes.get_xaxis_transform(),
-                ha="center",
-                fontsize=9,
-                color=style.GRAY,
-            )
+    if all(before != after for (_, before), (_, after) in pairs):
+        return []
+    return [(epoch + 0.5, after) for (epoch, before), (_, after) in pairs if after <= before / 2]
+
+
+def mark_drops(axes: Axes, epochs: Sequence[Record]) -> None:
+    """Draw a dotted line at each of the `rate_drops`, with the new rate."""
+    for place, rate in rate_drops(epochs):
+        axes.axvline(place, color=style.GRAY, linestyle=":", linewidth=1, label="_lr")
+        axes.text(
+            place,
+            1.02,
+            f"lr {rate:.2g}",
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            fontsize=9,
+            color=style.GRAY,
+        )
 
 
 def _epochs(records: Iterable[Any]) -> list[Record]:

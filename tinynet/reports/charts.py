@@ -19,6 +19,7 @@ RIGHT = 108  # place for the labels at the ends of the lines
 TOP = 44
 BOTTOM = 36
 MARKED = 30  # points up to which each has a marker
+LETTER = 8  # pixels of a letter, at most on average
 DASHES = {"train": "7 4", "s1": "9 4", "s2": "3 3", "s3": "10 3 2 3", "s4": "14 4", "s5": "5 2"}
 
 Point = tuple[float, float]
@@ -182,11 +183,15 @@ def _marks(frame: Frame, marks: Marks) -> list[Html]:
         y = frame.y(value)
         parts.append(tag("line", x1=LEFT, x2=right, y1=y, y2=y, class_="mark"))
         parts.append(tag("text", words, x=right - 4, y=y - 5, text_anchor="end"))
+    free = 0.0  # the pixel from which the next words of an epoch have room
     for epoch, words in marks.epochs:
         x = frame.x(epoch)
         floor = frame.height - BOTTOM
         parts.append(tag("line", x1=x, x2=x, y1=TOP, y2=floor, class_="mark"))
-        parts.append(tag("text", words, x=x, y=TOP - 9, text_anchor="middle"))
+        half = LETTER * len(words) / 2
+        if x - half >= free:
+            parts.append(tag("text", words, x=x, y=TOP - 9, text_anchor="middle"))
+            free = x + half + LETTER
     if marks.ring is not None:
         epoch, value, words = marks.ring
         x = frame.x(epoch)

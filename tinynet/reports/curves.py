@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet.plot.curves import best_epoch, curves_in_words
+from tinynet.plot.curves import best_epoch, curves_in_words, rate_drops
 from tinynet.reports.charts import Line, Marks, line_chart
 from tinynet.reports.html import Html, details, figure, join, table, tag
 from tinynet.training.loop import Epoch
@@ -21,7 +20,7 @@ def curve_figures(records: Sequence[Epoch], classes: int | None) -> Html:
     """Return the charts of a run, and its numbers in a table that is folded away."""
     rows = [dataclasses.asdict(record) for record in records]
     words = curves_in_words(rows)
-    drops = _drops(records)
+    drops = [(place, f"lr {rate:.2g}") for place, rate in rate_drops(rows)]
     best, kind = best_epoch(rows)
     chance = _chance(classes)
     charts = [
@@ -70,15 +69,6 @@ def _ring(best: Any, kind: str, what: str, factor: float) -> tuple[float, float,
     if best is None or value is None or not math.isfinite(value):
         return None
     return best["epoch"], factor * value, f"best: epoch {best['epoch']}"
-
-
-def _drops(records: Sequence[Epoch]) -> list[tuple[float, str]]:
-    """Return the places where the learning rate fell to half or less, with the new rate."""
-    return [
-        (after.epoch - 0.5, f"lr {after.lr:.2g}")
-        for before, after in itertools.pairwise(records)
-        if after.lr <= before.lr / 2
-    ]
 
 
 def _rates(records: Sequence[Epoch]) -> Html:

@@ -17,7 +17,9 @@ from tinynet.training.metrics import wilson_interval
 MATRIX = 25  # classes up to which the whole matrix is shown
 PAIRS = 15  # most frequent confusions that are listed
 WORST = 12  # mistakes that are shown
-STRONG = 0.55  # share of a row from which its number is written in the other color
+# Shares of a row from which the other ink has more contrast, on a light page and on a dark one.
+LIGHT_PAGE = 0.86
+DARK_PAGE = 0.62
 
 
 def matrix(found: Answers, classes: Sequence[str]) -> Html:
@@ -32,14 +34,15 @@ def matrix(found: Answers, classes: Sequence[str]) -> Html:
     ]
     caption = (
         "Number of test images of each true class (row) by the answer of the network (column). The "
-        "darker a cell, the larger its share of the row."
+        "stronger the blue of a cell, the larger its share of the row."
     )
     return join([tag("p", words), table(header, rows, caption, class_="confusion")])
 
 
 def _cell(counts: Array, i: int, j: int) -> Html:
     share = counts[i, j] / max(1, counts[i].sum())
-    kinds = ["strong"] if share > STRONG else []
+    kinds = ["strong"] if share > DARK_PAGE else []
+    kinds += ["full"] if share > LIGHT_PAGE else []
     kinds += ["right"] if i == j else []
     return tag(
         "td",
@@ -60,7 +63,7 @@ def _pairs(counts: Array, classes: Sequence[str]) -> Html:
         if wrong[i, j]
     ]
     header = ["true class", "answer", "images", "share of the class"]
-    return table(header, rows, "The most frequent confusions.", numbers=2)
+    return table(header, rows, "The most frequent confusions.", numbers=2, class_="answers")
 
 
 def class_table(found: Answers, classes: Sequence[str]) -> Html:
@@ -89,7 +92,7 @@ def class_table(found: Answers, classes: Sequence[str]) -> Html:
     taken = tag("th", "most often taken for", scope="col")
     header = ["class", "images", "accuracy", "", "95 % interval", taken]
     caption = "Accuracy on the test images of each class, the lowest first."
-    return table(header, rows, caption)
+    return table(header, rows, caption, class_="answers")
 
 
 def _confused_with(row: Array, i: int, classes: Sequence[str]) -> str:
@@ -114,7 +117,14 @@ def worst(found: Answers, test: Dataset, classes: Sequence[str]) -> Html:
         truth = f"{100 * found.truth[i]:.2g} %"
         alternative = f"Test image {i}: {true}, taken for {answer} with probability {sure}."
         caption = join(
-            [tag("strong", true), f" taken for {answer} ({sure}); {true} had {truth}. Image {i:,}."]
+            [
+                tag("strong", true),
+                f" taken for {answer} (",
+                tag("span", sure, class_="number"),
+                f"); {true} had ",
+                tag("span", truth, class_="number"),
+                f". Image {i:,}.",
+            ]
         )
         picture = image(photograph(test[i][0]), alternative, class_="pixels")
         shown.append(figure(picture, caption))

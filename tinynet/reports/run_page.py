@@ -214,9 +214,9 @@ def _lead(source: Source) -> str:
     changed = time.strftime("%d %B %Y, %H:%M", time.localtime(run.changed))
     about = f"Recipe {run.recipe.name}: {run.recipe.about}." if run.recipe.about else ""
     done = len(run.records)
-    epochs = (
-        f"{done} of {run.recipe.epochs} epochs" if run.state != "finished" else f"{done} epochs"
-    )
+    of = "" if run.state == "finished" else f" of {run.recipe.epochs}"
+    planned = done if run.state == "finished" else run.recipe.epochs
+    epochs = f"{done}{of} epoch{'' if planned == 1 else 's'}"
     return f"{about} {run.state.capitalize()} after {epochs}, {changed}."
 
 
@@ -271,7 +271,7 @@ def _findings(source: Source) -> Html:
         counts = np.bincount(source.test.labels, minlength=source.classes).tolist()
     found = explanation.explain(source.run.records, source.classes, source.train_counts, counts)
     if not found:
-        return tag("p", "Nothing unusual.")
+        return tag("p", explanation.nothing_found(source.run.records))
     items = [join([tag("strong", f"{one.kind.capitalize()}. "), str(one)]) for one in found]
     return tag("ul", *(tag("li", item) for item in items))
 

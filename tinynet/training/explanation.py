@@ -75,6 +75,34 @@ def explain(
     return [one for one in found if one is not None]
 
 
+def nothing_found(records: Sequence[Epoch]) -> str:
+    """Return the sentences for curves in which `explain` finds nothing: what was looked at.
+
+    Parameters
+    ----------
+    records : sequence of Epoch
+        At least one.
+    """
+    if len(records) < LATE:
+        count = "1 epoch is" if len(records) == 1 else f"{len(records)} epochs are"
+        return f"Nothing unusual so far; a trend takes {LATE} epochs, and {count} there."
+    first, *_, last = records
+    said = (
+        f"Nothing unusual: no plateau, no rise of the training loss ({first.train_loss:.4g} in "
+        f"epoch {first.epoch}, {last.train_loss:.4g} in epoch {last.epoch}), no overfitting."
+    )
+    measured = [(r.test_loss, r.epoch) for r in records if r.test_loss is not None]
+    if not measured or last.test_loss is None:
+        return said
+    lowest, epoch = min(measured)
+    if epoch == last.epoch:
+        return f"{said} The test loss is lowest at the end, {lowest:.4g}."
+    return (
+        f"{said} The test loss ends at {last.test_loss:.4g}; its minimum was {lowest:.4g} "
+        f"(epoch {epoch})."
+    )
+
+
 def _rate_too_high(records: Sequence[Epoch], classes: int) -> Diagnosis | None:
     """Look for a training loss that rises: for good, above that of guessing, or in a zigzag."""
     losses = [record.train_loss for record in records]

@@ -64,6 +64,14 @@ def test_every_section_has_the_same_code_links_and_numbers_in_korean():
         assert differences(english, korean) == {}, korean.partition("\n")[0]
 
 
+@pytest.mark.parametrize("path", [ENGLISH, KOREAN], ids=lambda path: path.name)
+def test_three_pictures_stand_on_the_first_screen(path):
+    first = path.read_text(encoding="utf-8").splitlines()[:16]
+    shown = [x for line in first for x in re.findall(r"!\[[^]]+\]\(([^)]*)\)", line)]
+    assert len(shown) == 3
+    assert all((ROOT / picture).is_file() for picture in shown)
+
+
 @pytest.mark.parametrize(
     ("kind", "korean"),
     [

@@ -89,7 +89,7 @@ def test_points_lie_at_their_intensity_and_speed():
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (4.0, 8.0)
     x, y = roof.get_data()
     np.testing.assert_allclose(y, np.minimum(1.0, 0.1 * x))
-    assert figure.get_suptitle() == "net: conv1 conv2d takes 88% of the ops' time"
+    assert figure.get_suptitle() == "net: conv1 conv2d takes 88 % of the ops' time"
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["[1] conv1 conv2d", "relu"]
 

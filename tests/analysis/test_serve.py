@@ -4,6 +4,8 @@ import base64
 import http.client
 import io
 import json
+import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -157,6 +159,32 @@ def test_several_at_once_get_the_same_answer(server, png):
         thread.join()
     assert len(answers) == 6
     assert all(answer == answers[0] for answer in answers)
+
+
+def test_a_browser_that_leaves_before_its_answer_is_no_error(server, png, capfd, monkeypatch):
+    left = threading.Event()
+    answered = threading.Event()
+    answer = server.answer
+    monkeypatch.setattr(server, "answer", lambda data: left.wait(20) and answer(data))
+    ended = server.shutdown_request
+    monkeypatch.setattr(server, "shutdown_request", lambda one: (ended(one), answered.set()))
+    connection = socket.create_connection(server.server_address, timeout=20)
+    at_once = struct.pack("ii", 1, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost:{server.server_port}\r\n"
+    connection.sendall(f"{head}Content-Length: {len(png)}\r\n\r\n".encode() + png)
+    connection.close()
+    left.set()
+    assert answered.wait(20)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_kernels_are_there_before_the_first_image(server, monkeypatch):
+    seen = []
+    monkeypatch.setattr(server, "answer", seen.append)
+    server.warm_up()
+    with Image.open(io.BytesIO(seen[0])) as image:
+        assert image.size == serve.GRAY
 
 
 @pytest.mark.slow

@@ -139,7 +139,7 @@ def test_the_page_holds_every_step_and_asks_for_nothing(net, x, tmp_path):
     text = (tmp_path / "trace.html").read_text()
     assert text.count("<section") == 12
     assert 'max="12"' in text
-    assert "im2col matrix, 18 x 25: each column is one window" in text
+    assert "im2col matrix, 18×25: each column is one window" in text
     assert "winners: windows that each pixel wins" in text
     assert not re.search(r"https?:|src=\"(?!data:)|@import|<link", text)
     assert all(' alt="' in image for image in re.findall("<img[^>]*>", text))
@@ -147,10 +147,19 @@ def test_the_page_holds_every_step_and_asks_for_nothing(net, x, tmp_path):
         steps.save(tmp_path / "t.png")
 
 
+def test_the_words_for_a_screen_reader_say_the_colors(net, x):
+    text = trace_page.page(tn.trace(net, x, [0, 2]))
+    alternatives = re.findall('alt="([^"]*)"', text)
+    of_input = "input: first 2 of 2 maps, negative values in blue, positive ones in orange"
+    assert alternatives[0] == of_input
+    winners = next(words for words in alternatives if words.startswith("winners"))
+    assert winners.endswith("in shades of gray")
+
+
 def test_large_arrays_make_a_small_page(tmp_path):
     net = nn.Sequential(nn.Conv2d(3, 32, 11, stride=4), nn.ReLU(), nn.Flatten())
     text = trace_page.page(tn.trace(net, np.ones((3, 200, 200), np.float32)))
-    assert "its first 96 x 256" in text
+    assert "its first 96×256" in text
     assert len(text) < 1_000_000
 
 

@@ -47,6 +47,11 @@ def test_many_classes_are_drawn_without_counts_and_names():
     assert figure.axes[0].get_title() == "accuracy 100.0 %"
 
 
+def test_the_title_names_the_most_frequent_mistake():
+    title = plot.confusion([[5, 0], [1, 5]], ["cat", "dog"], title="net").axes[0].get_title()
+    assert title == "net: accuracy 90.9 %\nmost frequent mistake: dog taken for cat, 1 image"
+
+
 def test_a_matrix_of_nothing_has_no_accuracy_to_divide_by():
     assert plot.confusion(np.zeros((2, 2), int)).axes[0].get_title() == "accuracy 0.0 %"
 

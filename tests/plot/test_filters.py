@@ -61,7 +61,7 @@ def test_what_changed_most_comes_first_beside_what_it_was(rng):
     order = [1, 3, 2, 0]
     np.testing.assert_allclose(right, mosaic(after[order]))
     np.testing.assert_allclose(left, mosaic(before[order]))
-    words = "training changed them by 0% to 200% (most first)"
+    words = "training changed the filters by 0 % to 200 % (most first)"
     assert figure.get_suptitle() == f"conv1: {words}"
     np.testing.assert_allclose(figure.numbers["change"], [0, 2, 0.5, 1])
 

@@ -96,7 +96,7 @@ def test_neighbors_of_another_class_are_marked(net, images):
 def test_dead_units_are_counted_in_the_title(net, images):
     net[0].bias.data[1] = -1e3
     figure = plot.dead_units(net, images)
-    assert figure.axes[0].get_title() == "1: 1 of 4 dead"
+    assert figure.axes[0].get_title() == "layer 1: 1 of 4 dead"
     assert figure.get_suptitle() == "1 of 4 units never fires on 6 images"
     alive = plot.dead_units(nn.Sequential(nn.ReLU()), abs(images))
     assert alive.get_suptitle() == "None of 3 units is silent on all 6 images"

@@ -21,6 +21,39 @@ FLAGS = (
     "--window-size=1300,1000",
 )
 
+WIDTHS = (320, 375, 1200)  # a small phone, a phone, a desk
+SHADES = """
+const style = getComputedStyle(document.body);
+return [style.backgroundColor, style.color];
+"""
+WIDEST = """
+const width = document.documentElement.clientWidth;
+const wide = [...document.querySelectorAll("body *")].filter(element =>
+    !element.closest(".wide") && !element.closest(".skip") && !element.closest("svg")
+    && element.getBoundingClientRect().right > width + 0.5);
+return [document.documentElement.scrollWidth - width, wide.map(e => e.outerHTML.slice(0, 80))];
+"""
+IMAGES = "return [...document.images].map(image => [image.complete, image.naturalWidth]);"
+CONTRAST = """
+const canvas = document.createElement("canvas").getContext("2d");
+const light = color => {
+    const [r, g, b] = color.match(/[0-9.]+/g).slice(0, 3).map(v => v / 255)
+        .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const paper = light(getComputedStyle(document.body).backgroundColor);
+const found = {};
+for (const element of document.querySelectorAll("p, a, td, th, figcaption, svg text, dt, dd")) {
+    if (element.closest(".confusion") || element.closest(".facts")) continue;
+    const style = getComputedStyle(element);
+    const ink = light(element.closest("svg") ? style.fill : style.color);
+    const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    const name = element.tagName + "." + (element.getAttribute("class") || "");
+    found[name] = Math.min(ratio, found[name] || 99);
+}
+return found;
+"""
+
 
 def need_browser():
     """Return the paths of Chromium and its driver; skip a test if one of them lacks."""
@@ -63,3 +96,17 @@ def wait(found, what, seconds=120):
                 return result
         time.sleep(0.1)
     raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def brightness(color):
+    return sum(int(float(part)) for part in color.strip("rgba()").split(",")[:3])
+
+
+def size(page, width):
+    settings = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", settings)
+
+
+def scheme(page, value, media=""):
+    features = [{"name": "prefers-color-scheme", "value": value}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features, "media": media})

@@ -187,6 +187,38 @@ OF_THE_NETWORK: dict[str, Drawing] = {
     "architecture": _architecture,
 }
 NAMES = (*OF_AN_IMAGE, *OF_THE_NETWORK)
+HEADINGS = {  # of the page, group by group; those of `gallery` too
+    "One image": {
+        "feature_maps": "Feature maps",
+        "occlusion_map": "Occlusion map",
+        "saliency": "Saliency",
+        "pool_winners": "Winners of max pooling",
+        "lrn_before_after": "Local response normalization, before and after",
+        "one_prediction": "One prediction",
+    },
+    "What the network has learned": {
+        "filters": "First-layer filters",
+        "top_images_first_layer": "Images that excite a unit of the first layer",
+        "top_images": "Images that excite a unit of a deep layer",
+        "neighbors": "Nearest neighbors in the last hidden layer",
+        "predictions": "Predictions",
+        "confusion": "Confusion matrix",
+    },
+    "Training": {
+        "curves": "Learning curves",
+        "learning_rates": "Learning-rate range test",
+        "gradient_flow": "Gradient flow",
+        "histograms": "Histograms",
+        "dead_units": "Dead units",
+    },
+    "Cost": {
+        "architecture": "Layers by parameters and multiply-adds",
+        "roofline": "Time of each op, and roofline",
+        "architecture_of_alexnet": "AlexNet: layers by parameters and multiply-adds",
+        "towers": "AlexNet on two devices",
+    },
+    "Autograd": {"graph": "Graph of a small expression"},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,7 +288,19 @@ def write(
     if numbers:
         listed = {key: _plain(value) for key, value in figure.numbers.items()}
         write_atomically(path.with_suffix(".json"), (json.dumps(listed) + "\n").encode())
-    return path, Panel(drawn.name.replace("_", " "), path.name, figure.description)
+    group, heading = headings(drawn.name)
+    return path, Panel(heading, path.name, figure.description, group)
+
+
+def headings(name: str) -> tuple[str, str]:
+    """Return the group and the heading of a figure on the page.
+
+    >>> headings("saliency"), headings("saliency-cat")
+    (('One image', 'Saliency'), ('One image', 'Saliency: cat'))
+    """
+    kind, _, image = name.partition("-")
+    group, known = next((g, names) for g, names in HEADINGS.items() if kind in names)
+    return group, f"{known[kind]}: {image}" if image else known[kind]
 
 
 def _plain(value: Any) -> Any:
@@ -273,8 +317,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(known, float) and not math.isfinite(known) else known
 
 
-def write_page(folder: Path, title: str, panels: Sequence[Panel]) -> Path:
-    """Write index.html, which shows the figures of a folder; return its path."""
+def write_page(
+    folder: Path, title: str, panels: Sequence[Panel], links: Sequence[tuple[str, str]] = ()
+) -> Path:
+    """Write index.html, which shows the figures of a folder group by group; return its path."""
     path = folder / "index.html"
-    write_atomically(path, page(title, panels).encode())
+    groups = list(HEADINGS)
+    ordered = sorted(panels, key=lambda panel: groups.index(panel.group))
+    write_atomically(path, page(title, ordered, links).encode())
     return path

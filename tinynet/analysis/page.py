@@ -1,4 +1,7 @@
-"""A page of figures: one HTML file beside their images, without scripts and without network."""
+"""A page of figures: one HTML file beside their images, without scripts and without network.
+
+`STYLE` is also that of the pages of `trace` and of `serve`; its colors are those of the report.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,48 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 68rem; margin: auto; padding: 1rem; }
-figure { margin: 2rem 0; }
-img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
-figcaption { max-width: 44rem; }
-nav a { margin-right: 1rem; white-space: nowrap; }
-@media print { figure { break-inside: avoid; } nav { display: none; } }
+:root {
+  color-scheme: light dark;
+  --paper: #ffffff; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --shade: #f4f6f8;
+  --accent: #0072b2; --warm: #c14f00;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14171a; --ink: #e8eaed; --soft: #a6adb5; --line: #3a4149; --shade: #1f2428;
+    --accent: #56b4e9; --warm: #f0a04b;
+  }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body {
+  margin: 0 auto; padding: 1rem clamp(1rem, 4vw, 2.5rem) 3rem; max-width: 66rem;
+  background: var(--paper); color: var(--ink);
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+}
+h1 { font-size: clamp(1.5rem, 5vw, 2.1rem); line-height: 1.2; overflow-wrap: anywhere; }
+h2 { font-size: 1.3rem; line-height: 1.25; margin: 2.2rem 0 .6rem; }
+p { max-width: 44rem; overflow-wrap: break-word; }
+a { color: var(--accent); }
+figure { margin: 0 0 2rem; }
+figcaption { color: var(--soft); font-size: .9rem; margin-top: .35rem; max-width: 44rem; }
+img { max-width: 100%; height: auto; border-radius: 4px; background: white; }
+button { font: inherit; color: var(--ink); background: var(--shade); cursor: pointer;
+  border: 1px solid var(--line); border-radius: 6px; padding: .25rem .8rem; }
+@media print {
+  :root { --paper: #fff; --ink: #000; --soft: #444; --line: #bbb;
+    --accent: #0072b2; --warm: #c14f00; }
+  body { max-width: none; padding: 0; font-size: 10pt; }
+  h2 { break-after: avoid; }
+  figure { break-inside: avoid; }
+}
+"""
+OF_FIGURES = """
+nav { border-block: 1px solid var(--line); padding: .6rem 0; }
+nav h2 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: .5rem 0 0; }
+nav a { margin-right: 1.1rem; text-decoration: none; white-space: nowrap; }
+nav a:hover, nav a:focus { text-decoration: underline; }
+.panels > img { display: block; }
+@media print { nav { display: none; } }
 """
 
 
@@ -28,20 +66,26 @@ class Panel(NamedTuple):
         File beside the page, or a data: address.
     description : str
         Its contents in words: the alternative text and the caption.
+    group : str
+        Heading of the list that links to it.
     """
 
     title: str
     source: str
     description: str
+    group: str = ""
 
 
-def page(title: str, panels: Sequence[Panel]) -> str:
+def page(title: str, panels: Sequence[Panel], links: Sequence[tuple[str, str]] = ()) -> str:
     """Return an HTML page of figures.
 
     Parameters
     ----------
     title : str
     panels : sequence of Panel
+        Those of a group stand beside each other in the list of links.
+    links : sequence of (address, words)
+        Other pages, named first.
 
     Examples
     --------
@@ -50,13 +94,28 @@ def page(title: str, panels: Sequence[Panel]) -> str:
     True
     """
     name = html.escape(title)
-    links = "\n".join(f'<a href="#f{i}">{html.escape(p.title)}</a>' for i, p in enumerate(panels))
+    others = "".join(
+        f'<p><a href="{quote(address)}">{html.escape(words)}</a></p>\n' for address, words in links
+    )
     shown = "\n".join(_figure(i, panel) for i, panel in enumerate(panels))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{name}</h1>\n<nav>\n{links}\n</nav>\n{shown}\n</body>\n</html>\n"
+        f"<title>{name}</title>\n<style>{STYLE}{OF_FIGURES}</style>\n</head>\n<body>\n"
+        f"<h1>{name}</h1>\n{others}<nav>\n{_contents(panels)}\n</nav>\n"
+        f"{shown}\n</body>\n</html>\n"
+    )
+
+
+def _contents(panels: Sequence[Panel]) -> str:
+    """Return links to the figures, group by group."""
+    groups: dict[str, list[str]] = {}
+    for i, panel in enumerate(panels):
+        link = f'<a href="#f{i}">{html.escape(panel.title)}</a>'
+        groups.setdefault(panel.group, []).append(link)
+    return "\n".join(
+        (f"<h2>{html.escape(group)}</h2>\n" if group else "") + "\n".join(found)
+        for group, found in groups.items()
     )
 
 

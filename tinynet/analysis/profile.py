@@ -180,9 +180,9 @@ class Profile:
             shape,
             f"{1e3 * op.forward.seconds:.2f}",
             f"{1e3 * op.backward.seconds:.2f}",
-            f"{op.seconds / self.seconds:.1%}",
+            f"{100 * op.seconds / self.seconds:.1f} %",
             f"{rate / 1e9:.1f}" if flops else "",
-            f"{rate / self.machine.peak:.0%}" if flops else "",
+            f"{100 * rate / self.machine.peak:.0f} %" if flops else "",
             f"{moved:.1f}",
         )
 

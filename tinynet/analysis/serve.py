@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import tempfile
 import threading
 from http import HTTPStatus
@@ -32,6 +33,7 @@ SHOWN = 5  # classes
 MAPS = 8  # of a layer, the strongest
 LAYERS = 8
 SIDE = 64  # pixels of a map, at most
+GRAY = (64, 64)  # pixels of the image that is answered before all others
 POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -69,6 +71,16 @@ class PredictionServer(http.server.ThreadingHTTPServer):
     def hosts(self) -> tuple[str, ...]:
         """The values of the Host header that are answered."""
         return tuple(f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost"))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing where a browser leaves before its answer: a page was closed or reloaded."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def warm_up(self) -> None:
+        """Answer a gray image, so that the kernels are there when the first one comes."""
+        gray = np.full((*GRAY, 3), 128, np.uint8)
+        self.answer(style.png(gray))
 
     def answer(self, data: bytes) -> dict[str, Any]:
         """Return what the page shows about the bytes of an image file.

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import html
 
+from tinynet.analysis.page import STYLE
 from tinynet.core.errors import printable
 from tinynet.training.predict import TrainedModel
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; --bar: #0072B2; }
-* { box-sizing: border-box; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: auto; padding: 1rem; }
-main { display: grid; grid-template-columns: minmax(18rem, 22rem) 1fr; gap: 2rem; }
-@media (max-width: 44rem) { main { grid-template-columns: 1fr; } }
+OF_ANSWERS = """
+main { display: grid; grid-template-columns: minmax(17rem, 20rem) minmax(0, 1fr); gap: 2.5rem; }
+@media (max-width: 44rem) { main { grid-template-columns: minmax(0, 1fr); gap: 1rem; } }
+main h2 { margin: 1.2rem 0 .6rem; }
+#results > h2:first-child { margin-top: 0; }
 #drop { border: 2px dashed var(--line); border-radius: 8px; padding: 1rem; text-align: center; }
-#drop.over { border-color: var(--bar); }
-canvas { width: 100%; max-width: 280px; border: 1px solid var(--line); border-radius: 8px;
-  touch-action: none; cursor: crosshair; }
-button { font: inherit; padding: .3rem .9rem; border-radius: 6px; cursor: pointer;
-  border: 1px solid var(--line); }
-.row { display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; margin: .5rem 0; }
-.class { display: grid; grid-template-columns: 9rem 1fr 4rem; gap: .6rem; align-items: center; }
+#drop p { margin: 0 0 .6rem; }
+#drop.over { border-color: var(--accent); }
+#drop input { width: 100%; max-width: 15rem; font: inherit; font-size: .9rem; }
+canvas { width: 100%; max-width: 20rem; border: 1px solid var(--line); border-radius: 8px;
+  touch-action: none; cursor: crosshair; display: block; }
+.row { display: flex; gap: .6rem; align-items: center; flex-wrap: wrap; margin: .6rem 0; }
+.class { display: grid; grid-template-columns: 9rem 1fr max-content; gap: .6rem;
+  align-items: center; }
+.class span:first-child { overflow-wrap: anywhere; }
+.class span:last-child { min-width: 4.2rem; text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .track { background: var(--line); border-radius: 4px; height: 1rem; }
-.track div { background: var(--bar); border-radius: 4px; height: 100%; }
-img { image-rendering: pixelated; background: white; }
-#seen { width: 9rem; border-radius: 6px; }
-.layer img { width: 100%; max-width: 40rem; }
-figure { margin: .8rem 0; } figcaption { font-size: .85rem; }
-#error { color: #D55E00; font-weight: 600; }
+.track div { background: var(--accent); border-radius: 4px; height: 100%; }
+main img { image-rendering: pixelated; }
+#seen { width: 9rem; }
+.layer img { width: 100%; border-radius: 0; }
+main figure { margin: .8rem 0; }
+#state { color: var(--soft); min-height: 1.5em; margin: 0; }
+#error { color: var(--warm); font-weight: 600; }
+#error:empty, #state:empty { display: none; }
 """
+FIRST = "Its answer will stand here: the most probable classes, and the maps of its layers."
 
 SCRIPT = """
 const get = (name) => document.getElementById(name);
@@ -70,6 +77,7 @@ addEventListener("drop", (event) => {
 addEventListener("paste", (event) => first(event.clipboardData.files));
 async function send(blob) {
   const number = ++newest;
+  get("state").textContent = "Computing ...";
   let answer;
   try {
     const response = await fetch("/predict", {method: "POST", body: blob});
@@ -85,6 +93,7 @@ function element(kind, settings, ...inside) {
   return made;
 }
 function show(answer) {
+  get("state").textContent = "";
   get("error").textContent = answer.error || "";
   get("results").hidden = Boolean(answer.error);
   if (answer.error) return;
@@ -115,16 +124,18 @@ def page(trained: TrainedModel) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>tinynet: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{name}</h1>\n<p>Classes: {classes}{more}.</p>\n<main>\n<div>\n"
-        '<div id="drop"><p>Drop an image on this page, paste one, or</p>'
-        '<label>choose a file: <input id="file" type="file" accept="image/*">'
-        "</label></div>\n<h2>Or draw</h2>\n"
+        f"<title>tinynet: {name}</title>\n<style>{STYLE}{OF_ANSWERS}</style>\n</head>\n<body>\n"
+        f"<h1>What does {name} see?</h1>\n"
+        f"<p>A network of {len(trained.classes)} classes: {classes}{more}.</p>\n<main>\n<div>\n"
+        '<div id="drop"><p><label for="file">Drop an image on this page, paste one, or choose a '
+        'file:</label></p><input id="file" type="file" accept="image/*"></div>\n'
+        "<h2>Or draw</h2>\n"
         '<canvas id="draw" width="280" height="280" aria-label="Drawing area"></canvas>\n'
         f'<div class="row"><label>pen <input id="color" type="color" value="{color}"></label>'
         f'<label>ground <input id="ground" type="color" value="{ground}"></label>'
         '<button id="clear">clear</button></div>\n</div>\n<div aria-live="polite">\n'
-        '<p id="error"></p>\n<div id="results" hidden>\n<h2>Most probable classes</h2>\n'
+        f'<p id="state">{FIRST}</p>\n<p id="error"></p>\n'
+        '<div id="results" hidden>\n<h2>Most probable classes</h2>\n'
         '<div id="classes"></div>\n<figure><img id="seen" alt="What the network saw">'
         "<figcaption>what the network saw</figcaption></figure>\n<h2>How the layers answer</h2>\n"
         '<div id="layers"></div>\n</div>\n</div>\n</main>\n'

@@ -99,7 +99,7 @@ class TraceStep:
         rows: list[tuple[str, ...]] = [("array", "shape", "least", "mean", "largest", "zeros")]
         for name, s in self.statistics.items():
             numbers = (f"{value:.4g}" for value in (s.least, s.mean, s.largest))
-            rows.append((name, str(s.shape), *numbers, f"{s.zeros:.0%}"))
+            rows.append((name, str(s.shape), *numbers, f"{100 * s.zeros:.0f} %"))
         return f"{self.title}\n{table(rows, left=2)}"
 
 

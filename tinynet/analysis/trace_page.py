@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinynet.analysis.page import STYLE
 from tinynet.core.backend import Array
 from tinynet.plot import style, tiles
 
@@ -57,24 +58,21 @@ SAYS = {
     ): "Each channel gets mean 0 and deviation 1, then a scale and a shift.",
 }
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8886; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 64rem; margin: auto; padding: 1rem; }
-.bar { position: sticky; top: 0; padding: .6rem 0; background: Canvas; display: flex; gap: .6rem;
-  align-items: center; border-bottom: 1px solid var(--line); }
-.bar input { flex: 1; } .bar button { font: inherit; padding: .2rem .8rem; }
+OF_STEPS = """
+.bar { position: sticky; top: 0; padding: .6rem 0; background: var(--paper); display: flex;
+  gap: .6rem; align-items: center; border-bottom: 1px solid var(--line); }
+.bar[hidden] { display: none; }
+.bar input { flex: 1; min-width: 2rem; } .bar output { white-space: nowrap; }
 section { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
+section h2 { margin-top: 1.2rem; }
+.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-td, th { padding: .1rem .8rem .1rem 0; text-align: right; }
+td, th { padding: .1rem .8rem .1rem 0; text-align: right; white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; }
 .maps { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1rem; }
-figure { margin: 0; } figcaption { font-size: .85rem; max-width: 22rem; }
-img { image-rendering: pixelated; min-width: 3rem; max-width: 100%; background: white; }
-.backward h2 { color: #D55E00; } .forward h2 { color: #0072B2; }
-@media (prefers-color-scheme: dark) {
-  .backward h2 { color: #F0A05A; }
-  .forward h2 { color: #7CC4F0; }
-}
+.maps figure { margin: 0; max-width: 100%; } .maps figcaption { max-width: 22rem; }
+.maps img { image-rendering: pixelated; min-width: 3rem; border-radius: 0; }
+.backward h2 { color: var(--warm); } .forward h2 { color: var(--accent); }
 @media print { .bar { display: none; } section { break-inside: avoid; } }
 """
 
@@ -112,7 +110,8 @@ def page(steps: Trace) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n<p>{COLORS}</p>\n"
+        f"<title>{name}</title>\n<style>{STYLE}{OF_STEPS}</style>\n</head>\n<body>\n"
+        f"<h1>{name}</h1>\n<p>{COLORS}</p>\n"
         f"{bar}\n<main>\n{sections}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
@@ -121,16 +120,17 @@ def section(step: TraceStep) -> str:
     """Return one step as HTML: what the op does, the numbers, the images."""
     said = SAYS.get((step.op, step.direction), "")
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{' x '.join(map(str, s.shape)) or 'one number'}</td>"
+        f"<tr><td>{html.escape(name)}</td><td>{'×'.join(map(str, s.shape)) or 'one number'}</td>"
         f"<td>{s.least:.4g}</td><td>{s.mean:.4g}</td><td>{s.largest:.4g}</td>"
-        f"<td>{s.zeros:.0%}</td></tr>"
+        f"<td>{100 * s.zeros:.0f} %</td></tr>"
         for name, s in step.statistics.items()
     )
     images = "".join(_figure(*drawn) for drawn in _images(step))
     return (
         f'<section class="{step.direction}">\n<h2>{html.escape(step.title)}</h2>\n<p>{said}</p>\n'
-        "<table><tr><th>array</th><th>shape</th><th>least</th><th>mean</th><th>largest</th>"
-        f'<th>zeros</th></tr>{rows}</table>\n<div class="maps">{images}</div>\n</section>'
+        '<div class="wide"><table><tr><th>array</th><th>shape</th><th>least</th><th>mean</th>'
+        f"<th>largest</th><th>zeros</th></tr>{rows}</table></div>\n"
+        f'<div class="maps">{images}</div>\n</section>'
     )
 
 
@@ -139,10 +139,8 @@ def _images(step: TraceStep) -> Iterator[tuple[str, Array, str]]:
     for name, array in step.arrays.items():
         if name == "columns":
             cut = array[:ROWS, :COLUMNS]
-            size = f"{array.shape[0]} x {array.shape[1]}"
-            part = (
-                "" if cut.shape == array.shape else f", its first {cut.shape[0]} x {cut.shape[1]}"
-            )
+            size = f"{array.shape[0]}×{array.shape[1]}"
+            part = "" if cut.shape == array.shape else f", its first {cut.shape[0]}×{cut.shape[1]}"
             caption = f"im2col matrix, {size}{part}: each column is one window"
             yield caption, cut, caption
         elif name == "wins":
@@ -152,7 +150,8 @@ def _images(step: TraceStep) -> Iterator[tuple[str, Array, str]]:
             tensors = array[0] if of_images else array.reshape(-1, *array.shape[2:])
             yield _maps(name, tensors)
         elif array.ndim == 2 and 1 < array[:1].size <= COLUMNS:
-            yield f"{name}, first {min(len(array), ROWS)} rows", array[:ROWS], f"{name} as an image"
+            rows = "one row" if len(array) == 1 else f"first {min(len(array), ROWS)} rows"
+            yield f"{name}, {rows}", array[:ROWS], f"{name}, {rows}, {_shown_as(array[:ROWS])}"
 
 
 def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
@@ -162,7 +161,14 @@ def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
     drawn = tiles.grid(shown[:, ::step, ::step], columns=min(MAPS, len(shown)), seam=np.nan)
     part = f"first {len(shown)} of {len(maps)} maps" if len(maps) > 1 else "one map"
     caption = f"{name}: {part}"
-    return caption, drawn, f"{caption}, in shades of gray"
+    return caption, drawn, f"{caption}, {_shown_as(shown)}"
+
+
+def _shown_as(values: Array) -> str:
+    """Return how `shades` draws values, in words."""
+    if np.nanmin(values, initial=0.0) >= 0:
+        return "in shades of gray"
+    return "negative values in blue, positive ones in orange"
 
 
 def _figure(caption: str, values: Array, alt: str) -> str:

@@ -18,6 +18,7 @@ from tinynet.core.errors import printable
 from tinynet.plot.style import FORMATS
 
 TRACE = "trace"
+TRACE_PAGE = "trace.html"
 FIGURES = click.Choice([*looking.NAMES, TRACE])
 KINDS = click.Choice([suffix[1:] for suffix in FORMATS])
 
@@ -54,8 +55,10 @@ def look(
     folder.mkdir(parents=True, exist_ok=True)
     chosen = figures or (*looking.NAMES, TRACE)
     if TRACE in chosen:
-        page = folder / "trace.html"
-        trace(trained.model, subject.images[0], prepare=trained.normalize).save(page)
+        page = folder / TRACE_PAGE
+        steps = trace(trained.model, subject.images[0], prepare=trained.normalize)
+        steps.name = subject.title
+        steps.save(page)
         click.echo(f"{printable(str(page))}: every op of a step, forward and backward, one by one.")
     panels = []
     drawn = looking.draw(subject, [name for name in chosen if name != TRACE])
@@ -71,4 +74,6 @@ def look(
         sys.exit(1)
     if panels and kind != "pdf":  # a browser shows no PDF as an image
         title = f"Inside {subject.title}"
-        click.echo(f"All of them: {printable(str(looking.write_page(folder, title, panels)))}")
+        links = [(TRACE_PAGE, "Every op of a step, one by one")] if TRACE in chosen else []
+        index = looking.write_page(folder, title, panels, links)
+        click.echo(f"All of them: {printable(str(index))}")

@@ -30,6 +30,7 @@ def serve(run: Path, port: int, show: bool, **network: Any) -> None:
             f"serve: port {port} cannot be used ({error.strerror}). Choose another: --port 0."
         ) from None
     with server:
+        server.warm_up()
         click.echo(f"{server.address}  (Ctrl-C stops it)")
         if show:
             webbrowser.open(server.address)

@@ -85,7 +85,7 @@ def costs(layers: Any, path: Path | str | None = None, *, title: str = "") -> Fi
             x = 1.5 + step * (i + 0.5)
             side = max(scale * np.sqrt(shares[number, row]), 0.02)
             _square(axes, x, y, side, color, hatch)
-            words = f"{_short(amounts[number, row])}\n{shares[number, row]:.1%}"
+            words = f"{_short(amounts[number, row])}\n{style.percent(shares[number, row], 1)}"
             axes.text(x, y - side / 2 - 0.06, words, ha="center", va="top", fontsize=7.5)
     for i, layer in enumerate(kept):
         x = 1.5 + step * (i + 0.5)

@@ -45,7 +45,7 @@ def confusion(
     path : Path or str, optional
         A .png, .svg or .pdf file to write.
     title : str
-        The accuracy is added to it.
+        The accuracy and the most frequent mistake are added to it.
 
     Returns
     -------
@@ -64,8 +64,9 @@ def confusion(
     --------
     >>> import tinynet as tn
     >>> figure = tn.plot.confusion([[8, 2], [1, 9]], classes=["cat", "dog"])
-    >>> figure.axes[0].get_title()
-    'accuracy 85.0 %'
+    >>> print(figure.axes[0].get_title())
+    accuracy 85.0 %
+    most frequent mistake: cat taken for dog, 2 images
     """
     counts = _counts(matrix)
     names = _names(classes, len(counts))
@@ -83,7 +84,13 @@ def confusion(
         _write_counts(axes, counts, shares)
     correct = counts.trace() / (counts.sum() or 1)
     accuracy = f"accuracy {100 * correct:.1f} %"
-    axes.set_title(f"{title}: {accuracy}" if title else accuracy, fontsize=11)
+    said = f"{title}: {accuracy}" if title else accuracy
+    worst = _worst(counts)
+    if worst is not None:
+        i, j, count = worst
+        images = "1 image" if count == 1 else f"{count:,.0f} images"
+        said += f"\nmost frequent mistake: {names[i]} taken for {names[j]}, {images}"
+    axes.set_title(said, fontsize=11)
     return style.finish(figure, path, confusion_in_words(counts, names))
 
 
@@ -91,14 +98,25 @@ def confusion_in_words(counts: Array, names: Sequence[str]) -> str:
     """Return the accuracy and the most frequent confusion, as a text alternative to the figure."""
     total = counts.sum()
     words = f"{counts.trace():,.0f} of {total:,.0f} images are predicted correctly."
+    worst = _worst(counts)
+    if worst is None:
+        return words
+    i, j, count = worst
+    images = "1 image" if count == 1 else f"{count:,.0f} images"
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{words} The most frequent confusion: {images} of {names[i]} {verb} predicted as "
+        f"{names[j]}."
+    )
+
+
+def _worst(counts: Array) -> tuple[int, int, float] | None:
+    """Return the most frequent mistake: true class, predicted class and count; None of none."""
     wrong = counts * (1 - np.eye(len(counts)))
     if not wrong.any():
-        return words
-    true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
-    return (
-        f"{words} The most frequent confusion: {wrong.max():,.0f} images of {names[true]} are "
-        f"predicted as {names[predicted]}."
-    )
+        return None
+    i, j = np.unravel_index(wrong.argmax(), wrong.shape)
+    return int(i), int(j), float(wrong.max())
 
 
 def _counts(matrix: Any) -> Array:

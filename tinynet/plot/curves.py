@@ -84,7 +84,7 @@ def curves(
         mark_chance(right, 100 / classes, f"chance {100 / classes:.3g} %")
     label_ends(left, "{:.3f}")
     label_ends(right, "{:.1f}")
-    figure.suptitle(_titled(title, epochs), fontsize=13, weight="bold")
+    figure.suptitle(_titled(title, epochs), fontsize=11)
     return style.finish(figure, path, curves_in_words(epochs))
 
 

@@ -11,11 +11,13 @@ import numpy as np
 from tinynet.core.backend import Array, is_array, to_numpy
 from tinynet.core.errors import ShapeError
 from tinynet.nn import Module
-from tinynet.plot import style
+from tinynet.plot import style, tiles
 from tinynet.tensors import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+APART = 0.06  # the gap between filters before training and after it, in widths of a panel
 
 
 def filters(
@@ -78,7 +80,7 @@ def filters(
     across = 6 if len(sets) == 1 else 4.6 * len(sets)
     each = across / len(sets) * height / width + (0.3 if groups > 1 or change is not None else 0)
     figure = style.new_figure(across, groups * each + 0.5)
-    rows = figure.subplots(groups, len(sets), squeeze=False)
+    rows = figure.subplots(groups, len(sets), squeeze=False, gridspec_kw={"wspace": APART})
     for group, (row, images) in enumerate(zip(rows, drawn, strict=True)):
         for axes, image, when in zip(row, images, ("before training", "after"), strict=False):
             axes.imshow(image, interpolation="nearest", vmin=0, vmax=1)
@@ -87,9 +89,9 @@ def filters(
             axes.set_title(", ".join(name for name in names if name), fontsize=9)
     said = _changed_in_words(change)
     if change is None and groups == 1:
-        rows[0][0].set_title(title, fontsize=10)
+        rows[0][0].set_title(title, fontsize=11)
     else:
-        figure.suptitle(f"{title}: {said}" if title and said else title or said, fontsize=10)
+        tiles.headline(figure, f"{title}: {said}" if title and said else title or said)
     count, channels, kh, kw = weight.shape
     shown = "in color" if channels == 3 else "in gray"
     words = f"{count} filters of {kh}x{kw} pixels {shown}"
@@ -134,7 +136,8 @@ def _part(weight: Array, change: Array | None, group: int, groups: int) -> Array
 def _changed_in_words(change: Array | None) -> str:
     if change is None:
         return ""
-    return f"training changed them by {change.min():.0%} to {change.max():.0%} (most first)"
+    least, most = style.percent(change.min()), style.percent(change.max())
+    return f"training changed the filters by {least} to {most} (most first)"
 
 
 def mosaic(weight: Array, largest: float | None = None) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import GraphError
-from tinynet.plot import style
+from tinynet.plot import style, tiles
 from tinynet.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ PRINTED = 4  # elements of an array that is shown number by number
 GAP = 0.4  # inches between two columns
 SPACE = 0.22  # inches between two boxes of a column
 MARGIN = 0.25  # inches
+TITLE = 0.3  # inches above the graph
+TITLE_WIDTH = 5.2  # inches that the title takes
 SWEEPS = 12  # over the order of the columns
 SETTLING = 80  # over the heights of the nodes
 
@@ -114,13 +116,25 @@ def graph(
     for node in nodes:
         _measure(axes, node)
     width, height = _place(columns)
-    figure = style.new_figure(width, height, layout=None)
+    title = _title(nodes)
+    width = max(width, TITLE_WIDTH)
+    figure = style.new_figure(width, height + TITLE, layout=None)
     axes = style.bare_axes(figure)
+    tiles.headline(figure, title, y=1 - 0.12 / (height + TITLE))
     for node in nodes:
         _write(axes, node)
         for start in node.inputs:
             _draw_edge(axes, start, node)
     return style.finish(figure, path, graph_in_words(nodes))
+
+
+def _title(nodes: list[Node]) -> str:
+    """Return how to read the figure."""
+    count = sum(node.kind == "op" for node in nodes)
+    ops = "1 op" if count == 1 else f"{count} ops"
+    if not any("grad " in node.text for node in nodes):
+        return f"{ops}: values flow to the right"
+    return f"{ops}: values flow to the right, gradients back to the left"
 
 
 def graph_in_words(nodes: list[Node]) -> str:

@@ -274,8 +274,9 @@ def saliency(
     top = float(found.max()) or 1.0
     heat = tiles.show(right, found, "largest over the channels", cmap=style.HEAT, vmin=0, vmax=top)
     figure.colorbar(heat, ax=right, label="|d score / d pixel|", shrink=0.85)
-    tiles.headline(figure, f"Half of the gradient of {name} lies on {half:.0%} of the pixels")
-    words = f"Saliency of {name}: half of the gradient lies on {half:.0%} of the pixels."
+    share = style.percent(half)
+    tiles.headline(figure, f"Half of the gradient of {name} lies on {share} of the pixels")
+    words = f"Saliency of {name}: half of the gradient lies on {share} of the pixels."
     return style.finish(figure, path, words, {"saliency": found})
 
 

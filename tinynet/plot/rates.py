@@ -53,19 +53,21 @@ def learning_rates(found: Any, path: Path | str | None = None, *, title: str = "
         found.rates, found.smoothed, color=style.BLUE, linewidth=2, label="average of the neighbors"
     )
     _limit(axes, found)
-    _mark(axes, found.lowest, "smallest loss", ":", style.GRAY, 0.02)
+    _mark(axes, found.lowest, f"smallest loss: {found.lowest:.2g}", ":", style.GRAY, "left")
     said = "The loss never falls: begin with a smaller rate"
     if found.suggestion is not None:
-        _mark(axes, found.suggestion, f"suggested: {found.suggestion:.2g}", "--", style.ORANGE, 0.1)
+        words = f"suggested: {found.suggestion:.2g}"
+        _mark(axes, found.suggestion, words, "--", style.ORANGE, "right")
         said = (
             f"Suggested learning rate: {found.suggestion:.2g}, a tenth of the one with the "
             "smallest loss"
         )
     axes.set_xscale("log")
-    axes.set(xlabel="learning rate (log)", ylabel="loss (mean cross-entropy, nats)")
-    axes.legend(fontsize=9, framealpha=1, edgecolor="white")
+    axes.set(xlabel="learning rate", ylabel="loss (mean cross-entropy, nats)")
+    axes.legend(fontsize=9, framealpha=1, edgecolor="white", loc="lower left")
     tiles.tidy(axes)
-    tiles.headline(figure, f"{title}: {said}" if title else said)
+    lowered = f"{said[0].lower()}{said[1:]}"
+    tiles.headline(figure, f"{title}: {lowered}" if title else said)
     numbers = {"rate": found.rates, "loss": found.losses, "smoothed": found.smoothed}
     words = f"Learning-rate range test of {len(found.rates)} steps. {said}."
     return style.finish(figure, path, words, numbers)
@@ -78,7 +80,17 @@ def _limit(axes: Any, found: Any) -> None:
     axes.set_ylim(max(0.0, low - 0.1 * (first - low)), first + 0.8 * max(first - low, 1e-3))
 
 
-def _mark(axes: Any, rate: float, words: str, line: str, color: str, height: float) -> None:
+def _mark(axes: Any, rate: float, words: str, line: str, color: str, side: str) -> None:
+    """Draw a line at a rate, with words at its top; `side` of the words touches the line."""
     axes.axvline(rate, color=color, linestyle=line, linewidth=1.5)
-    place = axes.get_xaxis_transform()
-    axes.text(rate, height, f" {words}", transform=place, color=color, fontsize=9, va="bottom")
+    axes.text(
+        rate,
+        0.98,
+        f" {words} ",
+        transform=axes.get_xaxis_transform(),
+        color=color,
+        fontsize=9,
+        ha=side,
+        va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
+    )

@@ -93,7 +93,9 @@ def _draw_winners(above: Axes, below: Axes, x: Array, wins: Array) -> None:
     look: Any = {"color": style.ORANGE, "edgecolor": "white", "linewidth": 0.5}
     above.scatter(columns, rows, s=area, **look)
     above.set(xlim=(left - 0.5, left + k - 0.5), ylim=(top + k - 0.5, top - 0.5))
-    tiles.show(below, wins, f"{(wins > 0).mean():.0%} of the pixels win", cmap=style.HEAT)
+    tiles.show(
+        below, wins, f"{style.percent((wins > 0).mean())} of the pixels win", cmap=style.HEAT
+    )
     if k < max(H, W):
         xs = [left - 0.5, left + k - 0.5, left + k - 0.5, left - 0.5, left - 0.5]
         ys = [top - 0.5, top - 0.5, top + k - 0.5, top + k - 0.5, top - 0.5]

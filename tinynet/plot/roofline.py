@@ -38,7 +38,7 @@ def roofline(found: Any, path: Path | str | None = None, *, title: str = "") -> 
     _draw_roof(right, found)
     largest = max(found.ops, key=lambda op: op.seconds)
     share = largest.seconds / found.seconds
-    said = f"{style.plain(largest.label)} takes {share:.0%} of the ops' time"
+    said = f"{style.plain(largest.label)} takes {style.percent(share)} of the ops' time"
     tiles.headline(figure, f"{title}: {said}" if title else said)
     words = (
         f"Times of {len(found.ops)} ops and their speeds below the roof of "
@@ -91,7 +91,11 @@ def _draw_roof(axes: Axes, found: Any) -> None:
             x = each.intensity
             y = each.rate / 1e9
             axes.plot(x, y, marker, color=color, markersize=7, markeredgecolor="white")
-            axes.annotate(f"{number}", (x, y), (4, 4), textcoords="offset points", fontsize=8)
+            place = (-4, 4) if direction == "forward" else (4, -10)
+            side = "right" if direction == "forward" else "left"
+            axes.annotate(
+                f"{number}", (x, y), place, textcoords="offset points", fontsize=8, ha=side
+            )
             xs.append(x)
             ys.append(y)
     ends = np.array([min(xs) / 1.5, max(xs) * 1.5])
@@ -100,6 +104,8 @@ def _draw_roof(axes: Axes, found: Any) -> None:
     axes.fill_between(line, np.minimum(peak, bandwidth * line), color=style.GRID, zorder=0)
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=(min(ys) / 3, max(*ys, peak) * 2.2))
     axes.set(xlabel="FLOP for each byte moved", ylabel="speed (GFLOP/s)")
-    axes.text(ends[1], peak * 1.08, f"matrix product {peak:.0f} GFLOP/s ", ha="right", fontsize=8)
-    axes.set_title(f"below the roof: memory {bandwidth:.0f} GB/s, then arithmetic", fontsize=9)
+    roof = f"the roof: memory {bandwidth:.3g} GB/s, then a matrix product {peak:.0f} GFLOP/s"
+    if max(ys) > peak:
+        roof += "\nabove it: Winograd multiplies less than is counted here"
+    axes.set_title(roof, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

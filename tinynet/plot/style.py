@@ -141,6 +141,15 @@ def png_address(pixels: Any) -> str:
     return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share as percent, with a space as the international system writes it.
+
+    >>> percent(0.234), percent(0.234, 1)
+    ('23 %', '23.4 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is: no formula, no control characters."""
     return printable(text).replace("$", r"\$")

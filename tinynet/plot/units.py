@@ -239,7 +239,7 @@ def _draw_shares(axes: Axes, name: str, shares: Array) -> None:
     axes.step(places, 100 * shares, where="mid", color=style.BLUE, linewidth=1.3)
     if dead:
         axes.axvspan(0.5, dead + 0.5, color=style.ORANGE, alpha=0.3, linewidth=0, hatch="//")
-    axes.set_title(f"{style.plain(name)}: {dead} of {len(shares)} dead", fontsize=9)
+    axes.set_title(f"layer {style.plain(name)}: {dead} of {len(shares)} dead", fontsize=9)
     axes.set_xlabel("unit, from the rarest", fontsize=8)
     axes.set(ylim=(0, 100), xlim=(0.5, len(shares) + 0.5))
     axes.tick_params(labelsize=8)

@@ -58,7 +58,7 @@ def _pairs(counts: Array, classes: Sequence[str]) -> Html:
     order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
     places = [divmod(int(place), len(counts)) for place in order]
     rows = [
-        [classes[i], classes[j], f"{wrong[i, j]:,}", f"{wrong[i, j] / counts[i].sum():.1%}"]
+        [classes[i], classes[j], f"{wrong[i, j]:,}", f"{100 * wrong[i, j] / counts[i].sum():.1f} %"]
         for i, j in places
         if wrong[i, j]
     ]

@@ -25,7 +25,9 @@ def draw(run: Run) -> None:
     )
     first = next((w for w in run.model.parameters() if len(w.shape) == 4), None)
     if first is not None:
-        plot.filters(first.data, run.folder / run_dir.FILTERS, title=f"first layer of {title}")
+        plot.filters(
+            first.data, run.folder / run_dir.FILTERS, title=f"{title}: filters of the first layer"
+        )
 
 
 class Redrawing:

@@ -174,6 +174,7 @@ def test_buttons_move_between_the_steps(net, x):
     box = steps.widget()
     (back, slider, on), shown = box.children[0].children, box.children[1]
     assert "1. forward: conv2d" in shown.value
+    assert "image-rendering: pixelated" in shown.value, "a notebook has no style of ours"
     on.click()
     assert slider.value == 2
     assert "2. forward: relu" in shown.value

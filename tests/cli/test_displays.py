@@ -46,14 +46,28 @@ def screen(text):
     return [line for line in rows if line]
 
 
-def terminal(**settings):
+def terminal(width=90, **settings):
     file = io.StringIO()
-    return file, Console(file=file, force_terminal=True, width=90, height=20, **settings)
+    return file, Console(file=file, force_terminal=True, width=width, height=20, **settings)
 
 
 def shown_by(a_bar, file):
     a_bar._live.refresh()
     return screen(file.getvalue())
+
+
+def test_lines_end_between_words_and_a_path_stays_whole():
+    file, there = terminal(no_color=True)
+    shown = Bar(3, there)
+    path = "runs/" + "long" * 30
+    shown.say(f"Written:\n  {path}")
+    shown.show(epoch(1))
+    lines = file.getvalue().splitlines()
+    assert f"  {path}" in lines
+    numbers = [line for line in lines if "loss" in line or "images/s" in line]
+    assert len(numbers) > 1, "the terminal is narrower than the line of an epoch"
+    assert all(len(line) <= 90 for line in numbers)
+    assert " ".join(numbers).split() == console.epoch_line(epoch(1), 3).split()
 
 
 def test_a_bar_shows_the_step_its_numbers_and_a_curve():
@@ -69,7 +83,7 @@ def test_a_bar_shows_the_step_its_numbers_and_a_curve():
 
 
 def test_nothing_of_the_bar_is_left_at_the_end():
-    file, there = terminal(no_color=True)
+    file, there = terminal(width=150, no_color=True)
     shown = Bar(1, there)
     with shown.live():
         shown.show(step(1))
@@ -81,7 +95,7 @@ def test_nothing_of_the_bar_is_left_at_the_end():
 
 def test_the_best_epoch_is_said_in_words_and_color():
     for no_color in (False, True):
-        file, there = terminal(no_color=no_color, color_system="standard")
+        file, there = terminal(width=150, no_color=no_color, color_system="standard")
         shown = Bar(3, there)
         for number, accuracy in ((1, 0.4), (2, 0.5), (3, 0.45)):
             shown.show(epoch(number, accuracy))

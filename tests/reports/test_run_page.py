@@ -250,7 +250,7 @@ def test_many_classes_have_a_list_of_confusions_in_place_of_the_matrix():
     page = Page(mistakes.matrix(found, names))
     assert "The most frequent confusions." in page.words
     cells = [text for tag, text in page.texts if tag in ("td", "th")]
-    assert cells[-4:] == ["class 7", "class 8", "2", "100.0%"]
+    assert cells[-4:] == ["class 7", "class 8", "2", "100.0 %"]
 
 
 def test_a_class_without_test_images_has_no_accuracy():

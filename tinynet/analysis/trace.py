@@ -169,7 +169,7 @@ class Trace(Sequence[TraceStep]):
 
         widgets: Any = importlib.import_module("ipywidgets")
         slider = widgets.IntSlider(1, 1, len(self), description="step")
-        shown = widgets.HTML(trace_page.section(self[0]))
+        shown = widgets.HTML(trace_page.in_notebook(self[0]))
         back = widgets.Button(description="previous")
         on = widgets.Button(description="next")
 
@@ -177,7 +177,7 @@ class Trace(Sequence[TraceStep]):
             slider.value = min(max(1, slider.value + by), len(self))
 
         def change(event: Mapping[str, Any]) -> None:
-            shown.value = trace_page.section(self[event["new"] - 1])
+            shown.value = trace_page.in_notebook(self[event["new"] - 1])
 
         back.on_click(lambda _: move(-1))
         on.on_click(lambda _: move(1))

@@ -76,6 +76,14 @@ td:first-child, th:first-child { text-align: left; }
 @media print { .bar { display: none; } section { break-inside: avoid; } }
 """
 
+IN_NOTEBOOKS = """<style>
+.tinynet-step .maps { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1rem; }
+.tinynet-step figure { margin: 0; }
+.tinynet-step img { image-rendering: pixelated; min-width: 3rem; max-width: 100%; }
+.tinynet-step td, .tinynet-step th { padding: .1rem .8rem .1rem 0; text-align: right; }
+.tinynet-step td:first-child, .tinynet-step th:first-child { text-align: left; }
+</style>"""
+
 SCRIPT = """
 const steps = [...document.querySelectorAll("section")];
 const slider = document.querySelector("#step");
@@ -114,6 +122,11 @@ def page(steps: Trace) -> str:
         f"<h1>{name}</h1>\n<p>{COLORS}</p>\n"
         f"{bar}\n<main>\n{sections}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
+
+
+def in_notebook(step: TraceStep) -> str:
+    """Return one step as HTML for a cell of a notebook, where its pixels stay sharp as well."""
+    return f'{IN_NOTEBOOKS}<div class="tinynet-step">{COLORS}{section(step)}</div>'
 
 
 def section(step: TraceStep) -> str:

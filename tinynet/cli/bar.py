@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -126,7 +127,7 @@ class Bar(Lines):
 
     def say(self, text: str) -> None:
         """Print a sentence above the bar."""
-        self.console.print(Text(spoken(text)), soft_wrap=True)
+        self._print(Text(spoken(text)))
 
     def live(self) -> AbstractContextManager[Any]:
         """Return a block in which the bar is shown; at its end it is cleared."""
@@ -150,7 +151,13 @@ class Bar(Lines):
             parts = [spoken(part) for part in record.parts() if part.startswith(measured)]
             line.highlight_words(parts, "green")
         self.best = min(self.best, record.error)
-        self.console.print(line, soft_wrap=True)
+        self._print(line)
+
+    def _print(self, text: Text) -> None:
+        """Print text in lines that end between words; a long path stays whole, to be copied."""
+        for line in text.split("\n"):
+            longest = max(map(cell_len, line.plain.split()), default=0)
+            self.console.print(line, soft_wrap=longest > self.console.width)
 
     def _draw(self) -> Any:
         """Return two lines: the bar with the time left; the numbers with the curve."""

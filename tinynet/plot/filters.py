@@ -136,7 +136,8 @@ def _part(weight: Array, change: Array | None, group: int, groups: int) -> Array
 def _changed_in_words(change: Array | None) -> str:
     if change is None:
         return ""
-    least, most = style.percent(change.min()), style.percent(change.max())
+    least = style.percent(change.min())
+    most = style.percent(change.max())
     return f"training changed the filters by {least} to {most} (most first)"
 
 

@@ -1,10 +1,11 @@
 """GPU benchmarks in one command: ``python -m benchmarks.gpu``.
 
 Tests of every kernel against its reference on the GPU, training steps against PyTorch with their
-launch counts, kernels against the copy bandwidth, and a training run; tables on the screen, JSON in
-benchmarks/results/. It needs under 8 minutes: each section is a process with a time limit, and if
-one fails, it is reported and the others go on. ``--dry-run`` runs all of it on the CPU with tiny
-inputs: the times mean nothing, but the script is tested.
+launch counts, each kernel of a step beside the profiler's estimate, kernels against the copy
+bandwidth, and a training run; tables on the screen, JSON in benchmarks/results/. It needs under 8
+minutes: each section is a process with a time limit, and if one fails, it is reported and the
+others go on. ``--dry-run`` runs all of it on the CPU with tiny inputs and more patience: the times
+mean nothing, but the script is tested.
 """
 
 from __future__ import annotations
@@ -15,23 +16,45 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu_kernels import beside, gpu_of
 from benchmarks.gpu_launches import COUNTED
 from tinynet.core import backend
 from tinynet.core.errors import DeviceError
 from tinynet.core.table import table
 
 ROOT = Path(__file__).parent.parent
-SECTIONS = {"tests": 110, "small": 70, "alexnet": 125, "kernels": 50, "training": 115}  # seconds
+SECTIONS = {  # seconds
+    "tests": 110,
+    "estimate-small": 110,
+    "estimate-alexnet": 110,
+    "estimate-kernels": 110,
+    "small": 70,
+    "alexnet": 125,
+    "kernels": 50,
+    "training": 115,
+}
+PATIENCE = 5  # times as long a dry run may take: it compiles, on a machine that may be busy
+ESTIMATES = {
+    "small": "estimate-small",
+    "alexnet": "estimate-alexnet",
+    "kernels": "estimate-kernels",
+}
+"""The section that estimates what another one measures."""
+TOGETHER = "tests", *ESTIMATES.values()  # none of them is timed, and an estimate needs no GPU
+SHOWN = 20  # kernels of a step in its table; the file has all
 GOALS = [  # section, what, numerator / denominator of the time ratio, must, aim
     ("small", "small AlexNet, step", "graph", "torch eager", 0.50, 0.30),
     ("small", "small AlexNet, step", "graph", "torch graph", 1.10, 0.80),
     ("alexnet", "AlexNet 2012, step", "graph", "torch eager", 0.70, 0.50),
     ("alexnet", "AlexNet 2012, step", "graph", "torch compile", 1.00, 0.75),
 ]
+GRAPH = "tinynet graph"  # what an estimate of a step is about
 SHARE = 0.60, 0.85  # must and aim, of the copy bandwidth
 SECONDS = 30, 10  # must and aim, to 89 % on CIFAR-10
 
@@ -56,9 +79,9 @@ def main() -> int:
             sys.stdout.write(f"Nothing was measured: {error} --dry-run tries the script.\n")
             return 1
     found = facts(options)
-    for name in options.only or SECTIONS:
-        found["sections"][name] = section(name, options)
-        sys.stdout.write(f"{name}: {said(found['sections'][name])}\n")
+    for name, result in results(options.only or SECTIONS, options):
+        found["sections"][name] = result
+        sys.stdout.write(f"{name}: {said(result)}\n")
         sys.stdout.flush()
     found["goals"] = list(judged({} if options.dry_run else found["sections"]))
     sys.stdout.write("\n" + shown(found) + "\n")
@@ -68,6 +91,20 @@ def main() -> int:
         path.write_text(json.dumps(found, indent=2) + "\n")
         sys.stdout.write(f"\nwritten: {path}\n")
     return int(any("failed" in s for s in found["sections"].values()))
+
+
+def results(
+    names: Iterable[str], options: argparse.Namespace
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each section with its results; those of `TOGETHER` run side by side, first."""
+    names = list(names)
+    together = [name for name in TOGETHER if name in names]
+    with ThreadPoolExecutor(len(TOGETHER)) as pool:
+        side_by_side = pool.map(lambda name: section(name, options), together)
+        yield from zip(together, side_by_side, strict=True)
+    for name in names:
+        if name not in together:
+            yield name, section(name, options)
 
 
 def facts(options: argparse.Namespace) -> dict[str, Any]:
@@ -104,16 +141,18 @@ def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "precision": options.precision,
         "dry": options.dry_run,
         "data_dir": options.data_dir,
+        "gpu": gpu_of("" if options.dry_run else _device()),
     }
     command = [sys.executable, "-m", "benchmarks.gpu_sections", name, json.dumps(settings)]
+    limit = SECTIONS[name] * (PATIENCE if options.dry_run else 1)
     try:
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECTIONS[name]
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit
         )
     except subprocess.TimeoutExpired as error:
         lines = (error.stdout or b"").decode().strip().splitlines()  # bytes even with text=True
         so_far: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        return {**so_far, "failed": f"it took longer than {SECTIONS[name]} s"}
+        return {**so_far, "failed": f"it took longer than {limit} s"}
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         said = (done.stderr or done.stdout).strip().splitlines()[-5:]
@@ -125,7 +164,7 @@ def section(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def said(result: dict[str, Any]) -> str:
     """Return the outcome of a section in a few words."""
     passed = f"{result['passed']} tests passed" if "passed" in result else "done"
-    return str(result.get("failed", passed))
+    return str(result.get("failed", result.get("missing", passed)))
 
 
 def judged(sections: dict[str, Any]) -> list[dict[str, Any]]:
@@ -159,31 +198,81 @@ def shown(found: dict[str, Any]) -> str:
         )
         for g in found["goals"]
     ]
-    times = [("section", "implementation", "ms a step")] + [
-        (name, rival, f"{ms:.3f}")
+    times = [("section", "implementation", "ms a step", "estimated")] + [
+        (name, rival, f"{ms:.3f}", _number(_guess(found, name, "ms"), rival == GRAPH))
         for name, result in found["sections"].items()
+        if name in ESTIMATES
         for rival, ms in result.get("ms", {}).items()
     ]
     head_line = f"{found['device']}; {found['precision']}; commit {found['commit']}"
-    tables = [table(head + goals, left=1), table(times, left=2), *_details(found["sections"])]
+    tables = [table(head + goals, left=1), table(times, left=2), *_details(found)]
+    tables += _kernels(found)
+    names = {_guess(found, name, "gpu") for name in ESTIMATES} - {None}
+    if names:
+        tables.append(f"Estimates are those of the profiler for {names.pop()}, made without it.")
     return "\n\n".join([head_line, *tables])
 
 
-def _details(sections: dict[str, Any]) -> list[str]:
+def _guess(found: dict[str, Any], name: str, what: str) -> Any:
+    """Return a part of the estimate for a section, None if there is none."""
+    return found["sections"].get(ESTIMATES[name], {}).get(what)
+
+
+def _number(value: float | None, shown: bool = True) -> str:
+    """Return a number in a table."""
+    return f"{value:.3f}" if shown and value is not None else "-"
+
+
+def _kernels(found: dict[str, Any]) -> list[str]:
+    """Return a table for each step: its kernels, measured one by one, beside their estimates."""
+    head = (
+        "section",
+        "kernel",
+        "blocks",
+        "launches",
+        "us each",
+        "estimated",
+        "measured / estimated",
+    )
+    tables = []
+    for name in ("small", "alexnet"):
+        measured = found["sections"].get(name, {}).get("kernels", [])
+        rows = beside(measured, _guess(found, name, "kernels") or [])
+        lines = [
+            (
+                name,
+                row["kernel"],
+                str(row["blocks"]),
+                str(row["launches"]),
+                _number(row["us"]),
+                _number(row["estimate_us"]),
+                _number(
+                    row["us"] / row["estimate_us"] if row["us"] and row["estimate_us"] else None
+                ),
+            )
+            for row in rows[:SHOWN]
+        ]
+        tables += [table([head, *lines], left=2)] if lines else []
+    return tables
+
+
+def _details(found: dict[str, Any]) -> list[str]:
     """Return the tables of launches and of bandwidths, without empty ones."""
+    sections = found["sections"]
     launches = [
         (name, step, *(str(counts[what]) for what in COUNTED))
         for name, result in sections.items()
         for step, counts in result.get("launches", {}).items()
     ]
+    guesses = _guess(found, "kernels", "gigabytes_a_second") or {}
     rates = [
-        (kernel, f"{rate:.1f}")
+        (kernel, f"{rate:.1f}", f"{guesses[kernel]:.1f}" if kernel in guesses else "-")
         for kernel, rate in sections.get("kernels", {}).get("gigabytes_a_second", {}).items()
     ]
     head = ("section", "launches of a step", *COUNTED)
     return [
         *([table([head, *launches], left=2)] if launches else []),
-        *([table([("kernel", "GB/s"), *rates], left=1)] if rates else []),
+        *([table([("kernel", "GB/s", "estimated"), *rates], left=1)] if rates else []),
     ]
 
 

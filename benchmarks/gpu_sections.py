@@ -17,15 +17,24 @@ from typing import Any
 import numpy as np
 
 import tinynet as tn
-from benchmarks import workloads
+from benchmarks import gpu_kernels, workloads
 from benchmarks.gpu_launches import launches
 from tinynet import data, functions, kernels
+from tinynet.analysis import gpu_step
 from tinynet.core import backend
+from tinynet.kernels.profiler import estimate as roofline
+from tinynet.kernels.profiler.gpus import find
+from tinynet.kernels.profiler.profiles import profile
+from tinynet.kernels.profiler.record import Pass, Record
 from tinynet.training import device_loader, input_pipeline, loop, presets
 
 Step = Callable[[], Any]
+SMALL = 1, 4, 6, 6  # instead, in a dry run
 CONV1 = 128, 96, 55, 55  # output of the first layer of AlexNet for a batch: 149 MB
 TEST_SECONDS = 105  # less than the time limit of the section
+NETS = {"small": "A", "alexnet": "L"}
+"""The network of each section that times a step."""
+DRY_NET = "S"  # instead, in a dry run: the smallest with all kinds of layers
 
 
 class Place:
@@ -35,6 +44,7 @@ class Place:
         self.dry = settings["dry"]
         self.precision = settings["precision"]
         self.data_dir = settings["data_dir"]
+        self.gpu = settings["gpu"]
         self.device = backend.device("cpu" if self.dry else "cuda")
         self.windows, self.steps = (1, 1) if self.dry else (7, 20)
 
@@ -161,8 +171,9 @@ def _torch_graph(torch: Any, step: Step) -> Step:
     return replay
 
 
-def steps_of(place: Place, net: str, batch: int) -> dict[str, Any]:
+def steps_of(place: Place, section: str, batch: int) -> dict[str, Any]:
     """Return the interleaved times of all implementations of one network."""
+    net = DRY_NET if place.dry else NETS[section]
     batch = 2 if place.dry else batch
     rivals = our_steps(place, net, batch) | torch_steps(place, net, batch)
     slow = rivals.pop("torch compile", None)
@@ -173,6 +184,7 @@ def steps_of(place: Place, net: str, batch: int) -> dict[str, Any]:
     rivals["tinynet graph"]()
     found["host_us_a_replay"] = round(1e6 * (time.perf_counter() - begin), 1)
     place.wait()
+    found["kernels"] = gpu_kernels.measured(rivals["tinynet eager"], place.xp)
     if slow is not None:  # may exceed the time limit: print the results so far
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
@@ -182,12 +194,12 @@ def steps_of(place: Place, net: str, batch: int) -> dict[str, Any]:
 
 def small(place: Place) -> dict[str, Any]:
     """Time the small AlexNet, batch 128."""
-    return steps_of(place, "A", 128)
+    return steps_of(place, "small", 128)
 
 
 def alexnet(place: Place) -> dict[str, Any]:
-    """Time the AlexNet of 2012, batch 128; in a dry run the small one."""
-    return steps_of(place, "A" if place.dry else "L", 128)
+    """Time the AlexNet of 2012, batch 128."""
+    return steps_of(place, "alexnet", 128)
 
 
 def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Step, int]]:
@@ -227,7 +239,7 @@ def bandwidth_cases(place: Place, shape: tuple[int, ...]) -> dict[str, tuple[Ste
 def kernel_shares(place: Place) -> dict[str, Any]:
     """Return GB/s of each kernel, and its fraction of the copy bandwidth."""
     rates = {}
-    shape = (1, 4, 6, 6) if place.dry else CONV1
+    shape = SMALL if place.dry else CONV1
     for name, (step, moved) in bandwidth_cases(place, shape).items():
         rates[name] = moved / (1e-3 * place.ms({name: step})[name]) / 1e9
     copy = rates["copy"]
@@ -235,6 +247,39 @@ def kernel_shares(place: Place) -> dict[str, Any]:
         "gigabytes_a_second": {name: round(rate, 1) for name, rate in rates.items()},
         "share": {name: round(r / copy, 3) for name, r in rates.items() if name != "copy"},
     }
+
+
+def estimate(place: Place, of: str) -> dict[str, Any]:
+    """Estimate what a section measures; it needs no GPU, but NVIDIA's compiler library.
+
+    The arrays are NumPy's, and a sample of the blocks of each launch is executed from PTX.
+    """
+    settings = {"dry": True, "precision": place.precision, "data_dir": None, "gpu": place.gpu}
+    paper = Place(settings)
+    gpu = find(place.gpu)
+    try:
+        if of == "kernels":
+            rates = estimated_rates(paper, SMALL if place.dry else CONV1)
+            return {"gpu": gpu.name, "gigabytes_a_second": rates}
+        net = DRY_NET if place.dry else NETS[of]
+        steps = our_steps(paper, net, 2 if place.dry else 128)
+        guess = gpu_step.profile_step(steps["tinynet eager"], Record(gpu), place.precision)
+    except tn.DeviceError as error:
+        return {"missing": str(error)}
+    rows = gpu_kernels.estimated(guess)
+    return {"gpu": gpu.name, "ms": round(guess.estimate_ms, 4), "kernels": rows}
+
+
+def estimated_rates(paper: Place, shape: tuple[int, ...]) -> dict[str, float]:
+    """Return the estimated GB/s of each kernel that memory limits."""
+    seconds = {}
+    cases = bandwidth_cases(paper, shape)
+    for name, (step, _) in cases.items():
+        rows = profile(step, gpu=paper.gpu, precision=paper.precision).kernels
+        seconds[name] = sum(row.estimate_us * row.launches for row in rows) / 1e6
+    copied = cases["copy"][1]  # by the array library, which is not looked into
+    seconds["copy"] = roofline.of_pass(Pass("copy", copied), find(paper.gpu)).seconds
+    return {name: round(cases[name][1] / s / 1e9, 1) for name, s in seconds.items()}
 
 
 def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
@@ -294,6 +339,9 @@ def _first(dataset: Any, count: int) -> Any:
 
 SECTIONS: dict[str, Callable[[Place], dict[str, Any]]] = {
     "tests": tests,
+    "estimate-small": functools.partial(estimate, of="small"),
+    "estimate-alexnet": functools.partial(estimate, of="alexnet"),
+    "estimate-kernels": functools.partial(estimate, of="kernels"),
     "small": small,
     "alexnet": alexnet,
     "kernels": kernel_shares,
@@ -306,7 +354,9 @@ def main(name: str, settings: str) -> None:
     place = Place(json.loads(settings))
     with contextlib.ExitStack() as stack:
         stack.enter_context(tn.precision(place.precision))
-        if place.dry:
+        if place.dry and not name.startswith(
+            "estimate-"
+        ):  # whose values the fastest kernels compute
             stack.enter_context(kernels.use("cuda_on_cpu"))
         found = SECTIONS[name](place)
     sys.stdout.write(json.dumps(found) + "\n")

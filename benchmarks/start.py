@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
@@ -77,9 +76,9 @@ def compilations() -> list[tuple[str, float, float, float]]:
 
         rows = []
         for kernel in COMPILED:
-            if not (compiled := cast("Any", kernel.compiled)):
+            if kernel.dispatcher is None:
                 continue
-            facts = compiled.get_metadata(compiled.signatures[0])
+            facts = kernel.dispatcher.get_metadata(kernel.dispatcher.signatures[0])
             passes = facts["pipeline_times"]["nopython"]
             inference = sum(t.run for name, t in passes.items() if name.endswith("type_inference"))
             name = f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__}{kernel.variant}"

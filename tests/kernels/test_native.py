@@ -1,6 +1,8 @@
 """Compilation, cache and thread team of the Numba kernels."""
 
+import hashlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from tinynet import kernels
 from tinynet.kernels.codegen import cache as cache_module
-from tinynet.kernels.codegen import microkernel, native
+from tinynet.kernels.codegen import machine_code, microkernel, native, target
 from tinynet.kernels.codegen import team as team_module
 from tinynet.kernels.codegen.native import (
     In1,
@@ -76,11 +78,24 @@ def test_every_kernel_says_its_types(kernel):
     assert rest
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.int32])
-def test_a_wrong_type_is_refused_not_compiled(make, dtype):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.arange(5.0),
+        np.arange(5, dtype=np.int32),
+        np.arange(10, dtype=np.float32)[::2],
+        np.arange(5, dtype=np.float32).astype(">f4"),
+        np.frombuffer(bytes(21), np.uint8)[1:].view(np.float32),
+        np.zeros((5, 1), np.float32),
+    ],
+    ids=["float64", "int32", "strided", "byte order", "unaligned", "two axes"],
+)
+def test_a_wrong_array_is_refused(make, wrong):
     kernel = make(scale)
     with pytest.raises(TypeError):
-        kernel(5, np.arange(5, dtype=dtype), 2.0, np.zeros(5, np.float32))
+        kernel(5, wrong, 2.0, np.zeros(5, np.float32))
+    with pytest.raises(TypeError):
+        kernel(5, np.zeros(5, np.float32), 2.0, wrong)
     twice(kernel)
 
 
@@ -228,9 +243,6 @@ def test_a_damaged_file_costs_a_compilation_and_one_warning(make, cache, damage)
 
 
 def test_whole_content_from_elsewhere_is_not_trusted_to_load(make, cache):
-    import hashlib
-    import pickle
-
     twice(make(scale))
     (file,) = cache.glob("kernels/*/*scale")
     strange = pickle.dumps((1, 2, 3))
@@ -277,12 +289,13 @@ def test_a_folder_that_others_may_write_to_is_not_used(make, cache):
 
 
 def test_the_folder_is_named_after_sources_versions_and_flags(monkeypatch, tmp_path):
-    import numba
-
     options = tuple(sorted(native.OPTIONS.items()))
     stamps = {cache_module._stamp(options), cache_module._stamp((*options, ("fastmath", True)))}
     with monkeypatch.context() as patch:
-        patch.setattr(numba, "__version__", "0.0")
+        patch.setattr(target, "version", lambda: b"0.0")
+        stamps.add(cache_module._stamp(options))
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "host", lambda: target.Target("x86_64", "generic", "", "3 1 0"))
         stamps.add(cache_module._stamp(options))
     for file in ("_cache.py", "_microkernel.py"):
         (tmp_path / file).write_text(f"# {file}")
@@ -290,7 +303,7 @@ def test_the_folder_is_named_after_sources_versions_and_flags(monkeypatch, tmp_p
     stamps.add(cache_module._stamp(options))
     (tmp_path / "_microkernel.py").write_text("# edited")
     stamps.add(cache_module._stamp(options))
-    assert len(stamps) == 5
+    assert len(stamps) == 6
 
 
 @pytest.mark.parametrize(
@@ -309,13 +322,14 @@ def test_the_user_chooses_where_kernels_are_kept(monkeypatch, variables, expecte
     assert cache_module._base().as_posix() == expected
 
 
-def test_the_parts_of_numba_that_the_cache_uses_are_there(make, cache):
-    from numba.core.compiler import CompileResult
-
-    assert callable(CompileResult._rebuild)
-    assert callable(CompileResult._reduce)
-    twice(kernel := make(scale))
-    assert isinstance(kernel.compiled._cache, cache_module.Cache)
+def test_code_that_uses_what_is_not_there_is_compiled_again(make, cache, monkeypatch):
+    twice(make(scale))
+    (file,) = cache.glob("kernels/*/*scale")
+    found = machine_code.from_bytes(file.read_bytes()[cache_module.DIGEST :])
+    strange = found._replace(symbols=("no_such_function",)).to_bytes()
+    file.write_bytes(hashlib.sha256(strange).digest() + strange)
+    with pytest.warns(RuntimeWarning, match="no_such_function"):
+        twice(make(scale))
 
 
 def test_functions_are_not_optimized_before_linking(make, cache, monkeypatch):

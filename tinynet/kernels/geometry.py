@@ -21,6 +21,8 @@ Padding = tuple[Pair, Pair]
 
 def pair(value: int | Pair, name: str, *, least: int = 1) -> Pair:
     """Return (height, width) from one integer or two."""
+    if type(value) is int and value >= least:  # as usual, and fast
+        return value, value
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in both):
         raise ValueError(

@@ -206,14 +206,15 @@ def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, in `out` if it is given.
 
     A small product is one block, also on one thread of BLAS: its other threads, once woken, keep
-    spinning on processors that the next kernel needs.
+    spinning on processors that the next kernel needs. So is a product with a vector, which waits
+    for the memory of the matrix.
     """
     M = len(a)
     N = b.shape[1]
     y = np.empty((M, N), np.float32) if out is None else out
     side = max(M, N)
     settings = np.geterr()
-    if M * N * b.shape[0] < MINIMUM_WORK:
+    if min(M, N) == 1 or M * N * b.shape[0] < MINIMUM_WORK:
         with single_thread():
             return on_host(a, b, y)
 

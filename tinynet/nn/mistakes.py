@@ -20,7 +20,7 @@ class KerasPostLRN(Module):
     """WRONG: the LRN of a widely copied Keras post, in place of `nn.LocalResponseNorm`.
 
         y[c] = x[c] / (k + alpha * total)**beta
-        total = the sum over ALL channels of the mean of x**2 over n x n PIXELS
+        total = the mean over n x n PIXELS of the sum of x**2 over ALL channels
 
     It confuses two things: the paper's window runs over n neighbouring channels at one pixel; this
     one runs over pixels, and every channel is divided by the same number.
@@ -55,9 +55,9 @@ class KerasPostLRN(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, C, H, W)."""
-        around = F.avg_pool2d(x * x, self.n, 1, padding=self.n // 2, count_include_pad=False)
-        everything = around.sum(axis=1, keepdims=True)
-        return x / (self.k + self.alpha * everything) ** self.beta
+        squares = (x * x).sum(axis=1, keepdims=True)
+        total = F.avg_pool2d(squares, self.n, 1, padding=self.n // 2, count_include_pad=False)
+        return x / (self.k + self.alpha * total) ** self.beta
 
 
 def lrn_error(x: Tensor, n: int = 5, *, alpha: float = 1e-4) -> float:

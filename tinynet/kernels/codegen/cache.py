@@ -11,17 +11,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import pickle
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tinynet.kernels.codegen import machine_code, target
 
 DIGEST = hashlib.sha256().digest_size
 LOADING_TROUBLE = (
     *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError),
-    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError),
+    *(RuntimeError, TypeError, ValueError),
 )
 troubles: list[str] = []  # errors in this process; a warning reports the first
 
@@ -46,14 +48,9 @@ def _base() -> Path:
 def _stamp(options: tuple[tuple[str, Any], ...]) -> str:
     """Return a digest of everything that machine code depends on: sources, versions, CPU, flags."""
     import llvmlite
-    import numba
-    from numba.core import config
-    from numba.core.registry import cpu_target
 
-    machine = cpu_target.target_context.codegen().magic_tuple()
-    flags = [repr(vars(config)[name]) for name in ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")]
-    versions = numba.__version__, llvmlite.__version__, sys.version
-    digest = hashlib.sha256(repr((machine, flags, versions, options)).encode())
+    versions = target.version(), llvmlite.__version__, sys.version
+    digest = hashlib.sha256(repr((target.host(), versions, options)).encode())
     root = Path(__file__).parents[1]
     for file in sorted(root.rglob("*.py")):
         digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
@@ -93,37 +90,30 @@ def folder(options: tuple[tuple[str, Any], ...]) -> Path | None:
 
 
 class Cache:
-    """The file of one kernel. Numba's dispatcher calls load_overload and save_overload."""
+    """The file of one kernel."""
 
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
-        self.hit = False
         self.folder = folder(tuple(sorted(options.items())))
 
-    def load_overload(self, _signature: Any, target: Any) -> Any:
+    def load(self, function: Callable[..., None]) -> Callable[..., None] | None:
         """Return the compiled kernel, or None if it must be compiled."""
-        from numba.core.compiler import CompileResult
-        from numba.core.runtime.nrt import rtsys
-
         content = self._read()
         if content is None:
             return None
-        rtsys.initialize(target)  # all that loading needs of target.refresh(), which takes longer
         try:
-            result = CompileResult._rebuild(target, *pickle.loads(content))
+            found = machine_code.from_bytes(content)
+            return machine_code.load(found, function.__name__, function.__module__)
         except LOADING_TROUBLE as error:  # intact, but not written by this Numba
             _complain(f"{self.name}: {error!r}")
             return None
-        self.hit = True
-        return result
 
-    def save_overload(self, _signature: Any, result: Any) -> None:
-        """Write a compiled kernel for later processes."""
-        from numba.core.serialize import dumps
-
-        if self.folder is None or result.library.has_dynamic_globals:
+    def save(self, result: Any) -> None:
+        """Write a kernel that Numba has compiled, for later processes."""
+        found = machine_code.of(result)
+        if self.folder is None or found is None:
             return
-        content = dumps(result._reduce())
+        content = found.to_bytes()
         try:
             self._write(self.folder, hashlib.sha256(content).digest() + content)
         except OSError as error:

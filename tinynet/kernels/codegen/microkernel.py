@@ -22,6 +22,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.kernels.codegen import target
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,15 +56,13 @@ NARROW = {AVX512: AVX512._replace(vectors=1)}
 @functools.cache
 def host_shape() -> Shape:
     """Return the block for the processor and features that Numba compiles for."""
-    from numba.core.registry import cpu_target
-
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
-    have = set(features.split(","))
+    host = target.host()
+    have = set(host.features.split(","))
     if "+avx512f" in have:
         return AVX512
     if "+avx" in have:
         return AVX
-    return NEON if triple.startswith(("aarch64", "arm64")) else SSE
+    return NEON if host.triple.startswith(("aarch64", "arm64")) else SSE
 
 
 def shape_for(columns: int) -> Shape:

@@ -30,7 +30,9 @@ import sys
 import threading
 import typing
 from types import FunctionType
-from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+
+import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.kernels.codegen import ahead, microkernel
@@ -40,6 +42,11 @@ from tinynet.words import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+
+C_CONTIGUOUS = 0x1  # bits of NumPy's `flags.num`
+ALIGNED = 0x100
+WRITABLE = 0x400
 
 
 class ArrayType(NamedTuple):
@@ -57,6 +64,22 @@ class ArrayType(NamedTuple):
         dtype = getattr(types, self.dtype)
         array = cast("Any", types.Array)
         return array(dtype, self.axes, self.layout, readonly=not self.written)
+
+    @property
+    def flags(self) -> int:
+        """Bits of `ndarray.flags.num` that an array of this type has."""
+        in_rows = C_CONTIGUOUS if self.layout == "C" else 0
+        return in_rows | ALIGNED | (WRITABLE if self.written else 0)
+
+    def check(self, x: Array, kernel: str) -> None:
+        """Raise a TypeError unless x has this type: machine code would not notice."""
+        laid_out = x.flags.num & self.flags == self.flags
+        if x.dtype != self.dtype or x.ndim != self.axes or not laid_out:
+            raise TypeError(
+                f"{kernel}: an argument is {'written' if self.written else 'read'} as an array of "
+                f"{self.dtype} with {self.axes} axes in layout {self.layout}; got {x.dtype} "
+                f"{x.shape}, strides {x.strides}, writable: {x.flags.writeable}."
+            )
 
 
 # Types of a kernel's arguments: an array or number for type checkers, an exact type for Numba.
@@ -120,7 +143,9 @@ class Native:
         self.intrinsics = intrinsics or {}
         self.variant = variant
         self.followers: list[Native] = []
+        self.arrays: list[tuple[int, np.dtype[Any], int, ArrayType]] = []
         self.compiled: Callable[..., None] | None = None
+        self.dispatcher: Any = None  # of Numba, if this process has compiled it
         self.from_cache = False
         COMPILED.append(self)
 
@@ -135,7 +160,18 @@ class Native:
 
     def __call__(self, n: int, *args: Any, grain: int = 1) -> None:
         """Run the loop over range(n), in chunks of at least `grain`, on the team."""
-        team().run(self.compiled or self.build(), n, grain, args)
+        compiled = self.compiled or self.build()
+        for at, dtype, flags, kind in self.arrays:
+            x = args[at]
+            if x.dtype is not dtype or x.flags.num & flags != flags or x.ndim != kind.axes:
+                kind.check(x, self.name)
+        team().run(compiled, n, grain, args)
+
+    def hints(self) -> list[Any]:
+        """Return the annotations of the arguments."""
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        hints.pop("return")
+        return list(hints.values())
 
     def signature(self) -> Any:
         """Return the annotations as a Numba signature."""
@@ -147,26 +183,47 @@ class Native:
             kind = hint.__metadata__[0]
             return kind.for_numba() if isinstance(kind, ArrayType) else getattr(types, kind)
 
-        hints = typing.get_type_hints(self.function, include_extras=True)
-        hints.pop("return")
-        return types.void(*map(numba_type, hints.values()))
+        return types.void(*map(numba_type, self.hints()))
 
     def build(self) -> Callable[..., None]:
         """Load the machine code from the cache, or compile it."""
-        import numba
-
         with _building:
             if self.compiled is None:
-                dispatcher = numba.njit(**OPTIONS)(
-                    _with_built_globals(self.function, self.intrinsics)
-                )
-                dispatcher._cache = cache = _SharedCache(self)
-                with cache, _optimized_once():
-                    dispatcher.compile(self.signature())
-                dispatcher.disable_compile()
-                self.from_cache = cache.hit
-                self.compiled = dispatcher
+                _, _, *hints = self.hints()  # the first two, lo and hi, come from the team
+                kinds = [getattr(hint, "__metadata__", [None])[0] for hint in hints]
+                self.arrays = [
+                    (i, np.dtype(kind.dtype), kind.flags, kind)
+                    for i, kind in enumerate(kinds)
+                    if isinstance(kind, ArrayType)
+                ]
+                cache = cache_module.Cache(self.name, OPTIONS)
+                found = cache.load(self.function)
+                self.from_cache = found is not None
+                self.compiled = found or self._await_or_compile(cache)
         return self.compiled
+
+    def _await_or_compile(self, cache: cache_module.Cache) -> Callable[..., None]:
+        """Return the kernel that another process is about to compile, or compile it here."""
+        if on_compile is not None:
+            on_compile(self.name)
+        ahead.request(cache.folder, [follower.name for follower in self.followers])
+        with ahead.claim(cache.folder, self.name) or contextlib.nullcontext():
+            found = cache.load(self.function)  # it may have come while we waited
+            self.from_cache = found is not None
+            return found or self._compile(cache)
+
+    def _compile(self, cache: cache_module.Cache) -> Callable[..., None]:
+        import numba
+
+        function = _with_built_globals(self.function, self.intrinsics)
+        self.dispatcher = numba.njit(**OPTIONS)(function)
+        signature = self.signature()
+        with _optimized_once():
+            self.dispatcher.compile(signature)
+        result = self.dispatcher.overloads[signature.args]
+        cache.save(result)
+        compiled: Callable[..., None] = result.entry_point
+        return compiled
 
 
 @contextlib.contextmanager
@@ -197,33 +254,6 @@ def _library_class() -> Any:
             module.data_layout = self._codegen._data_layout  # modules must agree to be linked
 
     return Library
-
-
-class _SharedCache(cache_module.Cache):
-    """A cache that reports a miss, after which a compilation begins, here or in another process."""
-
-    def __init__(self, kernel: Native) -> None:
-        super().__init__(kernel.name, OPTIONS)
-        self.followers = [follower.name for follower in kernel.followers]
-        self.lock: IO[bytes] | None = None
-
-    def __enter__(self) -> None:
-        """Begin to load or to compile."""
-
-    def __exit__(self, *error: object) -> None:
-        """Release the lock: the file is there, or the compilation has failed."""
-        if self.lock is not None:
-            self.lock.close()
-
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        result = super().load_overload(signature, target)
-        if result is None:
-            if on_compile is not None:
-                on_compile(self.name)
-            ahead.request(self.folder, self.followers)
-            self.lock = ahead.claim(self.folder, self.name)
-            result = super().load_overload(signature, target)  # it may have come while we waited
-        return result
 
 
 class Intrinsic:

@@ -46,6 +46,7 @@ from tinynet.kernels.codegen.tables import (
     phases,
     tiles,
 )
+from tinynet.kernels.convolution import kept
 from tinynet.kernels.geometry import Geometry, Pair
 
 STRIP = 64  # tiles whose windows stay in the L2 cache for all output channels
@@ -180,8 +181,13 @@ def forward(
     rows = tiles(*grid.axes(outputs, geometry.stride))
     cols = offsets(*grid.axes(geometry.kernel, geometry.dilation)[1:], (IN, 1, 0))
     places = tiles(*Images(*y.shape).axes(outputs, (1, 1)))
-    filters = weight.reshape(geometry.groups, OC // geometry.groups, IN, taps)
-    convolve(images, rows, cols, pack(filters, np.arange(taps)), bias, y, places, relu=relu)
+
+    def packed() -> Array:
+        filters = weight.reshape(geometry.groups, OC // geometry.groups, IN, taps)
+        return pack(filters, np.arange(taps))
+
+    w = kept.packed(weight, "direct", packed)
+    convolve(images, rows, cols, w, bias, y, places, relu=relu)
     return channels_first(y)
 
 

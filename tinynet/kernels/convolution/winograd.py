@@ -44,6 +44,7 @@ from tinynet.kernels.codegen.native import (
 from tinynet.kernels.codegen.tables import offsets, tiles
 from tinynet.kernels.codegen.transform import TILE, Transform, matrices
 from tinynet.kernels.codegen.vectors import move, prefetch
+from tinynet.kernels.convolution import kept
 from tinynet.kernels.convolution.loops import pack
 from tinynet.kernels.geometry import Geometry, Pair
 
@@ -171,6 +172,16 @@ def _load_tiles(
 
 
 @helper
+def _clear_tiles(v: Array, few: int, end: int, step: int, width: int, points: int) -> None:
+    """Write zeros to v[k, t] for tiles few..end, which are multiplied with a block's other tiles.
+
+    Nothing reads these products, but denormal numbers in unused memory would make them slow.
+    """
+    for k in range(points):
+        v[k * step + few * width : k * step + end * width] = 0
+
+
+@helper
 def _store_tiles(
     m: Array,
     step: int,
@@ -266,6 +277,7 @@ def _forward_loops(
                     IN * vectors // B,
                     inputs,
                 )
+                _clear_tiles(v, few, -(-few // P) * P, v_step, IN, points)
             for k in range(points):
                 v0 = k * v_step
                 u0 = (q * points + k) * u_step
@@ -318,10 +330,21 @@ BY_FILTER_SIZE = {K: CompiledLoops(K) for K in (3, 5)}
 # ---- launches
 
 
+def _transformed(w: Array, taps: Array, K: int) -> Array:
+    """Return the filters w (G, OUT, IN, K * K), packed, as u (G, blocks, a * a, IN * B or more)."""
+    _, OUT, IN, _ = w.shape
+    filters = pack(w, taps)
+    G, blocks, _, B = filters.shape
+    kernels = BY_FILTER_SIZE[K]
+    u = np.empty((G, blocks, kernels.a**2, pad_to_odd_lines(IN * B)), np.float32)
+    kernels.weights(G * blocks, filters, u, K, shape_for(OUT).vectors)
+    return u
+
+
 def _correlate(
     x: Array,
     before: Pair,
-    w: Array,
+    u: Array,
     bias: Array | None,
     outputs: Pair,
     OUT: int,
@@ -329,16 +352,15 @@ def _correlate(
     *,
     relu: bool = False,
 ) -> Array:
-    """Return y (N, G * OUT, H, W) of x (N, C, ., .) and packed filters (see `pack`).
+    """Return y (N, G * OUT, H, W) of x (N, C, ., .) and filters (see `_transformed`).
 
     `before`: zeros above each image and on its left.
     """
-    G, blocks, depth, B = w.shape
+    G, blocks, *_ = u.shape
     kernels = BY_FILTER_SIZE[K]
     shape = shape_for(OUT)
-    IN = depth // K**2
-    u = np.empty((G, blocks, kernels.a**2, pad_to_odd_lines(IN * B)), np.float32)
-    kernels.weights(G * blocks, w, u, K, shape.vectors)
+    B = shape.channels
+    IN = x.shape[1] // G
     start = np.zeros((G, blocks * B), np.float32)
     if bias is not None:
         start[:, :OUT] = bias.reshape(G, -1)
@@ -371,8 +393,12 @@ def forward(
     OC, IN = weight.shape[:2]
     K = geometry.kernel[0]
     G = geometry.groups
-    w = pack(weight.reshape(G, OC // G, IN, K * K), np.arange(K * K))
-    return _correlate(x, geometry.corner, w, bias, outputs, OC // G, K, relu=relu)
+
+    def transform() -> Array:
+        return _transformed(weight.reshape(G, OC // G, IN, K * K), np.arange(K * K), K)
+
+    u = kept.packed(weight, "winograd", transform)
+    return _correlate(x, geometry.corner, u, bias, outputs, OC // G, K, relu=relu)
 
 
 def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
@@ -381,6 +407,6 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
     K = geometry.kernel[0]
     G = geometry.groups
     rotated = weight.reshape(G, OC // G, IN, K * K).transpose(0, 2, 1, 3)
-    w = pack(rotated, np.arange(K * K)[::-1].copy())
+    u = _transformed(rotated, np.arange(K * K)[::-1].copy(), K)
     top, left = geometry.corner
-    return _correlate(gy, (K - 1 - top, K - 1 - left), w, None, (shape[2], shape[3]), IN, K)
+    return _correlate(gy, (K - 1 - top, K - 1 - left), u, None, (shape[2], shape[3]), IN, K)

@@ -11,7 +11,8 @@ train: .venv/installed                ## train the demo on synthetic images; nee
 	$(BIN)/tinynet train
 
 gallery: .venv/installed              ## a page of every kind of figure, of a run of the demo
-	test -e runs/demo-0/result.json || $(BIN)/tinynet train --out runs/demo-0
+	test -e runs/demo-0/result.json || $(BIN)/tinynet train \
+		$$(test -e runs/demo-0/config.json && echo --resume || echo --out) runs/demo-0
 	$(BIN)/tinynet look runs/demo-0 --gallery --out gallery
 
 lessons: .venv/installed              ## the course, in JupyterLab

@@ -5,6 +5,7 @@ import importlib.metadata
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -233,3 +234,37 @@ def test_signatures_are_the_promised_ones(function):
     signature = inspect.signature(function)
     bare = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
     assert str(inspect.Signature(bare)) == SIGNATURES[function]
+
+
+@needs_checkout
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ((), "train --out runs/demo-0"),
+        (("config.json",), "train --resume runs/demo-0"),
+        (("config.json", "result.json"), "look runs/demo-0 --gallery --out gallery"),
+    ],
+)
+def test_make_gallery_goes_on_with_the_run_that_is_there(tmp_path, there, wanted):
+    for name in (".venv/installed", "setup.cfg", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "runs" / "demo-0").mkdir(parents=True)
+    for name in there:
+        (tmp_path / "runs" / "demo-0" / name).touch()
+    program = tmp_path / "tinynet"
+    program.write_text("#!/bin/sh\necho said: $*\n")
+    program.chmod(0o755)
+    command = [
+        "make",
+        "-f",
+        ROOT / "Makefile",
+        "-o",
+        ".venv/installed",
+        f"BIN={tmp_path}",
+        "gallery",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, *_ = (line for line in done.stdout.splitlines() if line.startswith("said: "))
+    assert first == f"said: {wanted}"

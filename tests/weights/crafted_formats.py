@@ -5,6 +5,7 @@ format can be installed, a test compares the two.
 """
 
 import io
+import json
 import pickle
 import struct
 import tarfile
@@ -61,7 +62,7 @@ def blob(array, packed=True, double=False, legacy=False):
 V1_TYPES = {"Convolution": 4, "InnerProduct": 14, "LRN": 15, "Pooling": 17, "ReLU": 18}
 
 
-def caffe_layer(name, kind, blobs=(), lrn=None, first=False, **how):
+def caffe_layer(name, kind, blobs=(), lrn=None, eps=None, *, first=False, **how):
     """A layer of the first generation (until 2014) or of the second."""
     made = field(4, name) if first else field(1, name)
     made += field(5, V1_TYPES[kind]) if first else field(2, kind)
@@ -70,6 +71,8 @@ def caffe_layer(name, kind, blobs=(), lrn=None, first=False, **how):
         n, alpha, beta, k = lrn
         parameters = field(1, n) + field(2, alpha) + field(3, beta) + field(5, k)
         made += field(18 if first else 118, parameters)
+    if eps is not None:
+        made += field(139, field(3, eps))
     return field(2 if first else 100, made)
 
 
@@ -174,11 +177,13 @@ def tar(members):
 # Keras
 
 
-def h5_of(layers):
-    """Keras 2's .h5: names of layers and of weights as attributes."""
+def h5_of(layers, config=None):
+    """Keras 2's .h5: names of layers and weights as attributes, and the network if given."""
     h5py = _h5py()
     out = io.BytesIO()
     with h5py.File(out, "w") as file:
+        if config is not None:
+            file.attrs["model_config"] = json.dumps(config)
         root = file.create_group("model_weights")
         root.attrs["layer_names"] = [name.encode() for name in layers]
         for layer, arrays in layers.items():

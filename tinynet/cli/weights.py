@@ -47,6 +47,11 @@ def _conventions(command: Callable[..., None]) -> Callable[..., None]:
             help="Order of the maps before the first linear layer.",
         ),
         click.option("--flipped", is_flag=True, help="Filters of a true convolution (Theano)."),
+        click.option(
+            "--batch-norm-eps",
+            type=click.FloatRange(0, 1),
+            help="What is added to variances (Keras: 0.001).",
+        ),
         click.option("--prototxt", type=FILE, help="The description of a .caffemodel."),
     ]
     for option in reversed(options):
@@ -119,8 +124,8 @@ def convert(
     """Write the weights in FILE to OUT: a .safetensors, an .npz, PyTorch's .pt or an .onnx.
 
     FILE may be a run folder. An .onnx holds the network too: that of the run, with the
-    preprocessing of its images, or that of --model. --layout, --channels, --lrn-alpha, --flatten
-    and --flipped state conventions that FILE does not.
+    preprocessing of its images, or that of --model. --layout, --channels, --lrn-alpha, --flatten,
+    --flipped and --batch-norm-eps state conventions that FILE does not.
     """
     file = export.best_of(file) if best else file
     if out.suffix == ".onnx" and export.is_run(file, model, variant):

@@ -23,7 +23,7 @@ from tinynet.core import shapes
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
-from tinynet.weights import conventions
+from tinynet.weights import batch_norm_eps, conventions
 from tinynet.weights.contents import Weights
 from tinynet.weights.protobuf import Message
 
@@ -44,6 +44,7 @@ V1_TYPES = {
     39: "Deconvolution",
 }
 CHANNELS = 4  # of images, at most
+EPS = 1e-5  # of a BatchNorm that states none
 LISTED = ("LRN", "Pooling")  # layers without weights whose order tells networks apart
 ASKS = {
     "channels": "A .caffemodel does not state the order of the color channels: networks trained on "
@@ -61,22 +62,33 @@ class Numbers(NamedTuple):
     inner_product: int
     lrn: int
     transform: int
+    batch_norm: int
 
 
-FIRST = Numbers(name=4, type=5, blobs=6, convolution=10, inner_product=17, lrn=18, transform=36)
+FIRST = Numbers(
+    name=4, type=5, blobs=6, convolution=10, inner_product=17, lrn=18, transform=36, batch_norm=0
+)
 SECOND = Numbers(
-    name=1, type=2, blobs=7, convolution=106, inner_product=117, lrn=118, transform=100
+    name=1,
+    type=2,
+    blobs=7,
+    convolution=106,
+    inner_product=117,
+    lrn=118,
+    transform=100,
+    batch_norm=139,
 )
 
 
 class Layer(NamedTuple):
-    """A layer of a network of Caffe: its name, type, blobs, and the constants of an LRN."""
+    """A layer of a network of Caffe: its name, type, blobs, and constants of normalizations."""
 
     name: str
     type: str
     blobs: list[Array]
     lrn: dict[str, float] | None
     mean: list[float]
+    eps: float
 
 
 def is_network(message: Message) -> bool:
@@ -103,11 +115,14 @@ def read(path: Path, message: Message) -> Weights:
         before = layer
     if not arrays:
         raise DataError(f"{path}: a network of Caffe without weights; see its .caffemodel.")
-    stated = {
+    stated: dict[str, Any] = {
         "layout": "OIHW",
         "lrn_alpha": "mean",
         "lrn": [layer.lrn for layer in layers if layer.lrn is not None],
     }
+    eps = batch_norm_eps.made_equal(arrays, {layer.name: layer.eps for layer in layers})
+    if eps is not None:
+        stated["batch_norm_eps"] = eps
     metadata = {
         conventions.KEY: json.dumps(stated),
         "network": printable(message.text(NAME)),
@@ -141,7 +156,9 @@ def _layer(message: Message, fields: Numbers) -> Layer:
     blobs = [blob(m) for m in message.messages(fields.blobs)]
     if kind == "InnerProduct":
         blobs = [b.reshape(b.shape[-2:]) if _is_row_of_axes(b) else b for b in blobs]
-    return Layer(message.text(fields.name), kind, blobs, lrn, mean)
+    norm = message.messages(fields.batch_norm)
+    eps = _rounded(norm[-1].number_of_32_bits(3, EPS)) if norm else EPS
+    return Layer(message.text(fields.name), kind, blobs, lrn, mean, eps)
 
 
 def _is_row_of_axes(array: Array) -> bool:

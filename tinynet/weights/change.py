@@ -17,8 +17,9 @@ class Change:
     kind : str
         "layout": filters transposed; "channels": BGR to RGB; "groups": grouped filters written as
         full ones or the reverse; "normalization": weights scaled for another response
-        normalization; "head": the last layer was not loaded; "names": arrays were matched by
-        order; "note": a part of the file was passed over.
+        normalization, or variances moved for another eps of batch normalization; "head": the last
+        layer was not loaded; "names": arrays were matched by order; "note": a part of the file was
+        passed over.
     name : str
         The parameter or layer; "" for all of them.
     message : str

@@ -11,6 +11,8 @@
     lrn_alpha   "sum": alpha multiplies the sum of squares, as in the paper and here;
                 "mean": their mean, so alpha / n the sum, as in PyTorch, Caffe and ONNX
     lrn         for each response normalization in order: n, k, alpha, beta, groups
+    batch_norm_eps
+                what is added to the variances of batch normalization; left out if not known
 
 Differences are converted. Groups are not stated, since the shapes show them: a grouped layer equals
 a layer without groups whose filters are zero outside of their group.
@@ -29,6 +31,7 @@ import numpy as np
 from tinynet import nn
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
+from tinynet.weights import batch_norm_eps
 from tinynet.weights.change import Change
 
 CHOICES = {
@@ -59,12 +62,13 @@ class Conventions:
     lrn: tuple[dict[str, float], ...] = ()
     flatten: str = ""
     flipped: bool = False
+    batch_norm_eps: float | None = None
 
     def json(self) -> str:
         """Return the text that a file stores under `KEY`."""
         fields = dataclasses.asdict(self)
-        unusual = {"flatten": self.flatten, "flipped": self.flipped}
-        return json.dumps({k: v for k, v in fields.items() if unusual.get(k, True)})
+        unusual = {"flatten": "", "flipped": False, "batch_norm_eps": None}
+        return json.dumps({k: v for k, v in fields.items() if k not in unusual or v != unusual[k]})
 
 
 def of_model(model: nn.Module) -> Conventions:
@@ -96,7 +100,7 @@ def stated(metadata: Mapping[str, str], **overrides: Any) -> Conventions:
     ----------
     metadata : dict of str to str
         Of the file.
-    overrides : layout, channels, lrn_alpha, flatten, flipped
+    overrides : layout, channels, lrn_alpha, flatten, flipped, batch_norm_eps
         Where given, they count instead of what the file states.
 
     Raises
@@ -106,11 +110,16 @@ def stated(metadata: Mapping[str, str], **overrides: Any) -> Conventions:
     """
     fields = _fields(metadata)
     try:
-        found = Conventions(**(fields | {k: v for k, v in overrides.items() if v}))
+        said = {k: v for k, v in overrides.items() if v is not None and v is not False}
+        found = Conventions(**(fields | said))
         lrn = tuple({k: float(v) for k, v in layer.items()} for layer in found.lrn)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"its metadata state conventions that are none ({error}).") from error
     whole = all(layer.keys() == KEYS and layer["n"] >= 1 for layer in lrn)
+    if found.batch_norm_eps is not None and not batch_norm_eps.is_eps(found.batch_norm_eps):
+        raise DataError(
+            "its metadata state conventions that are none: batch_norm_eps is a number in 0..1."
+        )
     for key, choices in CHOICES.items():
         fits = getattr(found, key) in choices or (key == "flatten" and not found.flatten)
         if not fits or not whole:
@@ -151,6 +160,7 @@ def converted(arrays: Arrays, source: Conventions, model: nn.Module) -> tuple[Ar
         changes.append(Change("channels", first, message))
     inner = {name: shape for name, shape in wanted.items() if name != first}
     changes += _regroup(arrays, inner)  # gray filters are not three groups of colors
+    changes += batch_norm_eps.converted(arrays, source.batch_norm_eps, model)
     return arrays, changes + _normalize(arrays, source, model)
 
 

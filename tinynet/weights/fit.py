@@ -12,6 +12,7 @@ from tinynet import nn
 from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import DataError
 from tinynet.core.table import first_names
+from tinynet.weights import batch_norm_eps as eps_of
 from tinynet.weights import caffe_text, conventions, known, matching, names
 from tinynet.weights.change import Change
 from tinynet.weights.contents import Weights
@@ -34,6 +35,7 @@ def load(
     lrn_alpha: Literal["sum", "mean"] | None = None,
     flatten: Literal["CHW", "HWC"] | None = None,
     flipped: bool = False,
+    batch_norm_eps: float | None = None,
     prototxt: Path | str | None = None,
 ) -> list[Change]:
     """Load the weights of a file into a model; if anything does not fit, change nothing.
@@ -63,6 +65,9 @@ def load(
         layout HWIO, else "CHW".
     flipped : bool
         The filters were saved for a true convolution, as by Theano: they are turned by 180 degrees.
+    batch_norm_eps : float, optional
+        What the file's network adds to the variances of batch normalization (Keras: 0.001); if the
+        model adds another number, the variances are moved by the difference.
     prototxt : Path or str, optional
         Description of a .caffemodel; its shapes must be those of the weights.
 
@@ -90,13 +95,16 @@ def load(
     channels 0.weight
     """
     _require_model(model, source)
-    overrides = {
+    overrides: dict[str, Any] = {
         "layout": layout,
         "channels": channels,
         "lrn_alpha": lrn_alpha,
         "flatten": flatten,
     }
     _require_choices(overrides)
+    if batch_norm_eps is not None and not eps_of.is_eps(batch_norm_eps):
+        raise ValueError(f"load: batch_norm_eps is a number in 0..1, got {batch_norm_eps!r}.")
+    overrides["batch_norm_eps"] = batch_norm_eps
     weights = source if isinstance(source, Weights) else read(source)
     if prototxt is not None:
         weights = caffe_text.judged(weights, Path(prototxt))
@@ -110,7 +118,7 @@ def load(
         arrays = {name: a for name, a in arrays.items() if _layer(name) != head}
         arrays |= {name: a for name, a in mine.items() if _layer(name) == head}
     _compare(where, mine, arrays, weights)
-    _require_answers(where, weights, mine, channels)
+    _require_answers(where, weights, mine, overrides)
     model.load_state_dict({name: _as(where, name, arrays[name], mine[name]) for name in mine})
     return changes
 
@@ -187,14 +195,20 @@ def _require_order(weights: Weights, model: nn.Module) -> None:
         )
 
 
-def _require_answers(where: str, weights: Weights, mine: Arrays, channels: str | None) -> None:
-    """Raise DataError if the order of the colors matters, and neither file nor caller states it."""
+def _require_answers(where: str, weights: Weights, mine: Arrays, said: Mapping[str, Any]) -> None:
+    """Raise DataError if a convention matters, and neither file nor caller states it."""
     first = next((tuple(array.shape) for array in mine.values() if array.ndim == 4), ())
     colors = first[1:2] == (3,)
-    if "channels" in weights.asks and channels is None and colors:
+    if "channels" in weights.asks and said["channels"] is None and colors:
         raise DataError(
             f'{where}: {weights.asks["channels"]}. Say channels="BGR" or channels="RGB" '
             "(--channels). Nothing was loaded."
+        )
+    eps = "batch_norm_eps"
+    if eps in weights.asks and said[eps] is None and eps_of.layers_of(mine):
+        raise DataError(
+            f"{where}: {weights.asks[eps]}. Say batch_norm_eps=0.001, or what its network has "
+            "(--batch-norm-eps). Nothing was loaded."
         )
 
 

@@ -24,7 +24,7 @@ from tinynet.data.files import open_regular
 PROGRAM = (
     "-c",
     "import sys; from tinynet.weights import hdf5_trial, keras_file as kept; "
-    "sys.exit(hdf5_trial.main(kept.layers))",
+    "sys.exit(hdf5_trial.main(kept.contents))",
 )
 SECONDS = 2  # of the processor, beside those that the bytes of a large file take
 A_SECOND = 20 << 20  # bytes that are read in a second, unpacked from gzip
@@ -114,12 +114,12 @@ def _limit(size: int) -> None:
             resource.setrlimit(kind, (most, hard))
 
 
-def main(layers: Callable[[BinaryIO, int], Iterable[object]]) -> int:
+def main(contents: Callable[[BinaryIO, int], Iterable[object]]) -> int:
     """Read the arrays of the file that is the standard input; write why it is refused.
 
     Parameters
     ----------
-    layers : reads them, given the file and its size in bytes
+    contents : reads the file, given its size in bytes
     """
     stdin = sys.stdin.buffer
     file = stdin if stdin.seekable() else io.BytesIO(stdin.read())
@@ -127,7 +127,7 @@ def main(layers: Callable[[BinaryIO, int], Iterable[object]]) -> int:
     file.seek(0)
     _limit(size)
     try:
-        for _ in layers(file, size):
+        for _ in contents(file, size):
             pass
     except DataError as error:
         sys.stdout.buffer.write(str(error).encode())

@@ -29,7 +29,7 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.extras import install_command
 from tinynet.core.pickles import printable, short
-from tinynet.weights import conventions, hdf5_trial
+from tinynet.weights import batch_norm_eps, conventions, hdf5_trial
 from tinynet.weights.contents import Weights
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -61,17 +61,17 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError
 
 def read(path: Path, file: BinaryIO) -> Weights:
     """Return the weights of an HDF5 file of Keras."""
-    return _read(path, file, file.seek(0, 2), [])
+    return _read(path, file, file.seek(0, 2), None)
 
 
 def read_archive(path: Path, archive: zipfile.ZipFile) -> Weights:
     """Return the weights of a .keras file; its config.json names the layers in order."""
-    order = _order(path, archives.member(path, archive, "config.json"))
+    config = _json(path, archives.member(path, archive, "config.json"))
     data = archives.member(path, archive, INSIDE)
-    return _read(path, data, len(data), order)
+    return _read(path, data, len(data), config)
 
 
-def _read(path: Path, source: BinaryIO | bytes, size: int, order: list[str]) -> Weights:
+def _read(path: Path, source: BinaryIO | bytes, size: int, config: Any) -> Weights:
     try:
         import h5py  # noqa: F401
     except ImportError:
@@ -82,26 +82,35 @@ def _read(path: Path, source: BinaryIO | bytes, size: int, order: list[str]) -> 
     try:
         hdf5_trial.check(source if isinstance(source, bytes) else path, size)
         file = io.BytesIO(source) if isinstance(source, bytes) else source
-        found = list(layers(file, size))
+        found, described = contents(file, size)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return _weights(path, found, order)
+    order = _order(config)  # of a whole .h5, it is that of the arrays
+    return _weights(path, found, order, config or (described and _json(path, described)))
 
 
-def layers(file: BinaryIO, size: int) -> Iterator[tuple[str, str, Array]]:
-    """Yield the arrays of a file: layer, role, array; errors do not name the file."""
+def contents(file: BinaryIO, size: int) -> tuple[list[tuple[str, str, Array]], str]:
+    """Return the arrays of a file (layer, role, array) and its description of the network, if any.
+
+    Errors do not name the file.
+    """
     import h5py
 
     try:
         with h5py.File(file, "r") as found:
-            yield from _Reader(h5py, size).layers(found)
+            described = found.attrs.get("model_config", "")
+            text = described.decode(errors="replace") if isinstance(described, bytes) else described
+            arrays = list(_Reader(h5py, size).layers(found))
+            return arrays, text if isinstance(text, str) else ""
     except DataError:
         raise
     except DAMAGE as error:
         raise DataError(f"a damaged HDF5 file ({short(str(error))}).") from error
 
 
-def _weights(path: Path, layers: list[tuple[str, str, Array]], order: list[str]) -> Weights:
+def _weights(
+    path: Path, layers: list[tuple[str, str, Array]], order: list[str], config: Any
+) -> Weights:
     if order:
         place = {name: i for i, name in enumerate(order)}
         layers = sorted(layers, key=lambda entry: place.get(entry[0].split(".")[0], len(place)))
@@ -116,7 +125,15 @@ def _weights(path: Path, layers: list[tuple[str, str, Array]], order: list[str])
             f"{path}: an HDF5 file, but not one of Keras: it has no layers with weights."
         )
     asks = {"channels": BGR} if any(FROM_CAFFE.match(name) for name in arrays) else {}
-    return Weights(arrays, {conventions.KEY: json.dumps({"layout": "HWIO"})}, "keras", (), asks)
+    stated: dict[str, Any] = {"layout": "HWIO"}
+    if norms := batch_norm_eps.layers_of(arrays):
+        known = _epsilons(config)
+        eps = batch_norm_eps.made_equal(arrays, {n: known.get(n.rpartition(".")[2]) for n in norms})
+        if eps is None:
+            asks["batch_norm_eps"] = batch_norm_eps.ASKED
+        else:
+            stated["batch_norm_eps"] = eps
+    return Weights(arrays, {conventions.KEY: json.dumps(stated)}, "keras", (), asks)
 
 
 class _Reader:
@@ -250,18 +267,39 @@ def _counted(key: str) -> tuple[str, int]:
     return key, 0
 
 
-def _order(path: Path, text: bytes) -> list[str]:
-    """Return the names of the layers in a config.json, in order, nested ones after a dot."""
+def _json(path: Path, text: str | bytes) -> Any:
+    """Return a description of a network: config.json, or the model_config of an .h5."""
     try:
-        config = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: its config.json is not JSON ({short(str(error))}).") from error
-    layers = config.get("config") if isinstance(config, dict) else None
-    entries = layers.get("layers") if isinstance(layers, dict) else None
-    found = []
-    for entry in entries if isinstance(entries, list) else []:
-        inner = entry.get("config") if isinstance(entry, dict) else None
-        name = inner.get("name") if isinstance(inner, dict) else None
-        if isinstance(name, str):
-            found.append(name)
-    return found[:MOST]
+        raise DataError(
+            f"{path}: its description of the network is not JSON ({short(str(error))})."
+        ) from error
+
+
+def _layers(config: Any, depth: int = DEPTH) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the settings of the layers of a description in order, with the depth of each."""
+    inside = config.get("config") if isinstance(config, dict) else None
+    entries = inside.get("layers") if isinstance(inside, dict) else inside  # a list in Keras 1
+    for entry in entries if isinstance(entries, list) and depth else []:
+        settings = entry.get("config") if isinstance(entry, dict) else None
+        if isinstance(settings, dict):
+            yield DEPTH - depth, settings
+            yield from _layers(entry, depth - 1)
+
+
+def _order(config: Any) -> list[str]:
+    """Return the names of the layers in a description, in order, without those inside others."""
+    names = [settings.get("name") for depth, settings in _layers(config) if depth == 0]
+    return [name for name in names if isinstance(name, str)][:MOST]
+
+
+def _epsilons(config: Any) -> dict[str, float | None]:
+    """Return eps of the layers that have one; None where two layers of a name differ."""
+    found: dict[str, float | None] = {}
+    for _, settings in _layers(config):
+        name = settings.get("name")
+        eps = settings.get("epsilon")
+        if isinstance(name, str) and batch_norm_eps.is_eps(eps):
+            found[name] = eps if found.setdefault(name, eps) == eps else None
+    return found

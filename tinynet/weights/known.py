@@ -96,6 +96,9 @@ def commands(path: Path, weights: Weights, fit: Fit) -> list[str]:
     if "channels" in weights.asks:
         options.append("--channels BGR")
         arguments.append('channels="BGR"')
+    if "batch_norm_eps" in weights.asks:
+        options.append("--batch-norm-eps 0.001")
+        arguments.append("batch_norm_eps=0.001")
     out = path.with_suffix(".safetensors").name
     if out == path.name:
         out = f"{path.stem}-{variant or name}.safetensors"

@@ -4,6 +4,8 @@
 filters and biases), or `params` an array of structs with a name and a value (DagNN). Filters are
 (KH, KW, C // groups, OC), also those of fully connected layers: fc6 is (6, 6, 256, 4096). Images
 are RGB. The constants of a normalization are [n, kappa, alpha, beta]; alpha multiplies the sum.
+The third array of a batch normalization holds, for each channel, the mean and the square root of
+variance and eps.
 """
 
 from __future__ import annotations
@@ -19,12 +21,22 @@ from tinynet.core import archives, mat_file
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
-from tinynet.weights import conventions
+from tinynet.weights import batch_norm_eps, conventions
 from tinynet.weights.contents import Weights
 
-ROLES = ("weight", "bias")
+ROLES = ("weight", "bias", "moments")
 LARGEST = 1 << 30  # bytes of a file
 NORMALIZATIONS = ("normalize", "lrn")
+ENDINGS = {  # of the names of a DagNN's parameters
+    "_filter": "weight",
+    "_bias": "bias",
+    "_mult": "weight",
+    "_moments": "moments",
+    "f": "weight",
+    "b": "bias",
+    "m": "weight",
+    "x": "moments",
+}
 
 
 def read(path: Path, file: BinaryIO) -> Weights:
@@ -35,13 +47,13 @@ def read(path: Path, file: BinaryIO) -> Weights:
     layers = top.get("layers")
     params = top.get("params")
     metadata: dict[str, str] = {}
+    norms: list[dict[str, float]] = []
     kind = "mat: a network of MatConvNet"
     if isinstance(params, list):
         named = list(_of_params(params))
     elif isinstance(layers, list):
         named = [entry for layer in layers for entry in _of_layer(layer)]
         norms = [lrn for layer in layers if (lrn := _lrn(layer)) is not None]
-        metadata = _metadata(norms)
     else:
         named = [(name, v) for name, v in top.items() if isinstance(v, np.ndarray) and v.size]
         kind = "mat"
@@ -53,7 +65,7 @@ def read(path: Path, file: BinaryIO) -> Weights:
     if not arrays:
         raise DataError(f"{path}: a .mat file without a network of MatConvNet, and without arrays.")
     if kind != "mat":
-        metadata = metadata or _metadata([])
+        metadata = _metadata(norms, bool(batch_norm_eps.layers_of(arrays)))
         if (mean := _mean(top)) is not None:
             metadata["mean"] = ", ".join(f"{value:.2f}" for value in mean) + " (RGB)"
     return Weights(arrays, metadata, kind)
@@ -68,8 +80,10 @@ def _variables(path: Path, file: BinaryIO) -> dict[str, Any]:
     return mat_file.read_nested(file.read(), most)
 
 
-def _metadata(norms: list[dict[str, float]]) -> dict[str, str]:
-    stated = {"layout": "HWIO", "channels": "RGB", "lrn_alpha": "sum", "lrn": norms}
+def _metadata(norms: list[dict[str, float]], batch_norms: bool) -> dict[str, str]:
+    stated: dict[str, Any] = {"layout": "HWIO", "channels": "RGB", "lrn_alpha": "sum", "lrn": norms}
+    if batch_norms:
+        stated["batch_norm_eps"] = 0.0  # it is in the moments
     return {conventions.KEY: json.dumps(stated)}
 
 
@@ -81,10 +95,17 @@ def _of_layer(layer: Any) -> Iterator[tuple[str, Array]]:
         weights = [layer.get("filters"), layer.get("biases")]
     for role, array in zip(ROLES, weights, strict=False):
         if isinstance(array, np.ndarray) and array.size:
-            yield (
-                f"{layer['name']}.{role}",
-                array.reshape(-1) if role == "bias" else _filters(array),
-            )
+            flat = role == "bias" or layer.get("type") == "bnorm"
+            yield from _arrays(layer["name"], role, array, flat)
+
+
+def _arrays(layer: str, role: str, array: Array, flat: bool) -> Iterator[tuple[str, Array]]:
+    """Yield an array under its name, or the two of the moments of a batch normalization."""
+    if role == "moments" and array.ndim == 2 and array.shape[1] == 2:
+        yield f"{layer}.running_mean", array[:, 0]
+        yield f"{layer}.running_var", np.square(array[:, 1])
+    else:
+        yield f"{layer}.{role}", array.reshape(-1) if flat else _filters(array)
 
 
 def _filters(array: Array) -> Array:
@@ -93,16 +114,26 @@ def _filters(array: Array) -> Array:
 
 
 def _of_params(params: list[Any]) -> Iterator[tuple[str, Array]]:
-    """Yield the parameters of a DagNN: conv1f is the filters of conv1, conv1b its biases."""
+    """Yield the parameters of a DagNN: conv1f or conv1_filter is the filters of conv1.
+
+    conv1b or conv1_bias is its biases. A batch normalization has bn1m, bn1b and bn1x, or bn1_mult,
+    bn1_bias and bn1_moments.
+    """
     for entry in params:
         name = entry.get("name") if isinstance(entry, dict) else None
         value = entry.get("value") if isinstance(entry, dict) else None
         if not isinstance(name, str) or not isinstance(value, np.ndarray):
             continue
         flat = value.size == max(value.shape, default=0)
-        stem = name[:-1] if name[-1:] in ("f", "b") else name
-        role = "bias" if name.endswith("b") or flat else "weight"
-        yield f"{stem}.{role}", value.reshape(-1) if role == "bias" else _filters(value)
+        layer, ending = _stem(name)
+        role = ENDINGS.get(ending, "bias" if flat else "weight")
+        yield from _arrays(layer, role, value, flat)
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """Return the layer of a parameter, and the ending of its name that tells its role."""
+    ending = next((end for end in ENDINGS if name.endswith(end) and name != end), "")
+    return name.removesuffix(ending), ending
 
 
 def _lrn(layer: Any) -> dict[str, float] | None:

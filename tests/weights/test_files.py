@@ -254,3 +254,10 @@ def test_names_in_a_refusal_are_printable_and_not_long(tmp_path, name):
         ),
     ]
     assert all(sentence.isprintable() and len(sentence) < 600 for sentence in said)
+
+
+def test_the_arrays_of_a_safetensors_come_in_the_order_of_their_names(tmp_path):
+    names = [f"conv{i}.weight" for i in range(1, 25)]  # that the library returns at random
+    arrays = {name: np.full(1, i, np.float32) for i, name in enumerate(names)}
+    save(Weights(arrays), tmp_path / "a.safetensors")
+    assert list(read(tmp_path / "a.safetensors").arrays) == names

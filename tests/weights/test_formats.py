@@ -363,99 +363,10 @@ def test_a_network_of_keras_applications_asks_for_the_colors(tmp_path, theirs):
         loaded(tmp_path / "vgg.h5", made.h5_of(layers), by_order=True)
 
 
-# eps of batch normalization: another one here, so that running_var is moved
-
-
-EPSILONS = {"a": 0.001, "b": 0.003}  # of two layers
-NORM_ROLES = ("gamma", "beta", "moving_mean", "moving_variance")
-
-
-def described(layers):
-    return {"config": {"layers": [{"config": {"name": n, "epsilon": e}} for n, e in layers]}}
-
-
-def keras_norms(form, rng):
-    """A file of two batch normalizations, and its arrays by layer."""
-    arrays = {name: list(rng.random((4, 8)).astype(np.float32) + 0.01) for name in EPSILONS}
-    config = described(EPSILONS.items())
-    if form == "nested":
-        inner = {"config": {"name": "in", **described([("b", 0.003)])["config"]}}
-        config["config"]["layers"][1] = inner
-    if form == ".h5":
-        layers = {name: dict(zip(NORM_ROLES, a, strict=True)) for name, a in arrays.items()}
-        return made.h5_of(layers, config), arrays
-    keys = ("batch_normalization", "batch_normalization_1")
-    h5 = made.weights_h5_of(dict(zip(keys, arrays.items(), strict=True)))
-    members = [("config.json", json.dumps(config)), ("model.weights.h5", h5)]
-    return (h5 if form == ".weights.h5" else made.crafted.archive(members)), arrays
-
-
-def assert_normalizes(model, arrays, eps):
-    """Each layer of a model computes what its arrays say, with its own eps in the file."""
-    x = np.linspace(-2, 2, 8 * 8, dtype=np.float32).reshape(1, 8, 2, 4)
-    for layer, name in zip(model, arrays, strict=True):
-        gamma, beta, mean, var = (a[:, None, None].astype(np.float64) for a in arrays[name])
-        wanted = gamma * (x - mean) / np.sqrt(var + eps[name]) + beta
-        got = layer.eval()(tn.tensor(x)).numpy()
-        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("form", [".keras", "nested", ".h5"])
-@pytest.mark.parametrize("ours", [1e-5, 1e-3, 0.01])
-def test_eps_of_a_keras_file_is_converted_to_that_of_the_model(tmp_path, rng, form, ours):
-    data, arrays = keras_norms(form, rng)
-    model = nn.Sequential(nn.BatchNorm2d(8, eps=ours), nn.BatchNorm2d(8, eps=ours))
-    _, changes = loaded(tmp_path / "a.keras", data, model, by_order=True)
-    assert_normalizes(model, arrays, EPSILONS)
-    moved = [str(change) for change in changes if change.kind == "normalization"]
-    assert len(moved) == (ours != 1e-3)
-    assert all("eps is 0.001 in the file's batch normalizations" in text for text in moved)
-
-
-def test_a_weights_h5_of_keras_asks_for_eps(tmp_path, rng, weights_says):
-    data, arrays = keras_norms(".weights.h5", rng)
-    model = nn.Sequential(nn.BatchNorm2d(8), nn.BatchNorm2d(8))
-    path = tmp_path / "a.weights.h5"
-    with pytest.raises(DataError, match=r"does not state eps.*batch_norm_eps=0\.001.*Nothing was"):
-        loaded(path, data, model, by_order=True)
-    loaded(path, data, model, by_order=True, batch_norm_eps=0.001)
-    assert_normalizes(model, arrays, dict.fromkeys(arrays, 0.001))
-    with pytest.raises(ValueError, match=r"batch_norm_eps is a number in 0\.\.1, got 2"):
-        weights.load(model, path, batch_norm_eps=2)
-    out = tmp_path / "a.safetensors"
-    assert weights_says("convert", path, out, "--batch-norm-eps", 0.001).code == 0
-    again = nn.Sequential(nn.BatchNorm2d(8), nn.BatchNorm2d(8))
-    weights.load(again, out, by_order=True)
-    assert_same(again, model.state_dict())
-
-
-@pytest.mark.parametrize("eps", ["1", -1, 1e400, True, [0.1]])
-def test_an_eps_that_is_none_is_refused(tmp_path, eps):
-    metadata = {"conventions": json.dumps({"batch_norm_eps": eps})}
-    found = weights.Weights(nn.BatchNorm2d(8).state_dict(), metadata)
-    with pytest.raises(DataError, match=r"batch_norm_eps is a number in 0\.\.1"):
-        weights.load(nn.BatchNorm2d(8), found)
-
-
-@pytest.mark.parametrize("form", ["layers", "m b x", "_mult _bias _moments"])
-def test_batch_normalization_of_matconvnet_has_moments(tmp_path, rng, form):
-    gamma, beta, mean, var = rng.random((4, 8)).astype(np.float32) + 0.01
-    moments = np.stack([mean, np.sqrt(var + 1e-4)], 1)
-    parts = [gamma[:, None], beta[:, None], moments]
-    if form == "layers":
-        found = {"layers": [{"type": "bnorm", "name": "bn1", "weights": parts}]}
-    else:
-        names = zip(form.split(), parts, strict=True)
-        found = {"params": [{"name": f"bn1{end}", "value": part} for end, part in names]}
-    model = nn.Sequential(nn.BatchNorm2d(8))
-    loaded(tmp_path / "a.mat", made.mat(**found), model, by_order=True)
-    assert_normalizes(model, {"bn1": [gamma, beta, mean, var]}, {"bn1": 1e-4})
-
-
 # ONNX and MatConvNet
 
 
-def test_the_initializers_of_an_onnx_that_is_ours(tmp_path, theirs):
+def test_the_initializers_of_an_onnx_that_is_ours(tmp_path, theirs, weights_says):
     pytest.importorskip("onnx", reason="onnx is not installed")
     model = net(1)
     tn.weights.save(model, tmp_path / "a.onnx", input_shape=(3, 8, 8))
@@ -463,6 +374,8 @@ def test_the_initializers_of_an_onnx_that_is_ours(tmp_path, theirs):
     assert found.kind == "onnx"
     sizes = {array.shape for array in found.arrays.values()}
     assert {array.shape for array in theirs.values()} <= sizes
+    path = str(tmp_path / "a.onnx")
+    assert f"tn.weights.from_onnx({path!r})" in weights_says("show", path).out
 
 
 @pytest.mark.parametrize("compressed", [True, False])

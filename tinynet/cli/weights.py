@@ -92,12 +92,14 @@ def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> l
 def _advice(file: Path, found: Weights) -> list[str]:
     """Return lines on the networks that a file fits, what to state, and the commands."""
     fits = known.fits(found)
+    own = [f"Its own network: tn.weights.from_onnx({str(file)!r})"] if found.kind == "onnx" else []
     if not fits:
-        return ["It fits no network here by names or by order; --model NAME says what differs."]
+        message = "It fits no network here by names or by order; --model NAME says what differs."
+        return [message, *own]
     how = "in their order" if fits[0].by_order else "by name and shape"
     lines = [f"{how[0].upper()}{how[1:]}, its arrays are those of {known.described(fits)}."]
     lines += [f"{reason}." for reason in found.asks.values()]
-    return [*lines, "To load it:", *known.commands(file, found, fits[0])]
+    return [*lines, "To load it:", *known.commands(file, found, fits[0]), *own]
 
 
 @weights.command()

@@ -56,7 +56,7 @@ def renamed(arrays: Mapping[str, Array], wanted: Shapes) -> Iterator[dict[str, A
     theirs = _layers(shapes)
     ours = _layers(wanted)
     seen: list[dict[str, str]] = []
-    for ordered in (list(theirs), sorted(theirs, key=_natural)):
+    for ordered in (list(theirs), sorted(theirs, key=natural)):
         in_order = {name: theirs[name] for name in ordered}
         for pairs in (_paired(in_order, ours), _by_class(in_order, ours, shapes, wanted)):
             if pairs is not None and pairs not in seen:
@@ -110,7 +110,7 @@ def _classes(layers: Layers, shapes: Shapes) -> dict[int, Layers]:
     return found
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """Return what sorts conv2 before conv10."""
     parts = re.findall(r"\d{1,9}|\D+", name)
     return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts]

@@ -15,6 +15,7 @@ from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
 from tinynet.weights import checkpoint, torch_file
 from tinynet.weights.contents import Weights
+from tinynet.weights.order import natural
 
 HEADER = 1 << 24  # bytes; a hundred thousand arrays take half of it
 DIGITS = 9  # of the number of a format
@@ -41,6 +42,7 @@ def read(path: Path, file: BinaryIO) -> Weights:
     header = _header(path, file)
     try:
         found = deserialize(file.read())  # type: ignore[no-untyped-call]
+        found = sorted(found, key=lambda entry: (natural(entry[0]), entry[0]))  # it has no order
     except SafetensorError as error:
         why = printable(str(error))
         raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error

@@ -97,6 +97,42 @@ def test_halves_are_the_same_sums_in_another_order(shape, rng):
     assert not np.array_equal(halves, one)
 
 
+def test_a_graph_on_a_cpu_sums_in_halves_too(rng):
+    x, w = (
+        tn.tensor(rng.standard_normal(shape).astype("f"), requires_grad=True)
+        for shape in ((6, 5, 7, 4), (90, 5, 3, 2))
+    )
+
+    def step():
+        x.grad = None
+        w.grad = None
+        y = split_conv2d(x, w)
+        (y * y).sum().backward()
+        return y
+
+    step()
+    expected = x.grad.copy()
+    graph = tn.graph(step)
+    for _ in range(3):  # run, recorded, replayed
+        graph()
+        assert np.array_equal(x.grad, expected)
+
+
+@pytest.mark.cxx
+@pytest.mark.parametrize("shape", [(6, 40), (6, 5, 7, 4)])
+def test_a_gpu_makes_one_sum_of_both_halves(shape, rng, stand_in):
+    whole, halved = (F.linear, split_linear) if len(shape) == 2 else (F.conv2d, split_conv2d)
+    weights = (90, 40) if len(shape) == 2 else (90, 5, 3, 2)
+    x, w = (rng.standard_normal(s).astype("f") for s in (shape, weights))
+    found = []
+    for op in (whole, halved):
+        leaves = [tn.tensor(a, device="cuda", requires_grad=True) for a in (x, w)]
+        y = op(*leaves)
+        y.backward(y.detach())
+        found.append([backend.to_numpy(a) for a in (y.data, *(leaf.grad for leaf in leaves))])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

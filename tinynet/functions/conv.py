@@ -16,6 +16,7 @@ from tinynet.kernels.conv import (
     conv2d_relu_forward,
 )
 from tinynet.kernels.geometry import Geometry, Padding, Pair
+from tinynet.kernels.matmul import sums_in_halves
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -54,7 +55,7 @@ class Conv2d(Function):
 
     def _gx(self, gy: Array, weight: Array, shape: Shape) -> Array:
         """Return gx: one sum over all filters, or the sum over each half of them, added."""
-        if not self.split:
+        if not (self.split and sums_in_halves(gy)):
             return conv2d_backward_input(gy, weight, shape, self.geometry)
         half = len(weight) // 2
         gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, self.geometry)

@@ -18,7 +18,7 @@ import numpy as np
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
-from tinynet.kernels.cuda.launch import Grid, in_rows, launch, launches_as_on_a_gpu, observer
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch, observer
 from tinynet.kernels.dispatch import Kernel, fallback_if
 
 BLOCKS = 8  # fixed, so that the result does not depend on the number of threads
@@ -167,12 +167,22 @@ def _bfloat16(x: Array) -> Array:
     return xp.where(xp.isnan(x), 0x7FC0, rounded >> 16).astype(xp.uint16)
 
 
+def sums_in_halves(x: Array) -> bool:
+    """Return whether layers that both towers see sum in halves, as two devices would.
+
+    They do on a CPU, where the towers equal one device bit for bit. On a GPU they equal it up to
+    rounding, and halves would only be more launches (docs/decisions/0032).
+    """
+    return array_module(x) is np and observer.get() is None
+
+
 @Kernel
 def matmul(a: Array, b: Array, halves: str = "") -> Array:
     """Return a @ b (M, N) of matrices a (M, K) and b (K, N).
 
     halves : "M", "N" or "K": the side to split into two products, as two devices would. The
-        rounding of BLAS depends on the shapes, so only then is the result bit for bit theirs.
+        rounding of BLAS depends on the shapes, so only then is the result bit for bit theirs. A GPU
+        makes one product: see `sums_in_halves`.
     """
     return _in_halves(gemm, a, b, halves) if halves else gemm(a, b)
 
@@ -253,8 +263,9 @@ def _steps(a: Array) -> tuple[Array, int, int]:
 @matmul.cuda
 def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
     """One block per tile of y; transposed matrices are not copied. A GPU uses cuBLAS instead."""
-    multiply = gemm if launches_as_on_a_gpu(a) else _in_tiles
-    return _in_halves(multiply, a, b, halves) if halves else multiply(a, b)
+    if not sums_in_halves(a):
+        return gemm(a, b)
+    return _in_halves(_in_tiles, a, b, halves) if halves else _in_tiles(a, b)
 
 
 def _in_tiles(a: Array, b: Array, out: Array | None = None) -> Array:

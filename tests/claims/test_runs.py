@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tinynet.claims import measure, results, runner
+from tinynet.claims import measure, results, runner, setting
 from tinynet.claims.claim import BUDGETS, Arm
 from tinynet.claims.runner import Settings
 from tinynet.claims.trial import Trial
@@ -45,6 +45,25 @@ def test_the_same_settings_train_nothing(claim, here, tmp_path):
 def test_more_seeds_keep_those_that_are_there(claim, here, tmp_path):
     run(claim, tmp_path, seeds=1)
     assert sorted(run(claim, tmp_path, seeds=2)) == [("one", 1), ("two", 1)]
+
+
+def test_a_run_that_was_made_elsewhere_says_so(claim, here, tmp_path, monkeypatch):
+    run(claim, tmp_path, seeds=1)
+    first = stored(tmp_path).where
+    monkeypatch.setattr(runner, "_where", lambda *_: {**first, "device": "another processor"})
+    run(claim, tmp_path, seeds=2)
+    found = stored(tmp_path)
+    assert found.where["device"] == "another processor"
+    assert [r.get("where") for r in found.runs["one"]] == [first, None]
+    text = setting.provenance(claim, found)
+    assert "on another processor" in text
+    assert (
+        f"Of it 2 runs {first['date']} with commit {first['commit']} on {first['device']}" in text
+    )
+    monkeypatch.setattr(runner, "_where", lambda *_: {**first, "device": "a third"})
+    run(claim, tmp_path, seeds=3)
+    devices = [r.get("where", {}).get("device") for r in stored(tmp_path).runs["one"]]
+    assert devices == [first["device"], "another processor", None]
 
 
 def test_an_arm_with_other_settings_is_run_again_alone(claim, here, tmp_path):

@@ -34,7 +34,8 @@ class Results:
     claim, data, budget : str
         Their names.
     where : dict of str to str
-        Device, versions, commit, date and fingerprint of the data, of the last run.
+        Device, versions, commit, date and fingerprint of the data, of the last run. A run that was
+        made elsewhere has its own, also named `where`.
     settings : dict
         By arm, the trial as a dict.
     runs : dict
@@ -69,6 +70,13 @@ class Results:
             self.runs[arm] = []
         others = [run for run in self.runs[arm] if run["seed"] != seed]
         self.runs[arm] = sorted([*others, {"seed": seed, **measures}], key=lambda r: r["seed"])
+
+    def continue_at(self, where: dict[str, str]) -> None:
+        """Say where the next runs are made; those that are there keep where they were made."""
+        if self.where and self.where != where:
+            for run in (run for runs in self.runs.values() for run in runs):
+                run.setdefault("where", self.where)
+        self.where = where
 
     def values(self, arm: str, measure: str) -> dict[int, float]:
         """Return a measure by seed."""

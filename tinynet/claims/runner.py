@@ -79,7 +79,7 @@ def execute(
         return
     found = _so_far(claim, budget, data, settings)
     trials = claim.trials(budget, data)
-    found.where = _where(data, settings.data_dir)
+    found.continue_at(_where(data, settings.data_dir))
     with workers.pool(settings.jobs) as pool:
         if claim.rates:
             jobs = _missing(found, _tuning(claim, trials))

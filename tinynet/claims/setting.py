@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinynet.claims.claim import BUDGETS, Claim
@@ -196,17 +196,31 @@ def provenance(claim: Claim, results: Results) -> str:
     where = results.where
     found = {str(run): run for runs in results.runs.values() for run in runs}  # each once
     hours = sum(run.get("seconds", 0.0) for run in found.values()) / 3600
-    date = where.get("date", "at an unknown date")
-    device = where.get("device", "an unknown device")
-    names = ("tinynet", "python", "numpy")
-    versions = ", ".join(f"{name} {where[name]}" for name in names if name in where)
+    elsewhere = [run["where"] for run in found.values() if "where" in run]
+    places = dict.fromkeys(map(_place, elsewhere))
     parts = [
-        f"Measured {date} with commit {where.get('commit', 'unknown')} on {device}; {versions}.",
+        f"Measured {_place(where)}.",
+        *(f"Of it {_count(elsewhere, place)} {place}." for place in places),
         f"{len(found)} runs, {hours:.1f} hours of computation in all." if hours >= 0.1 else "",
         f"Fingerprint of the images: {where['data']}." if "data" in where else "",
         copied(results),
     ]
     return " ".join(filter(None, parts))
+
+
+def _count(elsewhere: Sequence[Mapping[str, str]], place: str) -> str:
+    count = sum(_place(where) == place for where in elsewhere)
+    return "one run" if count == 1 else f"{count} runs"
+
+
+def _place(where: Mapping[str, str]) -> str:
+    """Return when, with which code, on which processor and with which versions."""
+    names = ("tinynet", "python", "numpy")
+    versions = ", ".join(f"{name} {where[name]}" for name in names if name in where)
+    date = where.get("date", "at an unknown date")
+    commit = where.get("commit", "unknown")
+    device = where.get("device", "an unknown device")
+    return f"{date} with commit {commit} on {device}; {versions}"
 
 
 def command(claim: Claim, results: Results) -> str:

@@ -200,7 +200,7 @@ def provenance(claim: Claim, results: Results) -> str:
     places = dict.fromkeys(map(_place, elsewhere))
     parts = [
         f"Measured {_place(where)}.",
-        *(f"Of it {_count(elsewhere, place)} {place}." for place in places),
+        *(f"Before that, {_count(elsewhere, place)}: {place}." for place in places),
         f"{len(found)} runs, {hours:.1f} hours of computation in all." if hours >= 0.1 else "",
         f"Fingerprint of the images: {where['data']}." if "data" in where else "",
         copied(results),

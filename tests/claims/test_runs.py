@@ -58,7 +58,8 @@ def test_a_run_that_was_made_elsewhere_says_so(claim, here, tmp_path, monkeypatc
     text = setting.provenance(claim, found)
     assert "on another processor" in text
     assert (
-        f"Before that, 2 runs: {first['date']} with commit {first['commit']} on {first['device']}" in text
+        f"Before that, 2 runs: {first['date']} with commit {first['commit']} on {first['device']}"
+        in text
     )
     monkeypatch.setattr(runner, "_where", lambda *_: {**first, "device": "a third"})
     run(claim, tmp_path, seeds=3)

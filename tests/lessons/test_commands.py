@@ -71,7 +71,7 @@ def test_progress_counts_what_the_saved_outputs_say(tmp_path):
     path.write_text(json.dumps(notebook))
     said = run("progress", tmp_path).output
     assert "00  ■■" in said
-    assert "2 of 63 exercises; next is lesson 01" in said
+    assert "2 of 64 exercises; next is lesson 01" in said
     path.write_text("[]")
     assert isinstance(run("progress", tmp_path).exception, DataError)
     assert "there is no folder" in run("progress", tmp_path / "none").output

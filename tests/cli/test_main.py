@@ -1,5 +1,8 @@
 """The commands and their options: one-line help, and names of version 0.1."""
 
+import os
+import sys
+
 import pytest
 
 from tinynet.cli import main
@@ -21,3 +24,13 @@ def test_old_names_of_options_are_understood_and_hidden(old, new):
     train = main.cli.get_command(None, "train")
     assert RenamedOptions._renamed(f"{old}=3") == f"{RENAMED[old]}=3"
     assert old not in {option for parameter in train.params for option in parameter.opts}
+
+
+def test_output_without_a_reader_is_dropped_at_the_end(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        stdout.write("lost")
+        main._write_out()
+        stdout.flush()  # as Python does when it ends

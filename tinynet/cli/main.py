@@ -9,6 +9,7 @@ A command is imported only when it is run, so that ``tinynet --help`` is fast.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 
@@ -102,9 +103,25 @@ def _note(message: Warning | str, *_: object, **__: object) -> str:
     return phrase("Note: {message}", message=spoken(message)) + "\n"
 
 
+def _write_out() -> None:
+    """Write what stdout still holds, or drop it where nothing reads: Python would exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # a closed terminal, or a pipe whose reader has left
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line and leave with its exit code."""
     warnings.formatwarning = _note  # without a line of source
+    try:
+        _main()
+    finally:
+        _write_out()
+
+
+def _main() -> None:
     try:
         sys.exit(cli.main(prog_name="tinynet", standalone_mode=False) or 0)
     except click.ClickException as error:

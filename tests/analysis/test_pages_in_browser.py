@@ -6,19 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from support.browser import (
-    CONTRAST,
-    IMAGES,
-    SHADES,
-    WIDEST,
-    WIDTHS,
-    brightness,
-    browser,
-    need_browser,
-    scheme,
-    size,
-    wait,
-)
+from support.browser import IMAGES, browser, check, need_browser, wait
 from tinynet import nn
 from tinynet.analysis import look, serve
 from tinynet.data import Normalize
@@ -71,24 +59,6 @@ def server(net):
         yield running
         running.shutdown()
         thread.join()
-
-
-def check(page, name):
-    """Fail unless the open page fits every width, and can be read in both schemes."""
-    for width in WIDTHS:
-        size(page, width)
-        assert page.execute_script(WIDEST) == [0, []], (name, width)
-    for value in ("light", "dark"):
-        scheme(page, value)
-        ground, ink = map(brightness, page.execute_script(SHADES))
-        assert (ground > ink) == (value == "light"), name
-        low = {k: v for k, v in page.execute_script(CONTRAST).items() if v < 4.5}
-        assert low == {}, f"{name}, {value}: too little contrast"
-    scheme(page, "dark", media="print")
-    ground, ink = map(brightness, page.execute_script(SHADES))
-    assert ground > ink, "paper is white"
-    scheme(page, "light")
-    assert page.get_log("browser") == [], name
 
 
 def test_pages_of_figures_and_of_steps(files):

@@ -2,18 +2,7 @@
 
 import pytest
 
-from support.browser import (
-    CONTRAST,
-    IMAGES,
-    SHADES,
-    WIDEST,
-    WIDTHS,
-    brightness,
-    browser,
-    need_browser,
-    scheme,
-    size,
-)
+from support.browser import IMAGES, WIDEST, browser, check, need_browser, scheme, size
 from support.reported_run import NAMES
 from tinynet import reports
 
@@ -42,18 +31,8 @@ def test_the_pages_in_a_browser(pages):
     with browser() as page:
         for path in pages.values():
             page.get(path.as_uri())
-            for width in WIDTHS:
-                size(page, width)
-                assert page.execute_script(WIDEST) == [0, []], (path.name, width)
-            for value in ("light", "dark"):
-                scheme(page, value)
-                ground, ink = map(brightness, page.execute_script(SHADES))
-                assert (ground > ink) == (value == "light")
-                low = {k: v for k, v in page.execute_script(CONTRAST).items() if v < 4.5}
-                assert low == {}, f"{path.name}, {value}: too little contrast"
+            check(page, path.name)
             scheme(page, "dark", media="print")
-            ground, ink = map(brightness, page.execute_script(SHADES))
-            assert ground > ink, "paper is white"
             size(page, A4)
             assert page.execute_script(WIDEST)[0] == 0, f"{path.name} is wider than paper"
             scheme(page, "light")

@@ -110,3 +110,21 @@ def size(page, width):
 def scheme(page, value, media=""):
     features = [{"name": "prefers-color-scheme", "value": value}]
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features, "media": media})
+
+
+def check(page, name):
+    """Fail unless the open page fits every width, and can be read in both schemes."""
+    for width in WIDTHS:
+        size(page, width)
+        assert page.execute_script(WIDEST) == [0, []], (name, width)
+    for value in ("light", "dark"):
+        scheme(page, value)
+        ground, ink = map(brightness, page.execute_script(SHADES))
+        assert (ground > ink) == (value == "light"), name
+        low = {k: v for k, v in page.execute_script(CONTRAST).items() if v < 4.5}
+        assert low == {}, f"{name}, {value}: too little contrast"
+    scheme(page, "dark", media="print")
+    ground, ink = map(brightness, page.execute_script(SHADES))
+    assert ground > ink, "paper is white"
+    scheme(page, "light")
+    assert page.get_log("browser") == [], name

@@ -2,8 +2,8 @@
 
 Numba compiles a kernel to an object file, whose entry takes Python's arguments. llvmlite, a small
 part of Numba, loads such a file; what it calls is in three of Numba's extension modules. None of
-that imports Numba itself, which takes half a second and 80 MB. Numba's own modules are used once it
-is imported, so that there is only one of each.
+that imports Numba itself (docs/decisions/0053 says what this saves). Numba's own modules are used
+once it is imported, so that there is only one of each.
 """
 
 from __future__ import annotations

@@ -34,3 +34,15 @@ def test_output_without_a_reader_is_dropped_at_the_end(monkeypatch):
         stdout.write("lost")
         main._write_out()
         stdout.flush()  # as Python does when it ends
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_ctrl_c_while_a_command_is_imported_ends_with_130(tinynet_says, monkeypatch, wrapped):
+    def import_module(name):
+        if not wrapped:
+            raise KeyboardInterrupt
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()  # Python 3.11
+
+    monkeypatch.setattr(main.importlib, "import_module", import_module)
+    said = tinynet_says("info")
+    assert (said.code, said.out, said.err.strip()) == (130, "", "Stopped.")

@@ -165,16 +165,12 @@ def _run(
         ): job
         for job in jobs
     }
-    try:
-        for future in concurrent.futures.as_completed(futures):
-            job = futures[future]
-            measures = future.result()
-            found.add(*job, measures)
-            found.write(settings.folder)
-            yield Done(job, measures)
-    finally:
-        for future in futures:
-            future.cancel()
+    for future in concurrent.futures.as_completed(futures):
+        job = futures[future]
+        measures = future.result()
+        found.add(*job, measures)
+        found.write(settings.folder)
+        yield Done(job, measures)
 
 
 def _checkpoint(job: Job, settings: Settings) -> Path | None:

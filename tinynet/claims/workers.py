@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -36,7 +37,7 @@ def pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
     with _variables(share):
         found = concurrent.futures.ProcessPoolExecutor(
             jobs,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=_Context(),
             initializer=_begin,
             initargs=(share,),
         )
@@ -46,8 +47,8 @@ def pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
-        finally:
-            found.shutdown(cancel_futures=True)
+        finally:  # a canceled future beside an ended process prints a traceback in Python 3.11
+            found.shutdown()
 
 
 @contextlib.contextmanager
@@ -76,8 +77,25 @@ def _variables(count: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
+class _Process(multiprocessing.context.SpawnProcess):
+    """A new process that has SIGINT blocked, because Ctrl-C is for the process that starts it."""
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(multiprocessing.context.SpawnContext):
+    Process = _Process
+
+
 def _begin(count: int) -> None:
-    """Prepare a process: Ctrl-C is for the process that started it, and it ends with that one."""
+    """Prepare a process: without SIGINT, with its threads, and it ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_num_threads(count)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -128,9 +128,10 @@ def _main() -> None:
         show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(phrase("Stopped."), err=True)
-        sys.exit(130)
+        _stop()
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl-C while a module was imported
+            _stop()
         if str(error).startswith("TINYNET_"):  # an environment variable, before anything loads
             click.echo(f"Error: {error}", err=True)
             sys.exit(1)
@@ -139,3 +140,8 @@ def _main() -> None:
         if not isinstance(error, USER_ERRORS):
             raise
         leave(error)
+
+
+def _stop() -> None:
+    click.echo(phrase("Stopped."), err=True)
+    sys.exit(130)

@@ -95,14 +95,14 @@ class Counters:
         width = max(1, size // WORD)
         group = warps * width + lanes // (WARP // width)
         words = (places // WORD)[:, None] + np.arange(width)
-        of = np.repeat(group, width)
-        flat = words.reshape(-1)
-        keys = np.unique(of * (1 << 32) + flat)
-        bank = keys // (1 << 32) * BANKS + keys % BANKS
-        of_bank, count = np.unique(bank, return_counts=True)
-        groups, first = np.unique(of_bank // BANKS, return_index=True)
-        self.passes += int(np.maximum.reduceat(count, first).sum())
-        self.passes_at_best += len(groups)
+        keys = np.sort((np.repeat(group, width) << 32) + words.reshape(-1))
+        keys = keys[np.diff(keys, prepend=-1) != 0]  # distinct words of a group
+        first = keys[0] >> 32
+        rows = int((keys[-1] >> 32) - first) + 1
+        bank = ((keys >> 32) - first) * BANKS + keys % BANKS
+        passes = np.bincount(bank, minlength=rows * BANKS).reshape(rows, BANKS).max(axis=1)
+        self.passes += int(passes.sum())
+        self.passes_at_best += int(np.count_nonzero(passes))
 
     # ---- what follows from it
 

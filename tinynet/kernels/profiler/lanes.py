@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.kernels.profiler import tensor_cores
-from tinynet.kernels.profiler.arithmetic import RULES, converted, source_types
+from tinynet.kernels.profiler.arithmetic import RULES, Rule, converted, source_types
 from tinynet.kernels.profiler.counters import Counters
 from tinynet.kernels.profiler.memory import Memory
 from tinynet.kernels.profiler.ptx import TYPES, Address, Entry, Instruction
@@ -69,6 +69,7 @@ class Lanes:
         self.lane_of = thread % WARP
         self.first_of_warp = np.arange(len(thread)) - self.lane_of
         self.registers: dict[str, Array] = {}
+        self.plans: dict[int, tuple[Rule, Any, list[tuple[Any, Any]]]] = {}
         self.special = self._special(grid, block, chosen, thread)
         self.counters = Counters(entry, len(chosen) * warps)
         leaders = (*entry.leaders, len(entry.code))
@@ -153,10 +154,10 @@ class Lanes:
 
     def _execute(self, at: int, one: Instruction, lanes: Array) -> None:
         if one.op in RULES:
-            target, *sources = one.operands
-            types = source_types(one, len(sources))
-            values = [self.read(s, lanes, t) for s, t in zip(sources, types, strict=True)]
-            self.write(target, lanes, RULES[one.op](one, *values))
+            if at not in self.plans:
+                self.plans[at] = _plan(one)
+            rule, target, sources = self.plans[at]
+            self.write(target, lanes, rule(one, *[self.read(s, lanes, t) for s, t in sources]))
             return
         special = getattr(self, f"_{one.op}", None)
         if special is None:
@@ -170,11 +171,13 @@ class Lanes:
         if operand.startswith("!"):
             return ~self.read(operand[1:], lanes, kind)
         if operand in self.special:
-            found = self.special[operand][lanes]
+            found = self.special[operand]
         elif operand.startswith("%"):
-            found = self._register(operand)[lanes]
+            found = self._register(operand)
         else:
             return np.full(len(lanes), self.memory.address(operand), kind)
+        if len(lanes) < len(found):
+            found = found[lanes]
         if found.dtype == kind:
             return found
         same = found.dtype.itemsize == np.dtype(kind).itemsize
@@ -198,7 +201,7 @@ class Lanes:
         same = value.dtype.itemsize == register.dtype.itemsize
         if value.dtype != register.dtype:
             value = value.view(register.dtype) if same else value.astype(register.dtype)
-        register[lanes] = value
+        register[lanes if len(lanes) < len(register) else slice(None)] = value
 
     def _mov(self, at: int, one: Instruction, lanes: Array) -> None:
         target, source = one.operands
@@ -365,6 +368,13 @@ class Lanes:
         """Memory is written at once, so a fence has nothing to wait for."""
 
     _fence = _membar
+
+
+def _plan(one: Instruction) -> tuple[Rule, Any, list[tuple[Any, Any]]]:
+    """Return the rule of an instruction, its target, and its sources with their types."""
+    target, *sources = one.operands
+    types = source_types(one, len(sources))
+    return RULES[one.op], target, list(zip(sources, types, strict=True))
 
 
 def _immediate(value: Any, kind: np.dtype[Any]) -> Any:

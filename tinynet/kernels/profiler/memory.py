@@ -47,7 +47,8 @@ class Memory:
         self.aligned = [start - _phase(by_address[start]) for start in self.starts]
         self.written: dict[int, tuple[Array, Array]] = {}  # bytes, and which of them were written
         size = max((v.offset + v.size for v in entry.shared.values()), default=0)
-        self.shared = np.full((blocks, size + dynamic + 16), 0xFF, np.uint8)
+        room = -(-(size + dynamic + 16) // 16) * 16  # a multiple of every type's size
+        self.shared = np.full((blocks, room), 0xFF, np.uint8)
 
     def address(self, symbol: str) -> int:
         """Return the address of a parameter or variable in its space."""
@@ -82,8 +83,8 @@ class Memory:
         if space == "param":
             return _gathered(self.parameters, places, kind)
         if space == "shared":
-            rows = self.shared[blocks[:, None], places[:, None] + np.arange(kind.itemsize)]
-            return np.ascontiguousarray(rows).view(kind)[:, 0]
+            self._check_shared(places, kind.itemsize)
+            return _gathered(self.shared.reshape(-1), blocks * self.shared.shape[1] + places, kind)
         found = np.empty(len(places), kind)
         for i, lanes in self.groups(places):
             here = places[lanes] - self.starts[i]
@@ -99,7 +100,12 @@ class Memory:
         size = values.dtype.itemsize
         rows = np.ascontiguousarray(values)[:, None].view(np.uint8)
         if space == "shared":
-            self.shared[blocks[:, None], places[:, None] + np.arange(size)] = rows
+            self._check_shared(places, size)
+            at = blocks * self.shared.shape[1] + places
+            if _aligned(at, size):
+                self.shared.reshape(-1).view(values.dtype)[at // size] = values
+            else:
+                self.shared.reshape(-1)[at[:, None] + np.arange(size)] = rows
             return
         for i, lanes in self.groups(places):
             if i not in self.written:
@@ -109,6 +115,11 @@ class Memory:
             bytes_, is_written = self.written[i]
             bytes_[at] = rows[lanes]
             is_written[at] = True
+
+    def _check_shared(self, places: Array, size: int) -> None:
+        """Raise where an address lies outside of a block's shared memory."""
+        if places.max() + size > self.shared.shape[1]:
+            raise OutOfBoundsError(f"{self.entry.name} reads or writes outside of shared memory")
 
     def result(self, i: int) -> Array:
         """Return an argument as it is after the launch; the argument itself is unchanged."""
@@ -134,6 +145,11 @@ def _phase(x: Array) -> int:
 def _gathered(flat: Array, places: Array, kind: np.dtype[Any]) -> Array:
     """Return the numbers at byte offsets of a flat array of bytes."""
     size = kind.itemsize
-    if len(flat) % size == 0 and not (places % size).any():
+    if len(flat) % size == 0 and _aligned(places, size):
         return flat.view(kind)[places // size]
     return np.ascontiguousarray(flat[places[:, None] + np.arange(size)]).view(kind)[:, 0]
+
+
+def _aligned(places: Array, size: int) -> bool:
+    """Return whether byte offsets are multiples of a power of two."""
+    return not (np.bitwise_or.reduce(places) & (size - 1))

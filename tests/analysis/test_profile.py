@@ -10,6 +10,7 @@ from tinynet import kernels, nn, optim, plot
 from tinynet.analysis import profile as profiling
 from tinynet.analysis.profile import Machine, Pass, Profile, ProfiledOp, profile
 from tinynet.core.errors import DeviceError
+from tinynet.kernels.dispatch import has_numba
 
 MACHINE = Machine(peak=1e9, bandwidth=1e8)
 
@@ -65,9 +66,24 @@ def test_the_table_and_the_json_agree(found):
     assert lines[2].startswith("0 conv2d + relu")
 
 
+def test_winograd_is_spoken_of_where_it_runs(monkeypatch, found):
+    monkeypatch.setattr(profiling, "measure", lambda: MACHINE)
+    assert not any(op.winograd for op in found.ops)  # by the reference
+    assert "Winograd" not in str(found)
+    model = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(2048, 2))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    x = np.ones((1, 32, 8, 8), np.float32)
+    with kernels.use("numba"):
+        result = profile(model, optimizer, x, np.array([0]), repeats=1)
+    assert result.ops[0].winograd == has_numba()
+    assert ("it runs in 0." in str(result)) == has_numba()
+
+
 def test_a_peak_that_cannot_be_is_doubted(found):
     busy = dataclasses.replace(found, machine=Machine(1.0, 1e8))
     assert "Measure again when it is idle" in str(busy)
+    only_winograd = [dataclasses.replace(op, winograd=True) for op in busy.ops]
+    assert "Measure again" not in str(dataclasses.replace(busy, ops=only_winograd))
     idle = dataclasses.replace(found, machine=Machine(1e15, 1e8))
     assert "Measure again" not in str(idle)
 
@@ -85,7 +101,8 @@ def test_points_lie_at_their_intensity_and_speed():
     op = ProfiledOp("conv1", "conv2d", (1,), Pass(0.5, 4_000_000_000, 10**9), Pass(0.25, 0, 8))
     other = ProfiledOp("", "relu", (1,), Pass(0.05, 0, 8), Pass(0.05, 0, 8))
     figure = plot.roofline(Profile([op, other], 1.0, 1, MACHINE), title="net")
-    point, roof = figure.axes[1].lines
+    *points, roof = figure.axes[1].lines
+    (point,) = (line for line in points if line.get_label() == "forward")
     assert (point.get_xdata()[0], point.get_ydata()[0]) == (4.0, 8.0)
     x, y = roof.get_data()
     np.testing.assert_allclose(y, np.minimum(1.0, 0.1 * x))

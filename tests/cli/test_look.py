@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ def test_figures_are_written_with_their_numbers_and_a_page(run, tinynet_says, tm
     assert len(shares["1"]) == 4
     page = (tmp_path / "seen" / "index.html").read_text()
     assert all(f'<img src="{name}.svg" alt="' in page for name in chosen)
+    assert len(re.findall(r'<img [^>]*width="\d+" height="\d+"', page)) == len(chosen)
     assert "http" not in page
 
 

@@ -44,16 +44,19 @@ def test_many_classes_are_drawn_without_counts_and_names():
     figure = plot.confusion(np.eye(100, dtype=int) * 7)
     assert cells(figure) == {}
     assert max(figure.get_size_inches()) < 12
-    assert figure.axes[0].get_title() == "accuracy 100.0 %"
+    assert figure.axes[0].get_title() == "accuracy 100.0 % on 700 images"
 
 
 def test_the_title_names_the_most_frequent_mistake():
     title = plot.confusion([[5, 0], [1, 5]], ["cat", "dog"], title="net").axes[0].get_title()
-    assert title == "net: accuracy 90.9 %\nmost frequent mistake: dog taken for cat, 1 image"
+    assert (
+        title
+        == "net: accuracy 90.9 % on 11 images\nmost frequent mistake: dog taken for cat, 1 image"
+    )
 
 
 def test_a_matrix_of_nothing_has_no_accuracy_to_divide_by():
-    assert plot.confusion(np.zeros((2, 2), int)).axes[0].get_title() == "accuracy 0.0 %"
+    assert plot.confusion(np.zeros((2, 2), int)).axes[0].get_title() == "accuracy 0.0 % on 0 images"
 
 
 @pytest.mark.parametrize("matrix", [np.ones((2, 3)), np.ones(4), np.ones((0, 0))])

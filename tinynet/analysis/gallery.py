@@ -95,9 +95,9 @@ def _roofline(s: Subject) -> Figure:
 
 def graph() -> Figure:
     """Draw the autograd graph of one neuron with a squared error."""
-    w = tn.tensor([2.0, -1.0], requires_grad=True)
-    b = tn.tensor(0.5, requires_grad=True)
-    x = tn.tensor([3.0, 4.0])
+    w = tn.tensor([0.5, -0.25], requires_grad=True)
+    b = tn.tensor(0.25, requires_grad=True)
+    x = tn.tensor([2.0, 3.0])
     loss = (F.tanh((w * x).sum() + b) - 1.0) ** 2
     loss.backward(keep_graph=True)
     return plot.graph(loss, names={"w": w, "b": b, "x": x, "loss": loss})

@@ -289,7 +289,8 @@ def write(
         listed = {key: _plain(value) for key, value in figure.numbers.items()}
         write_atomically(path.with_suffix(".json"), (json.dumps(listed) + "\n").encode())
     group, heading = headings(drawn.name)
-    return path, Panel(heading, path.name, figure.description, group)
+    width, height = figure.get_size_inches()
+    return path, Panel(heading, path.name, figure.description, group, (width, height))
 
 
 def headings(name: str) -> tuple[str, str]:

@@ -46,12 +46,15 @@ button { font: inherit; color: var(--ink); background: var(--shade); cursor: poi
   figure { break-inside: avoid; }
 }
 """
+PIXELS = 96  # of CSS to an inch: the words of all figures have one size
 OF_FIGURES = """
 nav { border-block: 1px solid var(--line); padding: .6rem 0; }
 nav h2 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: .5rem 0 0; }
-nav a { margin-right: 1.1rem; text-decoration: none; white-space: nowrap; }
+nav a { display: inline-block; margin-right: 1.1rem; text-decoration: none; }
 nav a:hover, nav a:focus { text-decoration: underline; }
-.panels > img { display: block; }
+figure > a { display: block; overflow-x: auto; }
+figure img { display: block; }
+@media screen and (max-width: 40rem) { figure img { min-width: calc(.7 * var(--width)); } }
 @media print { nav { display: none; } }
 """
 
@@ -68,12 +71,15 @@ class Panel(NamedTuple):
         Its contents in words: the alternative text and the caption.
     group : str
         Heading of the list that links to it.
+    inches : (width, height), optional
+        Size of the figure.
     """
 
     title: str
     source: str
     description: str
     group: str = ""
+    inches: tuple[float, float] | None = None
 
 
 def page(title: str, panels: Sequence[Panel], links: Sequence[tuple[str, str]] = ()) -> str:
@@ -124,6 +130,14 @@ def _figure(number: int, panel: Panel) -> str:
     words = html.escape(panel.description)
     return (
         f'<figure id="f{number}">\n<h2>{html.escape(panel.title)}</h2>\n'
-        f'<img src="{source}" alt="{words}" loading="lazy">\n'
+        f'<a href="{source}"><img src="{source}" alt="{words}"{_size(panel)} loading="lazy"></a>\n'
         f"<figcaption>{words}</figcaption>\n</figure>"
     )
+
+
+def _size(panel: Panel) -> str:
+    """Return the size of an image as attributes: a link jumps to it before it is loaded."""
+    if panel.inches is None:
+        return ""
+    width, height = (round(PIXELS * side) for side in panel.inches)
+    return f' width="{width}" height="{height}" style="--width: {width}px"'

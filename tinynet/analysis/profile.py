@@ -20,6 +20,7 @@ from tinynet.core.table import table
 from tinynet.functions.conv import Conv2d
 from tinynet.functions.matmul import Linear
 from tinynet.inspection.inputs import preserved, to_model
+from tinynet.kernels.conv import uses_winograd
 from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor
@@ -28,6 +29,7 @@ SIDE = 512  # of the matrices of the peak: a product is over before another proc
 STREAM = 1 << 25  # float32 numbers of the copied array: beyond every cache
 REPEATS = 5  # the fastest counts: everything else is disturbance
 PRODUCTS = 60  # of the peak
+LISTED = 4  # layers
 BUSY = 1.2  # times the peak: no product is so fast
 
 
@@ -79,13 +81,26 @@ class Pass:
 
 @dataclasses.dataclass(frozen=True)
 class ProfiledOp:
-    """One op of the step; `name` is that of the layer whose parameters it uses, or ""."""
+    """One op of the step.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer whose parameters it uses, or "".
+    op : str
+    shape : tuple of int
+        Of its output.
+    forward, backward : Pass
+    winograd : bool
+        Whether it is a convolution that runs Winograd's algorithm here.
+    """
 
     name: str
     op: str
     shape: tuple[int, ...]
     forward: Pass
     backward: Pass
+    winograd: bool = False
 
     @property
     def seconds(self) -> float:
@@ -130,6 +145,7 @@ class Profile:
                 "op": op.op,
                 "shape": list(op.shape),
                 "share": op.seconds / self.seconds,
+                "winograd": op.winograd,
                 "forward": dataclasses.asdict(op.forward),
                 "backward": dataclasses.asdict(op.backward),
             }
@@ -155,18 +171,30 @@ class Profile:
             f"A step of {self.batch} images takes {1e3 * self.step:.1f} ms, "
             f"{self.batch / self.step:,.0f} images/s. This machine, with "
             f"{kernels.get_num_threads()} threads: {self.machine.peak / 1e9:.0f} GFLOP/s in a "
-            f"matrix product, {self.machine.bandwidth / 1e9:.1f} GB/s in a copy. FLOPs are those "
-            "of the direct method: Winograd does fewer, so its share can exceed 100 %."
-            f"{self._doubt()}"
+            f"matrix product, {self.machine.bandwidth / 1e9:.1f} GB/s in a copy."
+            f"{self._winograd()}{self._doubt()}"
+        )
+
+    def _winograd(self) -> str:
+        """Return a sentence if a convolution runs Winograd's algorithm."""
+        names = [op.name for op in self.ops if op.winograd]
+        if not names:
+            return ""
+        convolutions = sum("conv2d" in op.op for op in self.ops)
+        of_all = f"{len(names)} of {convolutions} convolutions"
+        return (
+            " FLOPs are those of the direct method. Winograd's algorithm does fewer, so its share "
+            f"can exceed 100 %; it runs in {of_all if len(names) > LISTED else ', '.join(names)}."
         )
 
     def _doubt(self) -> str:
         """Return a sentence if a product in the step was faster than the measured peak."""
-        speeds = [op.forward.rate for op in self.ops if op.op == "linear"]
-        if max(speeds, default=0.0) < BUSY * self.machine.peak:
+        direct = [op for op in self.ops if not op.winograd]
+        fastest = max(direct, key=lambda op: op.forward.rate, default=None)
+        if fastest is None or fastest.forward.rate < BUSY * self.machine.peak:
             return ""
         return (
-            "\nA linear layer was faster than the measured peak: the machine was busy with "
+            f"\n{fastest.label} was faster than the measured peak: the machine was busy with "
             "something else. Measure again when it is idle."
         )
 
@@ -274,7 +302,12 @@ def _profiled(node: Function, y: Tensor, names: dict[int, str], repeats: int) ->
     moved = sum(_sizes(inputs)) + y.data.nbytes
     back = y.data.nbytes + sum(_sizes(state)) + written
     return ProfiledOp(
-        name, op, y.shape, Pass(forward, flops, moved), Pass(backward, sides * flops, back)
+        name,
+        op,
+        y.shape,
+        Pass(forward, flops, moved),
+        Pass(backward, sides * flops, back),
+        isinstance(node, Conv2d) and uses_winograd(inputs[0], inputs[1], node.geometry),
     )
 
 

@@ -116,6 +116,14 @@ def _uses_winograd(x_shape: Shape, OC: int, outputs: Pair, geometry: Geometry) -
     return not _direct.get() and winograd.supported(x_shape, OC, outputs, geometry)
 
 
+def uses_winograd(x: Array, weight: Array, geometry: Geometry) -> bool:
+    """Return whether conv2d of x (N, C, H, W) by weight runs Winograd's algorithm here."""
+    if conv2d_forward.kind_for(x, weight) != "numba" or weight.dtype != x.dtype:
+        return False
+    outputs = _output_shape(x.shape, weight.shape, geometry)
+    return _uses_winograd(x.shape, len(weight), outputs, geometry)
+
+
 def _bordered_shape(shape: Shape, padding: Sequence[Pair]) -> Shape:
     """Return the shape of images with a border."""
     N, C, *sides = shape

@@ -65,7 +65,7 @@ def confusion(
     >>> import tinynet as tn
     >>> figure = tn.plot.confusion([[8, 2], [1, 9]], classes=["cat", "dog"])
     >>> print(figure.axes[0].get_title())
-    accuracy 85.0 %
+    accuracy 85.0 % on 20 images
     most frequent mistake: cat taken for dog, 2 images
     """
     counts = _counts(matrix)
@@ -84,12 +84,13 @@ def confusion(
         _write_counts(axes, counts, shares)
     correct = counts.trace() / (counts.sum() or 1)
     accuracy = f"accuracy {100 * correct:.1f} %"
+    if (counts == counts.round()).all():  # not shares
+        accuracy += f" on {_images(counts.sum())}"
     said = f"{title}: {accuracy}" if title else accuracy
     worst = _worst(counts)
     if worst is not None:
         i, j, count = worst
-        images = "1 image" if count == 1 else f"{count:,.0f} images"
-        said += f"\nmost frequent mistake: {names[i]} taken for {names[j]}, {images}"
+        said += f"\nmost frequent mistake: {names[i]} taken for {names[j]}, {_images(count)}"
     axes.set_title(said, fontsize=11)
     return style.finish(figure, path, confusion_in_words(counts, names))
 
@@ -102,12 +103,15 @@ def confusion_in_words(counts: Array, names: Sequence[str]) -> str:
     if worst is None:
         return words
     i, j, count = worst
-    images = "1 image" if count == 1 else f"{count:,.0f} images"
     verb = "is" if count == 1 else "are"
     return (
-        f"{words} The most frequent confusion: {images} of {names[i]} {verb} predicted as "
+        f"{words} The most frequent confusion: {_images(count)} of {names[i]} {verb} predicted as "
         f"{names[j]}."
     )
+
+
+def _images(count: float) -> str:
+    return "1 image" if count == 1 else f"{count:,.0f} images"
 
 
 def _worst(counts: Array) -> tuple[int, int, float] | None:

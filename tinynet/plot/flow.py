@@ -177,20 +177,22 @@ def histograms(
         above = style.plain(f"{layer.name} {layer.kind}")
         axes.set_title(f"{above}\n{axes.get_title()}", fontsize=8)
     widths = [layer.weight.std() for layer in flow]
-    said = f"Deviations of the weights lie between {min(widths):.2g} and {max(widths):.2g}"
+    for axes in parts[-1]:
+        axes.set_xlabel("value", fontsize=8)
+    said = f"Standard deviations of the weights lie between {min(widths):.2g} and {max(widths):.2g}"
     tiles.headline(figure, said)
     return style.finish(figure, path, f"Histograms of {len(flow)} layers. {said}.", numbers)
 
 
 def _histogram(axes: Axes, values: Array, color: str) -> None:
-    """Draw the distribution of all finite values, with 0 and the deviation."""
+    """Draw the distribution of all finite values, with 0 and the standard deviation."""
     finite = values[np.isfinite(values)].ravel()
     counts, edges = np.histogram(finite, bins=BINS)
     axes.stairs(counts, edges, fill=True, color=color)
     axes.set_yscale("log")
     axes.set_ylim(0.8, 2 * max(1, counts.max()))
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_title(f"deviation {finite.std() if finite.size else np.nan:.2g}", fontsize=8)
+    axes.set_title(f"std. deviation {finite.std() if finite.size else np.nan:.2g}", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.locator_params(axis="x", nbins=3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -66,7 +66,7 @@ def learning_rates(found: Any, path: Path | str | None = None, *, title: str = "
     axes.set(xlabel="learning rate", ylabel="loss (mean cross-entropy, nats)")
     axes.legend(fontsize=9, framealpha=1, edgecolor="white", loc="lower left")
     tiles.tidy(axes)
-    lowered = f"{said[0].lower()}{said[1:]}"
+    lowered = f"{said[0].lower()}{said[1:].replace(': ', ' ')}"
     tiles.headline(figure, f"{title}: {lowered}" if title else said)
     numbers = {"rate": found.rates, "loss": found.losses, "smoothed": found.smoothed}
     words = f"Learning-rate range test of {len(found.rates)} steps. {said}."

@@ -228,15 +228,15 @@ def dead_units(
     said = f"{dead or 'None'} of {total:,} units {'never ' if dead else 'is silent'}"
     said = f"{said}{verb} on" if dead else f"{said} on all"
     tiles.headline(figure, f"{said} {len(pixels):,} images")
-    each = ", ".join(f"{name} {int((s == 0).sum())} of {len(s)}" for name, s in fired.items())
-    return style.finish(figure, path, f"Dead units by ReLU layer: {each}.", fired)
+    each = (f"{int((s == 0).sum())} of {len(s)} in layer {name}" for name, s in fired.items())
+    return style.finish(figure, path, f"Dead units of the ReLU layers: {', '.join(each)}.", fired)
 
 
 def _draw_shares(axes: Axes, name: str, shares: Array) -> None:
-    places = np.arange(1, len(shares) + 1)
+    edges = np.arange(len(shares) + 1) + 0.5
     dead = int((shares == 0).sum())
-    axes.fill_between(places, 100 * shares, step="mid", color=style.SKY, alpha=0.45, linewidth=0)
-    axes.step(places, 100 * shares, where="mid", color=style.BLUE, linewidth=1.3)
+    axes.stairs(100 * shares, edges, fill=True, color=style.SKY, alpha=0.45)
+    axes.stairs(100 * shares, edges, color=style.BLUE, linewidth=1.3)
     if dead:
         axes.axvspan(0.5, dead + 0.5, color=style.ORANGE, alpha=0.3, linewidth=0, hatch="//")
     axes.set_title(f"layer {style.plain(name)}: {dead} of {len(shares)} dead", fontsize=9)

@@ -10,7 +10,9 @@ import click
 from tinynet import models
 from tinynet.analysis import communication, compare, environment, memory_report
 from tinynet.analysis import summary as summary_module
-from tinynet.cli.options import FOLDER, RenamedOptions, given
+from tinynet.cli.options import given
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
+from tinynet.core.errors import printable
 from tinynet.core.table import table
 from tinynet.kernels.codegen import native
 from tinynet.kernels.dispatch import has_numba
@@ -19,7 +21,7 @@ from tinynet.training import run_dir
 from tinynet.training.presets import RECIPES
 
 
-@click.command(cls=RenamedOptions)
+@click.command(cls=OutputCommand)
 @click.argument("model", required=False)
 @click.option("--classes", type=click.IntRange(1), help="Number of classes.")
 @click.option("--variant", help="Of alexnet: paper, code2012, caffe, torchvision, ...")
@@ -31,7 +33,11 @@ from tinynet.training.presets import RECIPES
 @click.option("--diff", nargs=2, metavar="A B", help="Two models, or variants of alexnet.")
 @click.option("--memory", is_flag=True, help="Estimate the memory of a training step.")
 @click.option("--traffic", is_flag=True, help="Count the bytes between two towers.")
-@click.option("--figure", type=FOLDER, help="Draw the towers and their traffic to this file.")
+@click.option(
+    "--figure",
+    type=FIGURE_FILE,
+    help="Draw the towers and their traffic; default: MODEL.png.",
+)
 @click.option(
     "--batch-size", "batch", type=click.IntRange(1), default=128, help="Images in that step."
 )
@@ -62,10 +68,17 @@ def summary(
             if memory:
                 pages.append(memory_report.page(model, batch, classes, variant, cross_at))
             if traffic or figure is not None:
-                pages.append(communication.page(model, batch, classes, variant, figure, cross_at))
+                file = figure and chosen(figure, Path(f"{model}.png"))
+                pages.append(communication.page(model, batch, classes, variant, file, cross_at))
+                _say_drawn(file)
             click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _say_drawn(file: Path | None) -> None:
+    if file is not None:
+        click.echo(f"Drawn: {printable(str(file))}", err=True)
 
 
 def _refuse_unknown(model: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinynet.cli.options import FOLDER, RenamedOptions
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
 from tinynet.core.errors import printable
 from tinynet.kernels.matmul import PRECISIONS
 
@@ -17,7 +17,7 @@ def kernels() -> None:
     """Look at the CUDA kernels, without a GPU."""
 
 
-@kernels.command(cls=RenamedOptions)
+@kernels.command(cls=OutputCommand)
 @click.argument("model", default="small-alexnet")
 @click.option("--gpu", default="h200", show_default=True, help="h200, a100, a6000, rtx4090 or t4.")
 @click.option(
@@ -36,7 +36,9 @@ def kernels() -> None:
     help="Of matrix products.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every row as JSON.")
-@click.option("--figure", type=FOLDER, help="Draw the estimated times to this file.")
+@click.option(
+    "--figure", type=FIGURE_FILE, help="Draw the estimated times; default: kernels-MODEL.png."
+)
 def profile(
     model: str, gpu: str, batch: int, precision: str, as_json: bool, figure: Path | None
 ) -> None:
@@ -55,6 +57,7 @@ def profile(
         raise click.ClickException(str(error)) from None
     what = f"a training step of {model}, batch {batch},"
     if figure is not None:
+        figure = chosen(figure, Path(f"kernels-{model}.png"))
         from tinynet.plot.kernel_times import kernel_times
 
         kernel_times(found, figure, title=f"{model}, batch {batch}")

@@ -7,14 +7,20 @@ from pathlib import Path
 import click
 
 from tinynet.cli.options import FOLDER
+from tinynet.cli.output_file import UNNAMED, OutputCommand
 from tinynet.core.errors import printable
 from tinynet.training import log_export, run_list
 
 
-@click.command()
+@click.command(cls=OutputCommand)
 @click.argument("run", type=FOLDER)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the epochs as CSV; the default.")
-@click.option("--tensorboard", type=FOLDER, help="Write an event file to this folder.")
+@click.option(
+    "--tensorboard",
+    type=FOLDER,
+    metavar="[FOLDER]",
+    help="Write an event file; default: to RUN/tensorboard.",
+)
 def export(run: Path, as_csv: bool, tensorboard: Path | None) -> None:
     """Write the learning curves of folder RUN as CSV or for TensorBoard.
 
@@ -25,5 +31,6 @@ def export(run: Path, as_csv: bool, tensorboard: Path | None) -> None:
     if as_csv or tensorboard is None:
         click.echo(log_export.csv_text(found), nl=False)
     if tensorboard is not None:
-        path = log_export.write_events(found, tensorboard)
+        folder = run / "tensorboard" if tensorboard == UNNAMED else tensorboard
+        path = log_export.write_events(found, folder)
         click.echo(f"{printable(str(path))}: {len(found.records)} epochs", err=True)

@@ -13,6 +13,7 @@ import numpy as np
 from tinynet import plot
 from tinynet.analysis import profile as profiling
 from tinynet.cli.options import DATA, FOLDER, Finite
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
 from tinynet.cli.train import recipe_of
 from tinynet.core import backend
 from tinynet.core.errors import printable
@@ -32,7 +33,7 @@ OPTIONS = (
     click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Random seed."),
     click.option("--init-from", type=FOLDER, help="Weight file to start from."),
     click.option("--freeze", help="Layers that are not trained: features, or conv1,layer1."),
-    click.option("--figure", type=FOLDER, help="Draw to this file."),
+    click.option("--figure", type=FIGURE_FILE, help="Draw; default: COMMAND-RECIPE.png."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
 )
 UNUSED = ("epochs", "lr", "precision", "schedule", "validation")  # options of train alone
@@ -55,7 +56,7 @@ def _built(options: dict[str, Any], device: str) -> tuple[Recipe, Training]:
     return recipe, parts
 
 
-@click.command(name="lr-find")
+@click.command(name="lr-find", cls=OutputCommand)
 @of_a_recipe
 @click.option("--device", default="cpu", help="cpu or cuda.")
 @click.option("--low", type=Finite(0, min_open=True), default=1e-5, help="First rate.")
@@ -77,6 +78,7 @@ def lr_find(
     """
     if low >= high:
         raise click.UsageError(f"lr-find: --low {low:g} must be below --high {high:g}.")
+    figure = _file(figure, "lr-find", options)
     recipe, parts = _built(options, device)
     model, optimizer, train = parts[:3]
     found = finding.lr_find(model, optimizer, train, low=low, high=high, steps=steps)
@@ -92,6 +94,11 @@ def lr_find(
         click.echo(f"Drawn: {printable(str(figure))}", err=True)
 
 
+def _file(figure: Path | None, command: str, options: dict[str, Any]) -> Path | None:
+    """Return the file of the figure, if one is wanted."""
+    return figure and chosen(figure, Path(f"{command}-{options['recipe']}.png"))
+
+
 def _numbers(found: finding.RateTest) -> dict[str, Any]:
     return {
         "suggestion": found.suggestion,
@@ -103,7 +110,7 @@ def _numbers(found: finding.RateTest) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(cls=OutputCommand)
 @of_a_recipe
 @click.option("--repeats", type=click.IntRange(1, 1000), default=5, help="Repetitions of each op.")
 def profile(figure: Path | None, as_json: bool, repeats: int, **options: Any) -> None:
@@ -112,6 +119,7 @@ def profile(figure: Path | None, as_json: bool, repeats: int, **options: Any) ->
     Time forward and backward, GFLOP/s, share of the speed of a matrix product measured now, bytes
     moved. With --figure, a roofline.
     """
+    figure = _file(figure, "profile", options)
     recipe, parts = _built(options, "cpu")
     images, labels = next(iter(parts.train.batches(0)))
     found = profiling.profile(

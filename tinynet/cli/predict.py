@@ -18,6 +18,7 @@ from tinynet import plot
 from tinynet.cli.errors import sentence
 from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
@@ -39,12 +40,16 @@ class Answer:
     error: str = ""
 
 
-@click.command()
+@click.command(cls=OutputCommand)
 @of_a_network
 @click.argument("images", nargs=-1, required=True, type=FOLDER)
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table: file, classes, error.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
-@click.option("--show", type=FOLDER, help="Draw the images and their classes to this file.")
+@click.option(
+    "--show",
+    type=FIGURE_FILE,
+    help="Draw the images and their classes; default: predictions.png in RUN.",
+)
 def predict(
     run: Path,
     images: tuple[Path, ...],
@@ -62,6 +67,8 @@ def predict(
     if as_csv and as_json:
         raise click.UsageError("predict: --csv and --json are two formats. Choose one.")
     _refuse_output(images)
+    if show is not None:
+        show = chosen(show, (run if run.is_dir() else run.parent) / "predictions.png")
     trained = open_network(run, **network)
     answers: list[Answer] = []
     for answer in _answers(trained, images):

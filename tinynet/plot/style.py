@@ -47,6 +47,9 @@ VALIDATION = {
 FORMATS = {".png": "Description", ".svg": "Description", ".pdf": "Subject"}
 """File formats by suffix, and the metadata field that holds the description of the figure."""
 
+PROGRAM = {".png": "Software", ".svg": "Creator", ".pdf": "Creator"}  # the same for `MARK`
+MARK = "tinynet, drawn with Matplotlib"
+
 DOTS_PER_INCH = 150
 IN_NOTEBOOKS = 100  # dots per inch
 
@@ -121,7 +124,7 @@ def finish(
     suffix = path.suffix.lower() or ".png"
     if suffix not in FORMATS:
         raise ValueError(f"plot: figures are written as {', '.join(FORMATS)}, not {path.suffix}.")
-    metadata = {FORMATS[suffix]: description}
+    metadata = {FORMATS[suffix]: description, PROGRAM[suffix]: MARK}
     data = _drawn(figure, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
     write_atomically(path, data)
     return figure

@@ -132,6 +132,16 @@ def test_a_large_body_is_refused_before_it_is_read(server, monkeypatch, png):
     connection.close()
 
 
+def test_a_large_body_that_is_sent_at_once_gets_its_sentence_and_no_reset(server):
+    size = serve.LARGEST + (5 << 20)
+    head = f"POST /predict HTTP/1.0\r\nHost: {server.hosts[0]}\r\nContent-Length: {size}\r\n\r\n"
+    with socket.create_connection(server.server_address, timeout=20) as connection:
+        connection.sendall(head.encode() + bytes(size))
+        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    assert answer.startswith("HTTP/1.0 413 ")
+    assert "The file has 25.0 MiB; 20 MiB is the limit." in answer
+
+
 @pytest.mark.parametrize(("length", "code"), [("-1", 411), ("x", 411), ("9" * 30, 413), ("0", 413)])
 def test_a_strange_length_is_refused(server, length, code):
     connection = http.client.HTTPConnection(*server.server_address, timeout=20)

@@ -61,8 +61,19 @@ def record(epoch, lr):
     return {"epoch": epoch, "train_loss": 1.0, "test_loss": 1.1, "lr": lr, **accuracies}
 
 
+def curves_with_chance(best):
+    """Curves whose best epoch lies as high as the loss of equal probabilities."""
+    records = [
+        record(epoch, 0.1) | {"test_loss": 2.0, "train_loss": 20 / epoch} for epoch in EPOCHS
+    ]
+    records[best - 1]["test_accuracy"] = 0.6
+    return plot.curves(records, classes=10)
+
+
+EPOCHS = range(1, 13)
 FIGURES = {
     "curves": lambda: plot.curves([record(1, 0.1), record(2, 0.1), record(3, 0.01)], title="demo"),
+    **{f"best epoch {i}": lambda i=i: curves_with_chance(i) for i in EPOCHS},
     "confusion": lambda: plot.confusion(np.eye(10, dtype=int) + 1, list("abcdefghij"), title="d"),
     "filters": lambda: plot.filters(nn.Conv2d(3, 8, 5), title="conv1"),
     "graph": graph,

@@ -28,6 +28,8 @@ from tinynet.training.predict import TrainedModel, ranked, read_image
 
 LOOPBACK = "127.0.0.1"
 LARGEST = 20 << 20  # bytes of an image
+MOST_DISCARDED = 1 << 30  # bytes of a refused file that are read and dropped
+CHUNK = 1 << 16
 PATIENCE = 10  # seconds without a byte from the browser
 SHOWN = 5  # classes
 MAPS = 8  # of a layer, the strongest
@@ -114,7 +116,8 @@ def _decoded(trained: TrainedModel, data: bytes) -> Array:
         try:
             return read_image(trained.recipe, path)
         except DataError as error:
-            raise DataError(str(error).replace(str(path), "the image")) from None
+            said = str(error).partition(" Put a good copy")[0].replace(str(path), "the image")
+            raise DataError(f"{said} Choose another file.") from None
 
 
 def _with_maps(layers: list[Activation]) -> list[Activation]:
@@ -184,15 +187,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             self._send(HTTPStatus.LENGTH_REQUIRED, {"error": "The image comes with its length."})
             return None
-        if not 0 < int(length[:12]) <= LARGEST or len(length) > 12:
-            limit = f"An image file has 1 byte to {LARGEST >> 20} MiB."
-            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": limit})
+        size = int(length[:12])
+        if not 0 < size <= LARGEST or len(length) > 12:
+            limit = f"{LARGEST >> 20} MiB is the limit. Choose a smaller copy of the image."
+            error = (
+                f"The file has {size / 2**20:,.1f} MiB; {limit}" if size else "The file is empty."
+            )
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": error})
+            self._discard(size)
             return None
         data = self.rfile.read(int(length))
         if len(data) < int(length):
             self._send(HTTPStatus.BAD_REQUEST, {"error": "The image is incomplete."})
             return None
         return data
+
+    def _discard(self, size: int) -> None:
+        """Drop what the browser still sends: closing before would reset its connection unheard."""
+        left = min(size, MOST_DISCARDED)
+        while left > 0:
+            data = self.rfile.read(min(left, CHUNK))
+            if not data:
+                return
+            left -= len(data)
 
     def _send(self, status: HTTPStatus, value: dict[str, Any]) -> None:
         self._write(status, "application/json", json.dumps(value).encode())

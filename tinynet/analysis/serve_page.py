@@ -132,7 +132,7 @@ def page(trained: TrainedModel) -> str:
         "<h2>Or draw</h2>\n"
         '<canvas id="draw" width="280" height="280" aria-label="Drawing area"></canvas>\n'
         f'<div class="row"><label>pen <input id="color" type="color" value="{color}"></label>'
-        f'<label>ground <input id="ground" type="color" value="{ground}"></label>'
+        f'<label>background <input id="ground" type="color" value="{ground}"></label>'
         '<button id="clear">clear</button></div>\n</div>\n<div aria-live="polite">\n'
         f'<p id="state">{FIRST}</p>\n<p id="error"></p>\n'
         '<div id="results" hidden>\n<h2>Most probable classes</h2>\n'

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KINDS = {"train": style.TRAIN, "test": style.TEST, "validation": style.VALIDATION}
 
+WORDS = 0.36  # length of the words at a line or at the best epoch, as a share of the width
 LABEL_GAP = 0.065  # between two labels, as a share of the height
 
 Record = Mapping[str, Any]
@@ -78,10 +79,12 @@ def curves(
     _panel(right, epochs, "accuracy", 100.0)
     right.set(ylabel="accuracy (%)", ylim=(0, 100))
     if left.lines and classes is not None and classes > 1:
-        mark_chance(left, math.log(classes), f"equal probabilities {math.log(classes):.2f}")
+        words = f"equal probabilities {math.log(classes):.2f}"
+        mark_chance(left, math.log(classes), words, _free_end(left, epochs))
         left.set_ylim(0, max(left.get_ylim()[1], 1.08 * math.log(classes)))
     if right.lines and classes is not None and classes > 1:
-        mark_chance(right, 100 / classes, f"chance {100 / classes:.3g} %")
+        words = f"chance {100 / classes:.3g} %"
+        mark_chance(right, 100 / classes, words, _free_end(right, epochs))
     label_ends(left, "{:.3f}")
     label_ends(right, "{:.1f}")
     figure.suptitle(_titled(title, epochs), fontsize=11)
@@ -159,7 +162,7 @@ def _mark_best(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -
         return
     look: Any = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": "black"}
     axes.plot([best["epoch"]], [factor * value], "o", clip_on=False, label="_best", **look)
-    late = best["epoch"] > np.mean(axes.get_xlim())
+    late = _share_of_width(axes, best["epoch"]) > WORDS
     axes.annotate(
         f"best: epoch {best['epoch']}",
         (best["epoch"], factor * value),
@@ -168,6 +171,18 @@ def _mark_best(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -
         ha="right" if late else "left",
         fontsize=8.5,
     )
+
+
+def _share_of_width(axes: Axes, epoch: float) -> float:
+    low, high = axes.get_xlim()
+    return float((epoch - low) / (high - low))
+
+
+def _free_end(axes: Axes, epochs: Sequence[Record]) -> float:
+    """Return where the words of a line may end, as a share of the width, beside the best epoch."""
+    best, _ = best_epoch(epochs)
+    at = 0.0 if best is None else _share_of_width(axes, best["epoch"])
+    return 1.0 if at < 1 - 1.1 * WORDS else max(1.1 * WORDS, at - 0.9 * WORDS)
 
 
 def best_epoch(epochs: Sequence[Record]) -> tuple[Record | None, str]:
@@ -184,12 +199,15 @@ def best_epoch(epochs: Sequence[Record]) -> tuple[Record | None, str]:
     return None, ""
 
 
-def mark_chance(axes: Axes, height: float, words: str) -> None:
-    """Draw the height that a network without knowledge reaches, with words on the line."""
+def mark_chance(axes: Axes, height: float, words: str, end: float = 1.0) -> None:
+    """Draw the height that a network without knowledge reaches; its words stop at `end`, a share.
+
+    1 is the right end of the line.
+    """
     axes.axhline(height, color=style.GRAY, linestyle=(0, (1, 3)), linewidth=1, label="_chance")
     axes.annotate(
         words,
-        (1, height),
+        (end, height),
         (-3, 3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",

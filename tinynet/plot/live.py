@@ -27,8 +27,8 @@ def live(
     """Yield the records of a training loop, and redraw their curves meanwhile.
 
     In a notebook one figure is replaced in place, at most twice a second, and drawing takes a tenth
-    of the time at most. Elsewhere nothing is shown; with a path, the file is redrawn. The last
-    record is always drawn.
+    of the time at most, apart from the first one. Elsewhere nothing is shown; with a path, the file
+    is redrawn. The last record is always drawn.
 
     Parameters
     ----------
@@ -71,9 +71,10 @@ def live(
         began = time.monotonic()
         if len(seen) > drawn and began >= due:
             _draw(seen, path, title, classes, show)
-            drawn = len(seen)
             ended = time.monotonic()
-            due = ended + max(every, (ended - began) / SHARE)
+            lasted = ended - began if drawn else 0.0  # the first loads matplotlib and its fonts
+            due = ended + max(every, lasted / SHARE)
+            drawn = len(seen)
         yield event
     if len(seen) > drawn:
         _draw(seen, path, title, classes, show)

@@ -66,6 +66,12 @@ def test_what_changed_most_comes_first_beside_what_it_was(rng):
     np.testing.assert_allclose(figure.numbers["change"], [0, 2, 0.5, 1])
 
 
+def test_filters_that_grew_from_almost_nothing_changed_by_times_not_percent():
+    before = np.full((2, 3, 2, 2), 1e-4)
+    figure = plot.filters(before * [[[[58.0]]], [[[431.0]]]] + before, before=before)
+    assert "by 58 to 431 times their initial length (most first)" in figure.description
+
+
 def test_groups_are_drawn_apart_on_one_scale(rng):
     weight = rng.standard_normal((6, 3, 5, 5))
     weight[3:] *= 100

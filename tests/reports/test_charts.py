@@ -50,6 +50,16 @@ def test_marks_and_the_ring_are_drawn():
     assert sum(circle.get("class") == "ring" for circle in svg.iter("circle")) == 1
 
 
+@pytest.mark.parametrize(("others", "below"), [(1.25, True), (0.85, False)])
+def test_the_words_of_the_ring_stand_where_no_line_goes(others, below):
+    ring = (2, 1.05, "best: epoch 2")
+    lines = (Line("test", "test", [(1, 1.4), (2, 1.05)]), Line("b", "b", [(1, 1.6), (2, others)]))
+    svg = drawn(*lines, marks=Marks(ring=ring), top=2.0)
+    (circle,) = (each for each in svg.iter("circle") if each.get("class") == "ring")
+    (text,) = (each for each in svg.iter("text") if each.text == ring[2])
+    assert (float(text.get("y")) > float(circle.get("cy"))) == below
+
+
 def test_words_above_a_chart_do_not_overlap():
     line = Line("train", "train", [(i, 1.0) for i in range(1, 31)])
     epochs = [(i + 0.5, f"lr {i}e-05") for i in range(1, 30)]

@@ -166,11 +166,21 @@ def _mark_best(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -
     axes.annotate(
         f"best: epoch {best['epoch']}",
         (best["epoch"], factor * value),
-        (8 if late else -8, 12 if what == "loss" else -18),
+        (8 if late else -8, 12 if _words_above(axes, best, kind, what, factor) else -18),
         textcoords="offset points",
         ha="right" if late else "left",
         fontsize=8.5,
     )
+
+
+def _words_above(axes: Axes, best: Record, kind: str, what: str, factor: float) -> bool:
+    """Return whether the words stand above the ring: on its free side, inside the axes."""
+    value = best[f"{kind}_{what}"]
+    others = [best.get(f"{other}_{what}") for other in KINDS if other != kind]
+    height = factor * value / axes.get_ylim()[1]
+    if any(other is not None and other > value for other in others):
+        return height < 0.15
+    return height < 0.85
 
 
 def _share_of_width(axes: Axes, epoch: float) -> float:

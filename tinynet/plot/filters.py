@@ -17,6 +17,7 @@ from tinynet.tensors import Tensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MANY_TIMES = 10  # the change above which percent are hard to read
 APART = 0.06  # the gap between filters before training and after it, in widths of a panel
 
 
@@ -136,9 +137,13 @@ def _part(weight: Array, change: Array | None, group: int, groups: int) -> Array
 def _changed_in_words(change: Array | None) -> str:
     if change is None:
         return ""
-    least = style.percent(change.min())
-    most = style.percent(change.max())
-    return f"training changed the filters by {least} to {most} (most first)"
+    low = change.min()
+    high = change.max()
+    if high < MANY_TIMES:
+        size = f"{style.percent(low)} to {style.percent(high)}"
+    else:
+        size = f"{low:,.0f} to {high:,.0f} times their initial length"
+    return f"training changed the filters by {size} (most first)"
 
 
 def mosaic(weight: Array, largest: float | None = None) -> Array:

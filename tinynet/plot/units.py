@@ -236,7 +236,7 @@ def _draw_shares(axes: Axes, name: str, shares: Array) -> None:
     edges = np.arange(len(shares) + 1) + 0.5
     dead = int((shares == 0).sum())
     axes.stairs(100 * shares, edges, fill=True, color=style.SKY, alpha=0.45)
-    axes.stairs(100 * shares, edges, color=style.BLUE, linewidth=1.3)
+    axes.stairs(100 * shares, edges, baseline=None, color=style.BLUE, linewidth=1.3)
     if dead:
         axes.axvspan(0.5, dead + 0.5, color=style.ORANGE, alpha=0.3, linewidth=0, hatch="//")
     axes.set_title(f"layer {style.plain(name)}: {dead} of {len(shares)} dead", fontsize=9)

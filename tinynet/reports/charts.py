@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from tinynet.plot.curves import spread
 from tinynet.reports.html import Html, join, tag
 
@@ -101,7 +103,7 @@ def line_chart(
         tag("text", title, x=0, y=15, class_="title"),
         *_axes(frame),
         *(_line(frame, line) for line in lines),
-        *_marks(frame, marks),
+        *_marks(frame, marks, lines),
         *_labels(frame, lines, form),
     ]
     return tag(
@@ -176,7 +178,7 @@ def _steps() -> list[int]:
     return [factor * 10**power for power in range(9) for factor in (1, 2, 5)]
 
 
-def _marks(frame: Frame, marks: Marks) -> list[Html]:
+def _marks(frame: Frame, marks: Marks, lines: Sequence[Line]) -> list[Html]:
     parts = []
     right = WIDTH - RIGHT
     for value, words in marks.heights:
@@ -197,18 +199,32 @@ def _marks(frame: Frame, marks: Marks) -> list[Html]:
         x = frame.x(epoch)
         y = frame.y(value)
         late = x > (LEFT + right) / 2
-        down = y < frame.height / 2
+        start = x + 6 - LETTER * len(words) if late else x - 6
+        sides = (24, -14) if y < frame.height / 2 else (-14, 24)
+        side = min(sides, key=lambda dy: _crossings(frame, lines, start, words, y + dy))
         parts.append(tag("circle", cx=x, cy=y, r=7, class_="ring"))
         parts.append(
             tag(
                 "text",
                 words,
                 x=x + (6 if late else -6),
-                y=y + (24 if down else -14),
+                y=y + side,
                 text_anchor="end" if late else "start",
             )
         )
     return parts
+
+
+def _crossings(frame: Frame, lines: Sequence[Line], start: float, words: str, base: float) -> int:
+    """Return at how many pixels a line, or the axis, goes through words that begin at `start`."""
+    xs = np.arange(start, start + LETTER * len(words))
+    count = int(base > frame.height - BOTTOM)
+    for line in lines:
+        places = np.array([(frame.x(x), frame.y(y)) for x, y in line.points])
+        inside = xs[(xs >= places[0, 0]) & (xs <= places[-1, 0])]
+        ys = np.interp(inside, places[:, 0], places[:, 1])
+        count += int(((ys > base - 12) & (ys < base + 4)).sum())
+    return count
 
 
 def _line(frame: Frame, line: Line) -> Html:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import data, models, nn, weights
+from tinynet import data, inspection, models, nn, weights
 from tinynet import functions as F
 from tinynet.core.errors import GraphError, ShapeError
 from tinynet.data import transforms
@@ -38,6 +38,29 @@ def test_a_step_between_forward_and_backward_is_noticed():
     optimizer.step()
     with pytest.raises(GraphError, match="changed after the forward pass"):
         second.backward()
+
+
+def test_a_parameter_that_was_scaled_between_forward_and_backward_is_noticed():
+    weight = nn.Parameter(np.array([2.0, 3.0], np.float32))
+    x = tn.tensor([1.0, 1.0], requires_grad=True)
+    y = (x * weight).sum()
+    weight.data *= 10
+    with pytest.raises(GraphError, match="changed after the forward pass"):
+        y.backward()
+    y = (x * weight).sum()
+    weight.data = np.zeros(2, np.float32)  # other memory: the graph keeps the old values
+    y.backward()
+    assert x.grad.tolist() == [20.0, 30.0]
+
+
+def test_a_look_at_a_network_between_forward_and_backward_changes_nothing():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2))
+    image = np.ones((1, 6, 6), np.float32)
+    loss = model(tn.tensor(image[None])).sum()
+    inspection.saliency(model, image, 0)
+    tn.summary(model, (1, 6, 6))
+    loss.backward()
+    assert model[0].weight.grad.shape == (2, 1, 3, 3)
 
 
 def test_each_leaf_owns_its_gradient():
@@ -126,6 +149,18 @@ def test_read_only_arrays_become_weights_that_move(array, optimizer):
     F.linear(tn.ones(1, 3), weight).sum().backward()
     optimizer([weight], lr=0.1).step()
     assert weight.data == pytest.approx(0.9, rel=1e-5)
+
+
+def test_a_field_of_packed_records_is_taken():
+    rows = np.zeros(2, np.dtype([("label", "u1"), ("image", "f4", (3, 6, 6))]))
+    assert not rows["image"].flags.aligned
+    x = tn.Tensor(rows["image"], requires_grad=True)
+    layer = nn.Conv2d(3, 2, 3)
+    layer.weight = nn.Parameter(
+        np.zeros(1, np.dtype([("n", "u1"), ("w", "f4", (2, 3, 3, 3))]))["w"][0]
+    )
+    layer(x).sum().backward()
+    assert x.grad.shape == (2, 3, 6, 6)
 
 
 @pytest.mark.parametrize("gy", [tn.tensor([1.0, 1.0]), 1.0, [1, 1], np.ones(2)])

@@ -51,8 +51,9 @@ class Tensor(Variable):
     ----------
     data : array of NumPy, or of CuPy on a GPU
         The values. Writing to it (``x.data[0] = 1``) changes the tensor. A graph that has saved
-        the old values notices the steps of optimizers, but not this: do it before the forward
-        pass, or call ``x.mark_changed()`` afterwards, and backward() refuses such a graph.
+        the old values notices the steps of optimizers, and ``w.data *= 2`` of a parameter, but not
+        this: do it before the forward pass, or call ``x.mark_changed()`` afterwards, and
+        backward() refuses such a graph.
         On a GPU what is written must be an array of CuPy, or one number: ``x.data[...] = values``
         with an array of NumPy is CuPy's own ValueError. `tensor(values, device=x.device)` copies.
     grad : array of the same shape, or None before backward()

@@ -31,7 +31,7 @@ def test_avif_is_read_where_pillow_reads_it(tmp_path):
 def test_a_map_of_floating_point_numbers_is_refused(tmp_path):
     (tmp_path / "x.ppm").write_bytes(b"Pf\n2 2\n-1.0\n" + bytes(16))
     with pytest.raises(DataError, match="its pixels have 32 bits"):
-        read_picture(tmp_path / "x.ppm", 8)
+        read_picture(str(tmp_path / "x.ppm"), 8)
 
 
 def test_webp_without_loss_is_read_exactly(tmp_path):

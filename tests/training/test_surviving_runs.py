@@ -153,7 +153,7 @@ def test_a_constant_rate_allows_more_epochs_to_the_same_weights(tmp_path, no_pic
 @pytest.mark.parametrize("schedule", ["cosine", ((0.5, 0.1),)])
 def test_a_schedule_of_the_whole_run_allows_no_other_length(schedule):
     recipe = dataclasses.replace(CONSTANT, schedule=schedule)
-    with pytest.raises(DataError, match="depend on its 1 epochs"):
+    with pytest.raises(DataError, match="are made for epochs=1"):
         recipe_json.with_epochs(recipe, 2)
     assert recipe_json.with_epochs(recipe, 1) == recipe
 

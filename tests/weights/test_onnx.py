@@ -269,3 +269,10 @@ def test_convert_writes_an_onnx_and_asks_which_network_it_is(tmp_path, weights_s
     with tn.no_grad(), tn.kernels.use("reference"):
         wanted = net.eval()(tn.tensor(x)).data
     np.testing.assert_allclose(run(onnx.load(tmp_path / "a.onnx"), x), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_export_leaves_every_layer_in_its_mode(tmp_path):
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(4, 2)).eval()
+    model[1].train()
+    weights.save_onnx(model, tmp_path / "net.onnx", (1, 2, 2))
+    assert [layer.training for layer in model] == [False, True, False]

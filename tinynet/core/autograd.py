@@ -31,6 +31,7 @@ from tinynet.core.backend import (
     Device,
     array_module,
     current,
+    is_aligned,
     is_array,
     is_writable,
     scalar,
@@ -68,7 +69,7 @@ class Variable:
             self._require_array()
 
     def _require_array(self) -> None:
-        """Raise unless `data` is an array; copy it if a gradient is to change what is read-only."""
+        """Raise unless `data` is an array; copy it where kernels or gradients could not use it."""
         if isinstance(self.data, np.generic):  # a single number of NumPy
             self.data = np.asarray(self.data)
         if type(self.data) is not np.ndarray and not is_array(self.data):
@@ -76,7 +77,7 @@ class Variable:
                 f"{type(self).__name__}: it wraps an array; got {type(self.data).__name__}. "
                 "tn.tensor(x) makes a tensor of numbers and lists."
             )
-        if self.requires_grad and not is_writable(self.data):
+        if not is_aligned(self.data) or (self.requires_grad and not is_writable(self.data)):
             self.data = self.data.copy()
 
     def retain_grad(self) -> None:

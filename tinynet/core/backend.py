@@ -243,6 +243,11 @@ def is_array(x: object) -> bool:
     return (cupy is not None and isinstance(x, cupy.ndarray)) or hasattr(x, "__tinynet_array__")
 
 
+def is_aligned(x: Array) -> bool:
+    """Return whether numbers begin where a processor wants them: not so in a packed record."""
+    return getattr(x.flags, "aligned", True)
+
+
 def is_writable(x: Array) -> bool:
     """Return whether the memory of an array can be written to; on a GPU it always can."""
     return getattr(x.flags, "writeable", True)
@@ -414,5 +419,22 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
 
 
 def scalar(value: float, like: Array) -> Array:
-    """Return a number as an array without axes, of the dtype of `like`, on the current device."""
-    return array_module(like).full((), value, like.dtype)
+    """Return a number as an array without axes, of the dtype of `like`, on the current device.
+
+    Beside integers and bools its type is NumPy's: 0.5 stays 0.5 where `like` is of bytes.
+    """
+    kind = like.dtype
+    if kind.kind != "f":
+        value = value if isinstance(value, (int, np.generic)) else float(value)
+        kind = np.result_type(kind, value)
+    return array_module(like).full((), value, kind)
+
+
+def real(x: Array) -> Array:
+    """Return integers and bools as float32, which is exact for bytes; floats as they are."""
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def wide(x: Array) -> Array:
+    """Return float32 for float16, integers and bools: the square of 300 is too large for them."""
+    return x.astype(np.float32) if x.dtype.kind != "f" or x.dtype == np.float16 else x

@@ -46,7 +46,7 @@ BROKEN = (
 """The errors that Pillow raises for damaged files."""
 
 
-def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
+def read_picture(path: Path | str, side: int, *, grey: bool = False) -> Array:
     """Return the middle square of an image file, upright.
 
     Grey images, palettes, CMYK and 16 bits become RGB; transparent pixels become white.
@@ -67,6 +67,7 @@ def read_picture(path: Path, side: int, *, grey: bool = False) -> Array:
     """
     from PIL import Image
 
+    path = Path(path)
     if not path.is_file():
         said = "{path}: expected an image, found no file of this name."
         if path.exists():

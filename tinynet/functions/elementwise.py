@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.core.autograd import Function
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array, array_module, real
 from tinynet.kernels.relu import relu_backward, relu_forward
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Exp(Function):
     """y = e ** x."""
 
     def forward(self, x: Array) -> Array:
-        self.saved = array_module(x).exp(x)
+        self.saved = array_module(x).exp(real(x))
         return self.saved
 
     def backward(self, gy: Array) -> Any:
@@ -159,7 +159,7 @@ class Log(Function):
 
     def forward(self, x: Array) -> Array:
         self.saved = x
-        return array_module(x).log(x)
+        return array_module(x).log(real(x))
 
     def backward(self, gy: Array) -> Any:
         return gy / self.saved
@@ -169,7 +169,7 @@ class Sqrt(Function):
     """y = square root of x."""
 
     def forward(self, x: Array) -> Array:
-        self.saved = array_module(x).sqrt(x)
+        self.saved = array_module(x).sqrt(real(x))
         return self.saved
 
     def backward(self, gy: Array) -> Any:
@@ -191,7 +191,7 @@ class Tanh(Function):
     """y = tanh(x)."""
 
     def forward(self, x: Array) -> Array:
-        self.saved = array_module(x).tanh(x)
+        self.saved = array_module(x).tanh(real(x))
         return self.saved
 
     def backward(self, gy: Array) -> Any:
@@ -206,6 +206,7 @@ class Sigmoid(Function):
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
+        x = real(x)
         self.saved = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.absolute(x)))
         return self.saved
 

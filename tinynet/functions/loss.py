@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.core.autograd import Function, Variable, require_tensors
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array, array_module, real
 from tinynet.core.errors import ShapeError, refuse_keywords
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Softmax(Function):
         self.axis = axis
 
     def forward(self, x: Array) -> Array:
+        x = real(x)
         e = array_module(x).exp(x - x.max(axis=self.axis, keepdims=True))
         self.saved = e / e.sum(axis=self.axis, keepdims=True)
         return self.saved
@@ -39,6 +40,7 @@ class LogSoftmax(Function):
 
     def forward(self, x: Array) -> Array:
         xp = array_module(x)
+        x = real(x)
         shifted = x - x.max(axis=self.axis, keepdims=True)
         self.saved = shifted - xp.log(xp.exp(shifted).sum(axis=self.axis, keepdims=True))
         return self.saved
@@ -55,7 +57,7 @@ class CrossEntropy(Function):
         self.labels = labels
 
     def forward(self, scores: Array) -> Array:
-        loss, self.saved = kernels.cross_entropy(scores, self.labels)
+        loss, self.saved = kernels.cross_entropy(real(scores), self.labels)
         return loss
 
     def backward(self, gy: Array) -> Any:

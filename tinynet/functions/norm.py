@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from tinynet.core.autograd import Function
-from tinynet.core.backend import Array, current
+from tinynet.core.backend import Array, current, real, wide
 from tinynet.core.errors import ShapeError
 from tinynet.core.hooks import array_of
 from tinynet.kernels.batch_norm import (
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from tinynet.tensors import Tensor
 
 
-def _wide(x: Array) -> Array:
-    """Return float16 as float32: the square of 300 is more than float16 can hold."""
-    return x.astype(np.float32) if x.dtype == np.float16 else x
-
-
 class LocalResponseNorm(Function):
     """y[c] = x[c] / (k + alpha * sum of x[j]**2 over the n channels around c) ** beta."""
 
@@ -40,9 +35,10 @@ class LocalResponseNorm(Function):
         self.groups = groups
 
     def forward(self, x: Array) -> Array:
-        wide = _wide(x)
-        y, scale = lrn_forward(wide, self.n, self.k, self.alpha, self.beta, self.groups)
-        self.saved = wide, y, scale
+        x = real(x)
+        single = wide(x)
+        y, scale = lrn_forward(single, self.n, self.k, self.alpha, self.beta, self.groups)
+        self.saved = single, y, scale
         return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
@@ -61,9 +57,10 @@ class SpatialResponseNorm(Function):
         self.beta = beta
 
     def forward(self, x: Array) -> Array:
-        wide = _wide(x)
-        y, scale = spatial_norm_forward(wide, self.n, self.k, self.alpha, self.beta)
-        self.saved = wide, y, scale
+        x = real(x)
+        single = wide(x)
+        y, scale = spatial_norm_forward(single, self.n, self.k, self.alpha, self.beta)
+        self.saved = single, y, scale
         return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
@@ -85,8 +82,10 @@ class BatchNorm(Function):
         self.relu = relu
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        if x.dtype != weight.dtype:  # the kernels of both passes take one type
-            common = np.result_type(x.dtype, weight.dtype)
+        x = real(x)
+        kind = np.result_type(x.dtype, weight.dtype)
+        common = np.result_type(kind, np.float32)  # the variance of a float16 needs more
+        if not x.dtype == weight.dtype == common:  # the kernels of both passes take one type
             x = x.astype(common, copy=False)
             weight = weight.astype(common, copy=False)
             bias = bias.astype(common, copy=False)
@@ -95,10 +94,11 @@ class BatchNorm(Function):
         normalize = batch_norm_relu_forward if self.relu else batch_norm_forward
         y = normalize(x, self.mean, self.var, weight, bias, self.eps)
         self.saved = x, weight, y if self.relu else None
-        return y
+        return y.astype(kind, copy=False)
 
     def backward(self, gy: Array) -> Any:
         x, weight, y = self.saved
+        gy = gy.astype(x.dtype, copy=False)
         rest = x, self.mean, self.var, weight, self.eps, self.training
         if self.relu:
             return batch_norm_relu_backward(gy, y, *rest)
@@ -338,14 +338,12 @@ def _batch_norm(
                 f"x is {x.shape}."
             )
         with current(x.device):
-            batch_mean, batch_var = batch_norm_statistics(x.data)
+            batch_mean, batch_var = batch_norm_statistics(wide(x.data))
             mean[...] = (1 - momentum) * mean + momentum * batch_mean
             var[...] = (1 - momentum) * var + momentum * batch_var * (count / (count - 1))
         mean = batch_mean
         var = batch_var
-        mean = mean.astype(x.dtype, copy=False)
-        var = var.astype(x.dtype, copy=False)
-    else:  # a copy, which a later training step does not change
-        mean = mean.astype(x.dtype)
-        var = var.astype(x.dtype)
+    kind = np.result_type(x.dtype, np.float32) if x.dtype.kind == "f" else np.float32
+    mean = mean.astype(kind, copy=not training)  # a later training step changes the running ones
+    var = var.astype(kind, copy=not training)
     return BatchNorm(mean, var, eps, training, relu=relu)(x, weight, bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.core.autograd import Function
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array, array_module, real, wide
 from tinynet.core.errors import ShapeError
 from tinynet.functions.elementwise import ReLU
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
@@ -51,7 +51,9 @@ class AvgPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         self.saved = x.shape
-        return avg_pool2d_forward(x, self.geometry, self.ceil_mode, self.count_include_pad)
+        x = real(x)
+        y = avg_pool2d_forward(wide(x), self.geometry, self.ceil_mode, self.count_include_pad)
+        return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
         return avg_pool2d_backward(gy, self.saved, self.geometry, self.count_include_pad)
@@ -64,10 +66,12 @@ class AdaptiveAvgPool2d(Function):
         self.outputs = outputs
 
     def forward(self, x: Array) -> Array:
+        x = real(x)
+        single = wide(x)
         sides = zip(x.shape[2:], self.outputs, strict=True)
-        rows, columns = (_pooling_weights(size, outputs, x) for size, outputs in sides)
+        rows, columns = (_pooling_weights(size, outputs, single) for size, outputs in sides)
         self.saved = rows, columns
-        return gemm(gemm(rows, x), columns.T)
+        return gemm(gemm(rows, single), columns.T).astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
         rows, columns = self.saved

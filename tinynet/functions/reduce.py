@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Never
 
+import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinynet.core.autograd import Function
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array, array_module, real, wide
 from tinynet.core.errors import refuse_keywords
+from tinynet.functions.transfer import Cast
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -105,19 +107,33 @@ class Std(Function):
 
     def forward(self, x: Array) -> Array:
         axes = _axes(self.axis, x.ndim)
+        kind = real(x).dtype
+        x = wide(x)
         centered = x - x.mean(axis=axes, keepdims=True)
         variance = (centered * centered).sum(axis=axes, keepdims=True) / self.count
         deviation = array_module(x).sqrt(variance)
         self.saved = centered, deviation
         if self.keepdims:
-            return deviation
-        return deviation.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+            return deviation.astype(kind, copy=False)
+        return deviation.astype(kind, copy=False).reshape(
+            [n for i, n in enumerate(x.shape) if i not in axes]
+        )
 
     def backward(self, gy: Array) -> Any:
         centered, deviation = self.saved
         xp = array_module(gy)
         divisor = xp.where(deviation > 0, deviation, xp.ones_like(deviation)) * self.count
         return centered * (gy.reshape(deviation.shape) / divisor)
+
+
+def _singles(x: Tensor) -> Tensor:
+    """Return float16 as float32: the sum of 70,000 ones is more than float16 can hold."""
+    return Cast(np.float32)(x) if x.dtype == np.float16 else x
+
+
+def _halves(y: Tensor, x: Tensor) -> Tensor:
+    """Return y in float16 if x has that type."""
+    return Cast(x.dtype)(y) if x.dtype == np.float16 else y
 
 
 def sum(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
@@ -141,7 +157,7 @@ def mean(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never)
     tensor([1.5, 3.5])
     """
     refuse_keywords("mean", unknown)
-    return sum(x, axis, keepdims) / _count(x, axis)
+    return _halves(sum(_singles(x), axis, keepdims) / _count(x, axis), x)
 
 
 def max(x: Tensor, axis: Axis = None, keepdims: bool = False, **unknown: Never) -> Tensor:
@@ -193,8 +209,8 @@ def var(
     """
     refuse_keywords("var", unknown)
     count = _degrees_of_freedom("var", x, axis, ddof)
-    centered = x - mean(x, axis, keepdims=True)
-    return sum(centered * centered, axis, keepdims) / count
+    centered = _singles(x) - mean(_singles(x), axis, keepdims=True)
+    return _halves(sum(centered * centered, axis, keepdims) / count, x)
 
 
 def std(

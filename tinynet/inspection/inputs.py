@@ -105,7 +105,8 @@ def preserved(model: Module, *, training: bool = False) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode
         for value, data, grad in state:
-            value.data = data
+            if value.data is not data:
+                value.data = data
             value.grad = grad
 
 

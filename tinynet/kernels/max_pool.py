@@ -13,6 +13,8 @@ and passes no gradient.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
@@ -41,12 +43,19 @@ def max_pool2d_forward(x: Array, geometry: Geometry, ceil_mode: bool) -> tuple[A
     xp = array_module(x)
     outputs = geometry.output_shape("max_pool2d", x.shape, ceil_mode=ceil_mode)
     taps = geometry.kernel[0] * geometry.kernel[1]
-    framed = frame(x, geometry, outputs, fill=-xp.inf)
+    framed = frame(x, geometry, outputs, fill=_lowest(x.dtype))
     view = windows(framed, geometry, outputs).transpose(0, 1, 4, 5, 2, 3)
     view = view.reshape(*x.shape[:2], *outputs, taps)
     argmax = view.argmax(axis=-1)  # the first of equal values
     y = xp.take_along_axis(view, argmax[..., None], axis=-1)[..., 0]
     return y, argmax.astype(xp.uint8 if taps <= 256 else xp.int32)
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    """Return what no element of this type is below."""
+    if dtype.kind == "f":
+        return -np.inf
+    return np.iinfo(dtype).min if dtype.kind in "iu" else 0
 
 
 @Kernel

@@ -105,9 +105,7 @@ class Sequential(Module):
                 "By name: getattr(model, name)."
             )
         if not -len(self) <= i < len(self):
-            raise IndexError(
-                f"{type(self).__name__}: there is no layer {i}; it has {len(self)} layers."
-            )
+            raise IndexError(f"{type(self).__name__}: there is no layer {i}; len() is {len(self)}.")
         return self._names()[i]
 
     def append(self, layer: Module) -> Self:

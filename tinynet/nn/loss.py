@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from tinynet import functions as F
 from tinynet.core.autograd import require_tensors
 from tinynet.core.backend import Array
@@ -124,11 +126,15 @@ class MSELoss(Module):
         """Return the mean over all elements of x and target, which have one shape."""
         require_tensors("MSELoss", x)
         if not isinstance(target, Tensor):
-            target = tensor(target, x.device).to(x.dtype)
+            target = tensor(target, x.device).to(x.dtype if x.dtype.kind == "f" else np.float32)
         if x.shape != target.shape:
             raise ShapeError(
                 f"MSELoss: x and target must have one shape; x is {x.shape}, target "
                 f"{target.shape}. Write target.reshape{x.shape}."
             )
-        error = x - target
-        return (error * error).mean()
+        if x.dtype.kind == target.dtype.kind == "f" and x.dtype != np.float16:
+            error = x - target
+            return (error * error).mean()
+        error = x.astype(np.float32) - target.astype(np.float32)  # bytes would wrap
+        loss = (error * error).mean()
+        return loss.astype(x.dtype) if x.dtype == np.float16 else loss

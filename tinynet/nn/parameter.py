@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from tinynet.core.autograd import Variable
 from tinynet.core.backend import Array, device, is_writable, transfer
 from tinynet.tensors import Tensor, require_float_type
 
@@ -45,6 +48,8 @@ class Buffer(Tensor):
 class Parameter(Buffer):
     """A tensor that an optimizer changes: it requires a gradient.
 
+    A graph that saved its values notices ``w.data *= 2`` as it notices a step of an optimizer.
+
     Parameters
     ----------
     data : array of numbers, or Tensor on a CPU
@@ -69,6 +74,22 @@ class Parameter(Buffer):
         super().__init__(data)
         require_float_type("Parameter", self.dtype)
         self.requires_grad = True
+
+    if not TYPE_CHECKING:  # for it `data` is the attribute of every tensor
+        _array = Variable.data
+
+        @property
+        def data(self) -> Array:
+            """The values."""
+            return self._array
+
+        @data.setter
+        def data(self, array: Array) -> None:
+            """Store an array; `w.data *= 2` stores the one that is there, with new values."""
+            written = getattr(self, "_array", None) is array
+            self._array = array
+            if written:
+                self.mark_changed()
 
 
 class ParameterList(list[Parameter]):

@@ -77,7 +77,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     """
     if epochs != recipe.epochs and recipe.schedule not in INDEPENDENT:
         raise DataError(
-            f"epochs: the learning rates of this run depend on its {recipe.epochs} epochs "
+            f"epochs: the learning rates of this run are made for epochs={recipe.epochs} "
             f"(schedule {recipe.schedule!r}), so it cannot have {epochs}. Only a constant rate or "
             "a plateau allows that; otherwise start a new run from its weights."
         )

@@ -173,14 +173,15 @@ def _equal(one: Writer, two: Writer, name: str) -> bool:
 
 def _run(model: nn.Module, shape: tuple[int, ...]) -> tuple[Variable, Variable]:
     """Return images of zeros and the output of the network, with the graph between them."""
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     x = tensor(np.zeros(shape, np.float32))
     x.requires_grad = True  # so that there is a graph even if all layers are frozen
     try:
         with kernels.use("reference"):
             y = model.eval()(x)
     finally:
-        model.train(was_training)
+        for module, training in modes:
+            module.training = training
     if not isinstance(y, Variable) or y.creator is None:
         raise DataError("ONNX: a network must compute one array, its scores, from its images.")
     return x, y

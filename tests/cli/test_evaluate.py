@@ -19,6 +19,14 @@ def test_eval_measures_what_the_run_said(finished, tinynet_says):
     assert f"test accuracy {accuracy:.2f} %  test loss {loss:.4f}  (30 images" in said.out
 
 
+def test_eval_prints_its_numbers_as_json(finished, tinynet_says):
+    result = json.loads((finished.folder / "result.json").read_text())
+    said = json.loads(tinynet_says("eval", finished.folder, "--json").out)
+    assert said["test_accuracy"] == pytest.approx(result["test_accuracy"])
+    assert said["test_loss"] == pytest.approx(result["test_loss"])
+    assert (said["images"], said["views"]) == (30, 1)
+
+
 def test_ten_views_need_a_recipe_with_crops(finished, tinynet_says):
     said = tinynet_says("eval", finished.folder, "--ten-view")
     assert said.code == 1

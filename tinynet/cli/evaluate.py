@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from tinynet import data as data_sets
 from tinynet.baselines import visual_words
 from tinynet.cli import console
+from tinynet.cli.json_lines import finite
 from tinynet.cli.language import Command, lang_option
 from tinynet.cli.options import DATA, FOLDER, IN_MEMORY
 from tinynet.cli.trained import of_a_network, open_network
@@ -25,6 +27,7 @@ from tinynet.words import phrase, sentence, spoken
 @click.option("--data", type=DATA, help="Data set of a weight file, or in place of the run's.")
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
 @click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @lang_option
 def evaluate(
     run: Path,
@@ -32,6 +35,7 @@ def evaluate(
     data: str | None,
     data_dir: Path | None,
     strict: bool,
+    as_json: bool,
     **network: Any,
 ) -> None:
     """Measure the network of folder RUN on its test images.
@@ -52,6 +56,11 @@ def evaluate(
         loss, accuracy = prediction.measure_ten_views(trained, test)
     else:
         loss, accuracy = evaluation.evaluate(trained.model, trained.loader(test))
+    if as_json:
+        names = ("test_accuracy", "test_loss", "images", "data", "views")
+        values = (accuracy, loss, len(test), trained.recipe.data, 10 if ten_view else 1)
+        click.echo(json.dumps(finite(dict(zip(names, values, strict=True)))))
+        return
     views = phrase("ten crops each") if ten_view else phrase("one crop each")
     click.echo(
         phrase(

@@ -70,6 +70,8 @@ def test_filters_that_grew_from_almost_nothing_changed_by_times_not_percent():
     before = np.full((2, 3, 2, 2), 1e-4)
     figure = plot.filters(before * [[[[58.0]]], [[[431.0]]]] + before, before=before)
     assert "by 58 to 431 times their initial length (most first)" in figure.description
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["before training, values × 432", "after"]
 
 
 def test_groups_are_drawn_apart_on_one_scale(rng):

@@ -71,7 +71,8 @@ td, th { padding: .1rem .8rem .1rem 0; text-align: right; white-space: nowrap; }
 td:first-child, th:first-child { text-align: left; }
 .maps { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1rem; }
 .maps figure { margin: 0; max-width: 100%; } .maps figcaption { max-width: 22rem; }
-.maps img { image-rendering: pixelated; min-width: 3rem; border-radius: 0; }
+.maps img { image-rendering: pixelated; min-width: 3rem; border-radius: 0;
+  outline: 1px solid var(--line); }
 .backward h2 { color: var(--warm); } .forward h2 { color: var(--accent); }
 @media print { .bar { display: none; } section { break-inside: avoid; } }
 """
@@ -79,7 +80,8 @@ td:first-child, th:first-child { text-align: left; }
 IN_NOTEBOOKS = """<style>
 .tinynet-step .maps { display: flex; flex-wrap: wrap; gap: 1rem; margin-top: 1rem; }
 .tinynet-step figure { margin: 0; }
-.tinynet-step img { image-rendering: pixelated; min-width: 3rem; max-width: 100%; }
+.tinynet-step img { image-rendering: pixelated; min-width: 3rem; max-width: 100%;
+  outline: 1px solid #8888; }
 .tinynet-step td, .tinynet-step th { padding: .1rem .8rem .1rem 0; text-align: right; }
 .tinynet-step td:first-child, .tinynet-step th:first-child { text-align: left; }
 </style>"""

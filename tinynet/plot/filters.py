@@ -82,8 +82,9 @@ def filters(
     each = across / len(sets) * height / width + (0.3 if groups > 1 or change is not None else 0)
     figure = style.new_figure(across, groups * each + 0.5)
     rows = figure.subplots(groups, len(sets), squeeze=False, gridspec_kw={"wspace": APART})
+    first = _before_in_words(*sets) if len(sets) == 2 else ""
     for group, (row, images) in enumerate(zip(rows, drawn, strict=True)):
-        for axes, image, when in zip(row, images, ("before training", "after"), strict=False):
+        for axes, image, when in zip(row, images, (first, "after"), strict=False):
             axes.imshow(image, interpolation="nearest", vmin=0, vmax=1)
             axes.set_axis_off()
             names = [f"group {group + 1}" if groups > 1 else "", when if change is not None else ""]
@@ -103,6 +104,12 @@ def filters(
 def _largest(weight: Array) -> float:
     """Return the scale that all groups share."""
     return float(abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
+
+
+def _before_in_words(before: Array, after: Array) -> str:
+    """Return the title of the filters before training: small ones are drawn enlarged."""
+    times = _largest(after) / _largest(before)
+    return "before training" + (f", values × {times:,.0f}" if times > MANY_TIMES else "")
 
 
 def _initial(before: Any, weight: Array) -> Array:

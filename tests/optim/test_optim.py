@@ -346,3 +346,22 @@ def test_a_state_with_an_unknown_name_loads_nothing():
     with pytest.raises(ShapeError, match="steps"):
         optimizer.load_state_dict({"0.velocity": np.ones(1)})
     assert optimizer.steps == 0
+
+
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW])
+def test_adam_moves_halves_as_it_moves_singles(make, rng):
+    """The square of a small gradient is 0 in float16, and the division by its root NaN."""
+    start, *gradients = rng.standard_normal((6, 3, 4)).astype(np.float16)
+    found = []
+    for kind in (np.float16, np.float32):
+        w = nn.Parameter(start.astype(kind))
+        optimizer = make([w], lr=0.01)
+        for gradient in gradients:
+            w.grad = (1e-3 * gradient).astype(kind)
+            state = optimizer.state_dict()
+            optimizer = make([w], lr=0.01)
+            optimizer.load_state_dict(state)
+            optimizer.step()
+        assert w.dtype == kind
+        found.append(w.data.astype(np.float32))
+    np.testing.assert_allclose(*found, atol=2**-9)

@@ -6,12 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tinynet.core.backend import array_module
 from tinynet.core.checks import is_number
 from tinynet.core.hooks import array_of
 from tinynet.optim.base import Member, Optimizer, shrink
 from tinynet.optim.groups import Parameters, check_flags, check_not_negative
 from tinynet.optim.schedules import Schedule
+from tinynet.tensors import Tensor
 
 
 class Adam(Optimizer):
@@ -103,14 +106,19 @@ class Adam(Optimizer):
         for p, g, state in members:
             xp = array_module(p.data)
             if not state:
-                state.update(mean=xp.zeros_like(p.data), square=xp.zeros_like(p.data))
+                kind = self.state_dtype(p)
+                state.update({k: xp.zeros_like(p.data, dtype=kind) for k in self.state_names})
             weights = array_of(p)
             m = array_of(state["mean"])
             v = array_of(state["square"])
-            g = g + weight_decay * weights
+            g = g.astype(m.dtype, copy=False) + weight_decay * weights
             m += (1 - b1) * (g - m)
             v += (1 - b2) * (g * g - v)
             weights -= rate * m / (xp.sqrt(v / correction) + self.eps)
+
+    def state_dtype(self, p: Tensor) -> np.dtype[Any]:
+        """Return float32 for a parameter in float16, in which the square of 1e-4 is 0."""
+        return np.dtype(np.float32) if p.dtype == np.float16 else p.dtype
 
     def scalars(self, group: Mapping[str, Any], skipped: int) -> tuple[float, ...]:
         """Return the rate of m / (sqrt(v / correction) + eps), the correction, 1 - lr * decay."""

@@ -236,6 +236,10 @@ class Optimizer:
         """Change the data of parameters in place: of one device, one dtype and one group."""
         raise NotImplementedError(f"{type(self).__name__} must define update().")
 
+    def state_dtype(self, p: Tensor) -> np.dtype[Any]:
+        """Return the type of the arrays that are kept for a parameter."""
+        return p.dtype
+
     def state_dict(self) -> dict[str, Array]:
         """Return all that a run needs to continue: "3.velocity" belongs to the fourth parameter.
 
@@ -294,7 +298,8 @@ class Optimizer:
             if key == "missed":
                 skipped[i] = int(value)
             else:
-                fresh[i][key] = transfer(value, parameters[i].device, parameters[i].dtype)
+                p = parameters[i]
+                fresh[i][key] = transfer(value, p.device, self.state_dtype(p))
         names = {
             f"{i}.{key}" for i, arrays in enumerate(fresh) if arrays for key in self.state_names
         }

@@ -249,6 +249,19 @@ def test_an_archive_of_another_name_is_not_to_be_fetched_over(cifar):
     assert "emove" not in said
 
 
+def test_a_file_of_an_unpacked_folder_leads_to_its_folder(cifar):
+    cifar.unpack(PYTHON, PY, "mine")
+    folder = cifar.root / "mine"
+    same = CIFAR10(folder / "data_batch_3")
+    np.testing.assert_array_equal(same.images, CIFAR10(folder).images)
+
+
+def test_an_archive_is_judged_by_its_own_name(cifar):
+    put(cifar.root / "cifar-10-python.tar.gz", b"something")
+    with pytest.raises(DataError, match="the official archive of the Python version has"):
+        CIFAR10(cifar.root / "cifar-10-python.tar.gz")
+
+
 def test_cifar100_is_called_what_it_is(cifar, monkeypatch):
     from tinynet.data import known_files
 

@@ -59,6 +59,13 @@ def test_keras(home, monkeypatch, named):
     assert Elsewhere("cifar10", "Keras", folder) in data.elsewhere()
 
 
+def test_the_home_folder_may_be_a_tilde(home, tinynet_says, monkeypatch):
+    touch(home / "mine" / "mnist.npz")
+    assert data.catalog.find("mnist", "~/mine") == (home / "mine" / "mnist.npz",)
+    said = tinynet_says("data", "verify", "cifar10", "--data-dir=~/none").err  # a shell leaves it
+    assert f"CIFAR10: {home}/none must hold" in said
+
+
 def test_fastai(home):
     folder = home / ".fastai" / "data"
     fill(folder / "cifar10" / "train" / "cat", [1])

@@ -101,3 +101,58 @@ def test_batch_normalization_of_matconvnet_has_moments(tmp_path, rng, form):
     model = nn.Sequential(nn.BatchNorm2d(8))
     loaded(tmp_path / "a.mat", made.mat(**found), model, by_order=True)
     assert_normalizes(model, {"bn1": [gamma, beta, mean, var]}, {"bn1": 1e-4})
+
+
+def onnx_norm(epsilon):
+    """An .onnx with a batch normalization of 8 channels, and its arrays."""
+    onnx = pytest.importorskip("onnx")
+    roles = ("bn.gamma", "bn.beta", "bn.mean", "bn.var")
+    arrays = [np.random.default_rng(i).random(8).astype(np.float32) + 0.01 for i in range(4)]
+    stated = {} if epsilon is None else {"epsilon": epsilon}
+    helper = onnx.helper
+    node = helper.make_node("BatchNormalization", ["x", *roles], ["y"], **stated)
+    values = [helper.make_tensor_value_info(name, 1, [1, 8, 2, 4]) for name in "xy"]
+    tensors = [onnx.numpy_helper.from_array(a, name) for name, a in zip(roles, arrays, strict=True)]
+    graph = helper.make_graph([node], "net", values[:1], values[1:], tensors)
+    return helper.make_model(graph).SerializeToString(), {"a": arrays}
+
+
+@pytest.mark.parametrize(("epsilon", "meant"), [(0.003, 0.003), (None, 1e-5)])
+@pytest.mark.parametrize("ours", [1e-5, 0.02])
+def test_an_onnx_states_eps(tmp_path, epsilon, meant, ours):
+    data, arrays = onnx_norm(epsilon)
+    model = nn.Sequential(nn.BatchNorm2d(8, eps=ours))
+    loaded(tmp_path / "a.onnx", data, model, by_order=True)
+    assert_normalizes(model, arrays, {"a": meant})
+
+
+NAMES = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+@pytest.mark.parametrize("form", [".npy", ".npz", ".safetensors"])
+def test_arrays_whose_names_are_not_pytorchs_ask_for_eps(tmp_path, rng, form, weights_says):
+    arrays = {f"bn/{name}:0": rng.random(8).astype(np.float32) + 0.01 for name in NAMES}
+    path = tmp_path / f"a{form}"
+    if form == ".npy":
+        path.write_bytes(made.npy_of({"bn": dict(zip(NAMES, arrays.values(), strict=True))}))
+    elif form == ".npz":
+        np.savez(path, **arrays)
+    else:
+        pytest.importorskip("safetensors.numpy").save_file(arrays, path)
+    model = nn.Sequential(nn.BatchNorm2d(8, eps=1e-5))
+    with pytest.raises(DataError, match=r"does not state eps.*batch_norm_eps=0\.001.*Nothing was"):
+        weights.load(model, path, by_order=True)
+    weights.load(model, path, by_order=True, batch_norm_eps=0.001)
+    assert_normalizes(model, {"a": list(arrays.values())}, {"a": 0.001})
+    out = tmp_path / "out.safetensors"
+    asked = weights_says("convert", path, out)
+    assert "Say --batch-norm-eps, or name the network" in asked.err
+    assert weights_says("convert", path, out, "--batch-norm-eps", 0.001).code == 0
+    weights.load(model, out, by_order=True)
+    assert_normalizes(model, {"a": list(arrays.values())}, {"a": 0.001})
+
+
+def test_pytorchs_names_in_an_npz_have_the_eps_of_pytorch(tmp_path):
+    model = nn.Sequential(nn.BatchNorm2d(8))
+    np.savez(tmp_path / "a.npz", **model.state_dict())
+    assert weights.load(model, tmp_path / "a.npz") == []

@@ -9,6 +9,7 @@ from tinynet import models, weights
 from tinynet.cli import weights as weights_module
 from tinynet.weights import Weights
 from weights import crafted
+from weights import crafted_formats as made
 
 
 @pytest.fixture
@@ -124,3 +125,33 @@ def test_an_ending_that_cannot_be_written_is_refused(weights_says, demo):
     said = weights_says("convert", demo.path, demo.path.with_suffix(".h5"))
     assert said.code == 1
     assert ".safetensors, .npz or .pt" in said.err
+
+
+OPEN = {
+    "channels": made.caffemodel([("conv1", "Convolution", [np.ones((8, 3, 3, 3), "f4")], None)]),
+    "layout": made.npy_of({"conv1": [np.ones((5, 5, 4, 4), "f4")]}),
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [("channels", "BGR"), ("layout", "HWIO")])
+def test_convert_without_a_model_answers_no_open_question(weights_says, tmp_path, option, value):
+    path = tmp_path / "net"
+    path.write_bytes(OPEN[option])
+    out = tmp_path / "out.safetensors"
+    said = weights_says("convert", path, out)
+    assert said.code == 1
+    assert f"Say --{option}, or name the network with --model." in said.err
+    assert not out.exists()
+    assert weights_says("convert", path, out, f"--{option}", value).code == 0
+    assert f'"{option}": "{value}"' in weights.read(out).metadata["conventions"]
+
+
+def test_show_prints_commands_with_what_the_user_said(weights_says, demo):
+    said = weights_says("show", demo.path, "--channels", "BGR")
+    assert "--model demo --channels BGR" in said.out
+    assert 'channels="BGR")' in said.out
+
+
+def test_a_folder_with_weights_is_no_run_folder(weights_says, demo):
+    said = weights_says("show", demo.path.parent)
+    assert "not a run folder: it has no config.json. Name a run folder, or a file of" in said.err

@@ -261,3 +261,23 @@ def test_the_arrays_of_a_safetensors_come_in_the_order_of_their_names(tmp_path):
     arrays = {name: np.full(1, i, np.float32) for i, name in enumerate(names)}
     save(Weights(arrays), tmp_path / "a.safetensors")
     assert list(read(tmp_path / "a.safetensors").arrays) == names
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid",
+            "a pointer of Git LFS: `git lfs pull`",
+        ),
+        (b"\n<!DOCTYPE html><html>", "a page .HTML or XML. that was saved in place of the file"),
+        (b'<?xml version="1.0"?><Error>', "a page .HTML or XML."),
+        (b"\x1f\x8b\x08\x08", "a gzip archive; unpack it"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["pth", "h5", "onnx"])
+def test_what_stands_in_place_of_a_file_is_named(tmp_path, content, words, ending):
+    path = tmp_path / f"net.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read(path)

@@ -184,7 +184,8 @@ def test_a_prototxt_is_the_judge_of_the_shapes(tmp_path, theirs):
 
 def test_a_number_that_is_none_and_an_lrn_within_channels(tmp_path, theirs):
     text = tmp_path / "deploy.prototxt"
-    found = weights.Weights({"conv1.weight": np.zeros((8, 3, 3, 3))})
+    shapes = {"conv1": (8, 3, 3, 3), "conv2": (6, 8, 3, 3), "fc6": (5, 96), "fc7": (4, 5)}
+    found = weights.Weights({f"{name}.weight": np.zeros(shape) for name, shape in shapes.items()})
     for number in ("inf", "nan"):
         text.write_text(PROTOTXT.replace("num_output: 8", f"num_output: {number}"))
         with pytest.raises(DataError, match=rf"conv1 should have .* \[{number}, 3, 3\]"):

@@ -22,14 +22,20 @@ def endless():
     return before + HEAP + b"\xff" * 4 + after[4:]
 
 
+def used():
+    """Seconds of the processor, of this process and of those that it waited for."""
+    kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return sum(sum(resource.getrusage(kind)[:2]) for kind in kinds)
+
+
 @pytest.mark.parametrize("pack", [bytes, keras_of])
 def test_what_takes_too_long_is_stopped(tmp_path, endless, pack):
     path = tmp_path / "net.h5"
     path.write_bytes(pack(endless))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    before = used()
     with pytest.raises(DataError, match="the HDF5 library takes more than 2 s or 805,306,368 byte"):
         read(path)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5
+    assert used() - before < 2.1  # a timer counts in steps of some milliseconds
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,11 @@ def last_of(run: Path) -> Path:
 
 
 def _checkpoint_in(run: Path, name: str) -> Path:
+    if not (run / run_dir.CONFIG).exists():
+        raise DataError(
+            f"{run}: not a run folder: it has no {run_dir.CONFIG}. Name a run folder, or a file of "
+            "weights in this one."
+        )
     run_dir.read_config(run)
     if not (run / name).exists():
         raise DataError(f"{run}: it has no {name} yet. tinynet train --resume {run} goes on.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,16 @@ import click
 from tinynet.cli.language import Command
 from tinynet.words import sentence
 
-FOLDER = click.Path(path_type=Path)
+
+class HomePath(click.Path):
+    """A path in which ~ is the user's home: a shell leaves it in --option=~/FILE."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path that was typed."""
+        return super().convert(os.path.expanduser(value), param, ctx)
+
+
+FOLDER = HomePath(path_type=Path)
 IN_MEMORY = click.Choice(["shapes", "cifar10", "mnist"])
 KNOWN = click.Choice([*IN_MEMORY.choices, "imagenette", "imagenette-160"])
 OWN = "folder:"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import numpy as np
 from tinynet import models, nn
 from tinynet import weights as weight_files
 from tinynet.cli import export
+from tinynet.cli.options import FOLDER
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
 from tinynet.core.table import table
-from tinynet.weights import conventions, known, matching
+from tinynet.weights import caffe_text, conventions, known, matching
 from tinynet.weights.contents import Weights
 
-FILE = click.Path(path_type=Path)
+FILE = FOLDER  # or one
 CLIPPED = 100  # characters of one line of metadata
 PIECE = 1 << 20  # numbers converted to float64 at a time
 MOST = 100_000  # classes of a file
@@ -73,7 +74,10 @@ def show(file: Path, model: str | None, variant: str | None, **said: Any) -> Non
     found = weight_files.read(file)
     click.echo(listing(file, found))
     if model is None:
-        click.echo("\n".join(_advice(file, found)))
+        if said["prototxt"] is not None:
+            found = caffe_text.judged(found, said["prototxt"])
+            click.echo(f"{said['prototxt']}: its shapes are those of the weights.")
+        click.echo("\n".join(_advice(file, found, said)))
         return
     net = _model_for(model, variant, found, said["by_order"])
     for note in _load(file, net, found, said):
@@ -89,7 +93,7 @@ def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> l
         raise DataError(f"{file}: {str(error).removeprefix('weights: ')}") from error
 
 
-def _advice(file: Path, found: Weights) -> list[str]:
+def _advice(file: Path, found: Weights, said: Mapping[str, Any]) -> list[str]:
     """Return lines on the networks that a file fits, what to state, and the commands."""
     fits = known.fits(found)
     own = [f"Its own network: tn.weights.from_onnx({str(file)!r})"] if found.kind == "onnx" else []
@@ -98,8 +102,8 @@ def _advice(file: Path, found: Weights) -> list[str]:
         return [message, *own]
     how = "in their order" if fits[0].by_order else "by name and shape"
     lines = [f"{how[0].upper()}{how[1:]}, its arrays are those of {known.described(fits)}."]
-    lines += [f"{reason}." for reason in found.asks.values()]
-    return [*lines, "To load it:", *known.commands(file, found, fits[0]), *own]
+    lines += [f"{reason}." for name, reason in found.asks.items() if said[name] is None]
+    return [*lines, "To load it:", *known.commands(file, found, fits[0], said), *own]
 
 
 @weights.command()
@@ -169,11 +173,29 @@ def _restated(file: Path, out: Path, found: Weights, said: dict[str, Any]) -> We
     needs_model = [name for name in ("by_order", "prototxt") if said.pop(name)]
     if needs_model:
         raise DataError(f"{file}: --{needs_model[0].replace('_', '-')} needs --model.")
+    for name in _questions(found):
+        if said[name] is not None:
+            continue
+        raise DataError(
+            f"{file}: {found.asks[name]}. Say --{name.replace('_', '-')}, or name the network "
+            "with --model."
+        )
     try:
         stated = conventions.stated(found.metadata, **said)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
     return Weights(found.arrays, {**found.metadata, conventions.KEY: stated.json()})
+
+
+def _questions(found: Weights) -> list[str]:
+    """Return the options that a file leaves open, and that matter for its arrays."""
+    shapes = [array.shape for array in found.arrays.values()]
+    matters = {
+        "layout": any(len(shape) > 1 for shape in shapes),
+        "channels": any(len(shape) == 4 and 3 in shape[1:3] for shape in shapes),
+        "batch_norm_eps": True,
+    }
+    return [name for name in found.asks if matters[name]]
 
 
 def listing(file: Path, found: Weights) -> str:

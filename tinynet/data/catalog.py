@@ -19,7 +19,7 @@ from tinynet.data.cifar10 import CIFAR10
 from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.dataset import Dataset
 from tinynet.data.download import Progress, Source, fetch
-from tinynet.data.files import default_root, is_there
+from tinynet.data.files import folder_of, is_there
 from tinynet.data.folder import ImageFolder
 from tinynet.data.imagenette import Imagenette
 from tinynet.data.known_files import title_of
@@ -72,7 +72,7 @@ def find(name: str, root: str | Path | None = None) -> tuple[Path, ...]:
     DataError : if there is no data set of this name
     """
     _entry(name)
-    folder = default_root() if root is None else Path(root)
+    folder = folder_of(root)
     if name == "mnist":
         train, test = (mnist.find(folder, part) for part in ("train", "test"))
         return tuple(dict.fromkeys((*train, *test))) if train and test else ()
@@ -104,7 +104,7 @@ def get(
     ------
     DataError : if no mirror delivers a file, or if there is no data set of this name
     """
-    folder = default_root() if root is None else Path(root)
+    folder = folder_of(root)
     if name in imagenette.ARCHIVES:
         return (imagenette.get(name, folder, progress),)
     return tuple(fetch(source, folder, progress) for source in _entry(name).sources)

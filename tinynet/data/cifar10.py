@@ -25,8 +25,8 @@ from tinynet.data.dataset import Dataset, check_train, refuse_transform
 from tinynet.data.download import Progress, fetch
 from tinynet.data.files import (
     DamagedError,
-    default_root,
     fetching,
+    folder_of,
     is_there,
     md5_of,
     open_regular,
@@ -85,7 +85,7 @@ class CIFAR10(Dataset):
     ) -> None:
         refuse_transform(transform, "CIFAR10")
         check_train(train, "CIFAR10")
-        folder = default_root() if root is None else Path(root)
+        folder = folder_of(root)
         place = find(folder)
         if place is None:
             if not download:
@@ -101,10 +101,19 @@ def find(root: Path) -> Place | None:
     A folder with a file missing counts only where there is nothing whole.
     """
     if is_there(root) and not root.is_dir():
-        if root.suffix == ".parquet":
-            return Place(root.parent, None)
-        return Place(root, _version_of(root, BINARY))
+        return _of_file(root)
     return _unpacked(root, all) or _packed(root) or _in_parquet(root) or _unpacked(root, any)
+
+
+def _of_file(path: Path) -> Place:
+    """Return the archive that a file is, or the folder of which it is a part."""
+    if path.suffix == ".parquet":
+        return Place(path.parent, None)
+    for version in VERSIONS:
+        if path.name in version.train + version.test:
+            return Place(path.parent, version)
+    named = [v for v in VERSIONS if path.name in (v.archive.name, *v.names)]
+    return Place(path, _version_of(path, *named, BINARY))
 
 
 def locate(root: Path) -> Path | None:
@@ -134,10 +143,10 @@ def _packed(root: Path) -> Place | None:
     return None
 
 
-def _version_of(path: Path, named: Version) -> Version:
-    """Return the version whose official archive has the size of a file, whatever it is called."""
+def _version_of(path: Path, *named: Version) -> Version:
+    """Return the version whose official archive has the size of a file, else the first named."""
     size = path.stat().st_size
-    return next((v for v in VERSIONS if v.archive.size == size), named)
+    return next((v for v in VERSIONS if v.archive.size == size), named[0])
 
 
 def _read(place: Place, train: bool) -> tuple[Array, Array]:

@@ -67,6 +67,11 @@ def default_root() -> Path:
     return Path(cache).expanduser() / "tinynet" / "data"
 
 
+def folder_of(root: str | Path | None) -> Path:
+    """Return the folder that `root` names, None: the default one; ~ is the user's home."""
+    return default_root() if root is None else Path(os.path.expanduser(root))
+
+
 def is_there(path: Path) -> bool:
     """Return whether the path exists; a DataError says that the system refuses to tell."""
     try:

@@ -31,6 +31,7 @@ from tinynet.core.errors import DataError
 from tinynet.core.table import first_names
 from tinynet.data.copies import Checksum, beginning, copies_among
 from tinynet.data.dataset import Dataset, refuse_transform
+from tinynet.data.files import folder_of
 from tinynet.data.image_tree import SUFFIXES as ALL_SUFFIXES
 from tinynet.data.image_tree import Found, Layout, note, some
 from tinynet.data.layouts import recognize
@@ -119,10 +120,10 @@ class ImageFolder(Dataset):
             raise ValueError(f"ImageFolder: part is one of {', '.join(PARTS)}, not {part!r}.")
         if split not in SUFFIXES:
             raise ValueError(f"ImageFolder: split is one of {', '.join(SUFFIXES)}, not {split!r}.")
-        self.classes, parts, self.unreadable = scan(Path(root), validation, split, strict)
+        self.classes, parts, self.unreadable = scan(folder_of(root), validation, split, strict)
         found = parts[part]
         if not found:
-            raise DataError(_empty(Path(root), part, parts))
+            raise DataError(_empty(folder_of(root), part, parts))
         self.images = LazyImages([f.path for f in found], side, workers)
         self.labels: Array = np.array([f.label for f in found], np.int64)
 

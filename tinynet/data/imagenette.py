@@ -22,8 +22,8 @@ from tinynet.core.errors import DataError
 from tinynet.data.download import Progress, Source, fetch
 from tinynet.data.files import (
     DamagedError,
-    default_root,
     fetching,
+    folder_of,
     is_there,
     open_regular,
     with_way_out,
@@ -85,7 +85,7 @@ class Imagenette(ImageFolder):
         strict: bool = False,
         name: str = "imagenette",
     ) -> None:
-        folder = default_root() if root is None else Path(root)
+        folder = folder_of(root)
         where = locate(folder, name)
         if where is None:
             raise _missing(folder, name, root)

@@ -17,7 +17,7 @@ from tinynet.core.errors import DataError
 from tinynet.data import parquet
 from tinynet.data.dataset import Dataset, check_train, refuse_transform
 from tinynet.data.download import Progress, Source, fetch
-from tinynet.data.files import default_root, fetching, is_there, with_way_out
+from tinynet.data.files import fetching, folder_of, is_there, with_way_out
 from tinynet.data.known_files import title_of
 from tinynet.data.mnist_files import (
     ARCHIVES,
@@ -76,7 +76,7 @@ class MNIST(Dataset):
     ) -> None:
         refuse_transform(transform, "MNIST")
         check_train(train, "MNIST")
-        folder = default_root() if root is None else Path(root)
+        folder = folder_of(root)
         part = "train" if train else "test"
         hint = fetching("mnist", CALL, root)
         paths = find(folder, part)

@@ -31,6 +31,22 @@ def layers_of(arrays: Mapping[str, Array]) -> list[str]:
     return [name.removesuffix(VARIANCE) for name in arrays if name.endswith(VARIANCE)]
 
 
+def asked_of(arrays: Mapping[str, Array], stated: bool) -> dict[str, str]:
+    """Return why eps is asked for, by the name of the option; nothing where that is not needed.
+
+    Layers have at most one vector, the bias, beside their filters or matrix: more vectors are
+    those of normalizations. `running_var` is PyTorch's name, and comes with PyTorch's eps.
+
+    >>> import numpy as np
+    >>> asked_of({"a": np.ones((2, 2)), "b": np.ones(2)}, stated=False)
+    {}
+    """
+    vectors = sum(array.ndim == 1 for array in arrays.values())
+    others = sum(array.ndim > 1 for array in arrays.values())
+    known = stated or bool(layers_of(arrays))
+    return {"batch_norm_eps": ASKED} if vectors > others and not known else {}
+
+
 def is_eps(value: object) -> bool:
     """Return whether a value can be the eps of a batch normalization."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -52,14 +68,18 @@ def made_equal(arrays: dict[str, Array], eps: Mapping[str, float | None]) -> flo
     float or None
         None if there is no batch normalization, or one whose eps is not known.
     """
-    layers = layers_of(arrays)
-    found = [value for layer in layers if is_eps(value := eps.get(layer)) and value is not None]
-    if not layers or len(found) < len(layers):
+    return one_of({layer + VARIANCE: eps.get(layer) for layer in layers_of(arrays)}, arrays)
+
+
+def one_of(stated: Mapping[str, float | None], arrays: dict[str, Array]) -> float | None:
+    """Do as `made_equal` does, for variances of any name: `stated` has the eps of each."""
+    found = {name: eps for name, eps in stated.items() if eps is not None and is_eps(eps)}
+    if not stated or len(found) < len(stated):
         return None
-    least = min(found)
-    for layer, value in zip(layers, found, strict=True):
-        if value > least:
-            _move(arrays, layer + VARIANCE, value - least)
+    least = min(found.values())
+    for name, eps in found.items():
+        if eps > least:
+            _move(arrays, name, eps - least)
     return least
 
 

@@ -30,6 +30,7 @@ from tinynet.weights.protobuf import Message
 NAME = 1  # fields of NetParameter
 LAYERS = 2
 LAYER = 100
+OLDEST = 1  # of V1LayerParameter: a V0LayerParameter
 FIELDS = {*range(1, 10), LAYER}  # of NetParameter and BlobProto
 V1_TYPES = {
     4: "Convolution",
@@ -113,6 +114,11 @@ def read(path: Path, message: Message) -> Weights:
             raise DataError(f"{path}: two of its layers are called {printable(layer.name)}.")
         arrays |= named
         before = layer
+    if not arrays and any(m.parts(OLDEST) for m in message.messages(LAYERS)):
+        raise DataError(
+            f"{path}: a .caffemodel of 2013, whose layers lie one deeper; Caffe's "
+            "upgrade_net_proto_binary writes one that is read."
+        )
     if not arrays:
         raise DataError(f"{path}: a network of Caffe without weights; see its .caffemodel.")
     stated: dict[str, Any] = {

@@ -30,6 +30,8 @@ TOKEN = re.compile(
     r"|(?P<word>[^\s{}:<>\[\],;#\"']+)"
 )
 OPEN = {"{": "}", "<": ">"}
+PARAMETERS = {"convolution": "convolution_param", "innerproduct": "inner_product_param"}
+KEEPING = ("relu", "lrn", "pooling", "dropout", "batchnorm", "scale", "split", "eltwise", "concat")
 
 Text = dict[str, list[Any]]
 """The values of each field of a message, in order; a message inside is a dict again."""
@@ -50,13 +52,14 @@ def parse(text: str) -> Text:
 def judged(weights: Weights, path: Path) -> Weights:
     """Return the weights of a .caffemodel, after comparing them with its description.
 
-    The number of outputs, the kernel and the groups of each layer must be those of its arrays. The
-    constants of LRN and the order of the layers are taken from the description.
+    The number of outputs, the kernel and the groups of each layer must be those of its arrays, and
+    the constants of LRN and the order of the layers those that the .caffemodel states; if it states
+    none, they are taken from the description.
 
     Raises
     ------
     DataError
-        The description is damaged, or its shapes are others.
+        The description is damaged, or of another network.
     """
     net = _read(path)
     entries = [e for key in ("layer", "layers") for e in net.get(key, ()) if isinstance(e, dict)]
@@ -65,14 +68,29 @@ def judged(weights: Weights, path: Path) -> Weights:
     described = {_one(layer, "name"): layer for layer in layers}
     if not known & described.keys():
         raise DataError(f"{path}: none of its layers has the name of one with weights.")
+    inputs = _inputs(layers)
     for name, layer in described.items():
-        _compare(path, name, layer, weights.arrays)
+        _compare(path, name, layer, weights.arrays, inputs[name])
+    bare = [
+        name
+        for name, layer in described.items()
+        if _kind(layer) in PARAMETERS and f"{name}.weight" not in weights.arrays
+    ]
+    if bare:
+        raise DataError(
+            f"{path}: its layer {printable(bare[0])} has no weights in the .caffemodel."
+        )
     kinds = [_kind(layer) for layer in layers]
     norms = [lrn for layer in layers if (lrn := _lrn(layer)) is not None]
     stated = json.loads(weights.metadata.get(conventions.KEY, "{}"))
+    theirs = stated.get("lrn", [])
     stated |= {"lrn_alpha": "mean", "lrn": norms}
     words = {"lrn": "LRN", "pooling": "Pooling"}
     order = " ".join(words[kind] for kind in kinds if kind in words)
+    if theirs:
+        stated_order = weights.metadata.get(conventions.ORDER, "")
+        _require_part(path, "layers in the order", order.split(), stated_order.split())
+        _require_part(path, "LRN with", _words(norms), _words(theirs))
     metadata = {
         **weights.metadata,
         conventions.KEY: json.dumps(stated),
@@ -176,13 +194,49 @@ def _lrn(layer: Text) -> dict[str, float] | None:
     return {key: _number(found, *how) for key, how in defaults.items()} | {"groups": 1.0}
 
 
-def _compare(path: Path, name: str, layer: Text, arrays: dict[str, Array]) -> None:
-    """Raise DataError unless the weight of a layer has the outputs and the kernel described."""
+def _words(norms: list[dict[str, float]]) -> list[str]:
+    kept = ("n", "alpha", "beta", "k")
+    return [" ".join(f"{key} {lrn[key]:g}" for key in kept) for lrn in norms]
+
+
+def _require_part(path: Path, what: str, described: list[str], stated: list[str]) -> None:
+    """Raise DataError unless a .caffemodel states all that is described, in that order.
+
+    It may have more: the heads that GoogLeNet has in training only.
+    """
+    rest = iter(stated)
+    if not all(word in rest for word in described):
+        raise DataError(
+            f"{path}: it describes {what} {', '.join(described)}, and the .caffemodel has "
+            f"{', '.join(stated)}. Name the description of this .caffemodel, or none."
+        )
+
+
+def _inputs(layers: list[Text]) -> dict[str, float]:
+    """Return the channels that each layer reads, -1 where they are not known."""
+    channels: dict[str, float] = {}
+    found = {}
+    for layer in layers:
+        read = [channels.get(str(name), -1) for name in layer.get("bottom", ())]
+        total = sum(read) if _kind(layer) == "concat" else max(read, default=-1)
+        known = read and min(read) >= 0 and (_kind(layer) == "concat" or len(set(read)) == 1)
+        found[_one(layer, "name")] = total if known else -1
+        made = found[_one(layer, "name")] if _kind(layer) in KEEPING else -1
+        if _kind(layer) in PARAMETERS:
+            made = _number(_parameters(layer, PARAMETERS[_kind(layer)]), "num_output", -1)
+        channels |= {str(name): made for name in layer.get("top", ())}
+    return found
+
+
+def _compare(path: Path, name: str, layer: Text, arrays: dict[str, Array], channels: float) -> None:
+    """Raise DataError unless the weight of a layer has the shape that is described.
+
+    The layer reads so many `channels`; -1: not known.
+    """
     weight = arrays.get(f"{name}.weight")
-    kind = {"convolution": "convolution_param", "innerproduct": "inner_product_param"}
-    if weight is None or _kind(layer) not in kind:
+    if weight is None or _kind(layer) not in PARAMETERS:
         return
-    found = _parameters(layer, kind[_kind(layer)])
+    found = _parameters(layer, PARAMETERS[_kind(layer)])
     sizes = [_number(found, "num_output", -1)]
     if weight.ndim == 4:
         side = _number(found, "kernel_size", -1)
@@ -193,3 +247,10 @@ def _compare(path: Path, name: str, layer: Text, arrays: dict[str, Array]) -> No
             f"{path}: {printable(name)} should have outputs and kernel "
             f"[{', '.join(f'{n:g}' for n in sizes)}], and its weight is {weight.shape}."
         )
+    if weight.ndim == 4 and channels >= 0:
+        group = _number(found, "group", 1)
+        if weight.shape[1] * group != channels:
+            raise DataError(
+                f"{path}: {printable(name)} reads {channels:g} channels in {group:g} groups, and "
+                f"its weight is {weight.shape}."
+            )

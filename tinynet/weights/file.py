@@ -14,8 +14,10 @@ from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
 from tinynet.data.files import open_regular
 from tinynet.weights import (
+    batch_norm_eps,
     caffe_file,
     checkpoint,
+    conventions,
     keras_file,
     legacy_file,
     matconvnet_file,
@@ -33,6 +35,12 @@ from tinynet.weights.protobuf import Message
 KINDS = (".pth", ".safetensors", ".npz", ".npy", ".caffemodel", ".h5", ".keras", ".onnx", ".mat")
 WRITTEN = (".safetensors", ".npz", ".pt", ".pth")
 PICKLES = tuple(bytes([0x80, protocol]) for protocol in (2, 3, 4, 5))
+OTHERS = {
+    b"version https://git-lfs": "a pointer of Git LFS: `git lfs pull` fetches the file itself",
+    b"<": "a page (HTML or XML) that was saved in place of the file; download it again",
+    b"\x1f\x8b": "a gzip archive; unpack it, and name the file in it",
+}
+"""What stands in place of a file of weights, by its first bytes."""
 LARGEST_MESSAGE = 1 << 31  # bytes; protocol buffers themselves end there
 
 
@@ -106,6 +114,9 @@ def _described(path: Path, start: bytes) -> str:
         return "an empty file"
     if path.suffix == ".prototxt":
         return "the description of a network of Caffe; the weights are in its .caffemodel"
+    for mark, what in OTHERS.items():
+        if start.lstrip().startswith(mark):
+            return what
     return f"one that begins with {start[:8]!r}"
 
 
@@ -168,7 +179,9 @@ def _read_archive(path: Path, file: BinaryIO) -> Weights:
         if any(name.endswith("data.pkl") for name in names):
             return _pth(torch_file.read(path, archive))
         if names and all(name.endswith(".npy") for name in names):
-            return Weights(*numpy_file.read(path, archive), "npz")
+            arrays, metadata = numpy_file.read(path, archive)
+            stated = conventions.are_stated(metadata, "batch_norm_eps")
+            return Weights(arrays, metadata, "npz", (), batch_norm_eps.asked_of(arrays, stated))
         if keras_file.INSIDE in names and "config.json" in names:
             return keras_file.read_archive(path, archive)
     raise DataError(

@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -26,13 +28,16 @@ PROGRAM = (
     "import sys; from tinynet.weights import hdf5_trial, keras_file as kept; "
     "sys.exit(hdf5_trial.main(kept.contents))",
 )
-SECONDS = 2  # of the processor, beside those that the bytes of a large file take
+SECONDS = 2  # of the processor, in both processes, beside those that a large file takes
+PARENT = 0.3  # of them, for the process that waits
+LEAST = 0.5  # for reading, where the start of Python takes long
 A_SECOND = 20 << 20  # bytes that are read in a second, unpacked from gzip
 WAIT = 60  # seconds by the clock: more of them are waited where other programs are busy
 SPARE = 1 << 29  # bytes of memory beside the arrays
 REFUSED = 3  # the exit code that goes with a sentence
 NO_MEMORY = 4
-TIME_IS_UP = -24  # SIGXCPU
+TIMER = -27  # the exit code after SIGPROF
+TIME_IS_UP = -24  # after SIGXCPU
 
 
 def check(source: Path | bytes, size: int) -> None:
@@ -55,7 +60,7 @@ def check(source: Path | bytes, size: int) -> None:
         code = TIME_IS_UP
     if code == REFUSED:
         raise DataError(said)
-    if code in (TIME_IS_UP, NO_MEMORY):
+    if code in (TIMER, TIME_IS_UP, NO_MEMORY):
         raise DataError(f"the HDF5 library takes more than {most} to read it; it is damaged.")
     if code:
         raise DataError(f"the HDF5 library breaks down over it (exit code {code}); it is damaged.")
@@ -99,6 +104,8 @@ def _limit(size: int) -> None:
         import resource
     except ImportError:  # Windows: the parent's clock is the only limit
         return
+    left = seconds_of(size) - PARENT - time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, max(LEAST, left))
     used = resource.getrusage(resource.RUSAGE_SELF)
     limits = {
         resource.RLIMIT_CPU: int(used.ru_utime + used.ru_stime) + seconds_of(size),

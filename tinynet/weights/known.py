@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tinynet import models, nn
 from tinynet.core.backend import Array, default_device
@@ -16,6 +16,8 @@ from tinynet.weights.conventions import Conventions
 
 SHOWN = 3  # networks in a sentence
 MOST = 5_000  # arrays; densenet-121 has 606
+USUAL = {"channels": "BGR", "batch_norm_eps": 0.001}
+"""What is shown where neither file nor user states it: the first filters of Caffe, eps of Keras."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -88,17 +90,23 @@ def fits(weights: Weights) -> list[Fit]:
     return preferred
 
 
-def commands(path: Path, weights: Weights, fit: Fit) -> list[str]:
-    """Return the lines that load a file: a command, and the same in Python."""
+def commands(path: Path, weights: Weights, fit: Fit, said: Mapping[str, Any]) -> list[str]:
+    """Return the lines that load a file: a command, and the same in Python.
+
+    Parameters
+    ----------
+    path : Path
+    weights : Weights
+    fit : Fit
+    said : mapping
+        Conventions that the user states, as `load` takes them.
+    """
     name, _, variant = fit.typed.partition(" --variant ")
-    options = ["--by-order"] if fit.by_order else []
-    arguments = ["by_order=True"] if fit.by_order else []
-    if "channels" in weights.asks:
-        options.append("--channels BGR")
-        arguments.append('channels="BGR"')
-    if "batch_norm_eps" in weights.asks:
-        options.append("--batch-norm-eps 0.001")
-        arguments.append("batch_norm_eps=0.001")
+    usual = {key: value for key, value in USUAL.items() if key in weights.asks}
+    given = {key: value for key, value in said.items() if value is not None and value is not False}
+    told = ({"by_order": True} if fit.by_order else {}) | usual | given
+    options = [_option(key, value) for key, value in told.items()]
+    arguments = [f"{key}={_quoted(value)}" for key, value in told.items()]
     out = path.with_suffix(".safetensors").name
     if out == path.name:
         out = f"{path.stem}-{variant or name}.safetensors"
@@ -106,6 +114,17 @@ def commands(path: Path, weights: Weights, fit: Fit) -> list[str]:
     build = f'"{name}", {fit.classes}' + (f', variant="{variant}"' if variant else "")
     call = ", ".join([f"tn.models.build({build})", repr(str(path)), *arguments])
     return [f"tinynet weights convert {typed}", f"tn.weights.load({call})"]
+
+
+def _option(key: str, value: Any) -> str:
+    option = f"--{key.replace('_', '-')}"
+    return option if value is True else f"{option} {shlex.quote(str(value))}"
+
+
+def _quoted(value: Any) -> str:
+    if isinstance(value, Path):
+        return repr(str(value))
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ from tinynet.core.errors import DataError
 from tinynet.core.numpy_file import read_header
 from tinynet.core.pickled_arrays import DTYPE, ArrayMachine, PickledArray, PickledDtype
 from tinynet.core.pickles import Name, printable, short
+from tinynet.weights import batch_norm_eps
 from tinynet.weights.contents import Weights
 
 LARGEST = 1 << 30  # bytes of a file
@@ -73,7 +74,10 @@ def of_pickle(path: Path, found: Any, kind: str) -> Weights:
         raise DataError(
             f"{path}: it holds a {type(top).__name__}, not a dict of layers and arrays."
         )
-    return Weights(arrays, {}, kind, (), dict(ASKS))
+    asks = ASKS | batch_norm_eps.asked_of(arrays, stated=False)
+    if batch_norm_eps.layers_of(arrays):
+        asks["batch_norm_eps"] = batch_norm_eps.ASKED
+    return Weights(arrays, {}, kind, (), asks)
 
 
 class _Bounded:

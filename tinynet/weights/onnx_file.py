@@ -23,7 +23,7 @@ from tinynet.core import shapes
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
-from tinynet.weights import conventions
+from tinynet.weights import batch_norm_eps, conventions
 from tinynet.weights.contents import Weights
 from tinynet.weights.protobuf import VARINT, Message
 
@@ -33,6 +33,7 @@ DTYPES = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9:
 DTYPES |= {10: "<f2", 11: "<f8", 12: "<u4", 13: "<u8"}
 BFLOAT16 = 16
 EXTERNAL = 1
+EPS = 1e-5  # of a BatchNormalization that states none
 
 
 def is_model(message: Message) -> bool:
@@ -57,8 +58,11 @@ def read(path: Path, message: Message) -> Weights:
     if not arrays:
         raise DataError(f"{path}: an .onnx file without initializers: it holds no weights.")
     norms = [lrn for node in nodes if (lrn := _lrn(node)) is not None]
-    stated = {"layout": "OIHW", "lrn_alpha": "mean", "lrn": norms}
-    notes = ("Only the initializers of the .onnx are read; the network is not looked into.",)
+    stated: dict[str, Any] = {"layout": "OIHW", "lrn_alpha": "mean", "lrn": norms}
+    epsilons = {name: eps for node in nodes for name, eps in _epsilon(node) if name in arrays}
+    if (eps := batch_norm_eps.one_of(epsilons, arrays)) is not None:
+        stated["batch_norm_eps"] = eps
+    notes = ("Of the .onnx only the initializers, LRN and eps are read; its network is not built.",)
     return Weights(arrays, {conventions.KEY: json.dumps(stated)}, "onnx", notes)
 
 
@@ -83,6 +87,16 @@ def _lrn(node: Message) -> dict[str, float] | None:
     size = float(found["size"].number(3)) if "size" in found else 1.0
     k = values.pop("bias")
     return {"n": size, "k": k, **values, "groups": 1.0}
+
+
+def _epsilon(node: Message) -> list[tuple[str, float]]:
+    """Return the name of the variance that a batch normalization divides by, and its eps."""
+    names = [bytes(part).decode(errors="replace") for part in node.parts(1)]
+    if node.text(4) != "BatchNormalization" or len(names) < 5:
+        return []
+    found = [a for a in node.messages(5) if a.text(1) == "epsilon"]
+    eps = found[-1].number_of_32_bits(2, EPS) if found else EPS
+    return [(names[4], float(f"{eps:.7g}"))]
 
 
 def _tensor(message: Message) -> Array:

@@ -1,6 +1,7 @@
 """Arrays of a file matched with those of a model by order, where the names have nothing in common.
 
-The name of an array is that of a layer and its role: conv1.weight. Layers correspond if there are
+The name of an array is that of a layer and its role: conv1.weight; TensorFlow writes
+conv1/kernel:0. Layers correspond if there are
 as many in the file as in the model, each with the same roles: in the order of the file; in the
 order of their names, numbers compared as such; or, for files that keep layers class by class, the
 convolutions in order, the matrices in order, the normalizations in order. The shapes tell which of
@@ -67,7 +68,7 @@ def renamed(arrays: Mapping[str, Array], wanted: Shapes) -> Iterator[dict[str, A
 def _layers(named: Shapes) -> Layers:
     found: Layers = {}
     for name in named:
-        layer, _, role = name.rpartition(".")
+        layer, _, role = name.removesuffix(":0").replace("/", ".").rpartition(".")
         if role != "num_batches_tracked":
             found.setdefault(layer, {})[ROLES.get(role.lower(), role)] = name
     return found

@@ -13,7 +13,7 @@ from tinynet.core import shapes
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
-from tinynet.weights import checkpoint, torch_file
+from tinynet.weights import batch_norm_eps, checkpoint, conventions, torch_file
 from tinynet.weights.contents import Weights
 from tinynet.weights.order import natural
 
@@ -50,7 +50,8 @@ def read(path: Path, file: BinaryIO) -> Weights:
     arrays = {name: _array(path, name, entry) for name, entry in found}
     if metadata.get("format", "").startswith("tinynet "):
         return _checkpoint(path, dict(found), metadata)
-    return Weights(arrays, metadata, "safetensors")
+    stated = conventions.are_stated(metadata, "batch_norm_eps")
+    return Weights(arrays, metadata, "safetensors", (), batch_norm_eps.asked_of(arrays, stated))
 
 
 def _header(path: Path, file: BinaryIO) -> dict[str, Any]:

@@ -52,7 +52,7 @@ nav { border-block: 1px solid var(--line); padding: .6rem 0; }
 nav h2 { font-size: .85rem; font-weight: 600; color: var(--soft); margin: .5rem 0 0; }
 nav a { display: inline-block; margin-right: 1.1rem; text-decoration: none; }
 nav a:hover, nav a:focus { text-decoration: underline; }
-figure > a { display: block; overflow-x: auto; }
+.wide { display: block; overflow-x: auto; }
 figure img { display: block; }
 @media screen and (max-width: 40rem) { figure img { min-width: calc(.7 * var(--width)); } }
 @media print { nav { display: none; } }
@@ -128,9 +128,10 @@ def _contents(panels: Sequence[Panel]) -> str:
 def _figure(number: int, panel: Panel) -> str:
     source = panel.source if panel.source.startswith("data:") else quote(panel.source)
     words = html.escape(panel.description)
+    image = f'<img src="{source}" alt="{words}"{_size(panel)} loading="lazy">'
     return (
         f'<figure id="f{number}">\n<h2>{html.escape(panel.title)}</h2>\n'
-        f'<a href="{source}"><img src="{source}" alt="{words}"{_size(panel)} loading="lazy"></a>\n'
+        f'<a class="wide" href="{source}">{image}</a>\n'
         f"<figcaption>{words}</figcaption>\n</figure>"
     )
 

@@ -187,3 +187,28 @@ def test_ops_are_called_by_their_function_names():
         pass
 
     assert [MaxPool2d().op(), LocalResponseNorm().op()] == ["max_pool2d", "local_response_norm"]
+
+
+@pytest.mark.parametrize("together", [tuple, list])
+def test_gradients_of_an_op_come_in_a_tuple_or_a_list(together):
+    class Total(Function):
+        def forward(self, a, b):
+            return a + b
+
+        def backward(self, gy):
+            return together([gy, 2 * gy])
+
+    a = tn.tensor([1.0], requires_grad=True)
+    b = tn.tensor([1.0], requires_grad=True)
+    Total()(a, b).backward()
+    assert (a.grad, b.grad) == ([1.0], [2.0])
+
+
+@pytest.mark.parametrize("result", [(1.0, 2.0), 1.5, None])
+def test_an_op_that_returns_no_array_is_named(result):
+    class Total(Function):
+        def forward(self, a):
+            return result
+
+    with pytest.raises(TypeError, match="total: forward must return one array, and it returned"):
+        Total()(tn.tensor([1.0]))

@@ -274,13 +274,22 @@ class Function:
             with current(device, self.described):
                 data = self.forward(*arrays)
         if type(data) is not np.ndarray:
-            data = _array(data)
+            data = self._output(data)
         if wanted and not no_grad_depth.get():
             self.serial = next(_serials)
             return first.output_type(data, device, self, True)
         self.saved = None
         self.inputs = ()
         return first.output_type(data, device)
+
+    def _output(self, data: Any) -> Array:
+        """Return what forward computed as an array, or say that it is none."""
+        if not isinstance(data, np.generic) and not is_array(data):
+            raise TypeError(
+                f"{self.op()}: forward must return one array, and it returned "
+                f"{type(data).__name__}. Of a number: np.asarray(y)."
+            )
+        return _array(data)
 
     def _fresh(self) -> Function:
         """Return a copy of this op that is no node yet."""
@@ -333,7 +342,8 @@ class Function:
             with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
         pairs = []
-        for x, gx in zip(self.inputs, found if type(found) is tuple else (found,), strict=True):
+        found = found if isinstance(found, (tuple, list)) else (found,)
+        for x, gx in zip(self.inputs, found, strict=True):
             if gx is not None and x.requires_grad:
                 data = x.data
                 if gx.shape != data.shape:

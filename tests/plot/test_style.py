@@ -70,7 +70,7 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_file(tmp_path, monkeypat
 
 def test_the_figure_keeps_its_words_and_its_numbers():
     figure = plot.dead_units(tn.nn.Sequential(tn.nn.ReLU()), [[1.0, -1.0]])
-    assert figure.description == "Dead units by ReLU layer: 0 1 of 2."
+    assert figure.description == "Dead units of the ReLU layers: 1 of 2 in layer 0."
     assert figure.numbers["0"].tolist() == [1, 0]
 
 

@@ -16,19 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet import data, kernels, optim
+from tinynet import data, kernels, lessons, optim
 from tinynet import functions as F
-from tinynet.lessons import (
-    check,
-    device,
-    figure,
-    hint,
-    kernel_name,
-    pictures,
-    predict,
-    show,
-    solution,
-)
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -104,6 +94,8 @@ predict("00.a", ..., untrained, "%")
 # %%
 loader = data.DataLoader(train, batch_size=50, shuffle=True, seed=0, transform=prepared)
 optimizer = optim.SGD(net.parameters(), lr=0.02, momentum=0.9, weight_decay=5e-4)
+
+# %%
 for epoch in range(3):
     optimizer.lr = 0.02 if epoch < 2 else 0.002
     losses = []
@@ -165,6 +157,7 @@ right = probabilities.argmax(axis=1) == test.labels
 sure = int(np.where(right, probabilities.max(axis=1), 0).argmax())
 mistaken = int(np.flatnonzero(~right)[0])
 
+# %%
 fig, axes = plt.subplots(2, 2, figsize=(7.5, 5.2), width_ratios=(1, 2), layout="constrained")
 told = []
 for (picture, bars), i in zip(axes, (sure, mistaken), strict=True):
@@ -319,7 +312,7 @@ print("together", f"{sum(p.data.size for p in model.parameters()):,}")
 # classify?
 
 
-# %% tags=["predict"]
+# %%
 def times_as_many():
     speed = {}
     for kind in ("reference", "numba"):
@@ -328,13 +321,12 @@ def times_as_many():
             started = time.perf_counter()
             answer = tn.predict(model, twenty).argmax(axis=1)
             speed[kind] = 20 / (time.perf_counter() - started)
-        same = int((answer == guesses).sum())
-        print(
-            f"{kernel_name(kind):10} {speed[kind]:8,.0f} pictures a second, {same} of 20 guesses as before"
-        )
+        told = f"{speed[kind]:8,.0f} pictures a second, {(answer == guesses).sum()} of 20 guesses as before"
+        print(f"{lessons.kernel_name(kind):10} {told}")
     return speed["numba"] / speed["reference"]
 
 
+# %% tags=["predict"]
 twenty = test.images[:20]
 guesses = probabilities[:20].argmax(axis=1)
 model.to("cpu")  # both versions run on the CPU

@@ -152,7 +152,7 @@ check("01.2", my_in_order)
 
 
 # %%
-class Value:
+class Node:
     """A number that remembers how it was computed."""
 
     made = 0
@@ -162,8 +162,13 @@ class Value:
         self.inputs = inputs
         self.slopes = slopes
         self.grad = 0.0
-        Value.made += 1
-        self.serial = Value.made
+        Node.made += 1
+        self.serial = Node.made
+
+
+# %%
+class Arithmetic(Node):
+    """Each operation stores its inputs and its slopes."""
 
     def __add__(self, other):
         return Value(self.data + other.data, (self, other), (1.0, 1.0))
@@ -178,6 +183,9 @@ class Value:
     def relu(self):
         return Value(max(0.0, self.data), (self,), (float(self.data > 0),))
 
+
+# %%
+class Value(Arithmetic):
     def nodes(self):
         """Return this value and all values it depends on, the newest first."""
         found = [self]
@@ -217,6 +225,7 @@ places["y = qa"] = (3, 1.5)
 values = dict(zip(places, (a, b, c, p, q, y), strict=True))
 labels = {id(v): name for name, v in values.items()}
 
+# %%
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for name, v in values.items():
     for behind, slope in zip(v.inputs, v.slopes, strict=True):
@@ -336,6 +345,7 @@ n = 2000
 numbers = np.random.default_rng(0).normal(size=(2, n))
 
 
+# %%
 def by_values():
     total = Value(0.0)
     nodes = []
@@ -349,6 +359,7 @@ def by_values():
             v.grad += node.grad * slope
 
 
+# %%
 def by_tensors():
     s, t = (tn.tensor(row, requires_grad=True) for row in numbers)
     (s * t).sum().backward()
@@ -415,6 +426,7 @@ class Overwriting(Value):
                 v.grad = node.grad * slope
 
 
+# %%
 broken = [Overwriting(v) for v in point.values()]
 formula(*broken).backward()
 for name, v in zip(point, broken, strict=True):

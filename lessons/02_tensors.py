@@ -150,6 +150,7 @@ slope = float(((1 - np.tanh(x) ** 2) * v).sum())
 steps = 10.0 ** np.arange(-14, 0.1, 0.25)
 
 
+# %%
 def errors(kind, central):
     """Return the error of the slope along v for each step, computed in this float type."""
     found = []
@@ -161,6 +162,7 @@ def errors(kind, central):
     return np.maximum(found, 1e-16)
 
 
+# %%
 curves = {
     "one step, float64": errors(np.float64, central=False),
     "two steps, float64": errors(np.float64, central=True),
@@ -249,6 +251,7 @@ class Plus(tn.Function):
         return gy, gy.mean(axis=0)
 
 
+# %%
 class Times(tn.Function):
     """a * b, of one shape."""
 
@@ -261,6 +264,7 @@ class Times(tn.Function):
         return gy * b, gy * a
 
 
+# %%
 class Ratio(tn.Function):
     """a / b, of one shape."""
 
@@ -273,6 +277,7 @@ class Ratio(tn.Function):
         return gy / b, -gy * a / b
 
 
+# %%
 class Cube(tn.Function):
     """x * x * x."""
 
@@ -284,6 +289,7 @@ class Cube(tn.Function):
         return 3 * gy * self.saved * self.saved
 
 
+# %%
 class Clip(tn.Function):
     """x, but at least 0 and at most 1."""
 
@@ -295,6 +301,7 @@ class Clip(tn.Function):
         return gy * (self.saved > 0)
 
 
+# %%
 class Softplus(tn.Function):
     """log(1 + exp(x))."""
 
@@ -306,6 +313,7 @@ class Softplus(tn.Function):
         return gy / (1 + np.exp(-self.saved))
 
 
+# %%
 def verdict(op, *arrays):
     """Return the message of the judge about an op at these arrays."""
     try:
@@ -318,6 +326,7 @@ def verdict(op, *arrays):
     return f"{op.__name__}: no error"
 
 
+# %%
 a = rng.uniform(0.1, 0.9, (4, 3))
 b = rng.uniform(0.1, 0.9, (4, 3))
 row = rng.uniform(0.1, 0.9, 3)
@@ -328,7 +337,6 @@ print(verdict(Cube, a))
 # Plus is one of the three. The judge names the input, the element, and even the factor: 4 is the
 # number of rows. (It passes a random `gy` back, not ones, so the numbers it prints are slopes times
 # that.) Find the other two. Choose the arrays with care: a judge tests only the values it is given.
-
 
 # %% tags=["exercise"]
 my_guilty = None  # your answer: a set of three names, {"Plus", ..., ...}
@@ -389,6 +397,7 @@ def number(x):
     return loss(tn.tensor(x)).item()
 
 
+# %%
 def by_steps(x, h=1e-5):
     slopes = np.zeros(x.size)
     for i in range(x.size):
@@ -403,6 +412,7 @@ def by_backward(x):
     return leaf.grad
 
 
+# %%
 x = rng.normal(size=2000)
 assert np.allclose(by_steps(x), by_backward(x), atol=1e-6)
 print(f"the function, once     {milliseconds(lambda: number(x)):9.3f} ms")

@@ -178,6 +178,7 @@ def linear_model(inputs):
     return model.to(place)
 
 
+# %%
 def trained(x, labels, epochs=10, weight_decay=0.5):
     """Return a trained linear model, and the mean loss of the last epoch."""
     model = linear_model(x.shape[1])
@@ -187,6 +188,7 @@ def trained(x, labels, epochs=10, weight_decay=0.5):
     return model, last.train_loss
 
 
+# %%
 middle = prepared(learn.images).mean(axis=0)  # the mean picture of the training set
 x_learn = prepared(learn.images) - middle
 x_test = prepared(test.images) - middle
@@ -205,6 +207,8 @@ print(f"test pictures     {in_color:.1%} right; guessing gives 10 %")
 templates = model.weight.numpy().reshape(10, 3, 32, 32).transpose(0, 2, 3, 1)
 table = F.confusion_matrix(tn.predict(model, x_test), test.labels)  # a row for each true class
 shares = table.diagonal() / table.sum(axis=1)
+
+# %%
 fig, axes = plt.subplots(2, 5, figsize=(9, 5), layout="constrained")
 for axis, template, name, share in zip(axes.flat, templates, test.classes, shares, strict=True):
     axis.imshow(0.5 + 0.5 * template / np.abs(template).max())
@@ -246,6 +250,7 @@ tn.testing.check_gradient(F.linear, rng.normal(size=(5, 6)), rng.normal(size=(4,
 print("the library's gradients: no error")
 
 
+# %%
 def without_the_mean(scores, labels):
     loss, gradient = tn.kernels.cross_entropy(scores, labels)
     return loss, gradient * len(scores)
@@ -260,6 +265,7 @@ def without_the_maximum(scores, labels):
     return loss, p / p.dtype.type(len(scores))
 
 
+# %%
 for candidate in (without_the_mean, without_the_maximum):
     try:
         with np.errstate(all="ignore"):
@@ -307,6 +313,7 @@ def together():
     return batch @ weight.T
 
 
+# %%
 assert np.allclose(one_by_one(), together(), atol=1e-3)
 for way in (one_by_one, together):
     times = []

@@ -130,7 +130,6 @@ for activation in (F.sigmoid, F.tanh, F.relu):
 # such as `1e-1`. Write it in place of the dots, then run the cell: it shows the truth, and the
 # numbers of tanh and ReLU, only after a guess.
 
-
 # %%
 rng = np.random.default_rng(0)
 start = rng.normal(size=(64, 100))
@@ -189,45 +188,47 @@ N, LIMIT = (3000, 8) if learn.drawn else (1000, 30)  # pictures, and epochs unti
 RATES = {"ReLU": 0.005 if learn.drawn else 0.01, "tanh": 0.02}
 
 
+# %%
 def four_layers(act):
     scores = nn.Linear(32 * 16, 10)
     nn.init.set_normal(scores.weight, 0.01)  # small scores at first: the first loss is log(10)
-    pool = {"kernel_size": 3, "stride": 2, "ceil_mode": True}
-    return nn.Sequential(
-        nn.Conv2d(3, 16, 5, padding=2),
-        act(),
-        nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 16, 5, padding=2),
-        act(),
-        nn.MaxPool2d(**pool),
-        nn.Conv2d(16, 32, 3, padding=1),
-        act(),
-        nn.MaxPool2d(**pool),
-        nn.Flatten(),
-        scores,
-    )
+    layers = []
+    for inputs, outputs, kernel in ((3, 16, 5), (16, 16, 5), (16, 32, 3)):
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+        layers += [conv, act(), nn.MaxPool2d(3, stride=2, ceil_mode=True)]
+    return nn.Sequential(*layers, nn.Flatten(), scores)
 
 
-def race(act, lr, seed=0, batch=50):
-    """Train until 25 % error; return the epochs and the errors after each batch."""
+# %%
+def started(act, lr, seed, batch):
+    """Return a run of `fit` that has not begun, and its state."""
     tn.seed(seed)
     model = four_layers(act).to(place)
     optimizer = optim.SGD(model.parameters(), lr, momentum=0.9)
     loader = data.DataLoader((x[:N], labels[:N]), batch, shuffle=True, seed=seed)
     state = tn.State()
+    return tn.fit(model, optimizer, loader, epochs=LIMIT, state=state, every_step=True), state
+
+
+# %%
+def right_answers(steps, state):
+    """Yield the number of right answers in each batch."""
     before = 0
-    wrong = []
-    epochs = []
-    errors = []
-    for _ in tn.fit(model, optimizer, loader, epochs=LIMIT, state=state, every_step=True):
+    for _ in steps:
         if state.step == 0:  # the record of a whole epoch
             before = 0
-            if (state.epoch - 1) % (LIMIT // 8) == 0:
-                print(f"{act.__name__} at lr {lr:g}, epoch {state.epoch}: error {errors[-1]:.0%}")
             continue
         state.metrics.synchronize()  # on a GPU: wait for the sums
-        wrong.append(batch - (state.metrics.correct - before))
+        yield state.metrics.correct - before
         before = state.metrics.correct
+
+
+# %%
+def race(act, lr, seed=0, batch=50):
+    """Train until 25 % error; return the epochs and the errors after each batch."""
+    wrong, epochs, errors = [], [], []
+    for right in right_answers(*started(act, lr, seed, batch)):
+        wrong.append(batch - right)
         if len(wrong) * batch >= 1000:
             epochs.append(len(wrong) * batch / N)
             errors.append(sum(wrong[-1000 // batch :]) / 1000)
@@ -236,7 +237,10 @@ def race(act, lr, seed=0, batch=50):
     return epochs, errors
 
 
+# %%
 curves = {"ReLU": race(nn.ReLU, RATES["ReLU"]), "tanh": race(nn.Tanh, RATES["tanh"])}
+for name, (epochs, errors) in curves.items():
+    print(f"{name} at lr {RATES[name]:g}: error {errors[-1]:.0%} after {epochs[-1]:.1f} epochs")
 
 # %% [markdown] lang="en"
 # The factor of six comes from two such curves. When does a curve *reach* a level? It is a list of
@@ -279,6 +283,8 @@ reached = {  # each curve ends at or below 25 %; the crossing is between its las
     for name, (epochs, errors) in curves.items()
     if errors[-1] <= 0.25
 }
+
+# %%
 fig, axis = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
 for (name, (epochs, errors)), line, colour in zip(
     curves.items(), ("-", "--"), ("#0072B2", "#D55E00"), strict=True
@@ -290,7 +296,7 @@ for (name, (epochs, errors)), line, colour in zip(
 axis.axhline(25, color="#767676", linestyle=":", label="25 %")
 axis.set(xlabel="epochs", ylabel="training error (%)", ylim=(0, 100), xlim=(0, None))
 told = ", ".join(f"{name} after {epoch:.1f} epochs" for name, epoch in reached.items())
-axis.set_title(f"In this race, 25 %: {told or 'never'}", fontsize=11)
+axis.set_title(f"25 % error in this race: {told or 'never'}", fontsize=11)
 axis.grid(visible=True, color="#e4e4e4")
 axis.spines[["top", "right"]].set_visible(False)
 axis.legend(frameon=False)
@@ -361,6 +367,7 @@ class SlippedTanh(tn.Function):
         return gy * (1 - self.saved * self.saved)
 
 
+# %%
 few = rng.normal(size=(3, 4))
 for activation in (F.sigmoid, F.tanh, F.relu):
     tn.testing.check_layer(activation, few)

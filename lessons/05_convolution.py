@@ -80,6 +80,7 @@ def draw_window(i=2, j=1):
     return fig, f"A 3 x 3 window at row {i}, column {j} of a 7 x 7 picture of a plus. {words}."
 
 
+# %%
 move(draw_window, i=range(5), j=range(5))
 
 # %% [markdown] lang="en"
@@ -197,6 +198,7 @@ def contrast(k):
     return grey[k, 0, 8:24, 8:24].std()
 
 
+# %%
 chosen = [
     max(np.flatnonzero(shapes.labels == shapes.classes.index(kind)), key=contrast) for kind in kinds
 ]
@@ -266,7 +268,6 @@ figure(
 # - g: which padding keeps the size 27 x 27 with a 5 x 5 window, stride 1?
 # - h: how many multiply-adds has the layer of f, with 96 filters on 3 channels?
 
-
 # %% tags=["exercise"]
 my_sizes = {"a": None, "b": None, "c": None, "d": None, "e": None, "f": None, "g": None, "h": None}
 
@@ -274,7 +275,6 @@ check("05.3", my_sizes)
 
 # %%
 # hint("05.3")  # without the first "#": a hint, and each time you run it the next one
-
 
 # %% tags=["solution"]
 my_sizes = {
@@ -317,6 +317,7 @@ def a_column_less(x, weight, bias, stride, padding):
     return library(x, less, bias, stride, padding)
 
 
+# %%
 rng = np.random.default_rng(0)
 case = rng.normal(size=(2, 3, 6, 7)), rng.normal(size=(4, 3, 3, 2)), rng.normal(size=4), 2, 1
 
@@ -382,6 +383,7 @@ def thousand_turns():
         (x[0, :, 0:5, 0:5] * weight[0]).sum() + bias[0]
 
 
+# %%
 x = shapes.images[:64].astype(np.float32) / 255  # (64, 3, 32, 32)
 weight = rng.normal(size=(16, 3, 5, 5)).astype(np.float32)
 bias = np.zeros(16, np.float32)

@@ -254,7 +254,6 @@ for depth in (1, 2, 3):
 # are three candidates: the library's col2im, one that has `=` instead of `+=`, and one that takes
 # the mean. The second is the most common mistake here. Which of the three will pass?
 
-
 # %%
 every_second = Geometry.of(3, stride=2)
 
@@ -275,6 +274,7 @@ def overwritten(columns):
     return gx
 
 
+# %%
 def averaged(columns):
     return library(columns) / library(np.ones_like(columns))
 
@@ -338,21 +338,30 @@ def loops(x, weight, bias):
     return y
 
 
-def cost(function, x, repeats):
-    """Return milliseconds and megabytes of scratch memory, both for one picture."""
+# %%
+def milliseconds(function, x, repeats):
+    """Return the best time for one picture."""
     function(x, weight, bias)
     times = []
     for _ in range(repeats):
         begin = time.perf_counter()
         function(x, weight, bias)
         times.append(time.perf_counter() - begin)
+    return 1e3 * min(times) / len(x)
+
+
+# %%
+def cost(function, x, repeats):
+    """Return milliseconds and megabytes of scratch memory, both for one picture."""
+    taken = milliseconds(function, x, repeats)
     tracemalloc.start()
     y = function(x, weight, bias)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return 1e3 * min(times) / len(x), max(0, peak - y.nbytes) / len(x) / 1e6
+    return taken, max(0, peak - y.nbytes) / len(x) / 1e6
 
 
+# %%
 # the loops get one picture of half the side: they need the same time for each output
 ways = {"four loops": cost(loops, x[:1, :, :16, :16], 1)}
 ways["four loops"] = tuple(4 * value for value in ways["four loops"])
@@ -439,6 +448,7 @@ def as_product(x, weight, joined_first):
     return (weight.reshape(OC, -1) @ columns).reshape(N, OC, OH, OW)
 
 
+# %%
 def right_order(x, weight):
     return as_product(x, weight, "c")
 
@@ -451,6 +461,7 @@ x = rng.normal(size=(2, 3, 4, 5))
 weight = rng.normal(size=(2, 3, 3, 2))
 
 
+# %%
 def finds(judge, layer, **how):
     """Return whether a judge finds a mistake in a layer, and print what it says."""
     try:

@@ -17,18 +17,8 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import functions as F
-from tinynet import kernels
-from tinynet.lessons import (
-    check,
-    figure,
-    hint,
-    kernel_name,
-    move,
-    pictures,
-    predict,
-    show,
-    solution,
-)
+from tinynet import kernels, lessons
+from tinynet.lessons import check, figure, hint, move, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -74,6 +64,7 @@ def draw_window(i, j, k=3, s=2, side=7):
     return fig, alt
 
 
+# %%
 move(draw_window, i=range(3), j=range(3))
 
 # %% [markdown] lang="en"
@@ -182,6 +173,8 @@ check("07.2", my_max_pool_backward)
 # %%
 x = np.random.default_rng(0).standard_normal((2, 3, 7, 6))
 tn.testing.check_gradient(lambda x: F.max_pool2d(x, 3, 2), x)
+
+# %%
 print("the gradient of max_pool2d is the slope of max_pool2d")
 
 # class MyPool(tn.Function):
@@ -244,6 +237,7 @@ def features(pixels, k):
     return F.max_pool2d(edges, k, 2).numpy()[:, :, :10, :10]
 
 
+# %%
 shifts = range(5)
 change = {}
 for name, k in ways.items():
@@ -316,13 +310,14 @@ def milliseconds(run, rounds=5):
     return min(times)
 
 
+# %%
 images = np.random.default_rng(0).standard_normal((32, 16, 27, 27)).astype(np.float32)
 windows = kernels.Geometry.of(3, stride=2)
 taken = {}
 for kind in ("reference", "numba"):
     with kernels.use(kind):
         taken[kind] = milliseconds(lambda: kernels.max_pool2d_forward(images, windows, False))
-        print(f"{kernel_name(kind):10} {taken[kind]:7.2f} ms")
+        print(f"{lessons.kernel_name(kind):10} {taken[kind]:7.2f} ms")
 print(f"here, the compiled loop is {taken['reference'] / taken['numba']:.0f} times as fast")
 
 # %% [markdown] lang="en"

@@ -200,6 +200,7 @@ def verdict(judge, *args, **settings):
         print("no error: the judge accepts it")
 
 
+# %%
 x = np.random.default_rng(0).standard_normal((2, 8, 3, 3))
 for alpha in (1e-4, 1.0):
 
@@ -244,6 +245,7 @@ def flipped_lrn(t):
     return FlippedLRN()(t)
 
 
+# %%
 same = np.array_equal(flipped_lrn(tn.tensor(x)).numpy(), library(tn.tensor(x)).numpy())
 print("outputs equal those of the library, bit for bit:", same)
 verdict(tn.testing.check_gradient, flipped_lrn, x)
@@ -300,6 +302,7 @@ def draw_neighbours(loud_channel=2, n=5):
     )
 
 
+# %%
 move(draw_neighbours, loud_channel=range(11), n=range(1, 10, 2))
 
 # %% [markdown] lang="en"
@@ -420,6 +423,7 @@ alone = loud * settings["k"] ** -settings["beta"]  # the output if all neighbour
 inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
 post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
 
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
 counts = []
 for ax, y, title, colour, hatch in (

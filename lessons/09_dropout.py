@@ -16,19 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet import data, kernels, nn, optim
+from tinynet import data, kernels, lessons, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import (
-    check,
-    device,
-    figure,
-    hint,
-    kernel_name,
-    pictures,
-    predict,
-    show,
-    solution,
-)
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -191,6 +181,7 @@ loader = data.DataLoader(learn, batch_size=50, shuffle=True, transform=prepare)
 EPOCHS = 20
 
 
+# %%
 def small_net(dropout):
     tn.seed(0)
     return nn.Sequential(
@@ -205,6 +196,7 @@ def small_net(dropout):
     ).to(place)
 
 
+# %%
 models = {}
 curves = {}
 for p in (0.0, 0.5):
@@ -272,7 +264,7 @@ def times_as_fast():
             started = time.perf_counter()
             kernels.dropout(x, 0.5, (0, 0, 0))
             taken[kind] = time.perf_counter() - started
-        print(f"{kernel_name(kind):10} {1000 * taken[kind]:7.2f} ms")
+        print(f"{lessons.kernel_name(kind):10} {1000 * taken[kind]:7.2f} ms")
     return taken["reference"] / taken["numba"]
 
 

@@ -193,6 +193,8 @@ columns = {
     "colour": data.pca_color_noise(bright, basis, rng, std=0.4),
     "eigenvalues,\nas printed": data.pca_color_noise(bright, (deviations**2, vectors), rng),
 }
+
+# %%
 fig, axes = plt.subplots(4, len(columns), figsize=(8, 6.2), layout="constrained")
 for ax_column, (name, images) in zip(axes.T, columns.items(), strict=True):
     ax_column[0].set_title(name, fontsize=10)
@@ -234,6 +236,7 @@ def floats_first(rng):
     return data.random_crop(prepare(images), 24, rng)
 
 
+# %%
 same = np.array_equal(bytes_first(np.random.default_rng(0)), floats_first(np.random.default_rng(0)))
 print("the results are the same:", same)
 for way in (bytes_first, floats_first):
@@ -270,6 +273,7 @@ PLACES = {  # rows and columns of each segment in a digit of 16x10 pixels
 }
 
 
+# %%
 def drawn_digits(count, seed):
     """Return a data set of seven-segment digits (count, 1, 28, 28)."""
     rng = np.random.default_rng(seed)
@@ -283,6 +287,7 @@ def drawn_digits(count, seed):
     return data.ArrayDataset(np.clip(digits, 0, 255).astype(np.uint8), labels)
 
 
+# %%
 if data.find("mnist"):
     source = "MNIST"
     whole = data.MNIST(train=True)
@@ -303,6 +308,8 @@ WAYS = {  # the axes of (N, C, H, W) that are flipped, each group drawn independ
     "upside down": (2,),
     "half turns": ((2, 3),),
 }
+
+# %%
 fig, axes = plt.subplots(4, 4, figsize=(5.2, 5.8), layout="constrained")
 for row, digit in zip(axes, (6, 9, 2, 5), strict=True):
     picture = learn.images[learn.labels == digit][:1]
@@ -349,8 +356,9 @@ class RandomFlips(data.Transform):
         return images
 
 
-def answers_after(flips):
-    """Train a small net with these flips; return its answers to the test pictures."""
+# %%
+def small_net():
+    """Return an untrained net of two convolutions."""
     tn.seed(0)
     model = nn.Sequential(
         nn.Conv2d(1, 8, 5, stride=2, padding=2),
@@ -359,7 +367,14 @@ def answers_after(flips):
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(16 * 7 * 7, 10),
-    ).to(place)
+    )
+    return model.to(place)
+
+
+# %%
+def answers_after(flips):
+    """Train a small net with these flips; return its answers to the test pictures."""
+    model = small_net()
     augmented = [RandomFlips(flips), data.Normalize(mean=128, std=128)]
     loader = data.DataLoader(learn, batch_size=50, shuffle=True, transform=augmented)
     optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
@@ -368,6 +383,7 @@ def answers_after(flips):
     return tn.predict(model, test.images)
 
 
+# %%
 PAIRS = ((6, 9), (9, 6), (2, 5), (5, 2))
 
 

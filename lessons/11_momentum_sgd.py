@@ -17,19 +17,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet import data, kernels, nn, optim
+from tinynet import data, kernels, lessons, nn, optim
 from tinynet import functions as F
-from tinynet.lessons import (
-    check,
-    device,
-    figure,
-    hint,
-    kernel_name,
-    pictures,
-    predict,
-    show,
-    solution,
-)
+from tinynet.lessons import check, device, figure, hint, pictures, predict, show, solution
 
 # %% [markdown] lang="en"
 # ## Build
@@ -137,6 +127,8 @@ for rule in ("paper", "torch"):
         w.grad = np.full(1, 0.5)
         optimizer.step()
         paths[rule].append(w.item())
+
+# %%
 for step in (0, 1, 2, 3, 4, 9, 29):
     a = paths["paper"][step]
     b = paths["torch"][step]
@@ -212,10 +204,12 @@ def walk(lr, momentum, steps, start=(-9.0, 0.9)):
     return np.array(places)
 
 
+# %%
 def height(places):
     return 0.5 * (places**2 * steep).sum(axis=-1)
 
 
+# %%
 fig, axes = plt.subplots(2, 1, figsize=(8, 5.2), sharex=True, layout="constrained")
 x, y = np.meshgrid(np.linspace(-10, 6, 200), np.linspace(-1.25, 1.25, 120))
 walks = {0.0: ("#D55E00", "o"), 0.9: ("#0072B2", "s")}
@@ -257,6 +251,8 @@ figure(
 rng = np.random.default_rng(0)
 arrays = [rng.standard_normal((1, 8_000_000), np.float32) for _ in range(3)]
 taken = {}
+
+# %%
 for kind in ("reference", "numba"):
     with kernels.use(kind):
         best = np.inf
@@ -266,7 +262,9 @@ for kind in ("reference", "numba"):
             best = min(best, time.perf_counter() - started)
     taken[kind] = best
     moved = 5 * arrays[0].nbytes / best / 1e9
-    print(f"{kernel_name(kind):10} {1000 * best:6.1f} ms; 5 numbers per weight: {moved:5.1f} GB/s")
+    print(
+        f"{lessons.kernel_name(kind):10} {1000 * best:6.1f} ms; 5 numbers per weight: {moved:5.1f} GB/s"
+    )
 
 # %% [markdown] lang="en"
 # ## Break
@@ -388,8 +386,9 @@ prepare = data.Normalize.fit("standardize", learn.images)
 rates = np.geomspace(1e-4, 1.0, 80)
 
 
-def measured(momentum):
-    """Return the losses of a small net at rising rates, until they diverge."""
+# %%
+def small_net():
+    """Return an untrained net of one convolution."""
     tn.seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 16, 5, stride=2, padding=2),
@@ -397,24 +396,47 @@ def measured(momentum):
         nn.MaxPool2d(3, stride=2),
         nn.Flatten(),
         nn.Linear(16 * 7 * 7, 10),
-    ).to(place)
+    )
+    return model.to(place)
+
+
+# %%
+def batches():
+    """Yield prepared batches, epoch after epoch."""
+    loader = data.DataLoader(learn, 100, shuffle=True, transform=prepare)
+    while True:
+        yield from loader
+
+
+# %%
+def step(model, optimizer, images, labels):
+    """Do one step; return the loss before it."""
+    loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %%
+def measured(momentum):
+    """Return the losses of a small net at rising rates, until they diverge."""
+    model = small_net()
     optimizer = optim.SGD(model.parameters(), lr=0.0, momentum=momentum, weight_decay=5e-4)
     losses = []
-    loader = data.DataLoader(learn, 100, shuffle=True, transform=prepare)
-    batches = itertools.chain.from_iterable(itertools.repeat(loader))  # epoch after epoch
-    for rate, (images, labels) in zip(rates, batches, strict=False):
+    for rate, batch in zip(rates, batches(), strict=False):
         optimizer.lr = float(rate)
-        loss = F.cross_entropy(model(tn.tensor(images).to(place)), labels)
-        if not np.isfinite(loss.item()) or (losses and loss.item() > 2 * min(losses)):
+        loss = step(model, optimizer, *batch)
+        if not np.isfinite(loss) or (losses and loss > 2 * min(losses)):
             break
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        losses.append(loss)
     return losses
 
 
+# %%
 found = {momentum: measured(momentum) for momentum in (0.0, 0.9)}
+
+# %%
 fig, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
 looks = {0.0: ("#D55E00", "--"), 0.9: ("#0072B2", "-")}
 lowest = {}

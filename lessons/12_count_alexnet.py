@@ -56,7 +56,7 @@ for size in (224, 227):
 # caption of Figure 2). Here is its plan.
 
 # %%
-plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride), ("fc", n)
+features = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel, stride)
     ("conv", 96, 11, 4, 0, 1),
     ("pool", 3, 2),
     ("conv", 256, 5, 1, 2, 2),
@@ -65,10 +65,8 @@ plan = [  # ("conv", filters, kernel, stride, padding, groups), ("pool", kernel,
     ("conv", 384, 3, 1, 1, 2),
     ("conv", 256, 3, 1, 1, 2),
     ("pool", 3, 2),
-    ("fc", 4096),
-    ("fc", 4096),
-    ("fc", 1000),
 ]
+plan = [*features, ("fc", 4096), ("fc", 4096), ("fc", 1000)]
 
 # %% [markdown] lang="en"
 # **Exercise 12.1.** Go through the plan and count the neurons of each layer that has weights. Sizes
@@ -263,14 +261,16 @@ def milliseconds(run, rounds=3):
     return min(times)
 
 
+# %%
 rng = np.random.default_rng(0)
 conv2 = tn.tensor(np.ones((256, 48, 5, 5), np.float32))
 fc6 = network.classifier[1].weight
 fc6.data[...] = 0.01  # untouched zeros would not be in memory at all
 
 
-# %% tags=["predict"]
-def percentages():
+# %%
+def timed():
+    """Return the milliseconds an image of conv2 and fc6, for each size of a batch."""
     per_image = {}
     for batch in (1, 32):
         x = tn.tensor(rng.standard_normal((batch, 96, 27, 27)).astype(np.float32))
@@ -280,12 +280,19 @@ def percentages():
             b = milliseconds(lambda v=v: F.linear(v, fc6)) / batch
         per_image[batch] = a, b
         print(f"{batch:2} images: conv2 {a:6.2f} ms, fc6 {b:6.2f} ms for each image")
+    return per_image
+
+
+# %%
+def percentages():
+    per_image = timed()
     for name, i, macs in (("conv2", 0, work[1]), ("fc6", 1, work[5])):
         speeds = [macs / per_image[batch][i] / 1e6 for batch in (1, 32)]
         print(f"{name}: {speeds[0]:.0f} and {speeds[1]:.0f} billion multiply-adds a second")
     return tuple(100 * fc / conv for conv, fc in per_image.values())
 
 
+# %% tags=["predict"]
 predict("12.a", ..., percentages, "%")
 
 # %% [markdown] lang="en"
@@ -360,7 +367,6 @@ check("12.4", my_wrong_lines)
 
 # %%
 # hint("12.4")  # without the first "#": a hint, and each time you run it the next one
-
 
 # %% tags=["solution"]
 my_wrong_lines = {"A", "C", "D", "F", "H"}

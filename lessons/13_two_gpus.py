@@ -13,7 +13,6 @@
 import math
 import time
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
@@ -161,69 +160,19 @@ check("13.3", my_bytes_forward)
 # with ipywidgets you can choose where the convolutions exchange their maps; notes in the code of
 # 2012 try other layers too.
 
+
 # %%
-BLUE = "#0072B2"
-ORANGE = "#D55E00"
-GREY = "#767676"
-
-
 def draw_towers(exchange_at="conv3"):
-    """Draw the two towers and the kilobytes that cross for one picture, forward."""
-    net = towers_of(exchange_at)
-    there = communication.sums(net.traffic(), backward=False)
-    shapes = communication.maps(net)
-    fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
-    for i, (layer, shape) in enumerate(shapes.items()):
-        rows = (1,) if layer == "fc8" else (1, 0)
-        side = 0.14 + 0.22 * (shape[1] / 224 if len(shape) == 3 else 0.3)
-        for row in rows:
-            box = plt.Rectangle((i - 0.2, row - side / 2), 0.4, side, facecolor="#dce9f5")
-            box.set(edgecolor="black", linewidth=1)
-            ax.add_patch(box)
-            text = "x".join(map(str, shape))
-            ax.text(i, row - side / 2 - 0.09, text, ha="center", fontsize=8)
-            if i:
-                ax.annotate("", (i - 0.22, row), (i - 0.78, row), arrowprops={"arrowstyle": "->"})
-        ax.text(i, 1.3, layer, ha="center", weight="bold", fontsize=10)
-        for down, color in ((True, BLUE), (False, ORANGE)):
-            if layer == "picture" or not there.get((layer, down)):
-                continue
-            ends = (
-                ((i - 0.24, 0.16), (i - 0.7, 0.76)) if down else ((i - 0.3, 0.76), (i - 0.76, 0.16))
-            )
-            ax.annotate("", *ends, arrowprops={"arrowstyle": "->", "color": color, "linewidth": 2})
-        total = sum(n for (name, _), n in there.items() if name == layer)
-        if total and layer != "picture":
-            ax.text(
-                i - 0.5,
-                0.5,
-                f"{total / 1000:.0f} kB",
-                ha="center",
-                va="center",
-                fontsize=9,
-                bbox={"facecolor": "white", "edgecolor": GREY, "pad": 2},
-            )
-    ax.text(-0.45, 1, "cpu", ha="right", va="center")
-    ax.text(-0.45, 0, "cpu:1", ha="right", va="center")
-    ax.set(xlim=(-0.9, len(shapes) - 0.6), ylim=(-0.35, 1.45))
-    ax.set_axis_off()
-    counted = {
-        n: sum(v for (m, _), v in there.items() if m == n) for n, _ in there if n != "picture"
-    }
+    """Draw the two towers and the bytes that cross for one picture, forward."""
+    fig = communication.draw(towers_of(exchange_at))
     where = exchange_at if exchange_at == "nowhere" else f"at {exchange_at}"
-    ax.set_title(
-        f"maps exchanged {where}: {sum(counted.values()) / 1000:.0f} kB cross for a picture",
-        fontsize=11,
-    )
-    alt = (
-        f"Two rows of layers, one a device, from the picture to fc8; exchanged {where}. "
-        f"{sum(counted.values()):,} bytes cross for one picture, forward, both ways together: "
-        + ", ".join(f"{n:,} into {layer}" for layer, n in counted.items())
-        + "."
-    )
-    return fig, alt
+    crossing = sum(fig.numbers.values())
+    fig.axes[0].set_title(f"maps exchanged {where}: {crossing / 1000:.0f} kB cross for a picture")
+    alt = f"Two rows of layers, one a device, from the picture to fc8; maps exchanged {where}. "
+    return fig, f"{alt}{crossing:,} bytes cross for one picture, forward, both ways together."
 
 
+# %%
 move(draw_towers, exchange_at=("conv3", "conv4", "nowhere"))
 
 # %% [markdown] lang="en"
@@ -239,6 +188,8 @@ one[2].groups = 2  # the first LRN: the code of 2012 ran it on each GPU separate
 two = tn.models.build("small-alexnet-two-towers", classes=10, seed=0).eval()
 pictures = tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(128) - 1
 labels = np.arange(8)
+
+# %%
 with model_parallel.crossings() as found:
     scores = [net(tn.tensor(pictures)) for net in (one, two)]
     for s in scores:
@@ -280,6 +231,7 @@ def milliseconds(run, rounds=5):
     return min(times)
 
 
+# %%
 rng = np.random.default_rng(0)
 maps = tn.tensor(rng.standard_normal((8, 96, 27, 27)).astype(np.float32))
 grouped = tn.tensor(rng.standard_normal((128, 48, 5, 5)).astype(np.float32))
@@ -289,7 +241,7 @@ diagonal[:64, :48] = grouped.data[:64]
 diagonal[64:, 48:] = grouped.data[64:]
 
 
-# %% tags=["predict"]
+# %%
 def times_as_long():
     taken = []
     for name, weight, groups in (
@@ -304,6 +256,7 @@ def times_as_long():
     return taken[1] / taken[0], taken[2] / taken[0]
 
 
+# %% tags=["predict"]
 predict("13.a", ..., times_as_long)
 
 # %% [markdown] lang="en"

@@ -95,35 +95,50 @@ EPOCHS = (2, 4)
 HIDDEN = (1, 2)
 
 
+# %%
+def one_hidden():
+    """Return the layers of a net with one hidden layer."""
+    if large:
+        return [*tn.models.build("small-alexnet", classes=10)]
+    layers = []
+    for inputs, outputs, kernel in ((3, 12, 5), (12, 24, 3)):
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+        layers += [conv, nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
+    return [*layers, nn.Flatten(), nn.Linear(24 * 8 * 8, 64), nn.ReLU(), nn.Linear(64, 10)]
+
+
+# %%
 def build(hidden):
     """Return a net with this number of hidden layers."""
-    if large:
-        *layers, last = tn.models.build("small-alexnet", classes=10)
-        width = 512
-    else:
-        layers = [
-            nn.Conv2d(3, 12, 5, padding=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2, ceil_mode=True),
-            nn.Conv2d(12, 24, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2, ceil_mode=True),
-            nn.Flatten(),
-            nn.Linear(24 * 8 * 8, 64),
-            nn.ReLU(),
-        ]
-        last = nn.Linear(64, 10)
-        width = 64
+    *layers, last = one_hidden()
+    width = last.weight.shape[1]
     for _ in range(hidden - 1):
         layers += [nn.Linear(width, width), nn.ReLU()]
     return nn.Sequential(*layers, last).to(place)
 
 
+# %%
 print(build(hidden=1))
 
 # %%
 runs = []
 records = {}
+
+
+# %%
+def run_of(lr, hidden, epoch, net):
+    """Return what is kept of a run after an epoch."""
+    return {
+        "lr": lr,
+        "hidden": hidden,
+        "epochs": epoch.epoch,
+        "validation": 100 * epoch.validation_accuracy,
+        "parameters": sum(p.data.size for p in net.parameters()),
+        "weights": net.state_dict(),
+    }
+
+
+# %%
 for lr in RATES:
     for hidden in HIDDEN:
         tn.seed(0)
@@ -133,16 +148,7 @@ for lr in RATES:
         for epoch in tn.fit(net, optimizer, loader, epochs=max(EPOCHS), validation=hold):
             records[lr, hidden].append(epoch)
             if epoch.epoch in EPOCHS:
-                runs.append(
-                    {
-                        "lr": lr,
-                        "hidden": hidden,
-                        "epochs": epoch.epoch,
-                        "validation": 100 * epoch.validation_accuracy,
-                        "parameters": sum(p.data.size for p in net.parameters()),
-                        "weights": net.state_dict(),
-                    }
-                )
+                runs.append(run_of(lr, hidden, epoch, net))
                 print(f"hidden {hidden}:", epoch)
 
 # %% [markdown] lang="en"
@@ -234,19 +240,20 @@ off = table - np.diag(np.diag(table))
 a, b = np.unravel_index(off.argmax(), off.shape)
 most = f"a {test.classes[a]} is called {test.classes[b]} {off.max()} times"
 figure(
-    tn.plot.confusion(table, test.classes, title=f"Test: {most}"),
+    tn.plot.confusion(table, test.classes, title="Test"),
     f"The confusion matrix of the chosen run on {len(test):,} test pictures: {reported:.1f} % are "
     f"on the diagonal; most often, {most}.",
 )
 
 # %% [markdown] lang="en"
-# Its first filters (lesson 15 looks at such filters more closely):
+# Its first filters (lesson 15 looks at such filters more closely). After so few epochs most of what
+# they show is still their random start:
 
 # %%
-figure(
-    tn.plot.filters(net, title="filters of the first layer"),
-    f"The {len(net[0].weight)} filters of the first layer as small pictures in colour.",
-)
+tn.seed(0)
+start = build(chosen["hidden"])  # the same random weights again
+fig = tn.plot.filters(net, before=start, title="First layer")
+figure(fig, fig.description)
 
 # %% [markdown] lang="en"
 # ## Judge

@@ -31,21 +31,22 @@ train, test = pictures()
 place = device()
 
 
+# %%
+def small_net():
+    """Return an untrained net of two convolutions and two linear layers."""
+    tn.seed(0)
+    layers = []
+    for inputs, outputs, kernel in ((3, 12, 5), (12, 24, 3)):
+        conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+        layers += [conv, nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
+    linear = nn.Linear(24 * 8 * 8, 64), nn.ReLU(), nn.Linear(64, 10)
+    return nn.Sequential(*layers, nn.Flatten(), *linear)
+
+
+# %%
 def trained_on(train, test):
     """Return a net trained on these pictures, its initial weights, and the preprocessing."""
-    tn.seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(3, 12, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Conv2d(12, 24, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(),
-        nn.Linear(24 * 8 * 8, 64),
-        nn.ReLU(),
-        nn.Linear(64, 10),
-    )
+    model = small_net()
     untrained = model.state_dict()
     model.to(place)
     prepare = data.Normalize.fit("standardize", train.images)
@@ -57,6 +58,7 @@ def trained_on(train, test):
     return model, untrained, prepare
 
 
+# %%
 model, untrained, prepare = trained_on(train, test)
 x = prepare(test.images)
 probabilities = tn.predict(model, x)
@@ -85,46 +87,42 @@ choice = int(np.flatnonzero((test.labels == 4) & (said == 4))[0])
 with tn.no_grad(), nn.observe(note):
     model(tn.tensor(x[choice : choice + 1]).to(place))
 
-fig = plt.figure(figsize=(9, 5), layout="constrained")
-parts = fig.subfigures(1, 2, width_ratios=(1, 1.5))
-left = parts[0].subplots(3, 1, height_ratios=(1, 1, 1.3))
-before = untrained["0.weight"]
-after = model[0].weight.numpy()
-moved = np.linalg.norm((after - before).reshape(12, -1), axis=1)
-moved /= np.linalg.norm(before.reshape(12, -1), axis=1)
-for ax, weight, title in (
-    (left[0], before, "filters before training"),
-    (left[1], after, f"after: changed by {moved.min():.0%} to {moved.max():.0%}"),
-):
-    ax.imshow(mosaic(weight), interpolation="nearest")
-    ax.set_title(title, fontsize=10)
-left[2].imshow(test.images[choice].transpose(1, 2, 0))
-left[2].set_title(test.classes[4], fontsize=10)
-right = parts[1].subplots(2, 1)
-silent = {}
-for ax, (name, layer) in zip(right, maps.items(), strict=True):
+# %%
+fig = tn.plot.filters(model, before=untrained["0.weight"])
+figure(fig, fig.description)
+
+# %%
+silent = {name: int((layer.max(axis=(1, 2)) == 0).sum()) for name, layer in maps.items()}
+
+# %%
+fig = plt.figure(figsize=(9, 4.6), layout="constrained")
+picture, grids = fig.subfigures(1, 2, width_ratios=(1, 2.4))
+seen = picture.subplots()
+seen.imshow(test.images[choice].transpose(1, 2, 0))
+seen.set_title(test.classes[4], fontsize=10)
+axes = grids.subplots(2, 1)
+for ax, (name, layer) in zip(axes, maps.items(), strict=True):
     rows = 2 if len(layer) == 12 else 3
-    seen = np.sqrt(layer / layer.max())  # the root brightens faint values; black is exactly 0
-    tiles = np.pad(seen, ((0, 0), (0, 1), (0, 1)), constant_values=1)
+    bright = np.sqrt(layer / layer.max())  # the root brightens faint values; black is exactly 0
+    tiles = np.pad(bright, ((0, 0), (0, 1), (0, 1)), constant_values=1)
     grid = tiles.reshape(rows, -1, *tiles.shape[1:]).swapaxes(1, 2)
     ax.imshow(grid.reshape(rows * tiles.shape[1], -1), cmap="gray", vmin=0, vmax=1)
-    silent[name] = int((layer.max(axis=(1, 2)) == 0).sum())
     size = f"{layer.shape[1]} x {layer.shape[2]}"
     ax.set_title(f"{name}: {len(layer)} maps of {size}, {silent[name]} all zero", fontsize=10)
-for ax in (*left, *right):
+for ax in (seen, *axes):
     ax.set_axis_off()
 figure(
     fig,
-    f"Left: 12 filters of 5 x 5 before and after training, which changed them by {moved.min():.0%} to "
-    f"{moved.max():.0%}, and a {test.classes[4]}. Right: the ReLUs' "
-    f"outputs, {len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
+    f"A {test.classes[4]}, and the outputs of the ReLUs for it: "
+    f"{len(maps['layer 1'])} maps of 32 x 32 and {len(maps['layer 2'])} of 16 x 16, "
     f"of which {silent['layer 1']} and {silent['layer 2']} are 0 everywhere.",
 )
 
 # %% [markdown] lang="en"
-# Compare the two rows of filters. Some have become edge detectors, light on one side and dark on
-# the other; some respond to a colour (40 % of the drawn pictures have their class's colour). Others
-# are almost unchanged: a net of this size can do much of its task with random filters in the first
+# Compare the rows of filters. The difference is what training added, and it is smoother than the
+# random start. Some filters have become edge detectors, light on one side and dark on the other;
+# some respond to a colour (40 % of the drawn pictures have their class's colour). Others are almost
+# unchanged: a net of this size can do much of its task with random filters in the first
 # layer. The paper's 96 filters saw 1.2 million photographs for 90 epochs; ours saw 3,000 pictures
 # four times.
 #
@@ -241,6 +239,7 @@ def drops_of(i, k=8, s=4, fill=0.0):
     return (p[-1] - p[:-1]).reshape(side, side)
 
 
+# %%
 def middle(drops, k=8, s=4):
     """Return the centre of mass of a map, (row, column) in pixels."""
     weights = np.maximum(drops, 0) / np.maximum(drops, 0).sum()
@@ -270,6 +269,8 @@ shown = [  # those with the highest contrast
     int(max(np.flatnonzero((belief > 0) & (test.labels == c)), key=lambda i: (fair[i], bright[i])))
     for c in (1, 4, 7, 8)
 ]
+
+# %%
 fig, axes = plt.subplots(len(shown), 7, figsize=(9, 6.4), layout="constrained")
 alike = []
 largest = []

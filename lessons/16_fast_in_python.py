@@ -49,23 +49,22 @@ weight = rng.standard_normal((O, C, K, K)).astype(np.float32)
 framed = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))  # a border of zeros keeps the size S
 
 
+# %%
 def loops(framed, weight, y):
-    """Write y (N, O, S, S)."""
-    N, O, H, W = y.shape
-    C = weight.shape[1]
-    K = weight.shape[2]
-    for n in range(N):
-        for o in range(O):
-            for i in range(H):
-                for j in range(W):
-                    total = np.float32(0)
-                    for c in range(C):
-                        for p in range(K):
-                            for q in range(K):
-                                total += weight[o, c, p, q] * framed[n, c, i + p, j + q]
-                    y[n, o, i, j] = total
+    _, _, H, W = y.shape
+    _, C, K, _ = weight.shape
+    for n, o in np.ndindex(y.shape[:2]):
+        for i in range(H):
+            for j in range(W):
+                total = np.float32(0)
+                for c in range(C):
+                    for p in range(K):
+                        for q in range(K):
+                            total += weight[o, c, p, q] * framed[n, c, i + p, j + q]
+                y[n, o, i, j] = total
 
 
+# %%
 def operations(y):
     """Return the number of operations for these outputs."""
     return 2 * C * K * K * y.size
@@ -93,6 +92,7 @@ some = np.empty((1, O, S, S), np.float32)
 compiled(framed, weight, some)  # the first call compiles
 
 
+# %%
 def best(run, rounds=5):
     """Return the shortest of a few times: noise only adds time."""
     run()
@@ -227,7 +227,6 @@ check("16.2", my_f23)
 # is checked here before it is timed. `check_kernel` compares a function with its definition, with
 # unusual memory layouts and read-only inputs; the reference is computed in float64.
 
-
 # %%
 windows = kernels.Geometry.of(3, padding=1)
 
@@ -336,6 +335,7 @@ layers = {
 images = tn.tensor(tn.data.Shapes(train=False, seed=0).images[:8] / np.float32(255))
 
 
+# %%
 def there_and_back(layer, given):
     """Return the milliseconds of one layer, forward and backward."""
     gy = np.ones_like(layer(given).data)
@@ -352,6 +352,7 @@ def step_times():
     return found
 
 
+# %%
 profiles = {}
 for kind in ("reference", "numba"):
     with kernels.use(kind):
@@ -424,6 +425,7 @@ def on_microkernel(x, weight):
         return with_numba(x, weight)
 
 
+# %%
 y = with_numba(x, weight)
 work = operations(y)
 bytes_moved = x.nbytes + weight.nbytes + y.nbytes
@@ -436,6 +438,8 @@ for name, run in runs.items():
     print(f"{name:18} {rungs[name]:8.2f} GFLOP/s, off by {off:.0e} of the largest output")
 
 w, grad, v = (np.zeros(1 << 22, np.float32) for _ in range(3))
+
+# %%
 update = best(lambda: kernels.momentum_update([w], [grad], [v], 0.01, 0.9, 5e-4, False, "paper"), 3)
 maps = rng.standard_normal((32, 32, 32, 64)).astype(np.float32)
 maps = maps.transpose(0, 3, 1, 2)  # channels last in memory, as a convolution leaves them
@@ -532,6 +536,7 @@ def errors_in(kind):
     return [np.abs(found - exact).max() / np.abs(exact).max() for found in (plain, short)]
 
 
+# %%
 for kind in (np.float32, np.float16):
     plain, short = errors_in(kind)
     print(

@@ -44,6 +44,8 @@ extern "C" __global__ void who(int* y) {
   y[i] = 10 * blockIdx.x + threadIdx.x;
 }
 """
+
+# %%
 y = np.zeros(12, np.int32)
 try:
     kernels.cuda_kernel(WHO)(3, 4, y)  # 3 blocks of 4 threads; in CUDA C++: who<<<3, 4>>>(y)
@@ -146,7 +148,7 @@ check("17.2", my_sectors)
 # row. The sums and the number of multiplications are the same.
 
 # %%
-PLAIN = r"""
+NAIVE = r"""
 extern "C" __global__ void naive(const float* a, const float* b, float* y, int M, int K, int N) {
   const int m = blockIdx.x * 32 + threadIdx.x, n = blockIdx.y * 8 + threadIdx.y;
   if (m >= M || n >= N) return;
@@ -154,7 +156,10 @@ extern "C" __global__ void naive(const float* a, const float* b, float* y, int M
   for (int k = 0; k < K; ++k) sum += a[m * K + k] * b[k * N + n];
   y[m * N + n] = sum;
 }
+"""
 
+# %%
+COALESCED = r"""
 extern "C" __global__ void coalesced(const float* a, const float* b, float* y, int M, int K, int N) {
   const int n = blockIdx.x * 32 + threadIdx.x, m = blockIdx.y * 8 + threadIdx.y;
   if (m >= M || n >= N) return;
@@ -174,7 +179,7 @@ def sectors_of_both():
     a, b, y = (np.ones((32, 32), np.float32) for _ in range(3))
     needed = []
     for name in ("naive", "coalesced"):
-        kernel = kernels.cuda_kernel(PLAIN, name)
+        kernel = kernels.cuda_kernel(NAIVE + COALESCED, name)
         found = kernels.memory_traffic(kernel, (1, 4), (32, 8), a, b, y, 32, 32, 32)
         each = {array: traffic.sectors / traffic.requests for array, traffic in found.items()}
         print(f"{name:10} sectors for each request of a warp: {each}")
@@ -204,6 +209,8 @@ extern "C" __global__ void turned(const float* x, float* y) {
   y[threadIdx.x] = row[7 - threadIdx.x];
 }
 """
+
+# %%
 if can_run:
     x = np.arange(1, 9, dtype=np.float32)
     y = np.zeros(8, np.float32)
@@ -228,7 +235,6 @@ check("17.3", MY_TILED)
 
 # %%
 # hint("17.3")  # without the first "#": a hint, and each time you run it the next one
-
 
 # %% tags=["solution"]
 MY_TILED = r"""
@@ -256,13 +262,17 @@ check("17.3", MY_TILED)
 # $64 \times 64$ numbers, and each loaded number is used 64 times.
 
 # %%
-SQUARES = r"""
+DECLARE = r"""
 constexpr int T = 16 * R;  // a block owns T x T numbers of y
 extern "C" __global__ void squares(const float* a, const float* b, float* y, int M, int K, int N) {
   __shared__ float left[T][16], right[16][T];
   const int tx = threadIdx.x, ty = threadIdx.y, me = ty * 16 + tx;
   const int m0 = blockIdx.y * T, n0 = blockIdx.x * T;
   float sum[R][R] = {};
+"""
+
+# %%
+LOAD = r"""
   for (int k0 = 0; k0 < K; k0 += 16) {
     for (int i = me; i < T * 16; i += 256) {
       const int m = m0 + i / 16, k = k0 + i % 16;
@@ -272,12 +282,20 @@ extern "C" __global__ void squares(const float* a, const float* b, float* y, int
       const int k = k0 + i / T, n = n0 + i % T;
       right[i / T][i % T] = k < K && n < N ? b[k * N + n] : 0;
     }
+"""
+
+# %%
+MULTIPLY = r"""
     __syncthreads();
     for (int k = 0; k < 16; ++k)
       for (int i = 0; i < R; ++i)
         for (int j = 0; j < R; ++j) sum[i][j] += left[ty + 16 * i][k] * right[k][tx + 16 * j];
     __syncthreads();
   }
+"""
+
+# %%
+STORE = r"""
   for (int i = 0; i < R; ++i)
     for (int j = 0; j < R; ++j) {
       const int m = m0 + ty + 16 * i, n = n0 + tx + 16 * j;
@@ -285,6 +303,7 @@ extern "C" __global__ void squares(const float* a, const float* b, float* y, int
     }
 }
 """
+SQUARES = DECLARE + LOAD + MULTIPLY + STORE
 
 # %% [markdown] lang="en"
 # ## Judge
@@ -295,8 +314,8 @@ extern "C" __global__ void squares(const float* a, const float* b, float* y, int
 
 # %%
 VERSIONS = {  # the kernel, threads of a block, what a block owns along blockIdx.x and blockIdx.y
-    "naive": (kernels.cuda_kernel(PLAIN, "naive"), (32, 8), "MN", (32, 8)),
-    "coalesced": (kernels.cuda_kernel(PLAIN, "coalesced"), (32, 8), "NM", (32, 8)),
+    "naive": (kernels.cuda_kernel(NAIVE), (32, 8), "MN", (32, 8)),
+    "coalesced": (kernels.cuda_kernel(COALESCED), (32, 8), "NM", (32, 8)),
     "shared tile": (kernels.cuda_kernel("#define R 1" + SQUARES), (16, 16), "NM", (16, 16)),
     "register tile": (kernels.cuda_kernel("#define R 4" + SQUARES), (16, 16), "NM", (64, 64)),
 }
@@ -310,6 +329,7 @@ def launch_of(name, M, N):
     return kernel, blocks, threads
 
 
+# %%
 def product(name):
     """Return a function of two matrices."""
 
@@ -324,6 +344,7 @@ def product(name):
     return run
 
 
+# %%
 rng = np.random.default_rng(0)
 for name in VERSIONS if can_run else ():
     factors = rng.standard_normal((45, 70)), rng.standard_normal((70, 83))
@@ -367,6 +388,8 @@ by_hand = {
     "register tile": 8 * s // 64 + once,
 }
 moved = dict(by_hand)
+
+# %%
 a, b, y = (np.ones((side, side), np.float32) for _ in range(3))
 for name in VERSIONS if can_run else ():
     found = kernels.memory_traffic(*launch_of(name, side, side), a, b, y, side, side, side)
@@ -488,6 +511,7 @@ extern "C" __global__ void transpose(const float* x, float* y, int H, int W) {
 """
 
 
+# %%
 def inspect(text):
     """Print what the profiler says of a transpose of 64 x 96 numbers."""
     x, y = np.ones((64, 96), np.float32), np.ones((96, 64), np.float32)
@@ -518,7 +542,6 @@ check("17.4", MY_TRANSPOSE)
 
 # %%
 # hint("17.4")  # without the first "#": a hint, and each time you run it the next one
-
 
 # %% tags=["solution"]
 MY_TRANSPOSE = r"""
@@ -554,6 +577,7 @@ def seconds(run, result, rounds=5):
     return (time.perf_counter() - begin) / rounds
 
 
+# %%
 try:
     tn.zeros(1, device="cuda")
     has_gpu = True
@@ -561,18 +585,24 @@ except tn.DeviceError as reason:
     has_gpu = False
     print("No measurement on a GPU here:", reason)
 
+# %%
+COPY = r"""
+extern "C" __global__ void copy(const float* x, float* y, int n) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = x[i];
+}
+"""
 if has_gpu:
-    large = 2048
-    a, b, y = (on_gpu(rng.standard_normal((large, large)).astype(np.float32)) for _ in range(3))
-    COPY = r"""extern "C" __global__ void copy(const float* x, float* y, int n) {
-      const int i = blockIdx.x * blockDim.x + threadIdx.x;
-      if (i < n) y[i] = x[i];
-    }"""
     long_x = on_gpu(np.ones(1 << 26, np.float32))
     long_y = on_gpu(np.ones(1 << 26, np.float32))
     copy = kernels.cuda_kernel(COPY)
     copied = seconds(lambda: copy(1 << 18, 256, long_x, long_y, 1 << 26), long_y)
     roof = 2 * 4 * (1 << 26) / copied / 1e9
+
+# %%
+if has_gpu:
+    large = 2048
+    a, b, y = (on_gpu(rng.standard_normal((large, large)).astype(np.float32)) for _ in range(3))
     rates = {}
     for name in VERSIONS:
         kernel, blocks, threads = launch_of(name, large, large)
@@ -580,6 +610,9 @@ if has_gpu:
         taken = seconds(run, y)
         rates[name] = moved[name] * (large / side) ** 3 / taken / 1e9
         print(f"{name:14} {2 * large**3 / taken / 1e9:9.0f} GFLOP/s, loads {rates[name]:7.0f} GB/s")
+
+# %%
+if has_gpu:
     fig, ax = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     ax.barh(list(rates), list(rates.values()), color="#56B4E9", edgecolor="black")
     ax.axvline(roof, color="#D55E00", linestyle="--")
@@ -615,6 +648,8 @@ extern "C" __global__ void share(const float* x, float* y) {
   y[i] = x[i] / part[0];
 }
 """
+
+# %%
 if can_run:
     x = np.ones(128, np.float32)
     y = np.zeros(128, np.float32)
@@ -631,7 +666,6 @@ check("17.5", MY_SHARE)
 
 # %%
 # hint("17.5")  # without the first "#": a hint, and each time you run it the next one
-
 
 # %% tags=["solution"]
 if can_run:
@@ -658,6 +692,8 @@ extern "C" __global__ void count(const int* x, int* counts) {
   counts[x[threadIdx.x]] += 1;
 }
 """
+
+# %%
 if can_run:
     x = np.arange(64, dtype=np.int32) % 3
     counts = np.zeros(3, np.int32)

@@ -38,6 +38,8 @@ FAMILIES = [  # year, name, variant, top-1
     (2015, "resnet-50", None, 76.130),
     (2017, "densenet-121", None, 74.434),
 ]
+
+# %%
 costs = []
 for year, name, variant, top1 in FAMILIES:
     rows = summary.counted(name, variant=variant)[1]
@@ -48,7 +50,9 @@ for year, name, variant, top1 in FAMILIES:
 LOOKS = {2012: ("#000000", "o"), 2014: ("#0072B2", "s"), 2015: ("#D55E00", "^")}
 LOOKS[2017] = ("#009E73", "D")
 BESIDE = {"vgg-16": (-8, -14), "vgg-19": (-8, 8), "resnet-34": (9, -4), "resnet-18": (9, -4)}
-BESIDE["googlenet-torchvision"] = (6, -15)
+BESIDE |= {"googlenet-torchvision": (6, -15), "densenet-121": (9, -3)}
+
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 UNITS = ("parameters (millions)", 1e6), ("multiply-adds (billions)", 1e9)
 for k, ax in enumerate(axes):
@@ -239,18 +243,24 @@ check("18.3", my_gradient_norms)
 
 
 # %%
+def block_of(width, norm):
+    """Return two 3x3 convolutions with a ReLU between them."""
+    body = []
+    for second in (False, True):
+        body.append(nn.Conv2d(width, width, 3, padding=1, bias=not norm))
+        if norm:
+            body.append(nn.BatchNorm2d(width))
+        if not second:
+            body.append(nn.ReLU())
+    return nn.Sequential(*body)
+
+
+# %%
 def deep_net(skips, norm, he, layers=40, width=16):
-    """Return a net of 3x3 convolutions, two in a block, with or without each of the cures."""
+    """Return a net of such blocks, with or without each of the cures."""
     net = [nn.Conv2d(3, width, 5, stride=2, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
     for _ in range(layers // 2):
-        body = []
-        for second in (False, True):
-            body.append(nn.Conv2d(width, width, 3, padding=1, bias=not norm))
-            if norm:
-                body.append(nn.BatchNorm2d(width))
-            if not second:
-                body.append(nn.ReLU())
-        block = nn.Sequential(*body)
+        block = block_of(width, norm)
         net += [nn.Residual(block) if skips else block, nn.ReLU()]
     model = nn.Sequential(*net, nn.GlobalAvgPool2d(), nn.Linear(width, 10))
     for p in model.parameters():
@@ -259,6 +269,7 @@ def deep_net(skips, norm, he, layers=40, width=16):
     return model.to(np.float64)
 
 
+# %%
 def norms(model, x, labels):
     """Return the norm of each convolution's gradient, without the stem."""
     model.zero_grad()
@@ -303,6 +314,8 @@ COLOURS[True, True] = "#009E73"
 NAMES = {(False, False): "neither", (False, True): "He's weights", (True, False): "batch norm"}
 NAMES[True, True] = "both"
 MARKS = {(False, False): "o", (False, True): "s", (True, False): "^", (True, True): "D"}
+
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for (skips, norm, he), line in found.items():
     kind = norm, he
@@ -386,6 +399,7 @@ def loss_at(step, direction):
     return loss
 
 
+# %%
 model.zero_grad()
 F.cross_entropy(model(tn.tensor(x)), labels).backward()
 norm = np.linalg.norm(layer.grad)
@@ -431,6 +445,7 @@ def milliseconds(net, x, rounds=5):
     return min(times)
 
 
+# %%
 maps = tn.tensor(np.random.default_rng(0).standard_normal((4, 192, 28, 28)).astype(np.float32))
 taken = {"5x5": milliseconds(direct, maps), "1x1, 5x5": milliseconds(reduced, maps)}
 for name, ms in taken.items():

@@ -214,6 +214,7 @@ def product(height, width, inputs, outputs):
     return height * width * inputs * outputs
 
 
+# %%
 CASES = {
     "neurons of conv1": (
         253_440,
@@ -225,6 +226,10 @@ CASES = {
         {"height": 3, "width": 3, "inputs": 256, "outputs": 384},
         {"one tower only": {"inputs": 128}, "129 for 192": {"outputs": 2 * 129}},
     ),
+}
+
+# %%
+CASES |= {
     "weights of fc6": (
         177_209_344,
         {"height": 6, "width": 6, "inputs": 256, "outputs": 4096},
@@ -236,6 +241,8 @@ CASES = {
         {"one tower that sees all": {"inputs": 96}, "half the filters": {"outputs": 128}},
     ),
 }
+
+# %%
 for what, (published, settings, changes) in CASES.items():
     why = [n for n, c in changes.items() if product(**{**settings, **c}) == published]
     print(f"{what}: {product(**settings):,}; published {published:,}: {', '.join(why)}")
@@ -287,11 +294,13 @@ def neurons(variant):
     return sum(int(np.prod(layer.shape)) for layer in found if layer.multiply_adds)
 
 
+# %%
 bn_net, _ = network("batchnorm-227")
 moving = sum(v.size for n, v in bn_net.state_dict().items() if "running" in n)
 batchnorm = parameters("alexnet", "batchnorm-227") + moving
 all_neurons = neurons("paper")
 
+# %%
 CLAIMS = [  # source, claim, the claimed number, its digits, the computed number
     ("a post", "top-5 error of the winner: 15.4", 15.4, 3, TABLE_2["7 nets*"]["top-5 test"]),
     ("a post", "top-5 error of the winner: 16.4", 16.4, 3, TABLE_2["7 nets*"]["top-5 test"]),
@@ -303,6 +312,10 @@ CLAIMS = [  # source, claim, the claimed number, its digits, the computed number
     ("paper", "crops and mirrors: 2048", 2048, 4, (256 - 224 + 1) ** 2 * 2),
     ("a post", "parameters: 62,378,344", 62_378_344, 8, parameters("alexnet", "paper")),
     ("a post", "side of conv1's maps: 56", 56, 2, 1 + -(-(224 - 11) // 4)),
+]
+
+# %%
+CLAIMS += [
     ("a post", "weights of conv3: 594,432", 594_432, 6, 3 * 3 * 256 * 384),
     ("a post", "weights of fc6: 177 million", 177e6, 3, 6 * 6 * 256 * 4096),
     ("a post", "3*3*128*64 = 73,728", 73_728, 5, 3 * 3 * 128 * 64),
@@ -311,6 +324,8 @@ CLAIMS = [  # source, claim, the claimed number, its digits, the computed number
     ("a post", "VGG-19: 110 million", 110e6, 2, parameters("vgg-19")),
     ("a post", "GoogLeNet: 4 million", 4e6, 1, parameters("googlenet")),
 ]
+
+# %%
 RIGHT = []
 for who, what, claimed, digits, computed in CLAIMS:
     RIGHT.append(float(f"{computed:.{digits}g}") == claimed)
@@ -337,6 +352,8 @@ print(f"neurons with the 253,440 of Figure 2: {all_neurons - 55 * 55 * 96 + 253_
 
 # %%
 order = sorted(range(len(CLAIMS)), key=lambda i: CLAIMS[i][2] / CLAIMS[i][4])
+
+# %%
 fig, ax = plt.subplots(figsize=(7.6, 5.6), layout="constrained")
 ax.axvline(1, color="#767676", linewidth=1)
 for row, i in enumerate(order):
@@ -369,7 +386,7 @@ figure(
 # steps, first with weight_decay=5e-4, then with decay=5e-5.
 
 
-# %% tags=["predict"]
+# %%
 def two_weights():
     w = {"weight_decay=5e-4": nn.Parameter(np.ones(1)), "decay=5e-5": nn.Parameter(np.ones(1))}
     for name, weight in w.items():
@@ -384,6 +401,7 @@ def two_weights():
     return tuple(weight.item() for weight in w.values())
 
 
+# %% tags=["predict"]
 predict("19.b", ..., two_weights)
 
 # %% [markdown] lang="en"
@@ -480,21 +498,18 @@ predict("19.c", ..., times_as_long)
 # %%
 def small_net(groups=2, order=("lrn", "pool"), alpha=1e-4, hidden=2, side=6):
     """Return AlexNet's second layer and its head, small, with room for mistakes."""
-    middle = {
-        "lrn": nn.LocalResponseNorm(alpha=alpha, groups=groups),
-        "pool": nn.MaxPool2d(3, stride=2),
-    }
-    head = [layer for _ in range(hidden - 1) for layer in (nn.Linear(32, 32), nn.ReLU())]
+    lrn = nn.LocalResponseNorm(alpha=alpha, groups=groups)
+    middle = {"lrn": lrn, "pool": nn.MaxPool2d(3, stride=2)}
     last = nn.MaxPool2d(3, stride=2) if side == 6 else nn.ReLU()
-    features = 16 * (3 if side == 6 else 7) ** 2
-    with tn.random.fork(0):
-        return nn.Sequential(
-            *(nn.Conv2d(8, 16, 5, padding=2, groups=groups), nn.ReLU()),
-            *(middle[name] for name in order),
-            *(last, nn.Flatten(), nn.Linear(features, 32), nn.ReLU(), *head, nn.Linear(32, 10)),
-        )
+    tn.seed(0)
+    conv = [nn.Conv2d(8, 16, 5, padding=2, groups=groups), nn.ReLU()]
+    first = [nn.Linear(16 * (3 if side == 6 else 7) ** 2, 32), nn.ReLU()]
+    head = [nn.Linear(32, 32), nn.ReLU()] * (hidden - 1)
+    layers = *conv, *(middle[name] for name in order), last, nn.Flatten(), *first, *head
+    return nn.Sequential(*layers, nn.Linear(32, 10))
 
 
+# %%
 MISTAKES = {
     "one tower that sees all": {"groups": 1},
     "pool before LRN": {"order": ("pool", "lrn")},
@@ -505,6 +520,7 @@ MISTAKES = {
 image = np.random.default_rng(2).standard_normal((1, 8, 15, 15)).astype(np.float32) * 9
 
 
+# %%
 def facts(net):
     """Return parameters, multiply-adds and outputs of a net."""
     rows = summary.layers(net, image.shape[1:])
@@ -512,6 +528,7 @@ def facts(net):
     return *counts, net(tn.tensor(image)).numpy()
 
 
+# %%
 right = facts(small_net())
 print(f"{'':24}  parameters  multiply-adds  outputs")
 for name, change in MISTAKES.items():

@@ -20,7 +20,6 @@ from tinynet.lessons import editions, pages
 
 Cell = dict[str, Any]
 NOT_FOR_READERS = re.compile(r'(# (hint|solution)\("\d\d\.\d+"\).*\s*)+')
-LONG = 16  # lines: code of a figure that is longer is folded
 CODE = {"en": "Code of the figure, {} lines", "ko": "그림을 그리는 코드 {}줄"}
 FOLDED = re.compile(r"(<details>\s*<summary>.*?</summary>)(.*?)(</details>)", re.DOTALL)
 
@@ -40,8 +39,8 @@ def _cell(cell: Cell, lang: str) -> Iterator[str]:
     if NOT_FOR_READERS.fullmatch(text):
         return
     block = fenced(text, "{code-block} python")
-    lines = text.count("\n") + 1
-    if "plt." in text and lines > LONG:
+    if pages.folded(text):
+        lines = pages.code_lines(text)
         yield f"<details><summary>{CODE[lang].format(lines)}</summary>\n\n{block}\n\n</details>"
     else:
         yield block

@@ -1,5 +1,6 @@
 """Editions of a lesson: the learner's notebook and script, with and without answers."""
 
+import ast
 import json
 import platform
 
@@ -53,6 +54,43 @@ def test_a_script_has_the_answers_of_its_quiz_far_from_the_questions():
     assert pages.plain(answered.text).endswith("\n**1.** So.\nAnd so.\n\n**2.** Thus.")
     assert answered.text.count("\n") >= editions.APART
     assert editions.answers_last(pages.cells(TEXT)) == pages.cells(TEXT)
+
+
+def too_long(parts):
+    """Return the number and the first line of each code cell that shows more than it may."""
+    for i, cell in enumerate(parts):
+        long = not cell.prose and pages.code_lines(cell.text) > pages.SHOWN
+        if long and not pages.folded(cell.text):
+            yield i, cell.text.partition("\n")[0]
+
+
+def hides_more_than_a_figure(parts):
+    """Return the first lines of folded cells that do not begin with their figure."""
+    for cell in parts:
+        if not cell.prose and pages.folded(cell.text):
+            first = ast.unparse(ast.parse(cell.text).body[0])
+            if "plt." not in first:
+                yield first
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_learner_sees_at_most_twelve_lines_a_cell(lang):
+    known = pages.lessons(lang=lang)
+    for lesson in known:
+        parts = editions.learners(lesson, known)
+        assert (lesson.number, list(too_long(parts))) == (lesson.number, [])
+        assert (lesson.number, list(hides_more_than_a_figure(parts))) == (lesson.number, [])
+
+
+def test_long_cells_are_found():
+    lines = "x = 1\n" * 12
+    before = "", "y = 2\n", "plt.plot()\n", "z = 3\nplt.plot()\n"
+    parts = pages.cells("".join(f"# %%\n{first}{lines}" for first in before))
+    assert list(too_long(parts)) == [(1, "y = 2")]
+    assert list(hides_more_than_a_figure(parts)) == ["z = 3"]
+    listed = json.loads(editions.notebook(parts, "lesson-42"))["cells"]
+    hidden = [cell["metadata"].get("jupyter") for cell in listed]
+    assert hidden == [None, None, {"source_hidden": True}, {"source_hidden": True}]
 
 
 def test_a_notebook_is_valid_and_tells_prose_from_code():

@@ -235,7 +235,7 @@ def test_no_lesson_pastes_the_library(path, library):
 
 BY_HAND = {  # number of training loops, and their reason
     "00": 1,  # it explains the loop
-    "11": 2,  # its subject is the update, and the rate of each single step
+    "11": 1,  # its subject is the update; its range test calls a step of its own, in another cell
 }
 
 

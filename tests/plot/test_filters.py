@@ -54,13 +54,28 @@ def test_a_model_without_a_convolution_is_refused():
 
 
 def test_what_changed_most_comes_first_beside_what_it_was(rng):
+    before = rng.standard_normal((20, 3, 5, 5))
+    after = before * np.linspace(1, 3, 20)[:, None, None, None]
+    figure = plot.filters(after, before=before, title="conv1")
+    left, right = (axes.images[0].get_array() for axes in figure.axes)
+    np.testing.assert_allclose(right, mosaic(after[::-1]))
+    np.testing.assert_allclose(left, mosaic(before[::-1]))
+
+
+def test_few_filters_are_compared_in_rows_on_one_scale(rng):
     before = rng.standard_normal((4, 3, 5, 5))
     after = before * np.array([1.0, 3.0, 1.5, 2.0])[:, None, None, None]
     figure = plot.filters(after, before=before, title="conv1")
-    left, right = (axes.images[0].get_array() for axes in figure.axes)
     order = [1, 3, 2, 0]
-    np.testing.assert_allclose(right, mosaic(after[order]))
-    np.testing.assert_allclose(left, mosaic(before[order]))
+    rows = before[order], after[order], (after - before)[order]
+    for axes, weights in zip(figure.axes, rows, strict=True):
+        drawn = axes.images[0].get_array()
+        np.testing.assert_allclose(drawn, mosaic(weights, abs(after).max(), columns=4))
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "before\ntraining",
+        "after",
+        "difference",
+    ]
     words = "training changed the filters by 0 % to 200 % (most first)"
     assert figure.get_suptitle() == f"conv1: {words}"
     np.testing.assert_allclose(figure.numbers["change"], [0, 2, 0.5, 1])

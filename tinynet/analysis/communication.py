@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinynet import models, nn
 from tinynet.core.grad_mode import no_grad
@@ -14,6 +14,9 @@ from tinynet.kernels import use
 from tinynet.models.two_towers import LAYERS, TwoTowers
 from tinynet.plot import towers
 from tinynet.tensors import zeros
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FLOAT = 4  # bytes
 HOST = "picture"  # the name of the input; in 2012 each GPU got it from the host
@@ -57,9 +60,15 @@ def page(
         title = (
             f"{name}: bytes between the devices for one image, float32; gradients return likewise"
         )
-        there = {way: n for way, n in sums(crossed, backward=False).items() if way[0] != HOST}
-        towers.towers(maps(model), there, figure, kernels=windows(model), title=title)
+        draw(model, figure, title=title)
     return f"{by_layer(name, model, crossed)}\n\n{schemes(model, crossed, batch)}"
+
+
+def draw(model: TwoTowers, path: Path | str | None = None, *, title: str = "") -> Figure:
+    """Draw the towers of a network, and the bytes that cross for one image: `plot.towers`."""
+    found = sums(model.traffic(), backward=False)
+    there = {way: n for way, n in found.items() if way[0] != HOST}
+    return towers.towers(maps(model), there, path, kernels=windows(model), title=title)
 
 
 def sums(crossed: list[Crossing], *, backward: bool) -> dict[tuple[str, bool], int]:

@@ -16,7 +16,6 @@ from tinynet.analysis.look import Drawn, Subject
 from tinynet.analysis.profile import profile
 from tinynet.core.errors import DataError
 from tinynet.models.two_towers import TwoTowers
-from tinynet.plot import towers as tower_figure
 from tinynet.training import lr_find, run_list
 
 if TYPE_CHECKING:
@@ -108,13 +107,7 @@ def towers() -> Figure:
     with nn.init.skip_init():
         model = tn.models.build("alexnet-two-towers")
     assert isinstance(model, TwoTowers)
-    found = communication.sums(model.traffic(), backward=False)
-    there = {way: n for way, n in found.items() if way[0] != communication.HOST}
-    settings: Any = {
-        "kernels": communication.windows(model),
-        "title": "AlexNet on two devices: what crosses for one image",
-    }
-    return tower_figure.towers(communication.maps(model), there, **settings)
+    return communication.draw(model, title="AlexNet on two devices: what crosses for one image")
 
 
 def alexnet() -> Figure:

@@ -1,6 +1,7 @@
 """Editions of a lesson: the learner's notebook or script, and the notebooks of the repository.
 
-A learner's edition has no solutions, and the answers of its quiz are folded. Notebooks are written
+A learner's edition has no solutions; the answers of its quiz and the code of long figures are
+folded. Notebooks are written
 as JupyterLab itself would save them: one that it had to complete would be marked as modified before
 the learner touched it.
 """
@@ -14,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from tinynet.lessons import outputs
-from tinynet.lessons.pages import Cell, Lesson, commented, content, lessons, plain, script
+from tinynet.lessons.pages import (
+    Cell,
+    Lesson,
+    commented,
+    content,
+    folded,
+    lessons,
+    plain,
+    script,
+)
 from tinynet.words import into
 
 
@@ -159,6 +169,8 @@ def _as_json(cell: Cell, name: str) -> dict[str, Any]:
     metadata: dict[str, Any] = {"lang": cell.lang} if cell.lang else {}
     if cell.tags:
         metadata["tags"] = list(cell.tags)
+    if not cell.prose and folded(cell.text):
+        metadata["jupyter"] = {"source_hidden": True}
     text = plain(cell.text) if cell.prose else cell.text
     shared = {"id": name, "metadata": metadata, "source": text.splitlines(keepends=True)}
     if cell.prose:

@@ -136,6 +136,19 @@ def _cell(mark: str, text: str) -> Cell:
     return Cell(mark, prose is not None, facts.get("lang", ""), tuple(facts.get("tags", ())), text)
 
 
+SHOWN = 12  # lines of code that a cell shows
+
+
+def code_lines(text: str) -> int:
+    """Return the number of lines of a cell's code that are not blank."""
+    return sum(bool(line.strip()) for line in text.splitlines())
+
+
+def folded(text: str) -> bool:
+    """Return whether the code of a cell is folded: it draws, and is longer than a cell may be."""
+    return "plt." in text and code_lines(text) > SHOWN
+
+
 def plain(text: str) -> str:
     """Return the prose of a cell without its comment signs."""
     return "\n".join(re.sub(r"^# ?", "", line) for line in text.splitlines())

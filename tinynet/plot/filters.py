@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MANY_TIMES = 10  # the change above which percent are hard to read
+IN_A_ROW = 16  # filters: so few are compared one above the other
 APART = 0.06  # the gap between filters before training and after it, in widths of a panel
 
 
@@ -44,7 +45,8 @@ def filters(
     title : str
     before : array, Tensor or nn.Module, optional
         The same filters before training. They are drawn to the left, in the same order: the filters
-        that changed most come first.
+        that changed most come first. Up to 16 filters stand in three rows on one scale: before,
+        after, and the difference.
     groups : int
         Parts of equally many filters, drawn apart: 2 shows what each GPU learned, as Figure 3 of
         the paper.
@@ -72,6 +74,9 @@ def filters(
     weight = _filters_of(weights)
     sets = [weight] if before is None else [_initial(before, weight), weight]
     change = _change(*sets) if len(sets) == 2 else None
+    if change is not None and groups == 1 and len(weight) <= IN_A_ROW:
+        figure = _one_above_the_other(sets[0], weight, change, title)
+        return _finished(figure, path, weight, change)
     parts = [[_part(each, change, group, groups) for each in sets] for group in range(groups)]
     drawn = [
         [mosaic(each, _largest(whole)) for each, whole in zip(row, sets, strict=True)]
@@ -94,9 +99,34 @@ def filters(
         rows[0][0].set_title(title, fontsize=11)
     else:
         tiles.headline(figure, f"{title}: {said}" if title and said else title or said)
+    return _finished(figure, path, weight, change)
+
+
+def _one_above_the_other(before: Array, after: Array, change: Array, title: str) -> Figure:
+    """Draw few filters in three rows: before training, after it, and the difference."""
+    first = np.argsort(-change, kind="stable")
+    rows = {"before\ntraining": before, "after": after, "difference": after - before}
+    largest = max(map(_largest, rows.values()))
+    figure = style.new_figure(9, 0.7 + 3 * (8 / max(len(after), 6) + 0.1))
+    for axes, (name, weights) in zip(figure.subplots(3, 1), rows.items(), strict=True):
+        image = mosaic(weights[first], largest, columns=len(after))
+        axes.imshow(image, interpolation="nearest", vmin=0, vmax=1)
+        axes.set_ylabel(name, fontsize=10)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    said = _changed_in_words(change)
+    tiles.headline(figure, f"{title}: {said}" if title else said)
+    return figure
+
+
+def _finished(
+    figure: Figure, path: Path | str | None, weight: Array, change: Array | None
+) -> Figure:
+    """Give a figure its description and its numbers; write it."""
     count, channels, kh, kw = weight.shape
     shown = "in color" if channels == 3 else "in gray"
     words = f"{count} filters of {kh}x{kw} pixels {shown}"
+    said = _changed_in_words(change)
     numbers = {"filters": weight, **({} if change is None else {"change": change})}
     return style.finish(figure, path, f"{words}; {said}" if said else words, numbers)
 
@@ -153,7 +183,7 @@ def _changed_in_words(change: Array | None) -> str:
     return f"training changed the filters by {size} (most first)"
 
 
-def mosaic(weight: Array, largest: float | None = None) -> Array:
+def mosaic(weight: Array, largest: float | None = None, *, columns: int | None = None) -> Array:
     """Return filters side by side with white seams.
 
     Parameters
@@ -161,6 +191,8 @@ def mosaic(weight: Array, largest: float | None = None) -> Array:
     weight : array of shape (OC, C, KH, KW)
     largest : float, optional
         The weight that is shown as full color; None is the largest one.
+    columns : int, optional
+        Filters in a row; None makes the picture twice as wide as high, which fits a page.
 
     Returns
     -------
@@ -175,7 +207,7 @@ def mosaic(weight: Array, largest: float | None = None) -> Array:
     count, _, kh, kw = weight.shape
     if largest is None:
         largest = _largest(weight)
-    columns = math.ceil(math.sqrt(2 * count))  # twice as wide as high: fits a page
+    columns = columns or math.ceil(math.sqrt(2 * count))
     rows = math.ceil(count / columns)
     tiles = np.ones((rows * columns, kh + 1, kw + 1, 3), np.float32)
     shades = np.nan_to_num((0.5 + 0.5 * weight / largest).clip(0, 1), nan=1.0)

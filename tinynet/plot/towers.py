@@ -62,7 +62,7 @@ def towers(
     -------
     matplotlib.figure.Figure
     """
-    figure = style.new_figure(13, 4.8)
+    figure = style.new_figure(10.5, 4.2)
     axes = figure.subplots()
     listed = list(maps.items())
     most = max(crossed.values(), default=1)
@@ -77,7 +77,7 @@ def towers(
             _crossing(axes, i, layer, crossed, listed, most)
     axes.text(-1.05, FIRST, "first\ndevice", ha="center", va="center", fontsize=10)
     axes.text(-1.05, SECOND, "second\ndevice", ha="center", va="center", fontsize=10)
-    axes.set(xlim=(-1.4, (len(listed) - 1) * STEP + 0.7), ylim=(-1.15, FIRST + 1.2))
+    axes.set(xlim=(-1.4, (len(listed) - 1) * STEP + 0.7), ylim=(-1.5, FIRST + 1.15))
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_title(title, fontsize=11)
@@ -185,5 +185,5 @@ def _legend(axes: Axes) -> None:
         fontsize=9,
         title="height: square root of the side; depth: number of maps; arrow: square root of bytes",
         title_fontsize=8,
-        bbox_to_anchor=(0.5, -0.07),
+        bbox_to_anchor=(0.5, -0.13),
     )

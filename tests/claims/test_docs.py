@@ -8,6 +8,7 @@ from tinynet.claims import catalog, in_docs, markdown, results
 from tinynet.claims.claim import BUDGETS
 from tinynet.claims.results import Results
 from tinynet.core import companions
+from tinynet.words import into
 
 ANEW = "write them anew: python -m tinynet.claims.in_docs"
 pytestmark = pytest.mark.skipif(
@@ -79,6 +80,18 @@ def test_the_korean_table_has_the_same_numbers():
         "2.1%p 높음",
     ):
         assert word in korean
+
+
+def test_the_korean_page_has_every_claim_and_no_english_sentence():
+    page = in_docs.korean_page(in_docs.committed())
+    assert page.count("\n## ") == len(catalog.CLAIMS)
+    for line in page.splitlines():
+        told = re.sub(r"\[[^]]*\]\([^)]*\)|`[^`]*`", "", line)
+        if not told.startswith("**출처**"):
+            assert not re.search(r"(?:\b[A-Za-z]{2,} ){3,}[a-z]{2,}", told), line
+    for claim in catalog.CLAIMS.values():
+        assert into("ko", claim.statement) != claim.statement, claim.name
+        assert f"(claims.md#{markdown.anchor(claim.title)})" in page
 
 
 def test_tiny_results_are_in_no_table():

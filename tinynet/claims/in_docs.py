@@ -1,16 +1,17 @@
-"""Tables of claims in README.md, README.ko.md and docs/networks.md, and the page docs/claims.md.
+"""Tables of claims in README.md, README.ko.md and docs/networks.md, and docs/claims.md, .ko.md.
 
 All are built from the results in claims/results; ``python -m tinynet.claims.in_docs`` writes them.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import tinynet
-from tinynet.claims import markdown, outcome, overview, results, setting
+from tinynet.claims import content, markdown, outcome, overview, results, setting
 from tinynet.claims.results import Results
 from tinynet.core.atomic_file import write_atomically
 from tinynet.words import into
@@ -19,6 +20,7 @@ ROOT = Path(tinynet.__file__).parent.parent
 BEGIN = "<!-- claims: python -m tinynet.claims.in_docs writes this table -->"
 END = "<!-- end of claims -->"
 PAGE = "docs/claims.md"
+IN_KOREAN = "docs/claims.ko.md"
 PIECES = (  # of numbers in words, which are translated one by one
     *(" points above", " points below", " points", " times", " seeds"),
     *("at least ", "at most ", "about ", " to "),
@@ -54,6 +56,32 @@ def _words(text: str, lang: str) -> str:
     for piece in PIECES:
         text = text.replace(piece, into(lang, piece))
     return text
+
+
+def korean_page(found: Sequence[Results]) -> str:
+    """Return docs/claims.ko.md: every claim in Korean, with the verdict of each of its results.
+
+    Tables and figures are on the English page, to which each section leads.
+
+    Examples
+    --------
+    >>> from tinynet.claims import in_docs
+    >>> in_docs.korean_page([]).splitlines()[0]
+    '# 논문의 주장을 직접 재어 보기'
+    """
+    ko = functools.partial(into, "ko")
+    header = [*map(ko, ("runs", "verdict", "measured here (95 % interval)", "seeds"))]
+    blocks = [f"# {ko(content.TITLE)}", ko(content.LEAD), ko(content.READING)]
+    for claim, each in overview.entries(found):
+        blocks += [f"## {ko(claim.title)}", ko(claim.statement)]
+        blocks.append(f"**{ko('Source')}**: {claim.source}")
+        blocks.append(f"**{ko('Published')}**: {ko(claim.published)}")
+        rows = [overview.row(overview.Entry(claim, [one])) for one in each]
+        cells = [(r.runs, _words(r.verdict, "ko"), _words(r.here, "ko"), r.seeds) for r in rows]
+        blocks.append(markdown.table(header, cells) if cells else ko(overview.NOT_RUN))
+        link = f"[{claim.title}]({Path(PAGE).name}#{markdown.anchor(claim.title)})"
+        blocks.append(ko("Settings, tables and figures: {link}", link=link))
+    return "\n\n".join(blocks) + "\n"
 
 
 def networks_table(found: Sequence[Results]) -> str:
@@ -104,7 +132,7 @@ def documents(found: Sequence[Results], root: Path = ROOT) -> dict[Path, str]:
         path: placed(text, table)
         for (path, text), table in zip(texts.items(), tables.values(), strict=True)
     }
-    return {**shown, root / PAGE: markdown.render(found)}
+    return {**shown, root / PAGE: markdown.render(found), root / IN_KOREAN: korean_page(found)}
 
 
 def committed(root: Path = ROOT) -> list[Results]:

@@ -19,6 +19,7 @@ from tinynet.kernels.dispatch import has_numba
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import run_dir
 from tinynet.training.presets import RECIPES
+from tinynet.words import phrase
 
 
 @click.command(cls=OutputCommand)
@@ -138,5 +139,5 @@ def warm() -> None:
 @click.command()
 def recipes() -> None:
     """List the recipes of train by name."""
-    rows = [(r.name, r.data, str(r.epochs), r.about) for r in RECIPES.values()]
-    click.echo(table([("recipe", "data", "epochs", ""), *rows], left=4))
+    rows = [(r.name, r.data, str(r.epochs), phrase(r.about)) for r in RECIPES.values()]
+    click.echo(table([(*map(phrase, ("recipe", "data", "epochs")), ""), *rows], left=4))

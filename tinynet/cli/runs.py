@@ -21,6 +21,7 @@ from tinynet.training import explanation, recipe_data, run_list
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.recipes import Recipe
 from tinynet.training.run_list import SavedRun
+from tinynet.words import phrase, sentence, spoken
 
 RUNS = Path("runs")
 
@@ -107,20 +108,27 @@ def explain(run: Path, data_dir: Path | None, as_json: bool) -> None:
     counts, note = _class_counts(saved, data_dir)
     classes = len(counts[0]) or saved.facts.get("classes")
     if not isinstance(classes, int) or classes < 1:
-        raise DataError(f"{run}: the number of its classes is not known. {note}")
+        said = "{run}: the number of its classes is not known. {note}"
+        raise DataError(sentence(said, run=run, note=note))
     found = explanation.explain(saved.records, classes, *counts)
     if as_json:
         for one in found:
             facts = {"kind": one.kind, "text": str(one), "try": attempt(one, saved)}
             click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    click.echo(_where(saved))
+    click.echo(spoken(_where(saved)))
     if note:
-        click.echo(note)
+        click.echo(spoken(note))
     if saved.records and not found:
-        click.echo(explanation.nothing_found(saved.records))
+        click.echo(spoken(explanation.nothing_found(saved.records)))
     for one in found:
-        click.echo(f"\n{one.kind.capitalize()}. {one}\n  To try: {attempt(one, saved)}")
+        click.echo(f"\n{heading(one)} {spoken(one.message)}")
+        click.echo(phrase("  To try: {attempt}", attempt=spoken(attempt(one, saved))))
+
+
+def heading(finding: Diagnosis) -> str:
+    """Return the kind of a finding as the first words of its sentence, in the reader's language."""
+    return f"{phrase(finding.kind).capitalize()}."
 
 
 @click.command()
@@ -158,15 +166,22 @@ def _printable(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def _where(saved: SavedRun) -> str:
     """Return the sentence on where a run stands."""
-    title = printable(saved.recipe.title)
+    where = {"folder": saved.folder, "title": printable(saved.recipe.title)}
+    state = sentence(saved.state)
     if not saved.records:
-        return f"{saved.folder}: {title}, {saved.state}. No epoch has finished yet."
+        said = "{folder}: {title}, {state}. No epoch has finished yet."
+        return sentence(said, **where, state=state)
     last = saved.records[-1]
-    done = f"{len(saved.records)} of {console.count_epochs(saved.recipe.epochs)}"
-    test = "" if last.test_accuracy is None else f", of the test images {_accuracy(saved)}"
-    return (
-        f"{saved.folder}: {title}, {saved.state} after {done}. Right at the end: "
-        f"{100 * last.train_accuracy:.1f} % of the training images{test}."
+    test = "" if last.test_accuracy is None else ", of the test images {accuracy}"
+    return sentence(
+        "{folder}: {title}, {state} after {done} of {epochs}. Right at the end: "
+        "{percent:.1f} % of the training images{test}.",
+        **where,
+        state=state,
+        done=len(saved.records),
+        epochs=console.count_epochs(saved.recipe.epochs),
+        percent=100 * last.train_accuracy,
+        test=sentence(test, accuracy=_accuracy(saved)) if test else "",
     )
 
 
@@ -176,7 +191,8 @@ def _class_counts(saved: SavedRun, data_dir: Path | None) -> tuple[list[list[int
     try:
         sets = [recipe_data.open_set(saved.recipe, place, train=part) for part in (True, False)]
     except (DataError, OSError) as error:
-        return [[], []], f"The images are not at hand, so their numbers are left out: {error}"
+        said = "The images are not at hand, so their numbers are left out: {error}"
+        return [[], []], sentence(said, error=error)
     counts: list[list[int]] = []
     for each in sets:
         found = [0] * len(sets[0].classes)
@@ -194,16 +210,19 @@ def attempt(finding: Diagnosis, saved: SavedRun) -> str:
     """Return the command, or the words, for what to try about a finding."""
     recipe = saved.recipe
     command = _again(recipe)
+    slower = f"{command} --lr {recipe.lr / 3:.2g}"
+    data = shlex.quote(recipe.data)
+    finer = f"tinynet train fine-tune --init-from FILE --freeze features --data {data}"
     tries = {
-        "plateau": f"{command} --lr {recipe.lr / 3:.2g}, then {3 * recipe.lr:.2g}",
+        "plateau": sentence("{one}, then {other}", one=slower, other=f"{3 * recipe.lr:.2g}"),
         "explosion": f"{command} --lr {recipe.lr / 10:.2g}",
-        "rate too high": f"{command} --lr {recipe.lr / 3:.2g}",
-        "chance": f"{command} --lr {recipe.lr / 3:.2g}, and look at the labels",
-        "overfitting": "tinynet train fine-tune --init-from FILE --freeze features"
-        f" --data {shlex.quote(recipe.data)}, or more images",
-        "few images": "more images, or tinynet train fine-tune --init-from FILE --freeze features"
-        f" --data {shlex.quote(recipe.data)}",
-        "stalled": f"{command} --schedule cosine, or another --model",
+        "rate too high": slower,
+        "chance": sentence("{command}, and look at the labels", command=slower),
+        "overfitting": sentence("{command}, or more images", command=finer),
+        "few images": sentence("more images, or {command}", command=finer),
+        "stalled": sentence(
+            "{command}, or another --model", command=f"{command} --schedule cosine"
+        ),
         "still improving": _longer(saved, command),
         "noisy": f"{command} --schedule cosine",
     }

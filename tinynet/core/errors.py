@@ -12,11 +12,19 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from tinynet.words import Sentence, sentence
+from tinynet.words import Sentence, message, sentence, spoken
 
 
 class ShapeError(ValueError):
-    """Arrays whose shapes, or labels whose values, do not fit the op that was asked for."""
+    """Arrays whose shapes, or labels whose values, do not fit the op that was asked for.
+
+    A traceback shows its message in the reader's language: `tinynet.words`.
+    """
+
+    def __str__(self) -> str:
+        """Return the message in the reader's language."""
+        found = message(self)
+        return spoken(found) if isinstance(found, Sentence) else super().__str__()
 
 
 class DeviceError(RuntimeError):

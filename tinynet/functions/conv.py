@@ -17,6 +17,7 @@ from tinynet.kernels.conv import (
 )
 from tinynet.kernels.geometry import Geometry, Padding, Pair
 from tinynet.kernels.matmul import sums_in_halves
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -175,24 +176,41 @@ def _conv2d(
 def _check(x: Shape, weight: Shape, bias: Shape | None, groups: int) -> None:
     """Raise a ShapeError where images, filters and groups do not fit together."""
     if len(x) != 4 or len(weight) != 4:
-        raise ShapeError(
-            f"conv2d: x must be (N, C, H, W) and weight (OC, C // groups, KH, KW); "
-            f"x is {x}, weight is {weight}."
+        said = sentence(
+            "conv2d: x must be (N, C, H, W) and weight (OC, C // groups, KH, KW); "
+            "x is {x}, weight is {weight}.",
+            x=x,
+            weight=weight,
         )
+        raise ShapeError(said)
     C = x[1]
     OC, CG = weight[:2]
     if groups < 1 or OC % groups or C % groups:
-        raise ShapeError(
-            f"conv2d: groups={groups} must divide the {C} channels of x and the {OC} of weight. "
-            f"x is {x}.{_hint(x, weight, groups)}"
+        said = sentence(
+            "conv2d: groups={groups} must divide the {channels} channels of x and the {filters} of "
+            "weight. x is {x}.{hint}",
+            groups=groups,
+            channels=C,
+            filters=OC,
+            x=x,
+            hint=_hint(x, weight, groups),
         )
+        raise ShapeError(said)
     if CG * groups != C:
-        raise ShapeError(
-            f"conv2d: x has {C} channels, but weight {weight} with groups={groups} expects "
-            f"{CG * groups}. x is {x}.{_hint(x, weight, groups)}"
+        said = sentence(
+            "conv2d: x has {channels} channels, but weight {weight} with groups={groups} expects "
+            "{expected}. x is {x}.{hint}",
+            channels=C,
+            weight=weight,
+            groups=groups,
+            expected=CG * groups,
+            x=x,
+            hint=_hint(x, weight, groups),
         )
+        raise ShapeError(said)
     if bias is not None and bias != (OC,):
-        raise ShapeError(f"conv2d: bias must be ({OC},), one number per filter; it is {bias}.")
+        told = "conv2d: bias must be ({filters},), one number per filter; it is {bias}."
+        raise ShapeError(sentence(told, filters=OC, bias=bias))
 
 
 def _hint(x: Shape, weight: Shape, groups: int) -> str:
@@ -200,7 +218,7 @@ def _hint(x: Shape, weight: Shape, groups: int) -> str:
     C = x[1]
     OC, CG = weight[:2]
     if x[3] == CG * groups:
-        return " Is x channels-last? x.transpose(0, 3, 1, 2)."
+        return sentence(" Is x channels-last? x.transpose(0, 3, 1, 2).")
     if CG and C % CG == 0 and OC % (C // CG) == 0:
-        return f" With groups={C // CG} they would fit."
+        return sentence(" With groups={groups} they would fit.", groups=C // CG)
     return ""

@@ -10,6 +10,7 @@ from tinynet import kernels
 from tinynet.core.autograd import Function, Variable, require_tensors
 from tinynet.core.backend import Array, array_module, real
 from tinynet.core.errors import ShapeError, refuse_keywords
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -130,16 +131,27 @@ def cross_entropy(scores: Tensor, labels: Tensor | Array) -> Tensor:
 def _check(shape: tuple[int, ...], labels: Array) -> None:
     """Raise a ShapeError where scores and labels do not fit together."""
     if len(shape) != 2 or labels.shape != shape[:1] or shape[0] == 0:
-        raise ShapeError(
-            f"cross_entropy: scores must be (N, classes) and labels (N,), N at least 1; "
-            f"scores are {shape}, labels {labels.shape}."
+        said = sentence(
+            "cross_entropy: scores must be (N, classes) and labels (N,), N at least 1; "
+            "scores are {scores}, labels {labels}.",
+            scores=shape,
+            labels=labels.shape,
         )
+        raise ShapeError(said)
     if labels.dtype.kind not in "iu":
-        raise ShapeError(f"cross_entropy: labels must be integers; they are {labels.dtype}.")
+        said = sentence(
+            "cross_entropy: labels must be integers; they are {dtype}.", dtype=labels.dtype
+        )
+        raise ShapeError(said)
     if isinstance(labels, np.ndarray):  # on a GPU looking would mean waiting for it
         wrong = np.flatnonzero((labels < 0) | (labels >= shape[1]))
         if wrong.size:
-            raise ShapeError(
-                f"cross_entropy: labels must be integers in 0..{shape[1] - 1} for scores {shape}; "
-                f"found {labels[wrong[0]]} at row {wrong[0]}."
+            said = sentence(
+                "cross_entropy: labels must be integers in 0..{last} for scores {scores}; "
+                "found {label} at row {row}.",
+                last=shape[1] - 1,
+                scores=shape,
+                label=labels[wrong[0]],
+                row=wrong[0],
             )
+            raise ShapeError(said)

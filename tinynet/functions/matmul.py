@@ -9,6 +9,7 @@ from tinynet.core.autograd import Function, require_tensors
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError, warn_of_float64
 from tinynet.functions.elementwise import unbroadcast
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -86,10 +87,9 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     left = a.reshape(1, -1) if row else a
     right = b.reshape(-1, 1) if column else b
     if 0 in (len(a.shape), len(b.shape)) or left.shape[-1] != right.shape[-2]:
-        raise ShapeError(
-            f"matmul: the last axis of a {a.shape} must be as long as the "
-            f"{'only' if column else 'second to last'} axis of b {b.shape}."
-        )
+        said = "matmul: the last axis of a {a} must be as long as the {which} axis of b {b}."
+        which = sentence("only" if column else "second to last")
+        raise ShapeError(sentence(said, a=a.shape, which=which, b=b.shape))
     y = Matmul()(left, right)
     shape = list(y.shape)
     if column:
@@ -138,17 +138,25 @@ def split_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, split: bool) -> Tensor:
     if len(weight.shape) != 2:
-        raise ShapeError(f"linear: weight must be (out, in); it is {weight.shape}.")
+        said = sentence("linear: weight must be (out, in); it is {weight}.", weight=weight.shape)
+        raise ShapeError(said)
     if len(x.shape) != 2 or x.shape[1] != weight.shape[1]:
-        raise ShapeError(
-            f"linear: x is {x.shape}, but weight {weight.shape} (out, in) needs "
-            f"(N, {weight.shape[1]}). Images are flattened first: F.flatten(x)."
+        said = sentence(
+            "linear: x is {x}, but weight {weight} (out, in) needs "
+            "(N, {inputs}). Images are flattened first: F.flatten(x).",
+            x=x.shape,
+            weight=weight.shape,
+            inputs=weight.shape[1],
         )
+        raise ShapeError(said)
     if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(
-            f"linear: bias must be {weight.shape[:1]}, one per row of weight {weight.shape}; "
-            f"it is {bias.shape}."
+        said = sentence(
+            "linear: bias must be {expected}, one per row of weight {weight}; it is {bias}.",
+            expected=weight.shape[:1],
+            weight=weight.shape,
+            bias=bias.shape,
         )
+        raise ShapeError(said)
     warn_of_float64("linear", x, weight)
     op = Linear(split=split)
     return op(x, weight) if bias is None else op(x, weight, bias)

@@ -19,6 +19,7 @@ from tinynet.kernels.batch_norm import (
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -153,9 +154,8 @@ def local_response_norm(
     refuse_positional("local_response_norm", positional)
     _check_window("local_response_norm", x, n)
     if groups < 1 or x.shape[1] % groups:
-        raise ShapeError(
-            f"local_response_norm: groups={groups} must divide the {x.shape[1]} channels of x."
-        )
+        said = "local_response_norm: groups={groups} must divide the {channels} channels of x."
+        raise ShapeError(sentence(said, groups=groups, channels=x.shape[1]))
     return LocalResponseNorm(n, float(k), float(alpha), float(beta), groups)(x)
 
 
@@ -227,7 +227,7 @@ def _check_window(op: str, x: Tensor, n: int) -> None:
     if n < 1 or n % 2 == 0:
         raise ValueError(f"{op}: n must be odd, so that the window has a middle. Got n={n}.")
     if len(x.shape) != 4:
-        raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
+        raise ShapeError(sentence("{op}: x must be (N, C, H, W); it is {x}.", op=op, x=x.shape))
 
 
 def batch_norm(
@@ -322,21 +322,27 @@ def _batch_norm(
 ) -> Tensor:
     given = [tuple(v.shape) for v in (weight, bias, running_mean, running_var)]
     if len(x.shape) != 4 or any(shape != x.shape[1:2] for shape in given):
-        raise ShapeError(
-            f"batch_norm: x must be (N, C, H, W); weight, bias, running_mean, running_var (C,); "
-            f"x is {x.shape}, they are {', '.join(map(str, given))}."
+        said = sentence(
+            "batch_norm: x must be (N, C, H, W); weight, bias, running_mean, running_var (C,); "
+            "x is {x}, they are {given}.",
+            x=x.shape,
+            given=", ".join(map(str, given)),
         )
+        raise ShapeError(said)
     if not x.shape[1]:
-        raise ShapeError(f"batch_norm: x needs at least 1 channel; it is {x.shape}.")
+        said = sentence("batch_norm: x needs at least 1 channel; it is {x}.", x=x.shape)
+        raise ShapeError(said)
     mean = array_of(running_mean)
     var = array_of(running_var)
     if training:
         count = x.data.size // x.shape[1]
         if count < 2:
-            raise ShapeError(
-                f"batch_norm: training needs at least 2 values per channel for a variance; "
-                f"x is {x.shape}."
+            said = sentence(
+                "batch_norm: training needs at least 2 values per channel for a variance; "
+                "x is {x}.",
+                x=x.shape,
             )
+            raise ShapeError(said)
         with current(x.device):
             batch_mean, batch_var = batch_norm_statistics(wide(x.data))
             mean[...] = (1 - momentum) * mean + momentum * batch_mean

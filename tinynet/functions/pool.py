@@ -17,6 +17,7 @@ from tinynet.kernels.max_pool import (
     max_pool2d_forward,
     max_pool2d_relu_forward,
 )
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -207,13 +208,17 @@ def _geometry(
 ) -> Geometry:
     """Return the windows, or raise a ShapeError where they do not fit."""
     if len(x.shape) != 4:
-        raise ShapeError(f"{op}: x must be (N, C, H, W); it is {x.shape}.")
+        raise ShapeError(sentence("{op}: x must be (N, C, H, W); it is {x}.", op=op, x=x.shape))
     stride = kernel_size if stride is None else stride
     geometry = Geometry.of(kernel_size, stride, padding, op=op)
     if any(2 * max(side) > k for side, k in zip(geometry.padding, geometry.kernel, strict=True)):
-        raise ShapeError(
-            f"{op}: padding may be at most half the window, or a window would see no pixel. "
-            f"The window is {geometry.kernel}, the padding {geometry.padding}."
+        said = sentence(
+            "{op}: padding may be at most half the window, or a window would see no pixel. "
+            "The window is {window}, the padding {padding}.",
+            op=op,
+            window=geometry.kernel,
+            padding=geometry.padding,
         )
+        raise ShapeError(said)
     geometry.output_shape(op, x.shape, ceil_mode=ceil_mode)
     return geometry

@@ -16,6 +16,7 @@ from tinynet.core.autograd import Function, require_tensors
 from tinynet.core.backend import Array, array_module, concatenated, transfer
 from tinynet.core.errors import ShapeError, refuse_keywords
 from tinynet.core.hooks import constant
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -128,9 +129,9 @@ def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     try:
         return Reshape(shape)(x)
     except ValueError:
-        raise ShapeError(
-            f"reshape: {x.data.size} elements of shape {x.shape} cannot take the shape {shape}."
-        ) from None
+        said = "reshape: {count} elements of shape {x} cannot take the shape {shape}."
+        found = sentence(said, count=x.data.size, x=x.shape, shape=shape)
+        raise ShapeError(found) from None
 
 
 def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
@@ -154,7 +155,8 @@ def transpose(x: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
     ndim = len(x.shape)
     order = tuple(range(ndim))[::-1] if axes is None else tuple(a + ndim * (a < 0) for a in axes)
     if sorted(order) != list(range(ndim)):
-        raise ShapeError(f"transpose: axes {axes} must name each axis of shape {x.shape} once.")
+        said = "transpose: axes {axes} must name each axis of shape {x} once."
+        raise ShapeError(sentence(said, axes=axes, x=x.shape))
     return Transpose(order)(x)
 
 
@@ -256,12 +258,14 @@ def concatenate(xs: Sequence[Tensor], axis: int = 0, **unknown: Never) -> Tensor
     require_tensors("concatenate", *xs)
     shapes = [x.shape for x in xs]
     if not shapes:
-        raise ShapeError("concatenate: there is nothing to join, the list is empty.")
+        raise ShapeError(sentence("concatenate: there is nothing to join, the list is empty."))
     if not all(-len(s) <= axis < len(s) for s in shapes):
-        raise ShapeError(f"concatenate: there is no axis {axis} in the shapes {shapes}.")
+        said = "concatenate: there is no axis {axis} in the shapes {shapes}."
+        raise ShapeError(sentence(said, axis=axis, shapes=shapes))
     rests = {tuple(n for i, n in enumerate(s) if i != axis % len(s)) for s in shapes}
     if len(rests) != 1:
-        raise ShapeError(f"concatenate: only axis {axis} may differ between the shapes {shapes}.")
+        said = "concatenate: only axis {axis} may differ between the shapes {shapes}."
+        raise ShapeError(sentence(said, axis=axis, shapes=shapes))
     return Concatenate(axis)(*xs)
 
 
@@ -287,7 +291,8 @@ def stack(xs: Sequence[Tensor], axis: int = 0, **unknown: Never) -> Tensor:
     require_tensors("stack", *xs)
     shapes = [x.shape for x in xs]
     if len(set(shapes)) != 1:
-        raise ShapeError(f"stack: it joins tensors of one shape, got {shapes}.")
+        said = sentence("stack: it joins tensors of one shape, got {shapes}.", shapes=shapes)
+        raise ShapeError(said)
     return concatenate([unsqueeze(x, axis) for x in xs], axis)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.core.errors import ShapeError
+from tinynet.words import sentence
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
@@ -145,10 +146,17 @@ class Geometry:
         outputs = _outputs(self, H, W, ceil_mode)
         if min(outputs) < 1:
             KH, KW = self.kernel
-            raise ShapeError(
-                f"{op}: a {KH}x{KW} window does not fit in a {H}x{W} image "
-                f"(padding {self.padding}, dilation {self.dilation}). x is {shape}."
+            said = sentence(
+                "{op}: a {window} window does not fit in a {image} image "
+                "(padding {padding}, dilation {dilation}). x is {x}.",
+                op=op,
+                window=f"{KH}x{KW}",
+                image=f"{H}x{W}",
+                padding=self.padding,
+                dilation=self.dilation,
+                x=shape,
             )
+            raise ShapeError(said)
         return outputs
 
     def check_filters(self, op: str, weight_shape: tuple[int, ...]) -> None:

@@ -26,6 +26,7 @@ from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
 from tinynet.nn.parameter import Parameter
 from tinynet.tensors import Tensor
+from tinynet.words import sentence
 
 
 class Conv2d(FusesReLU):
@@ -94,10 +95,14 @@ class Conv2d(FusesReLU):
     ) -> None:
         check_counts("Conv2d", in_channels=in_channels, out_channels=out_channels)
         if not is_whole(groups, 1) or in_channels % groups or out_channels % groups:
-            raise ShapeError(
-                f"Conv2d: groups={groups} must divide in_channels={in_channels} and "
-                f"out_channels={out_channels}."
+            said = sentence(
+                "Conv2d: groups={groups} must divide in_channels={inputs} and "
+                "out_channels={outputs}.",
+                groups=groups,
+                inputs=in_channels,
+                outputs=out_channels,
             )
+            raise ShapeError(said)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = pair(kernel_size, "Conv2d: kernel_size")
@@ -135,10 +140,13 @@ class Conv2d(FusesReLU):
         channels = self.weight.shape[1] * self.groups
         require_tensors("Conv2d", x)
         if len(x.shape) == 4 and x.shape[3] == channels != x.shape[1]:
-            raise ShapeError(
-                f"Conv2d: x must be (N, C, H, W) with {channels} channels; it is {x.shape}. Are "
-                "the channels last? Write x.transpose(0, 3, 1, 2)."
+            said = sentence(
+                "Conv2d: x must be (N, C, H, W) with {channels} channels; it is {x}. Are "
+                "the channels last? Write x.transpose(0, 3, 1, 2).",
+                channels=channels,
+                x=x.shape,
             )
+            raise ShapeError(said)
         convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
         if self._split:
             convolve = functools.partial(split_conv2d, relu=relu)

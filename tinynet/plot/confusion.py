@@ -12,6 +12,7 @@ from tinynet.core.backend import Array, to_numpy
 from tinynet.core.errors import ShapeError
 from tinynet.plot import style
 from tinynet.tensors import Tensor
+from tinynet.words import sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,15 +99,21 @@ def confusion(
 def confusion_in_words(counts: Array, names: Sequence[str]) -> str:
     """Return the accuracy and the most frequent confusion, as a text alternative to the figure."""
     total = counts.sum()
-    words = f"{counts.trace():,.0f} of {total:,.0f} images are predicted correctly."
+    said = "{right:,.0f} of {total:,.0f} images are predicted correctly."
+    words = sentence(said, right=counts.trace(), total=total)
     worst = _worst(counts)
     if worst is None:
         return words
     i, j, count = worst
-    verb = "is" if count == 1 else "are"
-    return (
-        f"{words} The most frequent confusion: {_images(count)} of {names[i]} {verb} predicted as "
-        f"{names[j]}."
+    pair = {"words": words, "true": names[i], "answer": names[j]}
+    if count == 1:
+        said = "{words} The most frequent confusion: 1 image of {true} is predicted as {answer}."
+        return sentence(said, **pair)
+    return sentence(
+        "{words} The most frequent confusion: {count:,.0f} images of {true} are predicted as "
+        "{answer}.",
+        count=count,
+        **pair,
     )
 
 

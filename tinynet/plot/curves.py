@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.core.checks import is_number
 from tinynet.plot import style
+from tinynet.words import Sentence, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -230,31 +231,50 @@ def mark_chance(axes: Axes, height: float, words: str, end: float = 1.0) -> None
 def curves_in_words(epochs: Sequence[Record]) -> str:
     """Return what the curves show, as a text alternative; it is stored in the file."""
     if not epochs:
-        return "No epoch has finished."
-    parts: list[str] = []
+        return sentence("No epoch has finished.")
+    parts = _ends(epochs)
+    *first, last = parts or [sentence("nothing was measured")]
+    listed = last
+    if first:
+        before = sentence(", ".join(f"{{part{i}}}" for i in range(len(first))), **_numbered(first))
+        listed = sentence("{before} and {after}", before=before, after=last)
+    if len(epochs) == 1:
+        return sentence("After 1 epoch {listed}.", listed=listed)
+    best, kind = best_epoch(epochs)
+    peak: str = ""
+    if best is not None:
+        peak = sentence(
+            " The best {kind} accuracy, {percent:.1f} %, is that of epoch {epoch}.",
+            kind=sentence(kind),
+            percent=100 * best[f"{kind}_accuracy"],
+            epoch=best["epoch"],
+        )
+    said = "Over {count} epochs {listed}.{peak}"
+    return sentence(said, count=len(epochs), listed=listed, peak=peak)
+
+
+def _ends(epochs: Sequence[Record]) -> list[Sentence]:
+    """Return what is known of the ends of each curve."""
+    parts: list[Sentence] = []
     for key, name, factor, form in (
         ("train_loss", "the training loss", 1, "{:.3f}"),
         ("test_loss", "the test loss", 1, "{:.3f}"),
         ("test_accuracy", "the test accuracy", 100, "{:.1f} %"),
     ):
-        values = [factor * r[key] for r in epochs if r.get(key) is not None]
+        values = [form.format(factor * r[key]) for r in epochs if r.get(key) is not None]
+        what = sentence(name)
         if len(values) > 1:
-            goes = "" if parts else " goes"
-            parts.append(f"{name}{goes} from {form.format(values[0])} to {form.format(values[-1])}")
+            goes = "{what} goes from {first} to {last}"
+            said = "{what} from {first} to {last}" if parts else goes
+            parts.append(sentence(said, what=what, first=values[0], last=values[-1]))
         elif values:
-            parts.append(f"{name}{'' if parts else ' is'} {form.format(values[0])}")
-    *first, last = parts or ["nothing was measured"]
-    listed = f"{', '.join(first)} and {last}" if first else last
-    if len(epochs) == 1:
-        return f"After 1 epoch {listed}."
-    best, kind = best_epoch(epochs)
-    peak = ""
-    if best is not None:
-        peak = (
-            f" The best {kind} accuracy, {100 * best[f'{kind}_accuracy']:.1f} %, is that of epoch "
-            f"{best['epoch']}."
-        )
-    return f"Over {len(epochs)} epochs {listed}.{peak}"
+            said = "{what} {value}" if parts else "{what} is {value}"
+            parts.append(sentence(said, what=what, value=values[0]))
+    return parts
+
+
+def _numbered(parts: Sequence[Sentence]) -> dict[str, Sentence]:
+    return {f"part{i}": part for i, part in enumerate(parts)}
 
 
 def rate_drops(epochs: Sequence[Record]) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinynet.plot.curves import spread
 from tinynet.reports.html import Html, join, tag
+from tinynet.words import phrase
 
 WIDTH = 480
 LEFT = 46
@@ -134,7 +135,7 @@ def _axes(frame: Frame) -> list[Html]:
     ]
     middle = (LEFT + right) / 2
     parts.append(tag("line", x1=LEFT, x2=right, y1=floor, y2=floor, class_="axis"))
-    parts.append(tag("text", "epoch", x=middle, y=frame.height - 3, text_anchor="middle"))
+    parts.append(tag("text", phrase("epoch"), x=middle, y=frame.height - 3, text_anchor="middle"))
     return parts
 
 

@@ -11,6 +11,7 @@ from tinynet.plot.curves import best_epoch, curves_in_words, rate_drops
 from tinynet.reports.charts import Line, Marks, line_chart
 from tinynet.reports.html import Html, details, figure, join, table, tag
 from tinynet.training.loop import Epoch
+from tinynet.words import phrase, spoken
 
 KINDS = ("train", "test", "validation")
 LISTED = 400  # epochs in the table
@@ -19,20 +20,20 @@ LISTED = 400  # epochs in the table
 def curve_figures(records: Sequence[Epoch], classes: int | None) -> Html:
     """Return the charts of a run, and its numbers in a table that is folded away."""
     rows = [dataclasses.asdict(record) for record in records]
-    words = curves_in_words(rows)
+    words = spoken(curves_in_words(rows))
     drops = [(place, f"lr {rate:.2g}") for place, rate in rate_drops(rows)]
     best, kind = best_epoch(rows)
     chance = _chance(classes)
     charts = [
         line_chart(
-            "Loss (mean cross-entropy, nats)",
+            phrase("Loss (mean cross-entropy, nats)"),
             words,
             _lines(rows, "loss", 1.0),
             form="{:.3f}",
             marks=Marks(chance["loss"], drops, _ring(best, kind, "loss", 1.0)),
         ),
         line_chart(
-            "Accuracy (%)",
+            phrase("Accuracy (%)"),
             words,
             _lines(rows, "accuracy", 100.0),
             form="{:.1f}",
@@ -50,8 +51,8 @@ def _chance(classes: int | None) -> dict[str, list[tuple[float, str]]]:
         return {"loss": [], "accuracy": []}
     equal = math.log(classes)
     return {
-        "loss": [(equal, f"equal probabilities {equal:.2f}")],
-        "accuracy": [(100 / classes, f"chance {100 / classes:.3g} %")],
+        "loss": [(equal, phrase("equal probabilities {loss:.2f}", loss=equal))],
+        "accuracy": [(100 / classes, phrase("chance {percent:.3g} %", percent=100 / classes))],
     }
 
 
@@ -60,7 +61,7 @@ def _lines(rows: Sequence[dict[str, Any]], what: str, factor: float) -> list[Lin
     for kind in KINDS:
         key = f"{kind}_{what}"
         points = [(row["epoch"], factor * row[key]) for row in rows if row[key] is not None]
-        lines.append(Line("valid." if kind == "validation" else kind, kind, points))
+        lines.append(Line(phrase("valid." if kind == "validation" else kind), kind, points))
     return lines
 
 
@@ -68,23 +69,30 @@ def _ring(best: Any, kind: str, what: str, factor: float) -> tuple[float, float,
     value = None if best is None else best.get(f"{kind}_{what}")
     if best is None or value is None or not math.isfinite(value):
         return None
-    return best["epoch"], factor * value, f"best: epoch {best['epoch']}"
+    return best["epoch"], factor * value, phrase("best: epoch {epoch}", epoch=best["epoch"])
 
 
 def _rates(records: Sequence[Epoch]) -> Html:
     """Return a chart of the learning rate where it changes, else a sentence."""
     rates = [record.lr for record in records]
     if len(set(rates)) < 2:
-        return tag("p", f"The learning rate was {rates[0]:.3g} in every epoch.", class_="soft")
-    words = f"From {rates[0]:.3g} in epoch {records[0].epoch} to {rates[-1]:.3g}; the largest was "
+        said = phrase("The learning rate was {lr:.3g} in every epoch.", lr=rates[0])
+        return tag("p", said, class_="soft")
+    words = phrase(
+        "From {first:.3g} in epoch {epoch} to {last:.3g}; the largest was {largest:.3g}.",
+        first=rates[0],
+        epoch=records[0].epoch,
+        last=rates[-1],
+        largest=max(rates),
+    )
     chart = line_chart(
-        "Learning rate at the end of each epoch",
-        f"{words}{max(rates):.3g}.",
+        phrase("Learning rate at the end of each epoch"),
+        words,
         [Line("lr", "rate", [(record.epoch, record.lr) for record in records])],
         form="{:.3g}",
         height=170,
     )
-    return figure(chart, f"{words}{max(rates):.3g}.", class_="half")
+    return figure(chart, words, class_="half")
 
 
 def _numbers(rows: Sequence[dict[str, Any]]) -> Html:
@@ -103,6 +111,7 @@ def _numbers(rows: Sequence[dict[str, Any]]) -> Html:
     kept = [key for key in names if any(row[key] is not None for row in rows)]
     shown = rows[-LISTED:]
     cells = [["" if row[k] is None else names[k][1].format(row[k]) for k in kept] for row in shown]
-    caption = f"The {len(shown)} last epochs" if len(shown) < len(rows) else "All epochs"
-    found = table([names[key][0] for key in kept], cells, caption, numbers=0)
-    return details("The numbers of each epoch", found)
+    said = "The {count} last epochs" if len(shown) < len(rows) else "All epochs"
+    caption = phrase(said, count=len(shown))
+    found = table([phrase(names[key][0]) for key in kept], cells, caption, numbers=0)
+    return details(phrase("The numbers of each epoch"), found)

@@ -14,8 +14,10 @@ from importlib import resources
 from typing import Any
 
 from tinynet.core.errors import printable
+from tinynet.words import language, phrase
 
 VOID = {"img", "meta", "link", "br"}
+MADE = "Made by tinynet. One file, no script, nothing is loaded."
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -168,10 +170,10 @@ def page(title: str, header: Sequence[Any], sections: Sequence[tuple[str, str, H
     links = [tag("li", tag("a", name, href=f"#{identity}")) for identity, name, _ in sections]
     body = tag(
         "body",
-        tag("a", "To the contents", href="#contents", class_="skip"),
+        tag("a", phrase("To the contents"), href="#contents", class_="skip"),
         tag("header", *header),
-        tag("nav", tag("ul", *links), aria_label="On this page"),
+        tag("nav", tag("ul", *links), aria_label=phrase("On this page")),
         tag("main", *(section(*each) for each in sections), id="contents"),
-        tag("footer", tag("p", "Made by tinynet. One file, no script, nothing is loaded.")),
+        tag("footer", tag("p", phrase(MADE))),
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang=language())}\n"

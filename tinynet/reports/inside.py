@@ -15,6 +15,7 @@ from tinynet.reports.html import Html, bar, figure, image, join, table, tag
 from tinynet.reports.images import filter_tiles, map_tiles, photograph, sheet
 from tinynet.reports.measure import LayerCost
 from tinynet.training.predict import TrainedModel
+from tinynet.words import phrase
 
 FILTERS = 256  # filters that are shown
 SMALL = 5_000_000  # parameters up to which the initial weights are drawn again, to compare
@@ -31,7 +32,8 @@ def filters(trained: TrainedModel) -> Html:
     """
     weights = [p for p in trained.model.parameters() if len(p.shape) == 4]
     if not weights:
-        return tag("p", "The network has no convolution, so there are no filters to show.")
+        said = "The network has no convolution, so there are no filters to show."
+        return tag("p", phrase(said))
     now = to_numpy(weights[0].data)
     before = _initial(trained, now.shape)
     groups = _groups(trained.model, len(now))
@@ -39,7 +41,10 @@ def filters(trained: TrainedModel) -> Html:
     sheets = [
         _filter_sheet(weight, group, name, largest)
         for group in groups
-        for name, weight in (("Before training", before), ("After training", now))
+        for name, weight in (
+            (phrase("Before training"), before),
+            (phrase("After training"), now),
+        )
         if weight is not None
     ]
     words = tag("p", _filters_in_words(now, before, len(groups)))
@@ -51,9 +56,15 @@ def _filter_sheet(weight: Array, group: range, name: str, largest: float) -> Htm
     first = group.start + 1
     last = group.start + len(shown)
     kh, kw = weight.shape[2:]
-    alternative = f"{name}: filters {first} to {last} of the first layer, {kh}x{kw} pixels each."
+    alternative = phrase(
+        "{name}: filters {first} to {last} of the first layer, {size} pixels each.",
+        name=name,
+        first=first,
+        last=last,
+        size=f"{kh}x{kw}",
+    )
     source = sheet(filter_tiles(shown, largest), _columns(len(shown)))
-    caption = f"{name}: filters {first} to {last}"
+    caption = phrase("{name}: filters {first} to {last}", name=name, first=first, last=last)
     return figure(image(source, alternative, class_="pixels"), caption)
 
 
@@ -86,20 +97,24 @@ def _groups(model: nn.Module, count: int) -> list[range]:
 
 def _filters_in_words(now: Array, before: Array | None, groups: int) -> str:
     count, channels, kh, kw = now.shape
-    size = f"The first layer has {count} filters of {channels}x{kh}x{kw} weights."
-    gray = " Gray is a weight of zero; all filters share one scale."
-    apart = (
-        f" The next convolution has {groups} groups, and each sees its own part of them: they are "
-        "drawn apart, as in Figure 3 of the AlexNet paper."
-        if groups > 1
-        else ""
+    size = phrase(
+        "The first layer has {count} filters of {size} weights.",
+        count=count,
+        size=f"{channels}x{kh}x{kw}",
     )
+    gray = phrase(" Gray is a weight of zero; all filters share one scale.")
+    apart = phrase(
+        " The next convolution has {groups} groups, and each sees its own part of them: they are "
+        "drawn apart, as in Figure 3 of the AlexNet paper.",
+        groups=groups,
+    )
+    apart = apart if groups > 1 else ""
     if before is None:
         return size + gray + apart
     lengths = np.sqrt((before.astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     moved = np.sqrt(((now - before).astype(np.float64) ** 2).sum(axis=(1, 2, 3)))
     change = moved / np.maximum(lengths, 1e-12)
-    learned = f" Training moved a filter by {_lengths(change)}."
+    learned = phrase(" Training moved a filter by {lengths}.", lengths=_lengths(change))
     return size + learned + gray + apart
 
 
@@ -109,10 +124,18 @@ def _lengths(change: Array) -> str:
     middle = np.median(change)
     high = change.max()
     if middle < 10:
-        of_length = f"{100 * middle:.0f} % of its initial length"
-        return f"{of_length} in the middle ({100 * low:.0f} to {100 * high:.0f} %)"
-    times = f"{middle:,.0f} times its initial length"
-    return f"{times} in the middle ({low:,.0f} to {high:,.0f} times)"
+        return phrase(
+            "{middle:.0f} % of its initial length in the middle ({low:.0f} to {high:.0f} %)",
+            middle=100 * middle,
+            low=100 * low,
+            high=100 * high,
+        )
+    return phrase(
+        "{middle:,.0f} times its initial length in the middle ({low:,.0f} to {high:,.0f} times)",
+        middle=middle,
+        low=low,
+        high=high,
+    )
 
 
 def feature_maps(trained: TrainedModel, test: Dataset, index: int) -> Html:
@@ -121,14 +144,18 @@ def feature_maps(trained: TrainedModel, test: Dataset, index: int) -> Html:
     found = activations(trained.model, picture[None], prepare=trained.prepare)
     stages = _stages([each for each in found if each.output.ndim == 4])
     true = trained.classes[int(test.labels[index])]
-    alternative = f"Test image {index}, a {true}: the input of the network."
-    parts = [figure(image(photograph(picture), alternative, class_="pixels"), f"input: {true}")]
+    said = "Test image {index}, a {true}: the input of the network."
+    alternative = phrase(said, index=index, true=true)
+    caption = phrase("input: {true}", true=true)
+    parts = [figure(image(photograph(picture), alternative, class_="pixels"), caption)]
     parts += [_map_sheet(each) for each in stages]
     answer = trained.probabilities(picture[None])[0]
-    introduction = (
-        f"Test image {index:,} on its way through the network. Of each layer the "
-        f"{MAPS} maps with the strongest response are shown, each from its least value (black) to "
-        "its largest (white)."
+    introduction = phrase(
+        "Test image {index:,} on its way through the network. Of each layer the "
+        "{maps} maps with the strongest response are shown, each from its least value (black) to "
+        "its largest (white).",
+        index=index,
+        maps=MAPS,
     )
     return join(
         [
@@ -155,9 +182,10 @@ def _map_sheet(each: Activation) -> Html:
     shown = maps[np.sort(strongest)]
     H, W = maps.shape[1:]
     silent = int((maps.reshape(len(maps), -1).max(axis=1) <= 0).sum())
-    words = f"{each.label}: {len(maps)} maps of {H}x{W}"
-    rest = f", {silent} of them without a response" if silent else ""
-    alternative = f"{words}{rest}. {len(shown)} are shown."
+    said = "{layer}: {count} maps of {size}"
+    words = phrase(said, layer=each.label, count=len(maps), size=f"{H}x{W}")
+    rest = phrase(", {count} of them without a response", count=silent) if silent else ""
+    alternative = phrase("{words}. {count} are shown.", words=f"{words}{rest}", count=len(shown))
     source = sheet(map_tiles(shown), 4)
     return figure(image(source, alternative, class_="pixels"), f"{words}{rest}")
 
@@ -165,7 +193,8 @@ def _map_sheet(each: Activation) -> Html:
 def _answer(shares: Array, classes: Sequence[str]) -> Html:
     order = np.argsort(-shares, kind="stable")[:CLASSES]
     rows = [[classes[i], f"{100 * shares[i]:.2f} %", bar(float(shares[i]))] for i in order.tolist()]
-    return table(["class", "probability", ""], rows, "The answer of the network to this image.")
+    header = [phrase("class"), phrase("probability"), ""]
+    return table(header, rows, phrase("The answer of the network to this image."))
 
 
 def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: str) -> Html:
@@ -173,7 +202,7 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
     whole = sum(cost.seconds for cost in costs) or 1.0
     rows = [_cost_row(cost, whole, train_batch) for cost in costs]
     total: list[str | Html] = [
-        "total",
+        phrase("total"),
         "",
         "",
         f"{sum(c.parameters for c in costs):,}",
@@ -184,19 +213,17 @@ def cost_table(costs: Sequence[LayerCost], batch: int, train_batch: int, where: 
         tag("td", "", class_="bar"),
     ]
     header: list[str | Html] = [
-        "layer",
-        "kind",
-        "output",
-        "parameters",
-        "multiply-adds",
-        f"MiB for {train_batch} images",
-        "ms per image",
-        "share",
+        *map(phrase, ("layer", "kind", "output", "parameters", "multiply-adds")),
+        phrase("MiB for {count} images", count=train_batch),
+        phrase("ms per image"),
+        phrase("share"),
         tag("th", "", scope="col", class_="bar"),
     ]
-    caption = (
-        f"Forward pass, each layer by itself, on {where}, in a batch of {batch}. Multiply-adds are "
-        f"those of one image; memory is that of the outputs, float32, of a training batch."
+    caption = phrase(
+        "Forward pass, each layer by itself, on {where}, in a batch of {batch}. Multiply-adds are "
+        "those of one image; memory is that of the outputs, float32, of a training batch.",
+        where=where,
+        batch=batch,
     )
     return table(header, [*rows, total], caption, numbers=3, class_="costs")
 

@@ -9,10 +9,11 @@ import numpy as np
 from tinynet.core.backend import Array
 from tinynet.data import Dataset
 from tinynet.plot.confusion import confusion_in_words
-from tinynet.reports.html import Html, bar, figure, image, join, table, tag
+from tinynet.reports.html import Html, bar, figure, image, join, table, tag, text
 from tinynet.reports.images import photograph
 from tinynet.reports.measure import Answers
 from tinynet.training.metrics import wilson_interval
+from tinynet.words import phrase, spoken
 
 MATRIX = 25  # classes up to which the whole matrix is shown
 PAIRS = 15  # most frequent confusions that are listed
@@ -24,15 +25,15 @@ DARK_PAGE = 0.62
 
 def matrix(found: Answers, classes: Sequence[str]) -> Html:
     """Return the confusion matrix, or the most frequent confusions where it would be too large."""
-    words = confusion_in_words(found.counts.astype(float), classes)
+    words = spoken(confusion_in_words(found.counts.astype(float), classes))
     if len(classes) > MATRIX:
         return join([tag("p", words), _pairs(found.counts, classes)])
-    header = ["true class \\ answer", *classes]
+    header = [phrase("true class \\ answer"), *classes]
     rows = [
         [classes[i], *(_cell(found.counts, i, j) for j in range(len(classes)))]
         for i in range(len(classes))
     ]
-    caption = (
+    caption = phrase(
         "Number of test images of each true class (row) by the answer of the network (column). The "
         "stronger the blue of a cell, the larger its share of the row."
     )
@@ -62,8 +63,8 @@ def _pairs(counts: Array, classes: Sequence[str]) -> Html:
         for i, j in places
         if wrong[i, j]
     ]
-    header = ["true class", "answer", "images", "share of the class"]
-    return table(header, rows, "The most frequent confusions.", numbers=2, class_="answers")
+    header = [*map(phrase, ("true class", "answer", "images", "share of the class"))]
+    return table(header, rows, phrase("The most frequent confusions."), numbers=2, class_="answers")
 
 
 def class_table(found: Answers, classes: Sequence[str]) -> Html:
@@ -85,13 +86,14 @@ def class_table(found: Answers, classes: Sequence[str]) -> Html:
                 f"{n:,}",
                 f"{100 * shares[i]:.1f} %",
                 bar(float(shares[i])),
-                f"{100 * low:.1f} to {100 * high:.1f} %",
+                phrase("{low:.1f} to {high:.1f} %", low=100 * low, high=100 * high),
                 tag("td", _confused_with(found.counts[i], i, classes)),
             ]
         )
-    taken = tag("th", "most often taken for", scope="col")
-    header = ["class", "images", "accuracy", "", "95 % interval", taken]
-    caption = "Accuracy on the test images of each class, the lowest first."
+    taken = tag("th", phrase("most often taken for"), scope="col")
+    named = map(phrase, ("class", "images", "accuracy"))
+    header = [*named, "", phrase("95 % interval"), taken]
+    caption = phrase("Accuracy on the test images of each class, the lowest first.")
     return table(header, rows, caption, class_="answers")
 
 
@@ -99,7 +101,7 @@ def _confused_with(row: Array, i: int, classes: Sequence[str]) -> str:
     wrong = row.copy()
     wrong[i] = 0
     if not wrong.any():
-        return "none"
+        return phrase("none")
     j = int(wrong.argmax())
     return f"{classes[j]} ({wrong[j]:,})"
 
@@ -108,30 +110,37 @@ def worst(found: Answers, test: Dataset, classes: Sequence[str]) -> Html:
     """Return the images with the least probable true class, each with its answer."""
     indices = found.worst(WORST).tolist()
     if not indices:
-        return tag("p", f"All {len(found.labels):,} test images are answered correctly.")
+        said = "All {count:,} test images are answered correctly."
+        return tag("p", phrase(said, count=len(found.labels)))
     shown = []
     for i in indices:
         true = classes[int(found.labels[i])]
         answer = classes[int(found.answers[i])]
         sure = f"{100 * found.certainty[i]:.1f} %"
         truth = f"{100 * found.truth[i]:.2g} %"
-        alternative = f"Test image {i}: {true}, taken for {answer} with probability {sure}."
-        caption = join(
-            [
-                tag("strong", true),
-                f" taken for {answer} (",
-                tag("span", sure, class_="number"),
-                f"); {true} had ",
-                tag("span", truth, class_="number"),
-                f". Image {i:,}.",
-            ]
+        said = "Test image {index}: {true}, taken for {answer} with probability {sure}."
+        alternative = phrase(said, index=i, true=true, answer=answer, sure=sure)
+        words = "{true} taken for {answer} ({sure}); {same} had {truth}. Image {index:,}."
+        caption = Html(
+            phrase(
+                words,
+                true=tag("strong", true),
+                answer=text(answer),
+                sure=tag("span", sure, class_="number"),
+                same=text(true),
+                truth=tag("span", truth, class_="number"),
+                index=i,
+            )
         )
         picture = image(photograph(test[i][0]), alternative, class_="pixels")
         shown.append(figure(picture, caption))
     wrong = int((found.labels != found.answers).sum())
-    introduction = (
-        f"{wrong:,} of {len(found.labels):,} test images are answered wrongly. Here are the "
-        f"{len(indices)} whose true class got the lowest probability: look for images that are "
-        "hard, and for labels that are wrong."
+    introduction = phrase(
+        "{wrong:,} of {count:,} test images are answered wrongly. Here are the "
+        "{shown} whose true class got the lowest probability: look for images that are "
+        "hard, and for labels that are wrong.",
+        wrong=wrong,
+        count=len(found.labels),
+        shown=len(indices),
     )
     return join([tag("p", introduction), tag("div", *shown, class_="gallery")])

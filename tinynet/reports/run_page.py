@@ -23,6 +23,7 @@ from tinynet.training.metrics import wilson_interval
 from tinynet.training.predict import TrainedModel
 from tinynet.training.run_list import SavedRun
 from tinynet.training.runs import Run
+from tinynet.words import language, phrase, spoken
 
 TIMED = 64  # images that are prepared for the timing of the layers
 
@@ -125,12 +126,13 @@ def _open(source: Source, data_dir: Path | None) -> None:
     """Load the weights and open the images; note what is not there."""
     run = source.run
     if not run_dir.begun(run.folder):
-        source.notes.append("The run has no checkpoint yet, so the network is not shown.")
+        source.notes.append(phrase("The run has no checkpoint yet, so the network is not shown."))
     else:
         try:
             source.trained = prediction.open_run(run.folder)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            source.notes.append(f"The weights could not be read: {error}")
+            said = "The weights could not be read: {error}"
+            source.notes.append(phrase(said, error=spoken(error)))
     named = run.facts.get("data_dir")
     place = data_dir or (None if named is None else Path(named))
     try:
@@ -139,7 +141,8 @@ def _open(source: Source, data_dir: Path | None) -> None:
         if source.trained is not None:
             prediction.refuse_other_classes(source.trained, test)
     except (DataError, OSError) as error:
-        source.notes.append(f"The images are not at hand, so answers to them are left out: {error}")
+        said = "The images are not at hand, so answers to them are left out: {error}"
+        source.notes.append(phrase(said, error=spoken(error)))
     else:
         source.test = test
         source.train_counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
@@ -149,9 +152,10 @@ def render(source: Source) -> str:
     """Return the page as text."""
     run = source.run
     if source.trained is not None and source.test is not None:
-        _attempt(source, "The answers", lambda: _answer(source))
+        _attempt(source, phrase("The answers"), lambda: _answer(source))
     sections: list[tuple[str, str, Html]] = []
-    for identity, title, build in _parts(source):
+    for identity, heading, build in _parts(source):
+        title = phrase(heading)
         found = _attempt(source, title, build)
         if found:
             sections.append((identity, title, found))
@@ -159,7 +163,7 @@ def render(source: Source) -> str:
         tag("h1", run.recipe.title),
         tag("p", _lead(source), class_="lead"),
         _facts(source),
-        *(tag("p", f"Note: {note}") for note in source.notes),
+        *(tag("p", phrase("Note: {note}", note=note)) for note in source.notes),
     ]
     accuracy = "" if run.accuracy is None else f": {100 * run.accuracy:.1f} %"
     return page(f"{run.recipe.title}{accuracy}", header, sections)
@@ -199,7 +203,9 @@ def _attempt(source: Source, title: str, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except Exception as error:  # noqa: BLE001
-        source.notes.append(f"{title}: left out ({type(error).__name__}: {error})")
+        kind = type(error).__name__
+        said = "{title}: left out ({kind}: {error})"
+        source.notes.append(phrase(said, title=title, kind=kind, error=spoken(error)))
         return None
 
 
@@ -211,13 +217,20 @@ def _answer(source: Source) -> None:
 def _lead(source: Source) -> str:
     """Return the sentence below the title."""
     run = source.run
-    changed = time.strftime("%d %B %Y, %H:%M", time.localtime(run.changed))
-    about = f"Recipe {run.recipe.name}: {run.recipe.about}." if run.recipe.about else ""
+    moment = time.localtime(run.changed)
+    changed = time.strftime("%d %B %Y, %H:%M" if language() == "en" else "%Y-%m-%d %H:%M", moment)
+    about = ""
+    if run.recipe.about:
+        told = phrase(run.recipe.about)
+        about = phrase("Recipe {name}: {about}.", name=run.recipe.name, about=told)
     done = len(run.records)
-    of = "" if run.state == "finished" else f" of {run.recipe.epochs}"
     planned = done if run.state == "finished" else run.recipe.epochs
-    epochs = f"{done}{of} epoch{'' if planned == 1 else 's'}"
-    return f"{about} {run.state.capitalize()} after {epochs}, {changed}."
+    count = phrase("1 epoch") if planned == 1 else phrase("{count} epochs", count=planned)
+    if run.state != "finished":
+        count = phrase("{done} of {epochs}", done=done, epochs=count)
+    said = "{about} {state} after {epochs}, {changed}."
+    state = phrase(run.state).capitalize()
+    return phrase(said, about=about, state=state, epochs=count, changed=changed)
 
 
 def _facts(source: Source) -> Html:
@@ -230,19 +243,25 @@ def _facts(source: Source) -> Html:
         around = ""
         if images:
             low, high = wilson_interval(round(last.test_accuracy * images), images)
-            around = f"95 % interval {100 * low:.1f} to {100 * high:.1f} % ({images:,} images)"
-        facts.append(("test accuracy", f"{100 * last.test_accuracy:.1f} %", around))
-        facts.append(("test loss", f"{last.test_loss:.3f}", "mean cross-entropy, nats"))
+            said = "95 % interval {low:.1f} to {high:.1f} % ({images:,} images)"
+            around = phrase(said, low=100 * low, high=100 * high, images=images)
+        facts.append((phrase("test accuracy"), f"{100 * last.test_accuracy:.1f} %", around))
+        nats = phrase("mean cross-entropy, nats")
+        facts.append((phrase("test loss"), f"{last.test_loss:.3f}", nats))
     if last is not None and last.validation_accuracy is not None:
-        facts.append(("validation accuracy", f"{100 * last.validation_accuracy:.1f} %", ""))
+        percent = f"{100 * last.validation_accuracy:.1f} %"
+        facts.append((phrase("validation accuracy"), percent, ""))
     if last is not None:
-        facts.append(("training accuracy", f"{100 * last.train_accuracy:.1f} %", "while learning"))
+        percent = f"{100 * last.train_accuracy:.1f} %"
+        facts.append((phrase("training accuracy"), percent, phrase("while learning")))
         seconds = sum(record.seconds for record in run.records)
-        rate = f"{last.images_per_second:,.0f} images/s in the last epoch"
-        facts.append(("time", _duration(seconds), rate))
+        said = "{rate:,.0f} images/s in the last epoch"
+        facts.append(
+            (phrase("time"), _duration(seconds), phrase(said, rate=last.images_per_second))
+        )
     if source.trained is not None:
         count = sum(int(np.prod(p.shape)) for p in source.trained.model.parameters())
-        facts.append(("parameters", f"{count:,}", run.recipe.model))
+        facts.append((phrase("parameters"), f"{count:,}", run.recipe.model))
     return tag(
         "dl",
         *(
@@ -256,23 +275,30 @@ def _facts(source: Source) -> Html:
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return phrase("{seconds} s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        said = "{minutes} min {seconds:02d} s"
+        return phrase(said, minutes=whole // 60, seconds=whole % 60)
+    said = "{hours} h {minutes:02d} min"
+    return phrase(said, hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def _findings(source: Source) -> Html:
     """Return what the curves show, in words."""
     if source.classes is None:
-        return tag("p", "The number of classes is not known, so the curves are not judged.")
+        said = "The number of classes is not known, so the curves are not judged."
+        return tag("p", phrase(said))
     counts: Sequence[int] = ()
     if source.test is not None:
         counts = np.bincount(source.test.labels, minlength=source.classes).tolist()
     found = explanation.explain(source.run.records, source.classes, source.train_counts, counts)
     if not found:
-        return tag("p", explanation.nothing_found(source.run.records))
-    items = [join([tag("strong", f"{one.kind.capitalize()}. "), str(one)]) for one in found]
+        return tag("p", spoken(explanation.nothing_found(source.run.records)))
+    kinds = [f"{phrase(one.kind).capitalize()}. " for one in found]
+    items = [
+        join([tag("strong", kind), spoken(one.message)])
+        for kind, one in zip(kinds, found, strict=True)
+    ]
     return tag("ul", *(tag("li", item) for item in items))
 
 
@@ -290,8 +316,10 @@ def _settings(source: Source) -> Html:
     if command is None:
         how = tag(
             "p",
-            "Some of these settings have no option of tinynet train. config.json in the run folder "
-            "holds them all.",
+            phrase(
+                "Some of these settings have no option of tinynet train. config.json in the run "
+                "folder holds them all."
+            ),
         )
     else:
         how = tag("pre", tag("code", command))
@@ -304,28 +332,42 @@ def _settings(source: Source) -> Html:
         "ranks": "processes",
         "fingerprint": "fingerprint of the images",
     }
-    facts = [[names[k], run.facts[k]] for k in names if run.facts.get(k) is not None]
+    facts = [[phrase(names[k]), run.facts[k]] for k in names if run.facts.get(k) is not None]
     counts = run.facts.get("images")
     if isinstance(counts, dict):
-        listed = ", ".join(f"{n:,} {part}" for part, n in counts.items() if isinstance(n, int))
-        facts.append(["images", listed])
+        sizes = [(phrase(part), n) for part, n in counts.items() if isinstance(n, int)]
+        listed = ", ".join(phrase("{count:,} {part}", count=n, part=part) for part, n in sizes)
+        facts.append([phrase("images"), listed])
     settings = [[name, _value(value)] for name, value in dataclasses.asdict(run.recipe).items()]
-    seed = (
-        f"The seed, {run.recipe.seed}, decides every random number. The same command on the same "
-        "machine and versions gives the same weights, bit for bit."
+    seed = phrase(
+        "The seed, {seed}, decides every random number. The same command on the same "
+        "machine and versions gives the same weights, bit for bit.",
+        seed=run.recipe.seed,
     )
     return join(
         [
             tag("p", seed),
             how,
-            table(["", "value"], facts, "Versions and place.", numbers=2, class_="settings"),
+            table(
+                ["", phrase("value")],
+                facts,
+                phrase("Versions and place."),
+                numbers=2,
+                class_="settings",
+            ),
             details(
-                "All settings",
-                table(["setting", "value"], settings, "The recipe.", numbers=2, class_="settings"),
+                phrase("All settings"),
+                table(
+                    [phrase("setting"), phrase("value")],
+                    settings,
+                    phrase("The recipe."),
+                    numbers=2,
+                    class_="settings",
+                ),
             ),
         ]
     )
 
 
 def _value(value: Any) -> str:
-    return "none" if value is None or value in ("", ()) else str(value)
+    return phrase("none") if value is None or value in ("", ()) else str(value)

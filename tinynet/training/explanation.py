@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from tinynet.training import diagnosis
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.loop import Epoch
+from tinynet.words import Sentence, sentence
 
 ROSE = 1.15  # the training loss over its minimum
 ZIGZAG = 1.05  # a rise of the training loss from one epoch to the next that counts
@@ -84,22 +85,34 @@ def nothing_found(records: Sequence[Epoch]) -> str:
         At least one.
     """
     if len(records) < LATE:
-        count = "1 epoch is" if len(records) == 1 else f"{len(records)} epochs are"
-        return f"Nothing unusual so far; a trend takes {LATE} epochs, and {count} there."
+        count = "1 epoch is" if len(records) == 1 else "{count} epochs are"
+        return sentence(
+            "Nothing unusual so far; a trend takes {wanted} epochs, and {there} there.",
+            wanted=LATE,
+            there=sentence(count, count=len(records)),
+        )
     first, *_, last = records
-    said = (
-        f"Nothing unusual: no plateau, no rise of the training loss ({first.train_loss:.4g} in "
-        f"epoch {first.epoch}, {last.train_loss:.4g} in epoch {last.epoch}), no overfitting."
+    said = sentence(
+        "Nothing unusual: no plateau, no rise of the training loss ({first:.4g} in "
+        "epoch {begin}, {last:.4g} in epoch {end}), no overfitting.",
+        first=first.train_loss,
+        begin=first.epoch,
+        last=last.train_loss,
+        end=last.epoch,
     )
     measured = [(r.test_loss, r.epoch) for r in records if r.test_loss is not None]
     if not measured or last.test_loss is None:
         return said
     lowest, epoch = min(measured)
     if epoch == last.epoch:
-        return f"{said} The test loss is lowest at the end, {lowest:.4g}."
-    return (
-        f"{said} The test loss ends at {last.test_loss:.4g}; its minimum was {lowest:.4g} "
-        f"(epoch {epoch})."
+        told = "{said} The test loss is lowest at the end, {lowest:.4g}."
+        return sentence(told, said=said, lowest=lowest)
+    return sentence(
+        "{said} The test loss ends at {last:.4g}; its minimum was {lowest:.4g} (epoch {epoch}).",
+        said=said,
+        last=last.test_loss,
+        lowest=lowest,
+        epoch=epoch,
     )
 
 
@@ -110,14 +123,25 @@ def _rate_too_high(records: Sequence[Epoch], classes: int) -> Diagnosis | None:
     equal = math.log(classes)
     if equal > 0 and last.train_loss > 1.05 * equal and len(records) > 1:
         return _high(
-            f"The training loss of epoch {last.epoch} is {last.train_loss:.4g}, above the "
-            f"{equal:.4g} of equal probabilities: what the network says is worse than a guess"
+            sentence(
+                "The training loss of epoch {epoch} is {loss:.4g}, above the "
+                "{equal:.4g} of equal probabilities: what the network says is worse than a guess",
+                epoch=last.epoch,
+                loss=last.train_loss,
+                equal=equal,
+            )
         )
     best = min(records, key=lambda record: record.train_loss)
     if last.train_loss > ROSE * best.train_loss and last.train_loss - best.train_loss > 0.1:
         return _high(
-            f"The training loss rose from {best.train_loss:.4g} (epoch {best.epoch}) to "
-            f"{last.train_loss:.4g} (epoch {last.epoch})"
+            sentence(
+                "The training loss rose from {best:.4g} (epoch {lowest}) to "
+                "{last:.4g} (epoch {epoch})",
+                best=best.train_loss,
+                lowest=best.epoch,
+                last=last.train_loss,
+                epoch=last.epoch,
+            )
         )
     rises = [
         (before, after)
@@ -125,19 +149,21 @@ def _rate_too_high(records: Sequence[Epoch], classes: int) -> Diagnosis | None:
         if after.train_loss > ZIGZAG * before.train_loss and after.train_loss > 0.1
     ]
     if len(rises) >= 3 and len(rises) * 3 >= len(losses) - 1:
-        epochs = ", ".join(str(after.epoch) for _, after in rises[:5])
+        epochs = [str(after.epoch) for _, after in rises[:5]] + ["..."] * (len(rises) > 5)
         return _high(
-            f"The training loss goes up and down: it rose in {len(rises)} of {len(losses) - 1} "
-            f"epochs ({epochs}{', ...' if len(rises) > 5 else ''})"
+            sentence(
+                "The training loss goes up and down: it rose in {rises} of {all} epochs ({epochs})",
+                rises=len(rises),
+                all=len(losses) - 1,
+                epochs=", ".join(epochs),
+            )
         )
     return None
 
 
-def _high(evidence: str) -> Diagnosis:
-    return Diagnosis(
-        "rate too high",
-        f"{evidence}. The learning rate is probably too high. Try a third of it.",
-    )
+def _high(evidence: Sentence) -> Diagnosis:
+    said = "{evidence}. The learning rate is probably too high. Try a third of it."
+    return Diagnosis("rate too high", sentence(said, evidence=evidence))
 
 
 def _held_out(record: Epoch) -> float:
@@ -156,12 +182,17 @@ def _still_improving(records: Sequence[Epoch]) -> Diagnosis | None:
     if len(late) < LATE or not falls or late[-1].error > min(r.error for r in records):
         return None
     what = "held-out loss" if _has_held_out(late[-1]) else "training loss"
-    return Diagnosis(
-        "still improving",
-        f"The {what} still fell over the last {LATE} epochs, from {losses[0]:.4g} (epoch "
-        f"{late[0].epoch}) to {losses[-1]:.4g}, and the accuracy is the best so far. More epochs "
+    said = sentence(
+        "The {what} still fell over the last {late} epochs, from {first:.4g} (epoch "
+        "{epoch}) to {last:.4g}, and the accuracy is the best so far. More epochs "
         "would probably help.",
+        what=sentence(what),
+        late=LATE,
+        first=losses[0],
+        epoch=late[0].epoch,
+        last=losses[-1],
     )
+    return Diagnosis("still improving", said)
 
 
 def _has_held_out(record: Epoch) -> bool:
@@ -177,12 +208,16 @@ def _stalled(records: Sequence[Epoch]) -> Diagnosis | None:
     change = max(r.train_loss for r in late) - min(r.train_loss for r in late)
     if change > RESTS * last.train_loss:
         return None
-    return Diagnosis(
-        "stalled",
-        f"The training loss has stayed at {last.train_loss:.4g} since epoch {late[0].epoch}, with "
-        f"{100 * last.train_accuracy:.1f} % of the training images right: the network no longer "
-        f"learns at lr {last.lr:.3g}. Another rate, another schedule or a larger network may help.",
+    said = sentence(
+        "The training loss has stayed at {loss:.4g} since epoch {epoch}, with "
+        "{percent:.1f} % of the training images right: the network no longer "
+        "learns at lr {lr:.3g}. Another rate, another schedule or a larger network may help.",
+        loss=last.train_loss,
+        epoch=late[0].epoch,
+        percent=100 * last.train_accuracy,
+        lr=last.lr,
     )
+    return Diagnosis("stalled", said)
 
 
 def _noisy(records: Sequence[Epoch], test_images: int) -> Diagnosis | None:
@@ -202,18 +237,20 @@ def _noisy(records: Sequence[Epoch], test_images: int) -> Diagnosis | None:
     explained = math.sqrt(mean * (1 - mean) / test_images) if test_images else 0.0
     if deviation < max(JITTER, BEYOND * explained):
         return None
-    sampling = (
-        f"; the choice of {test_images:,} test images explains {100 * explained:.1f}"
-        if test_images
-        else ""
-    )
-    return Diagnosis(
-        "noisy",
-        f"The test accuracy jumps by about {100 * deviation:.1f} points from epoch to epoch "
-        f"(between {100 * min(late):.1f} and {100 * max(late):.1f} % since epoch "
-        f"{records[first].epoch}{sampling}). A rate that falls at the end, or larger "
+    chance = "; the choice of {images:,} test images explains {points:.1f}"
+    sampling = sentence(chance, images=test_images, points=100 * explained) if test_images else ""
+    said = sentence(
+        "The test accuracy jumps by about {points:.1f} points from epoch to epoch "
+        "(between {least:.1f} and {most:.1f} % since epoch "
+        "{epoch}{sampling}). A rate that falls at the end, or larger "
         "batches, make it steady; until then one epoch says little.",
+        points=100 * deviation,
+        least=100 * min(late),
+        most=100 * max(late),
+        epoch=records[first].epoch,
+        sampling=sampling,
     )
+    return Diagnosis("noisy", said)
 
 
 def _last_drop(records: Sequence[Epoch]) -> int:

@@ -39,10 +39,15 @@ LARGER = {
     "64 filters, two tiles, two groups": Case((2, 10, 9, 30), 140, Geometry.of(3, groups=2)),
     "a stride": Case((3, 5, 9, 10), 8, Geometry.of(3, stride=2, padding=1)),
     "dilation": Case((3, 27, 9, 8), 70, Geometry((3, 3), PAIR, ((2, 2), (2, 2)), (2, 1))),
+    "phases, two groups, a filter that ends within one": Case(
+        (3, 6, 35, 31), 70, Geometry((11, 9), (4, 3), ((2, 1), (3, 2)), groups=2)
+    ),
     "wide rows": Case((1, 3, 4, 150), 5, Geometry.of(3, padding=1)),
 }
+PHASES = Case((2, 3, 30, 19), 6, Geometry((11, 11), (4, 4), ((2, 2), (1, 2))))
 CASES = [
     pytest.param(SMALL, id="small"),
+    pytest.param(PHASES, id="phases of a stride"),
     *(pytest.param(case, id=name, marks=pytest.mark.slow) for name, case in LARGER.items()),
 ]
 
@@ -123,7 +128,7 @@ def test_parts_of_a_long_sum_are_added_in_a_fixed_order(rng, monkeypatch):
 @pytest.mark.parametrize(
     ("shape", "geometry", "why"),
     [
-        ((2, 3, 227, 227), Geometry.of(11, stride=4), "the pixels under 128 windows"),
+        ((2, 3, 40, 40), Geometry.of(30, padding=15), "the pixels under 128 windows"),
         ((2, 3, 9, 9), Geometry.of(1), "one tap, for the gradient of the weights"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -134,7 +139,7 @@ def test_where_a_tile_does_not_fit_columns_take_over(shape, geometry, why):
         gy = np.ones((2, 4, *outputs), np.float32)
         assert tile.backward_weight(gy, np.ones(shape, np.float32), geometry) is None
     else:
-        weight = np.ones((4, 3, 11, 11), np.float32)
+        weight = np.ones((4, 3, 30, 30), np.float32)
         x = np.ones(shape, np.float32)
         assert tile.forward(x, weight, None, outputs, geometry, relu=False) is None
 
@@ -142,6 +147,14 @@ def test_where_a_tile_does_not_fit_columns_take_over(shape, geometry, why):
 def test_float64_is_left_to_the_columns():
     x = np.ones((1, 2, 4, 4))
     assert tile.forward(x, np.ones((1, 2, 3, 3)), None, (2, 2), Geometry.of(3), relu=False) is None
+
+
+def test_a_stride_is_divided_into_phases_where_the_patch_would_not_fit():
+    first = tile.plan_of(128, (55, 55), Geometry.of(11, stride=4), 128, 384)  # of AlexNet
+    assert (first.phases, first.windows.kernel, first.windows.stride) == ((4, 4), (3, 3), (1, 1))
+    assert tile.plan_of(128, (8, 8), Geometry.of(3, stride=2), 128, 512).phases == (1, 1)
+    assert tile.plan_of(128, (8, 8), Geometry.of(1, stride=8), 128, 384) is None  # 63 of 64 idle
+    assert tile.plan_of(9, (9, 9), Geometry.of(9, stride=4, dilation=2), 128, 384) is None
 
 
 def test_a_tile_covers_a_batch_with_few_blocks():

@@ -27,6 +27,7 @@ def test_so_do_the_other_types(file):
 
 
 PRECISE = [("PRECISION", p) for p in range(3)]
+PHASES = ("PHASES_H", 4), ("PHASES_W", 4)
 TILED = [
     *(
         ("conv_tile", (p, ("FILTERS", n), ("PLACES", 3), ("TAPS", taps_at_once(25, n, 3))))
@@ -34,6 +35,8 @@ TILED = [
         for n in (32, 64, 96)
     ),
     *(("conv_weight_tile", (p, ("OCTETS", n))) for p in PRECISE for n in (1, 3)),
+    *(("conv_tile", (p, ("FILTERS", 96), ("PLACES", 3), ("TAPS", 3), *PHASES)) for p in PRECISE),
+    *(("conv_weight_tile", (p, ("OCTETS", 3), *PHASES)) for p in PRECISE),
 ]
 
 

@@ -23,6 +23,7 @@
 #include "tinynet.cuh"
 #include "precision.cuh"
 #include "async_copy.cuh"
+#include "phases.cuh"
 
 #ifndef FILTERS
 #define FILTERS 64  // of a block: 32, 64 or 96
@@ -55,31 +56,35 @@ __device__ inline void element_at(int word, int& filter, int& channel) {
 // One thread per word.
 extern "C" __global__ void pack_filters(
     const real* __restrict__ weight,
-    int groups, int filters, int members, int taps,  // filters and channels of a group
-    int filter_step, int member_step,  // numbers from one filter, or channel, to the next
+    int groups, int filters, int members,  // filters and channels of a group
+    int KH, int KW, int filter_step, int member_step,  // numbers from one filter, or channel, to the next
     int group_step, bool rotated,
     Index size,
     unsigned* __restrict__ packed)  // (groups, tiles of filters, chunks of channels, stages, STAGE)
 {
   const Index at = thread_in_grid();
   if (at >= size) return;
+  const int across = (KW + PHASES_W - 1) / PHASES_W, taps = (KH + PHASES_H - 1) / PHASES_H * across;
   const int stages = (taps + TAPS - 1) / TAPS, tiles = (filters + FILTERS - 1) / FILTERS;
-  const int chunks = (members + DEPTH * PAIR - 1) / (DEPTH * PAIR);
+  const int channels = members * PHASES, chunks = (channels + DEPTH * PAIR - 1) / (DEPTH * PAIR);
   int filter, channel;
   element_at(at % TAP, filter, channel);
   int rest = at / TAP;
-  int tap = rest % (TAPS * stages);
+  const int tap = rest % (TAPS * stages);
   rest /= TAPS * stages;
   const int chunk = rest % chunks, tile = rest / chunks % tiles, group = rest / chunks / tiles;
   filter += tile * FILTERS;
   channel = (chunk * DEPTH + channel) * PAIR;
 
-  const bool exists = filter < filters && tap < taps;
-  if (rotated) tap = taps - 1 - tap;
-  const real* first = weight + Index(group) * group_step + Index(filter) * filter_step + tap;
+  const real* first = weight + Index(group) * group_step + Index(filter) * filter_step;
   float numbers[2] = {};
-  for (int i = 0; i < PAIR; ++i)
-    if (exists && channel + i < members) numbers[i] = first[Index(channel + i) * member_step];
+  for (int i = 0; i < PAIR; ++i) {
+    const Phase phase = phase_of(channel + i);
+    const int p = tap / across * PHASES_H + phase.down, q = tap % across * PHASES_W + phase.right;
+    const int place = rotated ? (KH - p) * KW - q - 1 : p * KW + q;
+    if (filter < filters && channel + i < channels && tap < taps && p < KH && q < KW)
+      numbers[i] = first[Index(phase.channel) * member_step + place];
+  }
   packed[at] = word_of(numbers[0], numbers[1]);
 }
 
@@ -171,21 +176,30 @@ typedef Choice<TensorProduct, ScalarProduct>::Product Product;
 // A thread carries the same PLACES places of the patch for every chunk of channels.
 struct Carrier {
   const real* __restrict__ x;
-  const int members;  // channels of the group
-  const Index image;  // numbers from one channel to the next
+  const int channels, H, W;  // of the group; a phase is a channel
   Index from[PLACES];
-  bool inside[PLACES];
+  int row[PLACES], column[PLACES];
+  bool inside[PLACES];  // for one phase: whether the pixel exists; else whether its image does
   float held[PLACES][DEPTH * PAIR];
+
+  __device__ bool exists(int s, int channel, const Phase& phase) const {
+    const bool known = inside[s] && channel < channels;
+    if (PHASES == 1) return known;
+    const int h = row[s] + phase.down, w = column[s] + phase.right;
+    return known && 0 <= h && h < H && 0 <= w && w < W;
+  }
 
   __device__ void load(int chunk) {
 #pragma unroll
     for (int s = 0; s < PLACES; ++s)
 #pragma unroll
       for (int k = 0; k < DEPTH * PAIR; ++k) {
-        const int c = chunk * DEPTH * PAIR + k;
-        const bool exists = inside[s] && c < members;
-        const real value = x[exists ? from[s] + c * image : 0];  // no branch, so that loads overlap
-        held[s][k] = exists ? float(value) : 0.0f;
+        const int channel = chunk * DEPTH * PAIR + k;
+        const Phase phase = phase_of(channel);
+        const bool there = exists(s, channel, phase);
+        const Index step = (Index(phase.channel) * H + phase.down) * W + phase.right;
+        const real value = x[there ? from[s] + step : 0];  // no branch, so that loads overlap
+        held[s][k] = there ? float(value) : 0.0f;
       }
   }
 
@@ -205,8 +219,8 @@ extern "C" __global__ void __launch_bounds__(128) conv2d_tile(
     const real* __restrict__ x,           // (N, C, H, W)
     const unsigned* __restrict__ packed,  // of pack_filters
     const real* __restrict__ bias,        // (OC,), or null
-    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
-    int PW, int DH, int DW, int groups,
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW,  // taps of a phase
+    int SH, int SW, int PH, int PW, int DH, int DW, int groups,
     int images, int rows, int columns,    // of a block
     bool relu,
     real* __restrict__ y)  // (N, OC, OH, OW)
@@ -227,14 +241,17 @@ extern "C" __global__ void __launch_bounds__(128) conv2d_tile(
     const bool exists = bias && o0 + me < outputs;
     shift[me] = exists ? float(bias[group * outputs + o0 + me]) : 0.0f;
   }
-  Carrier carrier{x, members, Index(H) * W};
+  Carrier carrier{x, members * PHASES, H, W};
 #pragma unroll
   for (int s = 0; s < PLACES; ++s) {
     const int at = s * THREADS + me, row = at / patch_columns, n = n0 + row / patch_rows;
-    const int h = SH * i0 - PH + row % patch_rows, w = SW * j0 - PW + at % patch_columns;
-    carrier.inside[s] =
-        row < images * patch_rows && n < N && 0 <= h && h < H && 0 <= w && w < W;
+    const int h = (SH * i0 + row % patch_rows) * PHASES_H - PH;
+    const int w = (SW * j0 + at % patch_columns) * PHASES_W - PW;
+    const bool exists = PHASES > 1 || (0 <= h && h < H && 0 <= w && w < W);
+    carrier.inside[s] = row < images * patch_rows && n < N && exists;
     carrier.from[s] = ((Index(n) * C + group * members) * H + h) * W + w;
+    carrier.row[s] = h;
+    carrier.column[s] = w;
   }
   Product product;
 #pragma unroll
@@ -245,7 +262,7 @@ extern "C" __global__ void __launch_bounds__(128) conv2d_tile(
   }
 
   const int parts = (taps + TAPS - 1) / TAPS;  // in which the taps of one chunk are multiplied
-  const int chunks = (members + DEPTH * PAIR - 1) / (DEPTH * PAIR), stages = chunks * parts;
+  const int chunks = (members * PHASES + DEPTH * PAIR - 1) / (DEPTH * PAIR), stages = chunks * parts;
   const unsigned* source = packed + Index(blockIdx.y) * stages * STAGE;
   const auto fetch = [&](int stage) {
     for (int i = me * 4; i < STAGE; i += THREADS * 4)

@@ -19,6 +19,7 @@
 // two images. While a block multiplies, the numbers of its next tile are on their way into registers.
 #include "tinynet.cuh"
 #include "precision.cuh"
+#include "phases.cuh"
 
 #ifndef OCTETS
 #define OCTETS 3  // of channels: 1 for up to 28 taps, 3 for up to 9
@@ -106,22 +107,26 @@ typedef Choice<TensorProduct, ScalarProduct>::Product Product;
 
 // ---- the numbers of a tile
 
-// One place in the tiles of all images: a thread carries it in every `step`-th of `count` channels.
+// One place in the tiles of all images: a thread carries it in COUNT channels.
 template <int COUNT>
 struct Carrier {
   float held[COUNT][PAIR];
 
-  // `first` is the place in the first of `channels` channels of image n, `inside` whether it exists.
-  __device__ void load(const real* __restrict__ x, Index first, Index image, Index channel, int n,
-                       int N, bool inside, int channels, int step) {
+  // at(i) is the place in the i-th channel of image n, and exists(i) whether there is one.
+  template <class Exists, class At>
+  __device__ void load(const real* __restrict__ x, Index image, int n, int N, const Exists& exists,
+                       const At& at) {
 #pragma unroll
-    for (int e = 0; e < PAIR; ++e)
+    for (int i = 0; i < COUNT; ++i) {
+      const Index place = at(i);
+      const bool there = exists(i);
 #pragma unroll
-      for (int i = 0; i < COUNT; ++i) {
-        const bool exists = inside && n + e < N && i * step < channels;
-        const real value = x[exists ? first + e * image + i * step * channel : 0];
-        held[i][e] = exists ? float(value) : 0.0f;
+      for (int e = 0; e < PAIR; ++e) {
+        const bool image_there = there & (n + e < N);
+        const real value = x[image_there ? place + e * image : 0];
+        held[i][e] = image_there ? float(value) : 0.0f;
       }
+    }
   }
 
   __device__ void store(unsigned* words, int step) const {
@@ -135,12 +140,13 @@ struct Carrier {
 extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
     const real* __restrict__ gy,  // (N, OC, OH, OW)
     const real* __restrict__ x,   // (N, C, H, W)
-    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
-    int PW, int DH, int DW, int groups,
+    int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW,  // taps of a phase
+    int SH, int SW, int PH, int PW, int DH, int DW, int groups,
+    int FH, int FW,                     // taps of a filter
     int images, int rows, int columns,  // of a tile; images in words
     int tiles,                          // of the batch
     int share,                          // of a block
-    real* __restrict__ parts)  // (gridDim.z, OC, C / groups, KH, KW)
+    real* __restrict__ parts)  // (gridDim.z, OC, C / groups, FH, FW)
 {
   __shared__ unsigned gradients[FILTERS * ROW], patch[8 * OCTETS * PLANE];
   __shared__ int place[PIXELS];
@@ -156,7 +162,8 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
   const int out = me % PIXELS, out_row = out / columns, out_image = out_row / rows;
   const int out_i = out_row % rows, out_j = out % columns, o = me / PIXELS;
   const int in = me % SPAN, in_row = in / patch_columns, in_image = in_row / patch_rows;
-  const int in_h = in_row % patch_rows - PH, in_w = in % patch_columns - PW, c = me / SPAN;
+  const int in_h = in_row % patch_rows * PHASES_H - PH, c = me / SPAN;
+  const int in_w = in % patch_columns * PHASES_W - PW;
   constexpr int O_STEP = THREADS / PIXELS, C_STEP = THREADS / SPAN;
   Carrier<FILTERS / O_STEP> gradient;
   Carrier<8 * OCTETS / C_STEP> pixel;
@@ -170,14 +177,33 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
     bool inside = out < pixels && n < N && oh < OH && ow < OW;
     // where no pixel is, 0 times the first pixel's window is added
     spot = inside ? (out_image * patch_rows + SH * out_i) * patch_columns + SW * out_j : 0;
-    Index first = ((Index(n) * OC + group * filters + o0 + o) * OH + oh) * OW + ow;
-    gradient.load(gy, first, Index(OC) * OH * OW, Index(OH) * OW, n, N, inside, filters - o0 - o,
-                  O_STEP);
+    const Index first = ((Index(n) * OC + group * filters + o0 + o) * OH + oh) * OW + ow;
+    const Index plane = Index(OH) * OW;
+    gradient.load(gy, OC * plane, n, N,
+                  [&](int i) { return inside && i * O_STEP < filters - o0 - o; },
+                  [&](int i) { return first + i * O_STEP * plane; });
     n = (word + in_image) * PAIR;
-    const int h = SH * i + in_h, w = SW * j + in_w;
-    inside = in_image < images && n < N && 0 <= h && h < H && 0 <= w && w < W;
-    first = ((Index(n) * C + group * members + c0 + c) * H + h) * W + w;
-    pixel.load(x, first, Index(C) * H * W, Index(H) * W, n, N, inside, members - c0 - c, C_STEP);
+    const int h = SH * i * PHASES_H + in_h, w = SW * j * PHASES_W + in_w;
+    inside = in_image < images && n < N;
+    const auto pixel_exists = [&](int h, int w) {  // without a branch, so that loads overlap
+      return inside & (unsigned(h) < unsigned(H)) & (unsigned(w) < unsigned(W));
+    };
+    const Index size = Index(H) * W, origin = (Index(n) * C + group * members) * size + h * W + w;
+    if (PHASES == 1) {
+      inside = pixel_exists(h, w);
+      pixel.load(x, C * size, n, N, [&](int i) { return inside && i * C_STEP < members - c0 - c; },
+                 [&](int i) { return origin + (c0 + c + i * C_STEP) * size; });
+    } else {
+      pixel.load(x, C * size, n, N,
+                 [&](int i) {
+                   const Phase phase = phase_of(c0 + c + i * C_STEP);
+                   return (phase.channel < members) & pixel_exists(h + phase.down, w + phase.right);
+                 },
+                 [&](int i) {
+                   const Phase phase = phase_of(c0 + c + i * C_STEP);
+                   return origin + (phase.channel * Index(H) + phase.down) * W + phase.right;
+                 });
+    }
   };
   const auto store = [&]() {
     gradient.store(gradients + o * ROW + out, O_STEP * ROW);
@@ -204,14 +230,17 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
     __syncthreads();
   }
 
-  real* result = parts + (Index(blockIdx.z) * OC + group * filters + o0 + half) * members * taps;
+  const Index size = Index(FH) * FW;  // of a filter's channel
+  real* result = parts + (Index(blockIdx.z) * OC + group * filters + o0 + half) * members * size;
 #pragma unroll
   for (int u = 0; u < COLUMNS; ++u) {
-    const int at = warp % WARPS * COLUMNS + u, octet = c0 + at / taps * 8;
+    const int at = warp % WARPS * COLUMNS + u, octet = c0 + at / taps * 8, tap = at % taps;
     product.each(u, [&](int filter, int channel, float sum) {
+      const Phase phase = phase_of(octet + channel);
+      const int p = tap / KW * PHASES_H + phase.down, q = tap % KW * PHASES_W + phase.right;
       const bool exists = at < OCTETS * taps && o0 + half + filter < filters;
-      if (exists && octet + channel < members)
-        result[(Index(filter) * members + octet + channel) * taps + at % taps] = sum;
+      if (exists && phase.channel < members && p < FH && q < FW)
+        result[(Index(filter) * members + phase.channel) * size + p * FW + q] = sum;
     });
   }
 }

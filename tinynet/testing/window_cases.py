@@ -57,6 +57,7 @@ CONVOLUTIONS = {
     "two groups": Case(
         (2, 4, 6, 5), Geometry((3, 3), (1, 2), ((1, 1), (0, 1)), groups=2), filters=6
     ),
+    "11x11 windows, stride 4": Case((2, 2, 30, 19), Geometry((11, 11), (4, 4), ((2, 2), (1, 2)))),
     "dilation": Case((2, 4, 8, 9), Geometry((3, 2), (1, 2), ((2, 1), (0, 3)), (2, 3))),
 }
 

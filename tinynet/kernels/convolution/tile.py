@@ -1,8 +1,9 @@
 """GPU convolution without im2col: launches of conv_tile.cu, implicit matrix products.
 
 A block computes a rectangle of output pixels of one image, or small images side by side, for 32, 64
-or 96 filters. All pixels under its windows must fit into its shared memory; where they do not, as
-under windows of 11x11 pixels with a stride of 4, `columns` takes over.
+or 96 filters. All pixels under its windows must fit into its shared memory. Where they do not, as
+under windows of 11x11 pixels with a stride of 4, each phase of the stride counts as a channel
+(phases.cuh); where these do not fit either, `columns` takes over.
 """
 
 from __future__ import annotations
@@ -82,6 +83,37 @@ def tile_of(N: int, outputs: Pair, geometry: Geometry, pixels: int, room: int) -
     return fitting[order.index(min(order))] if fitting else None
 
 
+class Plan(NamedTuple):
+    """How windows are computed: their tile, and the windows and phases that a patch has.
+
+    Where the stride is not divided into phases, these are (1, 1) and the windows the given ones.
+    """
+
+    tile: Tile
+    windows: Geometry
+    phases: Pair
+
+    @property
+    def constants(self) -> dict[str, int]:
+        """The phases as macros of a build."""
+        return {"PHASES_H": self.phases[0], "PHASES_W": self.phases[1]}
+
+
+def plan_of(N: int, outputs: Pair, geometry: Geometry, pixels: int, room: int) -> Plan | None:
+    """Return the plan with the stride, or else the one with its phases; None if no tile fits."""
+    tile = tile_of(N, outputs, geometry, pixels, room)
+    if tile:
+        return Plan(tile, geometry, (1, 1))
+    g = geometry
+    kernel = -(-g.kernel[0] // g.stride[0]), -(-g.kernel[1] // g.stride[1])
+    idle = math.prod(kernel) * math.prod(g.stride) > 2 * math.prod(g.kernel)  # half of the taps
+    if g.stride == (1, 1) or g.dilation != (1, 1) or idle:
+        return None
+    windows = replace(g, kernel=kernel, stride=(1, 1))
+    tile = tile_of(N, outputs, windows, pixels, room)
+    return Plan(tile, windows, g.stride) if tile else None
+
+
 def _filters(outputs: int) -> int:
     """Return the filters of a block: the largest number that leaves the fewest lanes idle."""
     return min(PIXELS, key=lambda size: -(-outputs // size) * size)
@@ -133,21 +165,25 @@ def _convolved(
     N, OC, *outputs = shape
     g = geometry
     filters = _filters(OC // g.groups)
-    tile = tile_of(N, (outputs[0], outputs[1]), g, PIXELS[filters], ROOM[filters])
-    if tile is None:
+    sides = outputs[0], outputs[1]
+    plan = plan_of(N, sides, g, PIXELS[filters], ROOM[filters])
+    if plan is None:
         return None
     xp = array_module(x)
+    tile, windows, _ = plan
     places = -(-tile.pixels // THREADS)
     constants = {
         "PRECISION": PRECISIONS.index(precision_of(x)),
         "FILTERS": filters,
         "PLACES": places,
-        "TAPS": taps_at_once(math.prod(g.kernel), filters, places),
+        "TAPS": taps_at_once(math.prod(windows.kernel), filters, places),
+        **plan.constants,
     }
     y = xp.empty(shape, x.dtype)
-    packed, tiles = _packed(weight, g, rotated, constants)
-    sizes = *x.shape, *shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups
-    grid = Grid((tile.blocks(N, (outputs[0], outputs[1])), g.groups * tiles), (THREADS,))
+    packed, tiles = _packed(weight, plan, rotated, constants)
+    steps = *windows.stride, *g.corner, *g.dilation, g.groups
+    sizes = *x.shape, *shape[1:], *windows.kernel, *steps
+    grid = Grid((tile.blocks(N, sides), g.groups * tiles), (THREADS,))
     bias = None if bias is None else in_rows(bias)
     arrays = in_rows(x), packed, bias
     launch("conv_tile", "conv2d_tile", grid, *arrays, *sizes, *tile[:3], relu, y, **constants)
@@ -155,25 +191,26 @@ def _convolved(
 
 
 def _packed(
-    weight: Array, geometry: Geometry, rotated: bool, constants: dict[str, int]
+    weight: Array, plan: Plan, rotated: bool, constants: dict[str, int]
 ) -> tuple[Array, int]:
     """Return the filters in the order of conv_tile.cu, and how many tiles hold those of a group."""
     OC, members, KH, KW = weight.shape
-    G = geometry.groups
-    taps = KH * KW
+    G = plan.windows.groups
+    taps = math.prod(plan.windows.kernel)
     filters = OC // G
-    steps = members * taps, taps
-    group_step = filters * members * taps
+    steps = members * KH * KW, KH * KW
+    group_step = filters * members * KH * KW
     if rotated:
         filters, members = members, filters
         steps = steps[::-1]
     size = constants["FILTERS"]
     tiles = -(-filters // size)
     held = constants["TAPS"]
-    chunks = -(-members // (DEPTH * (2 if constants["PRECISION"] == 2 else 1)))
+    depth = DEPTH * (2 if constants["PRECISION"] == 2 else 1)
+    chunks = -(-members * math.prod(plan.phases) // depth)
     words = G * tiles * chunks * -(-taps // held) * held * DEPTH * size
     packed = array_module(weight).empty(words, "uint32")
-    numbers = G, filters, members, taps, *steps, group_step, rotated, words
+    numbers = G, filters, members, KH, KW, *steps, group_step, rotated, words
     launch(
         "conv_tile", "pack_filters", cover(words), in_rows(weight), *numbers, packed, **constants
     )
@@ -194,26 +231,27 @@ TILES = 4  # of one block at least
 
 def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array | None:
     """Return gweight; None where this kernel does not apply."""
-    taps = math.prod(geometry.kernel)
-    octets = next((n for n in (3, 1) if taps <= OCTETS[n][0]), 0)
-    if x.dtype != np.float32 or taps < FEWEST_TAPS or not octets:
+    if x.dtype != np.float32 or math.prod(geometry.kernel) < FEWEST_TAPS:
         return None
     N, OC, *outputs = gy.shape
     precision = PRECISIONS.index(precision_of(x))
     words = -(-N // 2) if precision == 2 else N  # of bfloat16, two images in a word
     sides = outputs[0], outputs[1]
-    tile = tile_of(words, sides, geometry, WEIGHT_PIXELS, OCTETS[octets][1])
-    if tile is None:
+    octets, plan = _weight_plan(words, sides, geometry)
+    if plan is None:
         return None
     g = geometry
     xp = array_module(x)
+    tile, windows, phases = plan
     members = x.shape[1] // g.groups
+    channels = members * math.prod(phases)
     tiles = tile.blocks(words, sides)
-    blocks = -(-members // (8 * octets)), g.groups * -(-OC // g.groups // WEIGHT_FILTERS)
+    blocks = -(-channels // (8 * octets)), g.groups * -(-OC // g.groups // WEIGHT_FILTERS)
     share = max(TILES, -(-tiles // max(1, BLOCKS // math.prod(blocks))))
     count = max(1, -(-tiles // share))
     parts = xp.empty((count, OC, members, *g.kernel), x.dtype)
-    sizes = *x.shape, *gy.shape[1:], *g.kernel, *g.stride, *g.corner, *g.dilation, g.groups
+    steps = *windows.stride, *g.corner, *g.dilation, g.groups
+    sizes = *x.shape, *gy.shape[1:], *windows.kernel, *steps, *g.kernel
     numbers = *sizes, *tile[:3], tiles, share
     grid = Grid((*blocks, count), (WEIGHT_THREADS,))
     launch(
@@ -226,5 +264,16 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array | None:
         parts,
         PRECISION=precision,
         OCTETS=octets,
+        **plan.constants,
     )
     return parts[0] if count == 1 else added(parts)
+
+
+def _weight_plan(words: int, sides: Pair, geometry: Geometry) -> tuple[int, Plan | None]:
+    """Return the octets of channels of a block, the most that fit, and the plan; or 0 and None."""
+    for octets in (3, 1):
+        taps, room = OCTETS[octets]
+        plan = plan_of(words, sides, geometry, WEIGHT_PIXELS, room)
+        if plan and math.prod(plan.windows.kernel) <= taps:
+            return octets, plan
+    return 0, None

@@ -46,7 +46,7 @@ NOT_HERE = {
 def missing(module: str, name: str) -> AttributeError:
     """Return the error for a name that a module does not have, with the name to use instead."""
     if name in RENAMED:
-        return AttributeError(f"{module}: {name} is called {RENAMED[name]} here.")
+        return AttributeError(f"{module}: {name} is called {RENAMED[name]} here")
     if name in NOT_HERE:
         return AttributeError(f"{module}: there is no {name}; {NOT_HERE[name]}")
     return AttributeError(f"module {module!r} has no attribute {name!r}")

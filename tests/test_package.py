@@ -65,8 +65,10 @@ def test_the_packages_that_messages_name_are_those_of_the_extras():
 def test_no_sentence_installs_the_package_of_another_project():
     """The name tinynet on the package index is not ours; nor is a forced reinstall safe."""
     folders = ("tinynet", "benchmarks", "tests", "docs", "lessons")
-    paths = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in (".py", ".md")]
-    paths += [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md", "Makefile")]
+    kinds = (".py", ".md", ".po", ".ipynb", ".txt", ".rst", ".toml", ".sh")
+    paths = [p for f in folders for p in (ROOT / f).rglob("*") if p.suffix in kinds]
+    names = ("README.md", "README.ko.md", "CONTRIBUTING.md", "Makefile", "setup.cfg")
+    paths += [ROOT / name for name in names]
     advice = re.compile(r"install [^\n]*['\"]?tinynet(\[|['\"\s]|$)|--force-reinstall")
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"

@@ -13,7 +13,7 @@ TUNING = "fine-tune"  # the recipe that starts from pretrained weights
 
 
 def _small(model: str, about: str, *, lr: float, epochs: int = 6, batch_size: int = 50) -> Recipe:
-    """Return a recipe for the data set `shapes` that takes less than a minute."""
+    """Return a recipe for the data set `shapes` that takes a minute or less."""
     return Recipe(
         name=model,
         about=about,
@@ -151,20 +151,21 @@ RECIPES = {
             "small-zfnet",
             "ZFNet's plan: 7x7 and 5x5 filters",
             lr=0.01,
-            epochs=8,
+            epochs=12,
             batch_size=25,
         ),
         _small("small-vgg", "VGG's plan: only 3x3 filters", lr=0.05),
         _small("small-nin", "network in network: a small network at every pixel", lr=0.1),
-        _small("small-googlenet", "three inception modules", lr=0.05, batch_size=25),
+        _small("small-googlenet", "three inception modules", lr=0.03, epochs=8, batch_size=25),
         _small(
             "small-googlenet-head",
             "the same with an auxiliary head in training",
-            lr=0.05,
+            lr=0.03,
+            epochs=8,
             batch_size=25,
         ),
         _small("small-resnet", "a residual net of eight layers", lr=0.1, epochs=5),
-        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=4, batch_size=25),
+        _small("small-densenet", "three blocks of dense layers", lr=0.1, epochs=6, batch_size=25),
         _small("small-inception-v4", "one module of each kind of Inception-v4", lr=0.05, epochs=5),
         _small("small-se-resnet", "a residual net that weighs its channels", lr=0.1),
         Recipe(

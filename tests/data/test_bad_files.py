@@ -10,7 +10,7 @@ from tinynet.core.errors import DataError
 from tinynet.data import CIFAR10, MNIST, catalog, mnist_files
 from tinynet.data.cifar10_versions import BINARY
 from tinynet.data.download import Source
-from tinynet.data.files import open_regular
+from tinynet.data.files import default_root, open_regular
 
 
 def refusal(cifar, name="data_batch_2.bin", data=None):
@@ -282,4 +282,4 @@ def test_the_default_root_follows_the_environment(monkeypatch, environment, root
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert str(catalog.default_root()) == root
+    assert str(default_root()) == root

@@ -82,8 +82,9 @@ def test_few_filters_are_compared_in_rows_on_one_scale(rng):
 
 
 def test_filters_that_grew_from_almost_nothing_changed_by_times_not_percent():
-    before = np.full((2, 3, 2, 2), 1e-4)
-    figure = plot.filters(before * [[[[58.0]]], [[[431.0]]]] + before, before=before)
+    before = np.full((18, 3, 2, 2), 1e-4)  # more than are drawn in rows on one scale
+    times = np.linspace(58, 431, 18).reshape(18, 1, 1, 1)
+    figure = plot.filters(before * times + before, before=before)
     assert "by 58 to 431 times their initial length (most first)" in figure.description
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["before training, values × 432", "after"]

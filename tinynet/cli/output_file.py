@@ -67,6 +67,7 @@ class OutputCommand(RenamedOptions):
 def _with_files(args: list[str], options: set[str]) -> list[str]:
     """Return the arguments with "--show=" for a --show that no file follows.
 
+    >>> from tinynet.cli.output_file import _with_files
     >>> _with_files(["RUN", "--show", "pictures"], {"--show"})
     ['RUN', '--show=', 'pictures']
     >>> _with_files(["RUN", "cat.jpg", "--show", "out.png"], {"--show"})

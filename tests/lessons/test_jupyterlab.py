@@ -166,7 +166,8 @@ def test_a_day_with_a_lesson(lab):
     lab.type("my_output_size = lambda", RIGHT)
     wait(lambda: [e for e in lab.all(".jp-OutputArea pre") if "05.1 ok" in e.text], "05.1 ok")
 
-    lab.cell("def draw_window")
+    lab.cell("move(draw_window")  # below the folded code of the figure
+    assert "h, w = divmod(place, 5)" not in lab.text()
     handle = wait(lambda: lab.all(".widget-slider .noUi-handle"), "a slider")[0]
     from selenium.webdriver.common.keys import Keys
 

@@ -404,6 +404,18 @@ def test_a_compressed_bomb_is_refused_without_being_unpacked(tmp_path, monkeypat
         tracemalloc.stop()
 
 
+def test_a_member_that_claims_more_than_the_file_is_refused_before_memory_is_asked_for(tmp_path):
+    data = bytearray(good())
+    entry = data.rindex(b"PK\1\2", 0, data.index(b"net/data/0", data.index(b"PK\1\2")))
+    data[entry + 20 : entry + 24] = (1 << 30).to_bytes(4, "little")  # its compressed size
+    tracemalloc.start()
+    try:
+        assert "claims 1,073,741,824 bytes" in refusal(tmp_path, bytes(data))
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_big_endian_bytes_are_refused(tmp_path):
     with zipfile.ZipFile(io.BytesIO(good())) as whole:
         members = [(m, whole.read(m)) for m in whole.namelist() if "byteorder" not in m]

@@ -71,6 +71,11 @@ def _check(path: Path, members: list[zipfile.ZipInfo], size: int) -> None:
             raise DataError(f"{path}: its member {shown} has a name that leads out of the archive.")
         if m.flag_bits & 1 or m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{path}: its member {shown} is encrypted or compressed oddly.")
+        if m.compress_size > size:  # zipfile would ask for so much memory before it reads
+            raise DataError(
+                f"{path}: damaged: its member {shown} claims {m.compress_size:,} bytes, more than "
+                f"the {size:,} of the file."
+            )
     total = sum(m.file_size for m in members)
     stored = sum(m.file_size for m in members if m.compress_type == zipfile.ZIP_STORED)
     if stored > size or total > max(LARGE, LARGEST_RATIO * size):

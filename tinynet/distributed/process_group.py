@@ -26,6 +26,7 @@ from tinynet.core.extras import install_command
 from tinynet.kernels import get_num_threads, set_num_threads
 
 GRACE = 0.5  # seconds in which rank 0 may report an error that all ranks have
+FORWARDING = 0.3  # seconds in which mpiexec may pass a sentence on, before it ends all ranks
 SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 """Environment variable with the number of processes that mpiexec started: MPICH's, Open MPI's."""
 
@@ -165,6 +166,7 @@ class MpiGroup(ProcessGroup):
         time.sleep(GRACE if self.rank else 0)
         sys.stderr.write(f"{self}: {reason}\n")
         sys.stderr.flush()
+        time.sleep(FORWARDING)
         self.comm.Abort(1)
 
 

@@ -175,6 +175,14 @@ def test_an_address_outside_of_the_arguments_is_refused():
         run("(float* y) { y[threadIdx.x + 100000] = 1; }", np.zeros(32, np.float32))
 
 
+@pytest.mark.parametrize("access", ["s[at] = 1", "y[threadIdx.x] = s[at]"])
+def test_an_address_outside_of_shared_memory_is_refused(access):
+    """Also where the memory of the next block would be hit."""
+    shared = "__shared__ float s[32]; const int at = threadIdx.x + 64;"
+    with pytest.raises(OutOfBoundsError, match="f reads or writes outside of shared memory"):
+        run(f"(float* y) {{ {shared} {access}; y[0] = s[threadIdx.x]; }}", np.zeros(32, np.float32))
+
+
 def test_an_unknown_instruction_is_named():
     with pytest.raises(UnsupportedError, match='the instruction "match"'):
         run("(int* y) { y[0] = __match_any_sync(~0u, threadIdx.x); }", np.zeros(1, np.int32))

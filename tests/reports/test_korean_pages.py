@@ -55,3 +55,4 @@ def test_explain_is_korean(folder, korean):
     assert told.exit_code == 0
     assert "마지막 정확도: 학습 이미지" in told.output
     assert english_sentences(told.output.splitlines()) == []
+    assert not re.search(r"\d to \d", told.output), "the interval of the accuracy"

@@ -11,8 +11,7 @@ from tinynet import models
 from tinynet.analysis import communication, compare, environment, memory_report
 from tinynet.analysis import summary as summary_module
 from tinynet.cli.options import given
-from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
-from tinynet.core.errors import printable
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.core.table import table
 from tinynet.kernels.codegen import native
 from tinynet.kernels.dispatch import has_numba
@@ -71,15 +70,11 @@ def summary(
             if traffic or figure is not None:
                 file = figure and chosen(figure, Path(f"{model}.png"))
                 pages.append(communication.page(model, batch, classes, variant, file, cross_at))
-                _say_drawn(file)
+                if file is not None:
+                    say_drawn(file)
             click.echo("\n\n".join(pages))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-
-
-def _say_drawn(file: Path | None) -> None:
-    if file is not None:
-        click.echo(f"Drawn: {printable(str(file))}", err=True)
 
 
 def _refuse_unknown(model: str) -> None:

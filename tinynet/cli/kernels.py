@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
-from tinynet.core.errors import printable
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.kernels.matmul import PRECISIONS
 
 
@@ -61,5 +60,5 @@ def profile(
         from tinynet.plot.kernel_times import kernel_times
 
         kernel_times(found, figure, title=f"{model}, batch {batch}")
-        click.echo(f"Drawn: {printable(str(figure))}", err=True)
+        say_drawn(figure)
     click.echo(json.dumps(found.as_dict(), indent=1) if as_json else gpu_step.page(found, what))

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import click
 
 from tinynet.cli.language import Group, lang_option
+from tinynet.cli.options import HomePath
 from tinynet.core.extras import install_command
 from tinynet.words import language, phrase
 
 if TYPE_CHECKING:
     from tinynet.lessons.pages import Lesson
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = HomePath(path_type=Path, file_okay=False)
+FILE = HomePath(path_type=Path, exists=True, dir_okay=False)
 BUDGET = 60  # seconds of processor time, so that other programs do not matter
 
 
@@ -180,9 +181,9 @@ def check_file(number: str, file: Path) -> None:
 
 @lessons.command(name="grade")
 @click.argument("number")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=HomePath(path_type=Path, exists=True, file_okay=False))
 @click.option(
-    "--csv", "table", type=click.Path(path_type=Path, dir_okay=False), help="Write this file."
+    "--csv", "table", type=HomePath(path_type=Path, dir_okay=False), help="Write this file."
 )
 @click.option("--jobs", type=click.IntRange(1), help="Files at a time. Default: one a processor.")
 @click.option("--seed", type=int, help="Of the random cases. Default: other ones each time.")
@@ -208,7 +209,7 @@ def grade_folder(
 @lessons.command(name="slides")
 @click.argument("number")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: NN-slides.html"
+    "--out", type=HomePath(path_type=Path, dir_okay=False), help="Default: NN-slides.html"
 )
 @click.option("--no-figures", is_flag=True, help="Do not run the lesson.")
 @lang_option

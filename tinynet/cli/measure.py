@@ -13,10 +13,9 @@ import numpy as np
 from tinynet import plot
 from tinynet.analysis import profile as profiling
 from tinynet.cli.options import DATA, FOLDER, Finite
-from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.cli.train import recipe_of
 from tinynet.core import backend
-from tinynet.core.errors import printable
 from tinynet.training import lr_find as finding
 from tinynet.training.finetune import begin
 from tinynet.training.recipes import OPTIMIZERS, Recipe, Training
@@ -91,7 +90,7 @@ def lr_find(
             click.echo(f"Try: --lr {rate:g}  (the recipe has {recipe.lr:g})")
     if figure is not None:
         plot.learning_rates(found, figure, title=recipe.name)
-        click.echo(f"Drawn: {printable(str(figure))}", err=True)
+        say_drawn(figure)
 
 
 def _file(figure: Path | None, command: str, options: dict[str, Any]) -> Path | None:
@@ -128,4 +127,4 @@ def profile(figure: Path | None, as_json: bool, repeats: int, **options: Any) ->
     click.echo(json.dumps(found.json()) if as_json else str(found))
     if figure is not None:
         plot.roofline(found, figure, title=recipe.name)
-        click.echo(f"Drawn: {printable(str(figure))}", err=True)
+        say_drawn(figure)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinynet.cli.options import RenamedOptions
+from tinynet.core.errors import printable
 from tinynet.plot import style
 from tinynet.training import run_dir
 from tinynet.words import sentence
@@ -27,7 +28,7 @@ class FigureFile(PathType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the file, or refuse what no figure can be written to."""
-        path = Path(value)
+        path = Path(value).expanduser()
         if path == UNNAMED or path.suffix.lower() in ("", *style.FORMATS):
             return path
         known = ", ".join(style.FORMATS)
@@ -103,6 +104,11 @@ def chosen(file: Path, default: Path) -> Path:
         number += 1
         path = default.with_name(f"{default.stem}-{number}{default.suffix}")
     return path
+
+
+def say_drawn(file: Path) -> None:
+    """Say which file was written, apart from the output of the command."""
+    click.echo(f"Drawn: {printable(str(file))}", err=True)
 
 
 def _replaceable(path: Path) -> bool:

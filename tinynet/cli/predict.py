@@ -18,7 +18,7 @@ from tinynet import plot
 from tinynet.cli.errors import sentence
 from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
-from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen
+from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
@@ -161,4 +161,4 @@ def _draw(trained: TrainedModel, answers: list[Answer], show: Path) -> None:
         show,
         names=[each.file.name for each in drawn],
     )
-    click.echo(f"Drawn: {printable(str(show))}", err=True)
+    say_drawn(show)

@@ -76,8 +76,11 @@ def _accuracy(run: SavedRun) -> str:
     if run.accuracy is None:
         return ""
     images = run.images("test")
-    around = "" if images is None else f" ({console.interval_range(run.accuracy, images)})"
-    return f"{100 * run.accuracy:.2f} %{around}"
+    percent = f"{100 * run.accuracy:.2f} %"
+    if images is None:
+        return percent
+    ends = console.interval_range(run.accuracy, images)
+    return sentence("{percent} ({ends})", percent=percent, ends=ends)
 
 
 def _facts(path: Path, run: SavedRun | str) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Variable:
 
     def _require_array(self) -> None:
         """Raise unless `data` is an array; copy it where kernels or gradients could not use it."""
+        if type(self.data) is np.ndarray and self.data.base is None and not self.requires_grad:
+            return  # the result of an op without a graph, most often
         if isinstance(self.data, np.generic):  # a single number of NumPy
             self.data = np.asarray(self.data)
         if type(self.data) is not np.ndarray and not is_array(self.data):

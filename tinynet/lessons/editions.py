@@ -1,9 +1,8 @@
 """Editions of a lesson: the learner's notebook or script, and the notebooks of the repository.
 
 A learner's edition has no solutions; the answers of its quiz and the code of long figures are
-folded. Notebooks are written
-as JupyterLab itself would save them: one that it had to complete would be marked as modified before
-the learner touched it.
+folded. Notebooks are written as JupyterLab itself would save them: one that it had to complete
+would be marked as modified before the learner touched it.
 """
 
 from __future__ import annotations

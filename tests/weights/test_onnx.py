@@ -188,6 +188,17 @@ def test_each_op_has_its_counterpart(name):
     check(Applied(OPS[name]), (4, 8, 7), steps=16)
 
 
+def test_zeros_before_a_mean_pool_are_counted_by_it():
+    """Onnxruntime 1.19 and 1.20 move a Pad into the pooling after it, whatever that counts."""
+    model = Applied(OPS["mean pool with a border that hangs over"])
+    nodes = exported(model, (4, 8, 7)).graph.node
+    (pad,) = [node for node in nodes if node.op_type == "Pad"]
+    (mean,) = [node for node in nodes if pad.output[0] in node.input]
+    settings = {a.name: onnx.helper.get_attribute_value(a) for a in mean.attribute}
+    assert mean.op_type == "AveragePool"
+    assert settings["count_include_pad"] == 1
+
+
 # the file, and who asks for it
 
 

@@ -42,14 +42,35 @@ def _avg_pool(w: Writer, node: pool.AvgPool2d, inputs: list[str]) -> str:
     if covered != padding and not any(map(sum, padding)) and _is_plain_ceil(node):
         return w.add("AveragePool", x, **_windows(node), ceil_mode=1)  # which all runtimes agree on
     counts = node.count_include_pad and any(map(sum, padding))
-    if counts and covered != padding:  # both kinds of pixels: the first become zeros of the image
-        (top, bottom), (left, right) = padding
-        x = w.add("Pad", x, w.integers([0, 0, top, left, 0, 0, bottom, right]))
-        (_, below), (_, beside) = covered
-        covered = (0, max(0, below - bottom)), (0, max(0, beside - right))
-        counts = False
+    if counts and covered != padding:
+        return _counted_in_part(w, node, x, covered)
     pads = _pads(covered)
     return w.add("AveragePool", x, **_windows(node), pads=pads, count_include_pad=int(counts))
+
+
+def _counted_in_part(w: Writer, node: pool.AvgPool2d, x: str, covered: Padding) -> str:
+    """Zeros on all sides, means of whole windows, and a factor for those that hang over.
+
+    onnxruntime before 1.21 moves the zeros into the pooling, which must therefore count them.
+    """
+    (top, bottom), (left, right) = covered
+    x = w.add("Pad", x, w.integers([0, 0, top, left, 0, 0, bottom, right]))
+    y = w.add("AveragePool", x, **_windows(node), count_include_pad=1)
+    return w.add("Mul", y, w.constant(_shares(node)))
+
+
+def _shares(node: Any) -> np.ndarray[Any, Any]:
+    """Return the pixels of a window over those of it that lie in the image and its padding."""
+    g = node.geometry
+    shape = node.inputs[0].data.shape
+    outputs = g.output_shape("pool", shape, ceil_mode=True)
+    rows, columns = (
+        k / np.minimum(k, size + sum(border) - s * np.arange(n))
+        for n, size, border, k, s in zip(
+            outputs, shape[2:], g.padding, g.kernel, g.stride, strict=True
+        )
+    )
+    return np.outer(rows, columns).astype(np.float32)
 
 
 def _windows(node: Any) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def test_a_size_that_the_model_cannot_take_is_refused_before_the_run(
     assert said.code == 1
     wanted = "demo is made for images of 32x32; these would be 48x48. Give them a size of 32."
     assert wanted in said.err
+    assert "such as small-resnet, take this size." in said.err
     assert said.out == ""
     assert not (tmp_path / "run").exists()
 

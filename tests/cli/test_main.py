@@ -36,6 +36,13 @@ def test_output_without_a_reader_is_dropped_at_the_end(monkeypatch):
         stdout.flush()  # as Python does when it ends
 
 
+def test_a_note_is_printed_once():
+    note = main._notes()
+    assert note("damaged") == "Note: damaged\n"
+    assert note("other") == "Note: other\n"
+    assert note("damaged") == ""
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_ctrl_c_while_a_command_is_imported_ends_with_130(tinynet_says, monkeypatch, wrapped):
     def import_module(name):

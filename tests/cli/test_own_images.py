@@ -214,6 +214,15 @@ def test_after_the_removal_of_a_training_image_only_what_works_is_offered(pictur
     assert tinynet_says("train", "--resume", "run").code == 0
 
 
+def test_the_command_for_more_epochs_is_one_that_works(pictures, tinynet_says):
+    given = ("--size", "40", "--model", "small-resnet", "--max-minutes", "0")
+    assert tinynet_says("train", "pictures", *SHORT, *given, "--out", "run").code == 0
+    said = tinynet_says("train", "--resume", "run", "--epochs", "3")
+    assert said.code == 1
+    offered = re.search(r"Like this: tinynet (.*)", said.err)[1].split()
+    assert tinynet_says(*offered, "--max-minutes", "0", "--out", "new").code == 0
+
+
 def test_a_damaged_image_before_the_first_save_is_told_with_a_command_that_works(
     pictures, tinynet_says, unnoticed
 ):

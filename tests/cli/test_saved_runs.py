@@ -125,6 +125,15 @@ def test_images_that_are_gone_are_no_error(tmp_path, tinynet_says, monkeypatch):
     assert f"--data folder:{tmp_path / 'gone'} --lr" in said.out
 
 
+def test_what_to_try_keeps_the_other_settings_of_the_run(tmp_path, tinynet_says):
+    given = dataclasses.replace(
+        DEMO, model="small-resnet", data=f"folder:{tmp_path}", size=64, epochs=3, seed=5
+    )
+    said = tinynet_says("explain", make(tmp_path / "r", [1.0, 0.5, 1.5], given, classes=3))
+    options = f"--model small-resnet --data folder:{tmp_path} --size 64 --epochs 3 --lr 0.0067"
+    assert f"To try: tinynet train demo {options} --seed 5\n" in said.out
+
+
 def test_a_run_without_an_epoch(tmp_path, of_shapes, tinynet_says):
     said = tinynet_says("explain", make(tmp_path / "r", []))
     assert said.out.endswith("No epoch has finished yet.\n")

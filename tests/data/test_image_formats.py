@@ -98,6 +98,8 @@ def test_a_folder_counts_all_formats_and_the_rule_of_version_0_1_only_two(tmp_pa
             fill(tmp_path / "train" / name, [first + i], kind)
             fill(tmp_path / "test" / name, [first + 20 + i], kind)
     assert len(ImageFolder(tmp_path)) == 20
-    with pytest.warns(UserWarning, match=r"16 files are left out, since only \.jpg, \.jpeg, \.png"):
+    with pytest.warns(
+        UserWarning, match=r"only \.jpg, \.jpeg, \.png files are read. Left out: 16;"
+    ):
         hashed = ImageFolder(tmp_path, split="hashed")
     assert names(hashed) == {"0.png", "1.jpg", "50.png", "51.jpg"}

@@ -134,11 +134,12 @@ def test_rows_without_a_file_are_counted_and_named(tmp_path):
         (("id,label", "1,cat", "2"), "every row names an image and its class. Row 2 does not: 2"),
         (("id,label", "1,cat", "2,"), "Row 2 does not"),
         (("id,label", "1,cat", "2,cat"), "at least two classes are expected. Found cat"),
-        (("id,label", "x,cat", "y,dog"), "names 2 images, and none of them is in"),
-        (("id,label", "../train/../../x,cat", "/etc/passwd,dog"), "none of them is in"),
+        (("id,label", "x,cat", "y,dog"), "none of the 2 images that it names is in"),
+        (("id,label", "../train/../../x,cat", "/etc/passwd,dog"), "that it names is in"),
         (("a,b,c", "1,cat,2"), "a column of names .* Found a, b, c"),
         (("id,label,split", "1,cat,train", "2,dog,other"), "parts are train, val and test. 2 is"),
         (("",), "it is empty"),
+        (("id,label",), "a row for each image is expected. There is none."),
         ((",,", '""'), "it is empty"),
         (("id,label", "1,\0"), "a table is a text file"),
         (("id,label", f"1,{'x' * 70_000}"), "a line of a table is short"),
@@ -215,7 +216,7 @@ def test_tiny_imagenet_is_read_as_it_is_unpacked(tmp_path):
     rows = [f"val_{i}.JPEG\t{WNIDS[2 - i]}\t0\t32\t44\t62" for i in range(3)]
     write(tmp_path / "val" / "val_annotations.txt", *rows)
     write(tmp_path / "words.txt", *(f"{w}\tcrane, bird" for w in WNIDS))
-    boxes = pytest.warns(UserWarning, match="3 files are left out, since only")
+    boxes = pytest.warns(UserWarning, match="Left out: 3;")
     with boxes, pytest.warns(UserWarning, match="test: 3 images without classes are left out"):
         test = ImageFolder(tmp_path, "test")
     assert test.labels.tolist() == [2, 1, 0]

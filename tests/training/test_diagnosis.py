@@ -65,6 +65,14 @@ def test_an_accuracy_of_guessing(accuracy, counts, words):
         assert words in str(found[0])
 
 
+def test_images_known_by_heart_and_a_test_of_guessing_are_overfitting():
+    found = diagnosis.of_run([epoch(1, 0.3, 0.97, 1.2, 0.4)], MANY, [5, 5, 5])
+    assert kinds(found) == ["overfitting"]
+    assert "97.0 % are right at the end, of the 15 test images 40.0 %, which" in str(found[0])
+    rising = [epoch(1, 1.0, 0.4, 1.0, 0.4), epoch(2, 0.1, 1.0, 3.0, 0.4)]
+    assert kinds(diagnosis.of_run(rising, MANY, [5, 5, 5])) == ["overfitting"]
+
+
 def test_one_class_alone_is_no_guess():
     assert diagnosis.of_run([epoch(1, 0.0, 1.0, 0.0, 1.0)], [100], [100]) == []
 

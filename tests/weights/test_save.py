@@ -79,6 +79,10 @@ def test_swapped_arguments_are_named(tmp_path):
         weights.save("a.npz", net())
     with pytest.raises(TypeError, match=r"load: the model comes first.*load\(model, .*a\.npz'\)"):
         weights.load(tmp_path / "a.npz", net())
+    with pytest.raises(
+        TypeError, match=r"comes first.*A run's folder is opened by .*open_run\('r'\)"
+    ):
+        tn.load("r")
     with pytest.raises(TypeError, match=r"save_onnx: the model comes first"):
         weights.save_onnx("a.onnx", net(), (3, 4, 4))
 

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 import click
 
@@ -99,8 +100,17 @@ def cli() -> None:
     """AlexNet from scratch: train it, look inside, read every line."""
 
 
-def _note(message: Warning | str, *_: object, **__: object) -> str:
-    return phrase("Note: {message}", message=spoken(message)) + "\n"
+def _notes() -> Callable[..., str]:
+    """Return a function that words a warning, and the same one no second time."""
+    said = set[str]()
+
+    def note(message: Warning | str, *_: object, **__: object) -> str:
+        text = phrase("Note: {message}", message=spoken(message)) + "\n"
+        again = text in said
+        said.add(text)
+        return "" if again else text
+
+    return note
 
 
 def _write_out() -> None:
@@ -114,7 +124,7 @@ def _write_out() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    warnings.formatwarning = _note  # without a line of source
+    warnings.formatwarning = _notes()  # without a line of source
     try:
         _main()
     finally:

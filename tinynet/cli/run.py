@@ -28,7 +28,16 @@ from tinynet.core.errors import DataError, ShapeError
 from tinynet.distributed.data_parallel import assert_equal_on_all_ranks
 from tinynet.distributed.process_group import SINGLE, ProcessGroup, init_process_group
 from tinynet.kernels import get_num_threads
-from tinynet.training import compatibility, diagnosis, finetune, presets, recipe_json, run_dir, runs
+from tinynet.training import (
+    compatibility,
+    diagnosis,
+    finetune,
+    presets,
+    recipe_json,
+    repeat,
+    run_dir,
+    runs,
+)
 from tinynet.training.batch_check import refuse_single_values
 from tinynet.training.input_pipeline import fingerprint
 from tinynet.training.loop import Epoch, Step
@@ -157,7 +166,7 @@ def resume(
         )
     begun_with = recipe
     if epochs is not None:
-        recipe = _with_epochs(recipe, epochs, folder)
+        recipe = _with_epochs(recipe, facts, epochs, folder)
     devices = backend.devices(facts["device"])
     ranks = init_process_group(devices[0])
     placed = runs.place(devices, ranks)
@@ -191,18 +200,16 @@ def _silently_open(recipe: Recipe, data_dir: Path | None, strict: bool) -> Sets:
         return open_sets(recipe, data_dir, strict=strict)
 
 
-def _with_epochs(recipe: Recipe, epochs: int, folder: Path) -> Recipe:
+def _with_epochs(recipe: Recipe, facts: dict[str, Any], epochs: int, folder: Path) -> Recipe:
     """Return the recipe with another number of epochs, or refuse it with the way out."""
     try:
         return recipe_json.with_epochs(recipe, epochs)
     except DataError as error:
         raise DataError(
             sentence(
-                "{error} Like this: tinynet train {recipe} --epochs {epochs} --init-from {file}",
+                "{error} Like this: {again}",
                 error=error,
-                recipe=recipe.name,
-                epochs=epochs,
-                file=shlex.quote(str(folder / run_dir.LAST)),
+                again=new_run(recipe, facts, folder, epochs=epochs),
             )
         ) from None
 
@@ -224,7 +231,7 @@ def _compare_images(folder: Path, recipe: Recipe, sets: Sets, facts: dict[str, A
             "are with --data-dir. To start a new run from its weights: {again}",
             folder=folder,
             data=recipe.data,
-            again=new_run(recipe, folder),
+            again=new_run(recipe, facts, folder),
         )
     )
 
@@ -294,7 +301,8 @@ def resumable(run: Run) -> Iterator[None]:
         yield
     except DataError as error:
         saved = run_dir.begun(run.folder)
-        again = new_run(run.recipe, run.folder if saved else None)
+        facts = run_dir.read_config(run.folder)[1]
+        again = new_run(run.recipe, facts, run.folder if saved else None)
         raise DataError(
             sentence(
                 "{error} Then: {resume}. If a training image was removed, that is refused, and "
@@ -327,12 +335,11 @@ def monitored(ranks: ProcessGroup, folder: Path) -> contextlib.AbstractContextMa
     return ranks.monitored(folder / run_dir.CONFIG, resumption(ranks, folder))
 
 
-def new_run(recipe: Recipe, folder: Path | None) -> str:
+def new_run(recipe: Recipe, facts: dict[str, Any], folder: Path | None, **changes: Any) -> str:
     """Return the command that starts a new run, from the weights of the one in a folder."""
-    command = f"tinynet train {recipe.name} --data {shlex.quote(recipe.data)}"
-    if folder is None:
-        return command
-    return f"{command} --init-from {shlex.quote(str(folder / run_dir.LAST))}"
+    if folder is not None:
+        changes["init_from"] = str(folder / run_dir.LAST)
+    return repeat.changed(recipe, facts, **changes)
 
 
 def first_line(

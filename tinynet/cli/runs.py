@@ -17,9 +17,8 @@ from tinynet.cli.options import FOLDER
 from tinynet.core.errors import DataError, printable
 from tinynet.core.table import table
 from tinynet.reports import comparison
-from tinynet.training import explanation, recipe_data, run_list
+from tinynet.training import explanation, recipe_data, repeat, run_list
 from tinynet.training.diagnosis import Diagnosis
-from tinynet.training.recipes import Recipe
 from tinynet.training.run_list import SavedRun
 from tinynet.words import phrase, sentence, spoken
 
@@ -212,36 +211,37 @@ def _path(named: str | None) -> Path | None:
 def attempt(finding: Diagnosis, saved: SavedRun) -> str:
     """Return the command, or the words, for what to try about a finding."""
     recipe = saved.recipe
-    command = _again(recipe)
-    slower = f"{command} --lr {recipe.lr / 3:.2g}"
+    slower = _again(saved, lr=_rounded(recipe.lr / 3))
+    smooth = _again(saved, schedule="cosine")
     data = shlex.quote(recipe.data)
     finer = f"tinynet train fine-tune --init-from FILE --freeze features --data {data}"
     tries = {
         "plateau": sentence("{one}, then {other}", one=slower, other=f"{3 * recipe.lr:.2g}"),
-        "explosion": f"{command} --lr {recipe.lr / 10:.2g}",
+        "explosion": _again(saved, lr=_rounded(recipe.lr / 10)),
         "rate too high": slower,
         "chance": sentence("{command}, and look at the labels", command=slower),
         "overfitting": sentence("{command}, or more images", command=finer),
         "few images": sentence("more images, or {command}", command=finer),
-        "stalled": sentence(
-            "{command}, or another --model", command=f"{command} --schedule cosine"
-        ),
-        "still improving": _longer(saved, command),
-        "noisy": f"{command} --schedule cosine",
+        "stalled": sentence("{command}, or another --model", command=smooth),
+        "still improving": _longer(saved),
+        "noisy": smooth,
     }
     return tries[finding.kind]
 
 
-def _longer(saved: SavedRun, command: str) -> str:
+def _longer(saved: SavedRun) -> str:
     """Return the command for twice as many epochs; a constant rate resumes."""
     epochs = 2 * saved.recipe.epochs
     if saved.state != "finished":
         return f"tinynet train --resume {shlex.quote(str(saved.folder))}"
     if saved.recipe.schedule in ((), "plateau"):
         return f"tinynet train --resume {shlex.quote(str(saved.folder))} --epochs {epochs}"
-    return f"{command} --epochs {epochs}"
+    return _again(saved, epochs=epochs)
 
 
-def _again(recipe: Recipe) -> str:
-    data = f" --data {shlex.quote(recipe.data)}" if recipe.data.startswith("folder:") else ""
-    return f"tinynet train {recipe.name}{data}"
+def _again(saved: SavedRun, **changes: Any) -> str:
+    return repeat.changed(saved.recipe, saved.facts, **changes)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")

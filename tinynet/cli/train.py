@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -123,12 +124,15 @@ def recipe_of(options: dict[str, Any]) -> Recipe:
     try:
         return _recipe(options)
     except ValueError as error:
-        raise click.ClickException(spoken(error)) from None
+        if options["recipe"] in presets.RECIPES:
+            raise click.ClickException(spoken(error)) from None
+        said = "{error} Nor is there a folder of images, or a table, of that name."
+        raise click.ClickException(spoken(sentence(said, error=error))) from None
 
 
 def _refuse_path(given: str, folder: Path) -> None:
     """Refuse a path in the place of the recipe that is neither a folder nor a table."""
-    if given in presets.RECIPES or not (folder.suffix or len(folder.parts) > 1):
+    if given in presets.RECIPES or not (folder.suffix or set(given) & {"/", os.sep}):
         return
     said = (
         "train: {folder} is not there. Name a folder of images, a table (.csv, .tsv) or a recipe; "

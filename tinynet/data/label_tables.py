@@ -53,9 +53,12 @@ def read(path: Path) -> list[Row]:
     separator = _separator(lines[0] if lines else "")
     try:
         cells = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-        return list(_rows(path, cells, separator))
+        rows = list(_rows(path, cells, separator))
     except csv.Error as error:
         raise DataError(f"{path}: not a table that can be read ({error}).") from error
+    if not rows:
+        raise DataError(f"{path}: a row for each image is expected. There is none.")
+    return rows
 
 
 def _rows(path: Path, cells: Iterable[list[str]], separator: str) -> Iterator[Row]:

@@ -170,8 +170,7 @@ def _note_left_out(
     if others:
         note(
             sentence(
-                "{folder}: {count:,} files are left out, since only {kinds} are read; the first is "
-                "{first}.",
+                "{folder}: only {kinds} files are read. Left out: {count:,}; the first is {first}.",
                 folder=folder,
                 count=len(others),
                 kinds=some(list(suffixes)),
@@ -180,8 +179,8 @@ def _note_left_out(
         )
     if links:
         note(
-            f"{folder}: {len(links):,} links to folders are not followed, since they may lead in "
-            f"circles; the first is {links[0]}."
+            f"{folder}: links to folders are not followed, since they may lead in circles. "
+            f"Left out: {len(links):,}; the first is {links[0]}."
         )
 
 

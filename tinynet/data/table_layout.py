@@ -101,8 +101,8 @@ def of_table(
         parts.setdefault(_part_of(table, row), []).append(Found(path, places[row.label]))
     if not labels:
         raise DataError(
-            f"{table}: it names {len(rows):,} images, and none of them is in {root}; the first is "
-            f"{rows[0].name if rows else 'missing'}."
+            f"{table}: none of the {len(rows):,} images that it names is in {root}; the first is "
+            f"{rows[0].name}."
         )
     if missing:
         note(

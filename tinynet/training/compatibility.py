@@ -13,6 +13,8 @@ from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.recipes import Recipe
 from tinynet.words import sentence
 
+ANY_SIDE = "small-resnet"
+
 
 def check(recipe: Recipe, classes: int) -> None:
     """Raise if the network cannot take the recipe's weights, frozen layers or images.
@@ -42,14 +44,24 @@ def check(recipe: Recipe, classes: int) -> None:
         name = f"{recipe.model}, {recipe.variant}," if recipe.variant else recipe.model
         said = (
             "train: {name} is made for images of {side}x{side}; these would be {shown}x{shown}. "
-            "Give them a size of {side}."
+            "Give them a size of {side}.{other}"
         )
         if recipe.crop:
             said = (
                 "train: {name} is made for images of {side}x{side}; these would be "
-                "{shown}x{shown}. Give them a size of {side} or more."
+                "{shown}x{shown}. Give them a size of {side} or more.{other}"
             )
-        raise ShapeError(sentence(said, name=name, side=made_for, shown=shown))
+        other = _another_network(shown)
+        raise ShapeError(sentence(said, name=name, side=made_for, shown=shown, other=other))
+
+
+def _another_network(side: int) -> str:
+    """Return which network takes images of this side, as a sentence, or nothing."""
+    with nn.init.skip_init():
+        if not accepts(models.build(ANY_SIDE, 2), side):
+            return ""
+    said = " Networks that end in global average pooling, such as {name}, take this size."
+    return sentence(said, name=ANY_SIDE)
 
 
 def accepts(model: nn.Module, side: int) -> bool:

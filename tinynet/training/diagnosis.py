@@ -15,6 +15,7 @@ from tinynet.words import sentence
 EXPLODED = 50  # times the loss of equal probabilities
 RISE = 1.2  # of the test loss over its minimum
 GAP = 0.1  # between the accuracies of training and test
+MEMORIZED = 0.5  # the same gap, where the test accuracy is that of guessing
 FEW = 20  # training images of a class
 
 Kind = Literal[
@@ -39,7 +40,8 @@ class Diagnosis:
     kind : str
         "plateau": the loss stays at that of equal probabilities; "explosion": it is finite, but far
         above that; "chance": the test accuracy is that of guessing; "overfitting": the test loss
-        rises while the training loss falls; "few images": a class has hardly any to learn from.
+        rises while the training loss falls, or that accuracy is of guessing while most training
+        images are right; "few images": a class has hardly any to learn from.
         `explanation.explain` finds the others.
     message : str
         The finding and the way out, which `str` returns.
@@ -129,7 +131,9 @@ def of_run(
     The test accuracy, 10.0 % of 200 images, is not above the 50.0 % of always answering the most \
 frequent class. Try another learning rate or more epochs, and check the labels.
     """
-    found = [_of_chance(records, test_counts), _of_overfitting(records), _of_counts(train_counts)]
+    chance = _of_chance(records, test_counts)
+    rising = None if chance and chance.kind == "overfitting" else _of_overfitting(records)
+    found = [chance, rising, _of_counts(train_counts)]
     return [one for one in found if one is not None]
 
 
@@ -154,8 +158,18 @@ def _of_chance(records: Sequence[Epoch], counts: Sequence[int]) -> Diagnosis | N
             "{guess:.1f} % of always answering the most frequent class. More test images are "
             "needed."
         )
-    told = sentence(said, percent=100 * accuracy, count=n, guess=100 * share)
-    return Diagnosis("chance", told)
+    learned = records[-1].train_accuracy
+    kind: Kind = "overfitting" if learned - accuracy >= MEMORIZED else "chance"
+    if kind == "overfitting":
+        said = (
+            "Of the training images {learned:.1f} % are right at the end, of the {count:,} test "
+            "images {percent:.1f} %, which is not measurably above the {guess:.1f} % of always "
+            "answering the most frequent class: overfitting, or labels that do not belong to the "
+            "images. More images, random crops and flips, fewer epochs, or pretrained weights "
+            "with frozen layers help."
+        )
+    values = {"percent": 100 * accuracy, "count": n, "guess": 100 * share, "learned": 100 * learned}
+    return Diagnosis(kind, sentence(said, **values))
 
 
 def _of_overfitting(records: Sequence[Epoch]) -> Diagnosis | None:

@@ -1,4 +1,4 @@
-"""Command line that repeats a run, from its recipe."""
+"""Command line that repeats a run, from its recipe, as it was or with changes."""
 
 from __future__ import annotations
 
@@ -65,6 +65,24 @@ def command(recipe: Recipe, facts: dict[str, Any]) -> str | None:
     ranks = facts.get("ranks")
     several = ["mpiexec", "-n", str(ranks)] if isinstance(ranks, int) and ranks > 1 else []
     return shlex.join([*several, "tinynet", "train", recipe.name, *words])
+
+
+def changed(recipe: Recipe, facts: dict[str, Any], **changes: Any) -> str:
+    """Return the command of a run with some settings changed.
+
+    Where another setting has no option, the command has the data and the changes alone.
+
+    Examples
+    --------
+    >>> from tinynet.training import presets, repeat
+    >>> repeat.changed(presets.find("demo"), {"device": "cpu"}, lr=0.01)
+    'tinynet train demo --lr 0.01'
+    """
+    whole = command(dataclasses.replace(recipe, **changes), facts)
+    if whole is not None:
+        return whole
+    words = _options({"data": recipe.data, **changes}) or []
+    return shlex.join(["tinynet", "train", recipe.name, *words])
 
 
 def _on_one_device(recipe: Recipe) -> Recipe:

@@ -26,7 +26,7 @@ Arrays = dict[str, Array]
 
 def load(
     model: nn.Module,
-    source: Path | str | Weights,
+    source: Path | str | Weights | None = None,
     *,
     new_head: bool = False,
     by_order: bool = False,
@@ -94,7 +94,7 @@ def load(
     ...     print(change.kind, change.name)
     channels 0.weight
     """
-    _require_model(model, source)
+    source = _required(model, source)
     overrides: dict[str, Any] = {
         "layout": layout,
         "channels": channels,
@@ -154,9 +154,14 @@ def _converted(
     return arrays, changes + _notes(weights, match, shapes, by_order)
 
 
-def _require_model(model: Any, source: Any) -> None:
+def _required(model: Any, source: Any) -> Path | str | Weights:
+    """Return the source; raise TypeError where it or the model is none, or they are swapped."""
     if isinstance(model, str | Path):
-        raise TypeError(f"load: the model comes first, then the path: load(model, {str(model)!r}).")
+        path = str(model)
+        said = f"load: the model comes first, then the path: load(model, {path!r})."
+        if source is None:
+            said += f" A run's folder is opened by tinynet.training.predict.open_run({path!r})."
+        raise TypeError(said)
     if not isinstance(model, nn.Module):
         raise TypeError(f"load: it loads into a module, got {type(model).__name__}.")
     if not isinstance(source, str | Path | Weights):
@@ -164,6 +169,7 @@ def _require_model(model: Any, source: Any) -> None:
             f"load: it takes a str, a Path or Weights, got {type(source).__name__}; arrays by name "
             "go into model.load_state_dict."
         )
+    return source
 
 
 def _stated_layout(weights: Weights) -> str | None:

@@ -44,6 +44,15 @@ def test_hidden_folders_inside_a_class_are_no_data(named):
     assert len(ImageFolder(named)) == 7
 
 
+def test_folders_that_systems_add_are_no_data(named):
+    fill(named / "train" / "cat" / "@eaDir" / "0.png", range(50, 53))
+    fill(named / "train" / "__MACOSX" / "cat", range(60, 63))
+    fill(named / "$RECYCLE.BIN" / "train", range(70, 73))
+    train = ImageFolder(named)
+    assert train.classes == ("cat", "dog")
+    assert len(train) == 6
+
+
 def test_a_hidden_folder_above_the_data_changes_nothing(tmp_path):
     fill(tmp_path / ".cache" / "train" / "cat", range(3))
     fill(tmp_path / ".cache" / "train" / "dog", range(5, 8))

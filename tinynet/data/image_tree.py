@@ -1,6 +1,7 @@
 """Image trees: the visible image files and folders below a folder, and notes about the others.
 
-Hidden files and folders are never data, nor are links to folders, since they may lead in circles.
+Hidden files and folders are never data, nor are folders that systems make beside the images, nor
+links to folders, since they may lead in circles.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ SUFFIXES = (
     *(".jfif", ".jpe", ".avif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
 """The files that count as images."""
+SYSTEM_FOLDERS = {
+    *("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
+}
+"""The folders that archives of macOS, network storages, Windows and file systems add."""
 PART_NAMES = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -54,18 +59,22 @@ def images_below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the images below a folder, in the order of their paths, without hidden ones."""
     found = []
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not _is_passed_over(name)]
         found += [
             Path(place, name)
             for name in names
-            if not name.startswith(".") and name.lower().endswith(suffixes)
+            if not _is_passed_over(name) and name.lower().endswith(suffixes)
         ]
     return sorted(found)
 
 
 def is_hidden(path: Path, place: Path) -> bool:
-    """Return whether a file or a folder on its way from `place` begins with a dot."""
-    return any(name.startswith(".") for name in path.relative_to(place).parts)
+    """Return whether a file, or a folder on its way from `place`, is hidden or a system's."""
+    return any(_is_passed_over(name) for name in path.relative_to(place).parts)
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def entries_of(folder: Path) -> list[Path]:
@@ -78,7 +87,7 @@ def entries_of(folder: Path) -> list[Path]:
 
 def folders_of(folder: Path) -> list[Path]:
     """Return the visible folders in a folder, by name."""
-    return [f for f in entries_of(folder) if f.is_dir() and not f.name.startswith(".")]
+    return [f for f in entries_of(folder) if f.is_dir() and not _is_passed_over(f.name)]
 
 
 def part_of(name: str) -> str:

@@ -202,6 +202,13 @@ def test_a_class_without_a_picture_for_validation_is_said(named):
         ImageFolder(named, "validation")
 
 
+def test_a_share_that_leaves_no_image_is_not_advised_again(tmp_path):
+    fill(tmp_path / "a", [1, 2])
+    fill(tmp_path / "b", [3, 4])
+    with pytest.raises(DataError, match=r"no image for validation .* More images are needed\.$"):
+        ImageFolder(tmp_path, "validation", validation=0.5)
+
+
 def test_a_picture_in_two_classes_is_said(named):
     (named / "train" / "dog" / "y.png").write_bytes((named / "train/cat/0.png").read_bytes())
     with pytest.warns(UserWarning, match=r"^2 images have the same bytes .*train/cat/0\.png"):

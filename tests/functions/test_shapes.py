@@ -193,3 +193,28 @@ def test_an_empty_batch_goes_through_forward_and_backward(layer):
     assert y.shape[0] == 0
     y.sum().backward()
     assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    ("index", "change"),
+    [
+        (np.array([0, 1]), 2),
+        ([0, 1], 2),
+        (np.array([True, True, False]), False),
+        ((slice(None), np.array([0, 1])), 2),
+    ],
+    ids=["array", "list", "mask", "in a tuple"],
+)
+def test_an_index_may_change_before_the_backward_pass(index, change):
+    x = tn.tensor(np.ones((3, 3)), requires_grad=True)
+    y = x[index].sum()
+    changed = index[-1] if isinstance(index, tuple) else index
+    changed[0] = changed[1] = change
+    y.backward()
+    picked = x.grad.T if isinstance(index, tuple) else x.grad
+    assert picked.tolist() == [[1.0] * 3, [1.0] * 3, [0.0] * 3]
+
+
+def test_a_tensor_is_no_index():
+    with pytest.raises(TypeError, match=r"getitem: .* Give an array: x\[np\.array\(\[0, 2\]\)\]"):
+        tn.tensor([1.0, 2.0])[tn.tensor([0, 1])]

@@ -129,3 +129,18 @@ def test_a_model_with_a_part_called_module_comes_back(tmp_path):
     other = Wrapper(2)
     weights.load(other, tmp_path / "a.npz")
     assert_same(other, Wrapper(1))
+
+
+def test_a_folder_is_no_file_of_weights_but_may_have_one(tmp_path):
+    model = nn.Linear(2, 2)
+    with pytest.raises(DataError, match=r"expected a file of weights, found a folder\.$"):
+        tn.load(model, tmp_path)
+    tn.save(model, tmp_path / "last.safetensors")
+    with pytest.raises(DataError, match=r"found a folder\. In it: last\.safetensors\.$"):
+        tn.load(model, tmp_path)
+
+
+def test_a_folder_of_the_name_is_not_called_whole(tmp_path):
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(OSError, match=r"a\.npz: could not be written \(.*\)\.$"):
+        tn.save(nn.Linear(2, 2), tmp_path / "a.npz")

@@ -53,8 +53,8 @@ def write_atomically(path: Path | str, data: bytes, *, keep_previous: bool = Fal
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        kept = path if path.exists() else previous(path)
-        whole = f" {kept}, written earlier, is whole." if kept.exists() else ""
+        kept = path if path.is_file() else previous(path)
+        whole = f" {kept}, written earlier, is whole." if kept.is_file() else ""
         reason = error.strerror or str(error)
         way_out = " Make room, or write to another disk." if error.errno in FULL else ""
         raise OSError(

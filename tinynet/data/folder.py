@@ -123,7 +123,7 @@ class ImageFolder(Dataset):
         self.classes, parts, self.unreadable = scan(folder_of(root), validation, split, strict)
         found = parts[part]
         if not found:
-            raise DataError(_empty(folder_of(root), part, parts))
+            raise DataError(_empty(folder_of(root), part, parts, validation))
         self.images = LazyImages([f.path for f in found], side, workers)
         self.labels: Array = np.array([f.label for f in found], np.int64)
 
@@ -286,7 +286,8 @@ def _check_classes(root: Path, classes: tuple[str, ...], parts: dict[str, list[F
         )
 
 
-def _empty(root: Path, part: str, parts: dict[str, list[Found]]) -> str:
+def _empty(root: Path, part: str, parts: dict[str, list[Found]], validation: float) -> str:
     counts = ", ".join(f"{len(parts[p]):,} for {p}" for p in PARTS)
-    way = " Ask for validation=0.1 of the training images." if part == "validation" else ""
-    return f"{root}: there is no image for {part} ({counts}). More images are needed.{way}"
+    asked = part != "validation" or validation
+    way = "More images are needed." if asked else "Ask for validation=0.1 of the training images."
+    return f"{root}: there is no image for {part} ({counts}). {way}"

@@ -5,6 +5,7 @@ The backward pass of each is the arrangement undone.
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from tinynet.core.autograd import Function, require_tensors
+from tinynet.core.autograd import Function, Variable, require_tensors
 from tinynet.core.backend import Array, array_module, concatenated, transfer
 from tinynet.core.errors import ShapeError, refuse_keywords
 from tinynet.core.hooks import constant
@@ -169,6 +170,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     ------
     IndexError
         If an index is out of range.
+    TypeError
+        If an index is a tensor, which holds floating-point numbers.
 
     Examples
     --------
@@ -177,6 +180,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     >>> F.getitem(tn.tensor([1.0, 2.0, 3.0]), [0, 0, 2])
     tensor([1., 1., 3.])
     """
+    index = _owned(index)
     if x.device.kind == "cuda":  # where index arrays have to lie too
         parts = index if isinstance(index, tuple) else (index,)
         parts = tuple(
@@ -187,6 +191,18 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         )
         index = parts if isinstance(index, tuple) else parts[0]
     return Getitem(index)(x)
+
+
+def _owned(index: Any) -> Any:
+    """Return an index that stays as it is until the backward pass."""
+    if isinstance(index, tuple):
+        return tuple(map(_owned, index))
+    if isinstance(index, Variable):
+        raise TypeError(
+            "getitem: an index is made of whole numbers or booleans, and a tensor holds "
+            "floating-point numbers. Give an array: x[np.array([0, 2])], or x[y > 0]."
+        )
+    return copy.deepcopy(index) if isinstance(index, (list, np.ndarray)) else index
 
 
 def squeeze(x: Tensor, axis: int | None = None, **unknown: Never) -> Tensor:

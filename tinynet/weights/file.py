@@ -12,6 +12,7 @@ import numpy as np
 from tinynet.core import archives, mat_file, numpy_file, pickles
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable, short
+from tinynet.core.table import first_names
 from tinynet.data.files import open_regular
 from tinynet.weights import (
     batch_norm_eps,
@@ -74,6 +75,8 @@ def read(path: Path | str) -> Weights:
     {'weight': array([1., 1.])}
     """
     path = Path(path)
+    if path.is_dir():
+        raise DataError(_of_folder(path))
     with open_regular(path) as file:
         try:
             found = _read(path, file)
@@ -94,6 +97,13 @@ def read(path: Path | str) -> Weights:
             "are made to fill the memory."
         )
     return found
+
+
+def _of_folder(path: Path) -> str:
+    """Return that a folder is no file of weights, and which of its files may be one."""
+    names = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (*KINDS, *WRITTEN))
+    inside = f" In it: {first_names(names, 5)}." if names else ""
+    return f"{path}: expected a file of weights, found a folder.{inside}"
 
 
 def _read(path: Path, file: BinaryIO) -> Weights:

@@ -21,7 +21,7 @@ from support.graph_programs import HOW, RandomGraphs
 from tinynet import nn, optim
 from tinynet.core import autograd
 from tinynet.core.autograd import Function, Variable
-from tinynet.functions import elementwise, norm
+from tinynet.functions import elementwise, norm, shape
 from tinynet.nn import parameter
 
 MIXED = pytest.mark.filterwarnings("ignore:.*computed in float64:RuntimeWarning")
@@ -199,6 +199,11 @@ def read_only_parameters(monkeypatch):
     monkeypatch.setattr(parameter, "is_writable", lambda x: True)
 
 
+def borrowed_index(monkeypatch):
+    """An index array that the caller changes is read again by backward."""
+    monkeypatch.setattr(shape, "_owned", lambda index: index)
+
+
 PLANTS = {
     "1": same_node_again,
     "2": changes_unseen,
@@ -207,6 +212,7 @@ PLANTS = {
     "25 lrn": types_of_lrn,
     "25 batch norm": types_of_batch_norm,
     "27": read_only_parameters,
+    "index": borrowed_index,
 }
 
 
@@ -214,7 +220,7 @@ PLANTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", PLANTS)
 def test_the_fuzzer_finds(fault, monkeypatch):
-    """The number is the one of the report; a passing suite of programs would raise here."""
+    """A number is the one of the report; a passing suite of programs would raise here."""
     PLANTS[fault](monkeypatch)
     how = settings(HOW, max_examples=1000, phases=[Phase.generate], derandomize=True, database=None)
     with pytest.raises((AssertionError, TypeError, ValueError, IndexError)):

@@ -300,6 +300,15 @@ def _picked(gy, xs, y, s):
     return (gx,)
 
 
+def _getitem(ts, s):
+    """Return x[s], then change the index, which backward must not read again."""
+    index = list(s) if isinstance(s, list) else s
+    y = ts[0][index]
+    if isinstance(s, list):
+        index[:] = [0] * len(index)
+    return y
+
+
 def _inside(y, s):
     return tuple(slice(a, n - b) for n, (a, b) in zip(y.shape, s, strict=True))
 
@@ -325,7 +334,7 @@ TRANSPOSE = Op(
     lambda ts, s: ts[0].permute(s),
 )
 GETITEM = Op(
-    lambda ts, s: ts[0][s],
+    _getitem,
     lambda xs, s: np.asarray(xs[0][s]),
     _picked,
     lambda ts, s: ts[0][s],

@@ -68,6 +68,14 @@ def test_a_closed_terminal_loses_nothing(tmp_path):
     assert position(tmp_path / "r") > (0, 0)
 
 
+def test_a_pipe_whose_reader_leaves_loses_nothing(tmp_path):
+    process = started(*TRAIN, "--out", tmp_path / "r")
+    assert any("loss" in line for line in process.stdout)
+    process.stdout.close()
+    assert process.wait(30) == 128 + signal.SIGHUP
+    assert position(tmp_path / "r") > (0, 0)
+
+
 @pytest.mark.slow
 def test_two_runs_at_once_take_two_folders(tmp_path):
     two = [started(*TRAIN, "--max-minutes", "0", cwd=tmp_path) for _ in range(2)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from tinynet.kernels.codegen import native
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.loop import Epoch, Step
 from tinynet.training.metrics import wilson_interval
+from tinynet.training.signals import HANG_UP
 from tinynet.words import Sentence, phrase, sentence, spoken
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -135,13 +138,25 @@ class Lines:
 
 
 @contextmanager
-def terminal_may_close() -> Iterator[None]:
-    """Ignore that a terminal is gone: the signal that follows ends the run, and saves it."""
+def terminal_may_close(*, training: bool = False) -> Iterator[None]:
+    """Ignore that a terminal is gone: the signal that follows ends the run, and saves it.
+
+    No signal follows where the reader of a pipe has left, so it is sent here during training.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno not in (errno.EIO, errno.EPIPE):
             raise
+        if error.errno == errno.EPIPE:
+            _print_no_more()
+            if training and HANG_UP is not None:
+                signal.raise_signal(HANG_UP)
+
+
+def _print_no_more() -> None:
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def step_line(step: Step, epochs: int) -> str:

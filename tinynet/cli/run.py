@@ -277,7 +277,7 @@ def drive(run: Run, sets: Sets, limit: float, shown: Display, output: Output) ->
             if isinstance(event, Stopped | Finished):
                 end = event
             else:
-                with terminal_may_close():
+                with terminal_may_close(training=True):
                     _show(shown, event, len(run.classes), said)
     with terminal_may_close():
         report_end(run, sets, end, said, shown, output)

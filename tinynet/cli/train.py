@@ -66,7 +66,7 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quie
 @click.option("--resume", type=FOLDER, help="Resume the run in this folder.")
 @click.option("--max-minutes", type=Finite(0), help="Save and stop after this time.")
 @click.option("--report/--no-report", default=True, help="Write report.html at the end.")
-@click.option("--quiet", is_flag=True, help="Print nothing unless it fails.")
+@click.option("--quiet", is_flag=True, help="Print errors and notes about the images alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @lang_option
 @click.pass_context

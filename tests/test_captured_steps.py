@@ -14,7 +14,7 @@ from support import captured_steps
 from support.required import run_with_cupy
 from tinynet import models
 from tinynet.core.errors import CaptureError
-from tinynet.kernels.convolution import columns, tile
+from tinynet.kernels.convolution import columns, cuda
 
 LEDGER = Path(__file__).with_name("captured_nodes.json")
 
@@ -61,10 +61,10 @@ def test_a_step_of_128_images_has_no_more_nodes_than_before(name, on_paper):
 def test_a_host_copy_is_found(on_paper, in_parts, monkeypatch):
     """Planted: the parts of a filter's gradient are joined by a function of CuPy."""
 
-    def added(parts):
-        return on_paper.stack(list(parts)).sum(axis=0)
+    def added(parts, sums, dtype):
+        return on_paper.stack(list(parts)).sum(axis=0), sums.sum(axis=0)
 
-    monkeypatch.setattr(tile, "added", added)
+    monkeypatch.setattr(cuda, "added", added)
     with pytest.raises(CaptureError, match="nothing may be read from the GPU or sent to it"):
         captured_steps.capture("cifar-quick")
 

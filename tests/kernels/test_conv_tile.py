@@ -7,7 +7,7 @@ import tinynet as tn
 from support.strategies import integers
 from tinynet import kernels
 from tinynet.kernels import Geometry
-from tinynet.kernels.convolution import tile
+from tinynet.kernels.convolution import cuda, tile
 from tinynet.kernels.matmul import PRECISIONS
 from tinynet.testing import tolerance
 
@@ -58,8 +58,13 @@ def tiled(case, x, weight, bias, gy, *, relu=False):
     return (
         tile.forward(x, weight, bias, case.outputs, g, relu=relu),
         tile.backward_input(gy, weight, case.shape, g),
-        tile.backward_weight(gy, x, g),
+        weight_gradient(gy, x, g),
     )
+
+
+def weight_gradient(gy, x, geometry):
+    """Return gweight, the sum of its parts."""
+    return cuda.added(tile.weight_parts(gy, x, geometry), None, np.float32)[0]
 
 
 def by_reference(case, x, weight, bias, gy):
@@ -117,7 +122,7 @@ def test_parts_of_a_long_sum_are_added_in_a_fixed_order(rng, monkeypatch):
     monkeypatch.setattr(tile, "TILES", 1)
     gy = rng.standard_normal((9, 4, 8, 8)).astype(np.float32)
     x = rng.standard_normal((9, 3, 10, 10)).astype(np.float32)
-    first, second = (tile.backward_weight(gy, x, Geometry.of(3)) for _ in range(2))
+    first, second = (weight_gradient(gy, x, Geometry.of(3)) for _ in range(2))
     assert np.array_equal(first, second)
     expected = kernels.conv2d_backward_weight.reference(
         *(a.astype(float) for a in (gy, x)), Geometry.of(3)
@@ -137,7 +142,7 @@ def test_where_a_tile_does_not_fit_columns_take_over(shape, geometry, why):
     outputs = geometry.output_shape("case", shape)
     if "one tap" in why:
         gy = np.ones((2, 4, *outputs), np.float32)
-        assert tile.backward_weight(gy, np.ones(shape, np.float32), geometry) is None
+        assert tile.weight_parts(gy, np.ones(shape, np.float32), geometry) is None
     else:
         weight = np.ones((4, 3, 30, 30), np.float32)
         x = np.ones(shape, np.float32)

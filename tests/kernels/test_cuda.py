@@ -155,6 +155,10 @@ LARGE = {
     "conv2d_backward_input": [((2, 8, 15, 17), (8, 70, 3, 3)), (2, 140, 15, 17), GEOMETRY],
     "conv2d_backward_weight": [((3, 4, 40, 41), (3, 20, 40, 41)), GEOMETRY],  # 2 parts
     "conv2d_backward_bias": [((5, 3, 20, 21),)],
+    "conv2d_backward": [
+        ((3, 4, 40, 41), (3, 20, 40, 41), (4, 10, 3, 3), (3, 4, 40, 41)),
+        *(GEOMETRY, (True, True, True), False),
+    ],
     "lrn_forward": [((2, 74, 3, 5),), 5, 2.0, 1.0, 0.75, 2],  # 37 channels in 3 runs
     "lrn_backward": [((2, 74, 3, 5),) * 4, 5, 1.0, 0.75, 2],
     "batch_norm_statistics": [((3, 2, 20, 11),)],  # more pixels than threads

@@ -64,6 +64,9 @@ EXAMPLES = {  # by kernel and reason: arguments to which it applies
         (y[:0], x[:0], PLAIN),
         (huge(2**21, 5, 19, 19), many, PLAIN),
     ],
+    ("conv2d_backward", "sums in halves on a CPU, as two devices sum"): [
+        (y, x, w, None, PLAIN, (True, True, True), True)
+    ],
     ("conv2d_backward_bias", COUNTLESS): [(y[:0],), (many,)],
     ("locally_connected2d_forward", MIXED): [(x, local, zeros(5, 3, 3, dtype="d"), PLAIN)],
     ("locally_connected2d_forward", COUNTLESS): [

@@ -64,6 +64,13 @@ def conv2d_relu_backward(draw, fill):
     return fill(*shape), fill(*shape)
 
 
+def conv2d_backward(draw, fill):
+    gy, weight, shape, geometry = conv2d_backward_input(draw, fill)
+    y = fill(*gy.shape) if draw(st.booleans()) else None
+    halves = len(weight) % 2 == 0 and geometry.groups == 1 and draw(st.booleans())
+    return gy, fill(*shape), weight, y, geometry, (True, True, True), halves
+
+
 def locally_connected2d_forward(draw, fill):
     shape, geometry = draw(windows(pooling=True))
     OC = draw(st.sampled_from([1, 2, 3, 17]))
@@ -221,6 +228,7 @@ KERNEL_ROWS = {
         relu_backward,
         conv2d_relu_forward,
         conv2d_relu_backward,
+        conv2d_backward,
         locally_connected2d_forward,
         locally_connected2d_backward_input,
         locally_connected2d_backward_weight,

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError, warn_of_float64
-from tinynet.kernels.conv import (
-    conv2d_backward_bias,
-    conv2d_backward_input,
-    conv2d_backward_weight,
-    conv2d_forward,
-    conv2d_relu_backward,
-    conv2d_relu_forward,
-)
+from tinynet.kernels.conv import conv2d_backward, conv2d_forward, conv2d_relu_forward
 from tinynet.kernels.geometry import Geometry, Padding, Pair
-from tinynet.kernels.matmul import sums_in_halves
 from tinynet.words import sentence
 
 if TYPE_CHECKING:
@@ -42,26 +34,9 @@ class Conv2d(Function):
 
     def backward(self, gy: Array) -> Any:
         x, weight, y = self.saved
-        gbias = None
-        if self.relu:
-            gy, gbias = conv2d_relu_backward(gy, y)
-        elif len(self.inputs) == 3:
-            gbias = conv2d_backward_bias(gy)
-        gradients = (
-            self._gx(gy, weight, x.shape) if self.needs_grad(0) else None,
-            conv2d_backward_weight(gy, x, self.geometry) if self.needs_grad(1) else None,
-            gbias,
-        )
+        needed = self.needs_grad(0), self.needs_grad(1), len(self.inputs) == 3
+        gradients = conv2d_backward(gy, x, weight, y, self.geometry, needed, self.split)
         return gradients[: len(self.inputs)]
-
-    def _gx(self, gy: Array, weight: Array, shape: Shape) -> Array:
-        """Return gx: one sum over all filters, or the sum over each half of them, added."""
-        if not (self.split and sums_in_halves(gy)):
-            return conv2d_backward_input(gy, weight, shape, self.geometry)
-        half = len(weight) // 2
-        gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, self.geometry)
-        gx += conv2d_backward_input(gy[:, half:], weight[half:], shape, self.geometry)
-        return gx
 
 
 def conv2d(

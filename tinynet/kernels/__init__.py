@@ -5,7 +5,8 @@ page           kernels
 =============  ======================================================================
 im2col         im2col, col2im
 conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backward_bias,
-               and with a fused ReLU conv2d_relu_forward, conv2d_relu_backward
+               with a fused ReLU conv2d_relu_forward, conv2d_relu_backward; and
+               conv2d_backward, all gradients
 relu           relu_forward, relu_backward
 local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward, max_pool2d_relu_forward
@@ -48,6 +49,7 @@ from tinynet.kernels.batch_norm import (
 )
 from tinynet.kernels.codegen.team import get_num_threads, set_num_threads
 from tinynet.kernels.conv import (
+    conv2d_backward,
     conv2d_backward_bias,
     conv2d_backward_input,
     conv2d_backward_weight,
@@ -105,6 +107,7 @@ __all__ = [
     "batch_norm_relu_forward",
     "batch_norm_statistics",
     "col2im",
+    "conv2d_backward",
     "conv2d_backward_bias",
     "conv2d_backward_input",
     "conv2d_backward_weight",

@@ -3,17 +3,26 @@
 #include "tinynet.cuh"
 #include "block_reduce.cuh"
 
-// One thread per element.
-extern "C" __global__ void add_parts(const real* parts,  // (count, size)
+// Gradients of the weights and of the bias from their parts, in one launch: a thread adds the parts of
+// one weight, and the threads behind those add the sums of a channel.
+extern "C" __global__ void add_parts(real* gweight,      // (size,)
+                                     real* gbias,        // (OC,)
+                                     const real* parts,  // (count, size)
                                      Index count, Index size,
-                                     real* total)  // (size,)
+                                     const wide* sums,  // (shares, OC)
+                                     int shares, int OC)
 {
-  const Index at = thread_in_grid();
-  if (at >= size) return;
+  const Index at = thread_in_grid(), channel = at - size;
   wide sum = 0;
+  if (at < size) {
 #pragma unroll 16  // so that 16 loads overlap
-  for (Index i = 0; i < count; ++i) sum += parts[i * size + at];
-  total[at] = sum;
+    for (Index i = 0; i < count; ++i) sum += parts[i * size + at];
+    gweight[at] = sum;
+  } else if (channel < OC) {
+#pragma unroll 4
+    for (int share = 0; share < shares; ++share) sum += sums[share * OC + channel];
+    gbias[channel] = sum;
+  }
 }
 
 // ---- bias and ReLU after a product by cuBLAS; one thread per element
@@ -28,9 +37,9 @@ extern "C" __global__ void add_bias(real* y,           // (N, OC, pixels)
   y[at] = relu ? rectified(sum) : sum;
 }
 
-// ---- gradient of the bias, in two stages: blocks that sum a channel of some images, then all parts
+// ---- gradient of the bias: blocks that sum a channel of some images; `add_parts` adds the sums
 
-// Calls visit(at) for each element of channel blockIdx.x in the images of part blockIdx.y, where at is
+// Calls visit(at) for each element of channel blockIdx.x in the images of share blockIdx.y, where at is
 // its index in (N, OC, pixels). A thread divides only once, at its beginning.
 template <class Visit>
 __device__ void visit_channel(int N, int OC, Index pixels, int images, const Visit& visit) {
@@ -50,11 +59,11 @@ __device__ void visit_channel(int N, int OC, Index pixels, int images, const Vis
   }
 }
 
-// One block per channel and part.
+// One block per channel and share.
 extern "C" __global__ void conv2d_backward_bias(const real* __restrict__ gy,  // (N, OC, pixels)
                                                 int N, int OC, Index pixels,
-                                                int images,   // of one part
-                                                wide* sums)   // (parts, OC)
+                                                int images,   // of one share
+                                                wide* sums)   // (shares, OC)
 {
   wide sum = 0;
   visit_channel(N, OC, pixels, images, [&](Index at) { sum += gy[at]; });
@@ -65,9 +74,9 @@ extern "C" __global__ void conv2d_backward_bias(const real* __restrict__ gy,  //
 // The same for a fused ReLU: also writes the gradient masked by y > 0.
 extern "C" __global__ void relu_backward(const real* __restrict__ gy, const real* __restrict__ y,
                                          int N, int OC, Index pixels,
-                                         int images,                // of one part
+                                         int images,                // of one share
                                          real* __restrict__ masked,  // (N, OC, pixels), as gy and y
-                                         wide* sums)                // (parts, OC)
+                                         wide* sums)                // (shares, OC)
 {
   wide sum = 0;
   visit_channel(N, OC, pixels, images, [&](Index at) {
@@ -78,16 +87,4 @@ extern "C" __global__ void relu_backward(const real* __restrict__ gy, const real
   });
   sum = block_reduce(sum, Add());
   if (threadIdx.x == 0) sums[blockIdx.y * OC + blockIdx.x] = sum;
-}
-
-// One thread per channel.
-extern "C" __global__ void add_sums(real* gbias,       // (OC,)
-                                    const wide* sums,  // (parts, OC)
-                                    int parts, int OC)
-{
-  const Index c = thread_in_grid();
-  if (c >= OC) return;
-  wide sum = 0;
-  for (int part = 0; part < parts; ++part) sum += sums[part * OC + c];
-  gbias[c] = sum;
 }

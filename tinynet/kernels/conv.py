@@ -13,7 +13,8 @@ The reference is im2col and a matrix product per group: (OC // G, K) @ (K, OH*OW
 K = C // G * KH * KW.
 
 A fused ReLU takes the maximum with 0 before y is written. Its backward pass masks gy with y > 0 and
-sums the gradient of the bias in the same pass over memory.
+sums the gradient of the bias in the same pass over memory. `conv2d_backward` computes all three
+gradients: on a CPU by the kernels for each of them, on a GPU in fewer launches.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from collections.abc import Iterator, Sequence
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import exceeds_int32, mixed_dtypes
 from tinynet.kernels.convolution import cuda, gradient_loops, loops, winograd, winograd_gradient
-from tinynet.kernels.dispatch import Kernel
+from tinynet.kernels.dispatch import Kernel, fallback_if
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im, im2col
-from tinynet.kernels.matmul import gemm
+from tinynet.kernels.matmul import gemm, sums_in_halves
 
 Shape = tuple[int, ...]
 
@@ -94,6 +95,41 @@ def conv2d_relu_backward(gy: Array, y: Array) -> tuple[Array, Array]:
     """Return gy (N, OC, OH, OW) where y > 0 and 0 elsewhere, and its gbias (OC,)."""
     gy = array_module(gy).where(y > 0, gy, gy.dtype.type(0))
     return gy, conv2d_backward_bias(gy)
+
+
+@Kernel
+def conv2d_backward(
+    gy: Array,
+    x: Array,
+    weight: Array,
+    y: Array | None,
+    geometry: Geometry,
+    needed: cuda.Needed,
+    halves: bool = False,
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Return gx, gweight and gbias, or None for what is not needed; y is that of a fused ReLU."""
+    gx = gweight = gbias = None
+    if y is not None:
+        gy, gbias = conv2d_relu_backward(gy, y)
+    elif needed[2]:
+        gbias = conv2d_backward_bias(gy)
+    if needed[0]:
+        gx = _backward_input(gy, weight, x.shape, geometry, halves)
+    if needed[1]:
+        gweight = conv2d_backward_weight(gy, x, geometry)
+    return gx, gweight, gbias if needed[2] else None
+
+
+def _backward_input(
+    gy: Array, weight: Array, shape: Shape, geometry: Geometry, halves: bool
+) -> Array:
+    """Return gx: one sum over all filters, or the sum over each half of them, added."""
+    if not (halves and sums_in_halves(gy)):
+        return conv2d_backward_input(gy, weight, shape, geometry)
+    half = len(weight) // 2
+    gx = conv2d_backward_input(gy[:, :half], weight[:half], shape, geometry)
+    gx += conv2d_backward_input(gy[:, half:], weight[half:], shape, geometry)
+    return gx
 
 
 # ---- Numba: the microkernel, directly or with Winograd's fewer multiplications
@@ -256,3 +292,23 @@ def conv2d_backward_bias_cuda(gy: Array) -> Array:
 def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
     return cuda.backward_relu(gy, y)
+
+
+def _is_halved(gy: Array, *others: object) -> bool:
+    return others[-1] is True and sums_in_halves(gy)
+
+
+@conv2d_backward.cuda
+@fallback_if("sums in halves on a CPU, as two devices sum", _is_halved)
+def conv2d_backward_cuda(
+    gy: Array,
+    x: Array,
+    weight: Array,
+    y: Array | None,
+    geometry: Geometry,
+    needed: cuda.Needed,
+    halves: bool = False,
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Compute all gradients; the last steps of the two sums are one launch."""
+    _output_shape(x.shape, weight.shape, geometry)
+    return cuda.backward(gy, x, weight, y, geometry, needed)

@@ -124,6 +124,16 @@ def _conv_relu_backward(rng: Random) -> dict[str, Arguments]:
     }
 
 
+def _conv_backward(rng: Random) -> dict[str, Arguments]:
+    cases = {}
+    for name, case in CONVOLUTIONS.items():
+        gy = case.gradient(rng)
+        y = None if "rest" in name else rng.standard_normal(gy.shape)
+        x, weight = rng.standard_normal(case.shape), case.weight(rng)
+        cases[name] = (gy, x, weight, y, case.geometry, (True, True, True), False)
+    return cases
+
+
 def _max_pool_forward(rng: Random) -> dict[str, Arguments]:
     cases = {}
     for name, case in WINDOWS.items():
@@ -201,6 +211,7 @@ MAKERS: dict[str, Maker] = {
     "conv2d_backward_input": _conv_backward_input,
     "conv2d_backward_weight": _conv_backward_weight,
     "conv2d_backward_bias": _conv_backward_bias,
+    "conv2d_backward": _conv_backward,
     "conv2d_relu_forward": _conv_forward,
     "conv2d_relu_backward": _conv_relu_backward,
     "max_pool2d_forward": _max_pool_forward,

@@ -58,8 +58,11 @@ def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: G
     return gx
 
 
-def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
-    """Return gweight: gy (G, OC // G, N*OH*OW) @ transposed columns (G, N*OH*OW, K)."""
+def weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array:
+    """Return gweight in parts, (parts, OC, C // G, KH, KW), of some images each.
+
+    gy (G, OC // G, N*OH*OW) @ transposed columns (G, N*OH*OW, K).
+    """
     N, OC, OH, OW = gy.shape
     G = geometry.groups
     KH, KW = geometry.kernel
@@ -69,19 +72,10 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     shape = OC, x.shape[1] // G, KH, KW
     slices = list(_slices(N, G * K * OH * OW))
     if not slices:
-        return xp.zeros(shape, x.dtype)
+        return xp.zeros((1, *shape), x.dtype)
     sums = xp.empty((len(slices), G, OC // G, K), x.dtype)
     for part, total in zip(slices, sums, strict=True):
         columns = im2col_of_batch(x[part], geometry).reshape(G, K, -1)
         images = in_rows(gy[part].swapaxes(0, 1)).reshape(G, OC // G, -1)  # side by side
         gemm(images, columns.swapaxes(1, 2), out=total)
-    gweight = sums[0] if len(slices) == 1 else added(sums)
-    return gweight.reshape(shape)
-
-
-def added(parts: Array) -> Array:
-    """Return the sum over the first axis, in double precision and always in the same order."""
-    total = array_module(parts).empty(parts.shape[1:], parts.dtype)
-    grid = cover(total.size)
-    launch("conv", "add_parts", grid, in_rows(parts), len(parts), total.size, total)
-    return total
+    return sums.reshape(-1, *shape)

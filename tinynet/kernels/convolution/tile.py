@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.convolution.columns import added
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import PRECISIONS, precision_of
@@ -229,8 +228,8 @@ BLOCKS = 264  # into which the sums are divided, if they are long enough: two fo
 TILES = 4  # of one block at least
 
 
-def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array | None:
-    """Return gweight; None where this kernel does not apply."""
+def weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array | None:
+    """Return gweight in parts, as `columns.weight_parts`; None where this kernel does not apply."""
     if x.dtype != np.float32 or math.prod(geometry.kernel) < FEWEST_TAPS:
         return None
     N, OC, *outputs = gy.shape
@@ -266,7 +265,7 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array | None:
         OCTETS=octets,
         **plan.constants,
     )
-    return parts[0] if count == 1 else added(parts)
+    return parts
 
 
 def _weight_plan(words: int, sides: Pair, geometry: Geometry) -> tuple[int, Plan | None]:

@@ -15,6 +15,7 @@ from support.required import run_with_cupy
 from tinynet import models
 from tinynet.core.errors import CaptureError
 from tinynet.kernels.convolution import columns, cuda
+from tinynet.kernels.convolution.parts import NOTHING
 
 LEDGER = Path(__file__).with_name("captured_nodes.json")
 
@@ -62,9 +63,9 @@ def test_a_host_copy_is_found(on_paper, in_parts, monkeypatch):
     """Planted: the parts of a filter's gradient are joined by a function of CuPy."""
 
     def added(parts, sums, dtype):
-        return on_paper.stack(list(parts)).sum(axis=0), sums.sum(axis=0)
+        return NOTHING, on_paper.stack(list(parts)).sum(axis=0), sums.sum(axis=0)
 
-    monkeypatch.setattr(cuda, "added", added)
+    monkeypatch.setattr(cuda, "parts_of", added)
     with pytest.raises(CaptureError, match="nothing may be read from the GPU or sent to it"):
         captured_steps.capture("cifar-quick")
 

@@ -61,10 +61,14 @@ def test_what_is_needed_is_computed_and_nothing_else(needed, fused, arrays):
         assert mine is None is definition or np.array_equal(mine, definition)
 
 
-def test_the_last_steps_of_the_two_sums_are_one_launch(arrays, launched):
+def test_the_last_steps_of_the_sums_are_in_the_launch_that_packs_the_filters(arrays, launched):
     on_a_card(*arrays, GEOMETRY, (True, True, True))
-    assert launched.count("add_parts") == 1
-    assert len(launched) == 5
+    assert launched == ["relu_backward", "conv2d_weight_tile", "pack_filters", "conv2d_tile"]
+
+
+def test_without_a_gradient_of_the_input_they_are_one_launch(arrays, launched):
+    on_a_card(*arrays, GEOMETRY, (False, True, True))
+    assert launched == ["relu_backward", "conv2d_weight_tile", "add_parts"]
 
 
 def test_one_part_of_the_weights_is_not_added(arrays, launched):

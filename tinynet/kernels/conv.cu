@@ -1,28 +1,15 @@
 // Convolution, what goes on around the products: sums of parts, the bias, ReLU and their gradients. The
 // equations are in conv.py, the products in conv_tile.cu.
 #include "tinynet.cuh"
+#include "add_parts.cuh"
 #include "block_reduce.cuh"
 
-// Gradients of the weights and of the bias from their parts, in one launch: a thread adds the parts of
-// one weight, and the threads behind those add the sums of a channel.
-extern "C" __global__ void add_parts(real* gweight,      // (size,)
-                                     real* gbias,        // (OC,)
-                                     const real* parts,  // (count, size)
-                                     Index count, Index size,
-                                     const wide* sums,  // (shares, OC)
-                                     int shares, int OC)
+// One thread per number; see add_parts.cuh. Where filters are packed at this point, `pack_filters` of
+// conv_tile.cu does it.
+extern "C" __global__ void add_parts(real* gweight, real* gbias, const real* parts, Index count,
+                                     Index size, const wide* sums, int shares, int OC)
 {
-  const Index at = thread_in_grid(), channel = at - size;
-  wide sum = 0;
-  if (at < size) {
-#pragma unroll 16  // so that 16 loads overlap
-    for (Index i = 0; i < count; ++i) sum += parts[i * size + at];
-    gweight[at] = sum;
-  } else if (channel < OC) {
-#pragma unroll 4
-    for (int share = 0; share < shares; ++share) sum += sums[share * OC + channel];
-    gbias[channel] = sum;
-  }
+  add_parts_of(thread_in_grid(), gweight, gbias, parts, count, size, sums, shares, OC);
 }
 
 // ---- bias and ReLU after a product by cuBLAS; one thread per element

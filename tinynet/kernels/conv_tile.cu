@@ -22,6 +22,7 @@
 // by asynchronous copies, which need no registers; pixels through registers, where they are rounded.
 #include "tinynet.cuh"
 #include "precision.cuh"
+#include "add_parts.cuh"
 #include "async_copy.cuh"
 #include "phases.cuh"
 
@@ -53,17 +54,23 @@ __device__ inline void element_at(int word, int& filter, int& channel) {
   }
 }
 
-// One thread per word.
+// One thread per word. In a backward pass the threads behind the last word do the last step of the
+// other gradients, which saves a launch.
 extern "C" __global__ void pack_filters(
     const real* __restrict__ weight,
     int groups, int filters, int members,  // filters and channels of a group
     int KH, int KW, int filter_step, int member_step,  // numbers from one filter, or channel, to the next
     int group_step, bool rotated,
     Index size,
-    unsigned* __restrict__ packed)  // (groups, tiles of filters, chunks of channels, stages, STAGE)
+    unsigned* __restrict__ packed,  // (groups, tiles of filters, chunks of channels, stages, STAGE)
+    real* gweight, real* gbias, const real* parts,  // of add_parts.cuh
+    Index count, Index gradients, const wide* sums, int shares, int OC)
 {
   const Index at = thread_in_grid();
-  if (at >= size) return;
+  if (at >= size) {
+    add_parts_of(at - size, gweight, gbias, parts, count, gradients, sums, shares, OC);
+    return;
+  }
   const int across = (KW + PHASES_W - 1) / PHASES_W, taps = (KH + PHASES_H - 1) / PHASES_H * across;
   const int stages = (taps + TAPS - 1) / TAPS, tiles = (filters + FILTERS - 1) / FILTERS;
   const int channels = members * PHASES, chunks = (channels + DEPTH * PAIR - 1) / (DEPTH * PAIR);

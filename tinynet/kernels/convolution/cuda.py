@@ -11,7 +11,8 @@ from typing import Any
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.convolution import columns, tile
-from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
+from tinynet.kernels.convolution.parts import parts_of
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
 
 Needed = tuple[bool, bool, bool]
@@ -56,15 +57,21 @@ def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
 def backward(
     gy: Array, x: Array, weight: Array, y: Array | None, geometry: Geometry, needed: Needed
 ) -> tuple[Array | None, Array | None, Array | None]:
-    """Return gx, gweight and gbias; the last steps of the two sums are one launch."""
-    sums = None
+    """Return gx, gweight and gbias."""
+    sums = gx = None
     if y is not None:
         gy, sums = _masked(gy, y)
     elif needed[2]:
         sums = _sums(gy)
-    gx = backward_input(gy, weight, x.shape, geometry) if needed[0] else None
     parts = _weight_parts(gy, x, geometry) if needed[1] else None
-    return gx, *added(parts, sums if needed[2] else None, gy.dtype)
+    todo, gweight, gbias = parts_of(parts, sums if needed[2] else None, gy.dtype)
+    if needed[0]:
+        gx = tile.backward_input(gy, weight, x.shape, geometry, todo)
+    if gx is None:
+        todo.add()
+        if needed[0]:
+            gx = columns.backward_input(gy, weight, x.shape, geometry)
+    return gx, gweight, gbias
 
 
 def _weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array:
@@ -101,19 +108,7 @@ def _shares(gy: Array) -> tuple[int, Array]:
 
 
 def added(parts: Array | None, sums: Array | None, dtype: Any) -> tuple[Any, Any]:
-    """Return gweight and gbias, added in double precision and always in the same order."""
-    gweight = gbias = None
-    several = None if parts is None or len(parts) == 1 else in_rows(parts)
-    count = size = shares = channels = 0
-    if several is not None:
-        gweight = array_module(several).empty(several.shape[1:], dtype)
-        count, size = len(several), gweight.size
-    elif parts is not None:
-        gweight = parts[0]
-    if sums is not None:
-        shares, channels = sums.shape
-        gbias = array_module(sums).empty(channels, dtype)
-    outputs = None if several is None else gweight, gbias
-    numbers = several, count, size, sums, shares, channels
-    launch("conv", "add_parts", cover(size + channels), *outputs, *numbers)
+    """Return gweight and gbias."""
+    todo, gweight, gbias = parts_of(parts, sums, dtype)
+    todo.add()
     return gweight, gbias

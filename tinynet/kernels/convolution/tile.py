@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.kernels.convolution.parts import NOTHING, Parts
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.matmul import PRECISIONS, precision_of
@@ -137,15 +138,22 @@ def forward(
 
 
 def backward_input(
-    gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry
+    gy: Array,
+    weight: Array,
+    shape: tuple[int, ...],
+    geometry: Geometry,
+    parts: Parts = NOTHING,
 ) -> Array | None:
-    """Return gx, the convolution of gy with rotated filters; None where there is a stride."""
+    """Return gx, the convolution of gy with rotated filters; None where there is a stride.
+
+    If it returns gx, the launch that packs the filters has added the parts of other gradients.
+    """
     if geometry.stride != (1, 1):
         return None
     reach = [d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
     top, left = (r - p for r, p in zip(reach, geometry.corner, strict=True))
     mirrored = replace(geometry, padding=((top, top), (left, left)))
-    return _convolved(gy, weight, None, shape, mirrored, relu=False, rotated=True)
+    return _convolved(gy, weight, None, shape, mirrored, relu=False, rotated=True, parts=parts)
 
 
 def _convolved(
@@ -157,6 +165,7 @@ def _convolved(
     *,
     relu: bool,
     rotated: bool,
+    parts: Parts = NOTHING,
 ) -> Array | None:
     """Return the convolution of x of this shape; rotated filters have their channels exchanged."""
     if x.dtype != np.float32:
@@ -179,7 +188,7 @@ def _convolved(
         **plan.constants,
     }
     y = xp.empty(shape, x.dtype)
-    packed, tiles = _packed(weight, plan, rotated, constants)
+    packed, tiles = _packed(weight, plan, rotated, constants, parts)
     steps = *windows.stride, *g.corner, *g.dilation, g.groups
     sizes = *x.shape, *shape[1:], *windows.kernel, *steps
     grid = Grid((tile.blocks(N, sides), g.groups * tiles), (THREADS,))
@@ -190,7 +199,7 @@ def _convolved(
 
 
 def _packed(
-    weight: Array, plan: Plan, rotated: bool, constants: dict[str, int]
+    weight: Array, plan: Plan, rotated: bool, constants: dict[str, int], parts: Parts
 ) -> tuple[Array, int]:
     """Return the filters in the order of conv_tile.cu, and how many tiles hold those of a group."""
     OC, members, KH, KW = weight.shape
@@ -210,9 +219,8 @@ def _packed(
     words = G * tiles * chunks * -(-taps // held) * held * DEPTH * size
     packed = array_module(weight).empty(words, "uint32")
     numbers = G, filters, members, KH, KW, *steps, group_step, rotated, words
-    launch(
-        "conv_tile", "pack_filters", cover(words), in_rows(weight), *numbers, packed, **constants
-    )
+    arguments = in_rows(weight), *numbers, packed, *parts
+    launch("conv_tile", "pack_filters", cover(words + parts.threads), *arguments, **constants)
     return packed, tiles
 
 

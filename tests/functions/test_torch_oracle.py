@@ -1,5 +1,6 @@
 """A second opinion, where torch is installed: PyTorch computes the same, forward and backward."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinynet import functions as F
 from tinynet import models, nn, optim
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
-from tinynet.functions.matmul import split_linear
+from tinynet.functions.matmul import layer_linear
 from tinynet.testing import tolerance
 from tinynet.testing.compare import difference, scale_of
 
@@ -161,7 +162,11 @@ OPS = {
         [(3, 5)],
     ),
     "linear": (F.linear, TF.linear, [(4, 5), (3, 5), (3,)]),
-    "split_linear": (split_linear, TF.linear, [(4, 5), (6, 5), (6,)]),
+    "split_linear": (
+        functools.partial(layer_linear, split=True),
+        TF.linear,
+        [(4, 5), (6, 5), (6,)],
+    ),
     "matmul": (F.matmul, torch.matmul, [(2, 1, 4, 5), (3, 5, 2)]),
     "sum": (lambda x: x.sum((1, 3)), lambda x: x.sum((1, 3)), [X]),
     "mean": (lambda x: x.mean((0, -1), True), lambda x: x.mean((0, -1), True), [X]),

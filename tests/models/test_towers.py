@@ -1,6 +1,7 @@
 """Two towers on two devices: the network of groups on one device, to the last bit."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from tinynet.core import backend, random
 from tinynet.core.errors import DeviceError, ShapeError
 from tinynet.distributed import model_parallel
 from tinynet.functions.conv import split_conv2d
-from tinynet.functions.matmul import split_linear
+from tinynet.functions.matmul import layer_linear
 from tinynet.models import two_towers
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.models.two_towers import TwoTowers
 
 CLASSES = 3
+split_linear = functools.partial(layer_linear, split=True)
 
 
 def built(plan=TINY, cross_at="conv3", devices=("cpu", "cpu:1")):

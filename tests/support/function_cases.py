@@ -4,6 +4,8 @@ A new function gets a row in FUNCTION_ROWS; the gradient tests then find it.
 A row takes (draw, fill) and returns the function and its arrays.
 """
 
+import functools
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ from support import kernel_cases
 from support.strategies import any_shape, sizes
 from tinynet import functions as F
 from tinynet.functions.conv import split_conv2d
-from tinynet.functions.matmul import split_linear
+from tinynet.functions.matmul import layer_linear
 
 
 def _unary(function, positive=False):
@@ -148,7 +150,7 @@ def linear(draw, fill):
 
 def linear_split(draw, fill):
     N, IN, OUT = draw(sizes), draw(sizes), 2 * draw(sizes)
-    return split_linear, (fill(N, IN), fill(OUT, IN), fill(OUT))
+    return functools.partial(layer_linear, split=True), (fill(N, IN), fill(OUT, IN), fill(OUT))
 
 
 def matmul(draw, fill):

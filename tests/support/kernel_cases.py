@@ -208,6 +208,18 @@ def matmul(draw, fill):
     return fill(M, K), fill(K, N), draw(st.sampled_from(["", "M", "N", "K"]))
 
 
+def linear_relu_forward(draw, fill):
+    z = fill(draw(st.integers(1, 40)), draw(st.integers(1, 9)))
+    bias = fill(z.shape[1]) if draw(st.booleans()) else None
+    key = draw(st.sampled_from([None, (7, 3, 1), (2**40, 2**33, 2, 5)]))
+    return z, bias, 0.0 if key is None else draw(st.sampled_from([0.5, 0.75])), key
+
+
+def linear_relu_backward(draw, fill):
+    y = fill(draw(st.integers(1, 40)), draw(st.integers(1, 9)))
+    return fill(*y.shape), y, draw(st.sampled_from([0.0, 0.5, 0.75]))
+
+
 def momentum_update(draw, fill):
     shape = draw(sizes), draw(sizes)
     numbers = (draw(st.sampled_from([0.5, 0.25, 0.0])) for _ in range(3))
@@ -250,6 +262,8 @@ KERNEL_ROWS = {
         augment,
         cross_entropy,
         matmul,
+        linear_relu_forward,
+        linear_relu_backward,
         momentum_update,
     )
 }

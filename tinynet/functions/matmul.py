@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet import kernels
+from tinynet.core import random
 from tinynet.core.autograd import Function, require_tensors
 from tinynet.core.backend import Array
 from tinynet.core.errors import ShapeError, warn_of_float64
@@ -35,24 +36,41 @@ class Matmul(Function):
 
 
 class Linear(Function):
-    """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]."""
+    """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]; with `relu`, dropout(max(y, 0))."""
 
-    def __init__(self, *, split: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        split: bool = False,
+        relu: bool = False,
+        p: float = 0.0,
+        key: random.Key | None = None,
+    ) -> None:
         self.split = ("N", "K", "M") if split else ("", "", "")  # of y, gx and gweight
+        self.relu = relu
+        self.p = p
+        self.key = key
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        self.saved = x, weight
         y = kernels.matmul(x, weight.T, self.split[0])
-        if bias is not None:
+        if self.relu:
+            y = kernels.linear_relu_forward(y, bias, self.p, self.key)
+        elif bias is not None:
             y += bias
+        self.saved = x, weight, y if self.relu else None
         return y
 
     def backward(self, gy: Array) -> Any:
-        x, weight = self.saved
+        x, weight, y = self.saved
+        gbias = None
+        if self.relu:
+            gy, gbias = kernels.linear_relu_backward(gy, y, self.p)
+        elif len(self.inputs) == 3:
+            gbias = gy.sum(axis=0)
         gradients = (
             kernels.matmul(gy, weight, self.split[1]) if self.needs_grad(0) else None,
             kernels.matmul(gy.T, x, self.split[2]) if self.needs_grad(1) else None,
-            gy.sum(axis=0) if len(self.inputs) == 3 else None,
+            gbias,
         )
         return gradients[: len(self.inputs)]
 
@@ -124,19 +142,27 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(tn.ones(1, 3), tn.ones(2, 3), tn.ones(2))
     tensor([[4., 4.]])
     """
-    return _linear(x, weight, bias, split=False)
+    return layer_linear(x, weight, bias)
 
 
-def split_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Linear layer that computes each half of its units separately: see `conv.split_conv2d`."""
-    if len(weight.shape) == 2 and weight.shape[0] % 2:
+def layer_linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    split: bool = False,
+    relu: bool = False,
+    p: float = 0.0,
+) -> Tensor:
+    """Return `linear`, or dropout(relu(linear(...)), p) in one pass behind the product.
+
+    Not a public function: layers call it. With `split` each half of the units is computed
+    separately, see `conv.split_conv2d`.
+    """
+    if split and len(weight.shape) == 2 and weight.shape[0] % 2:
         raise ShapeError(
             f"linear: a split sum needs an even number of units; weight is {weight.shape}."
         )
-    return _linear(x, weight, bias, split=True)
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, split: bool) -> Tensor:
     if len(weight.shape) != 2:
         said = sentence("linear: weight must be (out, in); it is {weight}.", weight=weight.shape)
         raise ShapeError(said)
@@ -158,5 +184,6 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, split: bool) -> T
         )
         raise ShapeError(said)
     warn_of_float64("linear", x, weight)
-    op = Linear(split=split)
+    key = random.next_draw(weight.shape[0]) if p else None
+    op = Linear(split=split, relu=relu, p=p, key=key)
     return op(x, weight) if bias is None else op(x, weight, bias)

@@ -16,6 +16,7 @@ spatial_norm   spatial_norm_forward, spatial_norm_backward
 batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward,
                batch_norm_relu_forward, batch_norm_relu_backward
 dropout        dropout (its own backward)
+linear         linear_relu_forward, linear_relu_backward (bias, ReLU and dropout of a linear layer)
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
 augment        augment (a batch from a uint8 data set)
@@ -63,6 +64,7 @@ from tinynet.kernels.dispatch import ALL_KERNELS, Kernel, use
 from tinynet.kernels.dropout import dropout
 from tinynet.kernels.geometry import Geometry
 from tinynet.kernels.im2col import col2im, im2col
+from tinynet.kernels.linear import linear_relu_backward, linear_relu_forward
 from tinynet.kernels.local import (
     locally_connected2d_backward_input,
     locally_connected2d_backward_weight,
@@ -121,6 +123,8 @@ __all__ = [
     "gemm",
     "get_num_threads",
     "im2col",
+    "linear_relu_backward",
+    "linear_relu_forward",
     "locally_connected2d_backward_input",
     "locally_connected2d_backward_weight",
     "locally_connected2d_forward",

@@ -1,4 +1,5 @@
-// Dropout without a stored mask. The equation is in dropout.py.
+// Dropout without a stored mask; behind a linear layer its bias and ReLU come first. The equations are in
+// dropout.py and linear.py.
 #include "tinynet.cuh"
 #include "philox.cuh"
 
@@ -8,10 +9,12 @@ struct __align__(4 * sizeof(real)) Four {  // consecutive elements, one load or 
 
 // One thread per four consecutive elements, the words of one call of Philox.
 extern "C" __global__ void dropout(
-    const real* x,  // (size,)
-    Index size, unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
+    const real* x,     // (size,)
+    const real* bias,  // (columns,), or null
+    Index size, Index columns, bool relu,
+    unsigned seed, unsigned seed_high, unsigned step, unsigned step_high, unsigned draw,
     unsigned start, int skipped,  // the first block of random words, and how many of them to skip
-    long long threshold,  // p * 2**32: words below it are dropped
+    long long threshold,  // p * 2**32: words below it are dropped; 0: nothing is
     real scale,           // 1 / (1 - p)
     const unsigned long long* counters,  // (3,) seed, step, draw in a graph, or null; draw is added
     real* y)              // (size,)
@@ -23,8 +26,13 @@ extern "C" __global__ void dropout(
     step = unsigned(counters[1]), step_high = unsigned(counters[1] >> 32);
     draw += unsigned(counters[2]);
   }
-  const Words words = philox(start + unsigned(block), draw, step, step_high, seed, seed_high);
-  auto dropped = [&](int i, real value) {
+  Words words = {};
+  if (threshold > 0)
+    words = philox(start + unsigned(block), draw, step, step_high, seed, seed_high);
+  const Index column = bias ? first % columns : 0;
+  const auto result = [&](int i, real value) {
+    if (bias) value += bias[column + i < columns ? column + i : (column + i) % columns];
+    if (relu) value = rectified(value);
     return value * scale * real(words.at[i] >= threshold ? 1 : 0);
   };
 
@@ -32,10 +40,11 @@ extern "C" __global__ void dropout(
   const bool in_one_piece = aligned && first + 4 <= size;
   if (in_one_piece) {
     Four four = *reinterpret_cast<const Four*>(x + first);
-    for (int i = 0; i < 4; ++i) four.at[i] = dropped(i, four.at[i]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) four.at[i] = result(i, four.at[i]);
     *reinterpret_cast<Four*>(y + first) = four;
   } else {
     for (int i = 0; i < 4 && first + i < size; ++i)
-      if (first + i >= 0) y[first + i] = dropped(i, x[first + i]);
+      if (first + i >= 0) y[first + i] = result(i, x[first + i]);
   }
 }

@@ -117,6 +117,13 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
 @all_zero
 def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     """One thread per four elements, the words of one call of Philox."""
+    return launch_dropout(x, p, key)
+
+
+def launch_dropout(
+    x: Array, p: float, key: Key, *, bias: Array | None = None, relu: bool = False
+) -> Array:
+    """Return dropout of x, or of max(x + bias, 0); p is below 1, and 0 drops nothing."""
     counters = None
     seed = 0
     step = 0
@@ -130,16 +137,8 @@ def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     x = in_rows(x)
     y = array_module(x).empty(x.shape, x.dtype)
     words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw, start, skipped
-    launch(
-        "dropout",
-        "dropout",
-        cover(-(-(x.size + skipped) // 4)),
-        x,
-        x.size,
-        *words,
-        round(p * 2**32),
-        1 / (1 - p),
-        counters,
-        y,
-    )
+    columns = x.shape[-1] if x.ndim else 1
+    numbers = x.size, columns, relu, *words, round(p * 2**32), 1 / (1 - p)
+    grid = cover(-(-(x.size + skipped) // 4))
+    launch("dropout", "dropout", grid, x, bias, *numbers, counters, y)
     return y

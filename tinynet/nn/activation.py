@@ -98,10 +98,10 @@ class FusesReLU(Module):
 
     with_relu: Callable[[Tensor], Tensor]  # max(forward(x), 0)
 
-    def fuse_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
-        """Return `with_relu` if `following` is a ReLU.
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Tensor], Tensor], int] | None:
+        """Return `with_relu` if the next layer is a ReLU.
 
         A subclass that inherits `with_relu` is not fused, since its own forward may differ.
         """
         own = "with_relu" in vars(type(self))
-        return self.with_relu if own and type(following) is ReLU else None
+        return (self.with_relu, 1) if own and type(following[0]) is ReLU else None

@@ -18,10 +18,10 @@ from tinynet.core.autograd import require_tensors
 from tinynet.core.checks import is_number, is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
-from tinynet.functions.matmul import split_linear
+from tinynet.functions.matmul import layer_linear
 from tinynet.kernels.geometry import Geometry, Padding, Pair, padding_pairs, pair
 from tinynet.nn import init
-from tinynet.nn.activation import FusesReLU
+from tinynet.nn.activation import FusesReLU, ReLU
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
 from tinynet.nn.parameter import Parameter
@@ -242,7 +242,25 @@ class Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, out_features) for x (N, in_features)."""
-        return (split_linear if self._split else F.linear)(x, self.weight, self.bias)
+        return layer_linear(x, self.weight, self.bias, split=self._split)
+
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Tensor], Tensor], int] | None:
+        """Compute a following ReLU, and a dropout behind it in training, behind the product."""
+        if type(self) is not Linear or type(following[0]) is not ReLU:
+            return None
+        p = _share_to_drop(following[1]) if len(following) > 1 else 0.0
+
+        def hidden(x: Tensor) -> Tensor:
+            return layer_linear(x, self.weight, self.bias, split=self._split, relu=True, p=p)
+
+        return hidden, 2 if p else 1
+
+
+def _share_to_drop(layer: Module) -> float:
+    """Return the p of a layer that drops something, but not everything, without another scale."""
+    if not isinstance(layer, Dropout) or type(layer) is not Dropout or not layer.training:
+        return 0.0
+    return float(layer.p) if layer.inverted and layer.p < 1 else 0.0
 
 
 def split_accumulation(layer: Any, on: bool = True) -> Any:

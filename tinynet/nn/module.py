@@ -198,10 +198,10 @@ class Module:
         lines = [settings, *inside] if settings else inside
         return f"{type(self).__name__}(\n{textwrap.indent(chr(10).join(lines), '  ')}\n)"
 
-    def fuse_with(self, following: Module) -> Callable[[Any], Any] | None:
-        """Return a function that computes this layer and `following` in one pass, if there is one.
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Any], Any], int] | None:
+        """Return a function that computes this layer and the next ones in one pass, and how many.
 
-        None means that the layers run one after the other.
+        `following` has at least one layer. None means that this layer runs by itself.
         """
         return None
 
@@ -524,7 +524,7 @@ def _refuse_state_in(collection: Any, name: str) -> None:
 def run_sequential(x: Any, *layers: Module) -> Any:
     """Return the output of layers in sequence, each applied to the output of the one before.
 
-    Two neighbours may be computed in one pass over memory, see `Module.fuse_with`; inside `observe`
+    Neighbours may be computed in one pass over memory, see `Module.fuse_with`; inside `observe`
     each runs by itself.
 
     Examples
@@ -537,11 +537,13 @@ def run_sequential(x: Any, *layers: Module) -> Any:
     waiting = list(layers)
     while waiting:
         layer = waiting.pop(0)
-        both = layer.fuse_with(waiting[0]) if waiting and _observer.get() is None else None
-        if both is None:
+        fused = layer.fuse_with(*waiting) if waiting and _observer.get() is None else None
+        if fused is None:
             x = layer(x)
-        else:
-            layer._tell_hooks()  # as `layer(x)` would have done
-            waiting.pop(0)
-            x = both(x)
+            continue
+        several, following = fused
+        for each in (layer, *waiting[:following]):
+            each._tell_hooks()  # as `each(x)` would have done
+        del waiting[:following]
+        x = several(x)
     return x

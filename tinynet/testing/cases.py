@@ -182,6 +182,29 @@ def _matmul(rng: Random) -> dict[str, Arguments]:
     }
 
 
+def _linear_relu_forward(rng: Random) -> dict[str, Arguments]:
+    z = rng.standard_normal((5, 12))
+    bias = rng.standard_normal(12)
+    return {
+        "bias and dropout": (z, bias, 0.5, (3, 2, 1)),
+        "bias": (z, bias, 0.0, None),
+        "no bias": (z, None, 0.25, (2**40 + 7, 123456, 2)),
+        "an odd number of columns": (z[:, :7], bias[:7], 0.5, (0, 0, 0)),
+        "fewer columns than a thread has": (z[:, :2], bias[:2], 0.5, (0, 0, 0)),
+        "a shard that begins anywhere": (z[:, :9], bias[:9], 0.3, (3, 2, 1, 27)),
+        "no rows": (z[:0], bias, 0.5, (0, 0, 0)),
+    }
+
+
+def _linear_relu_backward(rng: Random) -> dict[str, Arguments]:
+    shapes = {"many rows": (70, 5), "many columns": (3, 37), "no rows": (0, 4)}
+    return {
+        f"{name}, p {p}": (rng.standard_normal(shape), rng.standard_normal(shape), p)
+        for name, shape in shapes.items()
+        for p in (0.0, 0.5)
+    }
+
+
 def _momentum_update(rng: Random) -> dict[str, Arguments]:
     arrays = [rng.standard_normal((3, 4, 2)) for _ in range(3)]
     return {
@@ -208,5 +231,7 @@ _MAKERS: dict[str, Maker] = {
     "augment": _augment,
     "cross_entropy": _cross_entropy,
     "matmul": _matmul,
+    "linear_relu_forward": _linear_relu_forward,
+    "linear_relu_backward": _linear_relu_backward,
     "momentum_update": _momentum_update,
 }

@@ -27,8 +27,9 @@ END = 2**31 - 1  # of a slice without an end
 PIXELS = (2, 3)  # the axes of an image that are not N and C
 
 
-def _linear(w: Writer, node: Function, inputs: list[str]) -> str:
-    return w.add("Gemm", *inputs, transB=1)
+def _linear(w: Writer, node: Linear, inputs: list[str]) -> str:
+    y = w.add("Gemm", *inputs, transB=1)
+    return w.add("Relu", y) if node.relu else y
 
 
 def _div(w: Writer, node: elementwise.Div, inputs: list[str]) -> str:

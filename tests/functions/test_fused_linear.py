@@ -80,6 +80,14 @@ def test_what_a_sequence_fuses(model, ops, rng):
     assert ops_of(model(x)) == ops
 
 
+def test_nothing_is_dropped_in_evaluation(rng):
+    model = network(nn.Dropout(0.5))
+    model[2].eval()
+    x = tn.tensor(rng.standard_normal((2, 4)).astype(np.float32))
+    expected = model[3](F.relu(model[0](x)))
+    assert np.array_equal(model(x).data, expected.data)
+
+
 def test_an_observer_sees_every_layer_and_the_same_numbers(rng):
     model = network(nn.Dropout(0.5))
     x = tn.tensor(rng.standard_normal((2, 4)).astype(np.float32))
@@ -114,6 +122,6 @@ def test_a_recorded_step_notices_that_dropout_was_switched_off():
     step = tn.graph(lambda x: model(x).sum())
     for _ in range(3):
         step(tn.ones(2, 4))
-    model.eval()
+    model[2].eval()
     with pytest.raises(tn.CaptureError, match="training"):
         step(tn.ones(2, 4))

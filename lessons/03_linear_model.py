@@ -30,12 +30,13 @@ from tinynet.lessons import check, device, figure, hint, pictures, predict, show
 # %%
 learn, test = pictures()
 place = device()
-fig, axes = plt.subplots(2, 10, figsize=(9, 2.6), layout="constrained")
-for label, column in enumerate(axes.T):
-    for axis, k in zip(column, np.flatnonzero(test.labels == label), strict=False):
+fig, axes = plt.subplots(4, 5, figsize=(6, 5.2), layout="constrained")
+pairs = axes.reshape(2, 2, 5).transpose(0, 2, 1).reshape(10, 2)
+for label, pair in enumerate(pairs):
+    for axis, k in zip(pair, np.flatnonzero(test.labels == label), strict=False):
         axis.imshow(test.images[k].transpose(1, 2, 0))
         axis.set_axis_off()
-    column[0].set_title(test.classes[label].replace("with ", "with\n"), fontsize=8)
+    pair[0].set_title(test.classes[label].replace("with ", "with\n"), fontsize=10)
 fig.suptitle("Two pictures of each class", fontsize=11)
 figure(fig, f"Two pictures of each of the ten classes: {', '.join(test.classes)}.")
 

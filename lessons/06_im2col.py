@@ -374,7 +374,7 @@ for name, (milliseconds, megabytes) in ways.items():
 print(f"the picture itself: {x[0].nbytes / 1e6:.2f} MB")
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 4.6), sharey=True, layout="constrained")
 looks = ("#767676", "^"), ("#0072B2", "o"), ("#D55E00", "s")
 for axis, index, label in ((axes[0], 0, "milliseconds"), (axes[1], 1, "megabytes of scratch")):
     for (name, pair), (colour, marker) in zip(ways.items(), looks, strict=True):
@@ -396,7 +396,8 @@ axes[1].set_title("dotted line: the picture itself", fontsize=10)
 faster = ways["four loops"][0] / ways["im2col, product"][0]
 larger = 1e6 * ways["im2col, product"][1] / x[0].nbytes
 fig.suptitle(
-    f"im2col is {faster:.0f} times as fast as the loops, for {larger:.0f} times the picture's memory"
+    f"im2col is {faster:.0f} times as fast as the loops, for {larger:.0f} times the picture's memory",
+    fontsize=10,
 )
 figure(
     fig,

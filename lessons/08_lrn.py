@@ -424,7 +424,7 @@ inhibited = F.local_response_norm(tn.tensor(loud), **settings).numpy()
 post = KerasPostLRN(**settings)(tn.tensor(loud)).numpy()
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 5), sharey=True, layout="constrained")
 counts = []
 for ax, y, title, colour, hatch in (
     (axes[0], inhibited, "LRN", "#0072B2", "//"),
@@ -438,7 +438,7 @@ for ax, y, title, colour, hatch in (
     ax.set(xlabel="channel (number 5 is loud)", xticks=range(11), ylim=(0, 1.05))
     ax.set_title(f"{title}: {counts[-1]} of 11 lose more than a tenth", fontsize=11)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("fraction of the value that is left")
+fig.supylabel("fraction of the value that is left", fontsize=10)
 figure(
     fig,
     "Two bar charts of the output of 11 channels, one of them loud. More than a tenth is lost by "

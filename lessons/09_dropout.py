@@ -210,7 +210,7 @@ for p in (0.0, 0.5):
     print(f"p = {p}:", epoch)
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, 1, figsize=(6.4, 5.6), sharey=True, layout="constrained")
 epochs = range(1, EPOCHS + 1)
 gaps = {}
 top = max(2.5, *(1.05 * max(curve["test"]) for curve in curves.values()))
@@ -225,7 +225,7 @@ for ax, (p, curve) in zip(axes, curves.items(), strict=True):
         fontsize=10,
     )
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("loss, dropout off (nats)")
+fig.supylabel("loss, dropout off (nats)", fontsize=10)
 axes[1].legend(frameon=False)
 figure(
     fig,

@@ -62,19 +62,20 @@ def test_what_changed_most_comes_first_beside_what_it_was(rng):
     np.testing.assert_allclose(left, mosaic(before[::-1]))
 
 
-def test_few_filters_are_compared_in_rows_on_one_scale(rng):
+def test_few_filters_are_compared_in_rows_and_a_small_difference_is_enlarged(rng):
     before = rng.standard_normal((4, 3, 5, 5))
     after = before * np.array([1.0, 3.0, 1.5, 2.0])[:, None, None, None]
     figure = plot.filters(after, before=before, title="conv1")
     order = [1, 3, 2, 0]
-    rows = before[order], after[order], (after - before)[order]
+    times = abs(after).max() / abs(after - before).max()
+    rows = before[order], after[order], times * (after - before)[order]
     for axes, weights in zip(figure.axes, rows, strict=True):
         drawn = axes.images[0].get_array()
         np.testing.assert_allclose(drawn, mosaic(weights, abs(after).max(), columns=4))
     assert [axes.get_ylabel() for axes in figure.axes] == [
         "before\ntraining",
         "after",
-        "difference",
+        f"difference\n× {times:.2g}",
     ]
     words = "training changed the filters by 0 % to 200 % (most first)"
     assert figure.get_suptitle() == f"conv1: {words}"

@@ -171,6 +171,7 @@ def _mark_best(axes: Axes, epochs: Sequence[Record], what: str, factor: float) -
         textcoords="offset points",
         ha="right" if late else "left",
         fontsize=8.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85},
     )
 
 

@@ -17,6 +17,7 @@ from tinynet.tensors import Tensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+VISIBLE = 1.2  # times: a difference that is smaller by this factor is enlarged
 MANY_TIMES = 10  # the change above which percent are hard to read
 IN_A_ROW = 16  # filters: so few are compared one above the other
 APART = 0.06  # the gap between filters before training and after it, in widths of a panel
@@ -103,10 +104,16 @@ def filters(
 
 
 def _one_above_the_other(before: Array, after: Array, change: Array, title: str) -> Figure:
-    """Draw few filters in three rows: before training, after it, and the difference."""
+    """Draw few filters in three rows: before training, after it, and the difference.
+
+    A small difference is drawn enlarged, and its row says how many times.
+    """
     first = np.argsort(-change, kind="stable")
-    rows = {"before\ntraining": before, "after": after, "difference": after - before}
-    largest = max(map(_largest, rows.values()))
+    largest = max(_largest(before), _largest(after))
+    times = max(1.0, largest / _largest(after - before))
+    last = "difference" if times < VISIBLE else f"difference\n× {times:.2g}"
+    rows = {"before\ntraining": before, "after": after}
+    rows[last] = (after - before) * (1 if times < VISIBLE else times)
     figure = style.new_figure(9, 0.7 + 3 * (8 / max(len(after), 6) + 0.1))
     for axes, (name, weights) in zip(figure.subplots(3, 1), rows.items(), strict=True):
         image = mosaic(weights[first], largest, columns=len(after))

@@ -139,7 +139,10 @@ def test_an_estimate_is_of_the_missing_runs(claim, few, monkeypatch, here, tmp_p
     ("arguments", "sentence"),
     [
         (("rellu",), "claims: there is no 'rellu'."),
-        (("relu", "--data", "mnist"), "relu: it is not measured on mnist, but on cifar10 or"),
+        (
+            ("relu", "--data", "mnist"),
+            "relu: it is not measured on mnist, but on cifar10, shapes. Give --data cifar10.",
+        ),
         (("flips", "--data", "shapes"), "on shapes, but on mnist. Give --data mnist."),
         (("resnet-20",), "there is no budget quick for it, only full. Give --budget full."),
         (("relu", "--budget", "huge"), "'huge' is not one of"),

@@ -93,7 +93,7 @@ def test_a_run_that_still_improves_gets_the_command_for_more_epochs(
     folder = make(tmp_path / "r", [2.0, 1.5, 1.1, 0.8])
     run_dir.write_json(folder / run_dir.RESULT, {})
     said = tinynet_says("explain", folder)
-    assert "finished after 4 of 8 epochs" in said.out
+    assert "finished after epoch 4 of 8" in said.out
     assert "Still improving. The held-out loss still fell" in said.out
     assert said.out.endswith("  To try: tinynet train demo --epochs 16\n")
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import tinynet
-from tinynet import words
+from tinynet import kernels, words
 from tinynet.claims import catalog
+from tinynet.kernels.convolution import winograd
+from tinynet.plot.translation import TEXTS
 
 ROOT = Path(tinynet.__file__).parent
 KOREAN = words.table("ko")
@@ -62,7 +64,10 @@ def in_the_code():
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     hints = re.findall(r"^# hint\(.*\)  # (.*)$", "".join(map(_text, files)), re.MULTILINE)
     built = {claim.statement for claim in catalog.CLAIMS.values()}  # some from their numbers
-    return {*hints, *built}.union(*map(texts_of, trees))
+    built.update(arm for claim in catalog.CLAIMS.values() for arm in claim.arms)
+    falls = [fall for kernel in kernels.KERNELS for fall in kernel.fallbacks.values()]
+    built.update(why for fall in falls for why, _ in fall)
+    return {*hints, *built, winograd.CONDITIONS}.union(*map(texts_of, trees))
 
 
 def _text(path):
@@ -77,11 +82,11 @@ def said(tree):
             for name in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 texts.setdefault(ast.unparse(name), []).extend(strings(node.value))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("phrase", "sentence"):
-            given = node.args[0]
-            yield from (
-                texts.get(ast.unparse(given), ()) if isinstance(given, ast.Name) else strings(given)
-            )
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called in ("phrase", "sentence", "phrases"):
+            for given in node.args if called == "phrases" else node.args[:1]:
+                named = isinstance(given, ast.Name)
+                yield from texts.get(ast.unparse(given), ()) if named else strings(given)
 
 
 def strings(node):
@@ -101,8 +106,10 @@ def strings(node):
 def test_the_texts_of_a_module_are_found():
     code = """said = "one"
 if more: said = "two" if most else "three"
-phrase(said); sentence("four", x=1); phrase({"a": "five"}[key]); print("six")"""
-    assert sorted(said(ast.parse(code))) == ["five", "four", "one", "three", "two"]
+phrase(said); sentence("four", x=1); phrase({"a": "five"}[key]); print("six")
+phrases("seven", "eight")"""
+    found = ["eight", "five", "four", "one", "seven", "three", "two"]
+    assert sorted(said(ast.parse(code))) == found
 
 
 def test_every_phrase_has_its_korean():
@@ -112,6 +119,16 @@ def test_every_phrase_has_its_korean():
         if (texts := [t for t in said(ast.parse(_text(path))) if has_words(t) and t not in KOREAN])
     }
     assert missing == {}
+
+
+def test_every_text_of_a_figure_has_its_korean():
+    assert [text for text in TEXTS if has_words(text) and text not in KOREAN] == []
+    assert [arm for claim in catalog.CLAIMS.values() for arm in claim.arms if missing(arm)] == []
+
+
+def missing(arm):
+    """Return whether an arm of a claim has words, but no Korean; names and numbers have none."""
+    return bool(re.search(r"[a-z]{3} [a-z]", arm)) and arm not in KOREAN
 
 
 def has_words(text):

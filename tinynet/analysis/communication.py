@@ -14,6 +14,7 @@ from tinynet.kernels import use
 from tinynet.models.two_towers import LAYERS, TwoTowers
 from tinynet.plot import towers
 from tinynet.tensors import zeros
+from tinynet.words import phrase, phrases, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,12 +54,18 @@ def page(
     if not isinstance(model, TwoTowers):
         known = ", ".join(n for n, entry in models.MODELS.items() if entry.cross_layers)
         on_two = models.entry(name).on_two_devices
-        why = "has no towers" if on_two else "runs on one device"
-        raise ValueError(f"communication: {name} {why}. Choose a network with two towers: {known}.")
+        said = (
+            "communication: {name} has no towers. Choose a network with two towers: {known}."
+            if on_two
+            else "communication: {name} runs on one device. Choose a network with two towers: "
+            "{known}."
+        )
+        raise ValueError(sentence(said, name=name, known=known))
     crossed = model.traffic()
     if figure is not None:
-        title = (
-            f"{name}: bytes between the devices for one image, float32; gradients return likewise"
+        title = phrase(
+            "{name}: bytes between the devices for one image, float32; gradients return likewise",
+            name=name,
         )
         draw(model, figure, title=title)
     return f"{by_layer(name, model, crossed)}\n\n{schemes(model, crossed, batch)}"
@@ -92,28 +99,45 @@ def by_layer(name: str, model: TwoTowers, crossed: list[Crossing]) -> str:
     ]
     layers = list(dict.fromkeys(c.layer for c in crossed))
     rows = [[found.get((layer, there), 0) for found, there in columns] for layer in layers]
-    header = ["into", f"forward: {a} to {b}", f"{b} to {a}", f"backward: {a} to {b}", f"{b} to {a}"]
-    total = ["all", *(f"{sum(column):,}" for column in zip(*rows, strict=True))]
-    cells = [[layer, *map("{:,}".format, row)] for layer, row in zip(layers, rows, strict=True)]
+    there = {"source": a, "target": b}
+    back = phrase("{source} to {target}", source=b, target=a)
+    forward = phrase("forward: {source} to {target}", **there)
+    backward = phrase("backward: {source} to {target}", **there)
+    header = [phrase("into"), forward, back, backward, back]
+    total = [phrase("all"), *(f"{sum(column):,}" for column in zip(*rows, strict=True))]
+    cells = [
+        [phrase(layer), *map("{:,}".format, row)] for layer, row in zip(layers, rows, strict=True)
+    ]
     return (
-        f"{name}: bytes between the devices for one image, float32, counted in a forward and a "
-        "backward pass.\n"
-        "The second tower gets its images from the first device; in 2012 they came from the host.\n"
+        f"{phrase(COUNTED, name=name)}\n{phrase(FROM_THE_FIRST)}\n"
         f"{table([header, *cells, total], left=1)}"
     )
+
+
+COUNTED = (
+    "{name}: bytes between the devices for one image, float32, counted in a forward and a "
+    "backward pass."
+)
+FROM_THE_FIRST = (
+    "The second tower gets its images from the first device; in 2012 they came from the host."
+)
 
 
 def schemes(model: TwoTowers, crossed: list[Crossing], batch: int) -> str:
     """Return a table of the bytes of a step: two towers, data parallelism, and one weird trick."""
     rows = [
-        (scheme, *map(megabytes, (forward, backward, weights, forward + backward + weights)))
+        (
+            phrase(scheme),
+            *map(megabytes, (forward, backward, weights, forward + backward + weights)),
+        )
         for scheme, forward, backward, weights in amounts(model, crossed, batch)
     ]
-    header = ("a step on two devices", "forward", "backward", "weights", "all")
-    return (
-        f"MB between the devices with {batch:,} images a step, both directions together, without "
-        f"the images:\n{table([header, *rows], left=1)}"
+    header = phrases("a step on two devices", "forward", "backward", "weights", "all")
+    said = (
+        "MB between the devices with {batch:,} images a step, both directions together, without "
+        "the images:"
     )
+    return f"{phrase(said, batch=batch)}\n{table([header, *rows], left=1)}"
 
 
 def amounts(

@@ -16,6 +16,7 @@ from tinynet.models.initial_weights import InitialWeights, Normal, PyTorchUnifor
 from tinynet.models.split_accumulation import is_split
 from tinynet.nn import init
 from tinynet.nn.mistakes import KerasPostLRN
+from tinynet.words import phrase, sentence
 
 Row = tuple[str, ...]
 Pairing = tuple[Layer | None, Layer | None]
@@ -45,7 +46,7 @@ def find(name: str) -> Compared:
     if name in models.variants():
         variant = alexnet_variants.find(name)
         entry, layers = counted("alexnet", variant=name)
-        about = f"{variant.about}; "
+        about = f"{phrase(variant.about)}; "
         choices = dict(_choices(variant))
     elif name in models.names():
         entry, layers = counted(name)
@@ -53,8 +54,10 @@ def find(name: str) -> Compared:
         choices = {}
     else:
         known = ", ".join([*models.variants(), *models.names()])
-        raise ValueError(f"summary: there is no variant or model {name!r}. Known: {known}.")
-    size = f"{entry.classes} classes, images 3x{entry.side}x{entry.side}"
+        said = "summary: there is no variant or model {name!r}. Known: {known}."
+        raise ValueError(sentence(said, name=name, known=known))
+    said = "{count} classes, images 3x{side}x{side}"
+    size = phrase(said, count=entry.classes, side=entry.side)
     return Compared(name, about + size, layers, choices)
 
 
@@ -73,9 +76,10 @@ def contrast(first: str, second: str) -> str:
     """
     a = find(first)
     b = find(second)
-    header = ("", "layer", a.name, b.name, "parameters", "", "multiply-adds", "")
+    names = phrase("layer"), a.name, b.name
+    header = ("", *names, phrase("parameters"), "", phrase("multiply-adds"), "")
     rows = [_row(*pair) for pair in _aligned(a.layers, b.layers)]
-    total = ("", "total", "", "", *_both(a, b, "parameters"), *_both(a, b, "multiply_adds"))
+    total = ("", phrase("total"), "", "", *_both(a, b, "parameters"), *_both(a, b, "multiply_adds"))
     parts = [
         f"{a.name}: {a.about}",
         f"{b.name}: {b.about}",
@@ -156,10 +160,10 @@ def _differences(a: Compared, b: Compared) -> list[str]:
     lines = []
     width = max(len(a.name), len(b.name)) + 1
     for choice in dict.fromkeys([*a.choices, *b.choices]):
-        ours = a.choices.get(choice, "none")
-        theirs = b.choices.get(choice, "none")
+        ours = a.choices.get(choice, phrase("none"))
+        theirs = b.choices.get(choice, phrase("none"))
         if ours != theirs:
-            lines.append(choice)
+            lines.append(phrase(choice))
             lines.append(f"  {a.name + ':':{width}} {ours}")
             lines.append(f"  {b.name + ':':{width}} {theirs}")
     return lines
@@ -189,16 +193,18 @@ def _layers(model: AlexNet, image: int) -> Iterator[tuple[str, str]]:
     grouped = [f"conv{i}" for i, conv in enumerate(convolutions, 1) if conv.groups == 2]
     yield (
         "towers",
-        f"two: {', '.join(grouped)} see their own half" if grouped else "one: all see all",
+        phrase("two: {layers} see their own half", layers=", ".join(grouped))
+        if grouped
+        else phrase("one: all see all"),
     )
     yield (
         "rounding of sums",
-        "that of two GPUs: conv3, fc6 and fc7 add two halves"
+        phrase("that of two GPUs: conv3, fc6 and fc7 add two halves")
         if is_split(model)
-        else "that of one device: every sum in one piece",
+        else phrase("that of one device: every sum in one piece"),
     )
     for i, stage in enumerate(stages, 1):
-        yield f"order, layer {i}", _kinds(stage)
+        yield phrase("order, layer {number}", number=i), _kinds(stage)
     yield "order, head", _kinds(list(model.classifier))
 
 
@@ -221,9 +227,10 @@ def _input(conv1: nn.Conv2d, image: int) -> str:
     kernel = conv1.weight.shape[2]
     side = (image + top + bottom - kernel) // conv1.stride[0] + 1
     if top == bottom:
-        padding = f"{top} zeros around" if top else "no padding"
+        padding = phrase("{count} zeros around", count=top) if top else phrase("no padding")
     else:
-        padding = f"{top} zeros above and left, {bottom} below and right"
+        said = "{top} zeros above and left, {bottom} below and right"
+        padding = phrase(said, top=top, bottom=bottom)
     return f"{image}x{image}, {padding}: {side}x{side}"
 
 
@@ -231,34 +238,39 @@ def _normalization(layers: Sequence[nn.Module]) -> Iterator[tuple[str, str]]:
     kinds = [type(layer) for layer in layers]
     lrn = next((layer for layer in layers if isinstance(layer, nn.LocalResponseNorm)), None)
     if lrn is not None:
-        yield "LRN", f"k = {lrn.k:g}, {lrn.alpha:g} times the sum of squares"
-        towers = "end at the border of the towers"
-        yield "LRN's windows", towers if lrn.groups == 2 else "run over all channels"
+        said = "k = {k:g}, {alpha:g} times the sum of squares"
+        yield "LRN", phrase(said, k=lrn.k, alpha=lrn.alpha)
+        towers = phrase("end at the border of the towers")
+        yield "LRN's windows", towers if lrn.groups == 2 else phrase("run over all channels")
     elif KerasPostLRN in kinds:
-        yield "LRN", "wrong: the mean of the squares in a window, summed over all channels"
-        yield "LRN's windows", "5x5 pixels of a map, instead of 5 channels at a pixel"
+        yield "LRN", phrase("wrong: the mean of the squares in a window, summed over all channels")
+        yield "LRN's windows", phrase("5x5 pixels of a map, instead of 5 channels at a pixel")
     elif nn.BatchNorm2d in kinds:
-        yield "LRN", "none, batch normalization instead"
+        yield "LRN", phrase("none, batch normalization instead")
     else:
-        yield "LRN", "none"
+        yield "LRN", phrase("none")
     if nn.SpatialResponseNorm in kinds:
-        yield "another normalization", "within each map, 5x5 pixels, after the LRN of layer 2"
+        within = "within each map, 5x5 pixels, after the LRN of layer 2"
+        yield "another normalization", phrase(within)
 
 
 def _dropout(layers: Sequence[nn.Module]) -> str:
     inverted = any(layer.inverted for layer in layers if isinstance(layer, nn.Dropout))
-    return "divides by 0.5 in training" if inverted else "multiplies by 0.5 in tests"
+    return phrase("divides by 0.5 in training" if inverted else "multiplies by 0.5 in tests")
 
 
 def _initial_weights(initial: InitialWeights) -> str:
     if isinstance(initial, Normal):
         if len(set(initial.stds)) == 1:
-            return f"standard deviation {initial.stds[0]:g}"
-        return "standard deviations " + ", ".join(f"{std:g}" for std in initial.stds)
-    return "uniform, PyTorch's" if isinstance(initial, PyTorchUniform) else "uniform, Glorot's"
+            return phrase("standard deviation {std:g}", std=initial.stds[0])
+        stds = ", ".join(f"{std:g}" for std in initial.stds)
+        return phrase("standard deviations {stds}", stds=stds)
+    pytorch = isinstance(initial, PyTorchUniform)
+    return phrase("uniform, PyTorch's" if pytorch else "uniform, Glorot's")
 
 
 def _initial_biases(initial: InitialWeights) -> str:
     if isinstance(initial, Normal):
-        return f"{initial.bias:g} in conv2, conv4, conv5 and the hidden layers, else 0"
-    return "uniform, like the weights" if isinstance(initial, PyTorchUniform) else "0"
+        said = "{bias:g} in conv2, conv4, conv5 and the hidden layers, else 0"
+        return phrase(said, bias=initial.bias)
+    return phrase("uniform, like the weights") if isinstance(initial, PyTorchUniform) else "0"

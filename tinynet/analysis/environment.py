@@ -11,11 +11,12 @@ from tinynet import data, kernels
 from tinynet.core import extras
 from tinynet.core.backend import gpus
 from tinynet.core.errors import DeviceError
-from tinynet.core.table import table
+from tinynet.core.table import columns_of, table
 from tinynet.kernels.codegen import cache, team
 from tinynet.kernels.convolution import winograd
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.dispatch import GENERAL, has_numba
+from tinynet.words import phrase, phrases, spoken
 
 CUPY = "cupy-cuda13x", "cupy-cuda12x", "cupy"  # names of the distribution
 MISSING = "not installed"
@@ -49,7 +50,14 @@ def info() -> str:
         *((f"data {entry.name}", _data(entry)) for entry in data.catalogue()),
         *(("missing", line) for line in missing()),
     ]
-    return "\n".join(f"{name:20}{value}" for name, value in facts)
+    return "\n".join(f"{_label(name)}{phrase(value)}" for name, value in facts)
+
+
+def _label(name: str) -> str:
+    """Return the name of a fact in the reader's language, in 20 columns of a terminal."""
+    kind, _, rest = name.partition(" ")
+    said = f"{phrase(kind)} {rest}" if kind == "data" else phrase(name)
+    return said + " " * (20 - columns_of(said))
 
 
 def missing() -> list[str]:
@@ -64,11 +72,12 @@ def missing() -> list[str]:
         else:
             wanted = any(_version(name) == MISSING for name in packages)
         if wanted:
-            found.append(f"{PURPOSES[extra]}: {_install(extra)}")
+            found.append(f"{phrase(PURPOSES[extra])}: {_install(extra)}")
     if not has_numba():
-        found.append("Numba, for the fast kernels on the CPU: pip install numba")
+        found.append(phrase("Numba, for the fast kernels on the CPU: pip install numba"))
     if not on_cpu.has_compiler():
-        found.append(f"a C++ compiler, to run CUDA kernels on the CPU: {_compiler_command()}")
+        said = "a C++ compiler, to run CUDA kernels on the CPU: {command}"
+        found.append(phrase(said, command=_compiler_command()))
     return found
 
 
@@ -76,7 +85,9 @@ def _install(extra: str) -> str:
     """Return the line that installs an extra; in a clone, it is typed in its folder."""
     clone = Path(tinynet.__file__).parents[1]
     if (clone / "setup.cfg").is_file() and (clone / "pyproject.toml").is_file():
-        return f'pip install -e ".[{extra}]", in {clone}'
+        return phrase(
+            "{command}, in {folder}", command=f'pip install -e ".[{extra}]"', folder=clone
+        )
     return extras.install_command(extra)
 
 
@@ -94,7 +105,7 @@ def _gpu_extra() -> str | None:
 def _compiler_command() -> str:
     if platform.system() == "Darwin":
         return "xcode-select --install"
-    return "apt-get install g++, or the package of that name elsewhere"
+    return phrase("apt-get install g++, or the package of that name elsewhere")
 
 
 def _data(entry: data.Entry) -> str:
@@ -103,7 +114,8 @@ def _data(entry: data.Entry) -> str:
         return "built in"
     paths = data.find(entry.name)
     if not paths:
-        return f"not found. tinynet data get {entry.name} fetches {entry.size / 2**20:,.0f} MiB"
+        said = "not found. tinynet data get {name} fetches {size:,.0f} MiB"
+        return phrase(said, name=entry.name, size=entry.size / 2**20)
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
     return f"{folder} ({sum(map(_bytes, paths)) / 2**20:,.1f} MiB)"
 
@@ -116,17 +128,18 @@ def _bytes(path: Path) -> int:
 
 def kernel_table() -> str:
     """Return a table of the kernels, their implementations, and when the reference runs instead."""
-    rows = [("kernel", "implementations", "falls back to NumPy for")]
+    rows = [phrases("kernel", "implementations", "falls back to NumPy for")]
     for kernel in kernels.KERNELS:
         kinds: dict[str, list[str]] = {}
         for kind, falls in kernel.fallbacks.items():
             for why, _ in falls:
                 kinds.setdefault(why, []).append(kind)
-        reasons = [f"{why} ({', '.join(of)})" for why, of in kinds.items()] or [""]
+        reasons = [f"{phrase(why)} ({', '.join(of)})" for why, of in kinds.items()] or [""]
         rows.append((kernel.__name__, ", ".join(kernel.implementations), reasons[0]))
         rows += [("", "", reason) for reason in reasons[1:]]
-    notes = [f"Every {kind} kernel falls back to NumPy for {why}." for kind, why in GENERAL.items()]
-    return "\n".join([table(rows, left=3), "", *notes, winograd.CONDITIONS])
+    said = "Every {kind} kernel falls back to NumPy for {why}."
+    notes = [phrase(said, kind=kind, why=phrase(why)) for kind, why in GENERAL.items()]
+    return "\n".join([table(rows, left=3), "", *notes, phrase(winograd.CONDITIONS)])
 
 
 def _version(package: str) -> str:
@@ -148,9 +161,17 @@ def _cupy() -> str:
 def _cuda() -> str:
     """Return whether there are CUDA devices, and all of them."""
     try:
-        return "yes, " + ", ".join(f"{where} ({name})" for where, name in gpus())
+        found = ", ".join(f"{where} ({name})" for where, name in gpus())
+        return phrase("yes, {devices}", devices=found)
     except DeviceError as error:
-        return f"no. {error}"
+        return phrase("no. {error}", error=spoken(error))
+
+
+def _has_cuda() -> bool:
+    try:
+        return bool(gpus())
+    except DeviceError:
+        return False
 
 
 def _kinds() -> str:
@@ -158,7 +179,7 @@ def _kinds() -> str:
     has = {
         "reference": True,
         "numba": has_numba(),
-        "cuda": _cuda().startswith("yes"),
+        "cuda": _has_cuda(),
         "cuda_on_cpu": on_cpu.has_compiler(),
     }
     return ", ".join(kind for kind in has if has[kind])
@@ -167,4 +188,7 @@ def _kinds() -> str:
 def _cache_folder() -> str:
     folder = cache._base() / "kernels"
     files = [f for f in folder.rglob("*") if f.is_file()] if folder.is_dir() else []
-    return f"{folder} ({len(files)} files, {sum(map(_bytes, files)) / 2**20:.1f} MiB)"
+    size = sum(map(_bytes, files)) / 2**20
+    return phrase(
+        "{path} ({count} files, {size:.1f} MiB)", path=folder, count=len(files), size=size
+    )

@@ -19,6 +19,7 @@ from tinynet.kernels.profiler.profiles import Profile, check_precision, followin
 from tinynet.kernels.profiler.record import Pass, Record
 from tinynet.optim import SGD
 from tinynet.tensors import Tensor, tensor
+from tinynet.words import phrase, phrases, spoken
 
 LIBRARY = "array library: sums, copies, scaling"
 SHOWN = 24  # rows of the table
@@ -104,7 +105,7 @@ class _Idle:
 def page(found: Profile, what: str) -> str:
     """Return a profile as text."""
     rows = [
-        (
+        phrases(
             "kernel",
             "launches",
             "blocks",
@@ -130,17 +131,27 @@ def page(found: Profile, what: str) -> str:
                 f"{k.coalescing:.0%}" if own else "-",
                 f"{k.active_lanes:.0%}" if own else "-",
                 f"{k.estimate_us * k.launches:.1f}",
-                k.bound,
+                phrase(k.bound),
             )
         )
     lines = [
-        f"{what} on {found.gpu.name}, products in {found.precision}: estimated, not measured",
-        f"{found.nodes} nodes, {found.estimate_ms:.2f} ms, {found.gaps_ms:.2f} ms between nodes",
+        phrase(
+            "{what} on {gpu}, products in {precision}: estimated, not measured",
+            what=what,
+            gpu=found.gpu.name,
+            precision=found.precision,
+        ),
+        phrase(
+            "{count} nodes, {total:.2f} ms, {gaps:.2f} ms between nodes",
+            count=found.nodes,
+            total=found.estimate_ms,
+            gaps=found.gaps_ms,
+        ),
         "",
         table(rows, left=1),
     ]
     more = len(found.kernels) - SHOWN
     if more > 0:
-        lines.append(f"and {more} more rows, which --json lists")
-    lines += ["", "Assumed:", *(f"- {sentence}" for sentence in found.assumptions)]
+        lines.append(phrase("and {count} more rows, which --json lists", count=more))
+    lines += ["", phrase("Assumed:"), *(f"- {spoken(each)}" for each in found.assumptions)]
     return "\n".join(lines)

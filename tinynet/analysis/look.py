@@ -18,9 +18,10 @@ from tinynet.core.atomic_file import write_atomically
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, ShapeError
 from tinynet.nn import Conv2d, Module
-from tinynet.plot import style
+from tinynet.plot import style, translation
 from tinynet.training.predict import TrainedModel, read_image
 from tinynet.training.recipe_data import open_set
+from tinynet.words import message, phrase, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +60,8 @@ class Subject:
     @property
     def title(self) -> str:
         """Name of the recipe and its seed."""
-        return f"{self.trained.recipe.name}, seed {self.trained.recipe.seed}"
+        recipe = self.trained.recipe
+        return sentence("{name}, seed {seed}", name=recipe.name, seed=recipe.seed)
 
     @functools.cached_property
     def train(self) -> tuple[Array, Array]:
@@ -102,7 +104,8 @@ def subject(trained: TrainedModel, paths: Sequence[Path] = ()) -> Subject:
     try:
         images, labels = part_of(trained, 100, train=False)
     except DataError as error:
-        raise DataError(f"{error} Or name image files to look at.") from None
+        said = "{error} Or name image files to look at."
+        raise DataError(sentence(said, error=error)) from None
     shares = inspection.probabilities(trained.model, images, prepare=trained.normalize)
     right = np.where(shares.argmax(axis=1) == labels, shares.max(axis=1), 0)
     right[right > CERTAIN] -= 1  # of a certain class, hiding a part changes little
@@ -264,7 +267,7 @@ def _attempt(name: str, drawing: Any, *arguments: Any) -> Drawn:
     try:
         return Drawn(name, drawing(*arguments))
     except (ShapeError, DataError) as error:
-        return Drawn(name, None, str(error))
+        return Drawn(name, None, message(error) if error.args else "")
 
 
 def write(
@@ -290,7 +293,9 @@ def write(
         write_atomically(path.with_suffix(".json"), (json.dumps(listed) + "\n").encode())
     group, heading = headings(drawn.name)
     width, height = figure.get_size_inches()
-    return path, Panel(heading, path.name, figure.description, group, (width, height))
+    return path, Panel(
+        heading, path.name, translation.said(figure.description), group, (width, height)
+    )
 
 
 def headings(name: str) -> tuple[str, str]:
@@ -301,7 +306,8 @@ def headings(name: str) -> tuple[str, str]:
     """
     kind, _, image = name.partition("-")
     group, known = next((g, names) for g, names in HEADINGS.items() if kind in names)
-    return group, f"{known[kind]}: {image}" if image else known[kind]
+    heading = phrase(known[kind])
+    return phrase(group), f"{heading}: {image}" if image else heading
 
 
 def _plain(value: Any) -> Any:
@@ -323,7 +329,7 @@ def write_page(
 ) -> Path:
     """Write index.html, which shows the figures of a folder group by group; return its path."""
     path = folder / "index.html"
-    groups = list(HEADINGS)
+    groups = list(map(phrase, HEADINGS))
     ordered = sorted(panels, key=lambda panel: groups.index(panel.group))
     write_atomically(path, page(title, ordered, links).encode())
     return path

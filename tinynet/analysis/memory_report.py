@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinynet import models, nn, optim
 from tinynet.analysis import memory
 from tinynet.core.table import table
+from tinynet.words import phrase, phrases
 
 CARD_OF_2012 = 3 << 30  # bytes of one GTX 580; the paper's network was split over two
 SHOWN = 8  # ops that save the most
@@ -35,34 +36,49 @@ def page(
     peak, op = found.peak(batch)
     most = sorted(found.saved, key=lambda saved: -saved.bytes.at(batch))[:SHOWN]
     rows = [(s.op, "x".join(map(str, s.shape)), mib(s.bytes.at(batch))) for s in most]
-    traced = " and ".join(map(str, found.traced_batches))
-    return (
-        f"{variant or name}: memory of a training step with {batch} images, estimated from steps "
-        f"with {traced} images.\n"
-        f"{amounts(found, batch)}\n"
-        f"peak of all arrays: {mib(peak)} MiB, in {op}\n"
-        f"peak of the process: {mib(peak + memory.process_overhead(found))} MiB, with Python and "
-        "libraries, without the images that wait to be used\n"
-        f"{fit_of_2012(found, batch)}\n\n"
-        f"{table([('most saved by', 'output', 'MiB'), *rows], left=2)}"
-    )
+    traced = phrase(" and ").join(map(str, found.traced_batches))
+    lines = [
+        phrase(
+            "{name}: memory of a training step with {batch} images, estimated from steps with "
+            "{traced} images.",
+            name=variant or name,
+            batch=batch,
+            traced=traced,
+        ),
+        amounts(found, batch),
+        phrase("peak of all arrays: {peak} MiB, in {op}", peak=mib(peak), op=op),
+        phrase(
+            "peak of the process: {peak} MiB, with Python and libraries, without the images that "
+            "wait to be used",
+            peak=mib(peak + memory.process_overhead(found)),
+        ),
+        fit_of_2012(found, batch),
+        "",
+        table([phrases("most saved by", "output", "MiB"), *rows], left=2),
+    ]
+    return "\n".join(lines)
 
 
 def fit_of_2012(found: memory.MemoryEstimate, batch: int) -> str:
     """Return whether a card of 2012, or one for each device, could hold the step."""
     whole = found.peak(batch)[0]
     most = found.largest_batch(CARD_OF_2012)
-    card = f"the 3 GB of a graphics card of 2012 ({mib(CARD_OF_2012)} MiB)"
+    card = {"card": mib(CARD_OF_2012)}
     if len(found.devices) == 1:
-        return f"The step {_fits(whole)} into {card}; largest batch that fits: {most:,}."
+        return phrase(_fits(whole), **card, largest=most)
     peaks = {device: found.peak(batch, device)[0] for device in found.devices}
-    each = " and ".join(f"{mib(peak)} MiB on {device}" for device, peak in peaks.items())
+    said = "{size} MiB on {device}"
+    amounts_of = [phrase(said, size=mib(peak), device=device) for device, peak in peaks.items()]
+    each = phrase(" and ").join(amounts_of)
     split = min(found.largest_batch(CARD_OF_2012, device) for device in found.devices)
-    return (
-        f"On one card for each device ({each}) the step {_fits(max(peaks.values()))} into {card}; "
-        f"largest batch that fits: {split:,}.\n"
-        f"On a single such card the step {_fits(whole)}; largest batch that fits: {most:,}. "
-        "The paper split its network over two cards because 3 GB limit its size (section 3.5)."
+    first = phrase(_fits(max(peaks.values())), **card, largest=split)
+    second = phrase(_fits(whole), **card, largest=most)
+    why = "The paper split its network over two cards because 3 GB limit its size (section 3.5)."
+    return "\n".join(
+        [
+            phrase("On one card for each device ({each}): {said}", each=each, said=first),
+            phrase("On a single such card: {said}", said=second) + f" {phrase(why)}",
+        ]
     )
 
 
@@ -78,7 +94,7 @@ def amounts(found: memory.MemoryEstimate, batch: int) -> str:
         "largest workspace of an op": {d: found.workspace(batch, d) for d in devices},
         "peak": {d: found.peak(batch, d)[0] for d in devices},
     }
-    rows = [(what, *(mib(of.get(d, 0)) for d in devices)) for what, of in columns.items()]
+    rows = [(phrase(what), *(mib(of.get(d, 0)) for d in devices)) for what, of in columns.items()]
     return table([("MiB", *devices), *rows], left=1)
 
 
@@ -99,4 +115,12 @@ def mib(amount: float) -> str:
 
 
 def _fits(peak: int) -> str:
-    return "fits" if peak <= CARD_OF_2012 else "does not fit"
+    if peak <= CARD_OF_2012:
+        return (
+            "The step fits into the 3 GB of a graphics card of 2012 ({card} MiB); largest batch "
+            "that fits: {largest:,}."
+        )
+    return (
+        "The step does not fit into the 3 GB of a graphics card of 2012 ({card} MiB); largest "
+        "batch that fits: {largest:,}."
+    )

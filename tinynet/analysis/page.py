@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
+from tinynet.words import language
+
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -105,7 +107,7 @@ def page(title: str, panels: Sequence[Panel], links: Sequence[tuple[str, str]] =
     )
     shown = "\n".join(_figure(i, panel) for i, panel in enumerate(panels))
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{name}</title>\n<style>{STYLE}{OF_FIGURES}</style>\n</head>\n<body>\n"
         f"<h1>{name}</h1>\n{others}<nav>\n{_contents(panels)}\n</nav>\n"

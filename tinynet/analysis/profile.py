@@ -24,6 +24,7 @@ from tinynet.kernels.conv import uses_winograd
 from tinynet.nn import Module, forward_with_loss
 from tinynet.optim import Optimizer
 from tinynet.tensors import Tensor
+from tinynet.words import phrase, phrases
 
 SIDE = 512  # of the matrices of the peak: a product is over before another process interrupts
 STREAM = 1 << 25  # float32 numbers of the copied array: beyond every cache
@@ -161,18 +162,26 @@ class Profile:
         }
 
     def __str__(self) -> str:
-        head = ("op", "output", "forward ms", "backward ms", "share", "GFLOP/s", "of peak", "MB")
+        names = ("op", "output", "forward ms", "backward ms", "share", "GFLOP/s", "of peak", "MB")
+        head = phrases(*names)
         rows = [head, *(self._row(op) for op in self.ops)]
         total = f"{1e3 * sum(op.forward.seconds for op in self.ops):.2f}"
         back = f"{1e3 * sum(op.backward.seconds for op in self.ops):.2f}"
-        rows.append(("sum", "", total, back, "100 %", "", "", ""))
-        return (
-            f"{table(rows, left=2)}\n"
-            f"A step of {self.batch} images takes {1e3 * self.step:.1f} ms, "
-            f"{self.batch / self.step:,.0f} images/s. This machine, with "
-            f"{kernels.get_num_threads()} threads: {self.machine.peak / 1e9:.0f} GFLOP/s in a "
-            f"matrix product, {self.machine.bandwidth / 1e9:.1f} GB/s in a copy."
-            f"{self._winograd()}{self._doubt()}"
+        rows.append((phrase("sum"), "", total, back, "100 %", "", "", ""))
+        return f"{table(rows, left=2)}\n{self._speed()}{self._winograd()}{self._doubt()}"
+
+    def _speed(self) -> str:
+        """Return the speed of the step and the limits of the machine, in sentences."""
+        return phrase(
+            "A step of {batch} images takes {ms:.1f} ms, {rate:,.0f} images/s. This machine, with "
+            "{threads} threads: {peak:.0f} GFLOP/s in a matrix product, {bandwidth:.1f} GB/s in a "
+            "copy.",
+            batch=self.batch,
+            ms=1e3 * self.step,
+            rate=self.batch / self.step,
+            threads=kernels.get_num_threads(),
+            peak=self.machine.peak / 1e9,
+            bandwidth=self.machine.bandwidth / 1e9,
         )
 
     def _winograd(self) -> str:
@@ -181,11 +190,12 @@ class Profile:
         if not names:
             return ""
         convolutions = sum("conv2d" in op.op for op in self.ops)
-        of_all = f"{len(names)} of {convolutions} convolutions"
-        return (
+        of_all = phrase("{some} of {all} convolutions", some=len(names), all=convolutions)
+        said = (
             " FLOPs are those of the direct method. Winograd's algorithm does fewer, so its share "
-            f"can exceed 100 %; it runs in {of_all if len(names) > LISTED else ', '.join(names)}."
+            "can exceed 100 %; it runs in {layers}."
         )
+        return phrase(said, layers=of_all if len(names) > LISTED else ", ".join(names))
 
     def _doubt(self) -> str:
         """Return a sentence if a product in the step was faster than the measured peak."""
@@ -193,16 +203,17 @@ class Profile:
         fastest = max(direct, key=lambda op: op.forward.rate, default=None)
         if fastest is None or fastest.forward.rate < BUSY * self.machine.peak:
             return ""
-        return (
-            f"\n{fastest.label} was faster than the measured peak: the machine was busy with "
-            "something else. Measure again when it is idle."
+        said = (
+            "{op} was faster than the measured peak: the machine was busy with something else. "
+            "Measure again when it is idle."
         )
+        return f"\n{phrase(said, op=fastest.label)}"
 
     def _row(self, op: ProfiledOp) -> tuple[str, ...]:
         flops = op.forward.flops + op.backward.flops
         rate = flops / op.seconds
         moved = (op.forward.bytes + op.backward.bytes) / 1e6
-        shape = "x".join(map(str, op.shape)) or "one number"
+        shape = "x".join(map(str, op.shape)) or phrase("one number")
         return (
             op.label,
             shape,

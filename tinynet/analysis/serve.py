@@ -25,6 +25,7 @@ from tinynet.core.errors import DataError
 from tinynet.inspection.activations import Activation
 from tinynet.plot import style, tiles
 from tinynet.training.predict import TrainedModel, ranked, read_image
+from tinynet.words import Sentence, message, phrase, sentence, spoken
 
 LOOPBACK = "127.0.0.1"
 LARGEST = 20 << 20  # bytes of an image
@@ -116,8 +117,10 @@ def _decoded(trained: TrainedModel, data: bytes) -> Array:
         try:
             return read_image(trained.recipe, path)
         except DataError as error:
-            said = str(error).partition(" Put a good copy")[0].replace(str(path), "the image")
-            raise DataError(f"{said} Choose another file.") from None
+            told = message(error)
+            fault = told.fields.get("fault", told) if isinstance(told, Sentence) else str(error)
+            text = spoken(fault).replace(str(path), phrase("the image"))
+            raise DataError(sentence("{error} Choose another file.", error=text)) from None
 
 
 def _with_maps(layers: list[Activation]) -> list[Activation]:
@@ -135,7 +138,8 @@ def _drawn(layer: Activation) -> dict[str, Any]:
     step = -(-max(maps.shape[1:]) // SIDE)
     grid = tiles.grid(maps[order][:, ::step, ::step].astype(np.float64), MAPS, seam=np.nan)
     size = "x".join(map(str, maps.shape))
-    caption = f"{layer.label}: the {len(order)} strongest of {size}"
+    said = "{layer}: the {count} strongest of {size}"
+    caption = phrase(said, layer=layer.label, count=len(order), size=size)
     return {"name": caption, "image": style.png_address(shades(grid))}
 
 
@@ -151,7 +155,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self._is_ours():
             return
         if self.path != "/":
-            self._send(HTTPStatus.NOT_FOUND, {"error": "There is nothing at this address."})
+            self._send(HTTPStatus.NOT_FOUND, {"error": phrase("There is nothing at this address.")})
             return
         text = serve_page.page(self.server.trained)
         self._write(HTTPStatus.OK, "text/html; charset=utf-8", text.encode())
@@ -160,7 +164,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self._is_ours():
             return
         if self.path != "/predict":
-            self._send(HTTPStatus.NOT_FOUND, {"error": "There is nothing at this address."})
+            self._send(HTTPStatus.NOT_FOUND, {"error": phrase("There is nothing at this address.")})
             return
         data = self._body()
         if data is None:
@@ -168,7 +172,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             self._send(HTTPStatus.OK, self.server.answer(data))
         except DataError as error:
-            self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            self._send(HTTPStatus.BAD_REQUEST, {"error": spoken(error)})
 
     def _is_ours(self) -> bool:
         """Return whether the request is for this server and from its own page; else refuse it."""
@@ -177,7 +181,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         allowed = {f"http://{name}" for name in self.server.hosts}
         if host in self.server.hosts and (origin is None or origin in allowed):
             return True
-        why = f"This server answers its own page, {self.server.address}, alone."
+        said = "This server answers its own page, {address}, alone."
+        why = phrase(said, address=self.server.address)
         self._send(HTTPStatus.FORBIDDEN, {"error": why})
         return False
 
@@ -185,20 +190,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Return the bytes of the image, or None after an answer that refuses them."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            self._send(HTTPStatus.LENGTH_REQUIRED, {"error": "The image comes with its length."})
+            self._send(
+                HTTPStatus.LENGTH_REQUIRED, {"error": phrase("The image comes with its length.")}
+            )
             return None
         size = int(length[:12])
         if not 0 < size <= LARGEST or len(length) > 12:
-            limit = f"{LARGEST >> 20} MiB is the limit. Choose a smaller copy of the image."
-            error = (
-                f"The file has {size / 2**20:,.1f} MiB; {limit}" if size else "The file is empty."
+            said = (
+                "The file has {size:,.1f} MiB; {most} MiB is the limit. Choose a smaller copy of "
+                "the image."
             )
+            large = phrase(said, size=size / 2**20, most=LARGEST >> 20)
+            error = large if size else phrase("The file is empty.")
             self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": error})
             self._discard(size)
             return None
         data = self.rfile.read(int(length))
         if len(data) < int(length):
-            self._send(HTTPStatus.BAD_REQUEST, {"error": "The image is incomplete."})
+            self._send(HTTPStatus.BAD_REQUEST, {"error": phrase("The image is incomplete.")})
             return None
         return data
 

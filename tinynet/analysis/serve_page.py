@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import json
 
 from tinynet.analysis.page import STYLE
 from tinynet.core.errors import printable
 from tinynet.training.predict import TrainedModel
+from tinynet.words import language, phrase
 
 OF_ANSWERS = """
 main { display: grid; grid-template-columns: minmax(17rem, 20rem) minmax(0, 1fr); gap: 2.5rem; }
@@ -36,6 +38,8 @@ main figure { margin: .8rem 0; }
 #error:empty, #state:empty { display: none; }
 """
 FIRST = "Its answer will stand here: the most probable classes, and the maps of its layers."
+
+DROP = "Drop an image on this page, paste one, or choose a file:"
 
 SCRIPT = """
 const get = (name) => document.getElementById(name);
@@ -77,13 +81,13 @@ addEventListener("drop", (event) => {
 addEventListener("paste", (event) => first(event.clipboardData.files));
 async function send(blob) {
   const number = ++newest;
-  get("state").textContent = "Computing ...";
+  get("state").textContent = words.computing;
   let answer;
   try {
     const response = await fetch("/predict", {method: "POST", body: blob});
     answer = await response.json();
   } catch (error) {
-    answer = {error: "The server does not answer. Is tinynet serve still running?"};
+    answer = {error: words.silent};
   }
   if (number === newest) show(answer);
 }
@@ -107,37 +111,53 @@ function show(answer) {
   }));
   get("layers").replaceChildren(...answer.layers.map(({name, image}) =>
     element("figure", {className: "layer"},
-      element("img", {src: image, alt: "Feature maps of " + name}),
+      element("img", {src: image, alt: words.maps.replace("{name}", name)}),
       element("figcaption", {textContent: name}))));
 }
 clearCanvas();
 """
 
 
+def _words() -> str:
+    """Return the texts of the script as a JavaScript object."""
+    said = {
+        "computing": phrase("Computing ..."),
+        "silent": phrase("The server does not answer. Is tinynet serve still running?"),
+        "maps": phrase("Feature maps of {name}", name="{name}"),
+    }
+    return json.dumps(said, ensure_ascii=False).replace("<", "\\u003c")
+
+
 def page(trained: TrainedModel) -> str:
     """Return the page for a network; pen and ground are white on black for digits."""
     name = html.escape(printable(trained.recipe.name))
     classes = html.escape(", ".join(map(printable, trained.classes[:12])))
-    more = f" and {len(trained.classes) - 12} more" if len(trained.classes) > 12 else ""
+    hidden = len(trained.classes) - 12
+    more = phrase(" and {count} more", count=hidden) if hidden > 0 else ""
+    network = phrase(
+        "A network of {count} classes: {names}.", count=len(trained.classes), names=classes + more
+    )
+    saw = phrase("what the network saw")
     ground = "#000000" if trained.recipe.data == "mnist" else "#7a7a7a"
     color = "#ffffff" if trained.recipe.data == "mnist" else "#d8452e"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>tinynet: {name}</title>\n<style>{STYLE}{OF_ANSWERS}</style>\n</head>\n<body>\n"
-        f"<h1>What does {name} see?</h1>\n"
-        f"<p>A network of {len(trained.classes)} classes: {classes}{more}.</p>\n<main>\n<div>\n"
-        '<div id="drop"><p><label for="file">Drop an image on this page, paste one, or choose a '
-        'file:</label></p><input id="file" type="file" accept="image/*"></div>\n'
-        "<h2>Or draw</h2>\n"
-        '<canvas id="draw" width="280" height="280" aria-label="Drawing area"></canvas>\n'
-        f'<div class="row"><label>pen <input id="color" type="color" value="{color}"></label>'
-        f'<label>background <input id="ground" type="color" value="{ground}"></label>'
-        '<button id="clear">clear</button></div>\n</div>\n<div aria-live="polite">\n'
-        f'<p id="state">{FIRST}</p>\n<p id="error"></p>\n'
-        '<div id="results" hidden>\n<h2>Most probable classes</h2>\n'
-        '<div id="classes"></div>\n<figure><img id="seen" alt="What the network saw">'
-        "<figcaption>what the network saw</figcaption></figure>\n<h2>How the layers answer</h2>\n"
+        f"<h1>{phrase('What does {name} see?', name=name)}</h1>\n"
+        f"<p>{network}</p>\n<main>\n<div>\n"
+        f'<div id="drop"><p><label for="file">{phrase(DROP)}</label></p>'
+        '<input id="file" type="file" accept="image/*"></div>\n'
+        f"<h2>{phrase('Or draw')}</h2>\n"
+        f'<canvas id="draw" width="280" height="280" aria-label="{phrase("Drawing area")}">'
+        f'</canvas>\n<div class="row"><label>{phrase("pen")} '
+        f'<input id="color" type="color" value="{color}"></label>'
+        f'<label>{phrase("background")} <input id="ground" type="color" value="{ground}"></label>'
+        f'<button id="clear">{phrase("clear")}</button></div>\n</div>\n<div aria-live="polite">\n'
+        f'<p id="state">{phrase(FIRST)}</p>\n<p id="error"></p>\n'
+        f'<div id="results" hidden>\n<h2>{phrase("Most probable classes")}</h2>\n'
+        f'<div id="classes"></div>\n<figure><img id="seen" alt="{saw}">'
+        f"<figcaption>{saw}</figcaption></figure>\n<h2>{phrase('How the layers answer')}</h2>\n"
         '<div id="layers"></div>\n</div>\n</div>\n</main>\n'
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"<script>\nconst words = {_words()};{SCRIPT}</script>\n</body>\n</html>\n"
     )

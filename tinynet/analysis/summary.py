@@ -18,6 +18,7 @@ from tinynet.core.errors import ShapeError
 from tinynet.core.grad_mode import no_grad
 from tinynet.core.table import first_names, table
 from tinynet.tensors import Tensor
+from tinynet.words import phrase, phrases
 
 FLOAT = 4  # bytes of a float32
 SHOWN = 4  # names in a message
@@ -104,9 +105,9 @@ class Summary:
 
     def table(self) -> str:
         """Return the table of the layers, with the totals in its last row."""
-        header = ("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
+        header = phrases("layer", "kind", "output", "parameters", "multiply-adds", "bytes")
         rows = [_row(layer) for layer in self.layers]
-        total = ("total", "", "", self.parameters, self.multiply_adds, self._bytes())
+        total = (phrase("total"), "", "", self.parameters, self.multiply_adds, self._bytes())
         return table([header, *rows, _cells(*total)], left=3)
 
     def _bytes(self) -> int:
@@ -115,16 +116,21 @@ class Summary:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.name}, input {self.input_shape}. Bytes are those of the output and the "
-            "parameters, float32.",
+            phrase(
+                "{name}, input {shape}. Bytes are those of the output and the parameters, float32.",
+                name=self.name,
+                shape=self.input_shape,
+            ),
             self.table(),
         ]
         if self.not_called:
             names = first_names(self.not_called, SHOWN)
             count = sum(self.not_called.values())
-            lines.append(f"not called with this input: {names} ({count:,} parameters)")
+            said = "not called with this input: {names} ({count:,} parameters)"
+            lines.append(phrase(said, names=names, count=count))
         if self.buffers:
-            lines.append(f"not trained: {self.buffers:,} running means and variances")
+            said = "not trained: {count:,} running means and variances"
+            lines.append(phrase(said, count=self.buffers))
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -234,9 +240,10 @@ def page(
     entry, rows = counted(name, classes, variant, cross_at)
     title = f"{name}, {variant}" if variant else name
     if cross_at:
-        title = f"{title}, crossing at {cross_at}"
+        title = phrase("{title}, crossing at {layer}", title=title, layer=cross_at)
     shape = 1, 3, entry.side, entry.side
-    return str(Summary(f"{title}: {entry.classes} classes", shape, rows))
+    named = phrase("{title}: {count} classes", title=title, count=entry.classes)
+    return str(Summary(named, shape, rows))
 
 
 def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from tinynet.analysis.page import STYLE
 from tinynet.core.backend import Array
 from tinynet.plot import style, tiles
+from tinynet.words import language, phrase, phrases
 
 if TYPE_CHECKING:
     from tinynet.analysis.trace import Trace, TraceStep
@@ -93,7 +95,7 @@ const name = document.querySelector("#name");
 document.querySelector(".bar").hidden = false;
 function show() {
   steps.forEach((step, i) => { step.hidden = i + 1 != slider.value; });
-  name.textContent = slider.value + " of " + steps.length;
+  name.textContent = counted.replace("{step}", slider.value).replace("{count}", steps.length);
 }
 function move(by) { slider.valueAsNumber += by; show(); }
 slider.addEventListener("input", show);
@@ -110,43 +112,65 @@ show();
 
 def page(steps: Trace) -> str:
     """Return the page; without JavaScript all steps stand below each other."""
-    name = html.escape(f"{steps.name}, one op at a time")
+    name = html.escape(phrase("{what}, one op at a time", what=steps.name))
+    counted = json.dumps(phrase("{step} of {count}", step="{step}", count="{count}"))
     bar = (
-        '<div class="bar" hidden><button id="back">previous</button>'
-        f'<input id="step" type="range" min="1" max="{len(steps)}" value="1" aria-label="step">'
-        '<button id="on">next</button><output id="name" for="step"></output></div>'
+        f'<div class="bar" hidden><button id="back">{phrase("previous")}</button>'
+        f'<input id="step" type="range" min="1" max="{len(steps)}" value="1" '
+        f'aria-label="{phrase("step")}">'
+        f'<button id="on">{phrase("next")}</button><output id="name" for="step"></output></div>'
     )
     sections = "\n".join(section(step) for step in steps)
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{language()}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{name}</title>\n<style>{STYLE}{OF_STEPS}</style>\n</head>\n<body>\n"
-        f"<h1>{name}</h1>\n<p>{COLORS}</p>\n"
-        f"{bar}\n<main>\n{sections}\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+        f"<h1>{name}</h1>\n<p>{phrase(COLORS)}</p>\n"
+        f"{bar}\n<main>\n{sections}\n</main>\n<script>\nconst counted = {counted};"
+        f"{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
 def in_notebook(step: TraceStep) -> str:
     """Return one step as HTML for a cell of a notebook, where its pixels stay sharp as well."""
-    return f'{IN_NOTEBOOKS}<div class="tinynet-step">{COLORS}{section(step)}</div>'
+    return f'{IN_NOTEBOOKS}<div class="tinynet-step">{phrase(COLORS)}{section(step)}</div>'
 
 
 def section(step: TraceStep) -> str:
     """Return one step as HTML: what the op does, the numbers, the images."""
-    said = SAYS.get((step.op, step.direction), "")
+    said = phrase(SAYS.get((step.op, step.direction), ""))
+    names = ("array", "shape", "least", "mean", "largest", "zeros")
+    header = "".join(f"<th>{name}</th>" for name in phrases(*names))
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{'×'.join(map(str, s.shape)) or 'one number'}</td>"
+        f"<tr><td>{html.escape(_said(name))}</td><td>{_size(s.shape)}</td>"
         f"<td>{s.least:.4g}</td><td>{s.mean:.4g}</td><td>{s.largest:.4g}</td>"
         f"<td>{100 * s.zeros:.0f} %</td></tr>"
         for name, s in step.statistics.items()
     )
     images = "".join(_figure(*drawn) for drawn in _images(step))
     return (
-        f'<section class="{step.direction}">\n<h2>{html.escape(step.title)}</h2>\n<p>{said}</p>\n'
-        '<div class="wide"><table><tr><th>array</th><th>shape</th><th>least</th><th>mean</th>'
-        f"<th>largest</th><th>zeros</th></tr>{rows}</table></div>\n"
+        f'<section class="{step.direction}">\n<h2>{html.escape(_title(step))}</h2>\n<p>{said}</p>\n'
+        f'<div class="wide"><table><tr>{header}</tr>{rows}</table></div>\n'
         f'<div class="maps">{images}</div>\n</section>'
     )
+
+
+def _title(step: TraceStep) -> str:
+    """Return number, direction, op and layer."""
+    facts = {"number": step.number, "direction": phrase(step.direction), "op": step.op}
+    if not step.layer:
+        return phrase("{number}. {direction}: {op}", **facts)
+    return phrase("{number}. {direction}: {op} in {layer}", **facts, layer=step.layer)
+
+
+def _said(name: str) -> str:
+    """Return the name of an array."""
+    of, _, which = name.partition("gradient of ")
+    return phrase(name) if of or not which else phrase("gradient of {name}", name=phrase(which))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or phrase("one number")
 
 
 def _images(step: TraceStep) -> Iterator[tuple[str, Array, str]]:
@@ -155,18 +179,22 @@ def _images(step: TraceStep) -> Iterator[tuple[str, Array, str]]:
         if name == "columns":
             cut = array[:ROWS, :COLUMNS]
             size = f"{array.shape[0]}×{array.shape[1]}"
-            part = "" if cut.shape == array.shape else f", its first {cut.shape[0]}×{cut.shape[1]}"
-            caption = f"im2col matrix, {size}{part}: each column is one window"
+            first = phrase(", its first {size}", size=_size(cut.shape))
+            part = "" if cut.shape == array.shape else first
+            said = "im2col matrix, {size}{part}: each column is one window"
+            caption = phrase(said, size=size, part=part)
             yield caption, cut, caption
         elif name == "wins":
-            yield _maps("winners: windows that each pixel wins", array[0])
+            yield _maps(phrase("winners: windows that each pixel wins"), array[0])
         elif array.ndim == 4 and min(array.shape[2:]) > 1:
             of_images = name not in ("weight", "gradient of weight")
             tensors = array[0] if of_images else array.reshape(-1, *array.shape[2:])
-            yield _maps(name, tensors)
+            yield _maps(_said(name), tensors)
         elif array.ndim == 2 and 1 < array[:1].size <= COLUMNS:
-            rows = "one row" if len(array) == 1 else f"first {min(len(array), ROWS)} rows"
-            yield f"{name}, {rows}", array[:ROWS], f"{name}, {rows}, {_shown_as(array[:ROWS])}"
+            several = phrase("first {count} rows", count=min(len(array), ROWS))
+            rows = phrase("one row") if len(array) == 1 else several
+            caption = f"{_said(name)}, {rows}"
+            yield caption, array[:ROWS], f"{caption}, {_shown_as(array[:ROWS])}"
 
 
 def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
@@ -174,7 +202,8 @@ def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
     shown = maps[:MAPS]
     step = -(-max(shown.shape[1:]) // SIDE)
     drawn = tiles.grid(shown[:, ::step, ::step], columns=min(MAPS, len(shown)), seam=np.nan)
-    part = f"first {len(shown)} of {len(maps)} maps" if len(maps) > 1 else "one map"
+    several = phrase("first {count} of {all} maps", count=len(shown), all=len(maps))
+    part = several if len(maps) > 1 else phrase("one map")
     caption = f"{name}: {part}"
     return caption, drawn, f"{caption}, {_shown_as(shown)}"
 
@@ -182,8 +211,8 @@ def _maps(name: str, maps: Array) -> tuple[str, Array, str]:
 def _shown_as(values: Array) -> str:
     """Return how `shades` draws values, in words."""
     if np.nanmin(values, initial=0.0) >= 0:
-        return "in shades of gray"
-    return "negative values in blue, positive ones in orange"
+        return phrase("in shades of gray")
+    return phrase("negative values in blue, positive ones in orange")
 
 
 def _figure(caption: str, values: Array, alt: str) -> str:

@@ -24,6 +24,7 @@ from tinynet.kernels.geometry import Geometry, windows
 from tinynet.optim import SGD
 from tinynet.optim.schedules import Cosine
 from tinynet.tensors import tensor
+from tinynet.words import sentence
 
 STRIDE = 2  # pixels between the patches of an image
 CONTRAST = 10.0  # added to the variance of a patch, so that flat ones stay small
@@ -208,7 +209,7 @@ class Words:
     side: int
 
     def __str__(self) -> str:
-        return f"{self.count} words of {self.side}x{self.side} pixels"
+        return sentence("{count} words of {side}x{side} pixels", count=self.count, side=self.side)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +220,8 @@ class Features:
     numbers: int
 
     def __str__(self) -> str:
-        return f"{self.images:,} images as {self.numbers} features each"
+        said = "{images:,} images as {numbers} features each"
+        return sentence(said, images=self.images, numbers=self.numbers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +232,9 @@ class Accuracy:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.part} accuracy {100 * self.value:.2f} %"
+        training = "training accuracy {percent:.2f} %"
+        said = "test accuracy {percent:.2f} %" if self.part == "test" else training
+        return sentence(said, percent=100 * self.value)
 
 
 def run(

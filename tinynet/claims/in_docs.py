@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tinynet
 from tinynet.claims import content, markdown, outcome, overview, results, setting
+from tinynet.claims.claim import LABELS, Claim
+from tinynet.claims.in_language import in_language
 from tinynet.claims.results import Results
 from tinynet.core.atomic_file import write_atomically
 from tinynet.words import into
@@ -21,10 +23,6 @@ BEGIN = "<!-- claims: python -m tinynet.claims.in_docs writes this table -->"
 END = "<!-- end of claims -->"
 PAGE = "docs/claims.md"
 IN_KOREAN = "docs/claims.ko.md"
-PIECES = (  # of numbers in words, which are translated one by one
-    *(" points above", " points below", " points", " times", " seeds"),
-    *("at least ", "at most ", "about ", " to "),
-)
 
 
 def claims_table(found: Sequence[Results], lang: str = "en") -> str:
@@ -43,25 +41,16 @@ def claims_table(found: Sequence[Results], lang: str = "en") -> str:
         if entry.results and entry.results[0].budget != "tiny":
             link = f"[{into(lang, row.claim.title)}]({PAGE}#{markdown.anchor(row.claim.title)})"
             runs = f"{row.seeds}, {row.runs}"
-            cells = (_words(row.verdict, lang), _words(row.here, lang), into(lang, row.published))
+            measured = (in_language(row.verdict, lang), in_language(row.here, lang))
+            cells = (*measured, into(lang, row.published))
             rows.append((link, *cells, runs))
     return markdown.table([into(lang, name) for name in header], rows)
-
-
-def _words(text: str, lang: str) -> str:
-    """Return a verdict or a number with its unit in a language."""
-    whole = into(lang, text)
-    if whole != text or lang == "en":
-        return whole
-    for piece in PIECES:
-        text = text.replace(piece, into(lang, piece))
-    return text
 
 
 def korean_page(found: Sequence[Results]) -> str:
     """Return docs/claims.ko.md: every claim in Korean, with the verdict of each of its results.
 
-    Tables and figures are on the English page, to which each section leads.
+    Settings and figures are on the English page, to which each section leads.
 
     Examples
     --------
@@ -77,11 +66,35 @@ def korean_page(found: Sequence[Results]) -> str:
         blocks.append(f"**{ko('Source')}**: {claim.source}")
         blocks.append(f"**{ko('Published')}**: {ko(claim.published)}")
         rows = [overview.row(overview.Entry(claim, [one])) for one in each]
-        cells = [(r.runs, _words(r.verdict, "ko"), _words(r.here, "ko"), r.seeds) for r in rows]
+        cells = [
+            (r.runs, in_language(r.verdict, "ko"), in_language(r.here, "ko"), r.seeds) for r in rows
+        ]
         blocks.append(markdown.table(header, cells) if cells else ko(overview.NOT_RUN))
+        blocks += [block for one in each for block in _korean_tables(claim, one)]
         link = f"[{claim.title}]({Path(PAGE).name}#{markdown.anchor(claim.title)})"
-        blocks.append(ko("Settings, tables and figures: {link}", link=link))
+        blocks.append(ko("Settings and figures: {link}", link=link))
     return "\n\n".join(blocks) + "\n"
+
+
+def _korean_tables(claim: Claim, found: Results) -> Iterator[str]:
+    """Yield the tables of the arms and of the comparisons of results, in Korean."""
+    ko = functools.partial(into, "ko")
+    yield f"### {ko('{data}, budget {budget}', data=found.data, budget=found.budget)}"
+    header = ("arm", "seeds", *(LABELS[name] for name in claim.measures))
+    rows = []
+    for arm in claim.arms:
+        means = [outcome.mean(found, arm, name) for name in claim.measures]
+        cells = ["–" if mean is None else in_language(str(mean), "ko") for mean in means]
+        rows.append((ko(arm), str(len(found.runs.get(arm, []))), *cells))
+    yield ko("Mean over seeds ± half of the 95 % interval.")
+    yield markdown.table([*map(ko, header)], rows)
+    if claim.comparisons:
+        compared = [outcome.compare(claim, found, each) for each in claim.comparisons]
+        names = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
+        lines = [(c.in_words(ko), c.value, c.range, str(c.seeds), c.verdict) for c in compared]
+        yield ko("Comparisons; the first one decides.")
+        body = [[in_language(cell, "ko") for cell in line] for line in lines]
+        yield markdown.table([*map(ko, names)], body)
 
 
 def networks_table(found: Sequence[Results]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tinynet.claims import statistics
@@ -14,7 +16,7 @@ NOT_MEASURED = "not measured"
 NO_NUMBER = "no published number"
 WITHIN = "within 1 point"
 NEAR = 1.0  # points
-UNITS = (", %", ", points")  # at the ends of labels
+UNITS = (", %p", ", %", ", points")  # at the ends of labels, also in Korean
 
 
 class Mean(NamedTuple):
@@ -62,15 +64,22 @@ class Compared(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What was compared, in words."""
+        """What was compared, in English."""
+        return self.in_words(str.format)
+
+    def in_words(self, said: Callable[..., str]) -> str:
+        """Return what was compared, by a function that says a text: `words.phrase`."""
         better, worse, measure, other, ratio = (
             getattr(self.comparison, name)
             for name in ("better", "worse", "measure", "worse_measure", "ratio")
         )
-        between = "divided by" if ratio else "minus"
+        arms = {"worse": said(worse), "better": said(better), "measure": label(measure, said)}
         if other:
-            return f"“{worse}”, {label(other)}, {between} “{better}”, {label(measure)}"
-        return f"{label(measure)}: “{worse}” {between} “{better}”"
+            text = "“{worse}”, {other}, minus “{better}”, {measure}"
+            return said(text, other=label(other, said), **arms)
+        if ratio:
+            return said("{measure}: “{worse}” divided by “{better}”", **arms)
+        return said("{measure}: “{worse}” minus “{better}”", **arms)
 
     @property
     def value(self) -> str:
@@ -103,13 +112,13 @@ class Compared(NamedTuple):
         return f"{begin}: {self.value} (95 % interval {self.range}, {self.seeds} seeds)."
 
 
-def label(measure: str) -> str:
-    """Return the name of a measure without its unit.
+def label(measure: str, said: Callable[..., str] = str) -> str:
+    """Return the name of a measure without its unit, by a function that says it.
 
     >>> label("test_error"), label("error_times_p")
     ('test error', 'test error, units times p')
     """
-    return LABELS[measure].removesuffix(UNITS[0]).removesuffix(UNITS[1])
+    return re.sub(f"(?:{'|'.join(UNITS)})$", "", said(LABELS[measure]))
 
 
 def upper(text: str) -> str:

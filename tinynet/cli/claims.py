@@ -17,6 +17,7 @@ import click
 from tinynet.claims import catalog, markdown, measure, page, results, runner
 from tinynet.claims.claim import BUDGETS, Claim
 from tinynet.claims.runner import Settings
+from tinynet.cli import errors
 from tinynet.cli.claims_output import Output, Plan, print_json
 from tinynet.cli.console import duration
 from tinynet.cli.options import FOLDER, IN_MEMORY
@@ -24,6 +25,7 @@ from tinynet.core import processors
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import DataError
 from tinynet.core.table import table
+from tinynet.words import phrase, phrases, sentence
 
 ALL = "all"
 SOURCE = 44  # characters of a source in the list
@@ -41,7 +43,7 @@ def list_claims(as_json: bool) -> None:
     found: dict[str, list[str]] = {}
     for each in results.read_all(result_folders()):
         found.setdefault(each.claim, []).append(f"{each.data} {each.budget}")
-    rows = [("name", "claim", "source", "seeds", "results")]
+    rows = [phrases("name", "claim", "source", "seeds", "results")]
     for claim in catalog.CLAIMS.values():
         seeds = {name: claim.seeds(BUDGETS[name]) for name in claim.budgets}
         there = found.get(claim.name, [])
@@ -58,7 +60,8 @@ def list_claims(as_json: bool) -> None:
             )
         budgets = ", ".join(f"{name} {count}" for name, count in seeds.items())
         source = textwrap.shorten(claim.source, SOURCE, placeholder=" ...")
-        rows.append((claim.name, claim.title, source, budgets, ", ".join(there) or "none"))
+        title = phrase(claim.title)
+        rows.append((claim.name, title, source, budgets, ", ".join(there) or phrase("none")))
     if not as_json:
         click.echo(table(rows, left=5))
 
@@ -127,22 +130,20 @@ def _chosen(names: tuple[str, ...]) -> list[Claim]:
     try:
         return [catalog.find(name) for name in dict.fromkeys(names)]
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(errors.sentence(error)) from None
 
 
 def _check(plan: Plan) -> None:
     """Refuse a budget or a data set that a claim does not have."""
     claim = plan.claim
     if plan.budget.name not in claim.budgets:
-        raise click.UsageError(
-            f"{claim.name}: there is no budget {plan.budget.name} for it, only "
-            f"{' and '.join(claim.budgets)}. Give --budget {claim.budgets[0]}."
-        )
+        said = "{name}: there is no budget {budget} for it, only {known}. Give --budget {first}."
+        there = {"known": ", ".join(claim.budgets), "first": claim.budgets[0]}
+        raise click.UsageError(sentence(said, name=claim.name, budget=plan.budget.name, **there))
     if plan.data not in claim.data:
-        raise click.UsageError(
-            f"{claim.name}: it is not measured on {plan.data}, but on {' or '.join(claim.data)}. "
-            f"Give --data {claim.data[0]}."
-        )
+        said = "{name}: it is not measured on {data}, but on {known}. Give --data {first}."
+        there = {"known": ", ".join(claim.data), "first": claim.data[0]}
+        raise click.UsageError(sentence(said, name=claim.name, data=plan.data, **there))
 
 
 def _possible(plans: list[Plan], shown: Output) -> list[Plan]:
@@ -151,9 +152,11 @@ def _possible(plans: list[Plan], shown: Output) -> list[Plan]:
     others = [plan for plan in plans if plan.data not in plan.claim.data and plan not in without]
     if without:
         budget = without[0].budget.name
-        shown.note(f"Left out, because there is no budget {budget} for them: {_names(without)}.")
+        said = "Left out, because there is no budget {budget} for them: {names}."
+        shown.note(sentence(said, budget=budget, names=_names(without)))
     if others:
-        shown.note(f"Not measured on {others[0].data}, so with their usual data: {_names(others)}.")
+        said = "Not measured on {data}, so with their usual data: {names}."
+        shown.note(sentence(said, data=others[0].data, names=_names(others)))
     usual = [plan._replace(data=plan.claim.data[0]) if plan in others else plan for plan in plans]
     return [plan for plan in usual if plan.budget.name in plan.claim.budgets]
 
@@ -165,7 +168,7 @@ def _names(plans: list[Plan]) -> str:
 def _with_images(plans: list[Plan], shown: Output, *, skip: bool) -> list[Plan]:
     """Return the plans whose images are there; refuse others, or leave them out with a note."""
     wanted = [plan for plan in plans if plan.missing()]
-    errors: dict[str, str] = {}
+    refused: dict[str, str] = {}
     for name in dict.fromkeys(plan.data for plan in wanted):
         plan = next(plan for plan in wanted if plan.data == name)
         trial = next(iter(plan.claim.trials(plan.budget, name).values()))
@@ -174,13 +177,14 @@ def _with_images(plans: list[Plan], shown: Output, *, skip: bool) -> list[Plan]:
         except DataError as error:
             drawn = "shapes" in plan.claim.data
             hint = " Without these files: --data shapes, images that are drawn." if drawn else ""
-            errors[name] = f"{error}{hint}"
-    lacking = [plan for plan in wanted if plan.data in errors]
+            refused[name] = sentence("{error}{hint}", error=error, hint=sentence(hint))
+    lacking = [plan for plan in wanted if plan.data in refused]
     found = [plan for plan in plans if plan not in lacking]
-    for name, text in errors.items():
+    for name, text in refused.items():
         if not skip or not found:
             raise DataError(text)
-        shown.note(f"{text} Left out: {_names([plan for plan in lacking if plan.data == name])}.")
+        names = _names([plan for plan in lacking if plan.data == name])
+        shown.note(sentence("{error} Left out: {names}.", error=text, names=names))
     return found
 
 
@@ -191,25 +195,30 @@ def _estimate(plans: list[Plan], shown: Output) -> None:
         if plan.missing():
             seconds = runner.estimate(*plan)
             total += seconds
-            shown.note(f"{plan.claim.name}: about {duration(seconds)}.")
+            time_of = {"name": plan.claim.name, "time": duration(seconds)}
+            shown.note(sentence("{name}: about {time}.", **time_of))
     if total and len(plans) > 1:
-        shown.note(f"Together about {duration(total)}.")
+        shown.note(sentence("Together about {time}.", time=duration(total)))
 
 
 def _execute(plan: Plan, shown: Output) -> None:
     """Run what is missing of a claim."""
     total = plan.missing()
-    name = f"{plan.claim.name} on {plan.data}, budget {plan.budget.name}"
+    said = "{name} on {data}, budget {budget}"
+    what = sentence(said, name=plan.claim.name, data=plan.data, budget=plan.budget.name)
     if not total:
-        shown.note(f"{name}: all runs are there already, nothing is repeated.")
+        said = "{what}: all runs are there already, nothing is repeated."
+        shown.note(sentence(said, what=what))
         return
-    shown.note(f"{name}: {total} {'run' if total == 1 else 'runs'}.")
+    runs = sentence("{what}: 1 run.", what=what)
+    shown.note(runs if total == 1 else sentence("{what}: {count} runs.", what=what, count=total))
     begun = time.monotonic()
     with _stoppable(plan, shown), contextlib.closing(runner.execute(*plan)) as ended:
         for count, done in enumerate(ended, start=1):
             missing = plan.missing()
             seconds = (time.monotonic() - begun) / count * missing
-            left = f"{duration(seconds)} left" if missing else "done"
+            ended_at = sentence("{time} left", time=duration(seconds))
+            left = ended_at if missing else sentence("done")
             shown.run(plan, done, count, count + missing, left)
 
 
@@ -231,8 +240,9 @@ def _stoppable(plan: Plan, shown: Output) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         with contextlib.suppress(OSError):  # the terminal may be closed
-            shown.note(f"Stopped. {plan.settings.folder} keeps what is finished.")
-            shown.note("The same command continues.")
+            said = "Stopped. {folder} keeps what is finished."
+            shown.note(sentence(said, folder=plan.settings.folder))
+            shown.note(sentence("The same command continues."))
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
     finally:
         for number, handler in before.items():
@@ -249,12 +259,12 @@ def report_claims(folders: tuple[Path, ...], out: Path) -> None:
     """
     for folder in folders:
         if not folder.is_dir():
-            raise DataError(f"{folder}: there is no such folder.")
+            raise DataError(sentence("{folder}: there is no such folder.", folder=folder))
     found = results.read_all(result_folders(*folders))
     out.mkdir(parents=True, exist_ok=True)
     whole = out / "claims.html"
     write_atomically(whole, page.render(found).encode())
-    click.echo(f"{whole}: one file, without a script.")
-    click.echo(
-        f"{markdown.write(found, out / 'claims.md')}: its figures are in {markdown.FIGURES}/."
-    )
+    click.echo(phrase("{page}: one file, without a script.", page=whole))
+    text = markdown.write(found, out / "claims.md")
+    said = "{page}: its figures are in {folder}/."
+    click.echo(phrase(said, page=text, folder=markdown.FIGURES))

@@ -10,11 +10,13 @@ import click
 
 from tinynet.claims import outcome, results, runner, setting
 from tinynet.claims.claim import LABELS, Budget, Claim
+from tinynet.claims.in_language import in_language
 from tinynet.claims.results import Results
 from tinynet.claims.runner import Done, Settings
 from tinynet.cli.console import duration
 from tinynet.cli.json_lines import finite
 from tinynet.core.table import table
+from tinynet.words import phrase, phrases, sentence, spoken
 
 
 class Plan(NamedTuple):
@@ -51,7 +53,7 @@ class Output:
         if self.as_json:
             print_json(event="note", text=text)
         elif not self.quiet:
-            click.echo(text, err=True)
+            click.echo(spoken(text), err=True)
 
     def run(self, plan: Plan, done: Done, count: int, total: int, left: str) -> None:
         """Print that a run has ended."""
@@ -60,12 +62,16 @@ class Output:
             print_json(event="run", **facts, count=count, total=total, measures=done.measures)
             return
         values = ", ".join(
-            f"{outcome.label(name)} {done.measures[name]:.2f}"
+            f"{outcome.label(name, phrase)} {done.measures[name]:.2f}"
             for name in plan.claim.measures
             if name in done.measures
         )
-        which = f"{plan.claim.name} {count}/{total}  {done.job.arm}, seed {done.job.seed}"
-        self.note(f"{which}: {values}  {duration(done.measures['seconds'])}; {left}")
+        said = "{which}, seed {seed}: {values}  {time}; {left}"
+        arm, tried, rate = done.job.arm.partition(" at ")
+        where = phrase("{arm} at {rate}", arm=phrase(arm), rate=rate) if tried else phrase(arm)
+        which = f"{plan.claim.name} {count}/{total}  {where}"
+        ended = {"values": values, "time": duration(done.measures["seconds"]), "left": left}
+        self.note(sentence(said, which=which, seed=done.job.seed, **ended))
 
     def end(self, plan: Plan) -> None:
         """Print the results of a claim."""
@@ -73,7 +79,8 @@ class Output:
         if self.as_json:
             print_json(event="end", file=str(plan.file), **_facts(plan.claim, found))
         else:
-            click.echo(f"\n{in_words(plan.claim, found)}\nResults: {plan.file}")
+            said = phrase("Results: {file}", file=plan.file)
+            click.echo(f"\n{in_words(plan.claim, found)}\n{said}")
 
 
 def print_json(**facts: Any) -> None:
@@ -83,27 +90,35 @@ def print_json(**facts: Any) -> None:
 
 def in_words(claim: Claim, found: Results) -> str:
     """Return the tables of a claim: its arms, its comparisons, its verdict."""
-    lines = [f"{claim.title} ({found.data}, budget {found.budget}). {claim.statement}"]
-    lines.append(f"Published: {claim.published}.\n")
+    said = "{title} ({data}, budget {budget}). {statement}"
+    text = {"title": phrase(claim.title), "statement": phrase(claim.statement)}
+    lines = [phrase(said, data=found.data, budget=found.budget, **text)]
+    lines.append(f"{phrase('Published: {what}.', what=phrase(claim.published))}\n")
     rate = ("rate",) if claim.rates else ()
-    header = ("arm", "seeds", *rate, *(LABELS[name] for name in claim.measures))
+    header = phrases("arm", "seeds", *rate, *(LABELS[name] for name in claim.measures))
     lines.append(table([header, *(_arm(claim, found, arm) for arm in claim.arms)], left=1))
-    lines.append("Means over seeds ± half of the 95 % interval.")
+    lines.append(phrase("Means over seeds ± half of the 95 % interval."))
     if claim.comparisons:
-        head = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
+        names = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
         compared = [outcome.compare(claim, found, each) for each in claim.comparisons]
-        body = [(c.what, c.value, c.range, str(c.seeds), c.verdict) for c in compared]
-        lines.append(f"\n{table([head, *body], left=1)}")
-    lines.append(f"\nVerdict: {outcome.verdict(claim, found)}.")
+        body = [tuple(map(in_language, _compared(each))) for each in compared]
+        lines.append(f"\n{table([phrases(*names), *body], left=1)}")
+    verdict = in_language(outcome.verdict(claim, found))
+    lines.append(f"\n{phrase('Verdict: {verdict}.', verdict=verdict)}")
     return "\n".join(lines)
+
+
+def _compared(each: outcome.Compared) -> tuple[str, ...]:
+    """Return the row of a comparison."""
+    return (each.in_words(phrase), each.value, each.range, str(each.seeds), each.verdict)
 
 
 def _arm(claim: Claim, found: Results, arm: str) -> tuple[str, ...]:
     """Return the row of an arm."""
     means = [outcome.mean(found, arm, name) for name in claim.measures]
-    cells = ["–" if mean is None else str(mean) for mean in means]
+    cells = ["–" if mean is None else in_language(str(mean)) for mean in means]
     rate = (setting.rate(found, arm),) if claim.rates else ()
-    return (arm, str(len(found.runs.get(arm, []))), *rate, *cells)
+    return (phrase(arm), str(len(found.runs.get(arm, []))), *rate, *cells)
 
 
 def _facts(claim: Claim, found: Results) -> dict[str, Any]:

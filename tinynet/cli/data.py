@@ -11,6 +11,7 @@ from tinynet import data as sets
 from tinynet.cli import console
 from tinynet.cli.options import DATA, FOLDER, KNOWN, OWN
 from tinynet.core.table import table
+from tinynet.words import phrase, phrases, spoken
 
 
 @click.group()
@@ -21,21 +22,28 @@ def data() -> None:
 @data.command(name="list")
 def list_data() -> None:
     """List the data sets, where each one is, and what other libraries keep."""
-    rows = [("name", "description", "download", "found at")]
+    rows = [phrases("name", "description", "download", "found at")]
     for entry in sets.catalogue():
-        size = f"{entry.size / 2**20:.0f} MiB" if entry.size else "none"
+        size = f"{entry.size / 2**20:.0f} MiB" if entry.size else phrase("none")
         paths = sets.find(entry.name)
-        found = "built in" if not entry.sources else str(_folder(paths[0])) if paths else "nowhere"
-        rows.append((entry.name, entry.about, size, found))
+        found = str(_folder(paths[0])) if paths else phrase("nowhere")
+        place = found if entry.sources else phrase("built in")
+        rows.append((entry.name, phrase(entry.about), size, place))
     click.echo(table(rows, left=4))
     others = sets.elsewhere()
     if others:
-        click.echo("Kept by other libraries, and read where it is:")
+        click.echo(phrase("Kept by other libraries, and read where it is:"))
     for each in others:
         place = "" if each.path is None else f" --data-dir {shlex.quote(str(each.path))}"
         click.echo(f"  {each.library}: tinynet train --data {shlex.quote(each.name)}{place}")
-    click.echo(f"Your own: --data {OWN}PATH, with a folder of images for each class, or a table.")
-    click.echo(f"Default folder: {sets.default_root()} (or set TINYNET_DATA, or give --data-dir)")
+    click.echo(
+        phrase(
+            "Your own: --data {name}PATH, with a folder of images for each class, or a table.",
+            name=OWN,
+        )
+    )
+    said = "Default folder: {path} (or set TINYNET_DATA, or give --data-dir)"
+    click.echo(phrase(said, path=sets.default_root()))
 
 
 @data.command(name="get")
@@ -47,7 +55,7 @@ def get_data(name: str, data_dir: Path | None) -> None:
     for path in paths:
         click.echo(str(path))
     if not paths:
-        click.echo(f"{name}: built in, there is nothing to download.")
+        click.echo(phrase("{name}: built in, there is nothing to download.", name=name))
 
 
 @data.command(name="verify")
@@ -57,7 +65,7 @@ def get_data(name: str, data_dir: Path | None) -> None:
 def verify_data(name: str, data_dir: Path | None, strict: bool) -> None:
     """Read all of data set NAME and compare it with the original where that is known."""
     for line in sets.verify(name, data_dir, strict=strict):
-        click.echo(line)
+        click.echo(spoken(line))
 
 
 def _folder(path: Path) -> Path:

@@ -90,4 +90,4 @@ def baseline(data: str, data_dir: Path | None, words: int, seed: int) -> None:
     """
     train, test = (data_sets.open_dataset(data, data_dir, train=part) for part in (True, False))
     for result in visual_words.run(train, test, words, seed):
-        click.echo(result)
+        click.echo(spoken(str(result)))

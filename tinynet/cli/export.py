@@ -16,6 +16,7 @@ from tinynet.training import predict, recipe_json, run_dir
 from tinynet.training.input_pipeline import evaluation_transform
 from tinynet.training.predict import TrainedModel
 from tinynet.weights import checkpoint, save_onnx
+from tinynet.words import phrase, sentence, spoken
 
 UNKNOWN = (
     "It takes images that are prepared as in training. The preprocessing is in a run: "
@@ -63,7 +64,8 @@ def best_of(run: Path) -> Path:
         Where this is no run folder, or its first epoch has not ended.
     """
     if run.is_file():
-        raise DataError(f"{run}: --best is for a run folder, and this is a file.")
+        said = "--best is for a run folder; {run} is a file."
+        raise DataError(sentence(said, run=run))
     return _checkpoint_in(run, run_dir.BEST)
 
 
@@ -74,13 +76,15 @@ def last_of(run: Path) -> Path:
 
 def _checkpoint_in(run: Path, name: str) -> Path:
     if not (run / run_dir.CONFIG).exists():
-        raise DataError(
-            f"{run}: not a run folder: it has no {run_dir.CONFIG}. Name a run folder, or a file of "
+        said = (
+            "{run}: not a run folder: it has no {name}. Name a run folder, or a file of "
             "weights in this one."
         )
+        raise DataError(sentence(said, run=run, name=run_dir.CONFIG))
     run_dir.read_config(run)
     if not (run / name).exists():
-        raise DataError(f"{run}: it has no {name} yet. tinynet train --resume {run} goes on.")
+        said = "{run}: it has no {name} yet. tinynet train --resume {run} goes on."
+        raise DataError(sentence(said, run=run, name=name))
     return run / name
 
 
@@ -111,15 +115,17 @@ def export_run(run: Path, out: Path, *, softmax: bool, include: bool) -> list[st
         classes=trained.classes,
         metadata={"model": recipe.model, **variant, "recipe": recipe.name},
     )
-    size = "x".join(map(str, shape))
-    values = "values 0..255" if include else f"normalized: {_formula(trained)}"
-    notes = [] if trained.damage is None else [str(trained.damage)]
-    output = "probabilities" if softmax else "scores"
-    return [
-        *notes,
-        f"It takes images (batch x {size}) as float32, RGB, {values}, and returns {output} of "
-        f"{len(trained.classes)} classes. Their names are in its metadata.",
-    ]
+    notes = [] if trained.damage is None else [spoken(trained.damage)]
+    normalized = phrase("normalized: {formula}", formula=_formula(trained))
+    said = phrase(
+        "It takes images (batch x {size}) as float32, RGB, {values}, and returns {output} of "
+        "{count} classes. Their names are in its metadata.",
+        size="x".join(map(str, shape)),
+        values=phrase("values 0..255") if include else normalized,
+        output=phrase("probabilities") if softmax else phrase("scores"),
+        count=len(trained.classes),
+    )
+    return [*notes, said]
 
 
 def _input_shape(trained: TrainedModel) -> tuple[int, ...]:
@@ -132,8 +138,9 @@ def _input_shape(trained: TrainedModel) -> tuple[int, ...]:
 def _formula(trained: TrainedModel) -> str:
     """Return how an image is normalized, in numbers where they are few."""
     mean = trained.normalize.mean
-    shown = "a mean image" if mean.shape[-1] > 1 else _numbers(mean)
-    return f"(value in 0..255 - {shown}) / {_numbers(trained.normalize.std)}"
+    shown = phrase("a mean image") if mean.shape[-1] > 1 else _numbers(mean)
+    std = _numbers(trained.normalize.std)
+    return phrase("(value in 0..255 - {mean}) / {std}", mean=shown, std=std)
 
 
 def _numbers(values: Array) -> str:

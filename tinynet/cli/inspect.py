@@ -10,6 +10,7 @@ import click
 from tinynet import models
 from tinynet.analysis import communication, compare, environment, memory_report
 from tinynet.analysis import summary as summary_module
+from tinynet.cli import errors
 from tinynet.cli.options import given
 from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.core.table import table
@@ -18,7 +19,7 @@ from tinynet.kernels.dispatch import has_numba
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import run_dir
 from tinynet.training.presets import RECIPES
-from tinynet.words import phrase
+from tinynet.words import phrase, phrases, sentence
 
 
 @click.command(cls=OutputCommand)
@@ -57,7 +58,7 @@ def summary(
 ) -> None:
     """List the layers of MODEL: shapes, parameters, bytes."""
     if (model is None) == (diff is None):
-        raise click.UsageError("summary: name one MODEL, or two after --diff.")
+        raise click.UsageError(sentence("summary: name one MODEL, or two after --diff."))
     _refuse_idle(context, bool(diff), memory or traffic or figure is not None)
     try:
         if diff is not None:
@@ -74,7 +75,7 @@ def summary(
                     say_drawn(file)
             click.echo("\n\n".join(pages))
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(errors.sentence(error)) from None
 
 
 def _refuse_unknown(model: str) -> None:
@@ -83,24 +84,24 @@ def _refuse_unknown(model: str) -> None:
         return
     if run_dir.holds_run(Path(model)):
         recipe, _ = run_dir.read_config(Path(model))
-        raise ValueError(
-            f"summary: {model} is a run of {recipe.model}. Type: tinynet summary {recipe.model}"
-        )
-    raise ValueError(f"summary: there is no model {model!r}. Known: {', '.join(models.names())}.")
+        said = "summary: {run} is a run of {model}. Type: tinynet summary {model}"
+        raise ValueError(sentence(said, run=model, model=recipe.model))
+    said = "summary: there is no model {model!r}. Known: {known}."
+    raise ValueError(sentence(said, model=model, known=", ".join(models.names())))
 
 
 def _refuse_idle(context: click.Context, diff: bool, counted: bool) -> None:
     """Raise if an option of `summary` would change nothing."""
     idle = given(context) - {"diff"}
     if diff and idle:
-        raise click.UsageError(
-            "summary: --diff compares two networks as they are, and has no use for "
-            f"{_options(idle)}. Ask for one MODEL at a time."
+        said = (
+            "summary: --diff compares two networks as they are, and has no use for {options}. "
+            "Ask for one MODEL at a time."
         )
+        raise click.UsageError(sentence(said, options=_options(idle)))
     if "batch" in idle and not counted:
-        raise click.UsageError(
-            "summary: --batch-size belongs to --memory or --traffic. Add one of them."
-        )
+        said = "summary: --batch-size belongs to --memory or --traffic. Add one of them."
+        raise click.UsageError(sentence(said))
 
 
 def _options(names: set[str]) -> str:
@@ -121,13 +122,18 @@ def info(kernels: bool) -> None:
 def warm() -> None:
     """Compile all kernels now, so that later commands start faster."""
     if not has_numba():
-        raise click.ClickException("warm: Numba is not installed, so there is nothing to compile.")
+        said = "warm: Numba is not installed, so there is nothing to compile."
+        raise click.ClickException(sentence(said))
     started = time.monotonic()
     native.warm()
     cached = sum(kernel.from_cache for kernel in native.needed())
     click.echo(
-        f"{len(native.needed())} kernels are ready, {cached} of them were; "
-        f"{time.monotonic() - started:.1f} s"
+        phrase(
+            "{count} kernels are ready, {cached} of them were; {seconds:.1f} s",
+            count=len(native.needed()),
+            cached=cached,
+            seconds=time.monotonic() - started,
+        )
     )
 
 
@@ -135,4 +141,4 @@ def warm() -> None:
 def recipes() -> None:
     """List the recipes of train by name."""
     rows = [(r.name, r.data, str(r.epochs), phrase(r.about)) for r in RECIPES.values()]
-    click.echo(table([(*map(phrase, ("recipe", "data", "epochs")), ""), *rows], left=4))
+    click.echo(table([(*phrases("recipe", "data", "epochs"), ""), *rows], left=4))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from tinynet.cli import errors
 from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.kernels.matmul import PRECISIONS
+from tinynet.words import phrase, sentence
 
 
 @click.group()
@@ -46,15 +48,14 @@ def profile(
     from tinynet.analysis import gpu_step
 
     if model not in models.names():
-        raise click.ClickException(
-            f"kernels profile: there is no model {model!r}. Known: {', '.join(models.names())}."
-        )
+        said = "kernels profile: there is no model {model!r}. Known: {known}."
+        raise click.ClickException(sentence(said, model=model, known=", ".join(models.names())))
     try:
         products = "bfloat16" if precision == "bf16" else precision
         found = gpu_step.profile_model(model, batch, gpu=gpu, precision=products)
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    what = f"a training step of {model}, batch {batch},"
+        raise click.ClickException(errors.sentence(error)) from None
+    what = phrase("a training step of {model}, batch {batch},", model=model, batch=batch)
     if figure is not None:
         figure = chosen(figure, Path(f"kernels-{model}.png"))
         from tinynet.plot.kernel_times import kernel_times

@@ -10,6 +10,7 @@ from tinynet.cli.options import FOLDER
 from tinynet.cli.output_file import UNNAMED, OutputCommand
 from tinynet.core.errors import printable
 from tinynet.training import log_export, run_list
+from tinynet.words import phrase
 
 
 @click.command(cls=OutputCommand)
@@ -33,4 +34,5 @@ def export(run: Path, as_csv: bool, tensorboard: Path | None) -> None:
     if tensorboard is not None:
         folder = run / "tensorboard" if tensorboard == UNNAMED else tensorboard
         path = log_export.write_events(found, folder)
-        click.echo(f"{printable(str(path))}: {len(found.records)} epochs", err=True)
+        said = phrase("{path}: {count} epochs", path=printable(str(path)), count=len(found.records))
+        click.echo(said, err=True)

@@ -16,6 +16,7 @@ from tinynet.cli.options import FOLDER
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.errors import printable
 from tinynet.plot.style import FORMATS
+from tinynet.words import phrase, sentence, spoken
 
 TRACE = "trace"
 TRACE_PAGE = "trace.html"
@@ -48,24 +49,21 @@ def look(
     index.html, a page of all of them, and trace.html, every op of a step one by one.
     """
     if gallery and (figures or not run.is_dir()):
-        raise click.UsageError("look: --gallery is for a run folder, without --figure.")
+        raise click.UsageError(sentence("look: --gallery is for a run folder, without --figure."))
     trained = open_network(run, **network)
     folder = out or ((run if run.is_dir() else run.parent) / "look")
     subject = looking.subject(trained, images)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = figures or (*looking.NAMES, TRACE)
     if TRACE in chosen:
-        page = folder / TRACE_PAGE
-        steps = trace(trained.model, subject.images[0], prepare=trained.normalize)
-        steps.name = subject.title
-        steps.save(page)
-        click.echo(f"{printable(str(page))}: every op of a step, forward and backward, one by one.")
+        _trace(subject, folder / TRACE_PAGE)
     panels = []
     drawn = looking.draw(subject, [name for name in chosen if name != TRACE])
     others = extras(subject, run) if gallery else ()
     for each in itertools.chain(drawn, others):
         if each.figure is None:
-            click.echo(f"{each.name}: not drawn. {each.why}", err=True)
+            said = "{name}: not drawn. {why}"
+            click.echo(phrase(said, name=each.name, why=spoken(each.why)), err=True)
             continue
         path, panel = looking.write(each, folder, f".{kind}", numbers=numbers)
         panels.append(panel)
@@ -73,7 +71,17 @@ def look(
     if not panels and TRACE not in chosen:
         sys.exit(1)
     if panels and kind != "pdf":  # a browser shows no PDF as an image
-        title = f"Inside {subject.title}"
-        links = [(TRACE_PAGE, "Every op of a step, one by one")] if TRACE in chosen else []
+        title = phrase("Inside {what}", what=spoken(subject.title))
+        link = TRACE_PAGE, phrase("Every op of a step, one by one")
+        links = [link] if TRACE in chosen else []
         index = looking.write_page(folder, title, panels, links)
-        click.echo(f"All of them: {printable(str(index))}")
+        click.echo(phrase("All of them: {page}", page=printable(str(index))))
+
+
+def _trace(subject: looking.Subject, page: Path) -> None:
+    """Write the page of every op, and say so."""
+    steps = trace(subject.model, subject.images[0], prepare=subject.trained.normalize)
+    steps.name = spoken(subject.title)
+    steps.save(page)
+    said = "{page}: every op of a step, forward and backward, one by one."
+    click.echo(phrase(said, page=printable(str(page))))

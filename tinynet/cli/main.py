@@ -17,7 +17,7 @@ from collections.abc import Callable
 import click
 
 import tinynet
-from tinynet.cli.language import lang_option, show, translated
+from tinynet.cli.language import Context, lang_option, show, translated
 from tinynet.words import phrase, spoken
 
 COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its help)
@@ -64,6 +64,8 @@ COMMANDS = {  # name: (module in tinynet.cli, function, first sentence of its he
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are run."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""

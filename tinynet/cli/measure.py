@@ -19,6 +19,7 @@ from tinynet.core import backend
 from tinynet.training import lr_find as finding
 from tinynet.training.finetune import begin
 from tinynet.training.recipes import OPTIMIZERS, Recipe, Training
+from tinynet.words import phrase, sentence, spoken
 
 OPTIONS = (
     click.argument("recipe", default="demo"),
@@ -51,7 +52,7 @@ def _built(options: dict[str, Any], device: str) -> tuple[Recipe, Training]:
     recipe = recipe_of({**options, **dict.fromkeys(UNUSED)})
     parts = recipe.build(data_dir, backend.devices(device))
     for note in begin(parts.model, recipe):
-        click.echo(str(note), err=True)
+        click.echo(spoken(note), err=True)
     return recipe, parts
 
 
@@ -76,7 +77,8 @@ def lr_find(
     with the smallest loss is suggested. No run is written.
     """
     if low >= high:
-        raise click.UsageError(f"lr-find: --low {low:g} must be below --high {high:g}.")
+        said = "lr-find: --low {low:g} must be below --high {high:g}."
+        raise click.UsageError(sentence(said, low=low, high=high))
     figure = _file(figure, "lr-find", options)
     recipe, parts = _built(options, device)
     model, optimizer, train = parts[:3]
@@ -84,10 +86,11 @@ def lr_find(
     if as_json:
         click.echo(json.dumps(_numbers(found)))
     else:
-        click.echo(f"{recipe.name}: {found}")
+        click.echo(f"{recipe.name}: {spoken(found.in_words())}")
         if found.suggestion is not None:
             rate = finding.rounded(found.suggestion)
-            click.echo(f"Try: --lr {rate:g}  (the recipe has {recipe.lr:g})")
+            said = "Try: --lr {rate:g}  (the recipe has {lr:g})"
+            click.echo(phrase(said, rate=rate, lr=recipe.lr))
     if figure is not None:
         plot.learning_rates(found, figure, title=recipe.name)
         say_drawn(figure)

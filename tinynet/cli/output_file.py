@@ -11,7 +11,7 @@ from tinynet.cli.options import RenamedOptions
 from tinynet.core.errors import printable
 from tinynet.plot import style
 from tinynet.training import run_dir
-from tinynet.words import sentence
+from tinynet.words import phrase, sentence
 
 if TYPE_CHECKING:
     PathType = click.ParamType[Path]
@@ -108,7 +108,7 @@ def chosen(file: Path, default: Path) -> Path:
 
 def say_drawn(file: Path) -> None:
     """Say which file was written, apart from the output of the command."""
-    click.echo(f"Drawn: {printable(str(file))}", err=True)
+    click.echo(phrase("Drawn: {file}", file=printable(str(file))), err=True)
 
 
 def _replaceable(path: Path) -> bool:

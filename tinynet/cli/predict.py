@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from tinynet import plot
-from tinynet.cli.errors import sentence
+from tinynet.cli import errors
 from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
 from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
@@ -24,7 +24,7 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError, printable
 from tinynet.training import predict as prediction
 from tinynet.training.predict import TrainedModel
-from tinynet.words import phrase, spoken
+from tinynet.words import phrase, sentence, spoken
 
 SHOWN = 5  # classes of an image
 KEPT = 2000  # images in memory for --show, at most
@@ -65,7 +65,7 @@ def predict(
     may also be a weight file: a checkpoint of a run, or with --model any other.
     """
     if as_csv and as_json:
-        raise click.UsageError("predict: --csv and --json are two formats. Choose one.")
+        raise click.UsageError(sentence("predict: --csv and --json are two formats. Choose one."))
     _refuse_output(images)
     if show is not None:
         show = chosen(show, (run if run.is_dir() else run.parent) / "predictions.png")
@@ -90,9 +90,8 @@ def _refuse_output(images: tuple[Path, ...]) -> None:
     """Refuse the name of a table that is to be written: --csv and --json print."""
     for path in images:
         if path.suffix.lower() in (".csv", ".json") and not path.exists():
-            raise click.UsageError(
-                f"predict: {path} is not there. --csv and --json print; to write a file: > {path}"
-            )
+            said = "predict: {path} is not there. --csv and --json print; to write a file: > {path}"
+            raise click.UsageError(sentence(said, path=path))
 
 
 def _report(trained: TrainedModel, answer: Answer, *, quiet: bool) -> None:
@@ -109,14 +108,14 @@ def _answers(trained: TrainedModel, images: tuple[Path, ...]) -> Iterator[Answer
         try:
             files = prediction.image_files(given)
         except (DataError, OSError) as error:
-            yield Answer(given, error=sentence(error))
+            yield Answer(given, error=errors.sentence(error))
             continue
         for file in files:
             try:
                 image = prediction.read_image(trained.recipe, file)[None]
                 yield Answer(file, trained.probabilities(image)[0], trained.seen(image)[0])
             except (DataError, OSError) as error:
-                yield Answer(file, error=sentence(error))
+                yield Answer(file, error=errors.sentence(error))
 
 
 def _best(trained: TrainedModel, answer: Answer) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tinynet import reports
-from tinynet.cli import console
+from tinynet.cli import console, errors
 from tinynet.cli.json_lines import finite
 from tinynet.cli.options import FOLDER
 from tinynet.core.errors import DataError, printable
@@ -20,7 +20,7 @@ from tinynet.reports import comparison
 from tinynet.training import explanation, recipe_data, repeat, run_list
 from tinynet.training.diagnosis import Diagnosis
 from tinynet.training.run_list import SavedRun
-from tinynet.words import phrase, sentence, spoken
+from tinynet.words import phrase, phrases, sentence, spoken
 
 RUNS = Path("runs")
 
@@ -34,21 +34,21 @@ def runs(folder: Path, as_json: bool) -> None:
     FOLDER may be a run itself, or have runs up to three levels below it.
     """
     if not folder.is_dir() and folder != RUNS:
-        raise DataError(f"{folder}: there is no such folder.")
+        raise DataError(sentence("{folder}: there is no such folder.", folder=folder))
     found = [_read(path) for path in run_list.find(folder)]
     if as_json:
         for path, run in found:
             click.echo(json.dumps(finite(_facts(path, run)), ensure_ascii=False))
         return
     if not found:
-        click.echo(f"{folder}: no runs here. To start one: tinynet train")
+        click.echo(phrase("{folder}: no runs here. To start one: tinynet train", folder=folder))
         return
-    header = ("run", "recipe", "data", "state", "changed", "epochs", "test accuracy")
+    header = phrases("run", "recipe", "data", "state", "changed", "epochs", "test accuracy")
     rows = [(_row(run) if isinstance(run, SavedRun) else _damaged(path)) for path, run in found]
     click.echo(table([header, *rows], left=5))
     for _, run in found:
         if isinstance(run, str):
-            click.echo(f"Damaged: {run}")
+            click.echo(phrase("Damaged: {error}", error=spoken(run)))
 
 
 def _read(path: Path) -> tuple[Path, SavedRun | str]:
@@ -56,19 +56,18 @@ def _read(path: Path) -> tuple[Path, SavedRun | str]:
     try:
         return path, run_list.read(path)
     except (DataError, OSError) as error:
-        return path, str(error)
+        return path, errors.sentence(error)
 
 
 def _row(run: SavedRun) -> tuple[str, ...]:
-    data = run.recipe.title.removeprefix(f"{run.recipe.name} on ").split(", seed ")[0]
     changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.changed))
     epochs = f"{len(run.records)}/{run.recipe.epochs}"
-    cells = (str(run.folder), run.recipe.name, data, run.state, changed, epochs, _accuracy(run))
-    return tuple(map(printable, cells))
+    cells = (run.recipe.name, run.recipe.images, phrase(run.state), changed, epochs)
+    return tuple(map(printable, (str(run.folder), *cells, spoken(_accuracy(run)))))
 
 
 def _damaged(path: Path) -> tuple[str, ...]:
-    return (printable(str(path)), "", "", "damaged", "", "", "")
+    return (printable(str(path)), "", "", phrase("damaged"), "", "", "")
 
 
 def _accuracy(run: SavedRun) -> str:
@@ -152,14 +151,15 @@ def report(run: Path, out: Path | None, data_dir: Path | None) -> None:
 def compare(folders: tuple[Path, ...], out: Path) -> None:
     """Compare two to six runs: results, curves, settings that differ."""
     found = comparison.read(folders)
-    click.echo(table([comparison.HEADER, *_printable(comparison.results(found))], left=3))
+    click.echo(table([phrases(*comparison.HEADER), *_printable(comparison.results(found))], left=3))
     differ = comparison.differences(found)
     if differ:
-        header = ("setting", *comparison.letters(found))
+        header = (phrase("setting"), *comparison.letters(found))
         click.echo(f"\n{table([header, *_printable(differ)], left=len(header))}")
     else:
-        click.echo("\nThe runs have the same settings, devices and versions.")
-    click.echo(f"\nThe curves: {comparison.compare(folders, out)}")
+        click.echo(f"\n{phrase('The runs have the same settings, devices and versions.')}")
+    page = comparison.compare(folders, out)
+    click.echo(f"\n{phrase('The curves: {page}', page=page)}")
 
 
 def _printable(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -168,7 +168,7 @@ def _printable(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def _where(saved: SavedRun) -> str:
     """Return the sentence on where a run stands."""
-    where = {"folder": saved.folder, "title": printable(saved.recipe.title)}
+    where = {"folder": saved.folder, "title": printable(spoken(saved.recipe.title))}
     state = sentence(saved.state)
     if not saved.records:
         said = "{folder}: {title}, {state}. No epoch has finished yet."
@@ -176,12 +176,12 @@ def _where(saved: SavedRun) -> str:
     last = saved.records[-1]
     test = "" if last.test_accuracy is None else ", of the test images {accuracy}"
     return sentence(
-        "{folder}: {title}, {state} after {done} of {epochs}. Right at the end: "
+        "{folder}: {title}, {state} after epoch {done} of {epochs}. Right at the end: "
         "{percent:.1f} % of the training images{test}.",
         **where,
         state=state,
         done=len(saved.records),
-        epochs=console.count_epochs(saved.recipe.epochs),
+        epochs=saved.recipe.epochs,
         percent=100 * last.train_accuracy,
         test=sentence(test, accuracy=_accuracy(saved)) if test else "",
     )

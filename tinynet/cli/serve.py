@@ -10,6 +10,7 @@ import click
 
 from tinynet.analysis.serve import PredictionServer
 from tinynet.cli.trained import of_a_network, open_network
+from tinynet.words import phrase, sentence
 
 
 @click.command()
@@ -26,15 +27,15 @@ def serve(run: Path, port: int, show: bool, **network: Any) -> None:
     try:
         server = PredictionServer(trained, port)
     except OSError as error:
-        raise click.ClickException(
-            f"serve: port {port} cannot be used ({error.strerror}). Choose another: --port 0."
-        ) from None
+        said = "serve: port {port} cannot be used ({error}). Choose another: --port 0."
+        told = sentence(said, port=port, error=error.strerror)
+        raise click.ClickException(told) from None
     with server:
         server.warm_up()
-        click.echo(f"{server.address}  (Ctrl-C stops it)")
+        click.echo(phrase("{address}  (Ctrl-C stops it)", address=server.address))
         if show:
             webbrowser.open(server.address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo("Stopped.")
+            click.echo(phrase("Stopped."))

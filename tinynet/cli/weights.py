@@ -19,6 +19,7 @@ from tinynet.core.pickles import printable
 from tinynet.core.table import table
 from tinynet.weights import caffe_text, conventions, known, matching
 from tinynet.weights.contents import Weights
+from tinynet.words import phrase, phrases, sentence
 
 FILE = FOLDER  # or one
 CLIPPED = 100  # characters of one line of metadata
@@ -76,13 +77,14 @@ def show(file: Path, model: str | None, variant: str | None, **said: Any) -> Non
     if model is None:
         if said["prototxt"] is not None:
             found = caffe_text.judged(found, said["prototxt"])
-            click.echo(f"{said['prototxt']}: its shapes are those of the weights.")
+            told = "{file}: its shapes are those of the weights."
+            click.echo(phrase(told, file=said["prototxt"]))
         click.echo("\n".join(_advice(file, found, said)))
         return
     net = _model_for(model, variant, found, said["by_order"])
     for note in _load(file, net, found, said):
         click.echo(note)
-    click.echo(f"It fits {model}.")
+    click.echo(phrase("It fits {model}.", model=model))
 
 
 def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> list[str]:
@@ -96,14 +98,17 @@ def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> l
 def _advice(file: Path, found: Weights, said: Mapping[str, Any]) -> list[str]:
     """Return lines on the networks that a file fits, what to state, and the commands."""
     fits = known.fits(found)
-    own = [f"Its own network: tn.weights.from_onnx({str(file)!r})"] if found.kind == "onnx" else []
+    text = phrase("Its own network: {call}", call=f"tn.weights.from_onnx({str(file)!r})")
+    own = [text] if found.kind == "onnx" else []
     if not fits:
-        message = "It fits no network here by names or by order; --model NAME says what differs."
-        return [message, *own]
-    how = "in their order" if fits[0].by_order else "by name and shape"
-    lines = [f"{how[0].upper()}{how[1:]}, its arrays are those of {known.described(fits)}."]
+        none = "It fits no network here by names or by order; --model NAME says what differs."
+        return [phrase(none), *own]
+    by_name = "By name and shape, its arrays are those of {networks}."
+    in_order = "In their order, its arrays are those of {networks}."
+    how = in_order if fits[0].by_order else by_name
+    lines = [phrase(how, networks=known.described(fits))]
     lines += [f"{reason}." for name, reason in found.asks.items() if said[name] is None]
-    return [*lines, "To load it:", *known.commands(file, found, fits[0], said), *own]
+    return [*lines, phrase("To load it:"), *known.commands(file, found, fits[0], said), *own]
 
 
 @weights.command()
@@ -138,7 +143,7 @@ def convert(
         include = not without_preprocessing
         said_of_it = export.export_run(file, out, softmax=softmax, include=include)
         click.echo("\n".join(said_of_it))
-        click.echo(f"{out}: {out.stat().st_size:,} bytes.")
+        click.echo(phrase("{out}: {size:,} bytes.", out=out, size=out.stat().st_size))
         return
     file = export.last_of(file)
     found = weight_files.read(file)
@@ -152,7 +157,7 @@ def convert(
         if out.suffix == ".onnx":
             side = models.entry(model, variant).side
             weight_files.save_onnx(net, out, (3, side, side), softmax=softmax, metadata=metadata)
-            notes.append(export.UNKNOWN)
+            notes.append(phrase(export.UNKNOWN))
     else:
         result = _restated(file, out, found, said)
         notes = []
@@ -160,19 +165,22 @@ def convert(
         weight_files.save(result, out)
     for note in notes:
         click.echo(note)
-    click.echo(f"{out}: {len(result.arrays)} arrays, {out.stat().st_size:,} bytes.")
+    told = "{out}: {count} arrays, {size:,} bytes."
+    click.echo(phrase(told, out=out, count=len(result.arrays), size=out.stat().st_size))
 
 
 def _restated(file: Path, out: Path, found: Weights, said: dict[str, Any]) -> Weights:
     """Return the arrays of a file as they are, with the conventions that it or the user states."""
     if out.suffix == ".onnx":
-        raise DataError(
-            f"{out}: an .onnx holds the network too, and {file} does not say which it is; name it "
+        text = (
+            "{out}: an .onnx holds the network too, and {file} does not say which it is; name it "
             "with --model."
         )
+        raise DataError(sentence(text, out=out, file=file))
     needs_model = [name for name in ("by_order", "prototxt") if said.pop(name)]
     if needs_model:
-        raise DataError(f"{file}: --{needs_model[0].replace('_', '-')} needs --model.")
+        option = needs_model[0].replace("_", "-")
+        raise DataError(sentence("{file}: --{option} needs --model.", file=file, option=option))
     for name in _questions(found):
         if said[name] is not None:
             continue
@@ -200,10 +208,10 @@ def _questions(found: Weights) -> list[str]:
 
 def listing(file: Path, found: Weights) -> str:
     """Return a table of the arrays, and the metadata in lines."""
-    rows = [("array", "dtype", "shape", "mean", "deviation")]
+    rows = [phrases("array", "dtype", "shape", "mean", "deviation")]
     for name, array in found.arrays.items():
         spread = [f"{value:.4g}" for value in moments(array)] if array.size else ("", "")
-        shape = "x".join(map(str, array.shape)) or "one number"
+        shape = "x".join(map(str, array.shape)) or phrase("one number")
         rows.append((name, str(array.dtype), shape, *spread))
     numbers = sum(array.size for array in found.arrays.values())
     size = sum(array.nbytes for array in found.arrays.values())
@@ -213,8 +221,14 @@ def listing(file: Path, found: Weights) -> str:
     ]
     return "\n".join(
         [
-            f"{file}: {found.kind}, {len(found.arrays)} arrays, {numbers:,} numbers, "
-            f"{size / 2**20:.1f} MiB",
+            phrase(
+                "{file}: {kind}, {count} arrays, {numbers:,} numbers, {size:.1f} MiB",
+                file=file,
+                kind=phrase(found.kind),
+                count=len(found.arrays),
+                numbers=numbers,
+                size=size / 2**20,
+            ),
             table(rows, left=3),
             *said,
             *found.notes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 
@@ -25,10 +26,23 @@ def table(rows: Sequence[Sequence[str]], left: int) -> str:
     """
     columns = []
     for i, column in enumerate(zip(*rows, strict=True)):
-        width = max(map(len, column))
-        columns.append([c.ljust(width) if i < left else c.rjust(width) for c in column])
+        width = max(map(columns_of, column))
+        gaps = [" " * (width - columns_of(cell)) for cell in column]
+        pairs = zip(column, gaps, strict=True)
+        columns.append([cell + gap if i < left else gap + cell for cell, gap in pairs])
     lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return "\n".join([lines[0], "-" * max(map(columns_of, lines)), *lines[1:]])
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a syllable of Hangul.
+
+    Examples
+    --------
+    >>> columns_of("layer"), columns_of("층")
+    (5, 2)
+    """
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 
 
 def first_names(names: Iterable[str], limit: int, separator: str = ", ") -> str:

@@ -26,6 +26,7 @@ from tinynet.data.known_files import title_of
 from tinynet.data.mnist import MNIST
 from tinynet.data.mnist_files import ARCHIVES as MNIST_FILES
 from tinynet.data.shapes import Shapes
+from tinynet.words import sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,9 +126,11 @@ def verify(name: str, root: str | Path | None = None, *, strict: bool = False) -
     if is_folder(name):
         return _verify_folder(name, root, strict)
     parts = {part: open_dataset(name, root, train=part == "train") for part in ("train", "test")}
-    sentences = [f"{path}: {_kind(path)}" for path in find(name, root)]
-    counts = ", ".join(f"{len(d):,} {part} images" for part, d in parts.items())
-    return (*sentences, f"{name}: {counts}, labels in 0..{len(parts['train'].classes) - 1}")
+    told = [sentence("{path}: {kind}", path=path, kind=_kind(path)) for path in find(name, root)]
+    said = "{name}: {train:,} train images, {test:,} test images, labels in 0..{last}"
+    counts = {part: len(images) for part, images in parts.items()}
+    last = len(parts["train"].classes) - 1
+    return (*told, sentence(said, name=name, **counts, last=last))
 
 
 def is_folder(name: str) -> bool:
@@ -188,16 +191,17 @@ def open_dataset(
 
 def _verify_folder(name: str, root: str | Path | None, strict: bool) -> tuple[str, ...]:
     """Decode every image anew, and return what was found in sentences."""
-    sentences = []
+    told = []
     left_out = dict[Path, str]()
     with readable.anew():
         parts = [(p, open_dataset(name, root, part=p, strict=strict)) for p in ("train", "test")]
     for part, found in parts:
         left_out |= getattr(found, "unreadable", {})
         classes = len(found.classes)
-        sentences.append(f"{part}: {len(found):,} images of {classes} classes, all readable")
-    broken = [f"{path}: left out, it cannot be read ({why})" for path, why in left_out.items()]
-    return (*sentences, *broken)
+        said = "{part}: {count:,} images of {classes} classes, all readable"
+        told.append(sentence(said, part=part, count=len(found), classes=classes))
+    said = "{path}: left out, it cannot be read ({why})"
+    return (*told, *(sentence(said, path=path, why=why) for path, why in left_out.items()))
 
 
 def _kind(path: Path) -> str:
@@ -205,14 +209,16 @@ def _kind(path: Path) -> str:
     if path.is_file():
         title = title_of(path)
         differs = "the right structure; not an original file, since its md5 differs"
-        return f"{title}; its md5 is right" if title else differs
+        right = sentence("{title}; its md5 is right", title=title)
+        return right if title else sentence(differs)
     sums = cifar10_versions.PYTHON.sums
     if all(is_there(path / name) for name in sums):
         titles = [title_of(path / name) for name in sums]
         if all(titles):
-            return "the original files of CIFAR-10, Python version; the md5 of each is right"
-        return "the right structure; not the original files, since the md5 differs"
-    return "the right structure; not compared with the original"
+            said = "the original files of CIFAR-10, Python version; the md5 of each is right"
+            return sentence(said)
+        return sentence("the right structure; not the original files, since the md5 differs")
+    return sentence("the right structure; not compared with the original")
 
 
 def _entry(name: str) -> Entry:
@@ -220,7 +226,8 @@ def _entry(name: str) -> Entry:
         if entry.name == name:
             return entry
     known = ", ".join(entry.name for entry in ENTRIES)
-    raise DataError(
-        f"data: there is no data set called {name!r}. Known: {known}, and {FOLDER}PATH, a folder "
+    said = (
+        "data: there is no data set called {name!r}. Known: {known}, and {folder}PATH, a folder "
         "of your own with a folder of images for each class."
     )
+    raise DataError(sentence(said, name=name, known=known, folder=FOLDER))

@@ -76,10 +76,10 @@ def read_picture(path: Path | str, side: int, *, grey: bool = False) -> Array:
     try:
         pixels = np.asarray(_square(path, side, grey))
     except (*BROKEN, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: not an image that can be read ({_why(error)}). Put a good copy in its place, "
-            "or remove it."
-        ) from error
+        said = "{path}: not an image that can be read ({why})."
+        fault = sentence(said, path=path, why=_why(error))
+        then = sentence("Put a good copy in its place, or remove it.")
+        raise DataError(sentence("{fault} {then}", fault=fault, then=then)) from error
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
 
 
@@ -88,7 +88,7 @@ def why_unreadable(path: Path) -> str:
     from PIL import Image
 
     if not path.is_file():
-        return "it is no regular file"
+        return sentence("it is no regular file")
     try:
         _square(path, SMALLEST, grey=False)
     except (*BROKEN, Image.DecompressionBombError) as error:
@@ -123,7 +123,7 @@ def _why(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(formats())}"
+        return sentence("it is none of {known}", known=", ".join(formats()))
     return " ".join(str(error).split()) or type(error).__name__
 
 

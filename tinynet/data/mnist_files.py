@@ -23,6 +23,7 @@ from tinynet.core.errors import DataError
 from tinynet.data import unread
 from tinynet.data.download import Source
 from tinynet.data.files import DamagedError, is_there, open_regular, unreadable
+from tinynet.words import sentence
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -185,10 +186,20 @@ def refuse_labels(labels: Array, where: str) -> None:
 
 def missing(root: Path, name: str, way_out: str) -> DataError:
     """Return the error for an idx file that is not there."""
+    tables = list(TABLES.values())
     if other := unread.told(root):
-        return DataError(f"MNIST: {other}{way_out} fetches the originals.")
+        said = "MNIST: {other}{way_out} fetches the originals."
+        return DataError(sentence(said, other=other, way_out=way_out))
     return DataError(
-        f"MNIST: {root} must hold {name}, or the same unpacked; {NPZ}, parquet files, and "
-        f"{' with '.join(TABLES.values())} are read too. {way_out} fetches the four files "
-        "(11 MiB); on a machine without a network, put them there."
+        sentence(
+            "MNIST: {root} must hold {name}, or the same unpacked; {npz}, parquet files, and "
+            "{first} with {second} are read too. {way_out} fetches the four files (11 MiB); on a "
+            "machine without a network, put them there.",
+            root=root,
+            name=name,
+            npz=NPZ,
+            first=tables[0],
+            second=tables[1],
+            way_out=way_out,
+        )
     )

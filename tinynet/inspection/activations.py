@@ -14,6 +14,7 @@ from tinynet.core.table import first_names
 from tinynet.inspection.inputs import Prepare, batch_of, prepared, preserved, to_model
 from tinynet.nn import Module, observe
 from tinynet.tensors import Tensor
+from tinynet.words import sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,3 +131,9 @@ def chosen(op: str, found: list[Activation], layer: str | None, axes: int = 0) -
             return each
     kind = " with maps (N, C, H, W)" if axes == 4 else ""
     raise ShapeError(f"{op}: there is no layer {layer!r}{kind}. There are: {names or 'none'}.")
+
+
+def no_layer(op: str, model: Module, layer: str) -> ShapeError:
+    """Return the error that a model has no layer of a kind."""
+    said = "{op}: {model} has no layer {layer}."
+    return ShapeError(sentence(said, op=op, model=type(model).__name__, layer=layer))

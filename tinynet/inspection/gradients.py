@@ -12,6 +12,7 @@ from tinynet.core.errors import ShapeError
 from tinynet.inspection.activations import watching
 from tinynet.inspection.inputs import Prepare, batch_of, prepared, preserved, to_model
 from tinynet.nn import Module, Parameter, forward_with_loss
+from tinynet.words import sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +90,8 @@ def gradient_flow(
             objective = forward_with_loss(model, inputs, np.asarray(labels)).objective
         kept = [(name, m, y) for name, m, _, y in calls if _largest(m) is not None]
         if not kept:
-            raise ShapeError(
-                f"gradient_flow: {type(model).__name__} has no layer whose parameters are trained."
-            )
+            said = "gradient_flow: {model} has no layer whose parameters are trained."
+            raise ShapeError(sentence(said, model=type(model).__name__))
         for _, _, y in kept:
             y.retain_grad()
         objective.backward()

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array
-from tinynet.core.errors import ShapeError
 from tinynet.core.grad_mode import no_grad
-from tinynet.inspection.activations import observed
+from tinynet.inspection.activations import no_layer, observed
 from tinynet.inspection.inputs import Prepare, batch_of, prepared, preserved, to_model
 from tinynet.nn import LocalResponseNorm, Module
 
@@ -79,7 +78,5 @@ def lrn_before_after(
         if isinstance(module, LocalResponseNorm)
     ]
     if not found:
-        raise ShapeError(
-            f"lrn_before_after: {type(model).__name__} has no layer nn.LocalResponseNorm."
-        )
+        raise no_layer("lrn_before_after", model, "nn.LocalResponseNorm")
     return found

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, to_numpy
-from tinynet.core.errors import ShapeError
-from tinynet.inspection.activations import observed
+from tinynet.inspection.activations import no_layer, observed
 from tinynet.inspection.inputs import Prepare, batch_of, prepared, preserved, to_model
 from tinynet.nn import MaxPool2d, Module
 from tinynet.tensors import Tensor
@@ -83,7 +82,7 @@ def pool_winners(
             if isinstance(module, MaxPool2d):
                 found.append(_winners(name, module, before, after))
     if not found:
-        raise ShapeError(f"pool_winners: {type(model).__name__} has no layer nn.MaxPool2d.")
+        raise no_layer("pool_winners", model, "nn.MaxPool2d")
     return found
 
 

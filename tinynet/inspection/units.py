@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, to_numpy
-from tinynet.core.errors import ShapeError
-from tinynet.inspection.activations import Activation, activations, chosen, observed
+from tinynet.inspection.activations import Activation, activations, chosen, no_layer, observed
 from tinynet.inspection.inputs import BATCH, Prepare, batch_of, prepared, preserved, to_model
 from tinynet.nn import Module
 
@@ -190,7 +189,7 @@ def dead_units(model: Module, images: Any, *, prepare: Prepare | None = None) ->
             if each.kind == "ReLU":
                 _count(each, fired, seen)
     if not fired:
-        raise ShapeError(f"dead_units: {type(model).__name__} has no layer nn.ReLU.")
+        raise no_layer("dead_units", model, "nn.ReLU")
     return {name: fired[name] / seen[name] for name in fired}
 
 

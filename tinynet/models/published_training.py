@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from tinynet.words import phrase, sentence, spoken
+
 
 class ColorScale(enum.Enum):
     """Factor of each principal component in PCA color noise."""
@@ -32,11 +34,14 @@ class ColorNoise:
     last_epoch: int | None = None
 
     def __str__(self) -> str:
-        if self.divisor == 1:
-            words = f"adds p * alpha * {self.scale.value} to every pixel"
-        else:
-            words = f"adds p * alpha * {self.scale.value}, then divides by {self.divisor:g}"
-        return words if self.last_epoch is None else f"{words}; off near epoch {self.last_epoch}"
+        scale = self.scale.value
+        words = sentence("adds p * alpha * {scale} to every pixel", scale=scale)
+        if self.divisor != 1:
+            said = "adds p * alpha * {scale}, then divides by {divisor:g}"
+            words = sentence(said, scale=scale, divisor=self.divisor)
+        if self.last_epoch is None:
+            return words
+        return sentence("{words}; off near epoch {epoch}", words=words, epoch=self.last_epoch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Constant:
     lr: float
 
     def __str__(self) -> str:
-        return f"{self.lr:g} throughout"
+        return sentence("{lr:g} throughout", lr=self.lr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,10 +63,8 @@ class OnPlateau:
     times: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.lr:g}, divided by {self.divisor:g} when the validation error stalls, "
-            f"{self.times} times"
-        )
+        said = "{lr:g}, divided by {divisor:g} when the validation error stalls, {times} times"
+        return sentence(said, lr=self.lr, divisor=self.divisor, times=self.times)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +83,8 @@ class ByHand:
     def __str__(self) -> str:
         first, *others = (f"{rate:f}".rstrip("0") for rate in self.rates)
         then = ", ".join(others)
-        return f"{first}, then by hand {then}; conv1 frozen near epoch {self.conv1_frozen}"
+        said = "{first}, then by hand {then}; conv1 frozen near epoch {epoch}"
+        return sentence(said, first=first, then=then, epoch=self.conv1_frozen)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +103,11 @@ class Steps:
     batch: int = 256
 
     def __str__(self) -> str:
-        words = f"{self.lr:g}, divided by {self.divisor:g}"
+        rate = {"lr": self.lr, "divisor": self.divisor}
         if self.every is None:
-            return f"{words} in steps"
-        return f"{words} after every {self.every:,} batches of {self.batch}"
+            return sentence("{lr:g}, divided by {divisor:g} in steps", **rate)
+        said = "{lr:g}, divided by {divisor:g} after every {every:,} batches of {batch}"
+        return sentence(said, **rate, every=self.every, batch=self.batch)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +118,10 @@ class InverseTimeDecay:
     decay: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.lr:g}, a little less after every batch (decay={self.decay:g}, taken for weight "
-            "decay)"
+        return sentence(
+            "{lr:g}, a little less after every batch (decay={decay:g}, taken for weight decay)",
+            lr=self.lr,
+            decay=self.decay,
         )
 
 
@@ -138,11 +144,14 @@ class Biases:
     decay: bool = True
 
     def __str__(self) -> str:
-        decay = "decay like the weights" if self.decay else "no decay"
+        decay = sentence("decay like the weights" if self.decay else "no decay")
         if self.lr is not None:
-            return f"a learning rate of their own, {self.lr:g} throughout, {decay}"
-        rate = "the rate" if self.lr_scale == 1 else f"{self.lr_scale:g} times the rate"
-        return f"{rate} of the weights, {decay}"
+            said = "a learning rate of their own, {lr:g} throughout, {decay}"
+            return sentence(said, lr=self.lr, decay=decay)
+        if self.lr_scale == 1:
+            return sentence("the rate of the weights, {decay}", decay=decay)
+        said = "{times:g} times the rate of the weights, {decay}"
+        return sentence(said, times=self.lr_scale, decay=decay)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +168,10 @@ class MomentumSGD:
     rate_in_velocity: bool = True
 
     def __str__(self) -> str:
-        place = "inside" if self.rate_in_velocity else "outside"
-        return f"SGD, momentum {self.momentum:g}, the rate {place} the velocity"
+        inside = "SGD, momentum {momentum:g}, the rate inside the velocity"
+        outside = "SGD, momentum {momentum:g}, the rate outside the velocity"
+        said = inside if self.rate_in_velocity else outside
+        return sentence(said, momentum=self.momentum)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +222,7 @@ def differences(first: Training, second: Training) -> list[str]:
 
 
 def describe(training: Training, field: str) -> str:
-    """Return the value of a field in words.
+    """Return the value of a field in words, in the reader's language.
 
     Examples
     --------
@@ -223,5 +234,5 @@ def describe(training: Training, field: str) -> str:
     """
     value = getattr(training, field)
     if value is None or value is False:
-        return "none"
-    return "yes" if value is True else str(value)
+        return phrase("none")
+    return phrase("yes") if value is True else spoken(str(value))

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tinynet.core.atomic_file import write_atomically
 from tinynet.core.errors import printable
+from tinynet.plot import translation
+from tinynet.words import language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,6 +118,7 @@ def finish(
     drawn: Any = figure
     drawn.description = description
     drawn.numbers = dict(numbers or {})
+    _translate(figure)
     if path is None:
         return figure
     if not isinstance(path, (str, Path)):
@@ -128,6 +131,15 @@ def finish(
     data = _drawn(figure, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
     write_atomically(path, data)
     return figure
+
+
+def _translate(figure: Figure) -> None:
+    """Say the texts of a figure in the reader's language, if a font can write it."""
+    if language() == "en" or not hangul_fonts():
+        return
+    texts: Any = figure.findobj(lambda artist: hasattr(artist, "set_fontfamily"))
+    for text in texts:
+        text.set_text(translation.said(text.get_text()))
 
 
 def png(pixels: Any) -> bytes:

@@ -16,6 +16,7 @@ from tinynet.training import repeat, run_list
 from tinynet.training.loop import Epoch
 from tinynet.training.metrics import wilson_interval
 from tinynet.training.run_list import SavedRun
+from tinynet.words import phrase, phrases, sentence
 
 MOST = 6  # runs: as many colors and dashes can be told apart
 FACTS = ("device", "threads", "ranks", "tinynet", "numpy")
@@ -56,7 +57,8 @@ def read(runs: Sequence[Path | str]) -> list[SavedRun]:
     """Return the runs to compare, each once, in the order given."""
     folders = list(dict.fromkeys(Path(run) for run in runs))
     if not 2 <= len(folders) <= MOST:
-        raise DataError(f"compare: it takes 2 to {MOST} different runs, got {len(folders)}.")
+        said = "compare: it takes 2 to {most} different runs, got {count}."
+        raise DataError(sentence(said, most=MOST, count=len(folders)))
     return [run_list.read(folder) for folder in folders]
 
 
@@ -76,11 +78,11 @@ def _result(run: SavedRun) -> tuple[str, ...]:
     around = ""
     if accuracy is not None and images is not None:
         low, high = wilson_interval(round(accuracy * images), images)
-        around = f"{100 * low:.1f} to {100 * high:.1f} %"
+        around = phrase("{low:.1f} to {high:.1f} %", low=100 * low, high=100 * high)
     best = min(run.records, key=lambda record: record.error) if run.records else None
     return (
         str(run.folder),
-        run.state,
+        phrase(run.state),
         f"{len(run.records)}/{run.recipe.epochs}",
         "" if accuracy is None else f"{100 * accuracy:.2f} %",
         around,
@@ -113,20 +115,22 @@ def _settings(run: SavedRun) -> dict[str, str]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(f"×{factor:g} from {fraction:.0%}" for fraction, factor in value) or "none"
-    return "none" if value is None or value == "" else str(value)
+        said = "×{factor:g} from {fraction:.0%}"
+        drops = [phrase(said, factor=factor, fraction=fraction) for fraction, factor in value]
+        return ", ".join(drops) or phrase("none")
+    return phrase("none") if value is None or value == "" else str(value)
 
 
 def render(runs: Sequence[SavedRun]) -> str:
     """Return the page as text."""
     names = ", ".join(run.folder.name for run in runs)
-    title = f"Comparison of {len(runs)} runs"
+    title = phrase("Comparison of {count} runs", count=len(runs))
     header = [tag("h1", title), tag("p", names, class_="lead")]
     sections = [
-        ("results", "Results", _results(runs)),
-        ("curves", "Curves", _curves(runs)),
-        ("differences", "Settings that differ", _differences(runs)),
-        ("repeat", "How to repeat them", _commands(runs)),
+        ("results", phrase("Results"), _results(runs)),
+        ("curves", phrase("Curves"), _curves(runs)),
+        ("differences", phrase("Settings that differ"), _differences(runs)),
+        ("repeat", phrase("How to repeat them"), _commands(runs)),
     ]
     return page(f"{title}: {names}", header, sections)
 
@@ -136,12 +140,12 @@ def _results(runs: Sequence[SavedRun]) -> Html:
         [join([row[0], " ", sample(f"s{i}")]), tag("td", row[1]), *row[2:]]
         for i, row in enumerate(results(runs))
     ]
-    note = (
+    note = phrase(
         "Two accuracies whose intervals overlap may differ by the choice of the test images alone. "
         "Other seeds would move them too: compare several runs of each setting."
     )
-    caption = "Each run has a letter, a color and a dash of its own."
-    return join([table(HEADER, rows, caption, numbers=3), tag("p", note, class_="soft")])
+    caption = phrase("Each run has a letter, a color and a dash of its own.")
+    return join([table(phrases(*HEADER), rows, caption, numbers=3), tag("p", note, class_="soft")])
 
 
 def _curves(runs: Sequence[SavedRun]) -> Html:
@@ -155,9 +159,10 @@ def _curves(runs: Sequence[SavedRun]) -> Html:
         lines = _lines(runs, field, factor)
         if any(line.points for line in lines):
             words = _in_words(lines, form)
+            title = phrase(title)
             charts.append(figure(line_chart(title, words, lines, form=form, top=top), words))
     if not charts:
-        return tag("p", "No epoch has finished in any of these runs.")
+        return tag("p", phrase("No epoch has finished in any of these runs."))
     return tag("div", *charts, class_="pair")
 
 
@@ -174,8 +179,11 @@ def _points(records: Sequence[Epoch], field: str, factor: float) -> list[tuple[f
 
 
 def _in_words(lines: Sequence[Line], form: str) -> str:
+    said = "{run} ends at {value}"
     ends = [
-        f"{line.name} ends at {form.format(line.points[-1][1])}" for line in lines if line.points
+        phrase(said, run=line.name, value=form.format(line.points[-1][1]))
+        for line in lines
+        if line.points
     ]
     return f"{', '.join(ends)}."
 
@@ -183,16 +191,16 @@ def _in_words(lines: Sequence[Line], form: str) -> str:
 def _differences(runs: Sequence[SavedRun]) -> Html:
     rows = differences(runs)
     if not rows:
-        return tag("p", "None: these runs have the same settings, devices and versions.")
-    header = ["setting", *letters(runs)]
+        return tag("p", phrase("The runs have the same settings, devices and versions."))
+    header = [phrase("setting"), *letters(runs)]
     same = len(_settings(runs[0])) - len(rows)
-    caption = f"The other {same} settings are the same in all runs."
+    caption = phrase("The other {count} settings are the same in all runs.", count=same)
     return table(header, rows, caption, numbers=9, class_="settings")
 
 
 def _commands(runs: Sequence[SavedRun]) -> Html:
     """Return the command of each run, below its letter."""
-    unknown = "Some settings have no option of tinynet train: config.json has them all."
+    unknown = phrase("Some settings have no option of tinynet train: config.json has them all.")
     parts = []
     for letter, run in zip(letters(runs), runs, strict=True):
         command = repeat.command(run.recipe, run.facts)

@@ -160,13 +160,13 @@ def render(source: Source) -> str:
         if found:
             sections.append((identity, title, found))
     header = [
-        tag("h1", run.recipe.title),
+        tag("h1", spoken(run.recipe.title)),
         tag("p", _lead(source), class_="lead"),
         _facts(source),
         *(tag("p", phrase("Note: {note}", note=note)) for note in source.notes),
     ]
     accuracy = "" if run.accuracy is None else f": {100 * run.accuracy:.1f} %"
-    return page(f"{run.recipe.title}{accuracy}", header, sections)
+    return page(f"{spoken(run.recipe.title)}{accuracy}", header, sections)
 
 
 def _parts(source: Source) -> list[tuple[str, str, Callable[[], Html | None]]]:

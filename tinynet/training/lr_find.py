@@ -17,6 +17,7 @@ from tinynet.optim import Optimizer
 from tinynet.training.device_loader import on_device
 from tinynet.training.metrics import RunningMetrics
 from tinynet.training.steps import device_of, train_step
+from tinynet.words import Sentence, sentence
 
 WIDTH = 0.03  # of the smoothing: its standard deviation, as a share of the steps
 MARGIN = 10.0  # between the rate with the smallest loss and the suggested one
@@ -59,13 +60,22 @@ class RateTest:
         return suggested if suggested > self.rates[0] else None
 
     def __str__(self) -> str:
-        steps = f"{len(self.rates)} steps from {self.rates[0]:.2g} to {self.rates[-1]:.2g}"
-        end = "; the loss exploded there" if self.exploded else ""
+        return str(self.in_words())
+
+    def in_words(self) -> Sentence:
+        """Return the result in sentences."""
+        said = "{count} steps from {first:.2g} to {last:.2g}{end}"
+        end = sentence("; the loss exploded there") if self.exploded else ""
+        fields = {"count": len(self.rates), "first": self.rates[0], "last": self.rates[-1]}
+        steps = sentence(said, **fields, end=end)
         if self.suggestion is None:
-            return f"{steps}{end}. The loss never fell: begin with a smaller rate."
-        return (
-            f"{steps}{end}. The loss is smallest at {self.lowest:.2g}. Suggested: a tenth of it, "
-            f"{self.suggestion:.2g}."
+            return sentence("{steps}. The loss never fell: begin with a smaller rate.", steps=steps)
+        return sentence(
+            "{steps}. The loss is smallest at {lowest:.2g}. Suggested: a tenth of it, "
+            "{suggestion:.2g}.",
+            steps=steps,
+            lowest=self.lowest,
+            suggestion=self.suggestion,
         )
 
 

@@ -17,6 +17,7 @@ from tinynet.optim import SGD, Adam, AdamW, Cosine, MultiStep, Optimizer, Reduce
 from tinynet.training import input_pipeline
 from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.recipe_data import Sets, open_sets
+from tinynet.words import Sentence, sentence
 
 OPTIMIZERS = ("sgd", "nesterov", "adam", "adamw")
 SCHEDULES = ("cosine", "plateau")  # beside drops at fractions of the run
@@ -136,10 +137,15 @@ class Recipe:
     freeze: str = ""
 
     @property
-    def title(self) -> str:
-        """Name, data set and seed in a few words; a folder of images by its own name alone."""
-        data = Path(self.data.removeprefix("folder:")).name if is_folder(self.data) else self.data
-        return f"{self.name} on {data}, seed {self.seed}"
+    def images(self) -> str:
+        """Name of the data set; of a folder of images, its own name alone."""
+        return Path(self.data.removeprefix("folder:")).name if is_folder(self.data) else self.data
+
+    @property
+    def title(self) -> Sentence:
+        """Name, data set and seed in a few words."""
+        said = "{name} on {data}, seed {seed}"
+        return sentence(said, name=self.name, data=self.images, seed=self.seed)
 
     def build(
         self,

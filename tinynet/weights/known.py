@@ -13,6 +13,7 @@ from tinynet.core.backend import Array, default_device
 from tinynet.weights import conventions, matching, names
 from tinynet.weights.contents import Weights
 from tinynet.weights.conventions import Conventions
+from tinynet.words import phrase
 
 SHOWN = 3  # networks in a sentence
 MOST = 5_000  # arrays; densenet-121 has 606
@@ -59,10 +60,10 @@ def described(found: list[Fit]) -> str:
     classes = found[0].classes
     fitting = [fit.typed for fit in found if fit.classes == classes]
     if len(fitting) > SHOWN:
-        fitting[SHOWN:] = [f"{len(fitting) - SHOWN} more"]
-    whose = " or ".join(part for part in (", ".join(fitting[:-1]), fitting[-1]) if part)
-    number = "1 class" if classes == 1 else f"{classes:,} classes"
-    return f"{whose}, with {number}"
+        fitting[SHOWN:] = [phrase("{count} more", count=len(fitting) - SHOWN)]
+    whose = phrase(" or ").join(part for part in (", ".join(fitting[:-1]), fitting[-1]) if part)
+    number = phrase("1 class") if classes == 1 else phrase("{count:,} classes", count=classes)
+    return phrase("{networks}, with {number}", networks=whose, number=number)
 
 
 def fits(weights: Weights) -> list[Fit]:

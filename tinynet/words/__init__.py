@@ -56,6 +56,15 @@ def phrase(text: str, /, **fields: Any) -> str:
     return into(language(), text, **fields)
 
 
+def phrases(*texts: str) -> tuple[str, ...]:
+    """Return texts in the reader's language: the header of a table.
+
+    >>> phrases("layer", "kind")
+    ('layer', 'kind')
+    """
+    return tuple(map(phrase, texts))
+
+
 def into(lang: str, text: str, /, **fields: Any) -> str:
     """Return a text in a language, its {fields} filled in."""
     found = table(lang).get(text, text)

@@ -15,6 +15,7 @@ from tinynet.claims.catalog import (
     regularization,
 )
 from tinynet.claims.claim import Claim
+from tinynet.words import sentence
 
 CLAIMS = {
     claim.name: claim
@@ -47,6 +48,7 @@ def find(name: str) -> Claim:
     """
     if name not in CLAIMS:
         close = difflib.get_close_matches(name, CLAIMS, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise ValueError(f"claims: there is no {name!r}. Known: {', '.join(CLAIMS)}.{hint}")
+        hint = sentence(" Did you mean {name}?", name=close[0]) if close else ""
+        said = "claims: there is no {name!r}. Known: {known}.{hint}"
+        raise ValueError(sentence(said, name=name, known=", ".join(CLAIMS), hint=hint))
     return CLAIMS[name]

@@ -15,6 +15,7 @@ from tinynet.kernels.profiler.gpus import Gpu
 from tinynet.kernels.profiler.occupancy import Occupancy, occupancy
 from tinynet.kernels.profiler.ptx import Instruction
 from tinynet.kernels.profiler.record import Launch, Pass, Product
+from tinynet.words import sentence
 
 SECTOR = 32
 ISSUE = 4  # instructions of a warp that an SM begins in a clock cycle
@@ -27,16 +28,33 @@ DIVISION = 20  # machine instructions of an integer division, as NVRTC 13 makes 
 SPLIT = 256  # terms of a sum that a tile computes at least, where sums are split
 
 ASSUMPTIONS = (
-    f"memory delivers {REACHED:.0%} of the data sheet's bandwidth; each argument's touched bytes "
-    "move once (the L2 cache keeps what blocks share)",
-    f"an SM issues {ISSUE} warp instructions a clock; a PTX instruction costs as many machine "
-    f"instructions as the kernel has on average, an integer division {DIVISION} times as many",
-    "loads of one basic block overlap, those of the next wait; all resident warps wait together",
-    "`mma` reaches 63% of the peak of an H200's tensor cores, 95% on A100, A6000 and RTX 4090",
-    f"{GAP * 1e6:.1f} us between nodes of a captured graph",
-    "products, by cuBLAS: the best of tiles of 128x128 (90% of peak) and 64x64 (70%), times how "
-    f"far they fill the matrix and the last wave, times K / (K + {PIPELINE}); long sums are split",
-    "only a sample of the blocks of a launch is executed; the others are taken to do the same",
+    sentence(
+        "memory delivers {share:.0%} of the data sheet's bandwidth; each argument's touched bytes "
+        "move once (the L2 cache keeps what blocks share)",
+        share=REACHED,
+    ),
+    sentence(
+        "an SM issues {count} warp instructions a clock; a PTX instruction costs as many machine "
+        "instructions as the kernel has on average, an integer division {division} times as many",
+        count=ISSUE,
+        division=DIVISION,
+    ),
+    sentence(
+        "loads of one basic block overlap, those of the next wait; all resident warps wait together"
+    ),
+    sentence(
+        "`mma` reaches 63% of the peak of an H200's tensor cores, 95% on A100, A6000 and RTX 4090"
+    ),
+    sentence("{gap:.1f} us between nodes of a captured graph", gap=GAP * 1e6),
+    sentence(
+        "products, by cuBLAS: the best of tiles of 128x128 (90% of peak) and 64x64 (70%), times "
+        "how far they fill the matrix and the last wave, times K / (K + {pipeline}); long sums "
+        "are split",
+        pipeline=PIPELINE,
+    ),
+    sentence(
+        "only a sample of the blocks of a launch is executed; the others are taken to do the same"
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from tinynet.core.errors import DataError
     [
         (["train", "no-such"], 1, "Known: demo, cifar-quick"),
         (["train", "no-such"], 1, "Nor is there a folder of images, or a table, of that name."),
+        (["train", "mnist"], 1, "It is a data set: --data mnist."),
         (["train", "./no-such"], 2, "no-such is not there. Name a folder of images"),
         (["train", "--device", "cpu:x"], 1, 'a device is called "cpu"'),
         (["train", "cifar-quick", "--data-dir", "/no/such"], 1, "/no/such"),

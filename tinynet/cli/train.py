@@ -14,7 +14,7 @@ import click
 
 from tinynet.cli import run
 from tinynet.cli.language import lang_option
-from tinynet.cli.options import DATA, FOLDER, Finite, RenamedOptions, folder_name, given
+from tinynet.cli.options import DATA, FOLDER, KNOWN, Finite, RenamedOptions, folder_name, given
 from tinynet.cli.output import Output
 from tinynet.core import backend
 from tinynet.kernels.matmul import PRECISIONS
@@ -127,7 +127,11 @@ def recipe_of(options: dict[str, Any]) -> Recipe:
         if options["recipe"] in presets.RECIPES:
             raise click.ClickException(spoken(error)) from None
         said = "{error} Nor is there a folder of images, or a table, of that name."
-        raise click.ClickException(spoken(sentence(said, error=error))) from None
+        if options["recipe"] in KNOWN.choices:
+            said = "{error} It is a data set: --data {name}."
+        raise click.ClickException(
+            spoken(sentence(said, error=error, name=options["recipe"]))
+        ) from None
 
 
 def _refuse_path(given: str, folder: Path) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 import tinynet as tn
 from tinynet import functions as F
+from tinynet import nn
 from tinynet.core.autograd import Function
+from tinynet.core.errors import ShapeError
 
 
 def leaf(*values):
@@ -212,3 +214,40 @@ def test_an_op_that_returns_no_array_is_named(result):
 
     with pytest.raises(TypeError, match="total: forward must return one array, and it returned"):
         Total()(tn.tensor([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ((np.ones(1), np.ones(1)), "one gradient for each input.* returned 2 for 1 inputs"),
+        ([2.0], "backward returns arrays; it returned a float"),
+        (np.ones(3), r"a gradient of shape \(3,\) for an input of shape \(1,\)"),
+    ],
+)
+def test_a_gradient_that_does_not_fit_is_named(result, words):
+    class Total(Function):
+        def forward(self, a):
+            return a * 1
+
+        def backward(self, gy):
+            return result
+
+    y = Total()(tn.tensor([1.0], requires_grad=True))
+    with pytest.raises((TypeError, ShapeError), match=f"total: .*{words}"):
+        y.backward()
+
+
+def test_an_op_without_a_backward_is_named():
+    class Total(Function):
+        def forward(self, a):
+            return a * 1
+
+    y = Total()(tn.tensor([1.0], requires_grad=True))
+    with pytest.raises(NotImplementedError, match=r"total: its class has no backward\(gy\)"):
+        y.backward()
+
+
+def test_numbers_in_a_list_are_no_data_of_a_parameter():
+    weight = nn.Parameter(np.ones(2, np.float32))
+    with pytest.raises(TypeError, match="Parameter: its data is an array, got list"):
+        weight.data = [1.0, 2.0]

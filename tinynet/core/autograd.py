@@ -18,7 +18,7 @@ import heapq
 import itertools
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Never
 
@@ -247,12 +247,15 @@ class Function:
     """
 
     forward: Callable[..., Array]
-    backward: Callable[..., Any]
     saved: Any = None
     inputs: tuple[Variable, ...] = ()
     output: weakref.ref[Variable] | None = None
     serial = 0  # nodes count up as they are made; 0 is no node yet
     freed = False
+
+    def backward(self, gy: Array) -> Any:
+        """Return the gradients of the inputs; a subclass writes it."""
+        raise NotImplementedError(f"{self.op()}: its class has no backward(gy), so no gradient.")
 
     def __call__(self, *inputs: Any) -> Any:
         """Apply the op to tensors of one device; remember them if a gradient may be asked for."""
@@ -338,23 +341,40 @@ class Function:
             self._refuse_changed()
         if self.output is not None:
             self._retain(gy)
+        pairs = []
+        for x, gx in zip(self.inputs, self._returned(gy), strict=True):
+            if gx is not None and x.requires_grad:
+                data = x.data
+                if getattr(gx, "shape", None) != data.shape:
+                    self._refuse_gradient(gx, data)
+                pairs.append((x, gx if gx.dtype == data.dtype else gx.astype(data.dtype)))
+        return pairs
+
+    def _returned(self, gy: Array) -> Sequence[Any]:
+        """Return what backward computes, one entry for each input."""
         if self.inputs[0].device.kind == "cpu":
             found = self.backward(gy)
         else:
             with current(self.inputs[0].device, self.described):
                 found = self.backward(gy)
-        pairs = []
         found = found if isinstance(found, (tuple, list)) else (found,)
-        for x, gx in zip(self.inputs, found, strict=True):
-            if gx is not None and x.requires_grad:
-                data = x.data
-                if gx.shape != data.shape:
-                    raise ShapeError(
-                        f"{self.op()}: backward returned a gradient of shape {gx.shape} for an "
-                        f"input of shape {data.shape}."
-                    )
-                pairs.append((x, gx if gx.dtype == data.dtype else gx.astype(data.dtype)))
-        return pairs
+        if len(found) != len(self.inputs):
+            raise TypeError(
+                f"{self.op()}: backward returns one gradient for each input, None where there is "
+                f"none; it returned {len(found)} for {len(self.inputs)} inputs."
+            )
+        return found
+
+    def _refuse_gradient(self, gx: Any, data: Array) -> Never:
+        if not is_array(gx) and not isinstance(gx, np.generic):
+            raise TypeError(
+                f"{self.op()}: backward returns arrays; it returned a {type(gx).__name__}. "
+                "Of a number: np.asarray(gx)."
+            )
+        raise ShapeError(
+            f"{self.op()}: backward returned a gradient of shape {gx.shape} for an input of shape "
+            f"{data.shape}."
+        )
 
     def _retain(self, gy: Array) -> None:
         """Add to the gradient of an output that asked for it with retain_grad()."""

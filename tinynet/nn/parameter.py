@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tinynet.core.autograd import Variable
-from tinynet.core.backend import Array, device, is_writable, transfer
+from tinynet.core.backend import Array, device, is_array, is_writable, transfer
 from tinynet.tensors import Tensor, require_float_type
 
 
@@ -87,6 +89,11 @@ class Parameter(Buffer):
         def data(self, array: Array) -> None:
             """Store an array; `w.data *= 2` stores the one that is there, with new values."""
             written = getattr(self, "_array", None) is array
+            if not written and not isinstance(array, np.generic) and not is_array(array):
+                raise TypeError(
+                    f"Parameter: its data is an array, got {type(array).__name__}. Of numbers: "
+                    "np.array(numbers, np.float32)."
+                )
             self._array = array
             if written:
                 self.mark_changed()

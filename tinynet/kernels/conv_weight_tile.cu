@@ -28,14 +28,19 @@ constexpr int FILTERS = 64, PIXELS = 64, THREADS = 256, WARPS = 4;  // warps sid
 constexpr int COLUMNS = 7;                     // taps of 8 channels, for each warp
 constexpr int SPAN = OCTETS == 1 ? 256 : 128;  // pixels of a patch at most
 constexpr int PLANE = SPAN + 4;  // words; + 4: what a warp reads at once lies in different banks
-constexpr int ROW = PIXELS + 4;
+constexpr int ROW = PIXELS + 4, WORD = sizeof(unsigned);
+
+// The word that lies so many bytes behind the first: an address of one addition, without a shift.
+__device__ inline unsigned word_at(const unsigned* words, int bytes) {
+  return *reinterpret_cast<const unsigned*>(reinterpret_cast<const char*>(words) + bytes);
+}
 
 // ---- the product of a warp: 32 filters x COLUMNS x 8 channels
 
 // On the tensor cores.
 struct TensorProduct {
   float sum[2][COLUMNS][4] = {};
-  int column[COLUMNS];  // where the tap of 8 channels begins in the patch
+  int column[COLUMNS];  // where the tap of 8 channels begins in the patch, in bytes
   const int lane = threadIdx.x % 32, row = lane / 4, step = lane % 4;
 
   __device__ static int channel_read() { return threadIdx.x % 32 / 4; }
@@ -54,7 +59,7 @@ struct TensorProduct {
       }
 #pragma unroll
       for (int u = 0; u < COLUMNS; ++u) {
-        const unsigned b[2] = {patch[column[u] + first], patch[column[u] + second]};
+        const unsigned b[2] = {word_at(patch, column[u] + first), word_at(patch, column[u] + second)};
 #pragma unroll
         for (int m = 0; m < 2; ++m) multiply_add(sum[m][u], a[m], b);
       }
@@ -88,7 +93,7 @@ struct ScalarProduct {
 #pragma unroll
       for (int i = 0; i < ROWS; ++i) a[i] = float_of(gradients[(first + i * 4) * ROW + k]);
 #pragma unroll
-      for (int u = 0; u < COLUMNS; ++u) b[u] = float_of(patch[column[u] + place[k]]);
+      for (int u = 0; u < COLUMNS; ++u) b[u] = float_of(word_at(patch, column[u] + place[k]));
 #pragma unroll
       for (int i = 0; i < ROWS; ++i)
 #pragma unroll
@@ -149,7 +154,7 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
     real* __restrict__ parts)  // (gridDim.z, OC, C / groups, FH, FW)
 {
   __shared__ unsigned gradients[FILTERS * ROW], patch[8 * OCTETS * PLANE];
-  __shared__ int place[PIXELS];
+  __shared__ int place[PIXELS];  // of a pixel's window in the patch, in bytes
   const int me = threadIdx.x, members = C / groups, filters = OC / groups, taps = KH * KW;
   const int filter_tiles = (filters + FILTERS - 1) / FILTERS, group = blockIdx.y / filter_tiles;
   const int o0 = blockIdx.y % filter_tiles * FILTERS, c0 = blockIdx.x * 8 * OCTETS;
@@ -208,7 +213,7 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
   const auto store = [&]() {
     gradient.store(gradients + o * ROW + out, O_STEP * ROW);
     pixel.store(patch + c * PLANE + in, C_STEP * PLANE);
-    if (me < PIXELS) place[me] = spot;
+    if (me < PIXELS) place[me] = spot * WORD;
   };
 
   const int warp = me / 32, half = warp / WARPS * 32;
@@ -216,8 +221,8 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
 #pragma unroll
   for (int u = 0; u < COLUMNS; ++u) {
     const int at = min(warp % WARPS * COLUMNS + u, OCTETS * taps - 1), tap = at % taps;
-    product.column[u] = (at / taps * 8 + Product::channel_read()) * PLANE +
-                        tap / KW * DH * patch_columns + tap % KW * DW;
+    product.column[u] = ((at / taps * 8 + Product::channel_read()) * PLANE +
+                         tap / KW * DH * patch_columns + tap % KW * DW) * WORD;
   }
 
   const int first = blockIdx.z * share, last = min(first + share, tiles);

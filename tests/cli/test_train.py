@@ -15,7 +15,7 @@ from tinynet.weights import checkpoint
 def test_training_says_what_it_runs_on_and_what_it_wrote(finished):
     lines = finished.said.out.splitlines()
     assert finished.said.code == 0
-    assert re.match(r"tinynet \S+: demo on cpu with \d+ threads; data shapes, 60 \+ 30", lines[0])
+    assert re.match(r"tinynet \S+: demo on cpu with \d+ threads?; data shapes, 60 \+ 30", lines[0])
     assert any(re.search(r"step 1/3  loss 2\.\d+  accuracy .* images/s .* left", x) for x in lines)
     assert any(re.search(r"epoch 2/2  loss .* test accuracy .* lr 0\.", x) for x in lines)
     result = json.loads((finished.folder / "result.json").read_text())
@@ -147,3 +147,9 @@ def test_a_path_that_is_no_data_is_no_unknown_recipe(tinynet_says, tmp_path, nam
     assert f"train: {tmp_path / name} " in said.err
     assert fact in said.err
     assert "there is no" not in said.err
+
+
+def test_one_thread_is_one(small, tinynet_says, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinynet.cli.run.get_num_threads", lambda: 1)
+    said = tinynet_says("train", "--max-minutes", 0, "--out", tmp_path / "r")
+    assert "demo on cpu with 1 thread; data" in said.out

@@ -351,7 +351,9 @@ def first_line(
     if len(devices) > 1:
         where = sentence("{first} and {second}", first=devices[0], second=devices[1])
     if devices[0].kind == "cpu":
-        where = sentence("{where} with {count} threads", where=where, count=get_num_threads())
+        count = get_num_threads()
+        said = "{where} with 1 thread" if count == 1 else "{where} with {count} threads"
+        where = sentence(said, where=where, count=count)
     if ranks.size > 1:
         where = sentence(
             "{where} in each of {count} ranks (processes {numbers})",

@@ -162,6 +162,8 @@ WRONG = [
     *("claims run relu --data mnist", "compare a b", "compare a", "explain a", "report a"),
     *("look a", "predict a b.png", "predict a b.csv", "eval a", "lr-find --low 2 --high 1"),
     *("kernels profile nothing", "weights show a", "weights convert a b.onnx", "serve a"),
+    *("weights show cut.safetensors", "weights show note.pth", "weights show .", "train empty"),
+    *("train --data folder:empty", "train --init-from note.pth", "predict a note.pth"),
     *("lessons open 99", "lessons check 99 a.py", "profile nothing", "runs a", "data verify mnist"),
 ]
 
@@ -170,6 +172,9 @@ WRONG = [
 def test_a_mistake_is_told_in_korean(line, tinynet_says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYNET_DATA", str(tmp_path / "data"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.pth").write_text("a note")
+    (tmp_path / "cut.safetensors").write_bytes(bytes([200, 0, 0, 0, 0, 0, 0, 0]) + b"{" * 9)
     told = tinynet_says(*line.split())
     assert told.code != 0
     assert "오류: " in told.err

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from tinynet import words
 from tinynet.core.errors import DataError, DeviceError, GraphError, ShapeError
 from tinynet.distributed import process_group
 from tinynet.words import message, phrase, spoken
 
+OF_THE_SYSTEM = (  # frequent ones, which have a translation
+    "No such file or directory",
+    "Permission denied",
+    "No space left on device",
+    "Is a directory",
+    "Not a directory",
+    "Read-only file system",
+)
 USER_ERRORS = (DataError, DeviceError, GraphError, ShapeError, FloatingPointError, OSError)
 
 
@@ -20,6 +29,9 @@ def leave(error: Exception) -> None:
 def sentence(error: Exception) -> str:
     """Return an error as one English sentence; an OSError without its number."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        why = words.sentence(error.strerror)
+        if not error.filename:
+            return why
+        return words.sentence("{path}: {why}", path=error.filename, why=why)
     found = message(error)
     return found if isinstance(found, str) else str(error)

@@ -17,9 +17,9 @@ from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.core.pickles import printable
 from tinynet.core.table import table
-from tinynet.weights import caffe_text, conventions, known, matching
+from tinynet.weights import caffe_text, conventions, fit, known, matching
 from tinynet.weights.contents import Weights
-from tinynet.words import phrase, phrases, sentence
+from tinynet.words import phrase, phrases, sentence, spoken
 
 FILE = FOLDER  # or one
 CLIPPED = 100  # characters of one line of metadata
@@ -92,7 +92,7 @@ def _load(file: Path, net: nn.Module, found: Weights, said: dict[str, Any]) -> l
     try:
         return [str(change) for change in weight_files.load(net, found, **said)]
     except DataError as error:
-        raise DataError(f"{file}: {str(error).removeprefix('weights: ')}") from error
+        raise fit.of_file(error, file) from error
 
 
 def _advice(file: Path, found: Weights, said: Mapping[str, Any]) -> list[str]:
@@ -106,7 +106,7 @@ def _advice(file: Path, found: Weights, said: Mapping[str, Any]) -> list[str]:
     by_name = "By name and shape, its arrays are those of {networks}."
     in_order = "In their order, its arrays are those of {networks}."
     how = in_order if fits[0].by_order else by_name
-    lines = [phrase(how, networks=known.described(fits))]
+    lines = [phrase(how, networks=spoken(known.described(fits)))]
     lines += [f"{reason}." for name, reason in found.asks.items() if said[name] is None]
     return [*lines, phrase("To load it:"), *known.commands(file, found, fits[0], said), *own]
 

@@ -64,11 +64,12 @@ def recognize(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Layout:
     if is_there(root) and root.is_file() and root.suffix.lower() in (".csv", ".tsv", ".txt"):
         return of_table(root.parent, root, "", suffixes)
     if not is_there(root) or not root.is_dir():
-        found = "a file" if is_there(root) else "nothing"
-        raise DataError(
-            f"{root}: images are expected in a folder, with a folder for each class. There is "
-            f"{found}."
+        said = (
+            "{root}: images are expected in a folder, with a folder for each class. There is "
+            "{found}."
         )
+        found = sentence("a file" if is_there(root) else "nothing")
+        raise DataError(sentence(said, root=root, found=found))
     place = next(p for p in (root / name for name in reversed(IMAGENET)) if p.is_dir())
     parts = _named_parts(place)
     if parts:
@@ -125,11 +126,13 @@ def _classes(folder: Path) -> tuple[str, ...]:
     classes = tuple(f.name for f in folders_of(folder))
     if len(classes) < 2:
         deeper = [f for f in folders_of(folder) if len(folders_of(f)) > 1]
-        hint = f" Did you mean {deeper[0]}?" if deeper else ""
-        raise DataError(
-            f"{folder}: images are expected in a folder for each class, at least two. Found "
-            f"{len(classes)}: {some(list(classes))}.{hint}"
+        hint = sentence(" Did you mean {name}?", name=deeper[0]) if deeper else ""
+        said = (
+            "{folder}: images are expected in a folder for each class, at least two. Found "
+            "{count}: {names}.{hint}"
         )
+        names = some(list(classes)) if classes else sentence("none")
+        raise DataError(sentence(said, folder=folder, count=len(classes), names=names, hint=hint))
     return classes
 
 

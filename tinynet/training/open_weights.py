@@ -12,8 +12,9 @@ from tinynet.data import Normalize
 from tinynet.training.input_pipeline import PLAIN_SIDE
 from tinynet.training.predict import TrainedModel
 from tinynet.training.recipes import Recipe, place_model
-from tinynet.weights import names
+from tinynet.weights import fit, names
 from tinynet.weights.contents import Weights
+from tinynet.words import sentence
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's images in 0..1; torchvision's weights expect them
 STD = (0.229, 0.224, 0.225)
@@ -55,11 +56,11 @@ def open_weights(
             count = _count(path, found, wanted[-1], wanted)
             net = models.build(model, count, variant=variant)
     except ValueError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise fit.of_file(error, path) from None
     try:
         weights.load(net, found)
     except DataError as error:
-        raise DataError(f"{path}: {str(error).removeprefix('weights: ')}") from None
+        raise fit.of_file(error, path) from None
     crop = None if side == PLAIN_SIDE else side
     recipe = Recipe(
         name=path.stem,
@@ -80,7 +81,8 @@ def _count(path: Path, found: Weights, last: str, wanted: list[str]) -> int:
     """Return the number of classes: the length of the last array."""
     array = names.fitted(found.arrays, wanted).get(last)
     if array is None or not 1 <= array.size <= MOST:
-        raise DataError(f"{path}: it holds no array for {last}, the last one of the network.")
+        said = "{where}: it holds no array for {last}, the last one of the network."
+        raise DataError(sentence(said, where="weights", last=last))
     return int(array.size)
 
 

@@ -220,7 +220,8 @@ def _read(path: Path, groups: tuple[str, ...]) -> Checkpoint:
             keys = [key for key in list(file.keys()) if key.split(".", 1)[0] in groups]
             arrays = {key: file.get_tensor(key) for key in keys}
     except SafetensorError as error:
-        raise DataError(f"{path}: this checkpoint is damaged or incomplete ({error}).") from error
+        said = "{path}: this checkpoint is damaged or incomplete ({error})."
+        raise DataError(sentence(said, path=path, error=error)) from error
     named: dict[str, Arrays] = {group: {} for group in groups}
     for key, array in arrays.items():
         group, name = key.split(".", 1)

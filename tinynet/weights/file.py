@@ -32,6 +32,7 @@ from tinynet.weights import (
 )
 from tinynet.weights.contents import Weights
 from tinynet.weights.protobuf import Message
+from tinynet.words import sentence
 
 KINDS = (".pth", ".safetensors", ".npz", ".npy", ".caffemodel", ".h5", ".keras", ".onnx", ".mat")
 WRITTEN = (".safetensors", ".npz", ".pt", ".pth")
@@ -81,8 +82,9 @@ def read(path: Path | str) -> Weights:
         try:
             found = _read(path, file)
         except DataError as error:
-            said = str(error)
-            raise DataError(said if str(path) in said else f"{path}: {said}") from error
+            if str(path) in str(error):
+                raise
+            raise DataError(f"{path}: {error}") from error
         size = file.seek(0, 2)
     for name in found.arrays:
         if (shown := printable(name)) != name:
@@ -102,8 +104,9 @@ def read(path: Path | str) -> Weights:
 def _of_folder(path: Path) -> str:
     """Return that a folder is no file of weights, and which of its files may be one."""
     names = sorted(p.name for p in path.iterdir() if p.suffix.lower() in (*KINDS, *WRITTEN))
-    inside = f" In it: {first_names(names, 5)}." if names else ""
-    return f"{path}: expected a file of weights, found a folder.{inside}"
+    inside = sentence(" In it: {names}.", names=first_names(names, 5)) if names else ""
+    said = "{path}: expected a file of weights, found a folder.{inside}"
+    return sentence(said, path=path, inside=inside)
 
 
 def _read(path: Path, file: BinaryIO) -> Weights:
@@ -114,20 +117,20 @@ def _read(path: Path, file: BinaryIO) -> Weights:
             return read_format(path, file)
     if (message := _message(file)) is not None:
         return _read_message(path, message)
-    raise DataError(
-        f"{path}: expected a file of weights ({', '.join(KINDS)}), found {_described(path, start)}."
-    )
+    said = "{path}: expected a file of weights ({kinds}), found {what}."
+    kinds = ", ".join(KINDS)
+    raise DataError(sentence(said, path=path, kinds=kinds, what=_described(path, start)))
 
 
 def _described(path: Path, start: bytes) -> str:
     if not start:
-        return "an empty file"
+        return sentence("an empty file")
     if path.suffix == ".prototxt":
         return "the description of a network of Caffe; the weights are in its .caffemodel"
     for mark, what in OTHERS.items():
         if start.lstrip().startswith(mark):
             return what
-    return f"one that begins with {start[:8]!r}"
+    return sentence("one that begins with {bytes}", bytes=repr(start[:8]))
 
 
 def _message(file: BinaryIO) -> Message | None:
@@ -177,9 +180,8 @@ def write(weights: Weights, path: Path) -> None:
     elif path.suffix in (".pt", ".pth"):
         data = torch_writer.write(path, arrays)
     else:
-        raise DataError(
-            f"{path}: weights are written as .safetensors, .npz or .pt, networks as .onnx."
-        )
+        said = "{path}: weights are written as .safetensors, .npz or .pt, networks as .onnx."
+        raise DataError(sentence(said, path=path))
     checkpoint.write_atomically(path, data)
 
 

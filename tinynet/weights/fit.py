@@ -18,6 +18,7 @@ from tinynet.weights.change import Change
 from tinynet.weights.contents import Weights
 from tinynet.weights.file import read
 from tinynet.weights.matching import Match
+from tinynet.words import Sentence, message, sentence
 
 SHOWN = 6  # names of one kind in a message
 
@@ -246,12 +247,22 @@ def _compare(where: str, mine: Arrays, found: Arrays, weights: Weights) -> None:
         "not expected": [name for name in found if name not in mine],
         "of another shape": wrong,
     }
-    problems = [f"{kind}: {first_names(names, SHOWN)}" for kind, names in lists.items() if names]
+    said = (
+        "{where}: these are not the weights of this model; {problems}. {offer}Nothing was loaded."
+    )
+    problems = {kind: first_names(names, SHOWN) for kind, names in lists.items() if names}
     if problems:
-        raise DataError(
-            f"{where}: these are not the weights of this model; {'; '.join(problems)}. "
-            f"{_offer(mine, weights)}{known.networks(weights.arrays)}Nothing was loaded."
-        )
+        fitting = {"order": _offer(mine, weights), "known": known.networks(weights.arrays)}
+        offer = sentence("{order}{known}", **fitting)
+        raise DataError(sentence(said, where=where, problems=_listed(problems), offer=offer))
+
+
+def _listed(problems: Mapping[str, str]) -> Sentence:
+    """Return kinds of differences, each with its names."""
+    text = "; ".join(f"{{kind{i}}}: {{names{i}}}" for i in range(len(problems)))
+    kinds = {f"kind{i}": sentence(kind) for i, kind in enumerate(problems)}
+    names = {f"names{i}": found for i, found in enumerate(problems.values())}
+    return sentence(text, **kinds, **names)
 
 
 def _offer(mine: Arrays, weights: Weights) -> str:
@@ -262,10 +273,11 @@ def _offer(mine: Arrays, weights: Weights) -> str:
         return ""
     pair = matching.pairs(match, weights.arrays, shapes)[0]
     more = ' and channels="BGR" or "RGB" (--channels)' if "channels" in weights.asks else ""
-    return (
-        f"In their order, the arrays have this model's shapes ({pair}, and so on): load them with "
-        f"by_order=True (--by-order){more}. "
+    said = (
+        "In their order, the arrays have this model's shapes ({pair}, and so on): load them with "
+        "by_order=True (--by-order){more}. "
     )
+    return sentence(said, pair=pair, more=more)
 
 
 def _heads(mine: Arrays, found: Arrays) -> set[str]:
@@ -312,3 +324,11 @@ def _as(where: str, name: str, array: Array, like: Array) -> Array:
             f"in {result.dtype}. Nothing was loaded."
         )
     return result
+
+
+def of_file(error: Exception, file: Path) -> DataError:
+    """Return an error about weights with the name of their file in front."""
+    told = message(error)
+    if isinstance(told, Sentence) and told.fields.get("where") == "weights":
+        return DataError(sentence(told.text, **{**told.fields, "where": file}))
+    return DataError(f"{file}: {str(error).removeprefix('weights: ')}")

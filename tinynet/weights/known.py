@@ -13,7 +13,7 @@ from tinynet.core.backend import Array, default_device
 from tinynet.weights import conventions, matching, names
 from tinynet.weights.contents import Weights
 from tinynet.weights.conventions import Conventions
-from tinynet.words import phrase
+from tinynet.words import Sentence, sentence
 
 SHOWN = 3  # networks in a sentence
 MOST = 5_000  # arrays; densenet-121 has 606
@@ -52,18 +52,22 @@ def networks(arrays: Mapping[str, Array]) -> str:
     found = [fit for fit in fits(Weights(dict(arrays))) if not fit.by_order]
     if not found:
         return ""
-    return f"Their names and shapes are those of {described(found)}. "
+    said = "Their names and shapes are those of {networks}. "
+    return sentence(said, networks=described(found))
 
 
-def described(found: list[Fit]) -> str:
+def described(found: list[Fit]) -> Sentence:
     """Return the names of networks with the same number of classes, and that number."""
     classes = found[0].classes
     fitting = [fit.typed for fit in found if fit.classes == classes]
     if len(fitting) > SHOWN:
-        fitting[SHOWN:] = [phrase("{count} more", count=len(fitting) - SHOWN)]
-    whose = phrase(" or ").join(part for part in (", ".join(fitting[:-1]), fitting[-1]) if part)
-    number = phrase("1 class") if classes == 1 else phrase("{count:,} classes", count=classes)
-    return phrase("{networks}, with {number}", networks=whose, number=number)
+        fitting[SHOWN:] = [sentence("{count} more", count=len(fitting) - SHOWN)]
+    *others, last = fitting
+    whose = last
+    if others:
+        whose = sentence("{networks} or {last}", networks=", ".join(others), last=last)
+    number = sentence("1 class") if classes == 1 else sentence("{count:,} classes", count=classes)
+    return sentence("{networks}, with {number}", networks=whose, number=number)
 
 
 def fits(weights: Weights) -> list[Fit]:

@@ -16,6 +16,7 @@ from tinynet.core.pickles import printable, short
 from tinynet.weights import batch_norm_eps, checkpoint, conventions, torch_file
 from tinynet.weights.contents import Weights
 from tinynet.weights.order import natural
+from tinynet.words import sentence
 
 HEADER = 1 << 24  # bytes; a hundred thousand arrays take half of it
 DIGITS = 9  # of the number of a format
@@ -34,6 +35,8 @@ DTYPES = {
     "BOOL": "?",
 }
 
+DAMAGED = "{path}: damaged or incomplete safetensors ({why})."
+
 
 def read(path: Path, file: BinaryIO) -> Weights:
     """Return the arrays and the metadata of a file, or the weights of a checkpoint."""
@@ -45,7 +48,7 @@ def read(path: Path, file: BinaryIO) -> Weights:
         found = sorted(found, key=lambda entry: (natural(entry[0]), entry[0]))  # it has no order
     except SafetensorError as error:
         why = printable(str(error))
-        raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
+        raise DataError(sentence(DAMAGED, path=path, why=why)) from error
     metadata = header.get("__metadata__") or {}
     arrays = {name: _array(path, name, entry) for name, entry in found}
     if metadata.get("format", "").startswith("tinynet "):
@@ -64,8 +67,14 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
     (length,) = struct.unpack("<Q", file.read(8))
     if length > min(HEADER, size - 8):
         raise DataError(
-            f"{path}: damaged or incomplete safetensors: its header has {length:,} bytes, the "
-            f"file {size:,}; {HEADER:,} are the limit."
+            sentence(
+                "{path}: damaged or incomplete safetensors: its header has {length:,} bytes, the "
+                "file {size:,}; {most:,} are the limit.",
+                path=path,
+                length=length,
+                size=size,
+                most=HEADER,
+            )
         )
     try:
         header = json.loads(file.read(length))
@@ -73,7 +82,7 @@ def _header(path: Path, file: BinaryIO) -> dict[str, Any]:
         end = 8 + length + max(ends, default=0)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         why = printable(str(error))
-        raise DataError(f"{path}: damaged or incomplete safetensors ({why}).") from error
+        raise DataError(sentence(DAMAGED, path=path, why=why)) from error
     if end != size:
         raise DataError(f"{path}: its arrays end at {short(end)} and the file at {size:,} bytes.")
     file.seek(0)

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tinynet.words import sentence
+
 
 class Gpu(NamedTuple):
     """One GPU.
@@ -157,5 +159,6 @@ def find(name: str) -> Gpu:
     132
     """
     if name.lower() not in GPUS:
-        raise ValueError(f"profile: the GPUs are {', '.join(GPUS)}, not {name!r}.")
+        said = "profile: the GPUs are {known}, not {name!r}."
+        raise ValueError(sentence(said, known=", ".join(GPUS), name=name))
     return GPUS[name.lower()]

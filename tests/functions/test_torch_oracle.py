@@ -127,6 +127,11 @@ OPS = {
         lambda x: split_lrn(x, 3, 1.0, 0.5, 1.0, 2),
         [X],
     ),
+    "local_response_norm_max_pool2d": (
+        lambda x: F.local_response_norm_max_pool2d(x, 3, 2, 1, n=3, k=1.0, alpha=1.0, groups=2),
+        lambda x: TF.max_pool2d(split_lrn(x, 3, 1.0, 0.75, 1.0, 2), 3, 2, 1),
+        [X],
+    ),
     "batch_norm": (
         lambda x, w, b: F.batch_norm(x, w, b, np.zeros(6), np.ones(6), training=True),
         lambda x, w, b: TF.batch_norm(x, None, None, w, b, True),

@@ -101,6 +101,14 @@ def local_response_norm(draw, fill):
     return lambda t: F.local_response_norm(t, n, k=k, alpha=alpha, beta=beta, groups=groups), (x,)
 
 
+def local_response_norm_max_pool2d(draw, fill):
+    x, n, k, alpha, beta, groups, g, ceil_mode = kernel_cases.lrn_max_pool_forward(draw, fill)
+    settings = {"n": n, "k": k, "alpha": alpha, "beta": beta, "groups": groups}
+    settings["ceil_mode"] = ceil_mode
+    window = g.kernel, g.stride, g.padding
+    return lambda t: F.local_response_norm_max_pool2d(t, *window, **settings), (x,)
+
+
 def adaptive_avg_pool2d(draw, fill):
     outputs = draw(sizes), draw(st.integers(1, 9))
     return lambda t: F.adaptive_avg_pool2d(t * 1, outputs), (
@@ -267,6 +275,7 @@ FUNCTION_ROWS = {
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
     "locally_connected2d": locally_connected2d,
     "local_response_norm": local_response_norm,
+    "local_response_norm_max_pool2d": local_response_norm_max_pool2d,
     "spatial_response_norm": spatial_response_norm,
     "batch_norm": batch_norm,
     "batch_norm_relu": batch_norm_relu,

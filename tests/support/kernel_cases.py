@@ -128,6 +128,19 @@ def lrn_backward(draw, fill):
     return fill(*x.shape), x, y, scale, n, alpha, beta, groups
 
 
+def lrn_max_pool_forward(draw, fill):
+    x, geometry, ceil_mode = max_pool2d_forward(draw, fill)
+    _, *constants, _ = lrn_forward(draw, fill)
+    groups = draw(st.sampled_from([g for g in (1, 2, 3) if x.shape[1] % g == 0]))
+    return x, *constants, groups, geometry, ceil_mode
+
+
+def lrn_max_pool_backward(draw, fill):
+    x, *constants, geometry, ceil_mode = lrn_max_pool_forward(draw, fill)
+    y, argmax = kernels.lrn_max_pool_forward.reference(x, *constants, geometry, ceil_mode)
+    return fill(*y.shape), argmax, x, *constants, geometry
+
+
 def spatial_norm_forward(draw, fill):
     shape = draw(sizes), draw(sizes), draw(st.integers(1, 7)), draw(st.integers(1, 7))
     n, beta = draw(st.sampled_from([1, 3, 5, 9])), draw(st.sampled_from([0.75, 0.5]))
@@ -251,6 +264,8 @@ KERNEL_ROWS = {
         avg_pool2d_backward,
         lrn_forward,
         lrn_backward,
+        lrn_max_pool_forward,
+        lrn_max_pool_backward,
         spatial_norm_forward,
         spatial_norm_backward,
         batch_norm_statistics,

@@ -20,6 +20,7 @@ from tinynet.functions.elementwise import (
 )
 from tinynet.functions.local import locally_connected2d
 from tinynet.functions.loss import cross_entropy, log_softmax, softmax
+from tinynet.functions.lrn_max_pool import local_response_norm_max_pool2d
 from tinynet.functions.matmul import linear, matmul
 from tinynet.functions.metrics import accuracy, confusion_matrix, top_k_accuracy
 from tinynet.functions.norm import (
@@ -70,6 +71,7 @@ __all__ = [
     "global_avg_pool2d",
     "linear",
     "local_response_norm",
+    "local_response_norm_max_pool2d",
     "locally_connected2d",
     "log",
     "log_softmax",

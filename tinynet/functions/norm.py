@@ -152,10 +152,8 @@ def local_response_norm(
     tensor([0.33333334, 0.25      , 0.25      , 0.25      , 0.33333334])
     """
     refuse_positional("local_response_norm", positional)
-    _check_window("local_response_norm", x, n)
-    if groups < 1 or x.shape[1] % groups:
-        said = "local_response_norm: groups={groups} must divide the {channels} channels of x."
-        raise ShapeError(sentence(said, groups=groups, channels=x.shape[1]))
+    check_window("local_response_norm", x, n)
+    check_groups("local_response_norm", x, groups)
     return LocalResponseNorm(n, float(k), float(alpha), float(beta), groups)(x)
 
 
@@ -206,7 +204,7 @@ def spatial_response_norm(
     np.float32(0.1)
     """
     refuse_positional("spatial_response_norm", positional)
-    _check_window("spatial_response_norm", x, n)
+    check_window("spatial_response_norm", x, n)
     return SpatialResponseNorm(n, float(k), float(alpha), float(beta))(x)
 
 
@@ -223,11 +221,19 @@ def refuse_positional(op: str, positional: tuple[Any, ...]) -> None:
         )
 
 
-def _check_window(op: str, x: Tensor, n: int) -> None:
+def check_window(op: str, x: Tensor, n: int) -> None:
+    """Raise an error unless x is (N, C, H, W) and n is odd and positive."""
     if n < 1 or n % 2 == 0:
         raise ValueError(f"{op}: n must be odd, so that the window has a middle. Got n={n}.")
     if len(x.shape) != 4:
         raise ShapeError(sentence("{op}: x must be (N, C, H, W); it is {x}.", op=op, x=x.shape))
+
+
+def check_groups(op: str, x: Tensor, groups: int) -> None:
+    """Raise a ShapeError unless `groups` divides the channels of x (N, C, H, W)."""
+    if groups < 1 or x.shape[1] % groups:
+        said = "{op}: groups={groups} must divide the {channels} channels of x."
+        raise ShapeError(sentence(said, op=op, groups=groups, channels=x.shape[1]))
 
 
 def batch_norm(

@@ -126,7 +126,7 @@ def max_pool2d(
     >>> F.max_pool2d(tn.ones(1, 96, 55, 55), 3, 2).shape
     (1, 96, 27, 27)
     """
-    geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    geometry = pooling_geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
     return MaxPool2d(geometry, ceil_mode)(x)
 
 
@@ -139,7 +139,7 @@ def max_pool2d_relu(
     ceil_mode: bool = False,
 ) -> Tensor:
     """Return relu(max_pool2d(...)) in one pass over memory: bit for bit the same."""
-    geometry = _geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    geometry = pooling_geometry("max_pool2d", x, kernel_size, stride, padding, ceil_mode)
     KH, KW = geometry.kernel
     if KH * KW > NO_ARGMAX:
         return ReLU()(MaxPool2d(geometry, ceil_mode)(x))
@@ -169,7 +169,7 @@ def avg_pool2d(
     >>> F.avg_pool2d(tn.ones(1, 8, 6, 6), 2).shape
     (1, 8, 3, 3)
     """
-    geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
+    geometry = pooling_geometry("avg_pool2d", x, kernel_size, stride, padding, ceil_mode)
     return AvgPool2d(geometry, ceil_mode, count_include_pad)(x)
 
 
@@ -198,7 +198,7 @@ def global_avg_pool2d(x: Tensor) -> Tensor:
     return x.mean(axis=(2, 3))
 
 
-def _geometry(
+def pooling_geometry(
     op: str,
     x: Tensor,
     kernel_size: int | Pair,

@@ -12,6 +12,7 @@ local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward, max_pool2d_relu_forward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
+lrn_max_pool   lrn_max_pool_forward, lrn_max_pool_backward (the two fused, on a CPU)
 spatial_norm   spatial_norm_forward, spatial_norm_backward
 batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward,
                batch_norm_relu_forward, batch_norm_relu_backward
@@ -71,6 +72,7 @@ from tinynet.kernels.local import (
     locally_connected2d_forward,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.lrn_max_pool import lrn_max_pool_backward, lrn_max_pool_forward
 from tinynet.kernels.matmul import gemm, matmul, precision
 from tinynet.kernels.max_pool import (
     max_pool2d_backward,
@@ -130,6 +132,8 @@ __all__ = [
     "locally_connected2d_forward",
     "lrn_backward",
     "lrn_forward",
+    "lrn_max_pool_backward",
+    "lrn_max_pool_forward",
     "matmul",
     "max_pool2d_backward",
     "max_pool2d_forward",

@@ -19,8 +19,9 @@ import numpy as np
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
-from tinynet.kernels.codegen.native import In2, Out2, Real, native
-from tinynet.kernels.codegen.vectors import times_power, window_sums
+from tinynet.kernels.codegen.native import In2, Out2, Real, helper, native
+from tinynet.kernels.codegen.powers import differentiate, normalize
+from tinynet.kernels.codegen.vectors import window_sums
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
 from tinynet.kernels.dispatch import Kernel, fallback_if
 
@@ -53,10 +54,12 @@ def lrn_backward(
     return gy * scale**-beta - 2 * alpha * beta * x * window_sum(gy * y / scale, n, groups)
 
 
-# ---- Numba: loops over pixels and their channels
+# ---- Numba: loops over rows of C // groups channels, a group at one pixel
 #
-# The channels of a group are padded with n // 2 zeros on each side, so that no channel is a special
-# case.
+# A row is padded with n // 2 zeros on each side, so that no channel is a special case. A block of
+# rows at a time: they stay in the L1 cache, and each pass over them is one long loop.
+
+BLOCK = 2048  # numbers in a block of rows
 
 
 @lrn_forward.numba
@@ -67,21 +70,9 @@ def lrn_forward_numba(
     last = channels_last(x)
     y = np.empty_like(last)
     scale = np.empty_like(last)
-    C = x.shape[1]
-    pixels = x.size // C
-    rows = (-1, C)
-    _forward_loops(
-        pixels,
-        last.reshape(rows),
-        n // 2,
-        k,
-        alpha,
-        beta,
-        groups,
-        y.reshape(rows),
-        scale.reshape(rows),
-        grain=grain_size(C),
-    )
+    C = x.shape[1] // groups
+    rows = [a.reshape(-1, C) for a in (last, y, scale)]
+    _forward_loops(x.size // C, *rows, n // 2, k, alpha, beta, grain=grain_size(C))
     return channels_first(y), channels_first(scale)
 
 
@@ -90,24 +81,32 @@ def _forward_loops(
     lo: int,
     hi: int,
     x: In2,
+    y: Out2,
+    scale: Out2,
     half: int,
     k: Real,
     alpha: Real,
     beta: Real,
-    groups: int,
-    y: Out2,
-    scale: Out2,
 ) -> None:
-    C = x.shape[1] // groups
-    term = np.zeros(C + 2 * half, np.float32)  # (zeros, the C terms of a group, zeros)
-    for i in range(lo, hi):
-        for first in range(0, x.shape[1], C):
-            here = x[i, first : first + C]
-            s = scale[i, first : first + C]
-            for c in range(C):
-                term[half + c] = here[c] * here[c]
-            window_sums(term, 2 * half + 1, k, alpha, s)
-            times_power(here, s, beta, y[i, first : first + C])
+    C = x.shape[1]
+    rows = max(1, BLOCK // C)
+    room = np.zeros((rows, C + 2 * half), np.float32)
+    for i in range(lo, hi, rows):
+        end = min(i + rows, hi)
+        write_scale(x[i:end], half, k, alpha, room, scale[i:end])
+        normalize(x[i:end].ravel(), scale[i:end].ravel(), beta, y[i:end].ravel())
+
+
+@helper
+def write_scale(x: Array, half: int, k: float, alpha: float, room: Array, scale: Array) -> None:
+    """Write the scale of rows of channels; `room` is for as many rows, inside zeros."""
+    rows, C = x.shape
+    for i in range(rows):
+        inner = room[i, half : half + C]
+        for c in range(C):
+            inner[c] = x[i, c] * x[i, c]
+    for i in range(rows):
+        window_sums(room[i], 2 * half + 1, k, alpha, scale[i])
 
 
 @lrn_backward.numba
@@ -117,10 +116,9 @@ def lrn_backward_numba(
     """One pass over three arrays: computing y again is faster than reading it."""
     inputs = [channels_last(a) for a in (gy, x, scale)]
     gx = np.empty_like(inputs[0])
-    C = x.shape[1]
-    flat = [a.reshape(-1, C) for a in (*inputs, gx)]
-    factor = 2 * alpha * beta
-    _backward_loops(x.size // C, *flat, n // 2, factor, beta, groups, grain=grain_size(C))
+    C = x.shape[1] // groups
+    rows = [a.reshape(-1, C) for a in (*inputs, gx)]
+    _backward_loops(x.size // C, *rows, n // 2, 2 * alpha * beta, beta, grain=grain_size(C))
     return channels_first(gx)
 
 
@@ -135,22 +133,41 @@ def _backward_loops(
     half: int,
     factor: Real,
     beta: Real,
-    groups: int,
 ) -> None:
-    C = x.shape[1] // groups
-    term = np.zeros(C + 2 * half, np.float32)
-    total = np.empty(C, np.float32)
-    for i in range(lo, hi):
-        for first in range(0, x.shape[1], C):
-            here = x[i, first : first + C]
-            s = scale[i, first : first + C]
-            out = gx[i, first : first + C]
-            times_power(gy[i, first : first + C], s, beta, out)
-            for c in range(C):
-                term[half + c] = out[c] * here[c] / s[c]
-            window_sums(term, 2 * half + 1, np.float32(0), np.float32(1), total)
-            for c in range(C):
-                out[c] -= factor * here[c] * total[c]
+    C = x.shape[1]
+    rows = max(1, BLOCK // C)
+    room = np.zeros((rows, C + 2 * half), np.float32)
+    total = np.empty((rows, C), np.float32)
+    for i in range(lo, hi, rows):
+        end = min(i + rows, hi)
+        write_gradient(
+            gy[i:end], x[i:end], scale[i:end], half, factor, beta, room, total, gx[i:end]
+        )
+
+
+@helper
+def write_gradient(
+    gy: Array,
+    x: Array,
+    scale: Array,
+    half: int,
+    factor: float,
+    beta: float,
+    room: Array,
+    total: Array,
+    gx: Array,
+) -> None:
+    """Write gx of rows of channels; factor is 2 * alpha * beta, `room` as in `write_scale`."""
+    rows, C = x.shape
+    for i in range(rows):
+        differentiate(gy[i], x[i], scale[i], beta, gx[i], room[i, half : half + C])
+    for i in range(rows):
+        window_sums(room[i], 2 * half + 1, np.float32(0), np.float32(1), total[i])
+    flat = x.ravel()
+    sums = total.ravel()
+    result = gx.ravel()
+    for j in range(x.size):
+        result[j] -= factor * flat[j] * sums[j]
 
 
 # ---- CUDA: lrn.cu

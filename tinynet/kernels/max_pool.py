@@ -141,24 +141,44 @@ def _forward_loops(
     floor: Real,
     none: int,
 ) -> None:
+    for n in range(lo, hi):
+        pool_image(x, n, KH, KW, SH, SW, PH, PW, y, argmax, n, floor, none)
+
+
+@helper
+def pool_image(
+    x: Array,
+    image: int,
+    KH: int,
+    KW: int,
+    SH: int,
+    SW: int,
+    PH: int,
+    PW: int,
+    y: Array,
+    argmax: Array,
+    n: int,
+    floor: float,
+    none: int,
+) -> None:
+    """Write the maxima of x[image] and their taps into y[n] and argmax[n]."""
     _, H, W, C = x.shape
     OH = y.shape[1]
     OW = y.shape[2]
-    for n in range(lo, hi):
-        for i in range(OH):
-            for j in range(OW):
-                top = SH * i - PH
-                left = SW * j - PW
-                p = max(0, -top)  # the part of the window that is inside the image
-                q = max(0, -left)
-                rows = min(KH, H - top) - p
-                cols = min(KW, W - left) - q
-                x0 = ((n * H + top + p) * W + left + q) * C
-                y0 = ((n * OH + i) * OW + j) * C
-                tap = p * KW + q
-                max_pool_forward(
-                    x, x0, rows, cols, W * C, C, tap, KW, 1, y, y0, argmax, y0, C, floor, none
-                )
+    for i in range(OH):
+        for j in range(OW):
+            top = SH * i - PH
+            left = SW * j - PW
+            p = max(0, -top)  # the part of the window that is inside the image
+            q = max(0, -left)
+            rows = min(KH, H - top) - p
+            cols = min(KW, W - left) - q
+            x0 = ((image * H + top + p) * W + left + q) * C
+            y0 = ((n * OH + i) * OW + j) * C
+            tap = p * KW + q
+            max_pool_forward(
+                x, x0, rows, cols, W * C, C, tap, KW, 1, y, y0, argmax, y0, C, floor, none
+            )
 
 
 @max_pool2d_backward.numba
@@ -189,48 +209,57 @@ def _backward_loops(
     PW: int,
     gx: Out4,
 ) -> None:
-    OH = gy.shape[1]
-    OW = gy.shape[2]
     _, H, W, C = gx.shape
-    across = np.empty((W, 2), np.int64)
-    for w in range(W):
-        across[w, 0], across[w, 1] = _windows_of(w + PW, KW, SW, OW)
+    down = windows_along(H, PH, KH, SH, gy.shape[1])
+    across = windows_along(W, PW, KW, SW, gy.shape[2])
     for n in range(lo, hi):
         for h in range(H):
-            last, rows = _windows_of(h + PH, KH, SH, OH)
             for w in range(W):
-                right = across[w, 0]
-                cols = across[w, 1]
-                # Backwards: in the last window this pixel is nearest to the corner.
-                tap = (h + PH - SH * last) * KW + w + PW - SW * right
-                gy0 = ((n * OH + last) * OW + right) * C
                 gx0 = ((n * H + h) * W + w) * C
-                max_pool_backward(
-                    gy,
-                    gy0,
-                    rows,
-                    cols,
-                    -OW * C,
-                    -C,
-                    tap,
-                    SH * KW,
-                    SW,
-                    gx,
-                    gx0,
-                    argmax,
-                    gy0,
-                    C,
-                    NO_FLOOR,
-                    0,
-                )
+                gather_gradient(gy, argmax, n, down[h], across[w], KW, SH, SW, gx, gx0)
 
 
 @helper
-def _windows_of(place: int, K: int, S: int, windows: int) -> tuple[int, int]:
-    """Return the last window that contains a row (or column) of the framed image, and how many."""
-    last = min(place // S, windows - 1)
-    first = max(0, (place - K) // S + 1)
-    return last, max(0, last - first + 1)
+def gather_gradient(
+    gy: Array,
+    argmax: Array,
+    n: int,
+    down: Array,
+    across: Array,
+    KW: int,
+    SH: int,
+    SW: int,
+    gx: Array,
+    gx0: int,
+) -> None:
+    """Write into gx[gx0:] what gy[n] contributes to the channels of a pixel.
+
+    `down` and `across` are the pixel's rows of the tables that `windows_along` returns.
+    """
+    _, OH, OW, C = gy.shape
+    last, rows, p = down[0], down[1], down[2]
+    right, cols, q = across[0], across[1], across[2]
+    # Backwards: in the last window this pixel is nearest to the corner.
+    gy0 = ((n * OH + last) * OW + right) * C
+    tap = p * KW + q
+    tap_down = SH * KW
+    max_pool_backward(
+        gy, gy0, rows, cols, -OW * C, -C, tap, tap_down, SW, gx, gx0, argmax, gy0, C, NO_FLOOR, 0
+    )
+
+
+@helper
+def windows_along(size: int, before: int, K: int, S: int, windows: int) -> Array:
+    """Return, for each row (or column), its last window, how many contain it, its place in it."""
+    found = np.empty((size, 3), np.int64)
+    for i in range(size):
+        place = i + before
+        last = min(place // S, windows - 1)
+        first = max(0, (place - K) // S + 1)
+        found[i, 0] = last
+        found[i, 1] = max(0, last - first + 1)
+        found[i, 2] = place - S * last
+    return found
 
 
 # ---- CUDA: max_pool.cu

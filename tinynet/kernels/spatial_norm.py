@@ -20,7 +20,7 @@ import numpy as np
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import In3, Out1, Out3, Real, helper, native
-from tinynet.kernels.codegen.vectors import times_power
+from tinynet.kernels.codegen.powers import differentiate, normalize
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
 from tinynet.kernels.dispatch import Kernel
 
@@ -100,7 +100,7 @@ def _forward_loops(
             _row_sums(squares, i, half, C, beside, scale[n, i])
             for j in range(row):
                 scale[n, i, j] = k + alpha * scale[n, i, j]
-            times_power(x[n, i], scale[n, i], beta, y[n, i])
+            normalize(x[n, i], scale[n, i], beta, y[n, i])
 
 
 @helper
@@ -154,9 +154,7 @@ def _backward_loops(
     beside = np.zeros(row + 2 * half * C, np.float32)
     for n in range(lo, hi):
         for i in range(H):
-            times_power(gy[n, i], scale[n, i], beta, gx[n, i])
-            for j in range(row):
-                term[i, j] = gx[n, i, j] * x[n, i, j] / scale[n, i, j]
+            differentiate(gy[n, i], x[n, i], scale[n, i], beta, gx[n, i], term[i])
         for i in range(H):
             _row_sums(term, i, half, C, beside, total)
             for j in range(row):

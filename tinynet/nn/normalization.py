@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from tinynet.nn.guidance import call_as
 from tinynet.nn.layers import check_counts
 from tinynet.nn.module import Module
 from tinynet.nn.parameter import Buffer, Parameter
+from tinynet.nn.pooling import MaxPool2d
 from tinynet.tensors import Tensor
 
 
@@ -86,6 +88,26 @@ class LocalResponseNorm(Module):
         """Return (N, C, H, W), each value divided by a power of the squares around it."""
         return F.local_response_norm(
             x, n=self.n, k=self.k, alpha=self.alpha, beta=self.beta, groups=self.groups
+        )
+
+    def fuse_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Return a function that computes this layer and a max-pooling in one pass.
+
+        Subclasses are not fused, since their forward may differ.
+        """
+        if type(self) is not LocalResponseNorm or type(following) is not MaxPool2d:
+            return None
+        return functools.partial(
+            F.local_response_norm_max_pool2d,
+            kernel_size=following.kernel_size,
+            stride=following.stride,
+            padding=following.padding,
+            ceil_mode=following.ceil_mode,
+            n=self.n,
+            k=self.k,
+            alpha=self.alpha,
+            beta=self.beta,
+            groups=self.groups,
         )
 
 

@@ -47,6 +47,26 @@ def _lrn_backward(rng: Random) -> dict[str, Arguments]:
     return cases
 
 
+def _lrn_max_pool_forward(rng: Random) -> dict[str, Arguments]:
+    """Without ties: of equal normalized values rounding would choose the argmax."""
+    constants = 3, 1.5, 0.7, 0.75
+    cases = {}
+    for name, (x, geometry, ceil_mode) in cases_for("max_pool2d_forward").items():
+        if "ties" not in name:
+            groups = 2 if x.shape[1] == 4 else 1
+            cases[name] = (rng.standard_normal(x.shape), *constants, groups, geometry, ceil_mode)
+    return cases
+
+
+def _lrn_max_pool_backward(rng: Random) -> dict[str, Arguments]:
+    cases = {}
+    for name, arguments in _lrn_max_pool_forward(rng).items():
+        x, *constants, geometry, _ = arguments
+        y, argmax = kernels.lrn_max_pool_forward.reference(*arguments)
+        cases[name] = (rng.standard_normal(y.shape), argmax, x, *constants, geometry)
+    return cases
+
+
 def _spatial_norm_forward(rng: Random) -> dict[str, Arguments]:
     def x(*shape: int) -> Array:
         return rng.standard_normal(shape)
@@ -218,6 +238,8 @@ _MAKERS: dict[str, Maker] = {
     **window_cases.MAKERS,
     "lrn_forward": _lrn_forward,
     "lrn_backward": _lrn_backward,
+    "lrn_max_pool_forward": _lrn_max_pool_forward,
+    "lrn_max_pool_backward": _lrn_max_pool_backward,
     "spatial_norm_forward": _spatial_norm_forward,
     "spatial_norm_backward": _spatial_norm_backward,
     "batch_norm_statistics": _batch_norm_statistics,

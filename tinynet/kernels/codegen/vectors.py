@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tinynet.core.backend import Array
 from tinynet.kernels.codegen.microkernel import Emitter, host_shape
-from tinynet.kernels.codegen.native import Intrinsic, helper
+from tinynet.kernels.codegen.native import Intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+UNROLLED = 5  # terms of a window sum without a loop: the paper's n
 LINE = 16  # floats in a cache line of 64 bytes
 
 
-class _Window:
-    """Types and helpers of the emitters below, for vectors of `lanes` channels."""
+class Window:
+    """Types and helpers of the emitters, for vectors of `lanes` channels."""
 
     def __init__(self, context: Any, builder: Any, lanes: int) -> None:
         self.e = Emitter(context, builder, lanes)
@@ -58,7 +56,7 @@ class _Window:
 
 
 def _emit_max_pool_forward(
-    w: _Window, c: Any, x: Any, steps: Any, y: Any, argmax: Any, begin: Any
+    w: Window, c: Any, x: Any, steps: Any, y: Any, argmax: Any, begin: Any
 ) -> None:
     """Write y, the maximum over a window (NaN if it has one), and argmax, the first tap with it.
 
@@ -78,7 +76,7 @@ def _emit_max_pool_forward(
 
 
 def _emit_max_pool_backward(
-    w: _Window, c: Any, gy: Any, steps: Any, gx: Any, argmax: Any, _begin: Any
+    w: Window, c: Any, gy: Any, steps: Any, gx: Any, argmax: Any, _begin: Any
 ) -> None:
     """Write gx, the sum of gy over the windows whose argmax is the tap over this pixel."""
     b = w.builder
@@ -93,7 +91,7 @@ def _emit_max_pool_backward(
 
 
 def _taps(
-    w: _Window, rows: Any, cols: Any, down: Any, along: Any, tap: Any, tap_down: Any, tap_along: Any
+    w: Window, rows: Any, cols: Any, down: Any, along: Any, tap: Any, tap_down: Any, tap_along: Any
 ) -> Any:
     """Emit the two loops over a window; yield, once, the offset and the number of a tap."""
     from numba.core import cgutils
@@ -104,14 +102,14 @@ def _taps(
         yield at, b.add(tap, b.add(b.mul(p.index, tap_down), b.mul(q.index, tap_along)))
 
 
-def _for_channels(context: Any, builder: Any, count: Any, body: Callable[..., None]) -> None:
+def for_channels(context: Any, builder: Any, count: Any, body: Callable[..., None]) -> None:
     """Emit body(window, c) for full vectors of channels, then for each remaining channel."""
     from numba.core import cgutils
 
     lanes = host_shape().lanes
     whole = builder.sub(count, builder.urem(count, count.type(lanes)))
     for step, begin, end in ((lanes, count.type(0), whole), (1, whole, count)):
-        w = _Window(context, builder, step)
+        w = Window(context, builder, step)
         with cgutils.for_range_slice(builder, begin, end, count.type(step), inc=True) as (c, _):
             body(w, c)
 
@@ -155,11 +153,11 @@ def _pooling(emit: Callable[..., None]) -> Intrinsic:
         return intrinsic(walk)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def body(w: _Window, c: Any) -> None:
+        def body(w: Window, c: Any) -> None:
             x, y, argmax = (w.e.pointer(signature.args[k], *args[k : k + 2]) for k in (0, 9, 11))
             emit(w, c, x, args[2:9], y, argmax, args[14:16])
 
-        _for_channels(context, builder, args[13], body)
+        for_channels(context, builder, args[13], body)
         return context.get_dummy_value()
 
     return Intrinsic(build)
@@ -175,11 +173,11 @@ def _build_move() -> Callable[..., None]:
         return types.void(x, i8, y, i8, i8), code
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def body(w: _Window, c: Any) -> None:
+        def body(w: Window, c: Any) -> None:
             x, y = (w.e.pointer(signature.args[k], *args[k : k + 2]) for k in (0, 2))
             w.e.store(w.e.load(x, c), y, c)
 
-        _for_channels(context, builder, args[4], body)
+        for_channels(context, builder, args[4], body)
         return context.get_dummy_value()
 
     return intrinsic(move)
@@ -222,18 +220,30 @@ def _build_window_sums() -> Callable[..., None]:
         return types.void(term, types.int64, types.float32, types.float32, total), code
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def body(w: _Window, c: Any) -> None:
+        def body(w: Window, c: Any, taps: int | None) -> None:
             term, total = (w.e.pointer(signature.args[k], args[k], c) for k in (0, 4))
             place = w.variable(w.e.load(term, w.e.number(0)))
-            with cgutils.for_range_slice(
-                builder, w.e.number(1), args[1], w.e.number(1), inc=True
-            ) as (j, _):
+
+            def add(j: Any) -> None:
                 builder.store(builder.fadd(builder.load(place), w.e.load(term, j)), place)
+
+            if taps is None:
+                begin, step = w.e.number(1), w.e.number(1)
+                with cgutils.for_range_slice(builder, begin, args[1], step, inc=True) as (j, _):
+                    add(j)
+            else:
+                for j in range(1, taps):
+                    add(w.e.number(j))
             scaled = builder.fmul(w.e.broadcast(args[3]), builder.load(place))
             w.e.store(builder.fadd(w.e.broadcast(args[2]), scaled), total, w.e.number(0))
 
         channels = context.make_array(signature.args[4])(context, builder, args[4]).nitems
-        _for_channels(context, builder, channels, body)
+        usual = builder.icmp_signed("==", args[1], args[1].type(UNROLLED))
+        with builder.if_else(usual) as (unrolled, looped):
+            with unrolled:
+                for_channels(context, builder, channels, lambda w, c: body(w, c, UNROLLED))
+            with looped:
+                for_channels(context, builder, channels, lambda w, c: body(w, c, None))
         return context.get_dummy_value()
 
     return intrinsic(window_sums)
@@ -246,19 +256,3 @@ move = Intrinsic(_build_move)  # y[y0 + c] = x[x0 + c] for c < n, without a call
 # effect on results and does not fail outside the array
 prefetch = Intrinsic(_build_prefetch)
 window_sums = Intrinsic(_build_window_sums)  # total[c] = a + b * (term[c] + ... + term[c + n - 1])
-
-
-@helper
-def times_power(x: Array, scale: Array, beta: float, result: Array) -> None:
-    """Write x * scale**-beta into result.
-
-    For the paper's beta, s**-0.75 is 1 / (sqrt(s) * sqrt(sqrt(s))): two square-root instructions
-    instead of a call of pow.
-    """
-    if beta == np.float32(0.75):
-        for c in range(len(x)):
-            root = np.sqrt(scale[c])
-            result[c] = x[c] / (root * np.sqrt(root))
-    else:
-        for c in range(len(x)):
-            result[c] = x[c] * scale[c] ** -beta

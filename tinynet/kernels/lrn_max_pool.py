@@ -1,0 +1,197 @@
+"""Local response normalization with the max-pooling behind it, as in AlexNet's first two layers.
+
+The two in one pass over memory: the normalized images, which only the pooling reads, are never
+stored, nor is the scale, which the backward pass computes again. Equations: `lrn`, `max_pool`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynet.core.backend import Array
+from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
+from tinynet.kernels.codegen.native import NO_FLOOR, In4, Out4, Real, UInt8In4, UInt8Out4, native
+from tinynet.kernels.codegen.powers import normalize
+from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.geometry import Geometry
+from tinynet.kernels.lrn import (
+    lrn_backward,
+    lrn_forward,
+    write_gradient,
+    write_scale,
+)
+from tinynet.kernels.max_pool import (
+    gather_gradient,
+    max_pool2d_backward,
+    max_pool2d_forward,
+    pool_image,
+    wide_argmax,
+    windows_along,
+)
+
+
+@Kernel
+def lrn_max_pool_forward(
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+    ceil_mode: bool,
+) -> tuple[Array, Array]:
+    """Return the maxima (N, C, OH, OW) of normalized x (N, C, H, W), and their argmax."""
+    y, _scale = lrn_forward(x, n, k, alpha, beta, groups)
+    return max_pool2d_forward(y, geometry, ceil_mode)
+
+
+@Kernel
+def lrn_max_pool_backward(
+    gy: Array,
+    argmax: Array,
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+) -> Array:
+    """Return gx (N, C, H, W) for gy and argmax (N, C, OH, OW)."""
+    y, scale = lrn_forward(x, n, k, alpha, beta, groups)
+    gy = max_pool2d_backward(gy, argmax, x.shape, geometry)
+    return lrn_backward(gy, x, y, scale, n, alpha, beta, groups)
+
+
+# ---- Numba: loops over images (H, W, C)
+
+
+def _has_a_wide_argmax(geometry: Geometry) -> bool:
+    return geometry.kernel[0] * geometry.kernel[1] > 256
+
+
+@lrn_max_pool_forward.numba
+@fallback_if(
+    "windows of more than 256 pixels: the argmax is stored in a byte",
+    lambda x, n, k, alpha, beta, groups, geometry, _: _has_a_wide_argmax(geometry),
+)
+def lrn_max_pool_forward_numba(
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+    ceil_mode: bool,
+) -> tuple[Array, Array]:
+    """Normalize an image in the cache, then pool it."""
+    outputs = geometry.output_shape("max_pool2d", x.shape, ceil_mode=ceil_mode)
+    y = np.empty((len(x), *outputs, x.shape[1]), np.float32)
+    argmax = np.empty(y.shape, np.uint8)
+    constants = n // 2, k, alpha, beta, groups
+    sizes = (*geometry.kernel, *geometry.stride, *geometry.corner)
+    grain = grain_size(x[:1].size)
+    _forward_loops(len(x), channels_last(x), *constants, *sizes, y, argmax, grain=grain)
+    return channels_first(y), channels_first(argmax)
+
+
+@native
+def _forward_loops(
+    lo: int,
+    hi: int,
+    x: In4,
+    half: int,
+    k: Real,
+    alpha: Real,
+    beta: Real,
+    groups: int,
+    KH: int,
+    KW: int,
+    SH: int,
+    SW: int,
+    PH: int,
+    PW: int,
+    y: Out4,
+    argmax: UInt8Out4,
+) -> None:
+    _, H, W, C = x.shape
+    rows = W * groups
+    room = np.zeros((rows, C // groups + 2 * half), np.float32)
+    scale = np.empty((rows, C // groups), np.float32)
+    normalized = np.empty((1, H, W, C), np.float32)
+    for n in range(lo, hi):
+        for h in range(H):
+            here = x[n, h].reshape(scale.shape)
+            write_scale(here, half, k, alpha, room, scale)
+            normalize(here.ravel(), scale.ravel(), beta, normalized[0, h].ravel())
+        pool_image(normalized, 0, KH, KW, SH, SW, PH, PW, y, argmax, n, NO_FLOOR, 0)
+
+
+@lrn_max_pool_backward.numba
+@wide_argmax
+def lrn_max_pool_backward_numba(
+    gy: Array,
+    argmax: Array,
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+) -> Array:
+    """Gather the gradient of the pooling pixel by pixel, and go on with it."""
+    N, C, H, W = x.shape
+    gx = np.empty((N, H, W, C), np.float32)
+    taps = np.ascontiguousarray(argmax.transpose(0, 2, 3, 1))
+    constants = n // 2, k, alpha, beta, 2 * alpha * beta, groups
+    sizes = (*geometry.kernel, *geometry.stride, *geometry.corner)
+    arrays = channels_last(gy), taps, channels_last(x)
+    _backward_loops(N, *arrays, *constants, *sizes, gx, grain=grain_size(C * H * W))
+    return channels_first(gx)
+
+
+@native
+def _backward_loops(
+    lo: int,
+    hi: int,
+    gy: In4,
+    argmax: UInt8In4,
+    x: In4,
+    half: int,
+    k: Real,
+    alpha: Real,
+    beta: Real,
+    factor: Real,
+    groups: int,
+    KH: int,
+    KW: int,
+    SH: int,
+    SW: int,
+    PH: int,
+    PW: int,
+    gx: Out4,
+) -> None:
+    _, H, W, C = x.shape
+    rows = W * groups
+    room = np.zeros((rows, C // groups + 2 * half), np.float32)
+    total = np.empty((rows, C // groups), np.float32)
+    scale = np.empty((rows, C // groups), np.float32)
+    passed = np.empty(W * C, np.float32)  # the gradient of the pooling in one row of the image
+    down = windows_along(H, PH, KH, SH, gy.shape[1])
+    across = windows_along(W, PW, KW, SW, gy.shape[2])
+    for n in range(lo, hi):
+        for h in range(H):
+            for w in range(W):
+                gather_gradient(gy, argmax, n, down[h], across[w], KW, SH, SW, passed, w * C)
+            here = x[n, h].reshape(scale.shape)
+            out = gx[n, h].reshape(scale.shape)
+            write_scale(here, half, k, alpha, room, scale)
+            write_gradient(
+                passed.reshape(scale.shape), here, scale, half, factor, beta, room, total, out
+            )
+
+
+_forward_loops.followed_by(_backward_loops)

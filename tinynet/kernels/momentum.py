@@ -98,16 +98,19 @@ def _update_loop(
     nesterov: bool,
     paper: bool,
 ) -> None:
-    for i in range(lo, hi):
-        g = gradient[i] + weight_decay * weight[i]
-        v = momentum * velocity[i]
+    w = weight[lo:hi]  # indices that begin at 0 compile to vector instructions
+    gradients = gradient[lo:hi]
+    v = velocity[lo:hi]
+    for i in range(len(w)):
+        g = gradients[i] + weight_decay * w[i]
+        moved = momentum * v[i]
         if paper:
-            v -= lr * g
-            weight[i] += momentum * v - lr * g if nesterov else v
+            moved -= lr * g
+            w[i] += momentum * moved - lr * g if nesterov else moved
         else:
-            v += g
-            weight[i] -= lr * (g + momentum * v) if nesterov else lr * v
-        velocity[i] = v
+            moved += g
+            w[i] -= lr * (g + momentum * moved) if nesterov else lr * moved
+        v[i] = moved
 
 
 # ---- CUDA: momentum.cu

@@ -8,7 +8,7 @@ from support.strategies import integers
 from tinynet import kernels
 from tinynet.kernels import Geometry
 from tinynet.kernels.convolution import cuda, tile
-from tinynet.kernels.matmul import PRECISIONS
+from tinynet.kernels.gemm import PRECISIONS
 from tinynet.testing import tolerance
 
 pytestmark = pytest.mark.cxx

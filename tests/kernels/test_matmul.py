@@ -65,3 +65,57 @@ def test_an_invalid_value_is_reported_as_the_caller_chose(multiply, side):
         multiply(a, b)
     with np.errstate(invalid="ignore"):
         assert np.isnan(multiply(a, b)[0]).all()
+
+
+def few_rows(rng, M):
+    """Return the two products of a linear layer with a batch of M, and their exact results."""
+    N, K = 1031, 1033
+    x, gy, w = (rng.standard_normal(shape, np.float32) for shape in ((M, K), (M, N), (N, K)))
+    factors = (x, w.T), (gy.T, x)
+    return [(a, b, a.astype(np.float64) @ b.astype(np.float64)) for a, b in factors]
+
+
+@pytest.mark.parametrize("M", [2, 7, 16, 17, 32, 33])
+def test_a_few_rows_and_a_large_matrix(rng, M):
+    multiply = kernels.matmul.implementations["numba"]
+    for a, b, expected in few_rows(rng, M):
+        y = multiply(a, b)
+        assert y.flags.c_contiguous
+        assert y.dtype == np.float32
+        assert np.abs(y - expected).max() < 2e-6 * a.shape[1]
+
+
+@pytest.mark.parametrize("M", [3, 16])
+def test_a_few_rows_in_halves_are_two_products_of_their_own(rng, M):
+    multiply = kernels.matmul.implementations["numba"]
+    N, K = 2080, 2064
+    x, w = rng.standard_normal((M, K), np.float32), rng.standard_normal((N, K), np.float32)
+    parts = np.concatenate([multiply(x, half.T) for half in np.split(w, 2)], axis=1)
+    assert np.array_equal(multiply(x, w.T, "N"), parts)
+
+
+def test_the_number_of_threads_changes_no_bit_of_a_few_rows(rng):
+    multiply = kernels.matmul.implementations["numba"]
+    before = kernels.get_num_threads()
+    try:
+        for a, b, _ in few_rows(rng, 16):
+            found = []
+            for threads in (1, 2, 3):
+                kernels.set_num_threads(threads)
+                found.append(multiply(a, b))
+            assert all(np.array_equal(found[0], other) for other in found[1:])
+    finally:
+        kernels.set_num_threads(before)
+
+
+@pytest.mark.parametrize("spoiled", [0, 1])
+def test_an_invalid_value_among_a_few_rows_is_reported(rng, spoiled):
+    multiply = kernels.matmul.implementations["numba"]
+    for a, b, _ in few_rows(rng, 4):
+        factors = [a.copy(), b]
+        factors[0][0, 0] = 0
+        factors[spoiled] = np.array(factors[spoiled], order="K")
+        factors[spoiled][0, 0] = np.inf
+        factors[1 - spoiled][0, 0] = 0
+        with np.errstate(invalid="raise"), pytest.raises(FloatingPointError, match="invalid"):
+            multiply(*factors)

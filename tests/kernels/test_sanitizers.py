@@ -11,7 +11,7 @@ import pytest
 import tinynet
 from support.required import lacking
 from tinynet.kernels.cuda import on_cpu
-from tinynet.kernels.matmul import PRECISIONS
+from tinynet.kernels.gemm import PRECISIONS
 
 pytestmark = [pytest.mark.cxx, pytest.mark.slow]
 JUDGE, PLANTED, BETWEEN = (

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet import kernels
 from tinynet.kernels.cuda import on_cpu
-from tinynet.kernels.matmul import precision
+from tinynet.kernels.gemm import precision
 from tinynet.testing.cases import cases_for
 
 

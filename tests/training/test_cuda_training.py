@@ -13,7 +13,7 @@ from support import small_demo
 from support.devices import cuda_devices
 from tinynet import data, models, nn
 from tinynet.core.backend import device
-from tinynet.kernels.matmul import _precision
+from tinynet.kernels.gemm import _precision
 from tinynet.testing.compare import scale_of
 from tinynet.training import input_pipeline, run_dir, steps
 from tinynet.training import loop as loop_module

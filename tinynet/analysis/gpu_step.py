@@ -13,7 +13,7 @@ from tinynet.core.table import table
 from tinynet.graph_capture import graph
 from tinynet.kernels.cuda.launch import observer
 from tinynet.kernels.dispatch import use
-from tinynet.kernels.matmul import precision as multiplied_in
+from tinynet.kernels.gemm import precision as multiplied_in
 from tinynet.kernels.profiler.gpus import find
 from tinynet.kernels.profiler.profiles import Profile, check_precision, following, summarized
 from tinynet.kernels.profiler.record import Pass, Record

@@ -9,7 +9,7 @@ import click
 
 from tinynet.cli import errors
 from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
-from tinynet.kernels.matmul import PRECISIONS
+from tinynet.kernels.gemm import PRECISIONS
 from tinynet.words import phrase, sentence
 
 

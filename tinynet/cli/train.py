@@ -17,7 +17,7 @@ from tinynet.cli.language import lang_option
 from tinynet.cli.options import DATA, FOLDER, KNOWN, Finite, RenamedOptions, folder_name, given
 from tinynet.cli.output import Output
 from tinynet.core import backend
-from tinynet.kernels.matmul import PRECISIONS
+from tinynet.kernels.gemm import PRECISIONS
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, Recipe

@@ -9,8 +9,8 @@ from tinynet.core.backend import Array, array_module, real, wide
 from tinynet.core.errors import ShapeError
 from tinynet.functions.elementwise import ReLU
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
+from tinynet.kernels.gemm import gemm
 from tinynet.kernels.geometry import Geometry, Padding, Pair, pair
-from tinynet.kernels.matmul import gemm
 from tinynet.kernels.max_pool import (
     NO_ARGMAX,
     max_pool2d_backward,

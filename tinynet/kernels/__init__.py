@@ -21,7 +21,8 @@ linear         linear_relu_forward, linear_relu_backward (bias, ReLU and dropout
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
 augment        augment (a batch from a uint8 data set)
-matmul         matmul (BLAS, on our threads), gemm (any product, cuBLAS on a GPU)
+matmul         matmul (BLAS, on our threads)
+gemm           gemm (any product, cuBLAS on a GPU)
 =============  ======================================================================
 
 Each page defines its kernels as NumPy references; faster versions stand below them. A `Geometry`
@@ -63,6 +64,7 @@ from tinynet.kernels.cuda.custom import cuda_kernel, memory_traffic
 from tinynet.kernels.cuda.on_cpu import execution_order
 from tinynet.kernels.dispatch import ALL_KERNELS, Kernel, use
 from tinynet.kernels.dropout import dropout
+from tinynet.kernels.gemm import gemm, precision
 from tinynet.kernels.geometry import Geometry
 from tinynet.kernels.im2col import col2im, im2col
 from tinynet.kernels.linear import linear_relu_backward, linear_relu_forward
@@ -73,7 +75,7 @@ from tinynet.kernels.local import (
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
 from tinynet.kernels.lrn_max_pool import lrn_max_pool_backward, lrn_max_pool_forward
-from tinynet.kernels.matmul import gemm, matmul, precision
+from tinynet.kernels.matmul import matmul
 from tinynet.kernels.max_pool import (
     max_pool2d_backward,
     max_pool2d_forward,

@@ -15,11 +15,10 @@ A fused ReLU takes the maximum with 0 before y is written; its backward pass mas
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.kernels.codegen.columns import ROWS, add_gradient_moments, add_moments
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size, line_aligned
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
@@ -28,7 +27,6 @@ from tinynet.kernels.codegen.native import (
     In2,
     Out2,
     Real,
-    helper,
     native,
 )
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
@@ -133,10 +131,10 @@ def batch_norm_statistics_numba(x: Array) -> tuple[Array, Array]:
 def _sum_loops(lo: int, hi: int, x: In2, total: Float64Out2, squares: Float64Out2) -> None:
     strips = len(total)
     for s in range(lo, hi):
-        for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
-            for c in range(x.shape[1]):
-                total[s, c] += x[i, c]
-                squares[s, c] += np.float64(x[i, c]) * np.float64(x[i, c])
+        end = (s + 1) * len(x) // strips
+        for first in range(s * len(x) // strips, end, ROWS):
+            rows = min(ROWS, end - first)
+            add_moments(x, total[s], squares[s], first, rows, x.shape[1])
 
 
 @batch_norm_forward.numba
@@ -256,12 +254,6 @@ def _fast_backward(
     return channels_first(gx), gweight.astype(np.float32), gbias.astype(np.float32)
 
 
-@helper
-def _passed(gy: float, y: float, all_pass: bool) -> Any:
-    """Return gy masked by a fused ReLU with output y, or all of it without one."""
-    return gy if all_pass or y > 0 else np.float32(0)
-
-
 @native
 def _gradient_sum_loops(
     lo: int,
@@ -277,11 +269,12 @@ def _gradient_sum_loops(
 ) -> None:
     strips = len(bias)
     for s in range(lo, hi):
-        for i in range(s * len(x) // strips, (s + 1) * len(x) // strips):
-            for c in range(x.shape[1]):
-                g = _passed(gy[i, c], y[i, c], all_pass)
-                bias[s, c] += g
-                weight[s, c] += np.float64(g) * ((x[i, c] - mean[c]) * inverse[c])
+        end = (s + 1) * len(x) // strips
+        for first in range(s * len(x) // strips, end, ROWS):
+            rows = min(ROWS, end - first)
+            add_gradient_moments(
+                gy, y, x, mean, inverse, bias[s], weight[s], first, rows, x.shape[1], all_pass
+            )
 
 
 @native
@@ -301,7 +294,7 @@ def _backward_loops(
 ) -> None:
     for i in range(lo, hi):
         for c in range(x.shape[1]):
-            g = _passed(gy[i, c], y[i, c], all_pass)
+            g = gy[i, c] if all_pass or y[i, c] > 0 else np.float32(0)
             xhat = (x[i, c] - mean[c]) * inverse[c]
             gx[i, c] = factor[c] * (g - gy_mean[c] - xhat * product_mean[c])
 

@@ -27,9 +27,9 @@ from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import exceeds_int32, mixed_dtypes
 from tinynet.kernels.convolution import cuda, gradient_loops, loops, winograd, winograd_gradient
 from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.gemm import gemm, sums_in_halves
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im, im2col
-from tinynet.kernels.matmul import gemm, sums_in_halves
 
 Shape = tuple[int, ...]
 

@@ -17,8 +17,8 @@ from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import exceeds_int32, mixed_dtypes
 from tinynet.kernels.convolution import local_loops
 from tinynet.kernels.dispatch import Kernel
+from tinynet.kernels.gemm import gemm
 from tinynet.kernels.geometry import Geometry, Pair, frame, unframe, windows
-from tinynet.kernels.matmul import gemm
 
 
 def columns_of(x: Array, geometry: Geometry, outputs: Pair) -> Array:

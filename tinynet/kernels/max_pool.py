@@ -237,11 +237,13 @@ def gather_gradient(
     `down` and `across` are the pixel's rows of the tables that `windows_along` returns.
     """
     _, OH, OW, C = gy.shape
-    last, rows, p = down[0], down[1], down[2]
-    right, cols, q = across[0], across[1], across[2]
+    last = down[0]
+    right = across[0]
+    rows = down[1]
+    cols = across[1]
     # Backwards: in the last window this pixel is nearest to the corner.
     gy0 = ((n * OH + last) * OW + right) * C
-    tap = p * KW + q
+    tap = down[2] * KW + across[2]
     tap_down = SH * KW
     max_pool_backward(
         gy, gy0, rows, cols, -OW * C, -C, tap, tap_down, SW, gx, gx0, argmax, gy0, C, NO_FLOOR, 0

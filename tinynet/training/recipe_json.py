@@ -10,7 +10,7 @@ from typing import Any
 
 from tinynet import models
 from tinynet.core.errors import DataError
-from tinynet.kernels.matmul import PRECISIONS
+from tinynet.kernels.gemm import PRECISIONS
 from tinynet.training.recipes import OPTIMIZERS, SCHEDULES, SPLITS, Recipe
 
 RENAMED = {  # in version 0.1: now

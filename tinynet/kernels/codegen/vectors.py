@@ -228,8 +228,8 @@ def _build_window_sums() -> Callable[..., None]:
                 builder.store(builder.fadd(builder.load(place), w.e.load(term, j)), place)
 
             if taps is None:
-                begin, step = w.e.number(1), w.e.number(1)
-                with cgutils.for_range_slice(builder, begin, args[1], step, inc=True) as (j, _):
+                one = w.e.number(1)
+                with cgutils.for_range_slice(builder, one, args[1], one, inc=True) as (j, _):
                     add(j)
             else:
                 for j in range(1, taps):

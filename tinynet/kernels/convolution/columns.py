@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.gemm import gemm
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im_into, im2col_cuda, im2col_of_batch
-from tinynet.kernels.matmul import gemm
 
 COLUMNS = 2**23  # numbers that fit into the cache of a GPU
 

@@ -98,6 +98,7 @@ def convolve_loops(
     places: Int32In2,
     x_group: int,
     y_group: int,
+    strip: int,
     floor: Real,
 ) -> None:
     """Tiles lo..hi of y = max(x[rows + cols] @ w + bias, floor), for all output channels."""
@@ -107,7 +108,7 @@ def convolve_loops(
     spare_places = np.empty((1, P), np.int32)
     for p in range(P):
         spare_places[0, p] = p * B
-    for first in range(lo, hi, STRIP):
+    for first in range(lo, hi, strip):
         for q in range(G * blocks):
             g = q // blocks
             c = q % blocks * B
@@ -117,7 +118,7 @@ def convolve_loops(
             b0 = q * B
             whole = c + B <= y_group
             out, out0 = (y, y0) if whole else (spare, 0)  # a partial block must not overwrite
-            for t in range(first, min(first + STRIP, hi)):
+            for t in range(first, min(first + strip, hi)):
                 at, q0 = (places, t * P) if whole else (spare_places, 0)
                 tile(
                     x, x0, rows, t * P, cols, 0, depth, w, w0, bias, b0, 0, out, out0, at, q0, floor
@@ -138,8 +139,12 @@ def convolve(
     places: Table,
     *,
     relu: bool = False,
+    strip: int = STRIP,
 ) -> None:
-    """Write y (N, H, W, C) at `places`: x[rows + cols] @ the packed weights, plus the bias."""
+    """Write y (N, H, W, C) at `places`: x[rows + cols] @ the packed weights, plus the bias.
+
+    strip : tiles that each block of channels is computed for, before the next block
+    """
     G, blocks, depth, B = w.shape
     T, P = rows.places.shape
     x_group = x.shape[3] // G
@@ -162,6 +167,7 @@ def convolve(
         places.places,
         x_group,
         y_group,
+        strip,
         0.0 if relu else NO_FLOOR,
         columns=B,
         grain=-(-MINIMUM_WORK // (2 * P * w.size)),

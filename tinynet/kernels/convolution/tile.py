@@ -19,8 +19,8 @@ import numpy as np
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.convolution.parts import NOTHING, Parts
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
+from tinynet.kernels.gemm import PRECISIONS, precision_of
 from tinynet.kernels.geometry import Geometry, Pair
-from tinynet.kernels.matmul import PRECISIONS, precision_of
 
 THREADS = 128
 SHARED = 48 * 1024  # bytes that a block has on every GPU

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from tinynet.core import hooks
 from tinynet.kernels.cuda.launch import observer
-from tinynet.kernels.matmul import PRECISIONS
-from tinynet.kernels.matmul import precision as multiplied_in
+from tinynet.kernels.gemm import PRECISIONS
+from tinynet.kernels.gemm import precision as multiplied_in
 from tinynet.kernels.profiler import estimate, tensor_cores
 from tinynet.kernels.profiler.follow import Follower
 from tinynet.kernels.profiler.gpus import Gpu, find

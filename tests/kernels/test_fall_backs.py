@@ -30,6 +30,8 @@ FEW = "fewer than 4096 numbers, for which Numba need not be loaded"
 GAPS = "arrays with gaps, or in different memory orders"
 plane = zeros(300, 300)
 WIDE = "windows of more than 9 channels"
+BYTE = "windows of more than 256 pixels: the argmax is stored in a byte"
+WIDE_ARGMAX = "an argmax of more than a byte"
 x = zeros(2, 3, 4, 4)
 w = zeros(5, 3, 2, 2)
 y = zeros(2, 5, 3, 3)
@@ -37,6 +39,10 @@ local = zeros(3, 3, 5, 3, 2, 2)
 many = huge(2**21, 3, 20, 20)
 EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("batch_norm_statistics", "no images"): [(zeros(0, 3, 2, 2),)],
+    ("add", FEW): [(x, x)],
+    ("add", GAPS): [(plane, plane.T), (plane[:, ::2], plane[:, ::2])],
+    ("add", MIXED): [(plane, plane.astype("d"))],
+    ("add", "arrays of two shapes"): [(plane, plane[:1]), (plane, plane[0])],
     ("relu_forward", FEW): [(x,)],
     ("relu_forward", GAPS): [(plane[:, ::2],), (plane[::-1],)],
     ("relu_backward", FEW): [(x, x)],
@@ -80,12 +86,14 @@ EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("dropout", "p = 1: no random bits are needed"): [(x, 1.0, (0, 0, 0)), (x, 1, (0, 0, 0))],
     ("lrn_forward", WIDE): [(x, 11, 2.0, 1.0, 0.75, 1)],
     ("lrn_backward", WIDE): [(x, x, x, x + 1, 11, 1.0, 0.75, 1)],
-    ("max_pool2d_forward", "windows of more than 256 pixels: the argmax is stored in a byte"): [
-        (zeros(1, 1, 17, 17), Geometry((16, 17)), False)
+    ("max_pool2d_forward", BYTE): [(zeros(1, 1, 17, 17), Geometry((16, 17)), False)],
+    ("lrn_max_pool_forward", BYTE): [
+        (zeros(1, 1, 17, 17), 5, 2.0, 1.0, 0.75, 1, Geometry((16, 17)), False)
     ],
-    ("max_pool2d_backward", "an argmax of more than a byte"): [
-        (y, y.astype(np.int32), x.shape, PLAIN)
+    ("lrn_max_pool_backward", WIDE_ARGMAX): [
+        (x, x.astype(np.int32), x, 5, 2.0, 1.0, 0.75, 1, Geometry((1, 1)))
     ],
+    ("max_pool2d_backward", WIDE_ARGMAX): [(y, y.astype(np.int32), x.shape, PLAIN)],
     ("momentum_update", "weights or velocities that are not contiguous, or of two types"): [
         ([x[:, ::2]], [x[:, ::2]], [zeros(2, 2, 4, 4)], 0.1, 0.9, 0.0, False, "paper"),
         ([zeros(2)], [zeros(2)], [zeros(2, dtype="d")], 0.1, 0.9, 0.0, False, "paper"),

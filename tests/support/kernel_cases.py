@@ -178,6 +178,11 @@ def relu_forward(draw, fill):
     return (fill(*any_shape(draw)),)
 
 
+def add(draw, fill):
+    shape = any_shape(draw)
+    return fill(*shape), fill(*shape)
+
+
 def relu_backward(draw, fill):
     shape = any_shape(draw)
     return fill(*shape), fill(*shape)
@@ -249,6 +254,7 @@ KERNEL_ROWS = {
         conv2d_backward_input,
         conv2d_backward_weight,
         conv2d_backward_bias,
+        add,
         relu_forward,
         relu_backward,
         conv2d_relu_forward,

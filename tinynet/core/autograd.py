@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import heapq
 import itertools
+import operator
 import re
 import weakref
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ from tinynet.core.backend import (
 from tinynet.core.errors import DeviceError, GraphError, ShapeError, refuse_keywords
 from tinynet.core.grad_mode import no_grad_depth
 
+LARGE = 1 << 16  # numbers in a gradient, from which on a sum may be worth several threads
+
 _serials = itertools.count(1)  # nodes, and changes in place, in the order in which they happen
 _last_change = 0  # the serial of the latest change
 _written: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
@@ -52,6 +55,7 @@ class Variable:
 
     __slots__ = ("__weakref__", "creator", "data", "device", "grad", "requires_grad")
     output_type: ClassVar[type[Variable]]  # what an op makes of variables of this class
+    add_large: ClassVar[Callable[[Array, Array], Array]] = operator.add  # of gradients on a CPU
 
     def __init__(
         self,
@@ -197,7 +201,7 @@ Variable.output_type = Variable
 def _sum(a: Array, b: Array, where: Device) -> Array:
     """Return a + b as a new array: a and b may be used elsewhere."""
     if where.kind == "cpu":
-        total = a + b
+        total = a + b if a.size < LARGE else Variable.add_large(a, b)
     else:
         with current(where):
             total = a + b

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.core.autograd import Function
+from tinynet.core.autograd import LARGE, Function, Variable
 from tinynet.core.backend import Array, array_module, real
+from tinynet.kernels.add import add as add_kernel
 from tinynet.kernels.relu import relu_backward, relu_forward
 
 if TYPE_CHECKING:
@@ -25,11 +26,19 @@ def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
     return g.sum(axis=repeated).reshape(shape)
 
 
+def add_large(a: Array, b: Array) -> Array:
+    """Return a + b, on several threads where there is a compiled loop for it."""
+    return add_kernel(a, b) if add_kernel.kind_for(a, b) == "numba" else a + b
+
+
+Variable.add_large = add_large
+
+
 class Add(Function):
     """y = a + b."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a + b
+        return a + b if a.size < LARGE else add_large(a, b)
 
     def backward(self, gy: Array) -> Any:
         a, b = self.inputs

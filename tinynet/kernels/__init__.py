@@ -8,6 +8,7 @@ conv           conv2d_forward, conv2d_backward_input, _backward_weight, _backwar
                with a fused ReLU conv2d_relu_forward, conv2d_relu_backward; and
                conv2d_backward, all gradients
 relu           relu_forward, relu_backward
+add            add (large arrays of one shape)
 local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward, max_pool2d_relu_forward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
@@ -30,8 +31,8 @@ describes the windows of a convolution or pooling. ``with use("reference"):`` se
 implementation; ``"cuda_on_cpu"`` runs the CUDA code of the ``.cu`` files on NumPy arrays, without a
 GPU.
 
-Concatenation, residual addition and the padding of channels have no kernel: they pass over memory
-once, a few hundredths of a step, and stay with NumPy (`functions/`).
+Concatenation and the padding of channels have no kernel: they pass over memory once, a few
+hundredths of a step, and stay with NumPy (`functions/`).
 
 ``profile(function)`` says what the CUDA kernels of a function do on a GPU, and estimates their
 time, without one. ``cuda_kernel(text)`` compiles CUDA C of your own; ``execution_order`` and
@@ -41,6 +42,7 @@ time, without one. ``cuda_kernel(text)`` compiles CUDA C of your own; ``executio
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tinynet.kernels.add import add
 from tinynet.kernels.augment import augment
 from tinynet.kernels.avg_pool import avg_pool2d_backward, avg_pool2d_forward
 from tinynet.kernels.batch_norm import (
@@ -104,6 +106,7 @@ __all__ = [
     "KERNELS",
     "Geometry",
     "Kernel",
+    "add",
     "augment",
     "avg_pool2d_backward",
     "avg_pool2d_forward",

@@ -17,7 +17,7 @@ from tinynet.core.backend import Array, array_module
 from tinynet.kernels import skinny
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
-from tinynet.kernels.cuda.launch import Grid, in_rows, launch, observer
+from tinynet.kernels.cuda.launch import Grid, in_rows, launch
 from tinynet.kernels.dispatch import Kernel, fallback_if
 from tinynet.kernels.gemm import gemm, on_host, sums_in_halves
 

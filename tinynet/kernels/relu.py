@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
-from tinynet.kernels.codegen.layout import GRAIN, mixed_dtypes
+from tinynet.kernels.codegen.layout import GRAIN, below_minimum_size, mixed_dtypes, with_gaps
 from tinynet.kernels.codegen.native import In1, Out1, native
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel
 
 
 @Kernel
@@ -33,29 +33,9 @@ def relu_backward(gy: Array, y: Array) -> Array:
 # ---- Numba: loops over elements
 
 
-MINIMUM_SIZE = 1 << 12  # elements
-
-
-def _is_small(x: Array, *_: Array) -> bool:
-    return x.size < MINIMUM_SIZE
-
-
-def _has_gaps(*arrays: Array) -> bool:
-    """Return whether elements are not contiguous, or two arrays differ in memory order."""
-    first = arrays[0]
-    whole = first.transpose(np.argsort(first.strides)[::-1]).flags.c_contiguous
-    return not whole or any(a.strides != first.strides for a in arrays)
-
-
-below_minimum_size = fallback_if(
-    f"fewer than {MINIMUM_SIZE} numbers, for which Numba need not be loaded", _is_small
-)
-non_contiguous = fallback_if("arrays with gaps, or in different memory orders", _has_gaps)
-
-
 @relu_forward.numba
 @below_minimum_size
-@non_contiguous
+@with_gaps
 def relu_forward_numba(x: Array) -> Array:
     """One pass over x."""
     y = np.empty_like(x)
@@ -74,7 +54,7 @@ def _forward_loop(lo: int, hi: int, x: In1, y: Out1) -> None:
 @relu_backward.numba
 @mixed_dtypes
 @below_minimum_size
-@non_contiguous
+@with_gaps
 def relu_backward_numba(gy: Array, y: Array) -> Array:
     """One pass over gy and y."""
     gx = np.empty_like(gy)

@@ -90,25 +90,27 @@ class LocalResponseNorm(Module):
             x, n=self.n, k=self.k, alpha=self.alpha, beta=self.beta, groups=self.groups
         )
 
-    def fuse_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Tensor], Tensor], int] | None:
         """Return a function that computes this layer and a max-pooling in one pass.
 
         Subclasses are not fused, since their forward may differ.
         """
-        if type(self) is not LocalResponseNorm or type(following) is not MaxPool2d:
+        pool = following[0]
+        if type(self) is not LocalResponseNorm or type(pool) is not MaxPool2d:
             return None
-        return functools.partial(
+        both = functools.partial(
             F.local_response_norm_max_pool2d,
-            kernel_size=following.kernel_size,
-            stride=following.stride,
-            padding=following.padding,
-            ceil_mode=following.ceil_mode,
+            kernel_size=pool.kernel_size,
+            stride=pool.stride,
+            padding=pool.padding,
+            ceil_mode=pool.ceil_mode,
             n=self.n,
             k=self.k,
             alpha=self.alpha,
             beta=self.beta,
             groups=self.groups,
         )
+        return both, 1
 
 
 class SpatialResponseNorm(Module):

@@ -67,6 +67,14 @@ def _lrn_max_pool_backward(rng: Random) -> dict[str, Arguments]:
     return cases
 
 
+def _add(rng: Random) -> dict[str, Arguments]:
+    return {
+        "images": (rng.standard_normal((4, 8, 16, 9)), rng.standard_normal((4, 8, 16, 9))),
+        "a few numbers": (rng.standard_normal(5), rng.standard_normal(5)),
+        "nothing": (rng.standard_normal((0, 3)), rng.standard_normal((0, 3))),
+    }
+
+
 def _spatial_norm_forward(rng: Random) -> dict[str, Arguments]:
     def x(*shape: int) -> Array:
         return rng.standard_normal(shape)
@@ -236,6 +244,7 @@ def _momentum_update(rng: Random) -> dict[str, Arguments]:
 
 _MAKERS: dict[str, Maker] = {
     **window_cases.MAKERS,
+    "add": _add,
     "lrn_forward": _lrn_forward,
     "lrn_backward": _lrn_backward,
     "lrn_max_pool_forward": _lrn_max_pool_forward,

@@ -33,6 +33,24 @@ def _is_mixed(*arrays: Any) -> bool:
 mixed_dtypes = fallback_if("images or weights that are not float32", _is_mixed)
 
 
+MINIMUM_SIZE = 1 << 12  # elements
+
+below_minimum_size = fallback_if(
+    f"fewer than {MINIMUM_SIZE} numbers, for which Numba need not be loaded",
+    lambda x, *_: x.size < MINIMUM_SIZE,
+)
+
+
+def _has_gaps(*arrays: Array) -> bool:
+    """Return whether elements are not contiguous, or two arrays differ in memory order."""
+    first = arrays[0]
+    whole = first.transpose(np.argsort(first.strides)[::-1]).flags.c_contiguous
+    return not whole or any(a.strides != first.strides for a in arrays)
+
+
+with_gaps = fallback_if("arrays with gaps, or in different memory orders", _has_gaps)
+
+
 def exceeds_int32(
     shapes: Callable[..., Sequence[tuple[int, ...]]],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:

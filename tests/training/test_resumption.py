@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import nn, optim
+from tinynet import data, nn, optim
 from tinynet.core import random
 from tinynet.core.errors import DataError
 
@@ -77,3 +77,21 @@ def test_a_schedule_is_not_overruled_in_silence():
     optimizer.schedule = None
     optimizer.lr = 0.5
     assert optimizer.lr == 0.5
+
+
+def test_an_epoch_goes_on_with_batches_of_its_own_size(tmp_path):
+    points = next(iter(Points().batches(0)))
+
+    def loader(batch_size):
+        return data.DataLoader(points, batch_size=batch_size, shuffle=True)
+
+    model, optimizer = new()
+    state = tn.State()
+    events = tn.fit(model, optimizer, loader(2), epochs=3, state=state, every_step=True)
+    next(events)
+    tn.save_checkpoint(tmp_path / "run.safetensors", model, optimizer, state)
+    model, optimizer = new()
+    state = tn.load_checkpoint(tmp_path / "run.safetensors", model, optimizer)
+    with pytest.raises(ValueError, match="after 1 batches with 2 images; the loader has 4 in a"):
+        tn.fit(model, optimizer, loader(4), epochs=3, state=state)
+    assert len(list(tn.fit(model, optimizer, loader(2), epochs=3, state=state))) == 3

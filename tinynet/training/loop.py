@@ -232,7 +232,8 @@ def fit(
     Raises
     ------
     ValueError
-        Where `epochs` is below 1, or differs from those of the schedule.
+        Where `epochs` is below 1, or differs from those of the schedule; where `state` lies within
+        an epoch of batches of another size.
     ShapeError
         Where a batch of one image would reach a `BatchNorm2d` as one value per channel.
     TypeError
@@ -264,6 +265,8 @@ def fit(
         if images is not None
     }
     state = State() if state is None else state
+    if ranks is None or ranks.size == 1:
+        _check_position(train, state)
     events = _events(model, optimizer, train, held_out, epochs, state, ranks or SINGLE)
     return events if every_step else (event for event in events if isinstance(event, Epoch))
 
@@ -292,6 +295,21 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"{epochs}. Give both the same number."
         )
     _check_parameters(model, optimizer)
+
+
+def _check_position(train: Any, state: State) -> None:
+    """Raise where a state lies within an epoch of batches of another size."""
+    state.metrics.synchronize()
+    images = state.metrics.images
+    size = getattr(train, "batch_size", None)
+    if size is None or not images or not 0 < state.step < train.steps:
+        return
+    if images != state.step * size:
+        raise ValueError(
+            f"fit: the state lies within an epoch, after {state.step} batches with {images:,} "
+            f"images; the loader has {size} in a batch. Continue with the same batch size; it "
+            "may change between epochs."
+        )
 
 
 def _check_parameters(model: Module, optimizer: Optimizer) -> None:

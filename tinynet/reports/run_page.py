@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.atomic_file import write_atomically
+from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
 from tinynet.data import Dataset, Normalize
 from tinynet.reports import inside, mistakes
@@ -110,7 +111,7 @@ def write_for(run: Run, sets: Sequence[Dataset]) -> Path:
     train, test, *_ = sets
     normalize = Normalize.from_arrays(run.preprocessing)
     trained = TrainedModel(run.model.eval(), run.recipe, normalize, run.classes)
-    counts = np.bincount(train.labels, minlength=len(run.classes)).tolist()
+    counts = _counts(train.labels, len(run.classes))
     saved = dataclasses.replace(run_list.read(run.folder), state="finished")
     return write(Source(saved, trained, test, counts))
 
@@ -145,7 +146,7 @@ def _open(source: Source, data_dir: Path | None) -> None:
         source.notes.append(phrase(said, error=spoken(error)))
     else:
         source.test = test
-        source.train_counts = np.bincount(train.labels, minlength=len(train.classes)).tolist()
+        source.train_counts = _counts(train.labels, len(train.classes))
 
 
 def render(source: Source) -> str:
@@ -290,7 +291,7 @@ def _findings(source: Source) -> Html:
         return tag("p", phrase(said))
     counts: Sequence[int] = ()
     if source.test is not None:
-        counts = np.bincount(source.test.labels, minlength=source.classes).tolist()
+        counts = _counts(source.test.labels, source.classes)
     found = explanation.explain(source.run.records, source.classes, source.train_counts, counts)
     if not found:
         return tag("p", spoken(explanation.nothing_found(source.run.records)))
@@ -371,3 +372,9 @@ def _settings(source: Source) -> Html:
 
 def _value(value: Any) -> str:
     return phrase("none") if value is None or value in ("", ()) else str(value)
+
+
+def _counts(labels: Array, classes: int) -> list[int]:
+    """Return the number of images of each class."""
+    counts: list[int] = np.bincount(labels.astype(np.intp), minlength=classes).tolist()
+    return counts

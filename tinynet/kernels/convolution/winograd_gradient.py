@@ -185,6 +185,7 @@ def _per_thread_loops(
     v = np.empty((points, depth * x.shape[3] + 16), np.float32)
     z = np.zeros((points, G * blocks * depth * B + 16), np.float32)
     for part in range(lo, hi):
+        d[part] = 0
         last = (part + 1) * count // parts
         for first in range(part * count // parts, last, depth):
             few = min(depth, last - first)
@@ -299,7 +300,7 @@ def _accumulate_per_thread(
     """Return D of each part of the tiles, (parts, G, a*a, blocks * IN * B or a little more)."""
     depth = s.depth(L2_FLOATS)
     parts = max(1, min(PARTS, s.tiles // MINIMUM_PART))
-    d = np.zeros((parts, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
+    d = np.empty((parts, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
     kernels.per_thread(
         parts,
         x,

@@ -51,10 +51,11 @@ def _over_rows(
     builder: Any,
     signature: Any,
     args: Any,
+    sums: int,
     begin: Callable[[_Column], Any],
     step: Callable[[_Column, Any, Any, list[Any]], None],
 ) -> Any:
-    """Emit the loops of an intrinsic f(*arrays, first, rows, C); the last two arrays are sums.
+    """Emit the loops of an intrinsic f(*arrays, first, rows, C); the last `sums` arrays are sums.
 
     `begin` returns what belongs to a vector of channels; step(column, that, offset, sums) adds a
     row to the sums.
@@ -66,7 +67,7 @@ def _over_rows(
 
     def body(w: Window, c: Any) -> None:
         column = _Column(w, c, kinds, arrays)
-        places = [column.sums_at(k) for k in (-2, -1)]
+        places = [column.sums_at(k) for k in range(-sums, 0)]
         totals = [w.variable(builder.load(place, align=8)) for place in places]
         constants = begin(column)
         with cgutils.for_range(builder, rows) as row:
@@ -96,7 +97,7 @@ def _build_add_moments() -> Callable[..., None]:
             column.add(sums[0], value)
             column.add(sums[1], builder.fmul(value, value))
 
-        return _over_rows(context, builder, signature, args, lambda _: None, step)
+        return _over_rows(context, builder, signature, args, 2, lambda _: None, step)
 
     return intrinsic(add_moments)
 
@@ -148,9 +149,49 @@ def _build_add_gradient_moments() -> Callable[..., None]:
             normalized = column.wide(builder.fmul(deviation, inverse))
             column.add(sums[1], builder.fmul(g, normalized))
 
-        return _over_rows(context, builder, signature, rest, begin, step)
+        return _over_rows(context, builder, signature, rest, 2, begin, step)
 
     return intrinsic(add_gradient_moments)
+
+
+def _build_add_rows() -> Callable[..., None]:
+    from numba import types
+    from numba.extending import intrinsic
+
+    i8 = types.int64
+
+    def add_rows(_: Any, x: Any, total: Any, first: Any, rows: Any, channels: Any) -> Any:
+        return types.void(x, total, i8, i8, i8), code
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def step(column: _Column, _: Any, offset: Any, sums: list[Any]) -> None:
+            column.add(sums[0], column.wide(column.vector(0, offset)))
+
+        return _over_rows(context, builder, signature, args, 1, lambda _: None, step)
+
+    return intrinsic(add_rows)
+
+
+def _build_mask_and_add_rows() -> Callable[..., None]:
+    from numba import types
+    from numba.extending import intrinsic
+
+    i8 = types.int64
+
+    def mask_and_add_rows(
+        _: Any, gy: Any, y: Any, masked: Any, total: Any, first: Any, rows: Any, channels: Any
+    ) -> Any:
+        return types.void(gy, y, masked, total, i8, i8, i8), code
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def step(column: _Column, _: Any, offset: Any, sums: list[Any]) -> None:
+            passed = _passed(column, context.get_constant(types.boolean, False), offset)
+            column.w.e.store(passed, column.at[2], offset)
+            column.add(sums[0], column.wide(passed))
+
+        return _over_rows(context, builder, signature, args, 1, lambda _: None, step)
+
+    return intrinsic(mask_and_add_rows)
 
 
 # add_moments(x, total, squares, first, rows, C) adds rows first, first + 1, ... of x, and their
@@ -159,3 +200,8 @@ add_moments = Intrinsic(_build_add_moments)
 # add_gradient_moments(gy, y, x, mean, inverse, bias, weight, first, rows, C, all_pass) adds g, and
 # g * (x - mean) * inverse, to bias and weight; g is gy where y > 0, or everywhere
 add_gradient_moments = Intrinsic(_build_add_gradient_moments)
+# add_rows(x, total, first, rows, C) adds rows of x to a row of sums in double precision
+add_rows = Intrinsic(_build_add_rows)
+# mask_and_add_rows(gy, y, masked, total, first, rows, C) writes masked = gy where y > 0 and 0
+# elsewhere, and adds its rows
+mask_and_add_rows = Intrinsic(_build_mask_and_add_rows)

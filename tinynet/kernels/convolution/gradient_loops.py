@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.core.backend import Array
+from tinynet.kernels.codegen.columns import ROWS, add_rows, mask_and_add_rows
 from tinynet.kernels.codegen.layout import (
     bordered,
     channels_first,
@@ -179,9 +180,9 @@ def _column_sums(lo: int, hi: int, gy: In2, sums: Float64Out2) -> None:
     for s in range(lo, hi):
         for o in range(OC):
             sums[s, o] = 0.0
-        for i in range(s * pixels // len(sums), (s + 1) * pixels // len(sums)):
-            for o in range(OC):
-                sums[s, o] += gy[i, o]
+        end = (s + 1) * pixels // len(sums)
+        for first in range(s * pixels // len(sums), end, ROWS):
+            add_rows(gy, sums[s], first, min(ROWS, end - first), OC)
 
 
 def backward_bias(gy: Array) -> Array:
@@ -199,11 +200,9 @@ def _masked_sums(lo: int, hi: int, gy: In2, y: In2, masked: Out2, sums: Float64O
     for s in range(lo, hi):
         for o in range(OC):
             sums[s, o] = 0.0
-        for i in range(s * pixels // len(sums), (s + 1) * pixels // len(sums)):
-            for o in range(OC):
-                kept = gy[i, o] if y[i, o] > 0 else np.float32(0)
-                masked[i, o] = kept
-                sums[s, o] += kept
+        end = (s + 1) * pixels // len(sums)
+        for first in range(s * pixels // len(sums), end, ROWS):
+            mask_and_add_rows(gy, y, masked, sums[s], first, min(ROWS, end - first), OC)
 
 
 def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:

@@ -63,13 +63,8 @@ def matmul_numba(a: Array, b: Array, halves: str = "") -> Array:
 
 def _on_the_team(a: Array, b: Array, out: Array | None = None) -> Array:
     """Return a @ b, in `out` if it is given."""
-    y = skinny.product(a, b)
-    if y is None:
-        return _in_blocks(a, b, out)
-    if out is None:
-        return y
-    out[...] = y
-    return out
+    y = skinny.product(a, b, out)
+    return _in_blocks(a, b, out) if y is None else y
 
 
 def _in_blocks(a: Array, b: Array, out: Array | None = None) -> Array:

@@ -21,36 +21,44 @@ FEW = 32  # rows; for more BLAS is as fast
 LARGE = 1 << 20  # numbers in w
 
 
-def product(a: Array, b: Array) -> Array | None:
-    """Return a @ b if it is one of the two products above and all is finite, or None."""
+def product(a: Array, b: Array, out: Array | None = None) -> Array | None:
+    """Return a @ b if it is one of the two products above and all is finite, or None.
+
+    It is in `out`, if that is given.
+    """
     M, K = a.shape
     N = b.shape[1]
     if 2 <= M <= FEW and K * N >= LARGE and b.T.flags.c_contiguous:
-        y = _forward(a, b.T)
+        y = _forward(a, b.T, np.empty((M, N), np.float32) if out is None else out)
         return y if np.isfinite(y).all() else None
-    if 2 <= K <= FEW and M * N >= LARGE and np.isfinite(a).all() and np.isfinite(b).all():
-        return _outer(a, b)
+    in_rows = out is None or out.flags.c_contiguous
+    large = M * N >= LARGE and in_rows
+    if 2 <= K <= FEW and large and np.isfinite(a).all() and np.isfinite(b).all():
+        return _outer(a, b, np.empty((M, N), np.float32) if out is None else out)
     return None
 
 
-def _forward(x: Array, w: Array) -> Array:
-    """Return x @ w.T. Pixels are the rows of w, the filters are the rows of x."""
+def _forward(x: Array, w: Array, y: Array) -> Array:
+    """Write y = x @ w.T. Pixels are the rows of w, the filters are the rows of x."""
     M, K = x.shape
     N = len(w)
-    y = np.empty((1, 1, N, M), np.float32)
+    pixels = np.empty((1, 1, N, M), np.float32)
     filters = pack(x.reshape(1, M, K, 1), np.arange(1))
     rows = tiles((N, K, 0))
-    convolve(w.reshape(1, 1, N, K), rows, offsets((K, 1, 0)), filters, None, y, tiles((N, M, 0)))
-    return np.ascontiguousarray(y.reshape(N, M).T)
+    places = tiles((N, M, 0))
+    convolve(w.reshape(1, 1, N, K), rows, offsets((K, 1, 0)), filters, None, pixels, places)
+    y[...] = pixels.reshape(N, M).T
+    return y
 
 
-def _outer(gy: Array, x: Array) -> Array:
-    """Return gy @ x for gy (N, M), x (M, K). Pixels are the rows of gw, filters those of x.T."""
+def _outer(gy: Array, x: Array, gw: Array) -> Array:
+    """Write gw = gy @ x for gy (N, M), x (M, K). Pixels are its rows, filters those of x.T."""
     N, M = gy.shape
     K = x.shape[1]
-    gw = np.empty((1, 1, N, K), np.float32)
     filters = pack(x.T.reshape(1, K, M, 1), np.arange(1))
     flat = np.ascontiguousarray(gy.T).reshape(1, 1, M, N)
     cols = offsets((M, N, 0))
-    convolve(flat, tiles((N, 1, 0)), cols, filters, None, gw, tiles((N, K, 0)), strip=1)
-    return gw.reshape(N, K)
+    places = tiles((N, K, 0))
+    rows = tiles((N, 1, 0))
+    convolve(flat, rows, cols, filters, None, gw.reshape(1, 1, N, K), places, strip=1)
+    return gw

@@ -31,7 +31,7 @@ from tinynet.tensors import Tensor, tensor
 
 FEWEST = 4  # images of the larger of the two batches, at least
 MOST = 128  # and at most
-ENOUGH = 1 << 26  # bytes of activations that a traced step may save
+ENOUGH = 1 << 27  # bytes of activations that a traced step may save
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,7 +87,7 @@ def local_response_norm_max_pool2d(
     check_window(op, x, n)
     check_groups(op, x, groups)
     geometry = pooling_geometry(op, x, kernel_size, stride, padding, ceil_mode)
-    if lrn_max_pool_forward.kind_for(x.data) != "numba":
+    if not lrn_max_pool_forward.runs_compiled(x.data):
         y = local_response_norm(x, n, k=k, alpha=alpha, beta=beta, groups=groups)
         return max_pool2d(y, kernel_size, stride, padding, ceil_mode=ceil_mode)
     constants = n, float(k), float(alpha), float(beta), groups

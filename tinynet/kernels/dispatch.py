@@ -149,6 +149,13 @@ class Kernel(Generic[P, R]):
             fits = on_cpu == (kind == "cuda_on_cpu") and known and _one_type((first, *rest))
         return kind if fits and kind in self.implementations else "reference"
 
+    def runs_compiled(self, *arrays: Any) -> bool:
+        """Return whether a call with these arrays runs the Numba version, which no recorder sees.
+
+        An op that has a fused version on a CPU alone asks this before it takes it.
+        """
+        return hooks.active.get() is None and self.kind_for(*arrays) == "numba"
+
     def numba(self, function: Callable[P, R]) -> Callable[P, R]:
         """Add the Numba version."""
         return self._add(function, "numba")

@@ -51,8 +51,9 @@ def _step(net: str) -> Run:
     labels = np.random.default_rng(0).integers(0, workloads.classes(net), len(x))
 
     def step() -> None:
+        loss = F.cross_entropy(model(x), labels)
         optimizer.zero_grad()
-        F.cross_entropy(model(x), labels).backward()
+        loss.backward()
         optimizer.step()
 
     return step

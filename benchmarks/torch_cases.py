@@ -59,8 +59,9 @@ def _step(net: str, memory: Any, compile_: Any, fused: bool) -> Run:
     loss = compile_(lambda x: F.cross_entropy(model(x), labels))
 
     def step() -> None:
+        found = loss(x)
         optimizer.zero_grad(set_to_none=True)
-        loss(x).backward()
+        found.backward()
         optimizer.step()
 
     return step

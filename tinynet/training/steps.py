@@ -48,13 +48,15 @@ def train_step(
     FloatingPointError
         Where the loss is not finite; the message names the first layer that is not.
     """
-    optimizer.zero_grad()  # first: old gradients are freed before new activations are computed
     x = tensor(images, device=device_of(model))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below
         scores, loss, objective = forward_with_loss(model, x, labels)
         found = objective.item()
         if not math.isfinite(found):
             raise FloatingPointError(non_finite.explain_loss(found, model, x, number, optimizer.lr))
+        # Not before the forward pass: activations would take the place of the old gradients, and
+        # the new ones would need memory beside them (docs/decisions/0018).
+        optimizer.zero_grad()
         objective.backward()
         if ranks.size == 1:
             optimizer.step()

@@ -150,7 +150,7 @@ class Kernel(Generic[P, R]):
         return kind if fits and kind in self.implementations else "reference"
 
     def runs_compiled(self, *arrays: Any) -> bool:
-        """Return whether a call with these arrays runs the Numba version, which no recorder sees.
+        """Return whether a call with these arrays runs the Numba version, and no hooks see it.
 
         An op that has a fused version on a CPU alone asks this before it takes it.
         """

@@ -9,9 +9,9 @@ from tinynet.kernels.dispatch import has_numba
 pytestmark = pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 
 
-def normalized(scale, x=1.0):
-    """Return x * scale**-0.75 as the compiled kernel computes it: k is the scale, alpha is 0."""
-    ones = np.full((1, 1, 1, 1), x, np.float32)
+def normalized(scale):
+    """Return scale**-0.75 as the compiled kernel computes it: k is the scale, alpha is 0."""
+    ones = np.ones((1, 1, 1, 1), np.float32)
     with kernels.use("numba"), np.errstate(all="ignore"):
         return kernels.lrn_forward(ones, 1, float(scale), 0.0, 0.75, 1)[0].item()
 

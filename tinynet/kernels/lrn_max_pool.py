@@ -12,7 +12,7 @@ from tinynet.core.backend import Array
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import NO_FLOOR, In4, Out4, Real, UInt8In4, UInt8Out4, native
 from tinynet.kernels.codegen.powers import normalize
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel
 from tinynet.kernels.geometry import Geometry
 from tinynet.kernels.lrn import (
     lrn_backward,
@@ -22,6 +22,7 @@ from tinynet.kernels.lrn import (
 )
 from tinynet.kernels.max_pool import (
     gather_gradient,
+    large_windows,
     max_pool2d_backward,
     max_pool2d_forward,
     pool_image,
@@ -67,15 +68,8 @@ def lrn_max_pool_backward(
 # ---- Numba: loops over images (H, W, C)
 
 
-def _has_a_wide_argmax(geometry: Geometry) -> bool:
-    return geometry.kernel[0] * geometry.kernel[1] > 256
-
-
 @lrn_max_pool_forward.numba
-@fallback_if(
-    "windows of more than 256 pixels: the argmax is stored in a byte",
-    lambda x, n, k, alpha, beta, groups, geometry, _: _has_a_wide_argmax(geometry),
-)
+@large_windows
 def lrn_max_pool_forward_numba(
     x: Array,
     n: int,

@@ -87,7 +87,9 @@ def max_pool2d_relu_forward(x: Array, geometry: Geometry, ceil_mode: bool) -> tu
 
 large_windows = fallback_if(
     "windows of more than 256 pixels: the argmax is stored in a byte",
-    lambda x, geometry, *_: geometry.kernel[0] * geometry.kernel[1] > 256,
+    lambda *arguments: any(
+        isinstance(a, Geometry) and a.kernel[0] * a.kernel[1] > 256 for a in arguments
+    ),
 )
 wide_argmax = fallback_if(
     "an argmax of more than a byte", lambda gy, argmax, *_: argmax.dtype != np.uint8

@@ -52,8 +52,7 @@ def _powers(w: Window, s: Any) -> tuple[Any, Any]:
 def _over_row(context: Any, builder: Any, signature: Any, args: Any, body: Any) -> Any:
     """Emit body(window, addresses) for the vectors of rows of equal length, which returns a scale.
 
-    Return how many vectors of the scale, roughly, have a number outside SMALLEST to LARGEST: not
-    zero if any has.
+    Return an integer that is zero if all numbers of the scale are from SMALLEST to LARGEST.
     """
     from numba.core import cgutils
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from support.browser import IMAGES, browser, check, need_browser, wait
+from support.browser import browser, check, need_browser, wait, wait_for_images
 from tinynet import nn
 from tinynet.analysis import look, serve
 from tinynet.data import Normalize
@@ -73,7 +73,7 @@ def test_pages_of_figures_and_of_steps(files):
         assert slider.get_attribute("value") == "2"
         assert page.find_element("css selector", "section:not([hidden]) h2").text.startswith("2. ")
         page.get(files[0].as_uri())
-        assert all(done and width for done, width in page.execute_script(IMAGES))
+        wait_for_images(page)
         headings = [each.text for each in page.find_elements("css selector", "figure h2")]
         assert headings == ["One prediction", "Predictions"]
         page.find_element("link text", "Every op of a step, one by one").click()

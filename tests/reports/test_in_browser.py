@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.browser import IMAGES, WIDEST, browser, check, need_browser, scheme, size
+from support.browser import WIDEST, browser, check, need_browser, scheme, size, wait_for_images
 from support.reported_run import NAMES
 from tinynet import reports
 
@@ -36,7 +36,7 @@ def test_the_pages_in_a_browser(pages):
             size(page, A4)
             assert page.execute_script(WIDEST)[0] == 0, f"{path.name} is wider than paper"
             scheme(page, "light")
-            assert all(done and width for done, width in page.execute_script(IMAGES))
+            wait_for_images(page)
             assert page.get_log("browser") == []
         page.get(pages["report"].as_uri())
         assert page.execute_script("return typeof alert.called") == "undefined"

@@ -98,6 +98,15 @@ def wait(found, what, seconds=120):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def wait_for_images(page):
+    """Fail unless every image of the open page is drawn; one with `loading=lazy` may come late."""
+
+    def drawn():
+        return all(done and width for done, width in page.execute_script(IMAGES))
+
+    wait(drawn, "every image")
+
+
 def brightness(color):
     return sum(int(float(part)) for part in color.strip("rgba()").split(",")[:3])
 

@@ -2,7 +2,7 @@
 
 import html
 import re
-import textwrap
+from collections import Counter
 
 import click
 import numpy as np
@@ -12,8 +12,7 @@ from PIL import Image
 
 from tinynet import words
 from tinynet.analysis import serve_page
-from tinynet.claims import catalog
-from tinynet.cli.claims import SOURCE
+from tinynet.claims import in_docs
 from tinynet.cli.main import COMMANDS, cli
 from tinynet.training import predict
 
@@ -94,10 +93,7 @@ def test_a_command_is_korean(line, tinynet_says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = tinynet_says(*line.split())
     assert told.code == 0, told.err
-    text = told.out
-    for claim in catalog.CLAIMS.values():
-        text = text.replace(textwrap.shorten(claim.source, SOURCE, placeholder=" ..."), "")
-    assert english(text + told.err) == []
+    assert english(told.out + told.err) == []
 
 
 COMMANDS_OF_A_RUN = [
@@ -141,6 +137,30 @@ def test_the_page_of_serve_is_korean(paths):
     page = serve_page.page(predict.open_run(paths["RUN"], "cpu"))
     assert '<html lang="ko">' in page
     assert english(texts_of(page)) == []
+
+
+def test_the_report_of_the_claims_is_korean(tinynet_says, tmp_path):
+    told = tinynet_says("claims", "report", "--out", tmp_path)
+    assert (told.code, english(told.out + told.err)) == (0, [])
+    page = (tmp_path / "claims.html").read_text(encoding="utf-8")
+    assert '<html lang="ko">' in page
+    assert english(texts_of(page)) == []
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert english(re.sub(r"<[^>]*>|\]\([^)]*\)|^    .*$", "", text, flags=re.MULTILINE)) == []
+    drawings = [path.read_text(encoding="utf-8") for path in tmp_path.glob("claims-figures/*.svg")]
+    assert len(drawings) > 20
+    assert [found for each in drawings for found in english(texts_of(each))] == []
+
+
+def test_the_page_of_claims_has_the_numbers_of_the_english_one():
+    found = in_docs.committed()
+    english, korean = (numbers(in_docs.whole_page(found, lang)) for lang in words.LANGUAGES)
+    assert english - korean == Counter()  # "a sixth" is "6분의 1", so Korean may have more
+    assert english.total() > 2000
+
+
+def numbers(text):
+    return Counter(re.findall(r"[+−]?\d+(?:[.,]\d+)*", re.sub(r"\]\([^)]*\)", "", text)))
 
 
 def test_figures_are_korean_where_a_font_is_installed(monkeypatch):

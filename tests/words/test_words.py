@@ -63,7 +63,7 @@ def in_the_code():
     files = [*ROOT.rglob("*.py"), *ROOT.parent.glob("lessons/*.py")]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
     hints = re.findall(r"^# hint\(.*\)  # (.*)$", "".join(map(_text, files)), re.MULTILINE)
-    built = {claim.statement for claim in catalog.CLAIMS.values()}  # some from their numbers
+    built = {text for claim in catalog.CLAIMS.values() for text in (claim.statement, claim.about)}
     built.update(arm for claim in catalog.CLAIMS.values() for arm in claim.arms)
     falls = [fall for kernel in kernels.KERNELS for fall in kernel.fallbacks.values()]
     built.update(why for fall in falls for why, _ in fall)
@@ -124,6 +124,13 @@ def test_every_phrase_has_its_korean():
 def test_every_text_of_a_figure_has_its_korean():
     assert [text for text in TEXTS if has_words(text) and text not in KOREAN] == []
     assert [arm for claim in catalog.CLAIMS.values() for arm in claim.arms if missing(arm)] == []
+
+
+@pytest.mark.parametrize("name", catalog.CLAIMS)
+def test_every_text_of_a_claim_has_its_korean(name):
+    claim = catalog.CLAIMS[name]
+    texts = (claim.statement, claim.source, claim.published, claim.lab_note, claim.about)
+    assert [text for text in texts if text and text not in KOREAN] == []
 
 
 def test_every_reason_to_use_numpy_has_its_korean():

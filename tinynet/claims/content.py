@@ -9,9 +9,11 @@ from typing import NamedTuple
 from tinynet.claims import figures, outcome, overview, setting
 from tinynet.claims.claim import LABELS, Claim
 from tinynet.claims.figures import LETTERS, Picture
-from tinynet.claims.outcome import upper
+from tinynet.claims.in_language import in_language
+from tinynet.claims.outcome import Compared, upper
 from tinynet.claims.overview import Entry
 from tinynet.claims.results import Results
+from tinynet.words import phrase, phrases
 
 TITLE = "The paper's claims, measured"
 LEAD = (
@@ -75,19 +77,19 @@ class Section(NamedTuple):
 def sections(found: Iterable[Results]) -> Iterator[Section]:
     """Yield a section for each claim of the catalog."""
     for entry in overview.entries(found):
-        yield Section(entry.claim.name, entry.claim.title, list(_claim(entry)))
+        yield Section(entry.claim.name, phrase(entry.claim.title), list(_claim(entry)))
 
 
 def _claim(entry: Entry) -> Iterator[Part]:
     claim = entry.claim
-    yield Text(claim.statement)
-    yield Named("Source", f"{claim.source}.")
-    yield Named("Published", f"{claim.published}.")
+    yield Text(phrase(claim.statement))
+    yield Named(phrase("Source"), f"{phrase(claim.source)}.")
+    yield Named(phrase("Published"), f"{phrase(claim.published)}.")
     if claim.lab_note:
-        yield Named("Notes of 2012", claim.lab_note)
-    yield Named("Here", claim.about)
+        yield Named(phrase("Notes of 2012"), phrase(claim.lab_note))
+    yield Named(phrase("Here"), phrase(claim.about))
     if not entry.results:
-        yield Text("It has not been run yet:")
+        yield Text(phrase("It has not been run yet:"))
         first = claim.budgets[0]
         yield Command(setting.command(claim, Results(claim.name, claim.data[0], first)))
     for results in entry.results:
@@ -95,10 +97,9 @@ def _claim(entry: Entry) -> Iterator[Part]:
 
 
 def _results(claim: Claim, results: Results) -> Iterator[Part]:
-    yield Heading(
-        f"{upper(setting.NAMES.get(results.data, results.data))}, budget {results.budget}"
-    )
-    yield Named("Verdict", _verdict(claim, results))
+    data = upper(phrase(setting.NAMES.get(results.data, results.data)))
+    yield Heading(phrase("{data}, budget {budget}", data=data, budget=results.budget))
+    yield Named(phrase("Verdict"), _verdict(claim, results))
     yield Text(" ".join(setting.in_words(claim, results)))
     yield _arms(claim, results)
     yield from figures.pictures(claim, results)
@@ -115,54 +116,88 @@ def _results(claim: Claim, results: Results) -> Iterator[Part]:
 def _verdict(claim: Claim, results: Results) -> str:
     """Return the verdict with its numbers, in a sentence."""
     if claim.comparisons:
-        return outcome.compare(claim, results, claim.comparisons[0]).sentence
+        return _compared(outcome.compare(claim, results, claim.comparisons[0]))
     measure = claim.measures[0]
     mean = outcome.mean(results, next(iter(claim.arms)), measure)
     if mean is None:
-        return f"{upper(outcome.NOT_MEASURED)}."
-    of = "one seed" if mean.seeds == 1 else f"{mean.seeds} seeds"
-    text = f"{upper(outcome.verdict(claim, results))}. {upper(outcome.label(measure))}: {mean} %"
-    published = "" if claim.target is None else f"; published {claim.target:g} %"
-    return f"{text} ({of}){published}."
+        return f"{upper(in_language(outcome.NOT_MEASURED))}."
+    parts = {
+        "verdict": upper(in_language(outcome.verdict(claim, results))),
+        "measure": upper(outcome.label(measure, phrase)),
+        "mean": in_language(str(mean)),
+        "seeds": phrase("one seed" if mean.seeds == 1 else "{count} seeds", count=mean.seeds),
+    }
+    if claim.target is None:
+        return phrase("{verdict}. {measure}: {mean} % ({seeds}).", **parts)
+    said = "{verdict}. {measure}: {mean} % ({seeds}); published {target:g} %."
+    return phrase(said, target=claim.target, **parts)
+
+
+def _compared(found: Compared) -> str:
+    """Return the verdict of a comparison, and the numbers on which it rests."""
+    what = upper(found.in_words(phrase))
+    begin = f"{upper(in_language(found.verdict))}. {what}"
+    if found.interval is None:
+        return f"{begin}."
+    value = in_language(found.value)
+    if found.seeds < 2:
+        return f"{begin}: {value}."
+    said = "{value} (95 % interval {range}, {count} seeds)."
+    numbers = phrase(said, value=value, range=in_language(found.range), count=found.seeds)
+    return f"{begin}: {numbers}"
 
 
 def _arms(claim: Claim, results: Results) -> Table:
     rate = ("rate",) if claim.rates else ()
-    header = ("arm", "setting", *rate, "seeds", *(LABELS[name] for name in claim.measures))
+    measured = (LABELS[name] for name in claim.measures)
+    header = phrases("arm", "setting", *rate, "seeds", *measured)
     rows = [_arm(claim, results, i, arm) for i, arm in enumerate(claim.arms)]
-    return Table("Mean over seeds ± half of the 95 % interval.", header, rows, 2, keys=True)
+    caption = phrase("Mean over seeds ± half of the 95 % interval.")
+    return Table(caption, header, rows, 2, keys=True)
 
 
 def _arm(claim: Claim, results: Results, index: int, arm: str) -> tuple[str, ...]:
     means = [outcome.mean(results, arm, name) for name in claim.measures]
     lost = outcome.diverged(results, arm)
-    name = f"{arm} ({lost} diverged)" if lost else arm
+    name = phrase(arm)
+    if lost:
+        name = phrase("{arm} ({count} diverged)", arm=name, count=lost)
     rate = (setting.rate(results, arm),) if claim.rates else ()
     return (
         f"{LETTERS[index]}  {name}",
         setting.changes(claim, results, arm),
         *rate,
         str(len(results.runs.get(arm, []))),
-        *("–" if mean is None else str(mean) for mean in means),
+        *("–" if mean is None else in_language(str(mean)) for mean in means),
     )
 
 
 def _comparisons(claim: Claim, results: Results) -> Table:
     found = [outcome.compare(claim, results, each) for each in claim.comparisons]
-    rows = [(upper(c.what), c.value, c.range, str(c.seeds), c.verdict) for c in found]
-    header = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
-    return Table("Comparisons; the first one decides.", header, rows)
+    rows = [
+        (
+            upper(c.in_words(phrase)),
+            in_language(c.value),
+            in_language(c.range),
+            str(c.seeds),
+            in_language(c.verdict),
+        )
+        for c in found
+    ]
+    names = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
+    return Table(phrase("Comparisons; the first one decides."), phrases(*names), rows)
 
 
 def _tuning(claim: Claim, results: Results) -> Table:
-    header = ("arm", *(f"{rate:g}" for rate in claim.rates))
+    header = (phrase("arm"), *(f"{rate:g}" for rate in claim.rates))
     rows = []
     for arm in claim.arms:
         values = dict(results.tuning.get(arm, []))
         limit = _limit(claim, results, arm)
         cells = [_judged(values[rate], limit) if rate in values else "–" for rate in claim.rates]
-        rows.append((arm, *cells))
-    return Table(f"Choice of the learning rate: {LABELS[claim.chosen_by]}, seed 0.", header, rows)
+        rows.append((phrase(arm), *cells))
+    said = "Choice of the learning rate: {measure}, seed 0."
+    return Table(phrase(said, measure=phrase(LABELS[claim.chosen_by])), header, rows)
 
 
 def _limit(claim: Claim, results: Results, arm: str) -> float:
@@ -174,18 +209,18 @@ def _limit(claim: Claim, results: Results, arm: str) -> float:
 
 
 def _judged(value: float, limit: float) -> str:
-    return f"{value:.2f}" if value < limit else f"more than {limit:g}"
+    return f"{value:.2f}" if value < limit else phrase("more than {limit:g}", limit=limit)
 
 
 def _classes(claim: Claim, results: Results) -> Table:
     columns = {arm: _class_means(results, arm) for arm in claim.arms}
     count = max(map(len, columns.values()), default=0)
-    header = ("class", *columns)
+    header = phrases("class", *columns)
     rows = [
         (str(c), *(f"{means[c]:.2f}" if means else "–" for means in columns.values()))
         for c in range(count)
     ]
-    return Table("Test error of each class, %, mean over seeds.", header, rows)
+    return Table(phrase("Test error of each class, %, mean over seeds."), header, rows)
 
 
 def _class_means(results: Results, arm: str) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from tinynet.claims.results import Results
 from tinynet.claims.statistics import Interval
 from tinynet.reports.charts import WIDTH, Line, line_chart
 from tinynet.reports.html import Html, join, tag
+from tinynet.words import phrase
 
 EDGE = 14  # pixels left and right of the axis
 TOP = 48  # below it lie the rows; above it the title and the words of marks
@@ -85,27 +86,35 @@ def _rows(claim: Claim, results: Results, group: Sequence[str]) -> list[Row]:
     for i, arm in enumerate(claim.arms):
         for name in group:
             values = results.values(arm, name)
-            more = f": {label(name)}" if len(group) > 1 else ""
+            more = f": {label(name, phrase)}" if len(group) > 1 else ""
             if values:
-                bound = "at least " if unfinished(results, arm, name) else ""
-                rows.append(Row(f"{LETTERS[i]}  {arm}{more}", values, bound, i))
+                bound = phrase("at least ") if unfinished(results, arm, name) else ""
+                rows.append(Row(f"{LETTERS[i]}  {phrase(arm)}{more}", values, bound, i))
     return rows
 
 
 def _dots(claim: Claim, results: Results, group: tuple[str, ...], rows: list[Row]) -> Picture:
-    title = min((LABELS[name] for name in group), key=len)
-    means = [f"{row.name} {row.bound}{row.mean.mean:.2f}" for row in rows]
+    title = phrase(min((LABELS[name] for name in group), key=len))
     paired = 1 < len(rows) <= PAIRED and len(group) == 1
-    marks = [(claim.target, "published")] if claim.target is not None else []
-    words = (
-        f"A dot for each seed; below the dots the mean and its 95 % interval"
-        f"{', where it fits' if _clipped(rows) else ''}. "
-        f"{'Thin lines join the dots of one seed. ' if paired else ''}"
-        f"Means: {'; '.join(means)}."
-        f"{'' if claim.target is None else f' Published: {claim.target:g}.'}"
-    )
+    marks = [(claim.target, phrase("published"))] if claim.target is not None else []
+    words = " ".join(_described(claim, rows, paired=paired))
     svg = dot_chart(upper(title), words, rows, paired=paired, marks=marks)
     return Picture(f"{results.claim}-{results.data}-{results.budget}-{group[0]}", svg, words)
+
+
+def _described(claim: Claim, rows: Sequence[Row], *, paired: bool) -> Iterator[str]:
+    """Yield sentences on the dots of an arm in each row."""
+    if _clipped(rows):
+        said = "A dot for each seed; below the dots the mean and its 95 % interval, where it fits."
+        yield phrase(said)
+    else:
+        yield phrase("A dot for each seed; below the dots the mean and its 95 % interval.")
+    if paired:
+        yield phrase("Thin lines join the dots of one seed.")
+    means = [f"{row.name} {row.bound}{row.mean.mean:.2f}" for row in rows]
+    yield phrase("Means: {means}.", means="; ".join(means))
+    if claim.target is not None:
+        yield phrase("Published: {target:g}.", target=claim.target)
 
 
 def _ends(rows: Sequence[Row]) -> tuple[float, float]:
@@ -248,9 +257,12 @@ def _curves(claim: Claim, results: Results) -> Picture | None:
             lines.append(Line(LETTERS[i], f"s{i}", points))
     if not lines or len(claim.arms) > COLORS:
         return None
-    which = "; ".join(f"{line.name}: {arm}" for line, arm in zip(lines, claim.arms, strict=False))
-    words = f"Error on the training images while learning, {_whose(results)}. {which}."
-    chart = line_chart("Training error while learning, %", words, lines, form="{:.1f}", top=100.0)
+    named = zip(lines, claim.arms, strict=False)
+    which = "; ".join(f"{line.name}: {phrase(arm)}" for line, arm in named)
+    said = "Error on the training images while learning, {whose}. {which}."
+    words = phrase(said, whose=_whose(results), which=which)
+    title = phrase("Training error while learning, %")
+    chart = line_chart(title, words, lines, form="{:.1f}", top=100.0)
     return Picture(f"{results.claim}-{results.data}-{results.budget}-curves", chart, words)
 
 
@@ -260,7 +272,9 @@ def _whole(runs: Sequence[dict[str, Any]]) -> bool:
 
 def _whose(results: Results) -> str:
     whole = all(_whole(runs) for runs in results.runs.values() if runs)
-    return "mean over the seeds" if whole else "of the first seed where seeds end at other epochs"
+    if whole:
+        return phrase("mean over the seeds")
+    return phrase("of the first seed where seeds end at other epochs")
 
 
 def _curve(runs: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:

@@ -5,18 +5,16 @@ All are built from the results in claims/results; ``python -m tinynet.claims.in_
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import tinynet
-from tinynet.claims import content, markdown, outcome, overview, results, setting
-from tinynet.claims.claim import LABELS, Claim
+from tinynet.claims import markdown, outcome, overview, results, setting
 from tinynet.claims.in_language import in_language
 from tinynet.claims.results import Results
 from tinynet.core.atomic_file import write_atomically
-from tinynet.words import into
+from tinynet.words import into, speaking
 
 ROOT = Path(tinynet.__file__).parent.parent
 BEGIN = "<!-- claims: python -m tinynet.claims.in_docs writes this table -->"
@@ -47,54 +45,17 @@ def claims_table(found: Sequence[Results], lang: str = "en") -> str:
     return markdown.table([into(lang, name) for name in header], rows)
 
 
-def korean_page(found: Sequence[Results]) -> str:
-    """Return docs/claims.ko.md: every claim in Korean, with the verdict of each of its results.
-
-    Settings and figures are on the English page, to which each section leads.
+def whole_page(found: Sequence[Results], lang: str = "en") -> str:
+    """Return docs/claims.md, or docs/claims.ko.md: both show the same figures, in English.
 
     Examples
     --------
     >>> from tinynet.claims import in_docs
-    >>> in_docs.korean_page([]).splitlines()[0]
+    >>> in_docs.whole_page([], "ko").splitlines()[0]
     '# 논문의 주장을 직접 재어 보기'
     """
-    ko = functools.partial(into, "ko")
-    header = [*map(ko, ("runs", "verdict", "measured here (95 % interval)", "seeds"))]
-    blocks = [f"# {ko(content.TITLE)}", ko(content.LEAD), ko(content.READING)]
-    for claim, each in overview.entries(found):
-        blocks += [f"## {ko(claim.title)}", ko(claim.statement)]
-        blocks.append(f"**{ko('Source')}**: {claim.source}")
-        blocks.append(f"**{ko('Published')}**: {ko(claim.published)}")
-        rows = [overview.row(overview.Entry(claim, [one])) for one in each]
-        cells = [
-            (r.runs, in_language(r.verdict, "ko"), in_language(r.here, "ko"), r.seeds) for r in rows
-        ]
-        blocks.append(markdown.table(header, cells) if cells else ko(overview.NOT_RUN))
-        blocks += [block for one in each for block in _korean_tables(claim, one)]
-        link = f"[{claim.title}]({Path(PAGE).name}#{markdown.anchor(claim.title)})"
-        blocks.append(ko("Settings and figures: {link}", link=link))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _korean_tables(claim: Claim, found: Results) -> Iterator[str]:
-    """Yield the tables of the arms and of the comparisons of results, in Korean."""
-    ko = functools.partial(into, "ko")
-    yield f"### {ko('{data}, budget {budget}', data=found.data, budget=found.budget)}"
-    header = ("arm", "seeds", *(LABELS[name] for name in claim.measures))
-    rows = []
-    for arm in claim.arms:
-        means = [outcome.mean(found, arm, name) for name in claim.measures]
-        cells = ["–" if mean is None else in_language(str(mean), "ko") for mean in means]
-        rows.append((ko(arm), str(len(found.runs.get(arm, []))), *cells))
-    yield ko("Mean over seeds ± half of the 95 % interval.")
-    yield markdown.table([*map(ko, header)], rows)
-    if claim.comparisons:
-        compared = [outcome.compare(claim, found, each) for each in claim.comparisons]
-        names = ("compared, seed by seed", "difference", "95 % interval", "seeds", "verdict")
-        lines = [(c.in_words(ko), c.value, c.range, str(c.seeds), c.verdict) for c in compared]
-        yield ko("Comparisons; the first one decides.")
-        body = [[in_language(cell, "ko") for cell in line] for line in lines]
-        yield markdown.table([*map(ko, names)], body)
+    with speaking(lang):
+        return markdown.render(found)
 
 
 def networks_table(found: Sequence[Results]) -> str:
@@ -145,7 +106,8 @@ def documents(found: Sequence[Results], root: Path = ROOT) -> dict[Path, str]:
         path: placed(text, table)
         for (path, text), table in zip(texts.items(), tables.values(), strict=True)
     }
-    return {**shown, root / PAGE: markdown.render(found), root / IN_KOREAN: korean_page(found)}
+    pages = {root / PAGE: whole_page(found), root / IN_KOREAN: whole_page(found, "ko")}
+    return {**shown, **pages}
 
 
 def committed(root: Path = ROOT) -> list[Results]:
@@ -163,4 +125,5 @@ if __name__ == "__main__":
     every = committed()
     for path, text in documents(every).items():
         write_atomically(path, text.encode())
-    markdown.write(every, ROOT / PAGE)
+    with speaking("en"):
+        markdown.write(every, ROOT / PAGE)

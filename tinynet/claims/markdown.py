@@ -10,6 +10,7 @@ from tinynet.claims import content, figures, overview
 from tinynet.claims.content import Command, Heading, Named, Part, Table, Text
 from tinynet.claims.results import Results
 from tinynet.core.atomic_file import write_atomically
+from tinynet.words import phrase, phrases
 
 FIGURES = "claims-figures"
 
@@ -36,7 +37,8 @@ def render(found: Sequence[Results]) -> str:
     >>> markdown.render([]).splitlines()[0]
     "# The paper's claims, measured"
     """
-    blocks = [f"# {content.TITLE}", content.LEAD, *_summary(found), content.READING]
+    blocks = [f"# {phrase(content.TITLE)}", phrase(content.LEAD)]
+    blocks += [*_summary(found), phrase(content.READING)]
     for section in content.sections(found):
         blocks += [f"## {section.title}", *(_part(part) for part in section.parts)]
     return "\n\n".join(blocks) + "\n"
@@ -46,8 +48,9 @@ def _summary(found: Iterable[Results]) -> Iterator[str]:
     rows = []
     for entry in overview.entries(found):
         row = overview.row(entry)
-        rows.append((f"[{row.claim.title}](#{anchor(row.claim.title)})", *row[1:]))
-    yield table(overview.HEADER, rows)
+        title = phrase(row.claim.title)
+        rows.append((f"[{title}](#{anchor(title)})", *row.in_words()))
+    yield table(phrases(*overview.HEADER), rows)
 
 
 def anchor(title: str) -> str:

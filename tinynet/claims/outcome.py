@@ -101,16 +101,6 @@ class Compared(NamedTuple):
             return f"{self.interval.low:.2f} to {self.interval.high:.2f}"
         return f"{signed(self.interval.low)} to {signed(self.interval.high)}"
 
-    @property
-    def sentence(self) -> str:
-        """The verdict, and the numbers on which it rests."""
-        begin = f"{upper(self.verdict)}. {upper(self.what)}"
-        if self.interval is None:
-            return f"{begin}."
-        if self.seeds < 2:
-            return f"{begin}: {self.value}."
-        return f"{begin}: {self.value} (95 % interval {self.range}, {self.seeds} seeds)."
-
 
 def label(measure: str, said: Callable[..., str] = str) -> str:
     """Return the name of a measure without its unit, by a function that says it.

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from tinynet.claims import catalog, outcome
 from tinynet.claims.claim import Claim
+from tinynet.claims.in_language import in_language
 from tinynet.claims.results import Results
+from tinynet.words import phrase
 
 ORDER = ("full", "quick", "tiny")  # of budgets, the most computation first
 NOT_RUN = "not run yet"
@@ -30,6 +32,11 @@ class Row(NamedTuple):
     published: str
     seeds: str
     runs: str
+
+    def in_words(self) -> tuple[str, ...]:
+        """Return the cells beside the claim in the reader's language."""
+        measured = (in_language(self.verdict), in_language(self.here))
+        return (*measured, phrase(self.published), self.seeds, self.runs)
 
 
 HEADER = ("claim", "verdict", "measured here (95 % interval)", "published", "seeds", "runs")

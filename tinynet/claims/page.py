@@ -12,6 +12,7 @@ from tinynet.claims.figures import Picture
 from tinynet.claims.results import Results
 from tinynet.reports.charts import sample
 from tinynet.reports.html import Html, figure, join, page, table, tag, text
+from tinynet.words import phrase, phrases
 
 
 def render(found: Sequence[Results]) -> str:
@@ -23,22 +24,23 @@ def render(found: Sequence[Results]) -> str:
     >>> page.render([]).startswith("<!DOCTYPE html>")
     True
     """
-    header = [tag("h1", content.TITLE), tag("p", content.LEAD, class_="lead")]
-    parts = [("summary", "All claims", _summary(found))]
+    title = phrase(content.TITLE)
+    header = [tag("h1", title), tag("p", phrase(content.LEAD), class_="lead")]
+    parts = [("summary", phrase("All claims"), _summary(found))]
     parts += [_section(each) for each in content.sections(found)]
-    return page(content.TITLE, header, parts)
+    return page(title, header, parts)
 
 
 def _summary(found: Iterable[Results]) -> Html:
     rows = []
     for entry in overview.entries(found):
         row = overview.row(entry)
-        link = tag("a", row.claim.title, href=f"#{row.claim.name}")
-        words = [tag("td", cell) for cell in (row.verdict, row.here, row.published)]
-        rows.append([link, *words, row.seeds, row.runs])
-    caption = "Each claim, what was published, and what its first comparison shows here."
-    found_table = table(overview.HEADER, rows, caption, numbers=4)
-    return join([found_table, tag("p", content.READING, class_="soft")])
+        link = tag("a", phrase(row.claim.title), href=f"#{row.claim.name}")
+        *words, seeds, runs = row.in_words()
+        rows.append([link, *(tag("td", cell) for cell in words), seeds, runs])
+    said = "Each claim, what was published, and what its first comparison shows here."
+    found_table = table(phrases(*overview.HEADER), rows, phrase(said), numbers=4)
+    return join([found_table, tag("p", phrase(content.READING), class_="soft")])
 
 
 def _section(section: Section) -> tuple[str, str, Html]:
@@ -81,7 +83,8 @@ def _table(part: Table) -> Html:
         + [_cell(cell) for cell in row[part.numbers :]]
         for i, row in enumerate(part.rows)
     ]
-    header = [tag("th", name, scope="col") if name == "verdict" else name for name in part.header]
+    words = phrase("verdict")
+    header = [tag("th", name, scope="col") if name == words else name for name in part.header]
     return table(header, rows, part.caption, numbers=part.numbers)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinynet.claims.claim import BUDGETS, Claim
-from tinynet.claims.outcome import label
+from tinynet.claims.outcome import label, upper
 from tinynet.claims.results import Results
 from tinynet.claims.trial import Trial
+from tinynet.words import phrase
 
 NAMES = {"cifar10": "CIFAR-10", "mnist": "MNIST", "shapes": "the drawn data set `shapes`"}
 JPEG_COPY = "d8902164"  # fingerprint of a copy of CIFAR-10, training and test images
@@ -26,6 +27,8 @@ LONG = {  # words of the names in a trial
     "color_noise": "color noise",
     "hidden_layers": "hidden layers",
     "rule": "rule of the momentum",
+    "inverted_dropout": "inverted dropout",
+    "hidden": "hidden",
 }
 FLIPS = {(3,): "left and right", (2,): "top and bottom", (2, 3): "both at once"}
 DEFAULT = Trial(network="", settings={"epochs": 0})
@@ -80,10 +83,11 @@ def _named(name: str, value: Any) -> str:
     if value is None or value == []:
         return ""
     if name == "flips":
-        return f"exchanged at random: {', '.join(FLIPS[tuple(axes)] for axes in value)}"
-    name = LONG.get(name, name.replace("_", " "))
+        axes = ", ".join(phrase(FLIPS[tuple(each)]) for each in value)
+        return phrase("exchanged at random: {axes}", axes=axes)
+    name = phrase(LONG.get(name, name.replace("_", " ")))
     if isinstance(value, bool):
-        return name if value else f"no {name}"
+        return name if value else phrase("no {name}", name=name)
     return f"{name} {_value(value)}"
 
 
@@ -102,9 +106,11 @@ def in_words(claim: Claim, results: Results) -> list[str]:
     common = _common(trials)
     options = {k: v for k, v in trials[0]["options"].items() if common.get(k) == v}
     named = ", ".join(filter(None, (_named(k, v) for k, v in options.items())))
-    network = f"Network `{trials[0]['network']}`{f' ({named})' if named else ''}"
+    network = f"`{trials[0]['network']}`{f' ({named})' if named else ''}"
+    data = phrase(NAMES.get(results.data, results.data))
+    said = "Network {network}, on {data}: {images}."
     return [
-        f"{network}, on {NAMES.get(results.data, results.data)}: {_images(trials[0])}.",
+        phrase(said, network=network, data=data, images=_images(trials[0])),
         _training(common, one_rate=len({rate(results, arm) for arm in there}) == 1),
         *_rates(claim, results),
         _seeds(claim, results),
@@ -119,11 +125,16 @@ def _common(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _images(trial: dict[str, Any]) -> str:
     count = trial["images"]
-    which = "all training images" if count is None else f"the first {count:,} training images"
+    if count is None:
+        which = phrase("all training images")
+    else:
+        which = phrase("the first {count:,} training images", count=count)
     share = trial["settings"].get("validation", 0.0)
     if share:
-        which += f" of those that are left when {100 * share:g} % are held out for validation"
-    return f"{which}, and all test images, which are looked at once, after the training"
+        said = "{which} of those that are left when {share:g} % are held out for validation"
+        which = phrase(said, which=which, share=100 * share)
+    said = "{which}, and all test images, which are looked at once, after the training"
+    return phrase(said, which=which)
 
 
 def _training(common: dict[str, Any], *, one_rate: bool) -> str:
@@ -133,61 +144,69 @@ def _training(common: dict[str, Any], *, one_rate: bool) -> str:
         return common.get(name, getattr(recipe, name))
 
     parts = []
-    if "epochs" in common:
-        most = "at most " if common.get("until_error") is not None else ""
-        parts.append(f"{most}{common['epochs']} {'epoch' if common['epochs'] == 1 else 'epochs'}")
-    parts.append(f"batches of {of('batch_size')}")
-    parts.append("Adam" if of("optimizer") == "adam" else f"SGD with momentum {of('momentum'):g}")
-    parts += [f"learning rate {of('lr'):g}"] if one_rate else []
-    parts.append(_schedule(of("schedule")))
-    parts.append(f"weight decay {of('weight_decay'):g}")
-    parts += [f"random crops of {common['crop']} pixels"] if common.get("crop") else []
-    parts += ["mirror images"] if common.get("horizontal_flip") is True else []
     until = common.get("until_error")
-    end = f", until at most {100 * until:g} % of the last images are wrong" if until else ""
-    text = f"{', '.join(parts)}{end}."
-    return text[0].upper() + text[1:]
+    if "epochs" in common:
+        count = common["epochs"]
+        length = phrase("{count} epoch" if count == 1 else "{count} epochs", count=count)
+        parts.append(length if until is None else phrase("at most {length}", length=length))
+    parts.append(phrase("batches of {size}", size=of("batch_size")))
+    if of("optimizer") == "adam":
+        parts.append("Adam")
+    else:
+        parts.append(phrase("SGD with momentum {momentum:g}", momentum=of("momentum")))
+    parts += [phrase("learning rate {rate:g}", rate=of("lr"))] if one_rate else []
+    parts.append(_schedule(of("schedule")))
+    parts.append(phrase("weight decay {decay:g}", decay=of("weight_decay")))
+    if common.get("crop"):
+        parts.append(phrase("random crops of {pixels} pixels", pixels=common["crop"]))
+    parts += [phrase("mirror images")] if common.get("horizontal_flip") is True else []
+    if until:
+        said = "until at most {share:g} % of the last images are wrong"
+        parts.append(phrase(said, share=100 * until))
+    return upper(f"{', '.join(parts)}.")
 
 
 def _schedule(schedule: Any) -> str:
     if isinstance(schedule, str):
-        return f"schedule {schedule}"
+        return phrase("schedule {name}", name=schedule)
     if not schedule:
-        return "a constant rate"
-    drops = [
-        f"times {factor:g} from {100 * share:.3g} % of the run on" for share, factor in schedule
-    ]
-    return f"the rate {' and '.join(drops)}"
+        return phrase("a constant rate")
+    said = "times {factor:g} from {share:.3g} % of the run on"
+    drops = [phrase(said, factor=factor, share=100 * share) for share, factor in schedule]
+    return phrase("the rate {drops}", drops=phrase(" and ").join(drops))
 
 
 def _rates(claim: Claim, results: Results) -> list[str]:
     if not claim.rates:
         return []
     rates = ", ".join(f"{rate:g}" for rate in claim.rates)
-    return [
-        f"Each arm has the best of the same learning rates ({rates}), judged by the "
-        f"{label(claim.chosen_by)} with seed 0."
-    ]
+    said = (
+        "Each arm has the best of the same learning rates ({rates}), judged by the {measure} with "
+        "seed 0."
+    )
+    return [phrase(said, rates=rates, measure=label(claim.chosen_by, phrase))]
 
 
 def _seeds(claim: Claim, results: Results) -> str:
     found = sorted({run["seed"] for arm in claim.arms for run in results.runs.get(arm, [])})
     if len(found) < 2:
-        return f"Seed {found[0]} alone." if found else "No run has ended."
-    whole = found == list(range(len(found)))
-    which = f"{found[0]} to {found[-1]}" if whole else ", ".join(map(str, found))
+        return phrase("Seed {seed} alone.", seed=found[0]) if found else phrase("No run has ended.")
+    which = ", ".join(map(str, found))
+    if found == list(range(len(found))):
+        which = phrase("{first} to {last}", first=found[0], last=found[-1])
     if len(claim.arms) == 1:
-        return f"Seeds {which}."
-    return (
-        f"Seeds {which}: two arms with one seed start with the same random numbers and see the "
+        return phrase("Seeds {which}.", which=which)
+    said = (
+        "Seeds {which}: two arms with one seed start with the same random numbers and see the "
         "images in the same order."
     )
+    return phrase(said, which=which)
 
 
 def copied(results: Results) -> str:
     """Return a sentence where the images are known to be a copy, else ""."""
     if results.data == "cifar10" and results.where.get("data") == JPEG_COPY:
-        return "The images are a copy of CIFAR-10 that had been compressed as JPEG."
+        return phrase("The images are a copy of CIFAR-10 that had been compressed as JPEG.")
     return ""
 
 
@@ -198,29 +217,35 @@ def provenance(claim: Claim, results: Results) -> str:
     hours = sum(run.get("seconds", 0.0) for run in found.values()) / 3600
     elsewhere = [run["where"] for run in found.values() if "where" in run]
     places = dict.fromkeys(map(_place, elsewhere))
-    parts = [
-        f"Measured {_place(where)}.",
-        *(f"Before that, {_count(elsewhere, place)}: {place}." for place in places),
-        f"{len(found)} runs, {hours:.1f} hours of computation in all." if hours >= 0.1 else "",
-        f"Fingerprint of the images: {where['data']}." if "data" in where else "",
-        copied(results),
-    ]
-    return " ".join(filter(None, parts))
+    parts = [phrase("Measured {place}.", place=_place(where))]
+    for place in places:
+        said = "Before that, {count}: {place}."
+        parts.append(phrase(said, count=_count(elsewhere, place), place=place))
+    if hours >= 0.1:
+        said = "{count} runs, {hours:.1f} hours of computation in all."
+        parts.append(phrase(said, count=len(found), hours=hours))
+    if "data" in where:
+        parts.append(phrase("Fingerprint of the images: {digits}.", digits=where["data"]))
+    return " ".join(filter(None, [*parts, copied(results)]))
 
 
 def _count(elsewhere: Sequence[Mapping[str, str]], place: str) -> str:
     count = sum(_place(where) == place for where in elsewhere)
-    return "one run" if count == 1 else f"{count} runs"
+    return phrase("one run" if count == 1 else "{count} runs", count=count)
 
 
 def _place(where: Mapping[str, str]) -> str:
     """Return when, with which code, on which processor and with which versions."""
     names = ("tinynet", "python", "numpy")
     versions = ", ".join(f"{name} {where[name]}" for name in names if name in where)
-    date = where.get("date", "at an unknown date")
-    commit = where.get("commit", "unknown")
-    device = where.get("device", "an unknown device")
-    return f"{date} with commit {commit} on {device}; {versions}"
+    said = "{date} with commit {commit} on {device}; {versions}"
+    return phrase(
+        said,
+        date=where.get("date") or phrase("at an unknown date"),
+        commit=where.get("commit") or phrase("unknown"),
+        device=where.get("device") or phrase("an unknown device"),
+        versions=versions,
+    )
 
 
 def command(claim: Claim, results: Results) -> str:

@@ -59,7 +59,7 @@ def list_claims(as_json: bool) -> None:
                 results=there,
             )
         budgets = ", ".join(f"{name} {count}" for name, count in seeds.items())
-        source = textwrap.shorten(claim.source, SOURCE, placeholder=" ...")
+        source = textwrap.shorten(phrase(claim.source), SOURCE, placeholder=" ...")
         title = phrase(claim.title)
         rows.append((claim.name, title, source, budgets, ", ".join(there) or phrase("none")))
     if not as_json:

@@ -16,10 +16,12 @@ A table is a PO file, the format of gettext, which every translator's tool opens
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,25 @@ def use(lang: str) -> None:
     if lang not in LANGUAGES:
         raise ValueError(f"a language must be {' or '.join(LANGUAGES)}. Got {lang!r}.")
     os.environ[VARIABLE] = lang
+
+
+@contextlib.contextmanager
+def speaking(lang: str) -> Iterator[None]:
+    """Set the language of messages within a with statement.
+
+    >>> with speaking("ko"):
+    ...     phrase("Answer")
+    '답'
+    """
+    before = os.environ.get(VARIABLE)
+    use(lang)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
 
 
 def phrase(text: str, /, **fields: Any) -> str:

@@ -62,6 +62,11 @@ def test_a_verdict_is_in_the_summary_and_in_its_section(found, words):
     assert f"**Verdict**: {words[0].upper()}{words[1:]}." in markdown.render([found])
 
 
+def test_one_seed_has_a_difference_without_an_interval():
+    said = "One seed: no interval. Test error: “2x2” minus “3x3, overlapping”: +3.00 points."
+    assert said in text_of(ONE)
+
+
 def test_claims_that_differ_without_a_better_one():
     arms = ("inside (paper)", "outside (PyTorch)")
     found = made("momentum", {arms[0]: [40, 42, 41], arms[1]: [43, 45.5, 44]})

@@ -1,6 +1,7 @@
 """The commands ``tinynet claims list | run``: what is run, what is refused, how it is stopped."""
 
 import contextlib
+import dataclasses
 import inspect
 import json
 import os
@@ -71,6 +72,20 @@ def test_a_claim_is_run_once(tinynet_says, claim, here):
     )
     assert again.out == said.out
     assert len(here.jobs) == 4
+
+
+def test_a_run_that_another_claim_has_made_is_not_repeated(tinynet_says, claim, here, monkeypatch):
+    monkeypatch.setattr(results, "commit", lambda: "1234567890")
+    monkeypatch.setitem(catalog.CLAIMS, "again", dataclasses.replace(claim, name="again"))
+    said = tinynet_says(*RUN, "linear", "again", "--budget", "tiny")
+    assert said.code == 0, said
+    assert len(here.jobs) == 4
+    again = [line for line in said.err.splitlines() if line.startswith("again")]
+    assert again == [
+        "again on shapes, budget tiny: "
+        "runs taken over from other claims, with the same settings: 4.",
+        "again on shapes, budget tiny: all runs are there already, nothing is repeated.",
+    ]
 
 
 def test_more_seeds_add_runs(tinynet_says, claim, here, tmp_path):

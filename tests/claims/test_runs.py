@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tinynet.claims import measure, results, runner, setting
+from tinynet.claims import catalog, measure, results, runner, setting
 from tinynet.claims.claim import BUDGETS, Arm
 from tinynet.claims.runner import Settings
 from tinynet.claims.trial import Trial
@@ -87,6 +87,37 @@ def test_a_stopped_claim_continues(claim, here, tmp_path):
     begun.close()
     assert (first.arm, first.seed) not in run(claim, tmp_path, seeds=2)
     assert runner.count_missing(claim, TINY, "shapes", Settings(folder=tmp_path, seeds=2)) == 0
+
+
+@pytest.fixture
+def second(claim, monkeypatch):
+    """Return another claim of the catalog, which has an arm of the first and one of its own."""
+    arms = {"a single layer": claim.arms["one"], "three": Arm(options={"layers": 3})}
+    found = dataclasses.replace(claim, name="second", arms=arms, comparisons=())
+    monkeypatch.setitem(catalog.CLAIMS, "second", found)
+    return found
+
+
+def share(claim, folder, **settings):
+    return runner.share(claim, TINY, "shapes", Settings(folder=folder, jobs=1, **settings))
+
+
+def test_claims_share_the_runs_of_equal_settings(claim, second, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "commit", lambda: "1234567890")
+    run(claim, tmp_path, seeds=2)
+    assert share(second, tmp_path, seeds=2) == 2
+    assert sorted(run(second, tmp_path, seeds=2)) == [("three", 0), ("three", 1)]
+    found = results.read(tmp_path / "second-shapes-tiny.json")
+    assert found.runs["a single layer"] == stored(tmp_path).runs["one"]
+    assert share(second, tmp_path, seeds=2) == 0
+
+
+@pytest.mark.parametrize("commits", [("1234567890", "abcdef0123"), ("1234567890+",) * 2])
+def test_runs_of_other_code_are_not_shared(commits, claim, second, here, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "commit", lambda: commits[0])
+    run(claim, tmp_path, seeds=1)
+    monkeypatch.setattr(results, "commit", lambda: commits[1])
+    assert share(second, tmp_path, seeds=1) == 0
 
 
 def test_each_arm_has_its_best_rate(tuned, here, tmp_path):

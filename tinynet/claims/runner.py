@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 import tinynet
-from tinynet.claims import measure, results, workers
+from tinynet.claims import catalog, measure, results, workers
 from tinynet.claims.claim import Budget, Claim
 from tinynet.claims.measure import Measures
 from tinynet.claims.results import Results
@@ -101,6 +101,48 @@ def count_missing(claim: Claim, budget: Budget, data: str, settings: Settings) -
             return len(tuning) + len(trials) * (settings.seeds - 1)
         trials = _tuned(claim, trials, found)
     return len(_missing(found, _all_seeds(trials, settings.seeds)))
+
+
+def share(claim: Claim, budget: Budget, data: str, settings: Settings) -> int:
+    """Take over runs that another claim has made with the same settings; return how many.
+
+    They are in the same folder, from the same day, machine, commit and images, so a repetition
+    would be the same bit for bit.
+
+    Raises
+    ------
+    DataError
+        Where the images are not there, or a file of results is damaged.
+    """
+    found = _so_far(claim, budget, data, settings)
+    missing = _missing(found, _all_seeds(claim.trials(budget, data), settings.seeds))
+    if claim.rates or not missing:
+        return 0
+    where = _where(data, settings.data_dir)
+    if where["commit"].endswith("+"):  # of files that have changed there may be several versions
+        return 0
+    found.continue_at(where)
+    paths = (settings.folder / results.new(c, budget, data).name for c in catalog.CLAIMS.values())
+    others = [results.read(path) for path in paths if path.exists()]
+    shared = 0
+    for job in missing:
+        run = _known(job, [other for other in others if other.where == where])
+        if run is not None:
+            found.add(*job, run)
+            shared += 1
+    if shared:
+        found.write(settings.folder)
+    return shared
+
+
+def _known(job: Job, others: list[Results]) -> Measures | None:
+    """Return the run of a job from results that were all made at the same place; else None."""
+    for other in others:
+        for arm in other.settings:
+            run = other.found(arm, job.trial, job.seed)
+            if run is not None and "where" not in run:
+                return run
+    return None
 
 
 def _so_far(claim: Claim, budget: Budget, data: str, settings: Settings) -> Results:

@@ -203,9 +203,13 @@ def _estimate(plans: list[Plan], shown: Output) -> None:
 
 def _execute(plan: Plan, shown: Output) -> None:
     """Run what is missing of a claim."""
-    total = plan.missing()
     said = "{name} on {data}, budget {budget}"
     what = sentence(said, name=plan.claim.name, data=plan.data, budget=plan.budget.name)
+    shared = runner.share(*plan)
+    if shared:
+        said = "{what}: runs taken over from other claims, with the same settings: {count}."
+        shown.note(sentence(said, what=what, count=shared))
+    total = plan.missing()
     if not total:
         said = "{what}: all runs are there already, nothing is repeated."
         shown.note(sentence(said, what=what))

@@ -191,8 +191,14 @@ def test_all_uses_what_each_claim_has(tinynet_says, claim, here, no_data, monkey
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_command_keeps_what_is_finished_and_leaves_no_process(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [
+        *((number, times) for number in (signal.SIGINT, signal.SIGTERM) for times in (1, 20)),
+        (signal.SIGKILL, 1),
+    ],
+)
+def test_a_stopped_command_keeps_what_is_finished_and_leaves_no_process(tmp_path, number, times):
     arguments = ("-m", "tinynet", *RUN, "overlap", "--data", "shapes", "--budget", "tiny")
     process = subprocess.Popen(
         [sys.executable, *arguments, "--seeds", "50", "--jobs", "2", "--out", str(tmp_path)],
@@ -203,10 +209,12 @@ def test_a_stopped_command_keeps_what_is_finished_and_leaves_no_process(tmp_path
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert any("overlap 2/" in line for line in process.stdout)
-    if number == signal.SIGINT:  # a terminal sends it to all processes of the group
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
+    for _ in range(times):
+        if number == signal.SIGINT:  # a terminal sends it to all processes of the group
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        time.sleep(0.01)
     said, _ = process.communicate(timeout=30)
     assert "Traceback" not in said
     if number != signal.SIGKILL:

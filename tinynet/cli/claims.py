@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -29,6 +28,7 @@ from tinynet.words import phrase, phrases, sentence
 
 ALL = "all"
 SOURCE = 44  # characters of a source in the list
+ENDING = 10.0  # seconds that the processes may take to end
 
 
 @click.group()
@@ -232,22 +232,33 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def _stoppable(plan: Plan, shown: Output) -> Iterator[None]:
-    """Say at Ctrl-C, SIGTERM or SIGHUP what is kept, and leave."""
+    """Say at Ctrl-C, SIGTERM or SIGHUP what is kept, and leave.
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Stopped(number)
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    More signals do not interrupt the end of the processes, unless it takes longer than `ENDING`.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     noted = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+    ending_until = 0.0
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal ending_until
+        now = time.monotonic()
+        if now >= ending_until:
+            ending_until = now + ENDING
+            raise Stopped(number)
+
     before = {number: signal.signal(number, stop) for number in noted}
     try:
         yield
-    except KeyboardInterrupt as error:
+    except Stopped as error:
+        before = dict.fromkeys(noted, signal.SIG_IGN)  # until the command has left
         with contextlib.suppress(OSError):  # the terminal may be closed
             said = "Stopped. {folder} keeps what is finished."
             shown.note(sentence(said, folder=plan.settings.folder))
             shown.note(sentence("The same command continues."))
-        sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
+        sys.exit(128 + error.args[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,8 +2,11 @@
 
 import json
 import re
+import shlex
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -281,3 +284,40 @@ def test_best_and_a_checkpoint_file_are_measured(trained, tinynet_says):
     assert asked[0] == tinynet_says("predict", "other", picture).out != asked[1]
     said = tinynet_says("eval", trained / "best.safetensors", "--best")
     assert (said.code, "--best is for a run folder" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("given", ["{}", "--data={}", "--data=folder:{}"])
+@pytest.mark.parametrize("name", ["my cats.zip", "cats.tar.gz", "CATS.TGZ"])
+def test_an_archive_in_place_of_a_folder_is_to_be_unpacked(
+    pictures, tinynet_says, tmp_path, given, name
+):
+    file = tmp_path / "archives" / name
+    file.parent.mkdir()
+    kind = "zip" if name.endswith("zip") else "gztar"
+    Path(shutil.make_archive("made", kind, pictures)).rename(file)
+    said = tinynet_says("train", given.format(file))
+    assert said.code in (1, 2)
+    assert f"{file} is an archive; images are read from a folder." in said.err
+    command, folder = re.search("`(.*)`, then name the folder (.*)[.]", said.err).groups()
+    subprocess.run([sys.executable, *shlex.split(command)[1:]], check=True)
+    assert tinynet_says("data", "verify", f"folder:{folder}").code == 0
+
+
+def test_an_archive_in_place_of_an_image_is_to_be_unpacked(trained, tinynet_says, tmp_path):
+    (tmp_path / "cats.zip").write_bytes(b"")
+    said = tinynet_says("predict", trained, "cats.zip")
+    assert said.code == 1
+    assert "Unpack it: `python -m zipfile -e cats.zip cats`" in said.err
+    assert "a good copy" not in said.err
+
+
+def test_quiet_leaves_out_the_notes(trained, pictures, tinynet_says):
+    (pictures / "test" / "cat" / "bad.png").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="1 of "):
+        loud = tinynet_says("eval", trained)
+    quiet = tinynet_says("eval", trained, "--quiet")  # a warning is an error in these tests
+    assert (quiet.code, quiet.out, quiet.err) == (0, loud.out, "")
+    bad, good = pictures / "test" / "cat" / "bad.png", sorted(pictures.glob("test/cat/*"))[0]
+    answered = tinynet_says("predict", trained, good, bad, "--quiet")
+    assert answered.err.startswith(f"Error: {bad}: not an image")
+    assert answered.out.startswith(f"{good}: ")

@@ -138,10 +138,10 @@ def test_a_loss_at_chance_is_explained_once(small, tinynet_says, tmp_path, monke
 
 @pytest.mark.parametrize(
     ("name", "fact"),
-    [("gone/cats", "is not there"), ("gone.csv", "is not there"), ("a.zip", "of another kind")],
+    [("gone/cats", "is not there"), ("gone.csv", "is not there"), ("a.pdf", "of another kind")],
 )
 def test_a_path_that_is_no_data_is_no_unknown_recipe(tinynet_says, tmp_path, name, fact):
-    (tmp_path / "a.zip").write_bytes(b"")
+    (tmp_path / "a.pdf").write_bytes(b"")
     said = tinynet_says("train", tmp_path / name)
     assert said.code == 2
     assert f"train: {tmp_path / name} " in said.err

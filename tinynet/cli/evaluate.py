@@ -14,7 +14,7 @@ from tinynet.baselines import visual_words
 from tinynet.cli import console
 from tinynet.cli.json_lines import finite
 from tinynet.cli.language import Command, lang_option
-from tinynet.cli.options import DATA, FOLDER, IN_MEMORY
+from tinynet.cli.options import DATA, FOLDER, IN_MEMORY, QUIET
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.training import evaluation, recipe_data
 from tinynet.training import predict as prediction
@@ -27,6 +27,7 @@ from tinynet.words import phrase, sentence, spoken
 @click.option("--data", type=DATA, help="Data set of a weight file, or in place of the run's.")
 @click.option("--data-dir", type=FOLDER, help="Folder of the data set's files.")
 @click.option("--strict", is_flag=True, help="Refuse image files that cannot be read.")
+@QUIET
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @lang_option
 def evaluate(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinynet.cli.language import Command
+from tinynet.data.files import unpacking
 from tinynet.words import sentence
 
 
@@ -47,6 +49,8 @@ class DataName(TextType):
         """Return the name, with the whole path of a folder."""
         if not value.startswith(OWN):
             if value not in KNOWN.choices:
+                if archive := unpacking(Path(value).expanduser()):
+                    self.fail(archive, param, ctx)
                 there = Path(value).expanduser().is_dir()
                 hint = sentence(" Did you mean {name}?", name=OWN + value) if there else ""
                 known = ", ".join([*KNOWN.choices, f"{OWN}PATH"])
@@ -77,6 +81,18 @@ class Finite(click.FloatRange):
         return number
 
 
+def _without_notes(context: click.Context, option: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        context.with_resource(warnings.catch_warnings(action="ignore"))
+
+
+QUIET = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_without_notes,
+    help="Print the results and errors, without notes.",
+)
 RENAMED = {"--batch": "--batch-size", "--update": "--optimizer", "--exchange": "--cross-at"}
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from tinynet import plot
 from tinynet.cli import errors
 from tinynet.cli.json_lines import finite
-from tinynet.cli.options import FOLDER
+from tinynet.cli.options import FOLDER, QUIET
 from tinynet.cli.output_file import FIGURE_FILE, OutputCommand, chosen, say_drawn
 from tinynet.cli.trained import of_a_network, open_network
 from tinynet.core.backend import Array
@@ -43,6 +43,7 @@ class Answer:
 @click.command(cls=OutputCommand)
 @of_a_network
 @click.argument("images", nargs=-1, required=True, type=FOLDER)
+@QUIET
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table: file, classes, error.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 @click.option(

@@ -17,6 +17,7 @@ from tinynet.cli.language import lang_option
 from tinynet.cli.options import DATA, FOLDER, KNOWN, Finite, RenamedOptions, folder_name, given
 from tinynet.cli.output import Output
 from tinynet.core import backend
+from tinynet.data.files import unpacking
 from tinynet.kernels.gemm import PRECISIONS
 from tinynet.models.cross_layers import CROSS_LAYERS
 from tinynet.training import presets, recipes, run_dir
@@ -138,6 +139,8 @@ def _refuse_path(given: str, folder: Path) -> None:
     """Refuse a path in the place of the recipe that is neither a folder nor a table."""
     if given in presets.RECIPES or not (folder.suffix or set(given) & {"/", os.sep}):
         return
+    if archive := unpacking(folder):
+        raise click.UsageError(archive)
     said = (
         "train: {folder} is not there. Name a folder of images, a table (.csv, .tsv) or a recipe; "
         "tinynet recipes lists them."

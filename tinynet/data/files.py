@@ -17,6 +17,12 @@ from tinynet.words import Sentence, sentence
 AS_BYTES = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
+ARCHIVES = {  # the module of Python that unpacks them
+    ".zip": "zipfile",
+    **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"), "tarfile"),
+}
+
+
 class DamagedError(DataError):
     """A file whose contents are not what they should be; the data set adds the way out."""
 
@@ -34,6 +40,34 @@ def with_way_out(fetch: str) -> Iterator[None]:
                 fetch=fetch,
             )
         ) from error
+
+
+def unpacking(path: str | Path) -> Sentence | None:
+    """Return that a file is an archive, and how to unpack it; None if it is none, by its name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "cats.zip")
+    ...     file.touch()
+    ...     print(unpacking(file).replace(folder, "photos").split("`")[1])
+    python -m zipfile -e photos/cats.zip photos/cats
+    """
+    path = Path(path)
+    suffix = max((s for s in ARCHIVES if path.name.lower().endswith(s)), key=len, default="")
+    if not suffix or not path.is_file():
+        return None
+    folder = path.with_name(path.name[: -len(suffix)])
+    files = f"{shlex.quote(str(path))} {shlex.quote(str(folder))}"
+    return sentence(
+        "{path} is an archive; images are read from a folder. Unpack it: `{command}`, then name "
+        "the folder {folder}.",
+        path=path,
+        command=f"python -m {ARCHIVES[suffix]} -e {files}",
+        folder=folder,
+    )
 
 
 def fetching(name: str, call: str, root: str | Path | None) -> Sentence:

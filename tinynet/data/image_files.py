@@ -17,7 +17,7 @@ import numpy as np
 
 from tinynet.core.backend import Array
 from tinynet.core.errors import DataError
-from tinynet.data.files import DamagedError
+from tinynet.data.files import DamagedError, unpacking
 from tinynet.words import sentence
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def read_picture(path: Path | str, side: int, *, grey: bool = False) -> Array:
     except (*BROKEN, Image.DecompressionBombError) as error:
         said = "{path}: not an image that can be read ({why})."
         fault = sentence(said, path=path, why=_why(error))
+        if archive := unpacking(path):
+            raise DataError(archive) from error
         then = sentence("Put a good copy in its place, or remove it.")
         raise DataError(sentence("{fault} {then}", fault=fault, then=then)) from error
     return pixels[None] if grey else pixels.transpose(2, 0, 1)

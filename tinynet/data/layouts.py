@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tinynet.core.errors import DataError
 from tinynet.data import label_tables
-from tinynet.data.files import is_there
+from tinynet.data.files import is_there, unpacking
 from tinynet.data.image_tree import (
     PART_NAMES,
     SUFFIXES,
@@ -64,6 +64,8 @@ def recognize(root: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Layout:
     if is_there(root) and root.is_file() and root.suffix.lower() in (".csv", ".tsv", ".txt"):
         return of_table(root.parent, root, "", suffixes)
     if not is_there(root) or not root.is_dir():
+        if archive := unpacking(root):
+            raise DataError(archive)
         said = (
             "{root}: images are expected in a folder, with a folder for each class. There is "
             "{found}."

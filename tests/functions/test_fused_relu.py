@@ -84,6 +84,38 @@ def test_a_fused_normalization_equals_the_two_ops_bit_for_bit(rng, dtype, traini
         assert np.array_equal(separate, fused)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_shortcut_added_in_the_same_pass_equals_the_three_ops_bit_for_bit(rng, dtype, training):
+    shape = (4, 5, 9, 7)
+    arrays = [rng.standard_normal(each).astype(dtype) for each in (shape, 5, 5, shape)]
+    weights = tn.Tensor(rng.standard_normal(shape).astype(dtype))
+    results = []
+    for fused in (False, True):
+        x, weight, bias, added = [tn.Tensor(a, requires_grad=True) for a in arrays]
+        given = x, weight, bias, np.full(5, 0.1, np.float32), np.full(5, 2.0, np.float32)
+        if fused:
+            y = F.batch_norm_relu(*given, training=training, added=added)
+        else:
+            y = F.relu(F.batch_norm(*given, training=training) + added)
+        (y * weights).sum().backward()
+        results.append([y.data, *(v.grad for v in (x, weight, bias, added)), *given[3:]])
+    for separate, fused in zip(*results, strict=True):
+        assert separate.any()
+        if dtype == np.float16:  # three ops round between them
+            assert np.allclose(separate, fused, rtol=0.01, atol=0.01)
+        else:
+            assert np.array_equal(separate, fused)
+
+
+def test_a_shortcut_of_another_shape_is_refused():
+    vectors = [tn.ones(3) for _ in range(4)]
+    with pytest.raises(
+        tn.ShapeError, match=r"added must have the shape of x; it is \(2, 3, 1, 4\)"
+    ):
+        F.batch_norm_relu(tn.ones(2, 3, 4, 4), *vectors, training=False, added=tn.ones(2, 3, 1, 4))
+
+
 def test_a_fused_normalization_does_not_hide_nan(rng):
     x = rng.standard_normal((2, 3, 8, 8)).astype(np.float32)
     x[0, 1, 4, 4] = np.nan

@@ -142,6 +142,13 @@ OPS = {
         lambda x, w, b: TF.relu(TF.batch_norm(x, None, None, w, b, True)),
         [X, (6,), (6,)],
     ),
+    "batch_norm_relu with a shortcut": (
+        lambda x, w, b, added: F.batch_norm_relu(
+            x, w, b, np.zeros(6), np.ones(6), training=True, added=added
+        ),
+        lambda x, w, b, added: TF.relu(TF.batch_norm(x, None, None, w, b, True) + added),
+        [X, (6,), (6,), X],
+    ),
     "batch_norm in evaluation": (
         lambda x, w, b: F.batch_norm(x, w, b, np.ones(6), 2 * np.ones(6), training=False),
         lambda x, w, b: TF.batch_norm(x, torch.ones(6).double(), 2 * torch.ones(6).double(), w, b),

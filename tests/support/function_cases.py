@@ -138,7 +138,13 @@ def batch_norm(draw, fill, normalize=F.batch_norm):
 
 
 def batch_norm_relu(draw, fill):
-    return batch_norm(draw, fill, F.batch_norm_relu)
+    joined = draw(st.booleans())
+
+    def normalize(x, *vectors, training):
+        added = x * 0.5 if joined else None
+        return F.batch_norm_relu(x, *vectors, training=training, added=added)
+
+    return batch_norm(draw, fill, normalize)
 
 
 def dropout(draw, fill):

@@ -189,7 +189,9 @@ def relu_backward(draw, fill):
 
 
 def batch_norm_relu_forward(draw, fill):
-    return batch_norm_forward(draw, fill)
+    x, *rest = batch_norm_forward(draw, fill)
+    added = (fill(*x.shape),) if draw(st.booleans()) else ()
+    return x, *rest, *added
 
 
 def batch_norm_relu_backward(draw, fill):

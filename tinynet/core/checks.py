@@ -17,6 +17,16 @@ def is_whole(value: Any, least: int) -> bool:
     return integer and bool(value >= least)
 
 
+def check_counts(layer: str, **counts: int) -> None:
+    """Raise ValueError at a setting that is not a whole number, at least 1.
+
+    >>> check_counts("Linear", in_features=4, out_features=3)
+    """
+    for name, value in counts.items():
+        if not is_whole(value, 1):
+            raise ValueError(f"{layer}: {name} must be a whole number, at least 1, got {value!r}.")
+
+
 def is_number(value: Any, least: float = -math.inf, most: float = math.inf) -> bool:
     """Return whether a value is a finite real number in least .. most.
 

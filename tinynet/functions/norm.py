@@ -18,6 +18,7 @@ from tinynet.kernels.batch_norm import (
     batch_norm_statistics,
 )
 from tinynet.kernels.lrn import lrn_backward, lrn_forward
+from tinynet.kernels.relu import relu_backward
 from tinynet.kernels.spatial_norm import spatial_norm_backward, spatial_norm_forward
 from tinynet.words import sentence
 
@@ -71,7 +72,10 @@ class SpatialResponseNorm(Function):
 
 
 class BatchNorm(Function):
-    """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given."""
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, mean and var of the batch or given.
+
+    With a ReLU, max(y, 0) or max(y + added, 0).
+    """
 
     def __init__(
         self, mean: Array, var: Array, eps: float, training: bool, *, relu: bool = False
@@ -82,7 +86,7 @@ class BatchNorm(Function):
         self.training = training
         self.relu = relu
 
-    def forward(self, x: Array, weight: Array, bias: Array) -> Array:
+    def forward(self, x: Array, weight: Array, bias: Array, *added: Array) -> Array:
         x = real(x)
         kind = np.result_type(x.dtype, weight.dtype)
         common = np.result_type(kind, np.float32)  # the variance of a float16 needs more
@@ -92,8 +96,9 @@ class BatchNorm(Function):
             bias = bias.astype(common, copy=False)
             self.mean = self.mean.astype(common, copy=False)
             self.var = self.var.astype(common, copy=False)
+            added = tuple(real(a).astype(common, copy=False) for a in added)
         normalize = batch_norm_relu_forward if self.relu else batch_norm_forward
-        y = normalize(x, self.mean, self.var, weight, bias, self.eps)
+        y = normalize(x, self.mean, self.var, weight, bias, self.eps, *added)
         self.saved = x, weight, y if self.relu else None
         return y.astype(kind, copy=False)
 
@@ -101,6 +106,9 @@ class BatchNorm(Function):
         x, weight, y = self.saved
         gy = gy.astype(x.dtype, copy=False)
         rest = x, self.mean, self.var, weight, self.eps, self.training
+        if len(self.inputs) == 4:
+            gy = relu_backward(gy, y)  # which is also the gradient of what was added
+            return *batch_norm_backward(gy, *rest), gy
         if self.relu:
             return batch_norm_relu_backward(gy, y, *rest)
         return batch_norm_backward(gy, *rest)
@@ -284,9 +292,8 @@ def batch_norm(
     >>> mean
     tensor([0.2])
     """
-    return _batch_norm(
-        x, weight, bias, running_mean, running_var, training, momentum, eps, relu=False
-    )
+    inputs = [x, weight, bias]
+    return _batch_norm(inputs, running_mean, running_var, training, momentum, eps, relu=False)
 
 
 def batch_norm_relu(
@@ -299,25 +306,51 @@ def batch_norm_relu(
     training: bool,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    added: Tensor | None = None,
 ) -> Tensor:
-    """Return relu(batch_norm(...)), the same numbers, with no pass over memory for the ReLU.
+    """Return relu(batch_norm(...) + added), the same numbers, in one pass over memory.
 
+    Parameters
+    ----------
+    x, weight, bias, running_mean, running_var, training, momentum, eps : as for `batch_norm`
+    added : (N, C, H, W), optional
+        The shortcut of a residual block (He et al. 2016, Figure 2).
+
+    Returns
+    -------
+    (N, C, H, W)
+
+    Raises
+    ------
+    ShapeError
+        As `batch_norm`, or if `added` has another shape than x.
+
+    Examples
+    --------
     >>> import tinynet as tn
     >>> from tinynet import functions as F
     >>> x = tn.tensor([[[[1.0, 3.0]]]])
     >>> one, zero = tn.ones(1), tn.zeros(1)
     >>> F.batch_norm_relu(x, one, zero, zero, one, training=False, eps=0.0).flatten()
     tensor([1., 3.])
+    >>> F.batch_norm_relu(x, one, zero, zero, one, training=False, eps=0.0, added=-2 * x).flatten()
+    tensor([0., 0.])
     """
-    return _batch_norm(
-        x, weight, bias, running_mean, running_var, training, momentum, eps, relu=True
-    )
+    inputs = [x, weight, bias]
+    if added is not None:
+        if added.shape != x.shape:
+            said = sentence(
+                "batch_norm_relu: added must have the shape of x; it is {added}, x is {x}.",
+                added=added.shape,
+                x=x.shape,
+            )
+            raise ShapeError(said)
+        inputs.append(added)
+    return _batch_norm(inputs, running_mean, running_var, training, momentum, eps, relu=True)
 
 
 def _batch_norm(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
+    inputs: list[Tensor],
     running_mean: Tensor | Array,
     running_var: Tensor | Array,
     training: bool,
@@ -326,6 +359,7 @@ def _batch_norm(
     *,
     relu: bool,
 ) -> Tensor:
+    x, weight, bias = inputs[:3]
     given = [tuple(v.shape) for v in (weight, bias, running_mean, running_var)]
     if len(x.shape) != 4 or any(shape != x.shape[1:2] for shape in given):
         said = sentence(
@@ -358,4 +392,4 @@ def _batch_norm(
     kind = np.result_type(x.dtype, np.float32) if x.dtype.kind == "f" else np.float32
     mean = mean.astype(kind, copy=not training)  # a later training step changes the running ones
     var = var.astype(kind, copy=not training)
-    return BatchNorm(mean, var, eps, training, relu=relu)(x, weight, bias)
+    return BatchNorm(mean, var, eps, training, relu=relu)(*inputs)

@@ -29,7 +29,7 @@ extern "C" __global__ void batch_norm_statistics(const real* x,  // (images, C, 
 
 // One thread per element.
 extern "C" __global__ void batch_norm_forward(
-    const real* x,                                                           // (images, C, pixels)
+    const real* x, const real* added,  // (images, C, pixels); added before the ReLU, or null
     const real* mean, const real* var, const real* weight, const real* bias,  // (C,)
     real eps, Index size, int C, Index pixels, bool relu,
     real* y)  // (images, C, pixels)
@@ -38,7 +38,8 @@ extern "C" __global__ void batch_norm_forward(
   if (at >= size) return;
   const int c = at / pixels % C;
   const real inverse = rsqrt(var[c] + eps);
-  const real value = (x[at] - mean[c]) * (weight[c] * inverse) + bias[c];
+  const real normalized = (x[at] - mean[c]) * (weight[c] * inverse) + bias[c];
+  const real value = added ? normalized + added[at] : normalized;
   y[at] = relu ? rectified(value) : value;
 }
 

@@ -10,7 +10,8 @@ r"""Batch normalization of each channel (Ioffe and Szegedy 2015).
 Sums and means run over the images and pixels of a channel: count = N*H*W values. The last two terms
 of gx appear only in training, where mean and var depend on x.
 
-A fused ReLU takes the maximum with 0 before y is written; its backward pass masks gy with y > 0.
+A fused ReLU takes the maximum with 0 before y is written; its backward pass masks gy with y > 0. In
+a residual block the shortcut is added before the maximum is taken, in the same pass.
 """
 
 from __future__ import annotations
@@ -68,10 +69,17 @@ def batch_norm_backward(
 
 @Kernel
 def batch_norm_relu_forward(
-    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    added: Array | None = None,
 ) -> Array:
-    """Return max(y, 0) of what batch_norm_forward returns."""
-    return array_module(x).maximum(batch_norm_forward(x, mean, var, weight, bias, eps), 0)
+    """Return max(y, 0) or max(y + added, 0), y being what batch_norm_forward returns."""
+    y = batch_norm_forward(x, mean, var, weight, bias, eps)
+    return array_module(x).maximum(y if added is None else y + added, 0)
 
 
 @Kernel
@@ -142,15 +150,21 @@ def batch_norm_forward_numba(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
     """One pass over x."""
-    return _fast_forward(x, mean, var, weight, bias, eps, NO_FLOOR)
+    return _fast_forward(x, mean, var, weight, bias, eps, None, NO_FLOOR)
 
 
 @batch_norm_relu_forward.numba
 def batch_norm_relu_forward_numba(
-    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    added: Array | None = None,
 ) -> Array:
-    """One pass over x."""
-    return _fast_forward(x, mean, var, weight, bias, eps, 0.0)
+    """One pass over x and what is added."""
+    return _fast_forward(x, mean, var, weight, bias, eps, added, 0.0)
 
 
 def _fast_forward(
@@ -160,10 +174,13 @@ def _fast_forward(
     weight: Array,
     bias: Array,
     eps: float,
+    added: Array | None,
     floor: float,
 ) -> Array:
-    """Return y, or `floor` where that is larger."""
+    """Return y plus what is added, or `floor` where that is larger."""
     last = channels_last(x)
+    # where nothing is added the loops ignore it: they still need an array of this shape
+    beside = last if added is None else channels_last(added)
     inverse = _inverse(var, eps)
     y = np.empty_like(last)
     vectors = _vectors(mean, weight * inverse, bias)
@@ -172,6 +189,8 @@ def _fast_forward(
         x.size // x.shape[1],
         last.reshape(rows),
         *vectors,
+        beside.reshape(rows),
+        added is not None,
         floor,
         y.reshape(rows),
         grain=grain_size(x.shape[1]),
@@ -190,11 +209,22 @@ def _vectors(*vectors: Array) -> list[Array]:
 
 @native
 def _forward_loops(
-    lo: int, hi: int, x: In2, mean: In1, factor: In1, bias: In1, floor: Real, y: Out2
+    lo: int,
+    hi: int,
+    x: In2,
+    mean: In1,
+    factor: In1,
+    bias: In1,
+    added: In2,
+    adds: bool,
+    floor: Real,
+    y: Out2,
 ) -> None:
     for i in range(lo, hi):
         for c in range(x.shape[1]):
             value = (x[i, c] - mean[c]) * factor[c] + bias[c]
+            if adds:
+                value += added[i, c]
             y[i, c] = floor if value <= floor else value  # NaN stays NaN
 
 
@@ -317,26 +347,41 @@ def batch_norm_forward_cuda(
     x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
 ) -> Array:
     """One thread per element."""
-    return _launch_forward(x, mean, var, weight, bias, eps, relu=False)
+    return _launch_forward(x, mean, var, weight, bias, eps, None, relu=False)
 
 
 @batch_norm_relu_forward.cuda
 def batch_norm_relu_forward_cuda(
-    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    added: Array | None = None,
 ) -> Array:
     """One thread per element."""
-    return _launch_forward(x, mean, var, weight, bias, eps, relu=True)
+    return _launch_forward(x, mean, var, weight, bias, eps, added, relu=True)
 
 
 def _launch_forward(
-    x: Array, mean: Array, var: Array, weight: Array, bias: Array, eps: float, *, relu: bool
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    added: Array | None,
+    *,
+    relu: bool,
 ) -> Array:
-    """Return y, or max(y, 0)."""
+    """Return y, or max(y, 0), or max(y + added, 0)."""
     _, C, H, W = x.shape
     y = array_module(x).empty(x.shape, x.dtype)
+    images = in_rows(x), None if added is None else in_rows(added)
     vectors = [in_rows(v) for v in (mean, var, weight, bias)]
     sizes = eps, x.size, C, H * W, relu
-    launch("batch_norm", "batch_norm_forward", cover(x.size), in_rows(x), *vectors, *sizes, y)
+    launch("batch_norm", "batch_norm_forward", cover(x.size), *images, *vectors, *sizes, y)
     return y
 
 

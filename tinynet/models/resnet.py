@@ -52,12 +52,15 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outputs))
         self.se = SqueezeExcitation(outputs) if squeeze else None
 
-    def _join(self, y: Tensor, x: Tensor) -> Tensor:
-        """Return relu(y + shortcut(x)) for the output y of the branch."""
+    def _join(self, y: Tensor, norm: nn.Module, x: Tensor) -> Tensor:
+        """Return relu(norm(y) + shortcut(x)) for the last convolution y of the branch."""
         if self.se is not None:
-            y = self.se(y)
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return self.relu(y + shortcut)
+            y = self.se(norm(y))
+            return self.relu(y + self._shortcut(x))
+        return nn.normalized_sum_relu(y, norm, self._shortcut(x), self.relu)
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        return x if self.downsample is None else self.downsample(x)
 
 
 class BasicBlock(Block):
@@ -80,8 +83,8 @@ class BasicBlock(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, width, OH, OW) for x (N, inputs, H, W)."""
-        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
-        return self._join(y, x)
+        y = nn.run_sequential(x, self.conv1, self.bn1, self.relu, self.conv2)
+        return self._join(y, self.bn2, x)
 
 
 class Bottleneck(Block):
@@ -110,8 +113,7 @@ class Bottleneck(Block):
         """Return (N, 4 * width, OH, OW) for x (N, inputs, H, W)."""
         y = nn.run_sequential(x, self.conv1, self.bn1, self.relu)
         y = nn.run_sequential(y, self.conv2, self.bn2, self.relu)
-        y = nn.run_sequential(y, self.conv3, self.bn3)
-        return self._join(y, x)
+        return self._join(self.conv3(y), self.bn3, x)
 
 
 class ResNet(nn.Module):

@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.nn import guidance, init
 from tinynet.nn.activation import ReLU, Sigmoid, Softmax, Tanh
-from tinynet.nn.containers import Concatenate, Residual, Sequential, Subsample
+from tinynet.nn.containers import (
+    Concatenate,
+    Residual,
+    Sequential,
+    Subsample,
+    normalized_sum_relu,
+)
 from tinynet.nn.layers import (
     Conv2d,
     Dropout,
@@ -50,6 +56,7 @@ __all__ = [
     "Tanh",
     "forward_with_loss",
     "init",
+    "normalized_sum_relu",
     "observe",
     "run_sequential",
 ]

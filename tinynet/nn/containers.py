@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy as np
 from tinynet import functions as F
 from tinynet.core.checks import is_whole
 from tinynet.core.errors import ShapeError
+from tinynet.nn.activation import ReLU
 from tinynet.nn.guidance import call_as
-from tinynet.nn.module import Module, run_sequential
+from tinynet.nn.module import Module, is_observed, run_sequential
+from tinynet.nn.normalization import BatchNorm2d
 from tinynet.tensors import Tensor
 
 
@@ -204,13 +206,49 @@ class Residual(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum, in the shape of body(x)."""
         change = self.body(x)
+        return change + self._kept(x, change)
+
+    def _kept(self, x: Tensor, change: Tensor) -> Tensor:
+        """Return what is added to the change of the body."""
         kept = x if self.shortcut is None else self.shortcut(x)
         if change.shape != kept.shape:
             raise ShapeError(
                 f"Residual: body and shortcut must agree, body(x) is {change.shape}, the shortcut "
                 f"{kept.shape}. x is {x.shape}."
             )
-        return change + kept
+        return kept
+
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Tensor], Tensor], int] | None:
+        """Compute a following ReLU with the sum, if the body ends with batch normalization."""
+        layers = list(self.body) if type(self.body) is Sequential else [self.body]
+        if type(self) is not Residual or type(following[0]) is not ReLU or len(layers) < 2:
+            return None
+        *before, last = layers
+
+        def joined(x: Tensor) -> Tensor:
+            self.body._tell_hooks()
+            change = run_sequential(x, *before)
+            return normalized_sum_relu(change, last, self._kept(x, change), following[0])
+
+        return (joined, 1) if type(last) is BatchNorm2d else None
+
+
+def normalized_sum_relu(x: Tensor, norm: Module, added: Tensor, relu: Module) -> Tensor:
+    """Return relu(norm(x) + added), the end of a residual block, in one pass where possible.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> from tinynet import nn
+    >>> x = tn.tensor([[[[-3.0, 1.0]]]])
+    >>> nn.normalized_sum_relu(x, nn.BatchNorm2d(1, eps=0.0).eval(), x, nn.ReLU()).numpy()
+    array([[[[0., 2.]]]], dtype=float32)
+    """
+    if type(norm) is not BatchNorm2d or type(relu) is not ReLU or is_observed():
+        return relu(norm(x) + added)
+    for layer in (norm, relu):
+        layer._tell_hooks()  # as `layer(x)` would have done
+    return norm.with_relu(x, added)
 
 
 class Subsample(Module):

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.core.autograd import require_tensors
-from tinynet.core.checks import is_number, is_whole
+from tinynet.core.checks import check_counts, is_number, is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import layer_linear
@@ -24,6 +24,7 @@ from tinynet.nn import init
 from tinynet.nn.activation import FusesReLU, ReLU
 from tinynet.nn.guidance import call_as
 from tinynet.nn.module import Module
+from tinynet.nn.normalization import BatchNorm2d
 from tinynet.nn.parameter import Parameter
 from tinynet.tensors import Tensor
 from tinynet.words import sentence
@@ -136,7 +137,15 @@ class Conv2d(FusesReLU):
         """Return max(forward(x), 0)."""
         return self._convolved(x, relu=True)
 
-    def _convolved(self, x: Tensor, relu: bool = False) -> Tensor:
+    def fuse_with(self, *following: Module) -> tuple[Callable[[Tensor], Tensor], int] | None:
+        """Compute a following ReLU; in inference first a batch normalization, in the weights."""
+        norm = following[0]
+        if type(self) is not Conv2d or type(norm) is not BatchNorm2d or not norm.folds(self.weight):
+            return super().fuse_with(*following)
+        relu = len(following) > 1 and type(following[1]) is ReLU
+        return functools.partial(self._convolved, relu=relu, norm=norm), 1 + relu
+
+    def _convolved(self, x: Tensor, relu: bool = False, norm: BatchNorm2d | None = None) -> Tensor:
         channels = self.weight.shape[1] * self.groups
         require_tensors("Conv2d", x)
         if len(x.shape) == 4 and x.shape[3] == channels != x.shape[1]:
@@ -150,22 +159,19 @@ class Conv2d(FusesReLU):
         convolve: Callable[..., Tensor] = F.conv2d_relu if relu else F.conv2d
         if self._split:
             convolve = functools.partial(split_conv2d, relu=relu)
+        weight: Tensor = self.weight
+        bias: Tensor | None = self.bias
+        if norm is not None:
+            weight, bias = norm.folded(weight, bias)
         return convolve(
             x,
-            self.weight,
-            self.bias,
+            weight,
+            bias,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
         )
-
-
-def check_counts(layer: str, **counts: int) -> None:
-    """Raise ValueError at a setting that is not a whole number, at least 1."""
-    for name, value in counts.items():
-        if not is_whole(value, 1):
-            raise ValueError(f"{layer}: {name} must be a whole number, at least 1, got {value!r}.")
 
 
 def _padding(

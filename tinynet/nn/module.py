@@ -62,6 +62,11 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer.reset(token)
 
 
+def is_observed() -> bool:
+    """Return whether the call is inside an `observe` block, where each layer runs by itself."""
+    return _observer.get() is not None
+
+
 class LoadResult(NamedTuple):
     """The names that `Module.load_state_dict` did not find, on either side.
 
@@ -537,7 +542,7 @@ def run_sequential(x: Any, *layers: Module) -> Any:
     waiting = list(layers)
     while waiting:
         layer = waiting.pop(0)
-        fused = layer.fuse_with(*waiting) if waiting and _observer.get() is None else None
+        fused = layer.fuse_with(*waiting) if waiting and not is_observed() else None
         if fused is None:
             x = layer(x)
             continue

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 
 from tinynet import functions as F
-from tinynet.core.backend import array_module, current
-from tinynet.core.checks import is_number, is_whole
+from tinynet.core import hooks
+from tinynet.core.backend import Array, array_module, current
+from tinynet.core.checks import check_counts, is_number, is_whole
+from tinynet.core.grad_mode import no_grad_depth
+from tinynet.kernels.convolution import kept
 from tinynet.nn.activation import FusesReLU
 from tinynet.nn.guidance import call_as
-from tinynet.nn.layers import check_counts
 from tinynet.nn.module import Module
 from tinynet.nn.parameter import Buffer, Parameter
 from tinynet.nn.pooling import MaxPool2d
 from tinynet.tensors import Tensor
+
+MOST_FOLDED = 2**18  # weights of a convolution, see `BatchNorm2d.folds`
 
 
 class LocalResponseNorm(Module):
@@ -182,7 +186,8 @@ class BatchNorm2d(FusesReLU):
     """Batch normalization of each channel (Ioffe and Szegedy 2015).
 
     In training with the mean and variance of the batch, in evaluation with their running averages:
-    see `functions.batch_norm`.
+    see `functions.batch_norm`. In evaluation without gradients, behind a `Conv2d` in a `Sequential`,
+    its factors are multiplied into the filters: the same up to rounding, and one pass less.
 
     Parameters
     ----------
@@ -252,9 +257,9 @@ class BatchNorm2d(FusesReLU):
         """Return (N, C, H, W); in training the running values are updated."""
         return self._normalized(F.batch_norm, x)
 
-    def with_relu(self, x: Tensor) -> Tensor:
-        """Return max(forward(x), 0)."""
-        return self._normalized(F.batch_norm_relu, x)
+    def with_relu(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """Return max(forward(x), 0), or max(forward(x) + added, 0)."""
+        return self._normalized(functools.partial(F.batch_norm_relu, added=added), x)
 
     def _normalized(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
         return function(
@@ -267,6 +272,46 @@ class BatchNorm2d(FusesReLU):
             momentum=self.momentum,
             eps=self.eps,
         )
+
+    def folds(self, weight: Tensor) -> bool:
+        """Return whether a convolution with this weight can do the work of this layer: `folded`.
+
+        In inference, on a CPU, while nothing is recorded. A filter has more numbers than the maps
+        of an image have in the last layers of a large network, where it would not pay.
+        """
+        inference = not self.training and no_grad_depth.get() > 0 and hooks.active.get() is None
+        fits = weight.shape[:1] == (self.num_features,) and weight.dtype == np.float32
+        return inference and fits and weight.device == "cpu" and weight.size <= MOST_FOLDED
+
+    def folded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the weight and bias of a convolution that also normalizes as in evaluation.
+
+            weight' = weight * factor                    factor = self.weight / sqrt(var + eps)
+            bias'   = (bias - mean) * factor + self.bias
+
+        The same up to rounding as the two layers. They are kept until one of the numbers changes.
+
+        Parameters
+        ----------
+        weight : (OC, C // G, KH, KW)
+        bias : (OC,), or None
+        """
+        mean = self.running_mean.data
+        var = self.running_var.data
+        scale = np.float32(1) if self.weight is None else self.weight.data
+        shift = np.float32(0) if self.bias is None else self.bias.data
+        start = np.float32(0) if bias is None else bias.data
+
+        def fold() -> tuple[Array, Array]:
+            factor = scale / np.sqrt(var + np.float64(self.eps))
+            offset = (start - mean) * factor + shift
+            kernel = weight.data * factor.astype(np.float32)[:, None, None, None]
+            kernel.setflags(write=False)  # so that its packed filters need no comparison
+            return kernel, offset.astype(np.float32)
+
+        read = (mean, var, scale, shift, start)
+        kernel, offset = kept.packed(weight.data, f"eps={self.eps}", fold, read)
+        return Tensor(kernel), Tensor(offset)
 
     def _constant(self, value: float) -> Tensor:
         """Return (num_features,), all `value`: the scale or the offset that does nothing."""

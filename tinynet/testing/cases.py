@@ -120,6 +120,15 @@ def _batch_norm_forward(rng: Random) -> dict[str, Arguments]:
     return {**cases, "no images": (first[0][:0], *first[1:])}
 
 
+def _batch_norm_relu_forward(rng: Random) -> dict[str, Arguments]:
+    cases = _batch_norm_forward(rng)
+    joined = {
+        f"{name}, with a shortcut": (*arguments, rng.standard_normal(arguments[0].shape))
+        for name, arguments in cases.items()
+    }
+    return {**cases, **joined}
+
+
 def _batch_norm_backward(rng: Random) -> dict[str, Arguments]:
     return {
         f"{name}{', training' if training else ''}": (
@@ -254,7 +263,7 @@ _MAKERS: dict[str, Maker] = {
     "batch_norm_statistics": _batch_norm_statistics,
     "batch_norm_forward": _batch_norm_forward,
     "batch_norm_backward": _batch_norm_backward,
-    "batch_norm_relu_forward": _batch_norm_forward,
+    "batch_norm_relu_forward": _batch_norm_relu_forward,
     "batch_norm_relu_backward": _batch_norm_relu_backward,
     "relu_forward": _relu_forward,
     "relu_backward": _relu_backward,

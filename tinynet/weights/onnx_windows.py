@@ -149,8 +149,11 @@ def _map_norm(w: Writer, node: norm.SpatialResponseNorm, inputs: list[str]) -> s
 
 
 def _batch_norm(w: Writer, node: norm.BatchNorm, inputs: list[str]) -> str:
+    x, weight, bias, *added = inputs
     running = w.constant(node.mean), w.constant(node.var)
-    y = w.add("BatchNormalization", *inputs, *running, epsilon=node.eps)
+    y = w.add("BatchNormalization", x, weight, bias, *running, epsilon=node.eps)
+    if added:
+        y = w.add("Add", y, *added)
     return w.add("Relu", y) if node.relu else y
 
 

@@ -186,8 +186,9 @@ class BatchNorm2d(FusesReLU):
     """Batch normalization of each channel (Ioffe and Szegedy 2015).
 
     In training with the mean and variance of the batch, in evaluation with their running averages:
-    see `functions.batch_norm`. In evaluation without gradients, behind a `Conv2d` in a `Sequential`,
-    its factors are multiplied into the filters: the same up to rounding, and one pass less.
+    see `functions.batch_norm`. In evaluation without gradients, behind a `Conv2d` in a
+    `Sequential`, its factors are multiplied into the filters: the same up to rounding, and one pass
+    less.
 
     Parameters
     ----------

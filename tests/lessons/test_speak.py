@@ -1,10 +1,13 @@
 """Hints, solutions and source code that a lesson prints."""
 
+from types import SimpleNamespace
+
 import pytest
 
 import tinynet as tn
 from support.checkout import needs_lessons
 from tinynet import kernels, lessons, nn
+from tinynet.lessons import speak
 
 pytestmark = needs_lessons
 
@@ -55,3 +58,43 @@ def test_show_reads_the_source_from_the_library(thing, fragment, capsys):
 def test_show_refuses_a_version_that_there_is_not():
     with pytest.raises(ValueError, match="has no java version, only reference"):
         lessons.show(kernels.max_pool2d_forward, "java")
+
+
+class Shell:
+    """Stands for IPython's in a notebook."""
+
+    kernel = True
+
+    def __init__(self):
+        self.events = self
+        self.callbacks = {"post_run_cell": []}
+
+    def register(self, event, function):
+        self.callbacks[event].append(function)
+
+    def run(self, cell):
+        error = None
+        try:
+            cell()
+        except ValueError as caught:
+            error = caught
+        for each in self.callbacks["post_run_cell"]:
+            each(SimpleNamespace(error_in_exec=error))
+
+
+def test_a_korean_notebook_tells_errors_of_tinynet_in_korean(monkeypatch):
+    said = []
+    shell = Shell()
+    monkeypatch.setattr(speak, "_shell", lambda: shell)
+    monkeypatch.setattr(speak, "say", lambda state, text: said.append(text))
+    monkeypatch.setenv("TINYNET_LANG", "en")
+    for _ in range(2):
+        lessons.language("ko")
+    shell.run(lambda: nn.Dropout(3))
+    shell.run(lambda: nn.Dropout(0.3))
+    shell.run(lambda: nn.MaxPool2d(9)(tn.ones(1, 1, 4, 4)))  # a ShapeError is Korean already
+    shell.run(lambda: int("Dropout: p is a probability, 0 to 1. Got p=3."))
+    assert said == ["Dropout: p는 0에서 1까지의 확률입니다. 받은 것: p=3."]
+    lessons.language("en")
+    shell.run(lambda: nn.Dropout(3))
+    assert len(said) == 1

@@ -198,7 +198,8 @@ def test_a_difference_is_found(other, complaint):
 
 
 def test_every_text_of_the_table_is_in_the_code(in_the_code):
-    assert [text for text in KOREAN if text not in in_the_code] == []
+    named = [text for text in KOREAN if not re.search(r"\{1\}|\{\{", text)]
+    assert [text for text in named if text not in in_the_code] == []
 
 
 def test_translations_agree_with_their_texts():

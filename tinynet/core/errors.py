@@ -24,7 +24,7 @@ class ShapeError(ValueError):
     def __str__(self) -> str:
         """Return the message in the reader's language."""
         found = message(self)
-        return spoken(found) if isinstance(found, Sentence) else super().__str__()
+        return spoken(found if isinstance(found, Sentence) else super().__str__())
 
 
 class DeviceError(RuntimeError):
@@ -64,13 +64,13 @@ def _printable(value: Any) -> Any:
 
 
 _NUMPY_NAMES = {
-    "dim": "The axes are called axis, as in NumPy: axis=",
-    "dims": "The axes are called axis, as in NumPy: axis=",
-    "keepdim": "It is called keepdims, as in NumPy: keepdims=",
-    "retain_graph": "It is called keep_graph: keep_graph=",
-    "create_graph": "Gradients of gradients are not computed",
-    "unbiased": "It is called ddof, as in NumPy; ddof=1 divides by n - 1",
-    "correction": "It is called ddof, as in NumPy: ddof=",
+    "dim": "The axes are called axis, as in NumPy: axis=.",
+    "dims": "The axes are called axis, as in NumPy: axis=.",
+    "keepdim": "It is called keepdims, as in NumPy: keepdims=.",
+    "retain_graph": "It is called keep_graph: keep_graph=.",
+    "create_graph": "Gradients of gradients are not computed.",
+    "unbiased": "It is called ddof, as in NumPy; ddof=1 divides by n - 1.",
+    "correction": "It is called ddof, as in NumPy: ddof=.",
 }
 
 
@@ -78,7 +78,7 @@ def refuse_keywords(op: str, given: Mapping[str, Any]) -> None:
     """Raise TypeError at a keyword that the op does not have, with its name here if it has one."""
     for name in given:
         hint = _NUMPY_NAMES.get(name)
-        way_out = f" {hint}." if hint else ""
+        way_out = f" {hint}" if hint else ""
         raise TypeError(f"{op}: there is no argument {name}.{way_out}")
 
 

@@ -30,8 +30,7 @@ from tinynet.lessons.picture import figure, move
 from tinynet.lessons.prediction import predict
 from tinynet.lessons.source import show
 from tinynet.lessons.supply import device, kernel_name, pictures
-from tinynet.words import phrase
-from tinynet.words import use as language
+from tinynet.words import phrase, use
 
 __all__ = [
     "check",
@@ -48,6 +47,12 @@ __all__ = [
 ]
 
 _hints_given: dict[str, int] = {}
+
+
+def language(lang: str) -> None:
+    """Set the language of messages and figures: "en" or "ko"; a notebook tells errors in it too."""
+    use(lang)
+    speak.tell_errors()
 
 
 def check(number: str, answer: Any) -> None:

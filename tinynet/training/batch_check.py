@@ -15,6 +15,7 @@ from tinynet.nn import BatchNorm2d, Module, observe
 from tinynet.tensors import Tensor, tensor
 from tinynet.training.device_loader import DeviceLoader
 from tinynet.training.steps import device_of
+from tinynet.words import sentence
 
 
 def check_images(purpose: str, loader: Any) -> None:
@@ -84,11 +85,12 @@ of 1. Choose a batch size of 7.
         return
     layer = _layer_of_one_value(model, loader)
     if layer:
-        raise ShapeError(
-            "fit: batch normalization needs at least 2 values per channel, and the layer "
-            f"{layer} would get 1 in a batch of one image. {_facts(loader, ranks)} "
-            f"{_way_out(loader, ranks)}"
+        said = (
+            "fit: batch normalization needs at least 2 values per channel, and the layer {layer} "
+            "would get 1 in a batch of one image. {facts} {way_out}"
         )
+        facts = _facts(loader, ranks)
+        raise ShapeError(sentence(said, layer=layer, facts=facts, way_out=_way_out(loader, ranks)))
 
 
 def _smallest(images: int, batch_size: int, drop_last: bool, ranks: int = 1) -> int:
@@ -129,13 +131,12 @@ def _facts(loader: Any, ranks: int) -> str:
     """Return the sizes in words."""
     images = len(loader.dataset.labels)
     rest = images % loader.batch_size
-    shared = f", shared by {ranks} ranks" if ranks > 1 else ""
+    shared = sentence(", shared by {ranks} ranks", ranks=ranks) if ranks > 1 else ""
+    size = loader.batch_size
     if rest and not loader.drop_last:
-        return (
-            f"{images:,} images in batches of {loader.batch_size} leave a last batch of {rest}"
-            + (f"{shared}.")
-        )
-    return f"The batches have {min(images, loader.batch_size)}{shared}."
+        said = "{images:,} images in batches of {size} leave a last batch of {rest}{shared}."
+        return sentence(said, images=images, size=size, rest=rest, shared=shared)
+    return sentence("The batches have {size}{shared}.", size=min(images, size), shared=shared)
 
 
 def _way_out(loader: Any, ranks: int) -> str:
@@ -144,5 +145,5 @@ def _way_out(loader: Any, ranks: int) -> str:
     for distance in range(1, images + loader.batch_size):
         for size in (loader.batch_size - distance, loader.batch_size + distance):
             if size > 0 and _smallest(images, size, loader.drop_last, ranks) > 1:
-                return f"Choose a batch size of {size}."
-    return "More images are needed."
+                return sentence("Choose a batch size of {size}.", size=size)
+    return sentence("More images are needed.")

@@ -159,10 +159,12 @@ def _required(model: Any, source: Any) -> Path | str | Weights:
     """Return the source; raise TypeError where it or the model is none, or they are swapped."""
     if isinstance(model, str | Path):
         path = str(model)
-        said = f"load: the model comes first, then the path: load(model, {path!r})."
         if source is None:
-            said += f" A run's folder is opened by tinynet.training.predict.open_run({path!r})."
-        raise TypeError(said)
+            raise TypeError(
+                f"load: the model comes first, then the path: load(model, {path!r}). A run's "
+                f"folder is opened by tinynet.training.predict.open_run({path!r})."
+            )
+        raise TypeError(f"load: the model comes first, then the path: load(model, {path!r}).")
     if not isinstance(model, nn.Module):
         raise TypeError(f"load: it loads into a module, got {type(model).__name__}.")
     if not isinstance(source, str | Path | Weights):

@@ -27,6 +27,7 @@ from typing import Any
 
 VARIABLE = "TINYNET_LANG"
 LANGUAGES = ("en", "ko")
+LONGEST = 2000  # characters of a text that is searched for among the patterns
 
 
 def language() -> str:
@@ -123,15 +124,49 @@ def sentence(text: str, /, **fields: Any) -> Sentence:
 
 
 def spoken(text: object) -> str:
-    """Return a sentence, or that of an error, in the reader's language; all else as text."""
+    """Return a sentence, or that of an error, in the reader's language; all else as text.
+
+    Errors of the library are plain English; `recognized` finds what it can.
+    """
     found = message(text)
     if not isinstance(found, Sentence):
-        return str(found)
+        return recognized(str(found))
     fields = {
         name: spoken(value) if isinstance(value, Sentence) else value
         for name, value in found.fields.items()
     }
     return phrase(found.text, **fields)
+
+
+def recognized(text: str) -> str:
+    """Return an English text in the reader's language if the table has it or its pattern.
+
+    The table has the f-strings of errors with numbers for their fields: ``clip: min must not be
+    larger than max, got {1} and {2}.`` A field may be such a text itself.
+    """
+    lang = language()
+    if " " not in text or len(text) > LONGEST:
+        return text
+    if text != text.strip():
+        return text.replace(text.strip(), recognized(text.strip()))
+    for pattern, theirs in patterns(lang):
+        found = pattern.fullmatch(text)
+        if found:
+            return theirs.format(None, *map(recognized, found.groups()))
+    return table(lang).get(text, text)
+
+
+@functools.cache
+def patterns(lang: str) -> list[tuple[re.Pattern[str], str]]:
+    """Return the patterns of texts with numbered fields, the longest first, with translations."""
+    numbered = [text for text in table(lang) if re.search(r"\{1\}|\{\{", text)]
+    return [(_pattern(text), table(lang)[text]) for text in sorted(numbered, key=len, reverse=True)]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = re.split(r"\{\d+\}", text)
+    literal = [re.escape(part.replace("{{", "{").replace("}}", "}")) for part in parts]
+    return re.compile("(.*?)".join(literal), re.DOTALL)
 
 
 def message(value: Any) -> Any:

@@ -144,6 +144,7 @@ def _numbers(path: Path, lines: list[bytes], first: int) -> Array:
                 f"{path}: a row is a label and {SIDE * SIDE} pixels. Row {number:,} (the first is "
                 "0) is something else."
             )
+    # of a smaller type NumPy would wrap a number (findings/numpy-text-integers-wrap.sh)
     values = np.fromstring(b",".join(cleaned), np.int64, sep=",")
     if values.max() > 255:
         raise DamagedError(f"{path}: its values must be 0..255. Found {values.max()}.")

@@ -30,6 +30,11 @@ LONG = {  # words of the names in a trial
     "inverted_dropout": "inverted dropout",
     "hidden": "hidden",
 }
+OTHERS = {  # settings of some layers, told where they are not those of all layers
+    "linear_weight_decay": "in linear layers {value:g}",
+    "local_weight_decay": "in locally connected layers {value:g}",
+    "bias_lr_scale": "biases with {value:g} times the rate",
+}
 FLIPS = {(3,): "left and right", (2,): "top and bottom", (2, 3): "both at once"}
 DEFAULT = Trial(network="", settings={"epochs": 0})
 
@@ -157,6 +162,9 @@ def _training(common: dict[str, Any], *, one_rate: bool) -> str:
     parts += [phrase("learning rate {rate:g}", rate=of("lr"))] if one_rate else []
     parts.append(_schedule(of("schedule")))
     parts.append(phrase("weight decay {decay:g}", decay=of("weight_decay")))
+    for name, said in OTHERS.items():
+        if of(name) != getattr(recipe, name):
+            parts.append(phrase(said, value=of(name)))
     if common.get("crop"):
         parts.append(phrase("random crops of {pixels} pixels", pixels=common["crop"]))
     parts += [phrase("mirror images")] if common.get("horizontal_flip") is True else []
@@ -206,7 +214,11 @@ def _seeds(claim: Claim, results: Results) -> str:
 def copied(results: Results) -> str:
     """Return a sentence where the images are known to be a copy, else ""."""
     if results.data == "cifar10" and results.where.get("data") == JPEG_COPY:
-        return phrase("The images are a copy of CIFAR-10 that had been compressed as JPEG.")
+        said = (
+            "The images are a copy of CIFAR-10 that had been compressed as JPEG, to a tenth of its "
+            "bytes; the original images may give other errors."
+        )
+        return phrase(said)
     return ""
 
 

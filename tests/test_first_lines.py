@@ -148,6 +148,10 @@ FUNCTIONS = {
     "F.top_k_accuracy(x, np.array([2, 0]), k=2)": Gives(0.5),
     "F.confusion_matrix(x, np.array([2, 0]))": Gives([[0, 0, 1], [0, 0, 0], [0, 0, 1]]),
     "F.softmax(x, dim=1)": Says("axis="),
+    "F.mse_loss(x, x)": Says(r"nn\.MSELoss\(\)"),
+    "F.one_hot(labels, 6)": Says(r"np\.eye\(classes\)"),
+    "F.gelu(x)": Says("on purpose"),
+    "F.nothing(x)": Says(r"has no attribute 'nothing'\.$"),
     "F.dropout(x, 0.5, training=False)": Gives([[1, 2, 3], [4, 5, 6]]),
 }
 
@@ -179,6 +183,10 @@ TENSORS = {
     "x.size(0)": Says(r"x\.shape\[0\]"),
     "x.dim()": Says(r"x\.ndim"),
     "x.cuda()": Says(r'x\.to\("cuda"\)'),
+    "x.matmul(x)": Says("x @ y"),
+    "x.softmax(dim=1)": Says(r"F\.softmax\(x, axis=1\)"),
+    "w.add_(1)": Says(r"x\.data \+="),
+    "np.sum(x)": Says(r"x\.numpy\(\)"),
     "x.requires_grad_()": Says("x.requires_grad = True"),
     "x.transpose(0, 1).shape, x.T.shape": Gives(((2, 3), (3, 2))),
     "tn.tensor([1, 2], dtype=np.float64).dtype.name": Gives("float64"),
@@ -207,6 +215,7 @@ TRAINING = {
     "optim.SGD(model.parameters(), lr=optim.Cosine(0.02, epochs=12)).lr": Gives(0.02),
     "optim.Adam(model.parameters()).zero_grad()": Gives(None),
     "optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.01).lr": Gives(3e-4),
+    "optim.SGD([{'params': [w], 'momentum': 0.9}], lr=0.1)": Says(r"optimizer\.momentum"),
     "optim.RMSprop(model.parameters())": Says("Adam"),
     "optim.lr_scheduler.StepLR": Says("lr=optim"),
     "data.DataLoader(train, 4, shuffle=True).dataset is train": Gives(True),
@@ -223,7 +232,23 @@ TRAINING = {
     "tn.no_grad()(lambda: (w * 2).requires_grad)()": Gives(False),
 }
 
-LINES = {**NETWORKS, **LAYERS, **FUNCTIONS, **TENSORS, **TRAINING}
+PACKAGE = {
+    "tn.manual_seed(0)": Says(r"tn\.seed\(0\)"),
+    "tn.cuda.is_available()": Says(r"tn\.default_device\(\)"),
+    "tn.device('cuda')": Says(r"tn\.Device"),
+    "tn.float32": Says(r"np\.float32"),
+    "tn.eye(3)": Says(r"tn\.tensor\(np\.eye\(3\)\)"),
+    "tn.relu(x)": Says(r"it is tn\.functions\.relu"),
+    "tn.Sequential()": Says(r"it is tn\.nn\.Sequential"),
+    "tn.SGD(model.parameters(), 0.1)": Says(r"it is tn\.optim\.SGD"),
+    "tn.DataLoader(images, 2)": Says(r"it is tn\.data\.DataLoader"),
+    "tn.utils.data.DataLoader": Says(r"tn\.data\.DataLoader"),
+    "tn.set_grad_enabled(False)": Says(r"tn\.no_grad\(\)"),
+    "tn.nothing": Says(r"dir\(tinynet\)"),
+    "hasattr(tn, '__nothing__')": Gives(False),
+}
+
+LINES = {**PACKAGE, **NETWORKS, **LAYERS, **FUNCTIONS, **TENSORS, **TRAINING}
 
 
 def scope(tmp_path):

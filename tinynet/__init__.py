@@ -58,13 +58,23 @@ else:  # at run time
     def __getattr__(name: str) -> Any:
         """Import a public name when it is first used."""
         if name not in _HOME:
-            raise AttributeError(
-                f"module 'tinynet' has no attribute {name!r}. Public: dir(tinynet)."
-            )
+            raise AttributeError(_on_unknown(name))
         home = importlib.import_module(f"tinynet.{_HOME[name]}")
         value = getattr(home, name, home)  # a name without a definition in its home is the module
         globals()[name] = value
         return value
+
+
+def _on_unknown(name: str) -> str:
+    """Return the message about a name that is not here."""
+    from tinynet.core import names_elsewhere
+
+    otherwise = "dir(tinynet) lists the public names"
+    for home in () if name.startswith("_") else ("functions", "nn", "optim", "data"):
+        if name in importlib.import_module(f"tinynet.{home}").__all__:
+            otherwise = f"it is tn.{home}.{name}"
+            break
+    return names_elsewhere.message("tinynet", name, names_elsewhere.TOP, otherwise)
 
 
 __version__ = "0.2.0"

@@ -478,17 +478,32 @@ class _Elsewhere:
 
 
 for _name, _here in {
+    "add_": "x.data += value, of a tensor that nothing was computed from",
     "clamp": "x.clip(min, max)",
     "contiguous": "tensors need not be contiguous",
+    "copy": "x.clone()",
     "cuda": 'x.to("cuda")',
     "dim": "x.ndim",
+    "dot": "(x * y).sum(), or x @ y",
     "double": "x.astype(np.float64)",
+    "expand": "x + y and the like repeat axes of length 1",
     "float": "x.astype(np.float32)",
     "half": "x.astype(np.float16)",
+    "is_cuda": "x.device",
     "long": "x.data.astype(int), an array",
+    "matmul": "x @ y",
     "norm": "(x * x).sum().sqrt()",
+    "pow": "x**2",
+    "relu": "F.relu(x)",
+    "repeat": "tn.cat([x, x])",
     "requires_grad_": "x.requires_grad = True",
+    "sigmoid": "F.sigmoid(x)",
+    "softmax": "F.softmax(x, axis=1)",
+    "split": "x[:n], x[n:]",
     "t": "x.T",
+    "tanh": "F.tanh(x)",
+    "type": "x.astype(np.float32)",
+    "zero_": "x.data[...] = 0, of a tensor that nothing was computed from",
 }.items():
     setattr(Tensor, _name, _Elsewhere(_name, _here))
 

@@ -202,6 +202,20 @@ def test_a_parameter_that_is_added_later():
         optimizer.step()
 
 
+@pytest.mark.parametrize("name", ["momentum", "betas", "learning_rate"])
+def test_an_entry_of_a_group_that_would_do_nothing(name):
+    model = layer()
+    optimizer = optim.SGD(model.parameters(), 0.1, 0.9)
+    optimizer.param_groups[0][name] = 0.5
+    before = model.weight.numpy().copy()
+    model.weight.grad = np.ones_like(before)
+    with pytest.raises(
+        ValueError, match=rf"SGD: a group has params, .*{name}.*optimizer\.momentum"
+    ):
+        optimizer.step()
+    assert (model.weight.numpy() == before).all()
+
+
 def test_a_state_of_a_smaller_network():
     small = stepped(lambda parameters: optim.SGD(parameters[:1], 0.1))
     whole = optim.SGD(layer().parameters(), 0.1)

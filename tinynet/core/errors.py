@@ -70,6 +70,7 @@ _NUMPY_NAMES = {
     "retain_graph": "It is called keep_graph: keep_graph=.",
     "create_graph": "Gradients of gradients are not computed.",
     "unbiased": "It is called ddof, as in NumPy; ddof=1 divides by n - 1.",
+    "out": "NumPy's functions take arrays: x.numpy(); of a tensor it is a method, as in x.sum().",
     "correction": "It is called ddof, as in NumPy: ddof=.",
 }
 

@@ -1,5 +1,8 @@
 """Functions of tensors: ``from tinynet import functions as F``."""
 
+from typing import TYPE_CHECKING, Any
+
+from tinynet.core import names_elsewhere
 from tinynet.functions.conv import conv2d, conv2d_relu
 from tinynet.functions.dropout import dropout
 from tinynet.functions.elementwise import (
@@ -102,3 +105,10 @@ __all__ = [
     "unsqueeze",
     "var",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        """Say what to type for a name of another library."""
+        raise AttributeError(names_elsewhere.message(__name__, name, names_elsewhere.FUNCTIONS))

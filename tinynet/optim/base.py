@@ -12,7 +12,7 @@ from tinynet.core.backend import Array, current, is_array, transfer
 from tinynet.core.checks import is_number
 from tinynet.core.errors import ShapeError
 from tinynet.core.hooks import array_of
-from tinynet.optim.groups import Parameters, checked_rate, read_groups
+from tinynet.optim.groups import Parameters, checked_rate, read_groups, refuse_unknown
 from tinynet.optim.schedules import Constant, ReduceOnPlateau, Schedule
 from tinynet.tensors import Tensor
 
@@ -93,7 +93,8 @@ class Optimizer:
         TypeError
             A gradient is no array.
         ValueError
-            A parameter was added to `param_groups`, or taken out.
+            A parameter was added to `param_groups`, or taken out, or a group has an entry that is
+            none of its settings.
         """
         self._check_gradients()
         watching = hooks.active.get()
@@ -118,6 +119,8 @@ class Optimizer:
                 f"{type(self).__name__}: param_groups had {len(self.state)} parameters and has "
                 f"{len(parameters)} now. Make a new optimizer for others."
             )
+        for group in self.param_groups:
+            refuse_unknown(group, type(self).__name__)
         for p in parameters:
             if p.grad is None:
                 continue

@@ -12,6 +12,10 @@ from tinynet.tensors import Tensor
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
 
+SETTINGS: dict[str, Any] = {"lr_scale": 1.0, "lr": None, "weight_decay": 0.0}
+"""Of a group, beside its parameters, with their defaults."""
+
+
 def read_groups(parameters: Parameters, weight_decay: float, who: str) -> list[dict[str, Any]]:
     """Return groups {"params", "lr_scale", "lr", "weight_decay"} from parameters or dicts.
 
@@ -24,7 +28,7 @@ def read_groups(parameters: Parameters, weight_decay: float, who: str) -> list[d
         of range.
     """
     given = _as_groups(parameters, who)
-    defaults: dict[str, Any] = {"lr_scale": 1.0, "lr": None, "weight_decay": weight_decay}
+    defaults = {**SETTINGS, "weight_decay": weight_decay}
     groups = [_complete(group, defaults, who) for group in given]
     for group in groups:
         _check_group(group, who)
@@ -58,15 +62,20 @@ def _complete(group: Mapping[str, Any], defaults: dict[str, Any], who: str) -> d
     """Return a group with all its entries."""
     if "parameters" in group:  # the name before 0.2
         group = {"params" if k == "parameters" else k: v for k, v in group.items()}
-    unknown = group.keys() - {"params", *defaults}
-    if unknown or "params" not in group:
-        raise ValueError(
-            f"{who}: a group has params, and may have lr_scale or lr, and weight_decay; "
-            f"got {', '.join(sorted(group))}."
-        )
+    refuse_unknown(group, who)
     members = group["params"]
     members = [members] if isinstance(members, Tensor) else list(members)
     return {**defaults, **group, "params": members}
+
+
+def refuse_unknown(group: Mapping[str, Any], who: str) -> None:
+    """Raise ValueError where a group has no parameters, or an entry that would do nothing."""
+    if "params" not in group or group.keys() - SETTINGS.keys() - {"params"}:
+        raise ValueError(
+            f"{who}: a group has params, and may have lr_scale or lr, and weight_decay; got "
+            f"{', '.join(sorted(group))}. What holds for all groups is the optimizer's, such as "
+            "optimizer.momentum."
+        )
 
 
 def _check_group(group: dict[str, Any], who: str) -> None:

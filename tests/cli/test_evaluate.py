@@ -84,6 +84,25 @@ def test_a_folder_without_a_run_is_one_sentence(tinynet_says, tmp_path, command)
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "fact"),
+    [
+        ("x.png", b"\x89PNG\r\n\x1a\n", r"one that begins with b'\x89PNG\r\n\x1a\n'"),
+        ("config.json", b'{"recipe": {}}', """one that begins with b'{"recipe'"""),
+        ("empty.safetensors", b"", "an empty file"),
+    ],
+)
+def test_a_file_that_holds_no_weights_is_no_damaged_checkpoint(
+    tinynet_says, tmp_path, name, content, fact
+):
+    (tmp_path / name).write_bytes(content)
+    for command in (("eval", tmp_path / name), ("predict", tmp_path / name, "cat.png")):
+        said = tinynet_says(*command)
+        assert said.code == 1
+        assert "expected a file of weights" in said.err
+        assert said.err.endswith(f"found {fact}.\n")
+
+
 def test_a_damaged_checkpoint_is_said_and_the_previous_one_used(finished, tinynet_says):
     (finished.folder / "last.safetensors").write_bytes(b"")
     said = tinynet_says("eval", finished.folder)

@@ -4,7 +4,9 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
+from support.small_demo import use_sets
 from tinynet import data
 from tinynet.data import folder
 from tinynet.data.splits import PARTS
@@ -63,6 +65,31 @@ def test_eval_refuses_labels_that_mean_other_classes(
     assert words in said.err
     picture = next((folder_of_pictures / "val" / "class 0").iterdir())
     assert "class 2" in tinynet_says("predict", tmp_path / "run", picture).out  # needs no labels
+
+
+def test_eval_measures_a_network_on_a_folder_of_the_same_classes(
+    tiny_demo, tinynet_says, tmp_path, few_shapes, monkeypatch
+):
+    sets = {
+        train: data.ArrayDataset(few.images, few.labels, [*"abcdefghij"])
+        for train, few in few_shapes.items()
+    }
+    with monkeypatch.context() as patched:
+        use_sets(patched, sets)
+        tinynet_says("train", "--epochs", 2, "--batch", 20, "--out", tmp_path / "r")
+        inside = json.loads(tinynet_says("eval", tmp_path / "r", "--json").out)
+    for train, part in ((True, "train"), (False, "test")):
+        few = sets[train]
+        for i, (image, label) in enumerate(zip(few.images, few.labels, strict=True)):
+            place = tmp_path / "pictures" / part / few.classes[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.transpose(1, 2, 0)).save(place / f"{i}.png")
+    pictures = f"folder:{tmp_path / 'pictures'}"
+    said = tinynet_says("eval", tmp_path / "r", "--data", pictures, "--json", "--quiet")
+    found = json.loads(said.out)
+    assert found["images"] == 30
+    assert found["test_accuracy"] == inside["test_accuracy"]
+    assert found["test_loss"] == pytest.approx(inside["test_loss"], rel=1e-6)
 
 
 def test_a_damaged_picture_ends_the_run_in_a_sentence_and_loses_nothing(

@@ -74,7 +74,8 @@ def test_hidden_files_are_nothing_and_other_files_are_spoken_of(named):
     [
         (lambda root: None, "There is nothing"),
         (lambda root: root.write_bytes(b""), "There is a file"),
-        (lambda root: fill(root, [1]), "at least two. Found 0: none"),
+        (lambda root: fill(root, [1]), "holds images directly, .* in a table .*labels.csv"),
+        (lambda root: root.mkdir(), "at least two. Found 0: none"),
         (lambda root: fill(root / "cat", [1]), "at least two. Found 1: cat"),
         (lambda root: (fill(root / "cat", [1]), (root / "dog").mkdir()), "dog: the folder of a"),
         (lambda root: (fill(root / "a", [1]), fill(root / "b", [2])), "no image for test"),

@@ -16,7 +16,7 @@ from tinynet.cli.json_lines import finite
 from tinynet.cli.language import Command, lang_option
 from tinynet.cli.options import DATA, FOLDER, IN_MEMORY, QUIET
 from tinynet.cli.trained import of_a_network, open_network
-from tinynet.training import evaluation, recipe_data
+from tinynet.training import evaluation, recipe_data, recipes
 from tinynet.training import predict as prediction
 from tinynet.words import phrase, sentence, spoken
 
@@ -45,9 +45,8 @@ def evaluate(
     """
     trained = open_network(run, **network)
     if data is not None:
-        trained = dataclasses.replace(
-            trained, recipe=dataclasses.replace(trained.recipe, data=data), data_dir=data_dir
-        )
+        recipe = recipes.suited(dataclasses.replace(trained.recipe, data=data))
+        trained = dataclasses.replace(trained, recipe=recipe, data_dir=data_dir)
     elif network["model"] is not None:
         raise click.UsageError(sentence("eval: with --model, --data names the test images."))
     place = data_dir or trained.data_dir

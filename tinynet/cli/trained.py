@@ -13,6 +13,7 @@ from tinynet.core.errors import DataError
 from tinynet.training import predict as prediction
 from tinynet.training.open_weights import open_weights
 from tinynet.training.predict import TrainedModel
+from tinynet.weights import file as weights_file
 from tinynet.words import sentence, spoken
 
 OPTIONS = (
@@ -48,6 +49,7 @@ def open_network(
     except DataError as error:
         if not run.is_file() or "checkpoint" not in str(error):
             raise
+        weights_file.read(run)  # raises where it holds no weights at all, or damaged ones
         raise DataError(
             sentence(
                 "{error} The weights of another program need the name of their network: "

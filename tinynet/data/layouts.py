@@ -126,6 +126,12 @@ def _of_parts(root: Path, place: Path, parts: dict[str, Path], suffixes: tuple[s
 
 def _classes(folder: Path) -> tuple[str, ...]:
     classes = tuple(f.name for f in folders_of(folder))
+    if not classes and images_below(folder, SUFFIXES):
+        said = (
+            "{folder}: it holds images directly, so their classes are not known. Sort them into a "
+            "folder for each class, or name the class of each in a table {table}."
+        )
+        raise DataError(sentence(said, folder=folder, table=folder / TABLES["train"][2]))
     if len(classes) < 2:
         deeper = [f for f in folders_of(folder) if len(folders_of(f)) > 1]
         hint = sentence(" Did you mean {name}?", name=deeper[0]) if deeper else ""

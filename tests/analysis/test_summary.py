@@ -119,9 +119,10 @@ def test_shapes_that_are_none_are_refused(shape, batch):
         summary(nn.ReLU(), shape, batch)
 
 
-def test_a_number_in_the_place_of_a_shape_is_refused():
-    with pytest.raises(ShapeError, match=r"summary: input_shape is a tuple .* not 3"):
-        summary(nn.ReLU(), 3)
+@pytest.mark.parametrize("shape", [3, (1, 3, 8, 8)])
+def test_a_number_or_a_batch_in_the_place_of_a_shape_is_refused(shape):
+    with pytest.raises(ShapeError, match=r"summary: input_shape is a tuple without the batch axis"):
+        summary(nn.ReLU(), shape)
 
 
 def test_the_batch_of_none_has_the_numbers_of_a_batch_of_one():

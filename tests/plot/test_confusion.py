@@ -59,7 +59,7 @@ def test_a_matrix_of_nothing_has_no_accuracy_to_divide_by():
     assert plot.confusion(np.zeros((2, 2), int)).axes[0].get_title() == "accuracy 0.0 % on 0 images"
 
 
-@pytest.mark.parametrize("matrix", [np.ones((2, 3)), np.ones(4), np.ones((0, 0))])
+@pytest.mark.parametrize("matrix", [np.ones((2, 3)), np.ones(4), np.ones((0, 0)), object()])
 def test_what_is_not_square_is_refused(matrix):
     with pytest.raises(ShapeError, match="confusion: the matrix is square"):
         plot.confusion(matrix)

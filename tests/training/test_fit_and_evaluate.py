@@ -51,6 +51,15 @@ def test_evaluation_leaves_each_module_in_its_own_mode():
     assert [module.training for module in model] == [False, True, True, True]
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_second_softmax_is_said(nested):
+    model = net()
+    model.append(nn.Sequential(nn.Softmax(axis=1)) if nested else nn.Softmax(axis=1))
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match=r"fit: the model ends with Softmax.*Leave the layer out"):
+        tn.fit(model, sgd, data.DataLoader(floats(), 4), epochs=1)
+
+
 def test_a_model_that_was_changed_after_its_optimizer_is_refused():
     model = net()
     sgd = optim.SGD(model.parameters(), lr=0.1)

@@ -248,7 +248,7 @@ def page(
 
 def _batch_shape(input_shape: Shape, batch_size: int) -> Shape:
     """Return (batch_size, *input_shape), or say what is wrong with it."""
-    if not isinstance(input_shape, tuple | list):
+    if not isinstance(input_shape, tuple | list) or len(input_shape) > 3:
         raise ShapeError(
             f"summary: input_shape is a tuple without the batch axis, e.g. (3, 32, 32), not "
             f"{reprlib.repr(input_shape)}."

@@ -134,7 +134,7 @@ def _counts(matrix: Any) -> Array:
     data = matrix.data if isinstance(matrix, Tensor) else matrix
     try:
         counts = np.asarray(to_numpy(data) if hasattr(data, "shape") else data, np.float64)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ShapeError(
             "confusion: the matrix is square, (classes, classes), and holds counts; got rows of "
             "different lengths, or something else than numbers."

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol, overload
 
@@ -23,7 +24,7 @@ from tinynet.core import random
 from tinynet.core.backend import Array
 from tinynet.core.checks import is_whole
 from tinynet.distributed.process_group import SINGLE, ProcessGroup
-from tinynet.nn import Module
+from tinynet.nn import Module, Sequential, Softmax
 from tinynet.optim import Optimizer
 from tinynet.training.batch_check import check_batch, check_images, refuse_single_values
 from tinynet.training.device_loader import on_device
@@ -295,6 +296,20 @@ def _check_run(model: Any, optimizer: Any, train: Any, epochs: Any) -> None:
             f"{epochs}. Give both the same number."
         )
     _check_parameters(model, optimizer)
+    _warn_of_softmax(model)
+
+
+def _warn_of_softmax(model: Module) -> None:
+    """Warn where the scores would go through a softmax twice."""
+    last = model
+    while isinstance(last, Sequential) and len(last):
+        last = last[-1]
+    if isinstance(last, Softmax):
+        warnings.warn(
+            "fit: the model ends with Softmax, but the loss takes plain scores: cross-entropy has "
+            "a softmax of its own, and so has tn.predict. Leave the layer out.",
+            stacklevel=4,
+        )
 
 
 def _check_position(train: Any, state: State) -> None:

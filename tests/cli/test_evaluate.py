@@ -84,6 +84,14 @@ def test_a_folder_without_a_run_is_one_sentence(tinynet_says, tmp_path, command)
     )
 
 
+@pytest.mark.parametrize("command", [("eval",), ("train", "--resume"), ("explain",)])
+def test_the_folder_of_a_run_is_proposed(finished, tinynet_says, command):
+    proposed = f"Did you mean {finished.folder}?"
+    assert proposed in tinynet_says(*command, finished.folder.parent).err
+    if command != ("eval",):
+        assert proposed in tinynet_says(*command, finished.folder / "last.safetensors").err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "fact"),
     [

@@ -186,6 +186,12 @@ def test_options_that_do_not_fit_are_refused(run, tinynet_says, pictures):
     assert "--data names the test images" in tinynet_says("eval", last, "--model", "demo").err
 
 
+def test_one_epoch_is_no_plural(small, tinynet_says, tmp_path):
+    tinynet_says("train", "--epochs", 1, "--batch", 20, "--out", tmp_path / "r")
+    done = tinynet_says("export", tmp_path / "r", "--tensorboard", tmp_path / "board")
+    assert done.err.endswith(": 1 epoch\n")
+
+
 def test_the_curves_are_printed_or_written_for_tensorboard(run, tinynet_says, tmp_path):
     table = tinynet_says("export", run)
     assert [row["epoch"] for row in csv.DictReader(io.StringIO(table.out))] == ["1"]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from tinynet.cli.console import count_epochs
 from tinynet.cli.options import FOLDER
 from tinynet.cli.output_file import UNNAMED, OutputCommand
 from tinynet.core.errors import printable
 from tinynet.training import log_export, run_list
-from tinynet.words import phrase
+from tinynet.words import spoken
 
 
 @click.command(cls=OutputCommand)
@@ -34,5 +35,5 @@ def export(run: Path, as_csv: bool, tensorboard: Path | None) -> None:
     if tensorboard is not None:
         folder = run / "tensorboard" if tensorboard == UNNAMED else tensorboard
         path = log_export.write_events(found, folder)
-        said = phrase("{path}: {count} epochs", path=printable(str(path)), count=len(found.records))
-        click.echo(said, err=True)
+        epochs = spoken(count_epochs(len(found.records)))
+        click.echo(f"{printable(str(path))}: {epochs}", err=True)

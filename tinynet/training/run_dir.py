@@ -183,6 +183,13 @@ def data_folder(folder: Path) -> Path | None:
     return None if named is None else Path(named)
 
 
+def _run_nearby(path: Path) -> str:
+    """Return a question that proposes the run of a file, or the first run in a folder."""
+    places = [path.parent] if path.is_file() else sorted(p.parent for p in path.glob(f"*/{CONFIG}"))
+    found = next((place for place in places if (place / CONFIG).is_file()), None)
+    return "" if found is None else sentence(" Did you mean {name}?", name=found)
+
+
 def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """Return the recipe of a run folder and the other facts of its config.json.
 
@@ -194,8 +201,8 @@ def read_config(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """
     path = folder / CONFIG
     if not path.is_file():
-        said = "{folder}: not a run folder: it has no {name}. tinynet train makes one."
-        raise DataError(sentence(said, folder=folder, name=CONFIG))
+        said = "{folder}: not a run folder: it has no {name}. tinynet train makes one.{hint}"
+        raise DataError(sentence(said, folder=folder, name=CONFIG, hint=_run_nearby(folder)))
     try:
         config = json.loads(path.read_bytes())
         settings = config.pop("recipe")

@@ -1,6 +1,8 @@
 """The commands and their options: one-line help, and names of version 0.1."""
 
 import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -43,8 +45,18 @@ def test_a_note_is_printed_once():
     assert note("damaged") == ""
 
 
+@pytest.fixture
+def sigint():
+    """Give back the handler of Ctrl-C, which a stopped command leaves as the system's."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_ctrl_c_while_a_command_is_imported_ends_with_130(tinynet_says, monkeypatch, wrapped):
+def test_ctrl_c_while_a_command_is_imported_ends_with_130(
+    tinynet_says, monkeypatch, wrapped, sigint
+):
     def import_module(name):
         if not wrapped:
             raise KeyboardInterrupt
@@ -53,3 +65,19 @@ def test_ctrl_c_while_a_command_is_imported_ends_with_130(tinynet_says, monkeypa
     monkeypatch.setattr(main.importlib, "import_module", import_module)
     said = tinynet_says("info")
     assert (said.code, said.out, said.err.strip()) == (130, "", "Stopped.")
+
+
+STOPPED_TWICE = """
+import atexit, signal
+from tinynet.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(signal.raise_signal, signal.SIGINT)
+main.cli.main = lambda **_: signal.raise_signal(signal.SIGINT)
+main.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+def test_a_second_ctrl_c_at_the_end_leaves_no_traceback():
+    done = subprocess.run([sys.executable, "-c", STOPPED_TWICE], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "Stopped.\n")

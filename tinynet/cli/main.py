@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -155,5 +156,7 @@ def _main() -> None:
 
 
 def _stop() -> None:
+    """Leave after Ctrl-C; a second one ends the process, with no traceback of what ends with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     click.echo(phrase("Stopped."), err=True)
     sys.exit(130)

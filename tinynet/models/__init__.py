@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
 from tinynet import nn
 from tinynet.core import random
 from tinynet.core.backend import Device
 from tinynet.models import (
+    alexnet,
     alexnet_variants,
     cuda_convnet,
     densenet,
@@ -293,8 +295,42 @@ def _placement(
 
 
 def _hint(name: str) -> str:
-    """Return a question that proposes a known name: "resnet-18" for "ResNet18"."""
+    """Return a question that proposes a known name, or nothing."""
+    near = _nearest(name)
+    return sentence(" Did you mean {name!r}?", name=near) if near else ""
+
+
+def _nearest(name: str) -> str:
+    """Return the known name that is most like this one, "resnet-18" for "ResNet18", or ""."""
     plain = {known.replace("-", ""): known for known in MODELS}
     wanted = "".join(letter for letter in str(name).lower() if letter.isalnum())
     close = difflib.get_close_matches(wanted, plain, 1)
-    return sentence(" Did you mean {name!r}?", name=plain[close[0]]) if close else ""
+    return plain[close[0]] if close else ""
+
+
+# ---- torchvision's way, tn.models.alexnet() or tn.models.resnet18(), is answered with ours
+
+
+class _Called(ModuleType):
+    """A file of networks that says, when it is called, how one of them is built."""
+
+    def __call__(self, *_: Any, **__: Any) -> Never:
+        family = self.__name__.rpartition(".")[2]
+        known = [name for name in MODELS if name.startswith(family)]
+        ways = " or ".join(f"tn.models.build({name!r})" for name in known[:2])
+        raise TypeError(f"{self.__name__} is a file of networks. Write {ways}.")
+
+
+for _file in (alexnet, densenet, googlenet, nin, resnet, vgg, zfnet):
+    _file.__class__ = _Called
+
+
+if not TYPE_CHECKING:  # a type checker knows the names
+
+    def __getattr__(name: str) -> Any:
+        """Say how the network of this name is built."""
+        near = _nearest(name)
+        way_out = f"write tn.models.build({near!r})" if near else "tn.models.names() has them"
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}. Networks are built by name: {way_out}."
+        )

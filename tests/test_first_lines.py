@@ -229,9 +229,9 @@ TRAINING = {
     "tn.save(model, path), tn.load(model, path)": Shows(""),
     "models.build('resnet18')": Says("resnet-18"),
     "models.build('alexnet')[0]": Says("subscript"),
-    "models.alexnet(num_classes=10)": Says("Write tn.models.build('alexnet')"),
-    "models.vgg()": Says("Write tn.models.build('vgg-11')"),
-    "models.resnet18(pretrained=True)": Says("write tn.models.build('resnet-18')"),
+    "models.alexnet(num_classes=10)": Says("Write tn.models.build.'alexnet'"),
+    "models.vgg()": Says("Write tn.models.build.'vgg-11'"),
+    "models.resnet18(pretrained=True)": Says("write tn.models.build.'resnet-18'"),
     "models.EfficientNet()": Says("tn.models.names()"),
     "tn.no_grad()(lambda: (w * 2).requires_grad)()": Gives(False),
 }

@@ -20,10 +20,13 @@ lessons: .venv/installed              ## the course, in JupyterLab
 	$(BIN)/python -m pip install --quiet --editable ".[lessons]"
 	$(BIN)/tinynet lessons open
 
-site: .venv/site-tools                ## the site, in site/; REPOSITORY=owner/name adds badges
+site: .venv/site-tools                ## the site, in site/; REPOSITORY=owner/name adds badges, PYODIDE=folder a lab
 	rm -rf site build/site
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site -d build/site \
-		$(if $(REPOSITORY),-D repository=$(REPOSITORY)) $(if $(BRANCH),-D branch=$(BRANCH)) . site
+		$(if $(REPOSITORY),-D repository=$(REPOSITORY)) $(if $(BRANCH),-D branch=$(BRANCH)) \
+		$(if $(PYODIDE),-D in_browser=yes) . site
+	@test -z "$(PYODIDE)" || $(BIN)/python -m pip install --quiet --editable ".[lab]"
+	@test -z "$(PYODIDE)" || $(BIN)/python docs/site/lab.py site "$(PYODIDE)"
 	$(BIN)/python docs/site/check_site.py site
 
 EXTRAS ?= [lessons,teach]

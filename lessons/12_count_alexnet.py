@@ -201,8 +201,8 @@ names = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 for name, r in zip(names, layers, strict=True):
     shape = "x".join(map(str, r.shape))
     print(f"{name}  {shape:>9}  {r.parameters:12,} parameters  {r.multiply_adds:12,} multiply-adds")
-parameters = np.array([r.parameters for r in layers])
-work = np.array([r.multiply_adds for r in layers])
+parameters = np.array([r.parameters for r in layers], np.int64)
+work = np.array([r.multiply_adds for r in layers], np.int64)
 print(f"sum{parameters.sum():25,} parameters  {work.sum():12,} multiply-adds")
 
 # %% [markdown] lang="en"

@@ -42,7 +42,7 @@ def test_python_and_numpy_are_bounded():
 def test_every_extra_is_there():
     extras = set(importlib.metadata.metadata("tinynet-alexnet").get_all("Provides-Extra"))
     files = {"hdf5", "onnx", "parquet"}
-    people = {"dev", "lessons", "oracle", "rivals", "site", "teach"}
+    people = {"dev", "lab", "lessons", "oracle", "rivals", "site", "teach"}
     assert extras == {"gpu12", "gpu13", "mpi", "profile"} | files | people
 
 

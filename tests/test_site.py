@@ -164,6 +164,10 @@ def test_badges_and_the_install_cell_need_the_name_of_a_repository(part):
     notebooks = part("notebooks")
     lesson = "lessons/05_convolution"
     assert "http" not in notebooks.links(lesson, "", "", "gh-pages")
+    assert "browser" not in notebooks.links(lesson, "", "", "gh-pages")
+    row = notebooks.links("lessons/ko/05_convolution", "", "", "", in_browser=True)
+    assert '"../../browser/lab/index.html?path=ko/05_convolution.ipynb">이 브라우저' in row
+    assert "lab" not in notebooks.links("lessons/00_hello_net", "", "", "", in_browser=True)
     row = notebooks.links(lesson, "", "some/one", "gh-pages")
     assert (
         "colab.research.google.com/github/some/one/blob/gh-pages/notebooks/05_convolution.ipynb"
@@ -198,6 +202,8 @@ def test_the_site_is_built_without_a_warning_and_with_every_link(site, part):
     for name in lessons:
         assert (site / "lessons" / f"{name}.html").exists()
         assert (site / "notebooks" / f"{name}.ipynb").exists()
+    korean = (site / "notebooks" / "ko" / "05_convolution.ipynb").read_text(encoding="utf-8")
+    assert 'language(\\"ko\\")' in korean
     text = (site / "lessons" / "05_convolution.html").read_text(encoding="utf-8")
     assert "<math" in text
     assert "mybinder" not in text

@@ -146,7 +146,8 @@ def _on_read(app: Sphinx, docname: str, source: list[str]) -> None:
         other = f'<a href="../{path.stem}.html" lang="en">English</a>'
     else:
         return
-    row = notebooks.links(docname, other, app.config.repository, app.config.branch)
+    named = (app.config.repository, app.config.branch)
+    row = notebooks.links(docname, other, *named, in_browser=bool(app.config.in_browser))
     source[0] = markdown(notebook, row, lang)
 
 

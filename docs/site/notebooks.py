@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import lab
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
@@ -20,7 +21,7 @@ from tinynet.lessons import editions, pages
 from tinynet.words import LANGUAGES
 
 FOLDER = "notebooks"
-WORDS = ("Notebook", "Open in Colab", "Open in Binder")
+WORDS = ("Notebook", "Open in Colab", "Open in Binder", "Run in this browser")
 
 
 def requirement(repository: str) -> str:
@@ -55,13 +56,17 @@ def offered(text: str, repository: str) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def links(docname: str, other: str, repository: str, branch: str) -> str:
+def links(
+    docname: str, other: str, repository: str, branch: str, *, in_browser: bool = False
+) -> str:
     """Return the row of links on the page of a lesson, as HTML.
 
     Parameters
     ----------
     other : text
         A link to the same lesson in the other language, or nothing.
+    in_browser : bool
+        The site has a lab, with the lessons that run there.
 
     >>> links("lessons/05_convolution", "", "", "")
     '<p class="open"><a href="../notebooks/05_convolution.ipynb" download>Notebook</a></p>'
@@ -69,13 +74,17 @@ def links(docname: str, other: str, repository: str, branch: str) -> str:
     _, *folders, name = docname.split("/")
     path = "/".join([FOLDER, *folders, f"{name}.ipynb"])
     top = "../" * (1 + len(folders))
-    words = ("노트북", "Colab에서 열기", "Binder에서 열기") if folders else WORDS
+    korean = ("노트북", "Colab에서 열기", "Binder에서 열기", "이 브라우저에서 실행")
+    words = korean if folders else WORDS
     colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/{path}"
     binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?labpath={path}"
     row = [f'<a href="{top}{path}" download>{words[0]}</a>']
     if repository:
         row.append(f'<a href="{colab}">{words[1]}</a>')
         row.append(f'<a href="{binder}">{words[2]}</a>')
+    if in_browser and name[:2] in lab.LESSONS:
+        file = "/".join([*folders, f"{name}.ipynb"])
+        row.append(f'<a href="{top}{lab.FOLDER}/lab/index.html?path={file}">{words[3]}</a>')
     row.append(other)
     return f'<p class="open">{" ".join(filter(None, row))}</p>'
 
@@ -98,7 +107,7 @@ def _on_finished(app: Sphinx, error: Exception | None) -> None:
         known = pages.lessons(Path(app.srcdir, "lessons"), lang)
         for lesson in known:
             if lesson.lang == lang:
-                text = offered(editions.front(lesson, known), repository)
+                text = offered(editions.learners_notebook(lesson, known), repository)
                 (folder / f"{lesson.path.stem}.ipynb").write_text(text, encoding="utf-8")
     Path(app.outdir, ".nojekyll").touch()  # GitHub's pages would leave out _static
     if repository:  # Binder reads it
@@ -107,9 +116,10 @@ def _on_finished(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the two settings, and write the notebooks."""
+    """Register the settings, and write the notebooks."""
     app.add_config_value("repository", "", "env", [str])
     app.add_config_value("branch", "gh-pages", "env", [str])
+    app.add_config_value("in_browser", "", "env", [str])
     app.connect("config-inited", _on_config)
     app.connect("build-finished", _on_finished)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -138,13 +138,17 @@ def test_a_notebook_describes_its_language_as_its_kernel_does(tmp_path):
     assert made["language_info"]["version"] == platform.python_version()
 
 
-def test_every_copy_is_a_valid_notebook_with_cells_of_distinct_names(tmp_path):
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_every_copy_is_a_valid_notebook_with_cells_of_distinct_names(tmp_path, lang):
     nbformat = pytest.importorskip("nbformat")
-    known = pages.lessons()
+    known = pages.lessons(lang=lang)
     for lesson in known:
         path = editions.copy(lesson, known, tmp_path)
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
+        assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+        assert notebook.metadata.kernelspec.name == "python3"
+        assert notebook.metadata.language_info.name == "python"
         assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
         assert notebook.cells[-1].source.strip()
 

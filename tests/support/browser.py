@@ -70,15 +70,15 @@ def need_browser():
 
 
 @contextlib.contextmanager
-def browser():
-    """Yield selenium's driver of a new browser with an empty profile."""
+def browser(*more):
+    """Yield selenium's driver of a new browser with an empty profile, and with more flags."""
     chromium, driver = need_browser()
     from selenium import webdriver
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        for flag in (*FLAGS, *more, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         page = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
         try:

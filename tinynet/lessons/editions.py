@@ -246,6 +246,11 @@ def language_of(path: Path) -> str:
         return "en"
 
 
+def learners_notebook(lesson: Lesson, known: list[Lesson]) -> str:
+    """Return the notebook of a learner's edition, with messages in the language of its prose."""
+    return notebook(learners(lesson, known), f"lesson-{lesson.number}")
+
+
 def learners(
     lesson: Lesson, known: list[Lesson], *, scripts: bool = False, offered: bool = True
 ) -> list[Cell]:

@@ -159,6 +159,15 @@ def test_a_lesson_is_shown_with_its_outputs_and_without_what_only_a_notebook_can
     assert not re.search("hint|the same", text)
 
 
+@pytest.mark.parametrize(("name", "wide"), [("13_two_gpus", True), ("05_convolution", False)])
+def test_a_drawing_that_is_too_wide_for_a_phone_is_marked(part, name, wide):
+    pytest.importorskip("sphinx")
+    notebook = json.loads((ROOT / "lessons" / f"{name}.ipynb").read_text(encoding="utf-8"))
+    text = part("lesson_pages").markdown(notebook)
+    assert '<div class="shown' in text
+    assert ('<div class="shown drawing"><img' in text) == wide
+
+
 def test_badges_and_the_install_cell_need_the_name_of_a_repository(part):
     pytest.importorskip("sphinx")
     notebooks = part("notebooks")

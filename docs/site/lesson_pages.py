@@ -6,6 +6,7 @@ English notebook. Nothing is run, and the cells that ask for hints and solutions
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -21,6 +22,8 @@ from tinynet.lessons import editions, pages
 Cell = dict[str, Any]
 NOT_FOR_READERS = re.compile(r'(# (hint|solution)\("\d\d\.\d+"\).*\s*)+')
 CODE = {"en": "Code of the figure, {} lines", "ko": "그림을 그리는 코드 {}줄"}
+STARTS = re.compile(r"image/png;base64,(iVBOR[\w+/]{27})")
+WIDE = 1100  # pixels: more than the usual figure has
 FOLDED = re.compile(r"(<details>\s*<summary>.*?</summary>)(.*?)(</details>)", re.DOTALL)
 
 
@@ -85,7 +88,17 @@ def _shown(data: dict[str, Any]) -> Iterator[str]:
 
 
 def _raw(text: str) -> str:
-    return fenced(f'<div class="shown">{text}</div>', "{raw} html")
+    wide = any(_width(start) > WIDE for start in STARTS.findall(text))
+    return fenced(f'<div class="shown{" drawing" if wide else ""}">{text}</div>', "{raw} html")
+
+
+def _width(start: str) -> int:
+    """Return the width of a PNG, in pixels, from its first 24 bytes in base64.
+
+    >>> _width("iVBORw0KGgoAAAANSUhEUgAABIMAAAHO")
+    1155
+    """
+    return int.from_bytes(base64.b64decode(start)[16:20], "big")
 
 
 def fenced(text: str, info: str, options: str = "") -> str:

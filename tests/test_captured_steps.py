@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import tinynet as tn
 from support import captured_steps
 from support.required import run_with_cupy
 from tinynet import models
@@ -57,6 +58,14 @@ def test_a_step_is_captured_without_a_host_copy(name, on_paper, in_parts):
 @pytest.mark.parametrize("name", ["small-alexnet", "alexnet"])
 def test_a_step_of_128_images_has_no_more_nodes_than_before(name, on_paper):
     compare(f"{name}, 128 images", captured_steps.capture(name, 128))
+
+
+@pytest.mark.parametrize(("name", "most"), [("small-alexnet", 60), ("alexnet", 69)])
+def test_a_step_in_bfloat16_has_no_more_nodes_than_before(name, most, on_paper):
+    with tn.precision("bfloat16"):
+        found = captured_steps.capture(name, 128)
+    assert found <= most
+    compare(f"{name}, 128 images, bfloat16", found)
 
 
 def test_a_host_copy_is_found(on_paper, in_parts, monkeypatch):

@@ -53,6 +53,20 @@ def test_no_step_is_worse_than_in_the_ledger(found):
     assert now["registers"].keys() == before["registers"].keys()
 
 
+@pytest.mark.parametrize(("name", "most"), [("small-alexnet", 0.40), ("alexnet", 3.4)])
+def test_a_step_in_bfloat16_is_not_worse_than_in_the_ledger(name, most):
+    found = gpu_step.profile_model(name, 128, precision="bfloat16")
+    assert not [row.name for row in found.kernels if row.spills]
+    now = {"nodes": found.nodes, "estimate_ms": round(found.estimate_ms, 3)}
+    ledger = LEDGER.with_name("profiled_bfloat16.json")
+    if os.environ.get("TINYNET_LEDGER") == "write":
+        known = json.loads(ledger.read_text()) if ledger.exists() else {}
+        ledger.write_text(json.dumps({**known, name: now}, indent=1, sort_keys=True) + "\n")
+    before = json.loads(ledger.read_text())[name]
+    assert now["nodes"] <= before["nodes"]
+    assert now["estimate_ms"] <= min(most, 1.02 * before["estimate_ms"])
+
+
 def test_no_kernel_spills(found):
     assert not [row.name for row in found.kernels if row.spills]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet import functions as F
 from tinynet.core import random
-from tinynet.core.autograd import Variable, require_tensors
+from tinynet.core.autograd import Function, Variable, require_tensors
 from tinynet.core.backend import (
     CPU,
     Array,
@@ -24,6 +24,7 @@ from tinynet.core.backend import (
     to_numpy,
     transfer,
 )
+from tinynet.core.bfloat16 import BFloat16
 from tinynet.core.errors import DeviceError, ShapeError, refuse_keywords
 from tinynet.core.hooks import array_of
 from tinynet.functions.reduce import Axis
@@ -459,6 +460,66 @@ class Tensor(Variable):
 
 
 Tensor.output_type = Tensor
+
+
+class _StoredTensor(Tensor):
+    """A tensor that a kernel of a GPU has stored as bfloat16 (`tinynet.precision`).
+
+    Ops that can read it so do; `data`, and with it all others, gets a copy in float32.
+    """
+
+    __slots__ = ("stored",)
+    stored: BFloat16  # type: ignore[misc]
+
+    def __init__(
+        self,
+        stored: BFloat16,
+        device: Device,
+        creator: Function | None = None,
+        requires_grad: bool = False,
+    ) -> None:
+        self.stored = stored
+        self.device = device
+        self.creator = creator
+        self.requires_grad = requires_grad
+        self.grad = None
+
+    @property
+    def data(self) -> Array:
+        """The values in float32, a copy."""
+        with current(self.device):
+            return Variable.widen(self.stored.words)
+
+    @data.setter
+    def data(self, values: Array) -> None:
+        with current(self.device):
+            self.stored = BFloat16(Variable.narrow(values))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every axis."""
+        return self.stored.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of `data`."""
+        return np.dtype(np.float32)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.stored.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return _Size(self.stored.size)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+
+Tensor.stored_type = _StoredTensor
 
 
 class _Elsewhere:

@@ -31,6 +31,7 @@ GAPS = "arrays with gaps, or in different memory orders"
 plane = zeros(300, 300)
 WIDE = "windows of more than 9 channels"
 BYTE = "windows of more than 256 pixels: the argmax is stored in a byte"
+MANY = "windows of more than 64 channels and pixels"
 WIDE_ARGMAX = "an argmax of more than a byte"
 x = zeros(2, 3, 4, 4)
 w = zeros(5, 3, 2, 2)
@@ -89,6 +90,12 @@ EXAMPLES = {  # by kernel and reason: arguments to which it applies
     ("max_pool2d_forward", BYTE): [(zeros(1, 1, 17, 17), Geometry((16, 17)), False)],
     ("lrn_max_pool_forward", BYTE): [
         (zeros(1, 1, 17, 17), 5, 2.0, 1.0, 0.75, 1, Geometry((16, 17)), False)
+    ],
+    ("lrn_max_pool_forward", MANY): [
+        (zeros(1, 1, 17, 17), 5, 2.0, 1.0, 0.75, 1, Geometry((4, 4)), False)
+    ],
+    ("lrn_max_pool_backward", MANY): [
+        (y, y.astype(np.uint8), x, 5, 2.0, 1.0, 0.75, 1, Geometry((4, 4)))
     ],
     ("lrn_max_pool_backward", WIDE_ARGMAX): [
         (x, x.astype(np.int32), x, 5, 2.0, 1.0, 0.75, 1, Geometry((1, 1)))

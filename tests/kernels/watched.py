@@ -15,20 +15,36 @@ from pathlib import Path
 
 import numpy as np
 
+from support.bfloat16_maps import MAPS
 from tinynet import kernels
+from tinynet.core.bfloat16 import BFloat16, rounded
 from tinynet.kernels.cuda import on_cpu
 from tinynet.kernels.gemm import precision
 from tinynet.testing.cases import cases_for
 
 
+def takes(kernel, kind):
+    """Return whether a kernel does something else in a precision than in float32."""
+    stores = kind == "bfloat16" and kernel.takes_bfloat16
+    return kind == "float32" or stores or kernel.__name__.startswith("conv2d")
+
+
 def run_all(kind):
-    """Run kernels on float32 in a precision: few images, but full blocks of threads."""
+    """Run kernels in a precision: few images, but full blocks of threads."""
     for kernel in kernels.KERNELS:
-        if kind != "float32" and not kernel.__name__.startswith("conv2d"):
+        if not takes(kernel, kind):
             continue
         for name, case in cases_for(kernel.__name__).items():
             floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in case]
             case = [a.astype(np.float32) if f else a for a, f in zip(case, floats, strict=True)]
+            if kernel.__name__ == "from_bfloat16":
+                case = [BFloat16(*case)]
+            elif kind == "bfloat16":
+                maps = MAPS.get(kernel.__name__, ())
+                case = [
+                    BFloat16(rounded(a)) if i in maps and a is not None else a
+                    for i, a in enumerate(case)
+                ]
             if kernel.kind_for(*case) == "cuda_on_cpu":
                 sys.stdout.write(f"{kernel.__name__}: {name}\n")
                 sys.stdout.flush()

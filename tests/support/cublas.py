@@ -10,8 +10,10 @@ import numpy as np
 
 from support.cupy import card, cuda
 from support.cupy._streams import Stream, refuse_while_capturing
+from tinynet.core import bfloat16
 
 STORED = {0: np.float32, 1: np.float64, 14: np.uint16}
+BFLOAT16 = 14
 FLOAT32 = 68
 FLOAT64 = 70
 TF32 = 77
@@ -119,7 +121,10 @@ class StandIn:
         assert (alpha._obj.value, beta._obj.value) == (1, 0)
         assert type(alpha._obj) is (ctypes.c_double if kind == FLOAT64 else ctypes.c_float)
         rows = (k, m)[not ta], (n, k)[not tb]
-        if lda < rows[0] or ldb < rows[1] or ldc < m or (ct == 0) == (kind == FLOAT64):
+        types_fit = at == bt and (ct == at or (at, ct) == (BFLOAT16, 0))
+        if lda < rows[0] or ldb < rows[1] or ldc < m or not types_fit:
+            return NOT_SUPPORTED
+        if (ct == 1) != (kind == FLOAT64):
             return NOT_SUPPORTED
         first = (a, STORED[at], (k, m) if ta else (m, k), lda, sa)
         second = (b, STORED[bt], (n, k) if tb else (k, n), ldb, sb)
@@ -129,7 +134,9 @@ class StandIn:
             x, y = (rounded(matrices(*f, count), kind) for f in (first, second))
             x, y = x.transpose(0, 2, 1) if ta else x, y.transpose(0, 2, 1) if tb else y
             with np.errstate(all="ignore"):
-                matrices(c, STORED[ct], (m, n), ldc, sc, count)[...] = np.matmul(x, y)
+                found = np.matmul(x, y)
+                found = bfloat16.rounded(found) if ct == BFLOAT16 else found
+                matrices(c, STORED[ct], (m, n), ldc, sc, count)[...] = found
 
         stream.run(multiply)
         return 0

@@ -228,16 +228,26 @@ def matmul(draw, fill):
     return fill(M, K), fill(K, N), draw(st.sampled_from(["", "M", "N", "K"]))
 
 
+def to_bfloat16(draw, fill):
+    return (fill(*any_shape(draw)),)
+
+
+def from_bfloat16(draw, fill):
+    return (kernels.to_bfloat16.reference(np.asarray(fill(*any_shape(draw)))),)
+
+
 def linear_relu_forward(draw, fill):
     z = fill(draw(st.integers(1, 40)), draw(st.integers(1, 9)))
     bias = fill(z.shape[1]) if draw(st.booleans()) else None
     key = draw(st.sampled_from([None, (7, 3, 1), (2**40, 2**33, 2, 5)]))
-    return z, bias, 0.0 if key is None else draw(st.sampled_from([0.5, 0.75])), key
+    p = 0.0 if key is None else draw(st.sampled_from([0.5, 0.75]))
+    return z, bias, p, key, draw(st.sampled_from([1.0, 1 - p]))
 
 
 def linear_relu_backward(draw, fill):
     y = fill(draw(st.integers(1, 40)), draw(st.integers(1, 9)))
-    return fill(*y.shape), y, draw(st.sampled_from([0.0, 0.5, 0.75]))
+    p = draw(st.sampled_from([0.0, 0.5, 0.75]))
+    return fill(*y.shape), y, p, draw(st.sampled_from([1.0, 1 - p]))
 
 
 def momentum_update(draw, fill):
@@ -285,6 +295,8 @@ KERNEL_ROWS = {
         augment,
         cross_entropy,
         matmul,
+        to_bfloat16,
+        from_bfloat16,
         linear_relu_forward,
         linear_relu_backward,
         momentum_update,

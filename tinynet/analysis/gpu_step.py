@@ -78,7 +78,8 @@ def profile_step(step: Callable[[], Any], record: Record, precision: str) -> Pro
     recorded = graph(step)
     token = observer.set(_Idle())
     try:
-        with use("cuda_on_cpu"), np.errstate(all="ignore"):  # results were never written
+        ignored = np.errstate(all="ignore")  # results were never written
+        with use("cuda_on_cpu"), multiplied_in(precision), ignored:
             for _ in range(2):  # the second call is recorded
                 recorded()
     finally:

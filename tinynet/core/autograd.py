@@ -37,6 +37,7 @@ from tinynet.core.backend import (
     is_writable,
     scalar,
 )
+from tinynet.core.bfloat16 import BFloat16, numbers, rounded
 from tinynet.core.errors import DeviceError, GraphError, ShapeError, refuse_keywords
 from tinynet.core.grad_mode import no_grad_depth
 
@@ -55,7 +56,11 @@ class Variable:
 
     __slots__ = ("__weakref__", "creator", "data", "device", "grad", "requires_grad")
     output_type: ClassVar[type[Variable]]  # what an op makes of variables of this class
+    stored_type: ClassVar[Callable[..., Variable]]  # the same, of results stored as bfloat16
+    stored: ClassVar[BFloat16 | None] = None  # the data of such a result
     add_large: ClassVar[Callable[[Array, Array], Array]] = operator.add  # of gradients on a CPU
+    narrow: ClassVar[Callable[[Array], Array]] = rounded  # the words of bfloat16 for float32
+    widen: ClassVar[Callable[[Array], Array]] = numbers  # and back
 
     def __init__(
         self,
@@ -133,7 +138,7 @@ class Variable:
         refuse_keywords("backward", unknown)
         first = self._starting_node(gy)
         watching = hooks.active.get()
-        pending = {first: self._starting_gradient(gy)}
+        pending: dict[Function, Any] = {first: _stored(self._starting_gradient(gy), self)}
         youngest_first = [(-first.serial, first)]
         while youngest_first:
             node = heapq.heappop(youngest_first)[1]
@@ -198,8 +203,21 @@ class Variable:
 Variable.output_type = Variable
 
 
-def _sum(a: Array, b: Array, where: Device) -> Array:
+def _stored(gx: Any, x: Variable) -> Any:
+    """Return a gradient of x in the form in which x is stored; that of a leaf as an array."""
+    half = x.stored is not None and x.creator is not None
+    if isinstance(gx, BFloat16) == half:
+        return gx
+    with current(x.device):
+        return BFloat16(Variable.narrow(gx)) if half else Variable.widen(gx.words)
+
+
+def _sum(a: Any, b: Any, where: Device) -> Any:
     """Return a + b as a new array: a and b may be used elsewhere."""
+    if isinstance(a, BFloat16):
+        with current(where):
+            total = Variable.widen(a.words) + Variable.widen(b.words)
+            return BFloat16(Variable.narrow(total))
     if where.kind == "cpu":
         total = a + b if a.size < LARGE else Variable.add_large(a, b)
     else:
@@ -251,6 +269,7 @@ class Function:
     """
 
     forward: Callable[..., Array]
+    takes_bfloat16 = False  # whether forward and backward take arrays of BFloat16, too
     saved: Any = None
     inputs: tuple[Variable, ...] = ()
     output: weakref.ref[Variable] | None = None
@@ -272,27 +291,32 @@ class Function:
         for x in inputs:
             if not isinstance(x, Variable) or (x.device is not device and x.device != device):
                 return self(*self._checked(inputs))
-            arrays.append(x.data)
+            half = x.stored if self.takes_bfloat16 else None
+            arrays.append(x.data if half is None else half)
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
         watching = hooks.active.get()
-        arrays = arrays if watching is None else watching.on_apply(inputs)
+        arrays = arrays if watching is None else watching.on_apply(inputs, arrays)
         if device.kind == "cpu":
             data = self.forward(*arrays)
         else:
             with current(device, self.described):
                 data = self.forward(*arrays)
+        kind: Any = first.output_type
         if type(data) is not np.ndarray:
+            kind = first.stored_type if isinstance(data, BFloat16) else kind
             data = self._output(data)
         if wanted and not no_grad_depth.get():
             self.serial = next(_serials)
-            return first.output_type(data, device, self, True)
+            return kind(data, device, self, True)
         self.saved = None
         self.inputs = ()
-        return first.output_type(data, device)
+        return kind(data, device)
 
-    def _output(self, data: Any) -> Array:
+    def _output(self, data: Any) -> Any:
         """Return what forward computed as an array, or say that it is none."""
+        if isinstance(data, BFloat16):
+            return data
         if not isinstance(data, np.generic) and not is_array(data):
             raise TypeError(
                 f"{self.op()}: forward must return one array, and it returned "
@@ -348,10 +372,16 @@ class Function:
         pairs = []
         for x, gx in zip(self.inputs, self._returned(gy), strict=True):
             if gx is not None and x.requires_grad:
-                data = x.data
+                data: Any = x.data if x.stored is None else x.stored
                 if getattr(gx, "shape", None) != data.shape:
                     self._refuse_gradient(gx, data)
-                pairs.append((x, gx if gx.dtype == data.dtype else gx.astype(data.dtype)))
+                if gx.dtype != data.dtype:
+                    gx = (
+                        _stored(gx, x)
+                        if "bfloat16" in (gx.dtype, data.dtype)
+                        else gx.astype(data.dtype)
+                    )
+                pairs.append((x, gx))
         return pairs
 
     def _returned(self, gy: Array) -> Sequence[Any]:
@@ -385,6 +415,7 @@ class Function:
         y = self.output() if self.output is not None else None
         if y is not None:
             with current(y.device):
+                gy = Variable.widen(gy.words) if isinstance(gy, BFloat16) else gy
                 y.grad = gy.copy() if y.grad is None else y.grad + gy
 
     def _refuse_changed(self) -> None:

@@ -19,8 +19,8 @@ from tinynet.core.backend import Array
 class Hooks(Protocol):
     """What a recorder of steps defines."""
 
-    def on_apply(self, inputs: tuple[Any, ...]) -> list[Array]:
-        """Return the arrays with which an op computes, given its input tensors."""
+    def on_apply(self, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any]:
+        """Return the arrays with which an op computes, given its input tensors and theirs."""
 
     def on_leaf_gradient(self, leaf: Any) -> None:
         """See a tensor just before backward() adds to its gradient."""
@@ -66,7 +66,7 @@ def array_of(x: Any) -> Array:
     hooks = active.get()
     if hooks is None:
         return x.data if hasattr(x, "creator") else x
-    return hooks.on_apply((x,))[0] if hasattr(x, "creator") else hooks.on_array(x)
+    return hooks.on_apply((x,), [x.data])[0] if hasattr(x, "creator") else hooks.on_array(x)
 
 
 def constant(make: Callable[[], Array]) -> Array:

@@ -18,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinynet.core import hooks, random
 from tinynet.core.backend import Array, Device, array_module, current
+from tinynet.core.bfloat16 import BFloat16, words_of
 from tinynet.core.errors import CaptureError
 
 
@@ -49,6 +50,7 @@ class Recorder:
         self.held: list[tuple[str, Callable[[], list[Any]], list[Any]]] = []
         self.before_replay: list[Callable[[], None]] = []
         self.leaves: dict[int, tuple[Any, Array]] = {}  # tensors that no op has made
+        self.halves: list[BFloat16] = []  # of bfloat16: memory that the launches read
         self.grads: set[int] = set()
         self.constants_used = 0
 
@@ -68,12 +70,14 @@ class Recorder:
 
     # ---- the hooks
 
-    def on_apply(self, inputs: tuple[Any, ...]) -> list[Array]:
+    def on_apply(self, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any]:
         """Return the arrays of an op's inputs; remember which of them are leaves."""
         for x in inputs:
-            if x.creator is None and not isinstance(x.data, Recorded):
+            if x.creator is None and x.stored is not None:
+                self.halves.append(x.stored)
+            elif x.creator is None and not isinstance(x.data, Recorded):
                 self.leaves[id(x)] = x, x.data
-        return [self.on_array(x.data) for x in inputs]
+        return [self.on_array(array) for array in arrays]
 
     def on_leaf_gradient(self, leaf: Any) -> None:
         """Refuse to add to a gradient of an earlier call: every replay would add to it."""
@@ -86,6 +90,8 @@ class Recorder:
 
     def on_array(self, array: Array) -> Array:
         """Return the array, on a CPU in the form that records its operations."""
+        if isinstance(array, BFloat16):
+            return BFloat16(self.on_array(array.words))
         recording = self.phase == "record" and isinstance(array, np.ndarray)
         return Recorded(array, self) if recording else array
 
@@ -203,9 +209,10 @@ class Recorder:
         if result is None:  # a kernel that changes its arguments
             self.tape.append(lambda: function(*seen, **named))
             return None
-        sources = [a for a in (*seen, *named.values()) if isinstance(a, np.ndarray)]
+        given = map(words_of, (*seen, *named.values()))
+        sources = [a for a in given if isinstance(a, np.ndarray)]
         several = result if isinstance(result, tuple) else (result,)
-        arrays = [np.asarray(r) if isinstance(r, np.generic) else r for r in several]
+        arrays = [np.asarray(r) if isinstance(r, np.generic) else words_of(r) for r in several]
         fresh = [
             i
             for i, a in enumerate(arrays)
@@ -215,18 +222,27 @@ class Recorder:
         def again() -> None:
             repeated = function(*seen, **named)
             for i in fresh:
-                arrays[i][...] = repeated[i] if isinstance(result, tuple) else repeated
+                arrays[i][...] = words_of(repeated[i] if isinstance(result, tuple) else repeated)
 
         if fresh:  # a view needs no replay: it shows what its memory holds
             self.tape.append(again)
-        wrapped = tuple(Recorded(a, self) if isinstance(a, np.ndarray) else a for a in arrays)
+        wrapped = tuple(map(self._wrapped, several, arrays))
         return wrapped if isinstance(result, tuple) else wrapped[0]
+
+    def _wrapped(self, result: Any, array: Any) -> Any:
+        """Return the array of a result in the form that records its operations."""
+        if not isinstance(array, np.ndarray):
+            return array
+        recorded: Any = Recorded(array, self)
+        return BFloat16(recorded) if isinstance(result, BFloat16) else recorded
 
 
 def plain(x: Any) -> Any:
     """Return NumPy's arrays for recorded ones; everything else as it is."""
     if isinstance(x, Recorded):
         return x.array
+    if isinstance(x, BFloat16):
+        return BFloat16(plain(x.words))
     if type(x) in (tuple, list):
         return type(x)(plain(v) for v in x)
     return {k: plain(v) for k, v in x.items()} if type(x) is dict else x

@@ -21,6 +21,8 @@ Shape = tuple[int, ...]
 class Conv2d(Function):
     """y[n, o] = bias[o] + sum over c of weight[o, c] correlated with x[n, c]."""
 
+    takes_bfloat16 = True
+
     def __init__(self, geometry: Geometry, *, relu: bool = False, split: bool = False) -> None:
         self.geometry = geometry
         self.relu = relu

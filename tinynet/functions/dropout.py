@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Dropout(Function):
     """y = x / (1 - p) where the bits say so, else 0. Backward draws the same bits again."""
 
+    takes_bfloat16 = True
+
     def __init__(self, p: float, key: random.Key) -> None:
         self.p = p
         self.key = key

@@ -9,7 +9,11 @@ from tinynet.core.backend import Array
 from tinynet.functions.norm import check_groups, check_window, local_response_norm
 from tinynet.functions.pool import max_pool2d, pooling_geometry
 from tinynet.kernels.geometry import Geometry, Padding, Pair
-from tinynet.kernels.lrn_max_pool import lrn_max_pool_backward, lrn_max_pool_forward
+from tinynet.kernels.lrn_max_pool import (
+    fits_registers,
+    lrn_max_pool_backward,
+    lrn_max_pool_forward,
+)
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 class LocalResponseNormMaxPool2d(Function):
     """y[n, c, i, j] = max of the normalized x[n, c] in window (i, j)."""
+
+    takes_bfloat16 = True
 
     def __init__(
         self,
@@ -57,9 +63,9 @@ def local_response_norm_max_pool2d(
 ) -> Tensor:
     """Return max_pool2d(local_response_norm(x, ...), ...): bit for bit the same.
 
-    On a CPU, with compiled kernels, it is one pass over memory, and neither the normalized images
-    nor their scale are stored: the backward pass computes them again. AlexNet's first two layers
-    end with this pair (sections 3.3 and 3.4).
+    On a CPU with compiled kernels, and of bfloat16 on a GPU, it is one pass over memory, and
+    neither the normalized images nor their scale are stored: the backward pass computes them
+    again. AlexNet's first two layers end with this pair (sections 3.3 and 3.4).
 
     Parameters
     ----------
@@ -87,7 +93,11 @@ def local_response_norm_max_pool2d(
     check_window(op, x, n)
     check_groups(op, x, groups)
     geometry = pooling_geometry(op, x, kernel_size, stride, padding, ceil_mode)
-    if not lrn_max_pool_forward.runs_compiled(x.data):
+    if x.stored is None:
+        fused = lrn_max_pool_forward.runs_compiled(x.data)
+    else:
+        fused = fits_registers(n, geometry)
+    if not fused:
         y = local_response_norm(x, n, k=k, alpha=alpha, beta=beta, groups=groups)
         return max_pool2d(y, kernel_size, stride, padding, ceil_mode=ceil_mode)
     constants = n, float(k), float(alpha), float(beta), groups

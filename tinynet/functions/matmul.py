@@ -8,8 +8,10 @@ from tinynet import kernels
 from tinynet.core import random
 from tinynet.core.autograd import Function, require_tensors
 from tinynet.core.backend import Array
+from tinynet.core.bfloat16 import BFloat16
 from tinynet.core.errors import ShapeError, warn_of_float64
 from tinynet.functions.elementwise import unbroadcast
+from tinynet.kernels.gemm import factor
 from tinynet.words import sentence
 
 if TYPE_CHECKING:
@@ -38,23 +40,28 @@ class Matmul(Function):
 class Linear(Function):
     """y[n, o] = bias[o] + sum over i of weight[o, i] * x[n, i]; with `relu`, dropout(max(y, 0))."""
 
+    takes_bfloat16 = True
+
     def __init__(
         self,
         *,
         split: bool = False,
         relu: bool = False,
         p: float = 0.0,
+        after: float = 1.0,
         key: random.Key | None = None,
     ) -> None:
         self.split = ("N", "K", "M") if split else ("", "", "")  # of y, gx and gweight
         self.relu = relu
         self.p = p
+        self.after = after
         self.key = key
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        x, weight = (factor(a) for a in (x, weight))
         y = kernels.matmul(x, weight.T, self.split[0])
         if self.relu:
-            y = kernels.linear_relu_forward(y, bias, self.p, self.key)
+            y = kernels.linear_relu_forward(y, bias, self.p, self.key, self.after)
         elif bias is not None:
             y += bias
         self.saved = x, weight, y if self.relu else None
@@ -64,11 +71,14 @@ class Linear(Function):
         x, weight, y = self.saved
         gbias = None
         if self.relu:
-            gy, gbias = kernels.linear_relu_backward(gy, y, self.p)
+            gy, gbias = kernels.linear_relu_backward(gy, y, self.p, self.after)
+        elif len(self.inputs) == 3 and isinstance(x, BFloat16):
+            gy, gbias = kernels.linear_relu_backward(gy, None, 0.0)
         elif len(self.inputs) == 3:
             gbias = gy.sum(axis=0)
+        stored = self.inputs[0].stored is not None
         gradients = (
-            kernels.matmul(gy, weight, self.split[1]) if self.needs_grad(0) else None,
+            kernels.matmul(gy, weight, self.split[1], stored) if self.needs_grad(0) else None,
             kernels.matmul(gy.T, x, self.split[2]) if self.needs_grad(1) else None,
             gbias,
         )
@@ -153,8 +163,9 @@ def layer_linear(
     split: bool = False,
     relu: bool = False,
     p: float = 0.0,
+    after: float = 1.0,
 ) -> Tensor:
-    """Return `linear`, or dropout(relu(linear(...)), p) in one pass behind the product.
+    """Return `linear`, or after * dropout(relu(linear(...)), p) in one pass behind the product.
 
     Not a public function: layers call it. With `split` each half of the units is computed
     separately, see `conv.split_conv2d`.
@@ -185,5 +196,5 @@ def layer_linear(
         raise ShapeError(said)
     warn_of_float64("linear", x, weight)
     key = random.next_draw(weight.shape[0]) if p else None
-    op = Linear(split=split, relu=relu, p=p, key=key)
+    op = Linear(split=split, relu=relu, p=p, after=after, key=key)
     return op(x, weight) if bias is None else op(x, weight, bias)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet.core.autograd import Function
 from tinynet.core.backend import Array, current, real, wide
+from tinynet.core.bfloat16 import BFloat16
 from tinynet.core.errors import ShapeError
 from tinynet.core.hooks import array_of
 from tinynet.kernels.batch_norm import (
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 class LocalResponseNorm(Function):
     """y[c] = x[c] / (k + alpha * sum of x[j]**2 over the n channels around c) ** beta."""
 
+    takes_bfloat16 = True
+
     def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
         self.n = n
         self.k = k
@@ -37,15 +40,21 @@ class LocalResponseNorm(Function):
         self.groups = groups
 
     def forward(self, x: Array) -> Array:
+        constants = self.n, self.k, self.alpha, self.beta, self.groups
+        if isinstance(x, BFloat16):
+            y, scale = lrn_forward(x, *constants)
+            self.saved = x, y, scale
+            return y
         x = real(x)
         single = wide(x)
-        y, scale = lrn_forward(single, self.n, self.k, self.alpha, self.beta, self.groups)
+        y, scale = lrn_forward(single, *constants)
         self.saved = single, y, scale
         return y.astype(x.dtype, copy=False)
 
     def backward(self, gy: Array) -> Any:
         x, y, scale = self.saved
-        gy = gy.astype(x.dtype, copy=False)
+        if gy.dtype != x.dtype:
+            gy = gy.astype(x.dtype, copy=False)
         return lrn_backward(gy, x, y, scale, self.n, self.alpha, self.beta, self.groups)
 
 
@@ -375,7 +384,7 @@ def _batch_norm(
     mean = array_of(running_mean)
     var = array_of(running_var)
     if training:
-        count = x.data.size // x.shape[1]
+        count = x.size // x.shape[1]
         if count < 2:
             said = sentence(
                 "batch_norm: training needs at least 2 values per channel for a variance; "

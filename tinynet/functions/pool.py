@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class MaxPool2d(Function):
     """y[n, c, i, j] = max of x[n, c] in window (i, j); ties: the first in row-major order."""
 
+    takes_bfloat16 = True
+
     def __init__(self, geometry: Geometry, ceil_mode: bool, *, relu: bool = False) -> None:
         self.geometry = geometry
         self.ceil_mode = ceil_mode

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class Reshape(Function):
     """y = x with another shape, elements in row-major order."""
 
+    takes_bfloat16 = True
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 

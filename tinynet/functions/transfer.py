@@ -12,8 +12,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.core.autograd import Function
+from tinynet.core.autograd import Function, Variable
 from tinynet.core.backend import Array, Device, transfer
+from tinynet.core.bfloat16 import BFloat16
+from tinynet.kernels.bfloat16 import from_bfloat16, to_bfloat16
 
 if TYPE_CHECKING:
     from tinynet.tensors import Tensor
@@ -73,6 +75,15 @@ def cross(x: Array, layer: str, source: Device, target: Device, *, backward: boo
     if found is not None:
         found.append(Crossing(layer, source, target, backward, x.shape, x.itemsize))
     return transfer(x, target)
+
+
+def _widen(words: Array) -> Array:
+    """Return the float32 numbers of bfloat16."""
+    return from_bfloat16(BFloat16(words))
+
+
+Variable.narrow = to_bfloat16
+Variable.widen = _widen
 
 
 class Cast(Function):

@@ -13,7 +13,7 @@ local          locally_connected2d_forward, _backward_input, _backward_weight
 max_pool       max_pool2d_forward, max_pool2d_backward, max_pool2d_relu_forward
 avg_pool       avg_pool2d_forward, avg_pool2d_backward
 lrn            lrn_forward, lrn_backward
-lrn_max_pool   lrn_max_pool_forward, lrn_max_pool_backward (the two fused, on a CPU)
+lrn_max_pool   lrn_max_pool_forward, lrn_max_pool_backward (the two fused)
 spatial_norm   spatial_norm_forward, spatial_norm_backward
 batch_norm     batch_norm_statistics, batch_norm_forward, batch_norm_backward,
                batch_norm_relu_forward, batch_norm_relu_backward
@@ -22,6 +22,7 @@ linear         linear_relu_forward, linear_relu_backward (bias, ReLU and dropout
 softmax        cross_entropy (the loss and its gradient)
 momentum       momentum_update
 augment        augment (a batch from a uint8 data set)
+bfloat16       to_bfloat16, from_bfloat16 (activations in a GPU's memory)
 matmul         matmul (BLAS, on our threads)
 gemm           gemm (any product, cuBLAS on a GPU)
 =============  ======================================================================
@@ -52,6 +53,7 @@ from tinynet.kernels.batch_norm import (
     batch_norm_relu_forward,
     batch_norm_statistics,
 )
+from tinynet.kernels.bfloat16 import from_bfloat16, to_bfloat16
 from tinynet.kernels.codegen.team import get_num_threads, set_num_threads
 from tinynet.kernels.conv import (
     conv2d_backward,
@@ -127,6 +129,7 @@ __all__ = [
     "cuda_kernel",
     "dropout",
     "execution_order",
+    "from_bfloat16",
     "gemm",
     "get_num_threads",
     "im2col",
@@ -152,5 +155,6 @@ __all__ = [
     "set_num_threads",
     "spatial_norm_backward",
     "spatial_norm_forward",
+    "to_bfloat16",
     "use",
 ]

@@ -47,22 +47,22 @@ __device__ void visit_channel(int N, int OC, Index pixels, int images, const Vis
 }
 
 // One block per channel and share.
-extern "C" __global__ void conv2d_backward_bias(const real* __restrict__ gy,  // (N, OC, pixels)
+extern "C" __global__ void conv2d_backward_bias(const StoredY* __restrict__ gy,  // (N, OC, pixels)
                                                 int N, int OC, Index pixels,
                                                 int images,   // of one share
                                                 wide* sums)   // (shares, OC)
 {
   wide sum = 0;
-  visit_channel(N, OC, pixels, images, [&](Index at) { sum += gy[at]; });
+  visit_channel(N, OC, pixels, images, [&](Index at) { sum += real(gy[at]); });
   sum = block_reduce(sum, Add());
   if (threadIdx.x == 0) sums[blockIdx.y * OC + blockIdx.x] = sum;
 }
 
 // The same for a fused ReLU: also writes the gradient masked by y > 0.
-extern "C" __global__ void relu_backward(const real* __restrict__ gy, const real* __restrict__ y,
+extern "C" __global__ void relu_backward(const StoredY* __restrict__ gy, const StoredY* __restrict__ y,
                                          int N, int OC, Index pixels,
                                          int images,                // of one share
-                                         real* __restrict__ masked,  // (N, OC, pixels), as gy and y
+                                         StoredY* __restrict__ masked,  // (N, OC, pixels), as gy and y
                                          wide* sums)                // (shares, OC)
 {
   wide sum = 0;

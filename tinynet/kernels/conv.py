@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from tinynet.core.backend import Array, array_module
 from tinynet.kernels.codegen.layout import exceeds_int32, mixed_dtypes
 from tinynet.kernels.convolution import cuda, gradient_loops, loops, winograd, winograd_gradient
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
 from tinynet.kernels.gemm import gemm, sums_in_halves
 from tinynet.kernels.geometry import Geometry, Pair
 from tinynet.kernels.im2col import col2im, im2col
@@ -254,6 +254,7 @@ def conv2d_relu_backward_numba(gy: Array, y: Array) -> tuple[Array, Array]:
 
 
 @conv2d_forward.cuda
+@bfloat16_too
 def conv2d_forward_cuda(x: Array, weight: Array, bias: Array | None, geometry: Geometry) -> Array:
     """One block per tile of 64 filters and 64 windows."""
     outputs = _output_shape(x.shape, weight.shape, geometry)
@@ -261,6 +262,7 @@ def conv2d_forward_cuda(x: Array, weight: Array, bias: Array | None, geometry: G
 
 
 @conv2d_relu_forward.cuda
+@bfloat16_too
 def conv2d_relu_forward_cuda(
     x: Array, weight: Array, bias: Array | None, geometry: Geometry
 ) -> Array:
@@ -270,6 +272,7 @@ def conv2d_relu_forward_cuda(
 
 
 @conv2d_backward_input.cuda
+@bfloat16_too
 def conv2d_backward_input_cuda(gy: Array, weight: Array, shape: Shape, geometry: Geometry) -> Array:
     """One block per tile of 64 channels and 64 pixels."""
     _output_shape(shape, weight.shape, geometry)
@@ -277,18 +280,21 @@ def conv2d_backward_input_cuda(gy: Array, weight: Array, shape: Shape, geometry:
 
 
 @conv2d_backward_weight.cuda
+@bfloat16_too
 def conv2d_backward_weight_cuda(gy: Array, x: Array, geometry: Geometry) -> Array:
     """One block per tile of 64 filters and 64 of their weights."""
     return cuda.backward_weight(gy, x, geometry)
 
 
 @conv2d_backward_bias.cuda
+@bfloat16_too
 def conv2d_backward_bias_cuda(gy: Array) -> Array:
     """One block per channel and part of the images, in double precision."""
     return cuda.backward_bias(gy)
 
 
 @conv2d_relu_backward.cuda
+@bfloat16_too
 def conv2d_relu_backward_cuda(gy: Array, y: Array) -> tuple[Array, Array]:
     """One pass over gy and y."""
     return cuda.backward_relu(gy, y)
@@ -299,6 +305,7 @@ def _is_halved(gy: Array, *others: object) -> bool:
 
 
 @conv2d_backward.cuda
+@bfloat16_too
 @fallback_if("sums in halves on a CPU, as two devices sum", _is_halved)
 def conv2d_backward_cuda(
     gy: Array,

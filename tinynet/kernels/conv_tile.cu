@@ -182,12 +182,12 @@ typedef Choice<TensorProduct, ScalarProduct>::Product Product;
 
 // A thread carries the same PLACES places of the patch for every chunk of channels.
 struct Carrier {
-  const real* __restrict__ x;
+  const StoredX* __restrict__ x;
   const int channels, H, W;  // of the group; a phase is a channel
   Index from[PLACES];
   int row[PLACES], column[PLACES];
   bool inside[PLACES];  // for one phase: whether the pixel exists; else whether its image does
-  float held[PLACES][DEPTH * PAIR];
+  StoredX held[PLACES][DEPTH * PAIR];
 
   __device__ bool exists(int s, int channel, const Phase& phase) const {
     const bool known = inside[s] && channel < channels;
@@ -205,8 +205,8 @@ struct Carrier {
         const Phase phase = phase_of(channel);
         const bool there = exists(s, channel, phase);
         const Index step = (Index(phase.channel) * H + phase.down) * W + phase.right;
-        const real value = x[there ? from[s] + step : 0];  // no branch, so that loads overlap
-        held[s][k] = there ? float(value) : 0.0f;
+        const StoredX value = x[there ? from[s] + step : 0];  // no branch, so that loads overlap
+        held[s][k] = selected(there, value);
       }
   }
 
@@ -223,14 +223,14 @@ struct Carrier {
 // ---- the kernel
 
 extern "C" __global__ void __launch_bounds__(128) conv2d_tile(
-    const real* __restrict__ x,           // (N, C, H, W)
+    const StoredX* __restrict__ x,        // (N, C, H, W)
     const unsigned* __restrict__ packed,  // of pack_filters
     const real* __restrict__ bias,        // (OC,), or null
     int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW,  // taps of a phase
     int SH, int SW, int PH, int PW, int DH, int DW, int groups,
     int images, int rows, int columns,    // of a block
     bool relu,
-    real* __restrict__ y)  // (N, OC, OH, OW)
+    StoredY* __restrict__ y)  // (N, OC, OH, OW)
 {
   __shared__ __align__(16) unsigned filters[2][STAGE];
   __shared__ unsigned patch[2][DEPTH * PLANE];
@@ -311,7 +311,7 @@ extern "C" __global__ void __launch_bounds__(128) conv2d_tile(
     const int at = product.pixel(i), row = at / columns, n = n0 + row / rows;
     const int oh = i0 + row % rows, ow = j0 + at % columns;
     if (row >= images * rows || n >= N || oh >= OH || ow >= OW) continue;
-    real* first = y + ((Index(n) * OC + group * outputs) * OH + oh) * OW + ow;
+    StoredY* first = y + ((Index(n) * OC + group * outputs) * OH + oh) * OW + ow;
     product.each(i, [&](int filter, float sum) {
       sum += shift[filter];
       const int o = o0 + filter;

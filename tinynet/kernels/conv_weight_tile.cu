@@ -113,13 +113,13 @@ typedef Choice<TensorProduct, ScalarProduct>::Product Product;
 // ---- the numbers of a tile
 
 // One place in the tiles of all images: a thread carries it in COUNT channels.
-template <int COUNT>
+template <int COUNT, class Stored>
 struct Carrier {
-  float held[COUNT][PAIR];
+  Stored held[COUNT][PAIR];
 
   // at(i) is the place in the i-th channel of image n, and exists(i) whether there is one.
   template <class Exists, class At>
-  __device__ void load(const real* __restrict__ x, Index image, int n, int N, const Exists& exists,
+  __device__ void load(const Stored* __restrict__ x, Index image, int n, int N, const Exists& exists,
                        const At& at) {
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {
@@ -128,8 +128,8 @@ struct Carrier {
 #pragma unroll
       for (int e = 0; e < PAIR; ++e) {
         const bool image_there = there & (n + e < N);
-        const real value = x[image_there ? place + e * image : 0];
-        held[i][e] = image_there ? float(value) : 0.0f;
+        const Stored value = x[image_there ? place + e * image : 0];
+        held[i][e] = selected(image_there, value);
       }
     }
   }
@@ -143,8 +143,8 @@ struct Carrier {
 // ---- the kernel
 
 extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
-    const real* __restrict__ gy,  // (N, OC, OH, OW)
-    const real* __restrict__ x,   // (N, C, H, W)
+    const StoredY* __restrict__ gy,  // (N, OC, OH, OW)
+    const StoredX* __restrict__ x,   // (N, C, H, W)
     int N, int C, int H, int W, int OC, int OH, int OW, int KH, int KW,  // taps of a phase
     int SH, int SW, int PH, int PW, int DH, int DW, int groups,
     int FH, int FW,                     // taps of a filter
@@ -170,8 +170,8 @@ extern "C" __global__ void __launch_bounds__(256) conv2d_weight_tile(
   const int in_h = in_row % patch_rows * PHASES_H - PH, c = me / SPAN;
   const int in_w = in % patch_columns * PHASES_W - PW;
   constexpr int O_STEP = THREADS / PIXELS, C_STEP = THREADS / SPAN;
-  Carrier<FILTERS / O_STEP> gradient;
-  Carrier<8 * OCTETS / C_STEP> pixel;
+  Carrier<FILTERS / O_STEP, StoredY> gradient;
+  Carrier<8 * OCTETS / C_STEP, StoredX> pixel;
   int spot;
 
   const auto load = [&](int tile) {

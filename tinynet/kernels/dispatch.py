@@ -26,6 +26,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 from tinynet.core import hooks
+from tinynet.core.bfloat16 import BFloat16, numbers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +37,11 @@ GENERAL = {  # dtypes for which every kernel falls back to the reference: see `K
 }
 KINDS = ("reference", "numba", "cuda", "cuda_on_cpu")
 CUDA_TYPES = frozenset(map(np.dtype, ("float32", "float64")))
+
+
+def forced() -> str | None:
+    """Return the kind that `use` or the environment chose, or None."""
+    return _forced.get()
 
 
 def _known(kind: str, setting: str) -> str:
@@ -70,6 +76,21 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
     """Yield the arguments, with lists among them replaced by their elements."""
     for value in values:
         yield from value if isinstance(value, list) else (value,)
+
+
+def _is_float(x: Any) -> bool:
+    """Return whether x is an array or a number of floats, not of bfloat16."""
+    return getattr(getattr(x, "dtype", None), "kind", "") == "f"
+
+
+def _has_bfloat16(values: Iterable[Any]) -> bool:
+    return any(isinstance(a, BFloat16) for a in values)
+
+
+def bfloat16_too(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a CUDA version that reads and writes arrays of bfloat16 as it does float32."""
+    function.__dict__["takes_bfloat16"] = True
+    return function
 
 
 class Fallback(NamedTuple):
@@ -111,6 +132,7 @@ class Kernel(Generic[P, R]):
     Attributes
     ----------
     takes_bytes : whether the first array of the CUDA version is of bytes, not of floats
+    takes_bfloat16 : whether the CUDA version reads and writes arrays of `BFloat16`, too
     """
 
     def __init__(self, reference: Callable[P, R]) -> None:
@@ -118,6 +140,7 @@ class Kernel(Generic[P, R]):
         self.__name__: str = reference.__name__
         self.reference = reference
         self.takes_bytes = False
+        self.takes_bfloat16 = False
         self.implementations: dict[str, Callable[P, R]] = {"reference": reference}
         self.fallbacks: dict[str, list[Fallback]] = {}
         ALL_KERNELS.append(self)
@@ -137,6 +160,8 @@ class Kernel(Generic[P, R]):
         checks, selects the reference. The CUDA versions accept both, but no mixture of them. Every
         array of a list counts.
         """
+        if self.takes_bfloat16 and _has_bfloat16((x, *others)):
+            return self._kind_for_bfloat16((x, *others))
         first, *rest = _flat((x, *others))
         if isinstance(first, np.generic):  # a scalar: not on a GPU, and too small for a loop
             return "reference"
@@ -148,6 +173,14 @@ class Kernel(Generic[P, R]):
             known = first.dtype == np.uint8 if self.takes_bytes else first.dtype in CUDA_TYPES
             fits = on_cpu == (kind == "cuda_on_cpu") and known and _one_type((first, *rest))
         return kind if fits and kind in self.implementations else "reference"
+
+    def _kind_for_bfloat16(self, args: tuple[Any, ...]) -> str:
+        """Return the kind for arguments with arrays of bfloat16, which only a GPU reads."""
+        words = [a.words if isinstance(a, BFloat16) else a for a in args]
+        on_cpu = isinstance(next(a for a in words if hasattr(a, "dtype")), np.ndarray)
+        kind = _forced.get() or ("numba" if on_cpu else "cuda")
+        single = all(a.dtype == np.float32 for a in args if _is_float(a))
+        return kind if single and kind == ("cuda_on_cpu" if on_cpu else "cuda") else "reference"
 
     def runs_compiled(self, *arrays: Any) -> bool:
         """Return whether a call with these arrays runs the Numba version, and no hooks see it.
@@ -172,17 +205,25 @@ class Kernel(Generic[P, R]):
                 "arguments."
             )
         fallbacks = function.__dict__.get("fallbacks", [])
+        if function.__dict__.get("takes_bfloat16"):
+            self.takes_bfloat16 = True
+            self.implementations["reference"] = self._of_floats
 
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             if any(fallback.predicate(*args, **kwargs) for fallback in fallbacks):
-                return self.reference(*args, **kwargs)
+                return self._of_floats(*args, **kwargs)
             return function(*args, **kwargs)
 
         for kind in kinds:
             self.implementations[kind] = guarded if fallbacks else function
             self.fallbacks[kind] = fallbacks
         return function
+
+    def _of_floats(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the reference, of float32 where arrays are of bfloat16."""
+        floats: Any = [numbers(a.words) if isinstance(a, BFloat16) else a for a in args]
+        return self.reference(*floats, **kwargs)
 
 
 ALL_KERNELS: list[Kernel[Any, Any]] = []

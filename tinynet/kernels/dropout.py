@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.core.bfloat16 import empty
 from tinynet.core.random import Key, LiveKey, first_number, numbers, random_bits
 from tinynet.kernels.codegen.layout import grain_size
 from tinynet.kernels.codegen.native import In1, Out1, Real, helper, native
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
 
 
 @Kernel
@@ -114,6 +115,7 @@ def _philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> Any:
 
 
 @dropout.cuda
+@bfloat16_too
 @all_zero
 def dropout_cuda(x: Array, p: float, key: Key) -> Array:
     """One thread per four elements, the words of one call of Philox."""
@@ -121,9 +123,16 @@ def dropout_cuda(x: Array, p: float, key: Key) -> Array:
 
 
 def launch_dropout(
-    x: Array, p: float, key: Key, *, bias: Array | None = None, relu: bool = False
+    x: Array,
+    p: float,
+    key: Key,
+    *,
+    bias: Array | None = None,
+    relu: bool = False,
+    after: float = 1.0,
+    bfloat16: bool | None = None,
 ) -> Array:
-    """Return dropout of x, or of max(x + bias, 0); p is below 1, and 0 drops nothing."""
+    """Return after * dropout of x, or of max(x + bias, 0); p is below 1, and 0 drops nothing."""
     counters = None
     seed = 0
     step = 0
@@ -135,10 +144,10 @@ def launch_dropout(
         seed, step, draw = key[:3]
     start, skipped = divmod(first_number(key), 4)
     x = in_rows(x)
-    y = array_module(x).empty(x.shape, x.dtype)
+    y = empty(x, x.shape, bfloat16=bfloat16)
     words = seed % 2**32, seed // 2**32, step % 2**32, step // 2**32, draw, start, skipped
     columns = x.shape[-1] if x.ndim else 1
-    numbers = x.size, columns, relu, *words, round(p * 2**32), 1 / (1 - p)
+    numbers = x.size, columns, relu, *words, round(p * 2**32), 1 / (1 - p), after
     grid = cover(-(-(x.size + skipped) // 4))
     launch("dropout", "dropout", grid, x, bias, *numbers, counters, y)
     return y

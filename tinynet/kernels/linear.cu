@@ -8,10 +8,11 @@ constexpr int WARPS = COLUMNS * ROWS / 32;
 
 // One block per 8 columns. A thread has one of them, and every 32nd row.
 extern "C" __global__ void __launch_bounds__(256) linear_relu_backward(
-    const real* __restrict__ gy, const real* __restrict__ y,  // (M, N)
+    const StoredY* __restrict__ gy, const StoredY* __restrict__ y,  // (M, N); y or null: all pass
     int M, int N,
     real scale,  // 1 / (1 - p)
-    real* __restrict__ gz,     // (M, N)
+    real after,  // by the paper's rule 1 - p, else 1
+    StoredX* __restrict__ gz,  // (M, N)
     real* __restrict__ gbias)  // (N,)
 {
   __shared__ wide of_warp[WARPS][COLUMNS];
@@ -22,8 +23,8 @@ extern "C" __global__ void __launch_bounds__(256) linear_relu_backward(
 #pragma unroll 4
     for (int m = me / COLUMNS; m < M; m += ROWS) {
       const Index at = Index(m) * N + n;
-      const real gradient = gy[at], value = y[at];  // two loads at once
-      const real passed = value > 0 ? gradient * scale : real(0);
+      const real gradient = gy[at], value = y ? real(y[at]) : real(1);  // two loads at once
+      const real passed = value > 0 ? gradient * after * scale : real(0);
       gz[at] = passed;
       sum += passed;
     }

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array
+from tinynet.core.bfloat16 import empty
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import In2, Out2, Real, helper, native
 from tinynet.kernels.codegen.powers import differentiate, normalize
 from tinynet.kernels.codegen.vectors import window_sums
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
 
 
 def window_sum(x: Array, n: int, groups: int) -> Array:
@@ -185,26 +186,29 @@ def _threads(x: Array, groups: int) -> tuple[Grid, tuple[int, ...]]:
 
 
 @lrn_forward.cuda
+@bfloat16_too
 @fallback_if("windows of more than 9 channels", lambda x, n, *_: n not in UNROLLED)
 def lrn_forward_cuda(
     x: Array, n: int, k: float, alpha: float, beta: float, groups: int
 ) -> tuple[Array, Array]:
     """One pass over x; one thread per pixel and run of channels."""
     x = in_rows(x)
-    y, scale = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
+    y = empty(x, x.shape)
+    scale = empty(x, x.shape, bfloat16=False)
     grid, sizes = _threads(x, groups)
     launch("lrn", "lrn_forward", grid, x, *sizes, n, k, alpha, beta, y, scale)
     return y, scale
 
 
 @lrn_backward.cuda
+@bfloat16_too
 @fallback_if("windows of more than 9 channels", lambda gy, x, y, scale, n, *_: n not in UNROLLED)
 def lrn_backward_cuda(
     gy: Array, x: Array, y: Array, scale: Array, n: int, alpha: float, beta: float, groups: int
 ) -> Array:
     """One pass over three arrays; one thread per pixel and run of channels."""
     inputs = [in_rows(a) for a in (gy, x, scale)]
-    gx = array_module(x).empty(x.shape, x.dtype)
+    gx = empty(x, x.shape)
     grid, sizes = _threads(x, groups)
     launch("lrn", "lrn_backward", grid, *inputs, *sizes, n, 2 * alpha * beta, beta, gx)
     return gx

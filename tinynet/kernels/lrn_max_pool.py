@@ -1,20 +1,26 @@
 """Local response normalization with the max-pooling behind it, as in AlexNet's first two layers.
 
 The two in one pass over memory: the normalized images, which only the pooling reads, are never
-stored, nor is the scale, which the backward pass computes again. Equations: `lrn`, `max_pool`.
+stored, nor is the scale, which the backward pass computes again. Equations: `lrn`, `max_pool`. On a
+GPU it is used where activations are stored as bfloat16.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from tinynet.core.backend import Array
+from tinynet.core.backend import Array, array_module
+from tinynet.core.bfloat16 import empty, words_of
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import NO_FLOOR, In4, Out4, Real, UInt8In4, UInt8Out4, native
 from tinynet.kernels.codegen.powers import normalize
-from tinynet.kernels.dispatch import Kernel
+from tinynet.kernels.cuda.launch import cover, in_rows, launch
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
 from tinynet.kernels.geometry import Geometry
 from tinynet.kernels.lrn import (
+    RUN,
     lrn_backward,
     lrn_forward,
     write_gradient,
@@ -186,6 +192,92 @@ def _backward_loops(
             write_gradient(
                 passed.reshape(scale.shape), here, scale, half, factor, beta, room, total, out
             )
+
+
+# ---- CUDA: lrn_max_pool.cu
+
+MOST = 64  # numbers that a thread keeps in registers: of all channels and pixels under its windows
+
+
+def fits_registers(n: int, geometry: Geometry) -> bool:
+    """Return whether lrn_max_pool.cu is written for windows of n channels and these pixels."""
+    return n * geometry.kernel[0] * geometry.kernel[1] <= MOST
+
+
+def _does_not_fit(*arguments: Any) -> bool:
+    n = next(a for a in arguments if isinstance(a, int))
+    geometry = next(a for a in arguments if isinstance(a, Geometry))
+    return not fits_registers(n, geometry)
+
+
+in_registers = fallback_if("windows of more than 64 channels and pixels", _does_not_fit)
+
+
+def _sizes(x: Array, pixels: int, outputs: Any, geometry: Geometry, groups: int) -> Any:
+    """Return how many threads there are, and from what each computes its place."""
+    N, C, H, W = x.shape
+    runs = -(-C // groups // RUN)
+    threads = N * groups * runs * pixels
+    return threads, C, H, W, *outputs, *geometry.corner, groups, runs, RUN
+
+
+def _constants(n: int, geometry: Geometry) -> dict[str, int]:
+    """Return the constants of a build of lrn_max_pool.cu."""
+    sizes = *geometry.kernel, *geometry.stride, n
+    return dict(zip(("KH", "KW", "SH", "SW", "WINDOW"), sizes, strict=True))
+
+
+@lrn_max_pool_forward.cuda
+@bfloat16_too
+@in_registers
+def lrn_max_pool_forward_cuda(
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+    ceil_mode: bool,
+) -> tuple[Array, Array]:
+    """One thread per output pixel and run of channels."""
+    outputs = geometry.output_shape("max_pool2d", x.shape, ceil_mode=ceil_mode)
+    y = empty(x, (*x.shape[:2], *outputs))
+    argmax = array_module(words_of(x)).empty(y.shape, np.uint8)
+    sizes = _sizes(x, outputs[0] * outputs[1], outputs, geometry, groups)
+    arguments = in_rows(x), *sizes, k, alpha, beta, y, argmax
+    constants = _constants(n, geometry)
+    launch("lrn_max_pool", "lrn_max_pool_forward", cover(sizes[0]), *arguments, **constants)
+    return y, argmax
+
+
+@lrn_max_pool_backward.cuda
+@bfloat16_too
+@wide_argmax
+@in_registers
+def lrn_max_pool_backward_cuda(
+    gy: Array,
+    argmax: Array,
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+    groups: int,
+    geometry: Geometry,
+) -> Array:
+    """One thread per cell of pixels that have the same windows, and run of channels."""
+    gx = empty(x, x.shape)
+    cells = [
+        -(-(size + before) // (stride if stride <= 2 else 1))
+        for size, before, stride in zip(x.shape[2:], geometry.corner, geometry.stride, strict=True)
+    ]
+    sizes = _sizes(x, cells[0] * cells[1], gy.shape[2:], geometry, groups)
+    numbers = *cells, k, alpha, beta, 2 * alpha * beta
+    arguments = in_rows(gy), in_rows(argmax), in_rows(x), *sizes, *numbers, gx
+    constants = _constants(n, geometry)
+    launch("lrn_max_pool", "lrn_max_pool_backward", cover(sizes[0]), *arguments, **constants)
+    return gx
 
 
 _forward_loops.followed_by(_backward_loops)

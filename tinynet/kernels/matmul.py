@@ -14,24 +14,27 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.core.bfloat16 import BFloat16, empty
 from tinynet.kernels import skinny
+from tinynet.kernels.bfloat16 import bfloat16, floats
 from tinynet.kernels.codegen.blas import single_thread
 from tinynet.kernels.codegen.team import team
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, fallback_if
-from tinynet.kernels.gemm import gemm, on_host, sums_in_halves
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
+from tinynet.kernels.gemm import factor, gemm, on_host, sums_in_halves
 
 BLOCKS = 8  # fixed, so that the result does not depend on the number of threads
 MINIMUM_WORK = 1_000_000  # multiplications that are worth waking a thread for
 
 
 @Kernel
-def matmul(a: Array, b: Array, halves: str = "") -> Array:
+def matmul(a: Array, b: Array, halves: str = "", stored: bool = False) -> Array:
     """Return a @ b (M, N) of matrices a (M, K) and b (K, N).
 
     halves : "M", "N" or "K": the side to split into two products, as two devices would. The
         rounding of BLAS depends on the shapes, so only then is the result bit for bit theirs. A GPU
         makes one product: see `sums_in_halves`.
+    stored : whether a GPU that multiplies matrices of bfloat16 stores y as bfloat16, not as float32
     """
     return _in_halves(gemm, a, b, halves) if halves else gemm(a, b)
 
@@ -56,7 +59,7 @@ def _in_halves(multiply: Callable[..., Array], a: Array, b: Array, side: str) ->
 
 @matmul.numba
 @fallback_if("a second matrix that is not float32", lambda a, b, *_: b.dtype != np.float32)
-def matmul_numba(a: Array, b: Array, halves: str = "") -> Array:
+def matmul_numba(a: Array, b: Array, halves: str = "", stored: bool = False) -> Array:
     """Split the longer side of y into blocks, which the threads of the team compute."""
     return _in_halves(_on_the_team, a, b, halves) if halves else _on_the_team(a, b)
 
@@ -116,11 +119,17 @@ def _steps(a: Array) -> tuple[Array, int, int]:
 
 
 @matmul.cuda
-def matmul_cuda(a: Array, b: Array, halves: str = "") -> Array:
+@bfloat16_too
+def matmul_cuda(a: Array, b: Array, halves: str = "", stored: bool = False) -> Array:
     """One block per tile of y; transposed matrices are not copied. A GPU uses cuBLAS instead."""
+    a, b = (factor(x) for x in (a, b))
+    stored = stored and isinstance(a, BFloat16)
     if not sums_in_halves(a):
-        return gemm(a, b)
-    return _in_halves(_in_tiles, a, b, halves) if halves else _in_tiles(a, b)
+        shape = a.shape[0], b.shape[1]
+        return gemm(a, b, empty(a, shape)) if stored else gemm(a, b)
+    a, b = (floats(x) for x in (a, b))
+    y = _in_halves(_in_tiles, a, b, halves) if halves else _in_tiles(a, b)
+    return bfloat16(y) if stored else y
 
 
 def _in_tiles(a: Array, b: Array, out: Array | None = None) -> Array:

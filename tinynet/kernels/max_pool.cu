@@ -13,16 +13,16 @@ constexpr int NOWHERE = -1;
 // One thread per output (plane, i, j), with a loop over its window; a plane is one channel of one
 // image.
 extern "C" __global__ void max_pool2d_forward(
-    const real* __restrict__ x,  // (planes, H, W)
+    const StoredX* __restrict__ x,  // (planes, H, W)
     Index planes, int H, int W, int OH, int OW, int PH, int PW,
     real floor, int none,   // y >= floor; where no value exceeds it, the argmax is `none`
-    real* y,                // (planes, OH, OW)
+    StoredX* y,             // (planes, OH, OW)
     unsigned char* argmax)  // the same shape: p * KW + q
 {
   const Index at = thread_in_grid();
   if (at >= planes * OH * OW) return;
   const int j = at % OW, i = at / OW % OH;
-  const real* image = x + at / OW / OH * H * W;
+  const StoredX* image = x + at / OW / OH * H * W;
 
   real best = floor;  // NaN is larger than any number
   int place = none;
@@ -46,11 +46,11 @@ extern "C" __global__ void max_pool2d_forward(
 constexpr int CELL_H = SH <= 4 ? SH : 1, CELL_W = SW <= 4 ? SW : 1;
 
 extern "C" __global__ void max_pool2d_backward(
-    const real* __restrict__ gy,               // (planes, OH, OW)
+    const StoredX* __restrict__ gy,            // (planes, OH, OW)
     const unsigned char* __restrict__ argmax,  // (planes, OH, OW)
     Index planes, int H, int W, int OH, int OW, int PH, int PW,
     int down, int across,                      // cells of a plane
-    real* __restrict__ gx)                     // (planes, H, W)
+    StoredX* __restrict__ gx)                  // (planes, H, W)
 {
   const Index at = thread_in_grid();
   if (at >= planes * down * across) return;

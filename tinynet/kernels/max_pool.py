@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.core.bfloat16 import empty, words_of
 from tinynet.kernels.codegen.layout import channels_first, channels_last, grain_size
 from tinynet.kernels.codegen.native import (
     NO_FLOOR,
@@ -31,7 +32,7 @@ from tinynet.kernels.codegen.native import (
 )
 from tinynet.kernels.codegen.vectors import max_pool_backward, max_pool_forward
 from tinynet.kernels.cuda.launch import cover, in_rows, launch
-from tinynet.kernels.dispatch import Kernel, fallback_if
+from tinynet.kernels.dispatch import Kernel, bfloat16_too, fallback_if
 from tinynet.kernels.geometry import Geometry, frame, unframe, windows
 
 NO_ARGMAX = 255  # argmax of a window without a positive value; other windows use 0 to 254
@@ -270,6 +271,7 @@ def windows_along(size: int, before: int, K: int, S: int, windows: int) -> Array
 
 
 @max_pool2d_forward.cuda
+@bfloat16_too
 @large_windows
 def max_pool2d_forward_cuda(x: Array, geometry: Geometry, ceil_mode: bool) -> tuple[Array, Array]:
     """One thread per output; the argmax takes a byte."""
@@ -277,6 +279,7 @@ def max_pool2d_forward_cuda(x: Array, geometry: Geometry, ceil_mode: bool) -> tu
 
 
 @max_pool2d_relu_forward.cuda
+@bfloat16_too
 def max_pool2d_relu_forward_cuda(
     x: Array, geometry: Geometry, ceil_mode: bool
 ) -> tuple[Array, Array]:
@@ -290,9 +293,8 @@ def _launch_forward(
     """Return what `_fast_forward` returns."""
     outputs = geometry.output_shape("max_pool2d", x.shape, ceil_mode=ceil_mode)
     N, C, H, W = x.shape
-    xp = array_module(x)
-    y = xp.empty((N, C, *outputs), x.dtype)
-    argmax = xp.empty(y.shape, xp.uint8)
+    y = empty(x, (N, C, *outputs))
+    argmax = array_module(words_of(x)).empty(y.shape, np.uint8)
     numbers = N * C, H, W, *outputs, *geometry.corner, floor, none
     arrays = in_rows(x), *numbers, y, argmax
     launch("max_pool", "max_pool2d_forward", cover(y.size), *arrays, **_constants(geometry))
@@ -305,6 +307,7 @@ def _constants(geometry: Geometry) -> dict[str, int]:
 
 
 @max_pool2d_backward.cuda
+@bfloat16_too
 @wide_argmax
 def max_pool2d_backward_cuda(
     gy: Array, argmax: Array, shape: tuple[int, ...], geometry: Geometry
@@ -315,7 +318,7 @@ def max_pool2d_backward_cuda(
         -(-(size + before) // (stride if stride <= 4 else 1))
         for size, before, stride in zip((H, W), geometry.corner, geometry.stride, strict=True)
     )
-    gx = array_module(gy).empty(shape, gy.dtype)
+    gx = empty(gy, shape)
     sizes = N * C, H, W, *gy.shape[2:], *geometry.corner, down, across
     arrays = in_rows(gy), in_rows(argmax), *sizes, gx
     grid = cover(N * C * down * across)

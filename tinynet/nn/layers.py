@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tinynet.core.checks import check_counts, is_number, is_whole
 from tinynet.core.errors import ShapeError
 from tinynet.functions.conv import split_conv2d
 from tinynet.functions.matmul import layer_linear
+from tinynet.kernels.gemm import launches
 from tinynet.kernels.geometry import Geometry, Padding, Pair, padding_pairs, pair
 from tinynet.nn import init
 from tinynet.nn.activation import FusesReLU, ReLU
@@ -254,19 +255,29 @@ class Linear(Module):
         """Compute a following ReLU, and a dropout behind it in training, behind the product."""
         if type(self) is not Linear or type(following[0]) is not ReLU:
             return None
-        p = _share_to_drop(following[1]) if len(following) > 1 else 0.0
+        dropping = following[1] if len(following) > 1 else None
+        if not _drops_some(dropping):
+            return self._hidden, 1
 
         def hidden(x: Tensor) -> Tensor:
-            return layer_linear(x, self.weight, self.bias, split=self._split, relu=True, p=p)
+            p = dropping.p
+            if dropping.inverted:
+                return self._hidden(x, p)
+            if launches(x.data if x.stored is None else x.stored):
+                return self._hidden(x, p, 1 - p)
+            return dropping(self._hidden(x))
 
-        return hidden, 2 if p else 1
+        return hidden, 2
+
+    def _hidden(self, x: Tensor, p: float = 0.0, after: float = 1.0) -> Tensor:
+        """Return after * dropout(relu(forward(x)), p)."""
+        settings: Any = {"split": self._split, "relu": True, "p": float(p), "after": after}
+        return layer_linear(x, self.weight, self.bias, **settings)
 
 
-def _share_to_drop(layer: Module) -> float:
-    """Return the p of a layer that drops something, but not everything, without another scale."""
-    if not isinstance(layer, Dropout) or type(layer) is not Dropout or not layer.training:
-        return 0.0
-    return float(layer.p) if layer.inverted and layer.p < 1 else 0.0
+def _drops_some(layer: Module | None) -> TypeGuard[Dropout]:
+    """Return whether a layer is a dropout in training that drops something, but not everything."""
+    return type(layer) is Dropout and layer.training and 0 < layer.p < 1
 
 
 def split_accumulation(layer: Any, on: bool = True) -> Any:

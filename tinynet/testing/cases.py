@@ -219,6 +219,21 @@ def _matmul(rng: Random) -> dict[str, Arguments]:
     }
 
 
+def _to_bfloat16(rng: Random) -> dict[str, Arguments]:
+    ties = 1 + np.arange(9) / 256  # between two neighbors each second time
+    special = np.array([0.0, -0.0, np.inf, -np.inf, 1e-45, -3.4e38])
+    return {
+        "images": (rng.standard_normal((3, 4, 5, 6)),),
+        "ties": (ties,),
+        "infinities, zeros, the smallest and the largest number": (special,),
+        "nothing": (ties[:0],),
+    }
+
+
+def _from_bfloat16(rng: Random) -> dict[str, Arguments]:
+    return {name: (kernels.to_bfloat16.reference(x),) for name, (x,) in _to_bfloat16(rng).items()}
+
+
 def _linear_relu_forward(rng: Random) -> dict[str, Arguments]:
     z = rng.standard_normal((5, 12))
     bias = rng.standard_normal(12)
@@ -229,17 +244,20 @@ def _linear_relu_forward(rng: Random) -> dict[str, Arguments]:
         "an odd number of columns": (z[:, :7], bias[:7], 0.5, (0, 0, 0)),
         "fewer columns than a thread has": (z[:, :2], bias[:2], 0.5, (0, 0, 0)),
         "a shard that begins anywhere": (z[:, :9], bias[:9], 0.3, (3, 2, 1, 27)),
+        "the paper's rule": (z, bias, 0.25, (3, 2, 1), 0.75),
         "no rows": (z[:0], bias, 0.5, (0, 0, 0)),
     }
 
 
 def _linear_relu_backward(rng: Random) -> dict[str, Arguments]:
     shapes = {"many rows": (70, 5), "many columns": (3, 37), "no rows": (0, 4)}
-    return {
+    cases: dict[str, Arguments] = {
         f"{name}, p {p}": (rng.standard_normal(shape), rng.standard_normal(shape), p)
         for name, shape in shapes.items()
         for p in (0.0, 0.5)
     }
+    gy, y, _ = cases["many rows, p 0.5"]
+    return {**cases, "the paper's rule": (gy, y, 0.25, 0.75), "no ReLU": (gy, None, 0.0)}
 
 
 def _momentum_update(rng: Random) -> dict[str, Arguments]:
@@ -271,6 +289,8 @@ _MAKERS: dict[str, Maker] = {
     "augment": _augment,
     "cross_entropy": _cross_entropy,
     "matmul": _matmul,
+    "to_bfloat16": _to_bfloat16,
+    "from_bfloat16": _from_bfloat16,
     "linear_relu_forward": _linear_relu_forward,
     "linear_relu_backward": _linear_relu_backward,
     "momentum_update": _momentum_update,

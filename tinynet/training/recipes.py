@@ -88,7 +88,7 @@ class Recipe:
     horizontal_flip : bool
         Flip each image with probability one half.
     precision : "float32", "tf32" or "bfloat16"
-        Of the products on a GPU, see `tinynet.precision`. `tinynet eval` computes in float32.
+        On a GPU, see `tinynet.precision`. `tinynet eval` computes in float32.
     color_noise : float
         Standard deviation of the paper's PCA color noise (section 4.1); 0 is none.
     init_from : str

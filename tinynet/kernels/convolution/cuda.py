@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynet.core.backend import Array, array_module
+from tinynet.core.backend import Array
+from tinynet.core.bfloat16 import BFloat16, empty
+from tinynet.kernels.bfloat16 import bfloat16, floats
 from tinynet.kernels.convolution import columns, tile
 from tinynet.kernels.convolution.parts import parts_of
 from tinynet.kernels.cuda.launch import Grid, in_rows, launch
+from tinynet.kernels.gemm import stores_bfloat16
 from tinynet.kernels.geometry import Geometry, Pair
 
 Needed = tuple[bool, bool, bool]
@@ -27,31 +30,33 @@ def forward(
     """Return y, or max(y, 0)."""
     y = tile.forward(x, weight, bias, outputs, geometry, relu=relu)
     if y is None:
-        y = columns.forward(x, weight, outputs, geometry)
+        y = columns.forward(floats(x), weight, outputs, geometry)
         columns.finish(y, bias, relu)
+        y = bfloat16(y) if relu and stores_bfloat16(x) else y
     return y
 
 
 def backward_input(gy: Array, weight: Array, shape: tuple[int, ...], geometry: Geometry) -> Array:
     """Return gx."""
     gx = tile.backward_input(gy, weight, shape, geometry)
-    return columns.backward_input(gy, weight, shape, geometry) if gx is None else gx
+    return columns.backward_input(floats(gy), weight, shape, geometry) if gx is None else gx
 
 
 def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     """Return gweight."""
-    return added(_weight_parts(gy, x, geometry), None, gy.dtype)[0]
+    parts = _weight_parts(gy, x, geometry)
+    return added(parts, None, parts.dtype)[0]
 
 
 def backward_bias(gy: Array) -> Array:
     """Return gbias, summed in double precision."""
-    return added(None, _sums(gy), gy.dtype)[1]
+    return added(None, _sums(gy), _real(gy))[1]
 
 
 def backward_relu(gy: Array, y: Array) -> tuple[Array, Array]:
     """Return gy where y > 0 and 0 elsewhere, and its gbias, in one pass over both."""
     masked, sums = _masked(gy, y)
-    return masked, added(None, sums, gy.dtype)[1]
+    return masked, added(None, sums, _real(gy))[1]
 
 
 def backward(
@@ -64,20 +69,21 @@ def backward(
     elif needed[2]:
         sums = _sums(gy)
     parts = _weight_parts(gy, x, geometry) if needed[1] else None
-    todo, gweight, gbias = parts_of(parts, sums if needed[2] else None, gy.dtype)
+    todo, gweight, gbias = parts_of(parts, sums if needed[2] else None, _real(gy))
     if needed[0]:
-        gx = tile.backward_input(gy, weight, x.shape, geometry, todo)
+        stored = isinstance(x, BFloat16)
+        gx = tile.backward_input(gy, weight, x.shape, geometry, todo, stored=stored)
     if gx is None:
         todo.add()
         if needed[0]:
-            gx = columns.backward_input(gy, weight, x.shape, geometry)
+            gx = columns.backward_input(floats(gy), weight, x.shape, geometry)
     return gx, gweight, gbias
 
 
 def _weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array:
     """Return gweight in parts."""
     parts = tile.weight_parts(gy, x, geometry)
-    return columns.weight_parts(gy, x, geometry) if parts is None else parts
+    return columns.weight_parts(floats(gy), floats(x), geometry) if parts is None else parts
 
 
 def _sums(gy: Array) -> Array:
@@ -92,7 +98,7 @@ def _sums(gy: Array) -> Array:
 def _masked(gy: Array, y: Array) -> tuple[Array, Array]:
     """Return gy where y > 0 and 0 elsewhere, and the sums over it as `_sums` does."""
     N, OC, OH, OW = gy.shape
-    masked = array_module(gy).empty(gy.shape, gy.dtype)
+    masked = empty(gy, gy.shape)
     images, sums = _shares(gy)
     grid = Grid((OC, len(sums)))
     sizes = N, OC, OH * OW, images
@@ -104,7 +110,12 @@ def _shares(gy: Array) -> tuple[int, Array]:
     """Return the images of one share of the sums over gy, and memory for the sums."""
     N, OC = gy.shape[:2]
     images = max(1, N * OC // BLOCKS)
-    return images, array_module(gy).empty((-(-N // images), OC), "float64")
+    return images, empty(gy, (-(-N // images), OC), dtype="float64")
+
+
+def _real(x: Array) -> Any:
+    """Return the type in which sums over x are stored."""
+    return "float32" if isinstance(x, BFloat16) else x.dtype
 
 
 def added(parts: Array | None, sums: Array | None, dtype: Any) -> tuple[Any, Any]:

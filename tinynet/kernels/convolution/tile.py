@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tinynet.core.backend import Array, array_module
+from tinynet.core.bfloat16 import BFloat16, empty
 from tinynet.kernels.convolution.parts import NOTHING, Parts
 from tinynet.kernels.cuda.launch import Grid, cover, in_rows, launch
-from tinynet.kernels.gemm import PRECISIONS, precision_of
+from tinynet.kernels.gemm import PRECISIONS, precision_of, stores_bfloat16
 from tinynet.kernels.geometry import Geometry, Pair
 
 THREADS = 128
@@ -134,7 +135,8 @@ def forward(
 ) -> Array | None:
     """Return y, or max(y, 0); None where this kernel does not apply."""
     shape = len(x), len(weight), *outputs
-    return _convolved(x, weight, bias, shape, geometry, relu=relu, rotated=False)
+    stored = relu and stores_bfloat16(x)
+    return _convolved(x, weight, bias, shape, geometry, relu=relu, rotated=False, stored=stored)
 
 
 def backward_input(
@@ -143,17 +145,27 @@ def backward_input(
     shape: tuple[int, ...],
     geometry: Geometry,
     parts: Parts = NOTHING,
+    *,
+    stored: bool = False,
 ) -> Array | None:
     """Return gx, the convolution of gy with rotated filters; None where there is a stride.
 
-    If it returns gx, the launch that packs the filters has added the parts of other gradients.
+    With `stored` it is of bfloat16. If it returns gx, the launch that packs the filters has added
+    the parts of other gradients.
     """
     if geometry.stride != (1, 1):
         return None
     reach = [d * (k - 1) for d, k in zip(geometry.dilation, geometry.kernel, strict=True)]
     top, left = (r - p for r, p in zip(reach, geometry.corner, strict=True))
     mirrored = replace(geometry, padding=((top, top), (left, left)))
-    return _convolved(gy, weight, None, shape, mirrored, relu=False, rotated=True, parts=parts)
+    return _convolved(
+        gy, weight, None, shape, mirrored, relu=False, rotated=True, parts=parts, stored=stored
+    )
+
+
+def _is_single(x: Array) -> bool:
+    """Return whether x is of float32, or stored as bfloat16."""
+    return isinstance(x, BFloat16) or x.dtype == np.float32
 
 
 def _convolved(
@@ -166,9 +178,10 @@ def _convolved(
     relu: bool,
     rotated: bool,
     parts: Parts = NOTHING,
+    stored: bool = False,
 ) -> Array | None:
     """Return the convolution of x of this shape; rotated filters have their channels exchanged."""
-    if x.dtype != np.float32:
+    if not _is_single(x):
         return None
     N, OC, *outputs = shape
     g = geometry
@@ -177,7 +190,6 @@ def _convolved(
     plan = plan_of(N, sides, g, PIXELS[filters], ROOM[filters])
     if plan is None:
         return None
-    xp = array_module(x)
     tile, windows, _ = plan
     places = -(-tile.pixels // THREADS)
     constants = {
@@ -187,7 +199,7 @@ def _convolved(
         "TAPS": taps_at_once(math.prod(windows.kernel), filters, places),
         **plan.constants,
     }
-    y = xp.empty(shape, x.dtype)
+    y = empty(x, shape, bfloat16=stored)
     packed, tiles = _packed(weight, plan, rotated, constants, parts)
     steps = *windows.stride, *g.corner, *g.dilation, g.groups
     sizes = *x.shape, *shape[1:], *windows.kernel, *steps
@@ -238,7 +250,7 @@ TILES = 4  # of one block at least
 
 def weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array | None:
     """Return gweight in parts, as `columns.weight_parts`; None where this kernel does not apply."""
-    if x.dtype != np.float32 or math.prod(geometry.kernel) < FEWEST_TAPS:
+    if not _is_single(x) or math.prod(geometry.kernel) < FEWEST_TAPS:
         return None
     N, OC, *outputs = gy.shape
     precision = PRECISIONS.index(precision_of(x))
@@ -248,7 +260,6 @@ def weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array | None:
     if plan is None:
         return None
     g = geometry
-    xp = array_module(x)
     tile, windows, phases = plan
     members = x.shape[1] // g.groups
     channels = members * math.prod(phases)
@@ -256,7 +267,7 @@ def weight_parts(gy: Array, x: Array, geometry: Geometry) -> Array | None:
     blocks = -(-channels // (8 * octets)), g.groups * -(-OC // g.groups // WEIGHT_FILTERS)
     share = max(TILES, -(-tiles // max(1, BLOCKS // math.prod(blocks))))
     count = max(1, -(-tiles // share))
-    parts = xp.empty((count, OC, members, *g.kernel), x.dtype)
+    parts = empty(x, (count, OC, members, *g.kernel), bfloat16=False)
     steps = *windows.stride, *g.corner, *g.dilation, g.groups
     sizes = *x.shape, *gy.shape[1:], *windows.kernel, *steps, *g.kernel
     numbers = *sizes, *tile[:3], tiles, share

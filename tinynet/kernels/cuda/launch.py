@@ -6,6 +6,7 @@ runs the kernel ``lrn_forward`` of ``lrn.cu`` with the grid that `cover` returns
 on a GPU. Arrays of NumPy run the same file through ``cuda_on_cpu``, with the same grid and the same
 arguments. Arguments are checked against the declaration of the kernel in its file: an array must
 have the dtype of the pointer and be row-major, a number is converted to the type of the parameter.
+A pointer to `StoredX` or `StoredY` takes arrays of bfloat16, too: the file is compiled for them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tinynet.core.backend import Array, array_module, is_array
+from tinynet.core.bfloat16 import BFloat16, words_of
 
 HEADERS = Path(__file__).parent  # the .cuh files
 SOURCES = HEADERS.parent  # the .cu files, beside the ops
@@ -38,6 +40,8 @@ TYPES = {
 }
 C_NAMES = {"float32": "float", "float64": "double"}
 """The C types of `real`, by dtype."""
+STORED = {"StoredX": "BFLOAT16_X", "StoredY": "BFLOAT16_Y"}
+"""The C types of activations in memory, and the macros that make them bfloat16."""
 LISTS = {"Arrays": True, "ConstArrays": False}
 """Struct parameters that hold several arrays of `real`, and whether these are written."""
 
@@ -109,8 +113,10 @@ class Parameter(NamedTuple):
             return np.dtype(self.kind).type(value)
         if value is None:
             return np.uintp(0)
-        if not is_array(value) or value.dtype != self.kind or not value.flags.c_contiguous:
-            facts = f"{value.dtype}, strides {value.strides}" if is_array(value) else repr(value)
+        stored = getattr(value, "dtype", None)
+        value = words_of(value)
+        if not is_array(value) or stored != self.kind or not value.flags.c_contiguous:
+            facts = f"{stored}, strides {value.strides}" if is_array(value) else repr(value)
             raise TypeError(
                 f"{where}: {self.name} must be a row-major array of {self.kind}. Got {facts}."
             )
@@ -142,17 +148,21 @@ class Build(NamedTuple):
     real: str
     is_wide: bool = False
     constants: tuple[tuple[str, int], ...] = ()
+    bfloat16: tuple[str, ...] = ()  # which of STORED are
 
     def source(self) -> str:
         """Return the source of the file, preceded by its types, with its headers included."""
         index = "long long" if self.is_wide else "int"
         types = f"typedef {C_NAMES[self.real]} real;\ntypedef {index} Index;\n"
         types += "".join(f"#define {name} {value}\n" for name, value in self.constants)
+        types += "".join(f"#define {STORED[name]}\n" for name in self.bfloat16)
         return types + _with_headers(f"{self.file}.cu", set())
 
     def signatures(self) -> dict[str, tuple[Parameter, ...]]:
         """Return the parameters of each kernel, by name."""
         kinds = {**TYPES, "real": self.real, "Index": "int64" if self.is_wide else "int32"}
+        for name in STORED:
+            kinds[name] = "bfloat16" if name in self.bfloat16 else self.real
         return declared(self.source(), kinds)
 
 
@@ -201,6 +211,15 @@ def _signatures(build: Build) -> dict[str, tuple[Parameter, ...]]:
 
 
 @functools.cache
+def _stored(build: Build, kernel: str) -> tuple[str, ...]:
+    """Return the name of each parameter's type where it is one of STORED, else an empty name."""
+    kinds = {**TYPES, "real": build.real, "Index": "int32"}
+    kinds.update(zip(STORED, STORED, strict=True))
+    kinds_of = (p.kind for p in declared(build.source(), kinds)[kernel])
+    return tuple(kind if kind in STORED else "" for kind in kinds_of)
+
+
+@functools.cache
 def _kernels(build: Build, xp: Any) -> dict[str, Any]:
     """Return each kernel of a build, compiled for arrays of xp."""
     if xp is np:
@@ -219,10 +238,11 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any, **constants: int
     values.
     """
     lists = [a for a in arguments if isinstance(a, list)]
-    arrays = [a for a in (*chain(*lists), *arguments) if is_array(a)]
+    given = [a for a in (*chain(*lists), *arguments) if is_array(words_of(a))]
     if 0 in grid.blocks:
         return
-    real = arrays[0].dtype.name
+    arrays = [words_of(a) for a in given]
+    real = "float32" if isinstance(given[0], BFloat16) else arrays[0].dtype.name
     if real not in C_NAMES:
         raise TypeError(
             f"{file}.{kernel}: CUDA kernels are compiled for {' and '.join(C_NAMES)}; the first "
@@ -230,6 +250,10 @@ def launch(file: str, kernel: str, grid: Grid, *arguments: Any, **constants: int
         )
     is_wide = any(a.size > NARROW for a in arrays)
     build = Build(file, real, is_wide, tuple(constants.items()))
+    if any(isinstance(a, BFloat16) for a in given):
+        names = zip(_stored(build, kernel), arguments, strict=True)
+        found = {name for name, a in names if name and isinstance(a, BFloat16)}
+        build = build._replace(bfloat16=tuple(sorted(found)))
     taken = take(_signatures(build)[kernel], arguments, f"{file}.{kernel}")
     watching = observer.get()
     if watching and not watching.on_launch(build.source(), kernel, grid, taken, arrays):
@@ -245,8 +269,10 @@ def take(parameters: tuple[Parameter, ...], arguments: Any, where: str) -> tuple
     return tuple(p.take(a, where) for p, a in zip(parameters, arguments, strict=True))
 
 
-def in_rows(x: Array) -> Array:
+def in_rows(x: Any) -> Any:
     """Return x itself if it is row-major and contiguous, else such a copy."""
+    if isinstance(x, BFloat16):
+        return BFloat16(in_rows(x.words))
     if x.flags.c_contiguous:
         return x
     watching = observer.get()

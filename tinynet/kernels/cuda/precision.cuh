@@ -4,6 +4,7 @@
 // significant bits of tf32, or two numbers of bfloat16 (8 significant bits each), whose products are
 // added. Sums are float32. PRECISION chooses; 0 multiplies float32 without tensor cores.
 #pragma once
+#include "bfloat16.cuh"
 
 #ifndef PRECISION
 #define PRECISION 1
@@ -20,11 +21,6 @@ template <class Tensor, class Scalar>
 struct Choice<Tensor, Scalar, false> {
   typedef Scalar Product;
 };
-
-#ifdef __CUDACC__
-__device__ inline unsigned bits_of(float x) { return __float_as_uint(x); }
-__device__ inline float float_of(unsigned bits) { return __uint_as_float(bits); }
-#endif
 
 // The word of a number, and, for bfloat16, of a second one in its upper half.
 __device__ inline unsigned word_of(float first, float second) {
@@ -45,6 +41,10 @@ __device__ inline unsigned word_of(float first, float second) {
   };
   return half(second) << 16 | half(first);
 #endif
+}
+__device__ inline unsigned word_of(BFloat16 first, BFloat16 second) {
+  if (PRECISION == BFLOAT16) return unsigned(second.bits) << 16 | first.bits;
+  return word_of(float(first), float(second));
 }
 
 // sum (16, 8) += a (16, 8 words) @ b (8 words, 8), by the 32 lanes of a warp together. A lane holds

@@ -5,8 +5,21 @@
 //   real    float or double, the dtype of the first array
 //   Index   counts elements: int, or long long where an array has about 2^31 elements or more
 #pragma once
+#include "bfloat16.cuh"
 
 typedef double wide;  // the type of long sums
+
+// Activations and their gradients in memory: `real`, or bfloat16 where the arrays of the launch are.
+#ifdef BFLOAT16_X
+typedef BFloat16 StoredX;
+#else
+typedef real StoredX;
+#endif
+#ifdef BFLOAT16_Y
+typedef BFloat16 StoredY;
+#else
+typedef real StoredY;
+#endif
 
 // Several arrays in one argument, passed by value: CUDA allows up to 4 KB of arguments.
 constexpr int LIST_CAPACITY = 96;

@@ -13,6 +13,8 @@ import numpy as np
 
 from tinynet.core import hooks, random
 from tinynet.core.backend import Array
+from tinynet.core.bfloat16 import BFloat16, rounded
+from tinynet.kernels.bfloat16 import floats
 from tinynet.kernels.cuda.launch import observer
 from tinynet.kernels.dispatch import use
 from tinynet.kernels.profiler.record import Record
@@ -36,27 +38,28 @@ class Follower:
         with hooks.suspended():
             with use("cuda_on_cpu"):
                 kind = kernel.kind_for(*args)
+            found = None
             if kind == "cuda_on_cpu":
-                self._on_paper(kernel.implementations[kind], args, kwargs)
-            return kernel(*args, **kwargs)
+                found = self._on_paper(kernel.implementations[kind], args, kwargs)
+            return _stored_as(found, kernel(*map(floats, args), **kwargs))
 
-    def _on_paper(self, implementation: Any, args: Any, kwargs: Any) -> None:
+    def _on_paper(self, implementation: Any, args: Any, kwargs: Any) -> Any:
         """Run the CUDA version of a kernel; its launches are observed and do not happen."""
         token = observer.set(self.record)
         carried_out = self.record.carried_out
         self.record.carried_out = False
         try:
             with use("cuda_on_cpu"), np.errstate(all="ignore"):  # results were never written
-                implementation(*map(_as_on_a_gpu, args), **kwargs)
+                return implementation(*map(_as_on_a_gpu, args), **kwargs)
         finally:
             self.record.carried_out = carried_out
             observer.reset(token)
 
     # ---- everything else is as without hooks
 
-    def on_apply(self, inputs: tuple[Any, ...]) -> list[Array]:
+    def on_apply(self, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any]:
         """Return the arrays of an op's inputs."""
-        return [x.data for x in inputs]
+        return arrays
 
     def on_leaf_gradient(self, leaf: Any) -> None:
         """See a tensor whose gradient grows."""
@@ -83,6 +86,14 @@ class Follower:
 
     def on_step(self, optimizer: Any) -> None:
         """See an optimizer before its step."""
+
+
+def _stored_as(found: Any, result: Any) -> Any:
+    """Return the result of a kernel, stored as bfloat16 where a GPU does."""
+    if isinstance(result, tuple):
+        return tuple(map(_stored_as, found or (None,) * len(result), result))
+    is_half = isinstance(found, BFloat16)
+    return BFloat16(np.ascontiguousarray(rounded(result))) if is_half else result
 
 
 def _as_on_a_gpu(argument: Any) -> Any:

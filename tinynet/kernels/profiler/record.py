@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.core.backend import Array
+from tinynet.core.backend import Array, is_array
 from tinynet.kernels.cuda.launch import Grid
 from tinynet.kernels.profiler.counters import Counters
 from tinynet.kernels.profiler.gpus import Gpu
@@ -101,7 +101,8 @@ class Record:
         *batch, M, N = shape
         split = len(batch) > 1 and not [*a.shape[:-2]] == [*b.shape[:-2]] == batch
         calls = batch[-1] if split else 1  # as `matmul._multiply` divides it
-        nbytes = a.nbytes + b.nbytes + math.prod(shape) * a.itemsize
+        result = np.result_type(np.float32, a.dtype).itemsize if is_array(a) else 4
+        nbytes = a.nbytes + b.nbytes + math.prod(shape) * result
         self.events.append(Product(math.prod(batch), calls, M, a.shape[-1], N, nbytes))
         return self.carried_out
 

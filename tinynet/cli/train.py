@@ -55,7 +55,8 @@ FREE = {"resume", "max_minutes", "data_dir", "epochs", "strict", "report", "quie
 @click.option(
     "--precision",
     type=click.Choice([*PRECISIONS, "bf16"]),
-    help="Products on a GPU: tf32 and bfloat16 use its tensor cores.",
+    help="Products on a GPU: tf32 and bfloat16 use its tensor cores; bfloat16 keeps activations "
+    "in it too.",
 )
 @click.option("--devices", help="Two devices for two towers: cuda:0,cuda:1 or cpu:0,cpu:1.")
 @click.option(

@@ -207,7 +207,9 @@ class Kernel(Generic[P, R]):
         fallbacks = function.__dict__.get("fallbacks", [])
         if function.__dict__.get("takes_bfloat16"):
             self.takes_bfloat16 = True
-            self.implementations["reference"] = self._of_floats
+            of_floats = functools.partial(self._of_floats)
+            functools.update_wrapper(of_floats, self.reference)  # its source is the reference's
+            self.implementations["reference"] = of_floats
 
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -36,9 +36,9 @@ def show(thing: Any, kind: str = "reference") -> None:
                 f"{', '.join(thing.implementations)}."
             )
         thing = thing.implementations[kind]
+    thing = inspect.unwrap(thing)
     if not (inspect.isroutine(thing) or inspect.isclass(thing) or inspect.ismodule(thing)):
         thing = type(thing)
-    thing = inspect.unwrap(thing)
     lines, first = inspect.getsourcelines(thing)
     speak.code(f"{_place(thing)}, line {max(first, 1)}", textwrap.dedent("".join(lines)))
 

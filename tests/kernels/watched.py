@@ -1,10 +1,10 @@
 """CUDA kernels run on the CPU under a sanitizer, which ends the process at an error.
 
-python watched.py address|thread all PRECISION    every kernel that has it, on its chosen cases
+python watched.py address|thread GROUP PRECISION  convolutions or others, on their chosen cases
 python watched.py address|thread FILE.cu KERNEL   one kernel, with an input and an output of 256
 
-Each precision takes a process of its own: ThreadSanitizer maps memory for every thread of a block
-of every compiled kernel, and a process may have 65,530 maps.
+Each group and precision takes a process of its own: ThreadSanitizer maps memory for every thread of
+a block of every compiled kernel, and a process may have 65,530 maps.
 
 The sanitizer's library must be loaded before Python starts (LD_PRELOAD).
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from support.bfloat16_maps import MAPS
+from support.kernel_groups import GROUPS, group
 from tinynet import kernels
 from tinynet.core.bfloat16 import BFloat16, rounded
 from tinynet.kernels.cuda import on_cpu
@@ -26,13 +27,13 @@ from tinynet.testing.cases import cases_for
 def takes(kernel, kind):
     """Return whether a kernel does something else in a precision than in float32."""
     stores = kind == "bfloat16" and kernel.takes_bfloat16
-    return kind == "float32" or stores or kernel.__name__.startswith("conv2d")
+    return kind == "float32" or stores or group(kernel.__name__) == "convolutions"
 
 
-def run_all(kind):
+def run_group(which, kind):
     """Run kernels in a precision: few images, but full blocks of threads."""
     for kernel in kernels.KERNELS:
-        if not takes(kernel, kind):
+        if group(kernel.__name__) != which or not takes(kernel, kind):
             continue
         for name, case in cases_for(kernel.__name__).items():
             floats = [isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in case]
@@ -62,7 +63,7 @@ def run_one(file, name):
 def main(sanitizer, what, *more):
     on_cpu.Module = functools.partial(on_cpu.Module, sanitizer=sanitizer)
     with kernels.use("cuda_on_cpu"):
-        run_all(*more) if what == "all" else run_one(what, *more)
+        run_group(what, *more) if what in GROUPS else run_one(what, *more)
     sys.stdout.write("survived\n")
 
 

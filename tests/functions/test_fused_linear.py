@@ -77,13 +77,20 @@ def ops_of(y):
         (network(nn.Dropout(0.5)), ["linear"] * 2),
         (network(nn.Dropout(0.5).eval()), ["linear"] * 2),
         (network(nn.Dropout(1.0)), ["linear", "dropout", "linear"]),
-        (network(nn.Dropout(0.5, inverted=False)), ["linear", "mul", "dropout", "linear"]),
         (network(nn.ReLU()), ["linear", "relu", "linear"]),
     ],
 )
 def test_what_a_sequence_fuses(model, ops, rng):
     x = tn.tensor(rng.standard_normal((2, 4)).astype(np.float32))
     assert ops_of(model(x)) == ops
+
+
+def test_dropout_by_the_rule_of_the_paper_joins_on_a_gpu_alone(rng):
+    x = tn.tensor(rng.standard_normal((2, 4)).astype(np.float32))
+    on_a_gpu = linear_relu_forward.kind_for(x.data) in ("cuda", "cuda_on_cpu")
+    separate = ["linear", "mul", "dropout", "linear"]
+    ops = ops_of(network(nn.Dropout(0.5, inverted=False))(x))
+    assert ops == (["linear"] * 2 if on_a_gpu else separate)
 
 
 def test_nothing_is_dropped_in_evaluation(rng):

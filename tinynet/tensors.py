@@ -519,7 +519,7 @@ class _StoredTensor(Tensor):
         return len(self.stored)
 
 
-Tensor.stored_type = _StoredTensor
+Variable.stored_type = _StoredTensor
 
 
 class _Elsewhere:

@@ -214,7 +214,7 @@ def _stored(gx: Any, x: Variable) -> Any:
 
 def _sum(a: Any, b: Any, where: Device) -> Any:
     """Return a + b as a new array: a and b may be used elsewhere."""
-    if isinstance(a, BFloat16):
+    if type(a) is BFloat16:
         with current(where):
             total = Variable.widen(a.words) + Variable.widen(b.words)
             return BFloat16(Variable.narrow(total))
@@ -287,12 +287,12 @@ class Function:
         first = inputs[0]
         device: Any = getattr(first, "device", None)  # a number has none, and is checked below
         wanted = False
-        arrays = []
+        halves = self.takes_bfloat16
+        arrays: list[Any] = []
         for x in inputs:
             if not isinstance(x, Variable) or (x.device is not device and x.device != device):
                 return self(*self._checked(inputs))
-            half = x.stored if self.takes_bfloat16 else None
-            arrays.append(x.data if half is None else half)
+            arrays.append(x.stored if halves and x.stored is not None else x.data)
             wanted = wanted or x.requires_grad
         self.inputs = inputs  # before forward, which may ask needs_grad()
         watching = hooks.active.get()

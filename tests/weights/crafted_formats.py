@@ -93,25 +93,27 @@ def mat_element(kind, data):
     return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
 
 
-def mat_matrix(value, name=""):
+def mat_content(value):
+    """Return the class, the shape and the data of a value."""
     if isinstance(value, str):
-        kind, shape = 4, (1, len(value))
-        rest = mat_element(16, value.encode())
-    elif isinstance(value, list):
-        kind, shape = 1, (1, len(value))
-        rest = b"".join(map(mat_matrix, value))
-    elif isinstance(value, dict):
-        kind, shape = 2, (1, 1)
-        names = b"".join(key.encode().ljust(32, b"\0") for key in value)
+        return 4, (1, len(value)), mat_element(16, value.encode())
+    if isinstance(value, list):
+        return 1, (1, len(value)), b"".join(map(mat_matrix, value))
+    if isinstance(value, dict):
         length = struct.pack("<HHi", 5, 4, 32)  # a small element
-        rest = length + mat_element(1, names) + b"".join(map(mat_matrix, value.values()))
-    else:
-        dtype = value.dtype.str[1:]
-        kind, shape = MAT_CLASSES[dtype], value.shape
-        rest = mat_element(MAT_TYPES[dtype], value.tobytes(order="F"))
-    body = mat_element(6, struct.pack("<II", kind, 0))
-    body += mat_element(5, np.array(shape, "<i4").tobytes()) + mat_element(1, name.encode())
-    return mat_element(14, body + rest)
+        names = b"".join(key.encode().ljust(32, b"\0") for key in value)
+        fields = b"".join(map(mat_matrix, value.values()))
+        return 2, (1, 1), length + mat_element(1, names) + fields
+    dtype = value.dtype.str[1:]
+    data = mat_element(MAT_TYPES[dtype], value.tobytes(order="F"))
+    return MAT_CLASSES[dtype], value.shape, data
+
+
+def mat_matrix(value, name=""):
+    kind, shape, data = mat_content(value)
+    flags = mat_element(6, struct.pack("<II", kind, 0))
+    sides = mat_element(5, np.array(shape, "<i4").tobytes())
+    return mat_element(14, flags + sides + mat_element(1, name.encode()) + data)
 
 
 def mat(compressed=True, **variables):

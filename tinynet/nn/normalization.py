@@ -277,8 +277,8 @@ class BatchNorm2d(FusesReLU):
     def folds(self, weight: Tensor) -> bool:
         """Return whether a convolution with this weight can do the work of this layer: `folded`.
 
-        In inference, on a CPU, while nothing is recorded. A filter has more numbers than the maps
-        of an image have in the last layers of a large network, where it would not pay.
+        In inference, on a CPU, while nothing is recorded. Large weights are left as they are: to
+        fold them gains nothing, and takes memory for a copy (docs/decisions/0056).
         """
         inference = not self.training and no_grad_depth.get() > 0 and hooks.active.get() is None
         fits = weight.shape[:1] == (self.num_features,) and weight.dtype == np.float32

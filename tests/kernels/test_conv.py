@@ -131,6 +131,7 @@ LAYERS = {  # x, weight, windows: of small-alexnet, AlexNet's first, and one wit
     "conv5": ((3, 192, 8, 7), (128, 96, 3, 3), replace(SAME, groups=2)),
     "a residual net's": ((11, 16, 32, 32), (16, 16, 3, 3), SAME),
     "a border on two sides": ((3, 48, 9, 14), (32, 48, 3, 3), BORDERS),
+    "AlexNet conv3": ((5, 256, 13, 13), (384, 256, 3, 3), SAME),
     "many to few": ((1, 512, 8, 8), (16, 512, 3, 3), SAME),
     "AlexNet conv1": ((1, 3, 67, 59), (96, 3, 11, 11), CONV1),
     "odd": ((2, 33, 13, 11), (37, 33, 3, 2), ODD),

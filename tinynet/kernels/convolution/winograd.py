@@ -55,6 +55,10 @@ CONDITIONS = (  # of `supported`
     f"images of {TILE}x{TILE} or more; the direct microkernel otherwise."
 )
 STRIP = 30  # tiles that are transformed, multiplied and transformed back at a time
+LONG_STRIP = 65  # the same where U has more than LARGE numbers, since each strip reads all of U
+LARGE = 1 << 20
+TASKS = 8  # fewer strips than these are divided, by blocks of filters
+MINIMUM_WORK = 1 << 20  # multiply-adds that are worth waking a thread for
 
 # BT . B, G . GT and AT . A: placeholders that `CompiledLoops` replaces with the Transforms of one
 # filter size
@@ -133,6 +137,12 @@ def tile_at(
         for q in range(max(0, -j), min(a, W - j)):
             move(x, at + (p * W + q) * C, spare, (p * a + q) * width, width)
     return spare, 0, a * width, width
+
+
+@helper
+def part_of(task: int, parts: int, n: int) -> tuple[int, int]:
+    """Return where a part of range(n) begins and ends: of `parts` parts, the one of a task."""
+    return task % parts * n // parts, (task % parts + 1) * n // parts
 
 
 @helper
@@ -234,13 +244,15 @@ def _forward_loops(
     rows: Int32In2,
     cols: Int32In1,
     places: Int32In2,
+    parts: int,
     a: int,
     vectors: int,
     floor: Real,
 ) -> None:
-    """Write strips lo..hi of tiles of y (N, H, W, C = G * OUT) from x (N, ., ., G * IN).
+    """Write y (N, H, W, C = G * OUT) from x (N, ., ., G * IN): tasks lo..hi.
 
-    The windows of an image begin `top` rows above it and `left` pixels beside it.
+    A task is a strip of tiles and one of `parts` parts of the blocks of filters. The windows of an
+    image begin `top` rows above it and `left` pixels beside it.
     """
     G, blocks, points, u_step = u.shape
     T, P = rows.shape
@@ -255,12 +267,14 @@ def _forward_loops(
     inputs = np.empty(a * a * IN, np.float32)
     outputs = np.empty(16 * B, np.float32)
     count = len(x) * grid[0] * grid[1]
-    for first in range(lo * T * P, hi * T * P, T * P):
+    for task in range(lo, hi):
+        first = task // parts * T * P
         few = min(T * P, count - first)
-        for q in range(G * blocks):
+        begin, end = part_of(task, parts, G * blocks)
+        for q in range(begin, end):
             g = q // blocks
             c = q % blocks * B
-            if c == 0:
+            if q == begin or c == 0:
                 _load_tiles(
                     x.reshape(-1),
                     x.shape[1:],
@@ -279,16 +293,29 @@ def _forward_loops(
                 )
                 _clear_tiles(v, few, -(-few // P) * P, v_step, IN, points)
             for k in range(points):
-                v0 = k * v_step
-                u0 = (q * points + k) * u_step
-                m0 = k * m_step
-                part = q * points + k
-                prefetch_tiles(x, count, first + T * P, T * P, part, G * blocks * points)
-                prefetch_tiles(y, count, first + T * P, T * P, part, G * blocks * points)
-                for t in range((few + P - 1) // P):
-                    r0 = t * P
+                here = q * points + k
+                if parts == 1:
+                    prefetch_tiles(x, count, first + T * P, T * P, here, G * blocks * points)
+                    prefetch_tiles(y, count, first + T * P, T * P, here, G * blocks * points)
+                for r0 in range(0, few, P):
                     tile(
-                        v, v0, rows, r0, cols, 0, IN, u, u0, zero, 0, 0, m, m0, places, r0, NO_FLOOR
+                        v,
+                        k * v_step,
+                        rows,
+                        r0,
+                        cols,
+                        0,
+                        IN,
+                        u,
+                        here * u_step,
+                        zero,
+                        0,
+                        0,
+                        m,
+                        k * m_step,
+                        places,
+                        r0,
+                        NO_FLOOR,
                     )
             wide = min(B, OUT - c)
             _store_tiles(
@@ -365,11 +392,13 @@ def _correlate(
     if bias is not None:
         start[:, :OUT] = bias.reshape(G, -1)
     y = np.empty((len(x), *outputs, G * OUT), np.float32)
-    size = -(-STRIP // shape.pixels) * shape.pixels
-    strips = -(-len(x) * -(-outputs[0] // TILE) * -(-outputs[1] // TILE) // size)
+    count = len(x) * -(-outputs[0] // TILE) * -(-outputs[1] // TILE)
+    size = -(-(LONG_STRIP if u.size > LARGE else STRIP) // shape.pixels) * shape.pixels
+    strips = -(-count // size)
+    parts = min(-(-TASKS // strips), G * blocks) if strips < TASKS else 1
     tables = [t.places for t in (tiles((size, IN, 0)), offsets((IN, 1, 0)), tiles((size, B, 0)))]
     kernels.forward(
-        strips,
+        strips * parts,
         channels_last(x),
         u,
         np.zeros(B, np.float32),
@@ -378,10 +407,12 @@ def _correlate(
         *y.shape[1:],
         *before,
         *tables,
+        parts,
         kernels.a,
         shape.vectors,
         0.0 if relu else NO_FLOOR,
         columns=B,
+        grain=-(-MINIMUM_WORK * strips * parts // (count * kernels.a**2 * IN * G * OUT)),
     )
     return channels_first(y)
 

@@ -7,15 +7,16 @@ The forward pass (see `winograd`) is linear in the weights; this is its transpos
        gy tile (4, 4, O) ── A gy AT ─▶ Z (a*a, O)    ┘
                                                         gw (K, K, C, O) = GT D G
 
-A chunk of tiles at a time is transformed, once, and then each point k adds its product to D[k].
-Where D is small, the tiles are split into parts, each with an accumulator D of its own, and a
-thread transforms and multiplies a whole part. Otherwise all threads transform a chunk together and
-then multiply it together. Chunks and parts depend on the shapes alone, so that the result does not
-depend on the number of threads.
+Of one group after the other, a chunk of tiles is transformed, and then each point k adds its
+product to D[k]. Where D is small, the tiles are split into parts, each with an accumulator D of its
+own, and a thread transforms and multiplies a whole part. Otherwise all threads transform a chunk
+together and then multiply it together. Chunks and parts depend on the shapes of a group alone, so
+that the result depends neither on the number of threads nor on that of groups.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,6 @@ from tinynet.kernels.codegen.native import (
     Int32In2,
     Native,
     Out2,
-    Out3,
     Out4,
     Out5,
     TiledKernel,
@@ -73,45 +73,49 @@ def _transform_loops(
     top: int,
     left: int,
     first: int,
+    g: int,
+    G: int,
     v: Out2,
     z: Out2,
-    G: int,
     depth: int,
+    width: int,
     a: int,
     B: int,
     vectors: int,
 ) -> None:
-    """Write V (a*a, depth, C) and Z (a*a, G, blocks, depth, B) of the tiles first + lo..hi.
+    """Write V (a*a, depth, width) and Z (a*a, blocks, depth, B) of group g, tiles first + lo..hi.
 
     The windows of an image begin `top` rows above it and `left` pixels beside it.
     """
-    C = x.shape[3]
-    H, W, OC = gy.shape[1:]
-    OUT = OC // G
+    IN = x.shape[3] // G
+    OUT = gy.shape[3] // G
+    H, W, _ = gy.shape[1:]
     lanes = B // vectors
     v_step = v.shape[1]
     z_step = z.shape[1]
     blocks = (OUT + B - 1) // B
     images = x.reshape(-1)
     gradients = gy.reshape(-1)
-    inputs = np.empty(a * a * C, np.float32)
-    outputs = np.empty(16 * OC, np.float32)
+    inputs = np.empty(a * a * IN, np.float32)
+    outputs = np.empty(16 * OUT, np.float32)
     for t in range(lo, hi):
         image, i, j = corner(first + t, (H + 3) // 4, (W + 3) // 4)
         src, at, down, along = tile_at(
-            images, x.shape[1:], image, i - top, j - left, 0, C, a, inputs
+            images, x.shape[1:], image, i - top, j - left, g * IN, IN, a, inputs
         )
         input_transform(
-            src, at, down, along, v, t * C, a * v_step, v_step, C // lanes, v, 0, NO_FLOOR
+            src, at, down, along, v, t * width, a * v_step, v_step, IN // lanes, v, 0, NO_FLOOR
         )
-        src, at, down, along = tile_at(gradients, gy.shape[1:], image, i, j, 0, OC, 4, outputs)
-        for q in range(G * blocks):
-            c = q % blocks * B
+        src, at, down, along = tile_at(
+            gradients, gy.shape[1:], image, i, j, g * OUT, OUT, 4, outputs
+        )
+        for q in range(blocks):
+            c = q * B
             z0 = (q * depth + t) * B
             n = min(B, OUT - c) // lanes
             output_gradient_transform(
                 src,
-                at + q // blocks * OUT + c,
+                at + c,
                 down,
                 along,
                 z,
@@ -134,22 +138,19 @@ def _multiply_loops(
     cols: Int32In1,
     places: Int32In2,
     few: int,
-    d: Out3,
+    d: Out2,
     IN: int,
     blocks: int,
     B: int,
 ) -> None:
-    """Tasks lo..hi, each a group and a point k: D (G, a*a, blocks, IN, B) += V[k].T @ Z[k]."""
-    points, d_step = d.shape[1:]
+    """Add V[k].T @ Z[k] to D (a*a, blocks, IN, B) of a group, for points k = lo..hi."""
     T, P = rows.shape
     depth = len(cols)
-    for task in range(lo, hi):
-        g = task // points
-        k = task % points
-        v0 = k * v.shape[1] + g * IN
+    for k in range(lo, hi):
+        v0 = k * v.shape[1]
         for b in range(blocks):
-            z0 = k * z.shape[1] + (g * blocks + b) * depth * B
-            d0 = task * d_step + b * IN * B
+            z0 = k * z.shape[1] + b * depth * B
+            d0 = k * d.shape[1] + b * IN * B
             for r in range(T):
                 r0 = r * P
                 tile(v, v0, rows, r0, cols, 0, few, z, z0, d, d0, 1, d, d0, places, r0, NO_FLOOR)
@@ -172,28 +173,33 @@ def _per_thread_loops(
     places: Int32In2,
     d: Out4,
     G: int,
+    width: int,
     a: int,
     IN: int,
     blocks: int,
     B: int,
     vectors: int,
 ) -> None:
-    """D (parts, G, a*a, blocks, IN, B) of parts lo..hi of `count` tiles: each has its V and Z."""
+    """D (parts, G, a*a, blocks, IN, B), of `count` tiles: tasks lo..hi are a part and a group."""
     parts = len(d)
     points = a * a
     depth = len(cols)
-    v = np.empty((points, depth * x.shape[3] + 16), np.float32)
-    z = np.zeros((points, G * blocks * depth * B + 16), np.float32)
-    for part in range(lo, hi):
-        d[part] = 0
+    v = np.empty((points, depth * width + 16), np.float32)
+    z = np.zeros((points, blocks * depth * B + 16), np.float32)
+    for task in range(lo, hi):
+        part = task // G
+        g = task % G
+        d[part, g] = 0
         last = (part + 1) * count // parts
         for first in range(part * count // parts, last, depth):
             few = min(depth, last - first)
-            transform_tiles(0, few, x, gy, top, left, first, v, z, G, depth, a, B, vectors)
-            for k in range(G * points):
-                prefetch_tiles(x, count, first + depth, depth, k, G * points)
-                prefetch_tiles(gy, count, first + depth, depth, k, G * points)
-                multiply_tiles(k, k + 1, v, z, rows, cols, places, few, d[part], IN, blocks, B)
+            transform_tiles(
+                0, few, x, gy, top, left, first, g, G, v, z, depth, width, a, B, vectors
+            )
+            for k in range(points):
+                prefetch_tiles(x, count, first + depth, depth, k, points)
+                prefetch_tiles(gy, count, first + depth, depth, k, points)
+                multiply_tiles(k, k + 1, v, z, rows, cols, places, few, d[part, g], IN, blocks, B)
 
 
 def _filter_gradient_loops(
@@ -247,22 +253,28 @@ class Sizes(NamedTuple):
     points: int
     tiles: int
 
-    def of_one_group(self) -> Sizes:
-        """Return the sizes of one group, which decide how the sums of every group are split."""
-        return self._replace(G=1)
+    @property
+    def width(self) -> int:
+        """Return the floats from one tile of V to the next.
 
+        A product reads the same few channels of all tiles of a chunk. With 128 channels, say, these
+        would lie in an eighth of the sets of the L1 cache, and push each other out.
+        """
+        return pad_to_odd_lines(self.IN)
+
+    @property
     def sums(self) -> int:
-        """Return the number of elements of D."""
-        return self.G * self.points * self.blocks * self.IN * self.B
+        """Return the number of elements of D, for one group."""
+        return self.points * self.blocks * self.IN * self.B
 
     def depth(self, room: int) -> int:
         """Return the number of tiles of a chunk whose V and Z fit into `room` floats."""
-        width = self.points * self.G * (self.IN + self.blocks * self.B)
-        return max(MINIMUM_DEPTH, min(MAXIMUM_DEPTH, room // width, self.tiles))
+        of_tile = self.points * (self.IN + self.blocks * self.B)
+        return max(MINIMUM_DEPTH, min(MAXIMUM_DEPTH, room // of_tile, self.tiles))
 
     def tables(self, depth: int) -> list[Array]:
         """Return the tables of rows, columns and output places for the product of a chunk."""
-        columns = offsets((depth, self.G * self.IN, 0))
+        columns = offsets((depth, self.width, 0))
         found = tiles((self.IN, 1, 0)), columns, tiles((self.IN, self.B, 0))
         return [table.places for table in found]
 
@@ -278,8 +290,7 @@ def backward_weight(gy: Array, x: Array, geometry: Geometry) -> Array:
     count = len(x) * -(-H // TILE) * -(-W // TILE)
     blocks = -(-OC // groups // shape.channels)
     sizes = Sizes(groups, IN, blocks, shape.channels, shape.vectors, kernels.a**2, count)
-    small = sizes.of_one_group().sums() <= SMALL_SUMS
-    accumulate = _accumulate_per_thread if small else _accumulate_shared
+    accumulate = _accumulate_per_thread if sizes.sums <= SMALL_SUMS else _accumulate_shared
     d = accumulate(channels_last(x), channels_last(gy), geometry.corner, kernels, sizes)
     gw = np.empty((len(d), groups, blocks, K * K * IN, sizes.B), np.float32)
     kernels.filter_gradient(
@@ -302,7 +313,7 @@ def _accumulate_per_thread(
     parts = max(1, min(PARTS, s.tiles // MINIMUM_PART))
     d = np.empty((parts, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
     kernels.per_thread(
-        parts,
+        parts * s.G,
         x,
         gy,
         *before,
@@ -310,6 +321,7 @@ def _accumulate_per_thread(
         *s.tables(depth),
         d,
         s.G,
+        s.width,
         kernels.a,
         s.IN,
         s.blocks,
@@ -325,10 +337,10 @@ def _accumulate_shared(
 ) -> Array:
     """Return D in one accumulator: threads share the tiles to transform, then the points of D."""
     depth = s.depth(L3_FLOATS)
-    v = np.empty((s.points, pad_to_odd_lines(depth * s.G * s.IN)), np.float32)
-    z = np.zeros((s.points, pad_to_odd_lines(s.G * s.blocks * depth * s.B)), np.float32)
+    v = np.empty((s.points, pad_to_odd_lines(depth * s.width)), np.float32)
+    z = np.zeros((s.points, pad_to_odd_lines(s.blocks * depth * s.B)), np.float32)
     d = np.zeros((1, s.G, s.points, pad_to_odd_lines(s.blocks * s.IN * s.B)), np.float32)
-    for first in range(0, s.tiles, depth):
+    for g, first in itertools.product(range(s.G), range(0, s.tiles, depth)):
         few = min(depth, s.tiles - first)
         kernels.transform(
             few,
@@ -336,22 +348,24 @@ def _accumulate_shared(
             gy,
             *before,
             first,
+            g,
+            s.G,
             v,
             z,
-            s.G,
             depth,
+            s.width,
             kernels.a,
             s.B,
             s.vectors,
-            grain=grain_size(s.points * s.G * s.IN),
+            grain=grain_size(s.points * s.IN),
         )
         _multiply(
-            s.G * s.points,
+            s.points,
             v,
             z,
             *s.tables(depth),
             few,
-            d[0],
+            d[0, g],
             s.IN,
             s.blocks,
             s.B,

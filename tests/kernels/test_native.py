@@ -348,13 +348,22 @@ def test_functions_are_not_optimized_before_linking(make, cache, monkeypatch):
 # ---- the team
 
 
-@given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 5))
+@given(st.integers(0, 200), st.integers(0, 20), st.integers(1, 5))
 def test_every_unit_of_work_is_done_once(n, grain, size):
     team = team_module.Team(size)
     done = []
-    team.run(lambda lo, hi: done.extend(range(lo, hi)), n, grain, ())
+    team.run(lambda lo, hi: done.append(range(lo, hi)), n, grain, ())
     team.dismiss()
-    assert sorted(done) == list(range(n))
+    assert sorted(i for chunk in done for i in chunk) == list(range(n))
+    assert min(map(len, done)) >= min(grain, n)
+
+
+def test_chunks_become_smaller_so_that_no_thread_waits_for_long():
+    team = team_module.Team(2)
+    sizes = []
+    team.run(lambda lo, hi: sizes.append(hi - lo), 320, 10, ())
+    team.dismiss()
+    assert sorted(sizes) == [10, 10, 10, 10, 20, 20, 40, 40, 80, 80]
 
 
 def test_small_work_stays_with_the_caller():

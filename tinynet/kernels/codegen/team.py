@@ -6,6 +6,7 @@ BLAS. Python threads do not: compiled kernels release the global interpreter loc
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import threading
@@ -16,18 +17,36 @@ from tinynet.core import processors
 from tinynet.kernels.codegen.memory import reuse_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-CHUNKS = 4  # per thread: a thread that finishes early takes more, so a busy core delays less
+ROUNDS = 5  # of chunks, one for each thread: a thread that finishes early takes more of them
+
+
+@functools.cache
+def bounds_of(threads: int) -> tuple[int, ...]:
+    """Return where the chunks begin, and where the last one ends, as shares of the last number.
+
+    The chunks of a round, together, are half of what is left. The large ones at the beginning cost
+    few calls; the small ones at the end keep short the time in which one thread waits for another,
+    which another process or a slower core may have delayed.
+
+    >>> bounds_of(2)
+    (0, 8, 16, 20, 24, 26, 28, 29, 30, 31, 32)
+    """
+    sizes = [2 ** max(0, ROUNDS - 2 - r) for r in range(ROUNDS) for _ in range(threads)]
+    return 0, *itertools.accumulate(sizes)
 
 
 class Job:
     """Chunks of range(n), taken by idle threads, which call function(lo, hi, *args) for each."""
 
-    def __init__(self, function: Callable[..., object], n: int, chunks: int, args: Any) -> None:
+    def __init__(
+        self, function: Callable[..., object], n: int, bounds: Sequence[int], args: Any
+    ) -> None:
         self.function = function
         self.n = n
-        self.chunks = chunks
+        self.bounds = bounds
+        self.chunks = len(bounds) - 1
         self.args = args
         self.taken = itertools.count()
         self.ended: SimpleQueue[BaseException | None] = SimpleQueue()  # one report per chunk
@@ -35,8 +54,8 @@ class Job:
     def work(self) -> None:
         """Take chunks until none is left."""
         while (i := next(self.taken)) < self.chunks:
-            lo = i * self.n // self.chunks
-            hi = (i + 1) * self.n // self.chunks
+            lo = self.bounds[i] * self.n // self.bounds[-1]
+            hi = self.bounds[i + 1] * self.n // self.bounds[-1]
             try:
                 self.function(lo, hi, *self.args)
             except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
@@ -69,12 +88,16 @@ class Team:
         self, function: Callable[..., object], n: int, grain: int, args: tuple[Any, ...]
     ) -> None:
         """Call function(lo, hi, *args) on chunks of range(n) of at least `grain` units each."""
-        threads = min(self.size, n // max(grain, 1))
+        most = n // max(grain, 1)
+        threads = min(self.size, most)
         if threads < 2 or not self.busy.acquire(blocking=False):
             function(0, n, *args)  # small, or the team is busy with the call of another thread
             return
         try:
-            job = Job(function, n, min(threads * CHUNKS, n // max(grain, 1)), args)
+            bounds: Sequence[int] = bounds_of(threads)
+            if most < bounds[-1]:  # the smallest would have fewer units: chunks of equal size
+                bounds = range(min(len(bounds) - 1, most) + 1)
+            job = Job(function, n, bounds, args)
             for _ in range(threads - 1):
                 self.inbox.put(job)
             job.work()

@@ -278,7 +278,7 @@ def test_threads_drop_the_arrays_of_their_last_job():
     from tinynet.kernels.codegen.team import Job
 
     args = (np.zeros(3),)
-    job = Job(lambda lo, hi, x: None, 4, 4, args)
+    job = Job(lambda lo, hi, x: None, 4, range(5), args)
     job.work()
     assert job.wait() == []
     assert job.args == ()

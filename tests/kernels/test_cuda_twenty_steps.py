@@ -47,8 +47,8 @@ def test_twenty_steps_of_small_alexnet_give_the_losses_of_the_reference():
 
 
 def test_the_loss_curves_of_the_precisions_lie_side_by_side():
-    """The small AlexNet on one batch; bfloat16 also stores activations so."""
-    calm = {"dtype": np.float32, "lr": 0.0003, "batches": 1}
+    """Of `demo`, on one batch; bfloat16 also stores activations so."""
+    calm = {"name": "demo", "dtype": np.float32, "lr": 0.0003, "batches": 1}
     expected, _ = losses("reference", **calm)
     # a factor or a stored number is off by 2**-24, 2**-11, 2**-8 at most; 20 steps amplify that
     for precision, allowed in (("float32", 2**-14), ("tf32", 2**-5), ("bfloat16", 2**-3)):

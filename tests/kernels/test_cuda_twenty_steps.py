@@ -46,9 +46,10 @@ def test_twenty_steps_of_small_alexnet_give_the_losses_of_the_reference():
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * np.abs(b).max())
 
 
-def test_the_loss_curves_of_the_precisions_lie_side_by_side():
-    """Of `demo`, on one batch; bfloat16 also stores activations so."""
-    calm = {"name": "demo", "dtype": np.float32, "lr": 0.0003, "batches": 1}
+@pytest.mark.parametrize("name", ["demo", pytest.param("small-alexnet", marks=pytest.mark.long)])
+def test_the_loss_curves_of_the_precisions_lie_side_by_side(name):
+    """On one batch; bfloat16 also stores activations so."""
+    calm = {"name": name, "dtype": np.float32, "lr": 0.0003, "batches": 1}
     expected, _ = losses("reference", **calm)
     # a factor or a stored number is off by 2**-24, 2**-11, 2**-8 at most; 20 steps amplify that
     for precision, allowed in (("float32", 2**-14), ("tf32", 2**-5), ("bfloat16", 2**-3)):

@@ -1,6 +1,5 @@
 """Sanitizers find races, skipped barriers and wrong addresses in CUDA kernels."""
 
-import itertools
 import os
 import re
 import subprocess
@@ -52,19 +51,9 @@ def line_of(file, kernel):
     return number
 
 
-# Each precision of the convolutions is watched by one sanitizer in CI, and by both in `-m long`.
-SECOND = [
-    ("address", "convolutions", "tf32"),
-    ("thread", "convolutions", "float32"),
-    ("thread", "convolutions", "bfloat16"),
-]
-RUNS = [
-    pytest.param(*run, marks=pytest.mark.long if run in SECOND else ())
-    for run in itertools.product(LIBRARIES, GROUPS, PRECISIONS)
-]
-
-
-@pytest.mark.parametrize(("sanitizer", "which", "precision"), RUNS)
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("which", GROUPS)
+@pytest.mark.parametrize("sanitizer", LIBRARIES)
 def test_nothing_is_found_in_any_kernel(sanitizer, which, precision):
     known = {k.__name__ for k in tinynet.kernels.KERNELS if "cuda" in k.implementations}
     if precision != "float32":

@@ -34,7 +34,7 @@ CONV1 = 128, 96, 55, 55  # output of the first layer of AlexNet for a batch: 149
 TEST_SECONDS = 105  # less than the time limit of the section
 NETS = {"small": "A", "alexnet": "L"}
 """The network of each section that times a step."""
-DRY_NET = "S"  # instead, in a dry run: the smallest with all kinds of layers
+DRY_NET = "demo"  # instead, in a dry run: the smallest
 
 
 class Place:
@@ -103,7 +103,7 @@ def our_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
     optimizer = tn.optim.SGD(model.parameters(), 1e-3, 0.9, 5e-4)
     rng = np.random.default_rng(0)
     x = tn.tensor(rng.standard_normal((batch, *workloads.shape(net)[1:]), np.float32), place.device)
-    labels = backend.transfer(rng.integers(0, workloads.CLASSES[net], batch), place.device)
+    labels = backend.transfer(rng.integers(0, workloads.classes(net), batch), place.device)
 
     def step(x: tn.Tensor, labels: Any) -> tn.Tensor:
         optimizer.zero_grad()
@@ -127,7 +127,7 @@ def torch_steps(place: Place, net: str, batch: int) -> dict[str, Step]:
     torch.backends.cudnn.benchmark = True
     where = "cpu" if place.dry else "cuda"
     x = torch.randn((batch, *workloads.shape(net)[1:]), device=where)
-    labels = torch.randint(0, workloads.CLASSES[net], (batch,), device=where)
+    labels = torch.randint(0, workloads.classes(net), (batch,), device=where)
 
     def make(forward: Callable[[Any], Any]) -> Step:
         model = workloads.theirs(net).to(where)
@@ -174,7 +174,7 @@ def _torch_graph(torch: Any, step: Step) -> Step:
 def steps_of(place: Place, section: str, batch: int) -> dict[str, Any]:
     """Return the interleaved times of all implementations of one network."""
     net = DRY_NET if place.dry else NETS[section]
-    batch = 2 if place.dry else batch
+    batch = 1 if place.dry else batch
     rivals = our_steps(place, net, batch) | torch_steps(place, net, batch)
     slow = rivals.pop("torch compile", None)
     found: dict[str, Any] = {"shape": [batch, *workloads.shape(net)[1:]], "ms": place.ms(rivals)}
@@ -262,7 +262,7 @@ def estimate(place: Place, of: str) -> dict[str, Any]:
             rates = estimated_rates(paper, SMALL if place.dry else CONV1)
             return {"gpu": gpu.name, "gigabytes_a_second": rates}
         net = DRY_NET if place.dry else NETS[of]
-        steps = our_steps(paper, net, 2 if place.dry else 128)
+        steps = our_steps(paper, net, 1 if place.dry else 128)
         guess = gpu_step.profile_step(steps["tinynet eager"], Record(gpu), place.precision)
     except tn.DeviceError as error:
         return {"missing": str(error)}
@@ -294,9 +294,9 @@ def training(place: Place, limit: float = 90.0) -> dict[str, Any]:
         name = "shapes"
     if place.dry:
         sets = [
-            dataclasses.replace(s, images=s.images[:24], labels=s.labels[:24])
+            dataclasses.replace(s, images=s.images[:8], labels=s.labels[:8])
             if dataclasses.is_dataclass(s)
-            else _first(s, 24)
+            else _first(s, 8)
             for s in sets
         ]
         recipe = dataclasses.replace(recipe, epochs=1, batch_size=8, model="demo", pad=0)

@@ -4,6 +4,7 @@
 differences then show in the commit.
 """
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -88,8 +89,8 @@ def test_the_array_library_is_counted(found):
     assert any(row.name == gpu_step.LIBRARY for row in found.kernels)
 
 
-def test_the_command_prints_a_table_json_and_a_figure(tmp_path):
-
+def test_the_command_prints_a_table_json_and_a_figure(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_step, "profile_model", functools.cache(gpu_step.profile_model))
     figure = tmp_path / "times.png"
     command = ["kernels", "profile", "demo", "--batch", "8", "--gpu", "a100"]
     done = CliRunner().invoke(cli, [*command, "--figure", str(figure)])

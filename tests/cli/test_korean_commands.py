@@ -118,6 +118,7 @@ def paths(finished, tmp_path, monkeypatch):
     return {"RUN": finished.folder.name, "OTHER": "other", "IMAGE": "image.png"}
 
 
+@pytest.mark.slow
 def test_commands_of_a_run_are_korean(paths, tinynet_says, tmp_path):
     found = {}
     for line in COMMANDS_OF_A_RUN:

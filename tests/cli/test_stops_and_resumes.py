@@ -69,7 +69,10 @@ def test_a_closed_terminal_loses_nothing(tmp_path):
 
 
 def test_a_pipe_whose_reader_leaves_loses_nothing(tmp_path):
-    process = started(*TRAIN, "--out", tmp_path / "r")
+    with_a_line_a_step = """from tinynet.cli import console, main
+console.SECONDS_BETWEEN_LINES = 0.0
+main.main()"""
+    process = started("-c", with_a_line_a_step, *TRAIN[2:], "--out", tmp_path / "r")
     assert any("loss" in line for line in process.stdout)
     process.stdout.close()
     assert process.wait(30) == 128 + signal.SIGHUP

@@ -19,6 +19,7 @@ def test_every_file_compiles_without_a_warning(file, architecture):
     assert len(made.cubin) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_so_do_the_other_types(file):
     made = build(Build(file, "float64", is_wide=True).source(), "sm_90")

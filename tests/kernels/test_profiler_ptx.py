@@ -62,6 +62,7 @@ def agree(got, expected, what):
     assert difference <= 1e-5 * scale, what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", WITH_CUDA, ids=lambda k: k.__name__)
 def test_a_kernel_gives_the_same_numbers_as_ptx_and_as_cpp(kernel):
     both = Both()
@@ -77,6 +78,7 @@ def test_a_kernel_gives_the_same_numbers_as_ptx_and_as_cpp(kernel):
 CONVOLUTION = [k for k in WITH_CUDA if k.__name__ in ("conv2d_forward", "conv2d_backward_weight")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
 @pytest.mark.parametrize("kernel", CONVOLUTION, ids=lambda k: k.__name__)
 def test_the_tensor_cores_give_the_same_numbers_as_ptx_and_as_cpp(kernel, precision):
@@ -94,6 +96,7 @@ def test_the_tensor_cores_give_the_same_numbers_as_ptx_and_as_cpp(kernel, precis
 STORING = [k for k in WITH_CUDA if k.takes_bfloat16]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", STORING, ids=lambda k: k.__name__)
 def test_bfloat16_in_memory_gives_the_same_numbers_as_ptx_and_as_cpp(kernel):
     both = Both()

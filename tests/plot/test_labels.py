@@ -1,5 +1,6 @@
 """Words in figures: each figure has a title, and no words lie over others or over a marked line."""
 
+import functools
 import itertools
 from types import SimpleNamespace
 
@@ -94,10 +95,17 @@ def shown(figure):
     return [(t.get_text(), t.get_window_extent(renderer)) for t in texts]
 
 
+@functools.cache
+def drawn(name):
+    """Return a figure and its words."""
+    figure = FIGURES[name]()
+    return figure, shown(figure)
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_words_do_not_lie_over_words(name):
-    figure = FIGURES[name]()
-    boxes = [(words, box.shrunk(0.98, 0.98)) for words, box in shown(figure) if box.width]
+    _, found = drawn(name)
+    boxes = [(words, box.shrunk(0.98, 0.98)) for words, box in found if box.width]
     over = [
         (a, b)
         for (a, box), (b, other) in itertools.combinations(boxes, 2)
@@ -108,11 +116,11 @@ def test_words_do_not_lie_over_words(name):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_has_a_title_inside_it(name):
-    figure = FIGURES[name]()
+    figure, found = drawn(name)
     title = figure.get_suptitle() or figure.axes[0].get_title()
     assert title
     width, height = figure.get_size_inches() * figure.dpi
-    (box,) = (box for words, box in shown(figure) if words == title)
+    (box,) = (box for words, box in found if words == title)
     assert box.x0 > -1
     assert box.x1 < width + 1
     assert box.y1 < height + 1

@@ -1,8 +1,9 @@
 """Accuracy that the recipes on drawn shapes reach, with the arithmetic of this process.
 
-`.ci/run` trains all with the compiled kernels for the vectors of its processor, and the demo with
-those for the narrowest too. NumPy's kernels take minutes (`TINYNET_KERNELS=reference pytest -m
-slow` on this file). docs/networks.md has the spread over seeds; each number here is below it.
+`.ci/run` trains all but those of `LONG` with the compiled kernels for the vectors of its processor,
+and the demo with those for the narrowest too. NumPy's kernels take minutes
+(`TINYNET_KERNELS=reference pytest -m slow` on this file). docs/networks.md has the spread over
+seeds; each number here is below it.
 """
 
 import json
@@ -28,6 +29,7 @@ LEAST = {
     "small-inception-v4": 0.9,
     "small-se-resnet": 0.95,
 }
+LONG = dict.fromkeys(["small-zfnet", "small-googlenet", "small-densenet"], pytest.mark.long)
 
 
 def accuracy(recipe):
@@ -51,7 +53,7 @@ def test_the_demo_reaches_95_percent(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG.get(n, ())) for n in LEAST])
 def test_a_small_recipe_reaches_its_accuracy(name):
     assert accuracy(presets.find(name)) > LEAST[name]
 

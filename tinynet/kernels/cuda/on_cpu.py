@@ -31,8 +31,8 @@ HERE = Path(__file__).with_name("cuda_on_cpu")
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-U_FORTIFY_SOURCE")
 SANITIZERS = {
     "": (),
-    "address": ("-O1", "-g", "-fsanitize=address", "-DADDRESS_SANITIZER"),
-    "thread": ("-O1", "-g", "-fsanitize=thread", "-DTHREAD_SANITIZER"),
+    "address": ("-O1", "-g1", "-fsanitize=address", "-DADDRESS_SANITIZER"),
+    "thread": ("-O1", "-g1", "-fsanitize=thread", "-DTHREAD_SANITIZER"),
 }
 _KERNEL = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)')
 ORDERS = ("forward", "backward", "mixed")

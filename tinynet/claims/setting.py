@@ -234,7 +234,8 @@ def provenance(claim: Claim, results: Results) -> str:
         said = "Before that, {count}: {place}."
         parts.append(phrase(said, count=_count(elsewhere, place), place=place))
     if hours >= 0.1:
-        said = "{count} runs, {hours:.1f} hours of computation in all."
+        several = "{count} runs, {hours:.1f} hours of computation in all."
+        said = several if len(found) > 1 else "One run, {hours:.1f} hours of computation."
         parts.append(phrase(said, count=len(found), hours=hours))
     if "data" in where:
         parts.append(phrase("Fingerprint of the images: {digits}.", digits=where["data"]))

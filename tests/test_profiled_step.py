@@ -54,7 +54,10 @@ def test_no_step_is_worse_than_in_the_ledger(found):
     assert now["registers"].keys() == before["registers"].keys()
 
 
-@pytest.mark.parametrize(("name", "most"), [("small-alexnet", 0.40), ("alexnet", 3.4)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("small-alexnet", 0.40), pytest.param("alexnet", 3.4, marks=pytest.mark.long)],
+)
 def test_a_step_in_bfloat16_is_not_worse_than_in_the_ledger(name, most):
     found = gpu_step.profile_model(name, 128, precision="bfloat16")
     assert not [row.name for row in found.kernels if row.spills]

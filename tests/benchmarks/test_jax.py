@@ -25,7 +25,7 @@ def prepared(net, rng):
     return model
 
 
-@pytest.mark.parametrize("net", ["S", "A", "A-no-lrn", "R", "V"])
+@pytest.mark.parametrize("net", ["S", "A", "R", "V"])
 def test_jax_makes_our_step(net):
     from benchmarks import with_jax
 

@@ -29,7 +29,9 @@ LEAST = {
     "small-inception-v4": 0.9,
     "small-se-resnet": 0.95,
 }
-LONG = dict.fromkeys(["small-zfnet", "small-googlenet", "small-densenet"], pytest.mark.long)
+LONG = dict.fromkeys(
+    ["small-zfnet", "small-googlenet", "small-densenet", "small-se-resnet"], pytest.mark.long
+)
 
 
 def accuracy(recipe):

@@ -76,6 +76,13 @@ def test_bank_conflicts(place, ways):
     assert row.shared == 33 * 32 * 4
 
 
+def test_each_pattern_of_addresses_has_its_own_conflicts():
+    text = """(float* y) { __shared__ volatile float s[33 * 32]; unsigned i = threadIdx.x;
+      s[i] = 1; s[i * 2] = 1; s[i * 32] = 1; s[i + 32] = 1; y[0] = 1; }"""
+    _, counters = ptx_run.run(text, floats(1))
+    assert (counters.passes, counters.passes_at_best) == (1 + 2 + 32 + 1, 4)
+
+
 def test_wide_accesses_of_shared_memory_take_no_more_passes_than_they_need():
     text = """(float* y) { __shared__ float4 s[32]; s[threadIdx.x] = float4{1, 2, 3, 4};
       __syncthreads(); y[threadIdx.x] = s[threadIdx.x ^ 1].x; }"""

@@ -94,9 +94,8 @@ class Counters:
 
         Accesses of 8 and 16 bytes are served for a half and a quarter of a warp at a time.
         """
-        moved = (
-            places - places[0] // ALL_BANKS * ALL_BANKS
-        )  # whole rows further, the banks are the same
+        # A pattern that lies whole rows of banks further takes as many passes.
+        moved = places - places[0] // ALL_BANKS * ALL_BANKS
         key = size, (((warps * WARP + lanes) << 32) + moved).tobytes()
         if key not in self.known:
             self.known[key] = _passes(places, size, warps, lanes)

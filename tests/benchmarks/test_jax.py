@@ -25,7 +25,9 @@ def prepared(net, rng):
     return model
 
 
-@pytest.mark.parametrize("net", ["S", "A", "R", "V"])
+@pytest.mark.parametrize(
+    "net", ["S", "A", pytest.param("A-no-lrn", marks=pytest.mark.long), "R", "V"]
+)
 def test_jax_makes_our_step(net):
     from benchmarks import with_jax
 

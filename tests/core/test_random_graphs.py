@@ -47,7 +47,7 @@ def test_every_gradient_of_a_random_graph_is_right_or_refused():
 @MIXED
 @pytest.mark.slow
 def test_more_random_graphs():
-    run_programs(RandomGraphs, settings=settings(HOW, max_examples=3 * HOW.max_examples))
+    run_programs(RandomGraphs, settings=settings(HOW, max_examples=5 * HOW.max_examples))
 
 
 # ---- programs that failed
